@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { defaultSpec } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { parseRights, type RightsFlags } from './rights.ts'
@@ -68,6 +69,36 @@ test('privileged: a disk that was asked for to be read stays so', () => {
   ])
 })
 
+test('what is mounted in a directory comes after it, whichever option brought it', () => {
+  const mount = (destination: string) => ({ source: '/srv', destination, readonly: false })
+  const given = defaultSpec({
+    ...{ args: ['true'], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false, hostname: 'h' },
+    ...{ readonly: false, rootfs: 'rootfs', mounts: [mount('/run/secrets'), mount('/a/b/c'), mount('/a')] },
+  })
+  const { mounts } = withRights(given, parseRights({ tmpfs: ['/run', '/a/b'] }))
+  expect(mounts.slice(-5).map(({ destination }) => destination)).toEqual([
+    ...['/a', '/run', '/run/secrets', '/a/b', '/a/b/c'],
+  ])
+  expect(mounts[0]?.destination).toBe('/proc')
+})
+
+test('a profile of a file holds for the capabilities that are left', () => {
+  const dir = mkdtempSync('/tmp/rights-')
+  try {
+    const rule = { names: ['mount'], action: 'SCMP_ACT_ALLOW', includes: { caps: ['CAP_SYS_ADMIN'] } }
+    writeFileSync(`${dir}/p.json`, JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [rule] }))
+    const names = (flags: RightsFlags) => {
+      const { seccomp } = parseRights({ ...flags, securityOpt: [`seccomp=${dir}/p.json`] })
+      return typeof seccomp === 'object' ? seccomp.syscalls.flatMap(({ names }) => names) : []
+    }
+    expect(names({ capAdd: ['ALL'] })).toEqual(['mount'])
+    expect(names({ capAdd: ['ALL'], capDrop: ['SYS_ADMIN'] })).toEqual([])
+    expect(names({})).toEqual([])
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
 test('limits, kernel parameters, memory-backed directories, shared memory, no new privileges', () => {
   expect(spec({ ulimit: ['nofile=10:20', 'core=-1'] }).process.rlimits).toEqual([
     { type: 'RLIMIT_NOFILE', soft: 10, hard: 20 },
@@ -93,6 +124,7 @@ test.each<[RightsFlags, string]>([
   [{ ulimit: ['nofile'] }, '--ulimit'],
   [{ ulimit: ['nofile=2:1'] }, '--ulimit'],
   [{ ulimit: ['files=1'] }, '--ulimit'],
+  [{ ulimit: ['nofile=99999999999999999999999'] }, '--ulimit'],
   [{ tmpfs: ['relative'] }, '--tmpfs'],
   [{ tmpfs: ['/'] }, '--tmpfs'],
   [{ tmpfs: ['/x:bind'] }, '--tmpfs'],

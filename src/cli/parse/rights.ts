@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { allCapabilities } from '../../oci/defaults/capabilities.ts'
-import type { Rights, Rlimit, TmpfsMount } from '../../oci/defaults/spec-rights.ts'
+import { capabilitiesOf, type Rights, type Rlimit, type TmpfsMount } from '../../oci/defaults/spec-rights.ts'
 import { readSeccompProfile } from './seccomp.ts'
 import { parseSize } from './size.ts'
 
@@ -24,13 +24,15 @@ export function parseRights(flags: RightsFlags): Rights {
     if (!/^(seccomp=.+|no-new-privileges(:true)?)$/.test(option))
       throw refuse('--security-opt', option, 'seccomp=FILE, seccomp=unconfined, no-new-privileges')
   const seccomp = options.findLast((option) => option.startsWith('seccomp='))?.slice('seccomp='.length)
-  const bounding = (flags.capAdd ?? []).map((name) => parseCapability(name, '--cap-add'))
-  return {
+  const capabilities = {
     privileged: flags.privileged === true,
-    addCapabilities: bounding,
+    addCapabilities: (flags.capAdd ?? []).map((name) => parseCapability(name, '--cap-add')),
     dropCapabilities: (flags.capDrop ?? []).map((name) => parseCapability(name, '--cap-drop')),
-    seccomp:
-      seccomp === undefined || seccomp === 'unconfined' ? seccomp : readSeccompProfile(seccomp, bounding),
+  }
+  const isFile = seccomp !== undefined && seccomp !== 'unconfined'
+  return {
+    ...capabilities,
+    seccomp: isFile ? readSeccompProfile(seccomp, capabilitiesOf(capabilities)) : seccomp,
     noNewPrivileges: options.some((option) => option.startsWith('no-new-privileges')),
     sysctls: Object.fromEntries((flags.sysctl ?? []).map(parseSysctl)),
     rlimits: (flags.ulimit ?? []).map(parseUlimit),
@@ -68,7 +70,7 @@ function parseUlimit(text: string): Rlimit {
   const [, name = '', soft = '', hard = soft] =
     /^([a-z]+)=(-1|\d+|unlimited)(?::(-1|\d+|unlimited))?$/.exec(text) ?? []
   const value = (word: string) => (word === '-1' || word === 'unlimited' ? infinity : Number(word))
-  if (!limits.includes(name) || value(soft) > value(hard))
+  if (!limits.includes(name) || value(soft) > value(hard) || value(hard) > infinity)
     throw refuse('--ulimit', text, `NAME=SOFT[:HARD] such as nofile=1024:4096; names: ${limits.join(', ')}`)
   return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(soft), hard: value(hard) }
 }

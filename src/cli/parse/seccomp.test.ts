@@ -44,12 +44,27 @@ test('a profile in docker’s form is read from its file, comments and empty lis
   }
 })
 
+const conditional = (minKernel: string) =>
+  JSON.stringify({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [rule(['ptrace'], { includes: { minKernel } })],
+  })
+
+test('a rule for kernels that every guest has is taken', () => {
+  const { syscalls } = resolveProfile(JSON.parse(conditional('4.8')), [])
+  expect(syscalls.flatMap(({ names }) => names)).toEqual(['ptrace'])
+})
+
 test('what is no profile is told with the file', () => {
   const dir = mkdtempSync('/tmp/seccomp-')
   try {
     for (const [text, reason] of [
       ['not json', 'JSON'],
       ['{"defaultAction":"SCMP_ACT_NOTIFY"}', 'SCMP_ACT_NOTIFY'],
+      ['{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG"]}', 'SECCOMP_FILTER_FLAG_LOG'],
+      ['{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/a.sock"}', 'listenerPath'],
+      [conditional('99.0'), 'minKernel 99.0'],
+      [conditional('new'), 'minKernel new'],
       ['{}', 'defaultAction: expected a string, is missing'],
       ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}', 'syscalls: expected a list, is an object'],
     ] as const) {

@@ -6,7 +6,6 @@ import { describeError, KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { text, uint32 } from '../../json/values.ts'
-import { defaultCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SeccompProfile } from '../../oci/defaults/default-seccomp.ts'
 import { type OciSyscallArg, readSyscallArg } from '../../oci/seccomp.ts'
 
@@ -16,6 +15,8 @@ const actions = /^SCMP_ACT_(ALLOW|ERRNO|KILL|KILL_PROCESS|KILL_THREAD|LOG|TRAP|T
 interface Conditions {
   readonly caps?: readonly string[]
   readonly arches?: readonly string[]
+  /** `4.8`. */
+  readonly minKernel?: string
 }
 
 interface FileRule {
@@ -38,10 +39,12 @@ interface FileProfile {
   readonly architectures?: readonly string[]
   readonly archMap?: readonly ArchMapping[]
   readonly syscalls?: readonly FileRule[]
+  readonly flags?: readonly string[]
+  readonly listenerPath?: string
 }
 
 const texts = list(text)
-const conditions = record<Conditions>({ caps: texts, arches: texts })
+const conditions = record<Conditions>({ caps: texts, arches: texts, minKernel: text })
 const fileProfile = record<FileProfile>({
   defaultAction: needed(text),
   defaultErrnoRet: uint32,
@@ -57,15 +60,20 @@ const fileProfile = record<FileProfile>({
       excludes: conditions,
     }),
   ),
+  flags: texts,
+  listenerPath: text,
 })
+
+/** The oldest kernel of a guest that anything here is shown with. */
+const leastKernel = [5, 10] as const
 
 const machine = process.arch === 'arm64' ? 'arm64' : 'amd64'
 const architecture = process.arch === 'arm64' ? 'SCMP_ARCH_AARCH64' : 'SCMP_ARCH_X86_64'
 
-/** `added` are the capabilities that the container has beyond the usual ones. @throws KataError SECCOMP_PROFILE. */
-export function readSeccompProfile(path: string, added: readonly string[]): SeccompProfile {
+/** `capabilities` are all that the container may ever have. @throws KataError SECCOMP_PROFILE. */
+export function readSeccompProfile(path: string, capabilities: readonly string[]): SeccompProfile {
   try {
-    return resolveProfile(readFile(fileProfile, path, { maxBytes }), [...defaultCapabilities, ...added])
+    return resolveProfile(readFile(fileProfile, path, { maxBytes }), capabilities)
   } catch (cause) {
     throw new KataError('SECCOMP_PROFILE', { path, reason: describeError(cause) }, { cause })
   }
@@ -74,6 +82,9 @@ export function readSeccompProfile(path: string, added: readonly string[]): Secc
 /** The rules that hold here, in OCI's form. Pure. */
 export function resolveProfile(profile: FileProfile, capabilities: readonly string[]): SeccompProfile {
   const { defaultAction, defaultErrnoRet, architectures, archMap, syscalls = [] } = profile
+  const { flags = [], listenerPath = '' } = profile
+  if (listenerPath !== '') throw new Error('listenerPath names a program of the host, which no guest can ask')
+  if (flags.length > 0) throw new Error(`flags (${flags.join(', ')}) are not set in a guest`)
   const mapped = archMap?.find((entry) => entry.architecture === architecture)
   for (const action of [defaultAction, ...syscalls.map((rule) => rule.action)])
     if (!actions.test(action)) throw new Error(`${action} is not an action that works in a guest`)
@@ -92,15 +103,33 @@ export function resolveProfile(profile: FileProfile, capabilities: readonly stri
   }
 }
 
-function holds({ caps = [], arches = [] }: Conditions = {}, capabilities: readonly string[]): boolean {
-  const all = capabilities.includes('ALL')
+function holds(
+  { caps = [], arches = [], minKernel }: Conditions = {},
+  capabilities: readonly string[],
+): boolean {
   return (
-    caps.every((name) => all || capabilities.includes(name)) &&
-    (arches.length === 0 || arches.includes(machine))
+    caps.every((name) => capabilities.includes(name)) &&
+    (arches.length === 0 || arches.includes(machine)) &&
+    (minKernel === undefined || isReached(minKernel))
   )
 }
 
-function excluded({ caps = [], arches = [] }: Conditions = {}, capabilities: readonly string[]): boolean {
-  const all = capabilities.includes('ALL')
-  return caps.some((name) => all || capabilities.includes(name)) || arches.includes(machine)
+function excluded(
+  { caps = [], arches = [], minKernel }: Conditions = {},
+  capabilities: readonly string[],
+): boolean {
+  return (
+    caps.some((name) => capabilities.includes(name)) ||
+    arches.includes(machine) ||
+    (minKernel !== undefined && isReached(minKernel))
+  )
+}
+
+/** Whether every kernel of a guest is as new as that. @throws Error where only some are. */
+function isReached(kernel: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)$/.exec(kernel) ?? []
+  if (major === undefined) throw new Error(`minKernel ${kernel} is no version such as 4.8`)
+  const [leastMajor, leastMinor] = leastKernel
+  if (Number(major) < leastMajor || (Number(major) === leastMajor && Number(minor) <= leastMinor)) return true
+  throw new Error(`minKernel ${kernel} is newer than ${leastKernel.join('.')}, which a guest has at least`)
 }

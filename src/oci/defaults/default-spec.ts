@@ -124,6 +124,9 @@ const allowedDevices: readonly (readonly [number, number | undefined])[] = [
   [136, undefined],
 ]
 
+/** Whether it is one that every container has, and nobody asked for. */
+export const isSystemMount = (mount: object): boolean => systemMounts.some((own) => own === mount)
+
 type DeviceNode = Extract<SpecDevice, { what: 'block' | 'char' }>
 
 /** Kata's mount option for a source that is a disk image. */

@@ -1,7 +1,7 @@
 /** What a person gives to, or takes from, the container of {@link defaultSpec}. */
 import { allCapabilities, defaultCapabilities } from './capabilities.ts'
 import { defaultSeccomp, type SeccompProfile } from './default-seccomp.ts'
-import type { defaultSpec } from './default-spec.ts'
+import { type defaultSpec, isSystemMount } from './default-spec.ts'
 
 export interface Rights {
   /** Every capability and device of the guest, no seccomp, nothing masked. Nothing of the host. */
@@ -39,6 +39,7 @@ export function withRights(spec: Spec, rights: Rights) {
   // Somebody who is not root gets no capabilities, only the right to gain them from files (docker does the same).
   const held = spec.process.user.uid === 0 ? bounding : []
   const limited = new Set(rights.rlimits.map(({ type }) => type))
+  const asked = [...spec.mounts.filter((mount) => !isSystemMount(mount)), ...rights.tmpfs.map(tmpfsMount)]
   return {
     ...spec,
     process: {
@@ -47,17 +48,23 @@ export function withRights(spec: Spec, rights: Rights) {
       rlimits: [...spec.process.rlimits.filter(({ type }) => !limited.has(type)), ...rights.rlimits],
       noNewPrivileges: rights.noNewPrivileges,
     },
-    mounts: [...spec.mounts.map((mount) => systemMount(mount, rights)), ...rights.tmpfs.map(tmpfsMount)],
+    mounts: [
+      ...spec.mounts.filter(isSystemMount).map((mount) => systemMount(mount, rights)),
+      // What is mounted later covers what lies below it, so that a directory comes before those in it, as in docker.
+      ...asked.toSorted((a, b) => depthOf(a) - depthOf(b)),
+    ],
     linux: { ...confinement(spec, rights, bounding), sysctl: rights.sysctls },
   }
 }
 
-/** As docker: ALL means all that there are, and what is dropped by name stays dropped. */
-function capabilitiesOf({
+const depthOf = ({ destination }: { readonly destination: string }): number => destination.split('/').length
+
+/** The bounding set. As docker: ALL means all that there are, and what is dropped by name stays dropped. */
+export function capabilitiesOf({
   privileged,
   addCapabilities: add,
   dropCapabilities: drop,
-}: Rights): readonly string[] {
+}: Pick<Rights, 'privileged' | 'addCapabilities' | 'dropCapabilities'>): readonly string[] {
   if (privileged) return [...allCapabilities]
   const base = add.includes('ALL') ? allCapabilities : drop.includes('ALL') ? [] : defaultCapabilities
   const kept = base.filter((name) => !drop.includes(name))
