@@ -61,6 +61,14 @@ export async function openFileTar(
   spoolDir: string,
 ): Promise<Disposable & { readonly file: string }> {
   const fd = await positioned(open(path), path, spoolDir)
+  try {
+    // An empty one is a tar, too.
+    for await (const _ of readTar(fileSource(fd))) break
+  } catch (cause) {
+    closeSync(fd)
+    if (!(cause instanceof TarError)) throw cause
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason: cause.message }, { cause })
+  }
   return { file: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) }
 }
 
@@ -77,7 +85,7 @@ async function positioned(opened: number, path: string, spoolDir: string): Promi
     const stat = fstatSync(fd)
     if (stat.isFIFO()) await replace((pipe) => spool(pipe, path, spoolDir))
     else if (!stat.isFile())
-      throw new KataError('ROOTFS_MISSING', { path, reason: 'it is no file, pipe or directory' })
+      throw new KataError('ROOTFS_MISSING', { path, reason: 'it is neither a file nor a pipe' })
     const compression = compressionOf(fd)
     if (compression !== undefined)
       await replace((packed) => spoolDecompressed(packed, compression, path, spoolDir))

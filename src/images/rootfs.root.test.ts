@@ -256,7 +256,7 @@ describe('an image that is no archive file', () => {
 
   test.each([
     ['/etc', 'ROOTFS_ARCHIVE_INVALID', 'without an index.json'],
-    ['/dev/null', 'ROOTFS_MISSING', 'no file, pipe or directory'],
+    ['/dev/null', 'ROOTFS_MISSING', 'neither a file nor a pipe'],
   ])('%s is refused by what it is', async (path, code, reason) => {
     await expect(open(path)).rejects.toThrow(new RegExp(`^\\[${code}\\].*${reason}`))
   })

@@ -1,5 +1,5 @@
 /** The copy of an image's file or directory that skopeo reads: it has no right to any other file of root's. */
-import { constants, lchownSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
+import { constants, existsSync, lchownSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { KataError } from '../../errors.ts'
 import type { ImageSource } from '../names/image-source.ts'
@@ -16,13 +16,15 @@ export interface SourceCopy {
 /**
  * Links in a directory stay links, which lead whoever follows them no further than his own rights.
  *
- * @throws KataError PULL_FAILED; what `checkRoom` throws; the signal's reason.
+ * @throws KataError ROOTFS_MISSING, PULL_FAILED; what `checkRoom` throws; the signal's reason.
  */
 export async function copySource(
   { reference, place }: ImageSource,
   { target, uid, signal, checkRoom }: SourceCopy,
 ): Promise<void> {
   if (place === undefined) return
+  if (!existsSync(place.path))
+    throw new KataError('ROOTFS_MISSING', { path: place.path, reason: 'it does not exist' })
   try {
     const path = realpathSync(place.path)
     checkRoom(bytesBelow(path))

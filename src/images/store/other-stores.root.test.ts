@@ -120,8 +120,8 @@ test.skipIf(noSkopeo)('an image of Docker, whose socket only its group may open'
   })
 })
 
-test.skipIf(noSkopeo)('what is not there is told with skopeo’s words, and has its bound', async () => {
-  const missing = { code: 'PULL_FAILED', message: expect.stringContaining('/no/such') }
+test.skipIf(noSkopeo)('what is not there is told as that, and what is has its bound', async () => {
+  const missing = { code: 'ROOTFS_MISSING', message: expect.stringContaining('/no/such') }
   await expect(pull('oci:/no/such')).rejects.toMatchObject(missing)
   expect(() => pull('containers-storage:x')).toThrow('podman save NAME | kata-ts load')
   if (!existsSync('/var/run/docker.sock'))
