@@ -30,7 +30,17 @@ test.each([
   [['run', '--name', '../up', 'true'], 'NAME_INVALID', '"../up" is not'],
   [['run', '--name', '', 'true'], 'NAME_INVALID', '"" is not'],
   [['run', '--env', '', 'true'], 'OPTION_INVALID', '--env does not take ""'],
-  [['run', '--env-file', '/no/such', 'true'], 'FILE_FAILED', '/no/such'],
+  [['run', '--env-file', '/no/such', 'true'], 'ENV_FILE_INVALID', '/no/such'],
+  [['run', '--env-file', '/root', 'true'], 'ENV_FILE_INVALID', '/root'],
+  [['run', '--label-file', '/root', 'true'], 'OPTION_INVALID', '--label-file'],
+  [['run', '--workdir', 'srv', 'true'], 'OPTION_INVALID', '--workdir'],
+  [['ps', '--state-dir', ''], 'OPTION_INVALID', '--state-dir'],
+  [['run', '--result-file', '/etc/hosts', 'true'], 'FILE_EXISTS', '/etc/hosts'],
+  [['exec', '--result-file', '/etc/hosts', 'x', 'true'], 'FILE_EXISTS', '/etc/hosts'],
+  [['prune', '--keep-images'], 'OPTION_CONFLICT', '--containers'],
+  [['container', 'pull', 'x'], 'USAGE', 'kata-ts container ls'],
+  [['network', 'create', 'host'], 'OPTION_INVALID', 'run --network'],
+  [['run', '--hostname', 'a b', 'true'], 'OPTION_INVALID', '--hostname'],
   [['run', '--env-file', '/etc/hosts', 'true'], 'ENV_FILE_INVALID', '/etc/hosts:'],
   [['run', '-v', '', 'true'], 'VOLUME_INVALID', 'volume ""'],
   [['run', '--device', '', 'true'], 'DEVICE_OPTION_INVALID', '--device ""'],
@@ -49,7 +59,7 @@ test.each([
   [['inspect', '--format', 'table {{.Id}}{{', 'x'], 'TEMPLATE_INVALID', 'no closing braces'],
   [['ps', '--filter', 'since=x'], 'OPTION_INVALID', '--filter'],
   [['run', '--label', '=x', 'true'], 'OPTION_INVALID', '--label'],
-  [['run', '--cidfile', '/etc/hosts', '--', 'true'], 'FILE_FAILED', '/etc/hosts'],
+  [['run', '--cidfile', '/etc/hosts', '--', 'true'], 'FILE_EXISTS', '/etc/hosts'],
   [['run', '--network', 'nosuch', 'true'], 'NETWORK_NOT_FOUND', 'network create'],
   [['network', 'create', 'x', '--subnet', '127.0.0.0/8'], 'OPTION_INVALID', '--subnet'],
   [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
@@ -63,11 +73,18 @@ test.each([
   expect(await kata('ps', '--format', 'json')).toEqual({ code: 0, stdout: '[]\n', stderr: '' })
 })
 
+test('whoever removes by force what is not there is told, and has not failed, as in docker', async () => {
+  const { code, stderr } = await kata('rm', '--force', 'nobody')
+  expect(code).toBe(0)
+  expect(stderr).toStartWith('kata-ts: [CONTAINER_NOT_FOUND] ')
+})
+
 test.each([
   [['kill', 'nobody']],
-  [['rm', '--force', 'nobody']],
+  [['rm', 'nobody']],
   [['rmi', 'nobody']],
   [['pull', 'No Name']],
+  [['import', '/etc/passwd', 'x:1']],
   [['logs', 'nobody']],
   [['inspect', 'nobody']],
   [['guest', 'inspect', 'nothing', '--cache-dir', base]],

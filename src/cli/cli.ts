@@ -1,11 +1,12 @@
 /** From the words of a command line to an exit code. */
 import { writeSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { KataError } from '../errors.ts'
 import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
-import { withoutGroupWord } from './group-words.ts'
+import { commandIn, withoutGroupWord } from './group-words.ts'
 import { parseFormat } from './output/format.ts'
 import { ResultFile } from './output/result-file.ts'
 import { checkName } from './parse/name.ts'
@@ -22,6 +23,9 @@ export interface Surroundings {
 }
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+/** They end with the exit code of a command in a container, so that 1 is no error of ours. */
+const containerCommands: ReadonlySet<string> = new Set(['run', 'create', 'exec'])
 
 /** Runs one command; all errors end here. */
 export async function runCli(words: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -51,13 +55,15 @@ export async function runCli(words: readonly string[], surroundings: Surrounding
   } catch (error) {
     // Help and version end with 0; they have printed already.
     if (error instanceof UsageError && error.exitCode === 0) return 0
-    const [{ exitCodeOfCommand }, { explain }] = await Promise.all([
+    const [{ exitCodeOf, exitCodeOfCommand }, { explain }] = await Promise.all([
       import('./exit-code.ts'),
       import('./explain.ts'),
     ])
     const told = error instanceof UsageError ? error.coded : error
     tell(explain(told))
-    return noted(result, told, { exitCode: exitCodeOfCommand(told), file: program.opts().resultFile })
+    const endsAsContainer = containerCommands.has(commandIn(argv) ?? '')
+    const exitCode = endsAsContainer ? exitCodeOf(told) : exitCodeOfCommand(told)
+    return noted(result, told, { exitCode, file: program.opts().resultFile })
   }
 }
 
@@ -84,12 +90,13 @@ function settingsOf(
 ): Settings {
   const level = parseChoice(options.logLevel, '--log-level', levels)
   const namespace = checkName(options.namespace, 'namespace')
+  const runDir = directoryOf(options.runDir, '--run-dir')
   // Refuses a name that the runtime uses for itself, before anything is made under it.
-  sandboxPaths(options.runDir, namespace, 'x')
+  sandboxPaths(runDir, namespace, 'x')
   return {
     namespace,
-    runDir: options.runDir,
-    stateDir: options.stateDir,
+    runDir,
+    stateDir: directoryOf(options.stateDir, '--state-dir'),
     ...parseFormat(options.format),
     debug: level === 'debug',
     log: createLogger({ level }),
@@ -102,6 +109,12 @@ function settingsOf(
     },
     note: (error) => result.error(error),
   }
+}
+
+/** Absolute: the shim has another working directory. @throws KataError OPTION_INVALID. */
+function directoryOf(path: string, option: string): string {
+  if (path === '') throw new KataError('OPTION_INVALID', { option, value: path, allowed: 'a directory' })
+  return resolve(path)
 }
 
 /** How this very program is started again, compiled or from source. */

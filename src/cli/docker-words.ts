@@ -24,6 +24,7 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'network create --ip-range': 'omit it: containers get addresses of all of --subnet',
   'network create --attachable': 'omit it: any container may be on a network',
   ...onlyDriver('--driver', '-d', '--opt', '-o'),
+  container: 'use it before a command of containers, as in `kata-ts container ls`, or omit it',
   image:
     'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` is about what machines boot',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,

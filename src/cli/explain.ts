@@ -31,6 +31,8 @@ export function coded(error: unknown): KataError {
   const { code: errno, syscall: call, path = 'of a file' } = error
   if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0)
     return new KataError('NOT_ROOT', { what: 'kata-ts' }, { cause: error })
+  if (errno === 'EEXIST' && error.path !== undefined)
+    return new KataError('FILE_EXISTS', { path }, { cause: error })
   return new KataError('FILE_FAILED', { call, path, errno }, { cause: error })
 }
 

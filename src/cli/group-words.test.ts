@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { withoutGroupWord } from './group-words.ts'
+import { commandIn, withoutGroupWord } from './group-words.ts'
 
 test('the word container changes nothing', () => {
   expect(withoutGroupWord(['container', 'run', '--rm', 'container'])).toEqual(['run', '--rm', 'container'])
@@ -8,6 +8,26 @@ test('the word container changes nothing', () => {
     ...['--namespace', 'a', '--format=json', 'rm', 'x'],
   ])
   expect(withoutGroupWord(['container'])).toEqual(['--help'])
+})
+
+test('container prune leaves images alone, and what is about something else is no command of containers', () => {
+  expect(withoutGroupWord(['container', 'prune', '-f'])).toEqual([
+    'prune',
+    '--containers',
+    '--keep-images',
+    '-f',
+  ])
+  for (const argv of [
+    ['container', 'pull', 'a:1'],
+    ['container', 'system', 'df'],
+    ['container', '-f'],
+  ])
+    expect(withoutGroupWord(argv)).toEqual(argv)
+})
+
+test('the command is found behind the options of all commands', () => {
+  expect(commandIn(['--namespace', 'run', '--format=json', 'ps', 'exec'])).toBe('ps')
+  expect(commandIn(['--namespace', 'run'])).toBeUndefined()
 })
 
 test('the word image stands for the commands of images', () => {

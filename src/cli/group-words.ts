@@ -5,8 +5,6 @@ interface Group {
   readonly summary: string
   /** What stands for docker's words behind it. */
   readonly words: Readonly<Record<string, readonly string[]>>
-  /** Any other word is the command itself. */
-  readonly takesAll: boolean
 }
 
 const same = (...words: readonly string[]) => Object.fromEntries(words.map((word) => [word, [word]]))
@@ -14,8 +12,12 @@ const same = (...words: readonly string[]) => Object.fromEntries(words.map((word
 const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'the word may be there: `kata-ts container ls` is `kata-ts ps`',
-    words: { ls: ['ps'], list: ['ps'], remove: ['rm'], inspect: ['inspect', '--type=container'] },
-    takesAll: true,
+    words: {
+      ...{ ls: ['ps'], list: ['ps'], ps: ['ps'], remove: ['rm'], inspect: ['inspect', '--type=container'] },
+      prune: ['prune', '--containers', '--keep-images'],
+      ...same('attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port'),
+      ...same('rename', 'restart', 'rm', 'run', 'start', 'stats', 'stop', 'top', 'unpause', 'update', 'wait'),
+    },
   },
   image: {
     summary:
@@ -25,7 +27,6 @@ const groups: Readonly<Record<string, Group>> = {
       inspect: ['inspect', '--type=image'],
       ...same('build', 'history', 'import', 'load', 'prune', 'pull', 'push', 'save', 'tag'),
     },
-    takesAll: false,
   },
 }
 
@@ -35,13 +36,21 @@ export const groupSummary = (word: string): string | undefined =>
 
 /** The words of a command line as they are without the group. What a group does not know is left, to be refused. */
 export function withoutGroupWord(argv: readonly string[]): readonly string[] {
-  // Options of all commands, each with a value, may come first.
-  let at = 0
-  while (argv[at]?.startsWith('--')) at += argv[at]!.includes('=') ? 1 : 2
+  const at = commandAt(argv)
   const name = argv[at]
   if (name === undefined || !Object.hasOwn(groups, name)) return argv
-  const { words, takesAll } = groups[name]!
+  const { words } = groups[name]!
   const [word = '--help', ...rest] = argv.slice(at + 1)
   if (Object.hasOwn(words, word)) return [...argv.slice(0, at), ...words[word]!, ...rest]
-  return takesAll || word === '--help' || word === '-h' ? [...argv.slice(0, at), word, ...rest] : argv
+  return word === '--help' || word === '-h' ? [...argv.slice(0, at), word, ...rest] : argv
+}
+
+/** The name of the command; undefined where there is none. */
+export const commandIn = (argv: readonly string[]): string | undefined => argv[commandAt(argv)]
+
+/** Options of all commands, each with a value, may come first. */
+function commandAt(argv: readonly string[]): number {
+  let at = 0
+  while (argv[at]?.startsWith('--')) at += argv[at]!.includes('=') ? 1 : 2
+  return at
 }

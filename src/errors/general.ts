@@ -17,6 +17,11 @@ export const generalErrors = {
     '{call} {path} failed with {errno}',
     'Check that the command needs this file, and the space left on its file system.',
   ),
+  FILE_EXISTS: entry(
+    'already_exists',
+    '{path} exists already, and no file is replaced',
+    'Remove it, or name another file.',
+  ),
   OUTPUT_FAILED: entry(
     'internal',
     'standard output cannot be written ({errno})',

@@ -86,6 +86,7 @@ export type RuntimeErrorCode =
   | 'FAILPOINT_INVALID'
   | 'FILES_ELSEWHERE'
   | 'FILES_UNREADABLE'
+  | 'FILE_EXISTS'
   | 'FILE_FAILED'
   | 'GUEST_BUILD_FAILED'
   | 'GUEST_BUILD_TOOL'

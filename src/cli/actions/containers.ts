@@ -40,20 +40,28 @@ export async function connectRunning(
 
 /**
  * Does `work` for every name at the same time and prints the names for which it was done; an error of one does not
- * keep the others from being done. Returns the exit code.
+ * keep the others from being done. Returns the exit code. Where a container `mayBeMissing`, that is told and is no failure.
  */
 export async function forEachName(
   settings: Settings,
   names: readonly string[],
   work: (name: string) => Promise<void>,
+  { mayBeMissing = false } = {},
 ): Promise<number> {
   const results = await Promise.allSettled(names.map(work))
   const done: string[] = []
+  let failures = 0
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') done.push(names[index]!)
-    else tellError(settings, result.reason)
+    else {
+      tellError(settings, result.reason)
+      if (!(mayBeMissing && isMissing(result.reason))) failures++
+    }
   }
   if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
   else settings.print(done.map((name) => `${name}\n`).join(''))
-  return done.length === names.length ? 0 : 1
+  return failures === 0 ? 0 : 1
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND'

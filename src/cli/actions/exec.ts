@@ -129,7 +129,8 @@ async function wantedProcess(
   const { tty: terminal = false, user, workdir, privileged } = flags
   const env = [...readEnvFiles(flags.envFile ?? []), ...(flags.env ?? [])]
   const size = terminal ? await callerWindow() : undefined
-  const account = user === undefined ? undefined : userInImage(layersOf(settings, record), user)
+  // Of no name: that of the container, as in docker.
+  const account = user ? userInImage(layersOf(settings, record), user) : undefined
   return processSpec(
     spec.process ?? {},
     { args, terminal, size, env, user: account, workdir, privileged: privileged === true },

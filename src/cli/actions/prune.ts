@@ -15,18 +15,25 @@ import { rm } from './lifecycle/rm.ts'
 
 /** Shows what goes, asks, and removes it. Containers go first, so that their images are unused then. */
 export async function prune(settings: Settings, flags: PruneFlags): Promise<number> {
+  const keepsImages = flags.keepImages === true
+  if (keepsImages && flags.containers !== true)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--keep-images without --containers',
+      reason: 'nothing is left to be removed',
+      remedy: 'Add --containers, or omit it.',
+    })
   const paths = storePaths(settings.stateDir)
   const stopped = flags.containers === true ? await stoppedContainers(settings) : []
   if (flags.force !== true) {
     const users = imageUsers(settings.stateDir, new Set(stopped.map((id) => `${settings.namespace}/${id}`)))
-    const plan = await planPrune(paths, users)
+    const plan = keepsImages ? nothing : await planPrune(paths, users)
     if (stopped.length === 0 && isEmpty(plan)) return report(settings, stopped, plan)
     settings.tell(`this removes:\n${describe(stopped, plan)}`)
     if (!(await saidYes())) throw new KataError('PRUNE_UNCONFIRMED', {})
   }
   const code =
     stopped.length === 0 ? 0 : await rm({ ...settings, print: () => {} }, { force: false }, stopped)
-  const removed = await pruneStore(paths, () => imageUsers(settings.stateDir))
+  const removed = keepsImages ? nothing : await pruneStore(paths, () => imageUsers(settings.stateDir))
   for (const image of removed.images) noteRemoved(settings, image)
   report(settings, stopped, removed)
   return code
@@ -44,6 +51,9 @@ async function stoppedContainers(settings: Settings): Promise<string[]> {
   return all.flat()
 }
 
+/** Of images. */
+const nothing: Removal = { images: [], layers: [], files: [], bytes: 0 }
+
 const isEmpty = ({ images, layers, files }: Removal): boolean =>
   images.length + layers.length + files.length === 0
 
@@ -59,11 +69,13 @@ function report(settings: Settings, containers: readonly string[], removed: Remo
   return 0
 }
 
-function describe(containers: readonly string[], { images, layers, files, bytes }: Removal): string {
+function describe(containers: readonly string[], removal: Removal): string {
+  const { images, layers, files, bytes } = removal
+  const store = `  ${layers.length} unpacked layers and ${files.length} files, ${byteSize(bytes)}\n`
   return [
     ...containers.map((id) => `  container ${id}\n`),
     ...images.map((name) => `  image ${name}\n`),
-    `  ${layers.length} unpacked layers and ${files.length} files, ${byteSize(bytes)}\n`,
+    ...(isEmpty(removal) ? [] : [store]),
   ].join('')
 }
 

@@ -34,6 +34,7 @@ import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
 import { exposedPorts, parseExpose, portName, unpublished } from '../parse/expose.ts'
 import { healthCheckOf, parseHealth } from '../parse/health.ts'
+import { hostnameOf, parseHostname } from '../parse/hostname.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
@@ -41,6 +42,7 @@ import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { type Place, parsePlace } from '../parse/place.ts'
+import { parseWorkdir, requirePlaces } from '../parse/place-in-container.ts'
 import type { FreePort } from '../parse/publish.ts'
 import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
@@ -85,12 +87,15 @@ async function withPlan(
   work: (plan: ContainerPlan) => Promise<number>,
 ): Promise<number> {
   let idFile: string | undefined
+  // Before an image is pulled or a volume is made for nothing; empty until there is a container.
+  const makeIdFile = () => {
+    if (flags.cidfile === undefined) return
+    writeFileSync(flags.cidfile, '', { flag: 'wx' })
+    idFile = flags.cidfile
+  }
   try {
-    const plan = await planOf(settings, flags, words)
-    if (flags.cidfile !== undefined) {
-      writeFileSync(flags.cidfile, plan.id, { flag: 'wx' })
-      idFile = flags.cidfile
-    }
+    const plan = await planOf(settings, flags, words, makeIdFile)
+    if (idFile !== undefined) writeFileSync(idFile, plan.id)
     return await work(plan)
   } catch (error) {
     // There is no such container.
@@ -113,8 +118,13 @@ function attachedOf({ attach, sigProxy }: Pick<RunFlags, 'attach' | 'sigProxy'>)
   }
 }
 
-/** Checks everything the person asked for before anything is made. */
-async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Promise<ContainerPlan> {
+/** Checks everything the person asked for before anything is made. `onChecked` is called before it looks for the image. */
+async function planOf(
+  settings: Settings,
+  flags: RunFlags,
+  words: RunWords,
+  onChecked: () => void,
+): Promise<ContainerPlan> {
   const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
   const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   refuseConflicts(flags)
@@ -132,7 +142,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const plainRights = parseRights(flags)
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const place = parsePlace(flags, flags.memory)
-  const hostname = flags.hostname ?? id
+  const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   const network = networkOf(settings, flags, { id, hostname, config })
@@ -153,6 +163,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     ...(flags.callerVolume ?? []).map(parseCallerVolume),
   ]
   const devices = (flags.device ?? []).map(parseDevice)
+  requirePlaces([...volumes, ...rights.tmpfs])
+  const workdir = flags.workdir ? parseWorkdir(flags.workdir) : undefined
   const envFiles = readEnvFiles(flags.envFile ?? [])
   const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
   // An image may have to be pulled, so what can be wrong with the rest is found first.
@@ -160,6 +172,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const stop = stopOf(flags)
   const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
+  onChecked()
   const rootfs = await chooseRootfs(settings, flags, words)
   const exposed = exposedPorts(rootfs.config.exposedPorts ?? [], alsoExposed)
   const freePorts = flags.publishAll === true ? withExposed(network, exposed) : network.freePorts
@@ -168,7 +181,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     ...limits,
     args: command,
     env: envOver(rootfs.config.env),
-    cwd: flags.workdir ?? rootfs.config.workingDir,
+    cwd: workdir ?? rootfs.config.workingDir,
     user: withGroups(userOf(rootfs, flags.user), groupsInImage(rootfs.lowerDirs, flags.groupAdd ?? [])),
     terminal,
     hostname,
@@ -311,7 +324,8 @@ function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, 
   }
 }
 
+/** A user of no name was not asked for, as in docker: the image's stays. */
 function userOf({ config, lowerDirs }: Rootfs, asked: string | undefined) {
-  const user = asked ?? config.user
+  const user = asked || config.user
   return user === '' ? { uid: 0, gid: 0 } : userInImage(lowerDirs, user)
 }

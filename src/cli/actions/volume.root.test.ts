@@ -10,12 +10,14 @@ const dataOf = (client: TestClient, name: string) => `${client.base}/state/volum
 
 test('a volume is made by the first run that names it, with what the image has there, and outlives its containers', async () => {
   await using client = testClient()
-  mkdirSync(`${client.base}/srv/data`, { recursive: true })
-  writeFileSync(`${client.base}/srv/data/seed`, 'of the image')
+  for (const name of ['data', 'cold']) {
+    mkdirSync(`${client.base}/srv/${name}`, { recursive: true })
+    writeFileSync(`${client.base}/srv/${name}/seed`, 'of the image')
+  }
   await client.start(
     'first',
     ['true'],
-    ['-v', 'data:/srv/data', '--mount', 'source=cold,target=/srv/data,volume-nocopy'],
+    ['-v', 'data:/srv/data', '--mount', 'source=cold,target=/srv/cold,volume-nocopy'],
   )
   const data = dataOf(client, 'data')
   expect(readFileSync(`${data}/seed`, 'utf8')).toBe('of the image')

@@ -11,6 +11,7 @@ export interface ImagesFlags {
 export interface PruneFlags {
   readonly force?: true
   readonly containers?: true
+  readonly keepImages?: true
 }
 
 /** How a registry is talked to, for each command that may pull. */
@@ -75,6 +76,7 @@ export function pruneCommand(cli: Cli): Command {
     example: 'prune --containers',
   })
     .option('--containers', 'containers of the namespace that have ended, too')
+    .option('--keep-images', 'with --containers: these alone')
     .option('-f, --force', 'do not ask')
   return rootAction<PruneFlags>(command, cli, async (settings, flags) => {
     const { prune } = await import('../actions/prune.ts')

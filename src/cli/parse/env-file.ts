@@ -1,12 +1,20 @@
 /** `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. */
 import { readFileSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
+import { describeError, KataError } from '../../errors.ts'
 
 const maxBytes = 1 << 20
 
-/** The options for `mergeEnv`, of all files in their order. @throws KataError ENV_FILE_INVALID; errors of reading a file. */
+/** The options for `mergeEnv`, of all files in their order. @throws KataError ENV_FILE_INVALID. */
 export function readEnvFiles(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => parseEnvFile(readFileSync(path), path))
+  return paths.flatMap((path) => parseEnvFile(read(path), path))
+}
+
+function read(path: string): Uint8Array {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new KataError('ENV_FILE_INVALID', { place: path, reason: describeError(cause) }, { cause })
+  }
 }
 
 /** Pure. @throws KataError ENV_FILE_INVALID. */

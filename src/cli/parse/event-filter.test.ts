@@ -25,6 +25,11 @@ test.each([
   [['image=busybox'], ['start', 'health_status: healthy', 'pull']],
   [['type=image'], ['pull']],
   [['label=tier=x', 'event=start'], ['start']],
+  [
+    ['label=tier=x', 'label=image'],
+    ['start', 'health_status: healthy'],
+  ],
+  [['label=tier=x', 'label=none'], []],
   [['label=toString'], []],
 ])('%j passes %j', (filters, actions) => {
   expect(events.filter(parseEventFilters(filters)).map(({ action }) => action)).toEqual(actions)

@@ -19,7 +19,7 @@ const holds = {
 } as const
 type FilterName = keyof typeof holds
 
-/** Whether an event passes all filters; of those of one name any may hold. @throws KataError OPTION_INVALID. */
+/** Whether an event passes all filters. Of those of one name any may hold, but for labels, all of which have to. @throws KataError OPTION_INVALID. */
 export function parseEventFilters(options: readonly string[]): (event: HostEvent) => boolean {
   const values = new Map<FilterName, string[]>()
   for (const option of options) {
@@ -36,5 +36,9 @@ export function parseEventFilters(options: readonly string[]): (event: HostEvent
       })
     values.set(name, [...(values.get(name) ?? []), value])
   }
-  return (event) => [...values].every(([name, wanted]) => wanted.some((value) => holds[name](event, value)))
+  return (event) =>
+    [...values].every(([name, wanted]) => {
+      const isHeld = (value: string) => holds[name](event, value)
+      return name === 'label' ? wanted.every(isHeld) : wanted.some(isHeld)
+    })
 }

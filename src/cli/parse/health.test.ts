@@ -24,6 +24,8 @@ test('no check: nothing said, NONE, an interval alone, or --no-healthcheck', () 
   expect(healthCheckOf(parseHealth({}), { test: ['NONE'] })).toBeUndefined()
   expect(healthCheckOf(parseHealth({ healthInterval: '5s' }), undefined)).toBeUndefined()
   expect(healthCheckOf(parseHealth({ healthcheck: false }), image)).toBeUndefined()
+  // Of no words: the image's stays.
+  expect(parseHealth({ healthCmd: '' })).toEqual({})
   expect(() => parseHealth({ healthcheck: false, healthCmd: 'true' })).toThrow('[OPTION_CONFLICT]')
 })
 

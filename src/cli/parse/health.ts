@@ -30,7 +30,8 @@ export function parseHealth(flags: HealthFlags): Changes | 'none' {
   const time = (text: string | undefined, option: string, leastMs: number) =>
     text === undefined ? undefined : parseDuration(text, option, leastMs)
   const wanted = {
-    test: healthCmd === undefined ? undefined : ['CMD-SHELL', healthCmd],
+    // A command of no words was not asked for, as in docker: the image's stays.
+    test: healthCmd ? ['CMD-SHELL', healthCmd] : undefined,
     intervalMs: time(healthInterval, '--health-interval', 1),
     timeoutMs: time(healthTimeout, '--health-timeout', 1),
     startPeriodMs: time(healthStartPeriod, '--health-start-period', 0),

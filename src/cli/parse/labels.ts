@@ -1,17 +1,26 @@
 /** `--label KEY=VALUE` and `--label-file FILE`: what a person notes about a container, for `ps --filter` and `inspect`. */
 import { readFileSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
+import { describeError, KataError } from '../../errors.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
 const mostLabels = 1000
 const mostBytes = 1 << 16
 
-/** Labels of files first, so that options win. @throws KataError OPTION_INVALID; errors of reading a file. */
+/** Labels of files first, so that options win. @throws KataError OPTION_INVALID. */
 export function readLabels(options: readonly string[], files: readonly string[]): Labels {
-  const lines = files.flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+  const lines = files.flatMap((path) => read(path).split('\n'))
   const ofFiles = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
   return parseLabels([...ofFiles, ...options])
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const allowed = `a file that can be read: ${describeError(cause)}`
+    throw new KataError('OPTION_INVALID', { option: '--label-file', value: path, allowed }, { cause })
+  }
 }
 
 /** A label without `=` is empty. Pure. @throws KataError OPTION_INVALID. */

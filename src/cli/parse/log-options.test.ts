@@ -9,9 +9,16 @@ test('the bounds are docker’s, and the last one counts', () => {
   })
 })
 
-test.each(['max-size=', 'max-size=1k', 'max-size=-1', 'max-file=0', 'max-file=x', 'tag=x', 'max-size', ''])(
-  '%j is refused',
-  (option) => {
-    expect(() => parseLogOptions([option])).toThrow('[OPTION_INVALID] --log-opt')
-  },
-)
+test.each([
+  'max-size=',
+  'max-size=1k',
+  'max-size=1m=5m',
+  'max-size=-1',
+  'max-file=0',
+  'max-file=x',
+  'tag=x',
+  'max-size',
+  '',
+])('%j is refused', (option) => {
+  expect(() => parseLogOptions([option])).toThrow('[OPTION_INVALID] --log-opt')
+})

@@ -14,7 +14,7 @@ const leastBytes = 64 * 1024
 export function parseLogOptions(options: readonly string[]): LogBounds {
   let bounds = defaultLogBounds
   for (const option of options) {
-    const [name, value = ''] = option.split('=', 2)
+    const [, name, value = ''] = /^([^=]*)=(.*)$/.exec(option) ?? []
     if (name === 'max-size') bounds = { ...bounds, maxBytes: parseLogSize(option, value) }
     else if (name === 'max-file')
       bounds = { ...bounds, maxFiles: parseWhole(value, '--log-opt max-file', 1, 100) }

@@ -5,6 +5,8 @@ import { isName } from './name.ts'
 
 /** The network that is always there: one for each container, which leads outside and to no other container. */
 export const ownNetwork = 'bridge'
+/** Docker's other word for it. */
+const usual = 'default'
 
 export type NetworkChoice =
   | { readonly kind: 'none' }
@@ -15,7 +17,7 @@ export type NetworkChoice =
 /** @throws KataError OPTION_INVALID, NETNS_INVALID. */
 export function parseNetwork(text: string): NetworkChoice {
   if (text === 'none') return { kind: 'none' }
-  if (text === ownNetwork) return { kind: 'own' }
+  if (text === ownNetwork || text === usual) return { kind: 'own' }
   if (text !== 'host' && isName(text)) return { kind: 'named', name: text }
   const path = /^ns:(\/.+)$/.exec(text)?.[1]
   if (path === undefined)

@@ -10,7 +10,7 @@ test.each([
   expect(parseStorageOptions(options)).toBe(bytes)
 })
 
-test.each(['size=15M', 'size=17T', 'size=', 'size=ten', 'size', 'dm.basesize=10G', ''])(
+test.each(['size=15M', 'size=17T', 'size=', 'size=ten', 'size=1G=5T', 'size', 'dm.basesize=10G', ''])(
   '%p is refused by name',
   (option) => {
     expect(() => parseStorageOptions([option])).toThrow(

@@ -9,8 +9,8 @@ const [leastBytes, mostBytes] = [16 * 2 ** 20, 16 * 2 ** 40]
 export function parseStorageOptions(options: readonly string[]): number | undefined {
   let bytes: number | undefined
   for (const option of options) {
-    const [name, value = ''] = option.split('=', 2)
-    if (name !== 'size') throw refused(option)
+    const [, value] = /^size=(.*)$/.exec(option) ?? []
+    if (value === undefined) throw refused(option)
     bytes = parseSize(value, '--storage-opt size')
     if (bytes < leastBytes || bytes > mostBytes) throw refused(option)
   }

@@ -75,13 +75,17 @@ test('another user’s container is invisible, and root’s too', async () => {
   for (const words of [
     ['exec', 'web', 'id'],
     ['stop', 'web'],
-    ['rm', '-f', 'web'],
+    ['rm', 'web'],
     ['inspect', 'web'],
     ['logs', 'web'],
   ]) {
     const { stderr, code } = await service.run(bob, words)
     expect([words, code !== 0, stderr.includes('[CONTAINER_NOT_FOUND]')]).toEqual([words, true, true])
   }
+  // As docker: told, and no failure.
+  expect(await service.run(bob, ['rm', '-f', 'web'])).toMatchObject({
+    ...{ code: 0, stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') },
+  })
   expect((await service.run(alice, ['exec', 'roots', 'id'])).stderr).toContain('[CONTAINER_NOT_FOUND]')
   expect((await service.run(alice, ['exec', 'web', 'echo', 'mine'])).stdout).toBe('mine\n')
   expect(statSync(`${service.base}/state/containers/uid-4242`)).toMatchObject({ uid: 0, mode: 0o040700 })

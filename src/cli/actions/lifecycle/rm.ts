@@ -16,7 +16,7 @@ export async function rm(
   { force }: { force: boolean },
   names: readonly string[],
 ): Promise<number> {
-  return forEachName(settings, names, (name) => removeOne(settings, name, force))
+  return forEachName(settings, names, (name) => removeOne(settings, name, force), { mayBeMissing: force })
 }
 
 async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {

@@ -68,7 +68,8 @@ describe('networks', () => {
     expect(listNetworks(store)).toEqual(['one', 'other'])
     expect(statSync(networkDir(store, 'one')).mode & 0o777).toBe(0o700)
     expect(() => createNetwork(store, 'one', plain)).toThrow('[NETWORK_EXISTS]')
-    expect(() => createNetwork(store, 'bridge', plain)).toThrow('[NETWORK_EXISTS]')
+    for (const word of ['bridge', 'host', 'none', 'default'])
+      expect(() => createNetwork(store, word, plain)).toThrow('[OPTION_INVALID] network create')
     expect(() => createNetwork(store, '../up', plain)).toThrow('[NAME_INVALID]')
     expect(() => createNetwork(store, 'third', { ...plain, subnet: parseSubnet(one!.subnet) })).toThrow(
       '[NETWORK_SUBNET_TAKEN]',

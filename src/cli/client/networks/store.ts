@@ -50,9 +50,13 @@ export interface NetworkWish {
 export const networkDir = (store: NetworkStore, name: string): string =>
   `${directoryOf(store)}/${checkName(name, 'network')}`
 
-/** @throws KataError NAME_INVALID, NETWORK_EXISTS, NETWORK_SUBNET_TAKEN. */
+/** @throws KataError OPTION_INVALID for a word of `run --network`; NAME_INVALID, NETWORK_EXISTS, NETWORK_SUBNET_TAKEN. */
 export function createNetwork(store: NetworkStore, name: string, wish: NetworkWish): NamedNetwork {
-  if (words.includes(name)) throw new KataError('NETWORK_EXISTS', { name, namespace: store.namespace })
+  if (words.includes(name))
+    throw new KataError('OPTION_INVALID', {
+      ...{ option: 'network create', value: name },
+      allowed: `any name but ${words.join(', ')}, which mean something else to \`run --network\``,
+    })
   const directory = networkDir(store, name)
   const subnet = chooseSubnet(store, wish.subnet)
   const { labels, internal } = wish
