@@ -116,6 +116,22 @@ describe('input', () => {
     expect(await text).toBe('one two')
   })
 
+  test('that was written before the client said so is read to its end, however slowly', async () => {
+    const path = fifo()
+    const input = openInput(path)!
+    const writer = openSync(path, constants.O_WRONLY)
+    writeFileSync(writer, 'x'.repeat(1000))
+    const chunks = input.chunks[Symbol.asyncIterator]()
+    let length = (await chunks.next()).value!.length
+    writeFileSync(writer, 'y'.repeat(50_000))
+    closeSync(writer)
+    input.finish()
+    // Longer than the time of grace.
+    await Bun.sleep(1500)
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) length += next.value.length
+    expect(length).toBe(51_000)
+  })
+
   test('ends by itself some time after the client said that it will write no more', async () => {
     const path = fifo()
     const input = openInput(path)!

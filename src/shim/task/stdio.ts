@@ -23,8 +23,9 @@ export interface OutputSink {
 export interface InputSource {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * The client will write no more: end when the FIFO does, or after a grace period when the client keeps its end
-   * open (containerd's ctr closes it only once CloseIO has returned).
+   * The client will write no more: end when the FIFO does, or once it has had nothing for a grace period when the client keeps
+   * its end open (containerd's ctr closes it only once CloseIO has returned). What is in it already is read to its end,
+   * however slowly.
    */
   finish(): void
   /** Ends at once and lets go of the descriptor. */
@@ -107,15 +108,27 @@ export function openInput(uri: string): InputSource | undefined {
   const fd = openFifo(held ?? uri, access | constants.O_NONBLOCK)
   const reader = Bun.file(fd).stream().getReader()
   let ended = false
+  let isFinishing = false
+  let pending: Promise<unknown> | undefined
   const cancel = () => {
     if (ended) return
     ended = true
     void reader.cancel().finally(() => closeSync(fd))
   }
+  const endIfEmpty = (read: Promise<unknown>) =>
+    void sleep(closeIoGraceMs).then(() => pending === read && cancel())
+  const finish = () => {
+    isFinishing = true
+    if (pending !== undefined) endIfEmpty(pending)
+  }
   async function* chunks(): AsyncGenerator<Uint8Array> {
     try {
       while (!ended) {
-        const { value, done } = await reader.read()
+        const read = reader.read()
+        pending = read
+        if (isFinishing) endIfEmpty(read)
+        const { value, done } = await read
+        pending = undefined
         if (done || value === undefined) return
         yield value
       }
@@ -123,7 +136,7 @@ export function openInput(uri: string): InputSource | undefined {
       cancel()
     }
   }
-  return { chunks: chunks(), finish: () => void sleep(closeIoGraceMs).then(cancel), cancel }
+  return { chunks: chunks(), finish, cancel }
 }
 
 function openFifo(path: string, flags: number): number {
