@@ -29,6 +29,9 @@ class Host {
   readonly machines: { taken: () => void; isOver: boolean }[] = []
   load: HostLoad = idle
   startsFail = false
+  /** Those that are being made stay so. */
+  makesSlowly = false
+  sweep: () => Promise<void> = async () => {}
 
   get held(): number {
     return this.machines.filter(({ isOver }) => !isOver).length
@@ -45,12 +48,13 @@ class Host {
     }
     this.machines.push(entry)
     if (this.startsFail) entry.taken()
-    return { ready: Promise.resolve(!this.startsFail), gone, end: entry.taken }
+    const ready = this.makesSlowly ? gone.then(() => false) : Promise.resolve(!this.startsFail)
+    return { ready, gone, end: entry.taken }
   }
 
   serve(): Promise<void> {
     const host = {
-      ...{ start: () => this.start(), load: () => this.load, sweep: async () => {}, clock: this.clock },
+      ...{ start: () => this.start(), load: () => this.load, sweep: () => this.sweep(), clock: this.clock },
     }
     return servePool(host, bounds, { log: silentLogger, signal: this.over.signal })
   }
@@ -90,6 +94,21 @@ test('memory pressure ends all, and nothing comes until it has passed', async ()
   host.load = idle
   await host.pass(10 * pauses.lookMs)
   expect(host.held).toBe(2)
+  host.over.abort()
+  await served
+})
+
+test('memory pressure is seen while a machine is being made, which ends then', async () => {
+  const host = new Host()
+  host.makesSlowly = true
+  // Nor is it held up by what killed ones have left.
+  host.sweep = () => new Promise(() => {})
+  const served = host.serve()
+  await host.pass(4 * pauses.lookMs)
+  expect([host.machines.length, host.held]).toEqual([1, 1])
+  host.load = short
+  await host.pass(2 * pauses.lookMs)
+  expect(host.held).toBe(0)
   host.over.abort()
   await served
 })

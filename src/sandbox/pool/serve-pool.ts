@@ -82,16 +82,33 @@ export async function servePool(
     }
     kept.clear()
   }
+  const sweep = oneAtATime(() =>
+    host.sweep().catch((error) => log.warn('what killed machines have left stays', { error })),
+  )
+  const fill = oneAtATime(add)
+  // Nothing holds up the look at the memory: a machine is made slowest when that is short.
   while (!signal.aborted) {
-    await host.sweep()
+    sweep()
     const todo = decide(kept.size, bounds, host.load())
     if (todo === 'empty' && kept.size > 0) {
       log.warn('memory runs short, and no machine waits any more', { ended: kept.size })
       endAll()
     }
-    if (todo === 'fill' && clock.now() >= notBefore) await add()
-    else await clock.sleep(pauses.lookMs, signal).catch(() => {})
+    if (todo === 'fill' && clock.now() >= notBefore) fill()
+    await clock.sleep(pauses.lookMs, signal).catch(() => {})
   }
   endAll()
   await within(Promise.all([...leaving].map(({ gone }) => gone)), endMs)
+}
+
+/** Begins the work, unless it is under way. */
+function oneAtATime(work: () => Promise<void>): () => void {
+  let isUnderWay = false
+  return () => {
+    if (isUnderWay) return
+    isUnderWay = true
+    void work().finally(() => {
+      isUnderWay = false
+    })
+  }
 }

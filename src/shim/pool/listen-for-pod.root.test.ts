@@ -156,7 +156,7 @@ test('two pods do not share a shim', async () => {
   expect(links.sort()).toEqual(['../pool/w1', '../pool/w2'])
 })
 
-test.each(['the socket', 'the name'])(
+test.each(['the socket', 'the name', 'the file'])(
   'where %s of the pod is in use, nothing is taken and nothing changed',
   async (what) => {
     const child = await waiting('w1')
@@ -164,10 +164,11 @@ test.each(['the socket', 'the name'])(
     const { stateDir } = sandboxPaths(runDir, 'default', 'web')
     mkdirSync(what === 'the name' ? stateDir : `${runDir}/s`, { recursive: true })
     if (what === 'the socket') listenUnix(socket)
+    if (what === 'the file') mkdirSync(`${bundle}/shim.json`)
     expect(await takeWaiting(runDir, pod())).toBe(false)
     expect(existsSync(stateDir)).toBe(what === 'the name')
     expect(isListening(socket)).toBe(what === 'the socket')
-    expect(existsSync(`${bundle}/shim.json`)).toBe(false)
+    expect(existsSync(`${bundle}/shim.json`)).toBe(what === 'the file')
     expect(readlinkSync(`/proc/${child.pid}/cwd`)).toBe('/')
   },
 )

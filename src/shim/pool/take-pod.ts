@@ -1,5 +1,6 @@
 /** A shim that waited becomes that of a pod: its socket, its log, its environment. */
 import { closeSync, rmSync } from 'node:fs'
+import { bundleFile } from '../../bundle/files.ts'
 import { writeShimProcess } from '../../bundle/shim-process.ts'
 import { describeError } from '../../errors.ts'
 import { checked, libc } from '../../linux/libc.ts'
@@ -36,11 +37,14 @@ export function takePod(
     if (!isSameConfig(machine.config, asked)) return { refused: 'the configuration of the pod is another' }
     const log = openLog(bundle)
     const socket = shimSocketPath(runDir, pod.namespace, pod.id)
+    const before = process.cwd()
     try {
       const listener = bindSocket(runDir, socket, pod)
       try {
-        nameForPod(machine, pod)
+        process.chdir(bundle)
+        takeName(machine, pod)
       } catch (error) {
+        process.chdir(before)
         closeSync(listener)
         rmSync(socket, { force: true })
         throw error
@@ -56,13 +60,22 @@ export function takePod(
   }
 }
 
-/** What a shim that is started for the pod has from its parent. */
-function becomeShim({ bundle, env }: NewPod, log: number): void {
+/** The file comes first, for which a full disk may have no room: until it has its name the machine is nobody's. */
+function takeName(machine: Parameters<typeof nameForPod>[0], pod: NewPod): void {
+  writeShimProcess(pod.bundle, processRef(process.pid)!)
+  try {
+    nameForPod(machine, pod)
+  } catch (error) {
+    rmSync(bundleFile(pod.bundle, 'shimProcess'))
+    throw error
+  }
+}
+
+/** What a shim that is started for the pod has from its parent, beyond that. */
+function becomeShim({ env }: NewPod, log: number): void {
   for (const stream of [1, 2]) checked(libc.dup2(log, stream), `dup2 of the log to ${stream}`)
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
   Object.assign(process.env, env)
-  process.chdir(bundle)
-  writeShimProcess(bundle, processRef(process.pid)!)
 }
 
 function flagsOf(pod: NewPod, runDir: string): ShimFlags {
