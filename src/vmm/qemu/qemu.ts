@@ -21,7 +21,7 @@ import { plugLate } from './monitor/plug-late.ts'
 import { plugNic } from './monitor/plug-nic.ts'
 import { commandMs, QmpClient } from './monitor/qmp.ts'
 import { MachineResizer } from './monitor/resize.ts'
-import { type MemoryPlace, restoreState, saveState } from './monitor/saved-state.ts'
+import { type Move, restoreState, saveState } from './monitor/saved-state.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openDescriptors } from './open-descriptors.ts'
@@ -29,6 +29,7 @@ import { openedByQemu } from './posture.ts'
 import { qemuCommandLine } from './settings/command-line.ts'
 import { firstFd, type HandedOver } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
+import { movingMs } from './settings/moving-time.ts'
 import { offlineVcpus } from './settings/processors.ts'
 import { RootPorts, rootPortCount } from './settings/root-ports.ts'
 import { isClone, memoryFile, memoryFileOf, savedFiles } from './settings/template.ts'
@@ -48,7 +49,6 @@ const startSockets = 3
 const laterSockets = 1
 
 const never = new AbortController().signal
-const placeOf = (memory: unknown): MemoryPlace => (memory === undefined ? 'within' : 'apart')
 
 export const qemuFeatures: VmmFeatures = {
   ...{
@@ -112,7 +112,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       this.#execute(command, args, fds)
     const fd = openSync(state, 'r')
     try {
-      await restoreState(execute, fd, placeOf(memory))
+      await restoreState(execute, this.#move(fd, memory))
     } finally {
       closeSync(fd)
     }
@@ -131,8 +131,12 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   async save({ state, memory }: SaveTo): Promise<void> {
     const execute = (command: string, args: object = {}, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
-    await saveState(execute, state, placeOf(memory))
+    await saveState(execute, this.#move(state, memory))
     if (memory !== undefined) await this.#memory?.copyTo(memory, this.options.signal ?? never)
+  }
+
+  #move(fd: number, memory: unknown): Move {
+    return { fd, memory: memory === undefined ? 'within' : 'apart', longestMs: movingMs(this.#memoryMiB()) }
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
@@ -198,7 +202,11 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   }
 
   #mappingMs(usualMs: number, configured = 0): number {
-    return mappingMs(this.#resizer?.memoryMiB ?? this.options.spec.memoryMiB, usualMs, configured)
+    return mappingMs(this.#memoryMiB(), usualMs, configured)
+  }
+
+  #memoryMiB(): number {
+    return this.#resizer?.memoryMiB ?? this.options.spec.memoryMiB
   }
 
   /** Everything that must be open before the process exists. */

@@ -5,7 +5,7 @@
  * leave it alone.
  */
 import { KataError } from '../../../errors.ts'
-import { poll } from '../../../time.ts'
+import { poll, until } from '../../../time.ts'
 import { asObject, asText } from '../../monitor/answers.ts'
 import { addFd, fdSetPath } from './fd-set.ts'
 
@@ -20,34 +20,52 @@ const capabilities: Readonly<Record<MemoryPlace, string>> = {
   apart: 'x-ignore-shared',
 }
 
-/** How long reading or writing a whole machine may take, milliseconds: some GiB on a slow disk. */
-const longestMs = 120_000
+/** What is moved, and to where or from where. */
+export interface Move {
+  /** The caller's; opened for writing by one who saves, else for reading. */
+  readonly fd: number
+  readonly memory: MemoryPlace
+  /** How long it may take, milliseconds (../settings/moving-time.ts). */
+  readonly longestMs: number
+}
 
-/** The descriptor was opened for writing, and is the caller's. @throws KataError VMM_COMMAND_FAILED with QEMU's reason. */
-export async function saveState(execute: Execute, fd: number, memory: MemoryPlace = 'within'): Promise<void> {
+/**
+ * Bytes a second: more than any disk takes. QEMU's own bound is one for networks that others use as well (128 MiB/s), and a guest would stand
+ * still for longer than its disk needs.
+ */
+const noBound = 100 * 2 ** 30
+
+/** How long a save that is given up may take to end, milliseconds: no longer than the one write that it is in. */
+const cancelMs = 30_000
+
+/** @throws KataError VMM_COMMAND_FAILED with QEMU's reason. Nothing writes to the file any more then. */
+export async function saveState(execute: Execute, move: Move): Promise<void> {
   await execute('stop')
-  await inSet(execute, { fd, memory }, async (uri) => {
-    await execute('migrate', { uri })
-    await finished(execute, 'migrate')
+  await execute('migrate-set-parameters', { 'max-bandwidth': noBound })
+  await inSet(execute, move, async (uri) => {
+    try {
+      await execute('migrate', { uri })
+      await finished(execute, 'migrate', move)
+    } catch (error) {
+      // One that goes on would stop the guest once it is done, and nobody would let it go on. Why it failed matters more.
+      await cancel(execute).catch(() => {})
+      throw error
+    }
   })
 }
 
-/** The descriptor was opened for reading, and is the caller's. @throws KataError VMM_COMMAND_FAILED with QEMU's reason. */
-export async function restoreState(
-  execute: Execute,
-  fd: number,
-  memory: MemoryPlace = 'within',
-): Promise<void> {
-  await inSet(execute, { fd, memory }, async (uri) => {
+/** @throws KataError VMM_COMMAND_FAILED with QEMU's reason. */
+export async function restoreState(execute: Execute, move: Move): Promise<void> {
+  await inSet(execute, move, async (uri) => {
     await execute('migrate-incoming', { uri, 'exit-on-error': false })
-    await finished(execute, 'migrate-incoming')
+    await finished(execute, 'migrate-incoming', move)
   })
 }
 
 /** QEMU opens it by the name of a set in place of a path, and closes it when the set goes. */
 async function inSet(
   execute: Execute,
-  { fd, memory }: { readonly fd: number; readonly memory: MemoryPlace },
+  { fd, memory }: Move,
   work: (uri: string) => Promise<void>,
 ): Promise<void> {
   // A clone that is saved was given the other one as it began.
@@ -57,24 +75,45 @@ async function inSet(
   }))
   await execute('migrate-set-capabilities', { capabilities: wanted })
   const set = await addFd(execute, fd)
-  await work(`file:${fdSetPath(set)}`)
-  await execute('remove-fd', { 'fdset-id': set })
+  const removed = () => execute('remove-fd', { 'fdset-id': set })
+  try {
+    await work(`file:${fdSetPath(set)}`)
+  } catch (error) {
+    // A file that QEMU keeps open takes its room even after it was removed.
+    await removed().catch(() => {})
+    throw error
+  }
+  await removed()
 }
 
-async function finished(execute: Execute, command: string): Promise<void> {
+async function finished(execute: Execute, command: string, { longestMs }: Move): Promise<void> {
   const outcome = await poll(() => outcomeOf(execute), { timeoutMs: longestMs, longestMs: 20 })
   if (outcome?.status === 'completed') return
   const reason = outcome?.reason ?? `it is not done after ${longestMs / 1000} s`
   throw new KataError('VMM_COMMAND_FAILED', { command, reason })
 }
 
+/** Ends the save that is under way, if one is, and waits until it writes no more. */
+async function cancel(execute: Execute): Promise<void> {
+  await execute('migrate_cancel')
+  const isOver = async () => {
+    const { status = 'none' } = await migration(execute)
+    return status === 'none' || ended.has(status)
+  }
+  await until(isOver, { timeoutMs: cancelMs, longestMs: 20 })
+}
+
+const ended: ReadonlySet<unknown> = new Set(['completed', 'failed', 'cancelled'])
+
 /** Undefined while it is under way. */
-async function outcomeOf(execute: Execute): Promise<{ status: string; reason: string } | undefined> {
-  const answer = asObject(await execute('query-migrate'), 'answer to query-migrate')
-  const { status, 'error-desc': said } = answer
-  if (status !== 'completed' && status !== 'failed' && status !== 'cancelled') return undefined
+async function outcomeOf(execute: Execute): Promise<{ status: unknown; reason: string } | undefined> {
+  const { status, 'error-desc': said } = await migration(execute)
+  if (!ended.has(status)) return undefined
   return {
     status,
     reason: said === undefined ? `it is ${status}` : asText(said, 'the reason of a migration'),
   }
 }
+
+const migration = async (execute: Execute) =>
+  asObject(await execute('query-migrate'), 'answer to query-migrate')
