@@ -11,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { SyscallError } from '../../linux/libc.ts'
 import type { SaveTo } from '../../vmm/vmm.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
 import { readCheckpoint, verifyCheckpoint } from './checkpoint.ts'
@@ -71,8 +72,10 @@ test('a machine that goes on has its disk copied', async () => {
   await verify([{ ...disk!, name: `${saved()}/written.img` }, image!])
 })
 
-test('a machine that cannot be saved leaves nothing', async () => {
-  const full = Object.assign(new Error('no space'), { code: 'ENOSPC' })
+test.each([
+  ['us', Object.assign(new Error('no space'), { code: 'ENOSPC' })],
+  ['the VMM', new SyscallError('migrate of the VMM', 'ENOSPC')],
+])('a machine that cannot be saved leaves nothing; who says so: %s', async (_, full) => {
   const failing = save(true, () => {
     throw full
   })

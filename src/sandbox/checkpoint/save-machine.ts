@@ -1,6 +1,7 @@
 /** Saves the machine of a sandbox with its disk, while its guest stands still. */
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { copySparse, digestOf } from '../../linux/files/sparse-file.ts'
 import { version } from '../../version.ts'
 import { placeOf } from '../disks/guest-disk.ts'
@@ -56,8 +57,7 @@ export async function saveMachine(
     renameSync(target, directory)
   } catch (cause) {
     rmSync(target, { recursive: true, force: true })
-    const isFull = ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
-    throw isFull ? new KataError('CHECKPOINT_DISK_FULL', { path: directory }, { cause }) : cause
+    throw isDiskFull(cause) ? new KataError('CHECKPOINT_DISK_FULL', { path: directory }, { cause }) : cause
   }
 }
 

@@ -1,7 +1,7 @@
 /** How a start that failed ends. */
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { SyscallError } from '../../linux/libc.ts'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { removeState } from '../records/state-dir.ts'
 import type { SandboxRequest } from './request.ts'
@@ -47,9 +47,4 @@ export async function namingFullDisk<T>(
   } catch (error) {
     throw isDiskFull(error) ? new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error }) : error
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  if (error instanceof SyscallError) return error.errno === 'ENOSPC'
-  return (error as NodeJS.ErrnoException).code === 'ENOSPC'
 }

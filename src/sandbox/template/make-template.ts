@@ -1,12 +1,11 @@
 /** Makes a template: boots a machine of a throw-away user, confined as every one is, and saves it once its agent answers. */
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { sleep } from '../../time.ts'
-import type { SavedFiles, Vmm } from '../../vmm/vmm.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
@@ -18,6 +17,7 @@ import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { clearFreeMemory } from './clear-memory.ts'
 import { loadDrivers } from './load-drivers.ts'
+import { saveTemplate } from './save-template.ts'
 import { templateMachine, templateObstacle } from './template-machine.ts'
 import { newTemplate, type Template } from './template-store.ts'
 
@@ -38,7 +38,7 @@ const noticeMs = 200
 /**
  * Makes the template of the configuration anew. Nothing but its files is left, whether it could be made or not.
  *
- * @throws KataError TEMPLATE_UNUSABLE, and those of a sandbox's start up to its guest; the signal's reason.
+ * @throws KataError TEMPLATE_UNUSABLE, TEMPLATE_DISK_FULL, and those of a sandbox's start up to its guest; the signal's reason.
  */
 export async function makeTemplate(request: TemplateRequest, host: StartHost = thisHost): Promise<Template> {
   const { config, runDir, log, signal } = request
@@ -92,7 +92,7 @@ async function make(
     agent.close()
     await sleep(noticeMs, signal)
     using made = newTemplate(config.factory.templatePath, key)
-    await saveTo(vmm, made.saved, hasMemoryFile)
+    await saveTemplate(vmm, made.saved, { templatePath: config.factory.templatePath, hasMemoryFile })
     return made.commit({
       ...{ key, madeAt: new Date().toISOString(), bootId: bootId(), vmm: program },
       ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', accelerator: accelerator.accelerator },
@@ -100,26 +100,6 @@ async function make(
     })
   } finally {
     await vmm.stop()
-  }
-}
-
-async function saveTo(
-  vmm: Pick<Vmm, 'save'>,
-  { state, memory }: Required<SavedFiles>,
-  hasMemoryFile: boolean,
-): Promise<void> {
-  const opened: number[] = []
-  const open = (path: string, mode: number): number => {
-    const fd = openSync(path, 'wx', mode)
-    opened.push(fd)
-    return fd
-  }
-  try {
-    const to = { state: open(state, 0o600) }
-    // Each clone's user opens it, in a jail that shows it: the directories around it let nobody else come to it.
-    await vmm.save?.(hasMemoryFile ? { ...to, memory: open(memory, 0o444) } : to)
-  } finally {
-    for (const fd of opened) closeSync(fd)
   }
 }
 

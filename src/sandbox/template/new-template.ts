@@ -2,6 +2,7 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import type { SavedFiles } from '../../vmm/vmm.ts'
 import { requireRootsOwn } from './roots-own.ts'
 import {
@@ -89,8 +90,11 @@ function replace(templatePath: string, from: string, to: string): void {
 function namingFullDisk<T>(templatePath: string, work: () => T): T {
   try {
     return work()
-  } catch (cause) {
-    const isFull = ['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')
-    throw isFull ? new KataError('TEMPLATE_DISK_FULL', { path: templatePath }, { cause }) : cause
+  } catch (error) {
+    throw namedFullDisk(templatePath, error)
   }
 }
+
+/** The error in which what is written below this directory fails by that one. */
+export const namedFullDisk = (templatePath: string, cause: unknown): unknown =>
+  isDiskFull(cause) ? new KataError('TEMPLATE_DISK_FULL', { path: templatePath }, { cause }) : cause

@@ -98,6 +98,17 @@ test('a save that QEMU does not begin leaves nothing, and fails by that', async 
   ])
 })
 
+test.each([
+  ['No space left on device', 'ENOSPC'],
+  ['Disk quota exceeded', 'EDQUOT'],
+])('%s: QEMU lets go of the file, and the error is that of the system', async (words, errno) => {
+  const answers = {
+    'query-migrate': () => ({ status: 'failed', 'error-desc': `Unable to write to file: ${words}` }),
+  }
+  const asked = await failing(answers, errno, 10_000)
+  expect(asked.at(-1)).toBe('remove-fd')
+})
+
 test('a state that cannot be read is closed', async () => {
   const { asked, execute } = qemu({ ...inSet, 'query-migrate': () => ({ status: 'failed' }) })
   await expect(restoreState(execute, whole)).rejects.toThrow('it is failed')

@@ -5,6 +5,7 @@
  * leave it alone.
  */
 import { KataError } from '../../../errors.ts'
+import { SyscallError } from '../../../linux/libc.ts'
 import { poll, until } from '../../../time.ts'
 import { asObject, asText } from '../../monitor/answers.ts'
 import { addFd, fdSetPath } from './fd-set.ts'
@@ -38,7 +39,13 @@ const noBound = 100 * 2 ** 30
 /** How long a save that is given up may take to end, milliseconds: no longer than the one write that it is in. */
 const cancelMs = 30_000
 
-/** @throws KataError VMM_COMMAND_FAILED with QEMU's reason. Nothing writes to the file any more then. */
+/** What QEMU says of a disk without room, and the error of the system that it means. */
+const fullDisk: Readonly<Record<string, string>> = {
+  'No space left on device': 'ENOSPC',
+  'Disk quota exceeded': 'EDQUOT',
+}
+
+/** @throws KataError VMM_COMMAND_FAILED with QEMU's reason, SyscallError ENOSPC, EDQUOT. Nothing writes to the file any more then. */
 export async function saveState(execute: Execute, move: Move): Promise<void> {
   await execute('stop')
   await execute('migrate-set-parameters', { 'max-bandwidth': noBound })
@@ -90,6 +97,8 @@ async function finished(execute: Execute, command: string, { longestMs }: Move):
   const outcome = await poll(() => outcomeOf(execute), { timeoutMs: longestMs, longestMs: 20 })
   if (outcome?.status === 'completed') return
   const reason = outcome?.reason ?? `it is not done after ${longestMs / 1000} s`
+  const full = Object.keys(fullDisk).find((words) => reason.includes(words))
+  if (full !== undefined) throw new SyscallError(`${command} of the VMM`, fullDisk[full]!, 'make room there.')
   throw new KataError('VMM_COMMAND_FAILED', { command, reason })
 }
 
