@@ -1,41 +1,54 @@
 /** Brings a guest to rest, saves its machine, and lets it go on. */
 import { KataError } from '../../errors.ts'
+import type { Vmm } from '../../vmm/vmm.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
 import { type Saveable, type SaveRequest, saveMachine } from './save-machine.ts'
 
 /** How long what was asked of the guest may take to be answered, milliseconds. */
 const answersMs = 30_000
 
+type Parts = Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'end' | 'log'>
+
 /**
  * Files are on their disk first, for whoever gives up the memory. Then the container stands still, so that nothing of it is on its way to us.
  *
- * @throws as {@link saveMachine}; KataError CHECKPOINT_REFUSED.
+ * @throws as {@link saveMachine}, {@link Vmm.goOn}; KataError CHECKPOINT_REFUSED.
  */
-export async function saveAtRest(
-  parts: Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'log'>,
-  saved: Saveable,
-  request: SaveRequest,
-): Promise<void> {
-  const { id, agent: connection, vmm } = parts
+export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveRequest): Promise<void> {
+  const { id, agent: connection } = parts
   const { agent } = connection
   const { signal } = request
   const ids = { containerId: saved.container }
   await agent.syncFileSystems({})
   await agent.pauseContainer(ids)
-  let isOver = false
+  let isAwake = true
   try {
     if (!(await connection.rest({ timeoutMs: answersMs, signal })))
       throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'its guest is busy with something else' })
+    isAwake = false
+    let isOver = false
     try {
       await saveMachine(parts, saved, request)
       isOver = request.ends
     } finally {
       if (!isOver) {
-        await vmm.goOn?.()
-        connection.goOn()
+        await wake(parts)
+        isAwake = true
       }
     }
   } finally {
-    if (!isOver) await agent.resumeContainer(ids)
+    if (isAwake) await agent.resumeContainer(ids)
+  }
+}
+
+/** Lets the machine go on, and the calls to it. One that cannot is given up: its guest answers nobody again. */
+async function wake({ vmm, agent, end }: Parts): Promise<void> {
+  try {
+    await vmm.goOn?.()
+  } catch (error) {
+    end.tell('condemned', 'it did not go on after it had been saved')
+    throw error
+  } finally {
+    agent.goOn()
   }
 }

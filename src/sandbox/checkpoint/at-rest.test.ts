@@ -1,0 +1,62 @@
+/** What goes on after a save, and what does not. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { saveAtRest } from './at-rest.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'kata-ts-at-rest-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const machine = { accelerator: { accelerator: 'tcg' }, plan: {}, began: 'boot', cards: [] }
+const none = async () => ({})
+
+/** Saves a machine whose VMM does that; what was done, in order. */
+async function save(vmm: { save?: () => Promise<void>; goOn?: () => Promise<void> }, ends = false) {
+  const done: string[] = []
+  const noted = (what: string, work: () => Promise<unknown> = none) => ({
+    [what]: async () => {
+      done.push(what)
+      return await work()
+    },
+  })
+  const guest = { syncFileSystems: none, pauseContainer: none, ...noted('resumeContainer') }
+  const agent = { agent: guest, rest: async () => true, goOn: () => void done.push('calls go on') }
+  const end = { tell: (sign: string) => void done.push(sign) }
+  const driver = { save: vmm.save, ...noted('goOn', vmm.goOn) }
+  const parts = { id: 'pod', agent, vmm: driver, disks: { all: [] }, machine, end }
+  const request = { directory: `${directory}/saved`, ends, signal: new AbortController().signal }
+  const saved = { key: 'k', container: 'c' }
+  const work = saveAtRest(parts as unknown as Parameters<typeof saveAtRest>[0], saved, request)
+  const error = await work.then(
+    () => '',
+    (failure) => String(failure),
+  )
+  return { done, error }
+}
+
+const fails = (reason: string) => () => Promise.reject(new Error(reason))
+const awake = ['goOn', 'calls go on', 'resumeContainer']
+
+test('machine, calls and container go on in this order', async () => {
+  expect(await save({})).toEqual({ done: awake, error: '' })
+  rmSync(`${directory}/saved`, { recursive: true })
+  expect(await save({ save: fails('no room') })).toEqual({ done: awake, error: 'Error: no room' })
+})
+
+test('a machine that has ended by its save stays as it is', async () => {
+  expect(await save({}, true)).toEqual({ done: [], error: '' })
+})
+
+test('a machine that does not go on is given up, and nobody waits for it', async () => {
+  for (const vmm of [{}, { save: fails('no room') }]) {
+    rmSync(`${directory}/saved`, { recursive: true, force: true })
+    expect(await save({ ...vmm, goOn: fails('it hangs') })).toEqual({
+      done: ['goOn', 'condemned', 'calls go on'],
+      error: 'Error: it hangs',
+    })
+  }
+})
