@@ -4,6 +4,7 @@
  */
 import type { Config, KvmAccess, RootfsType } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { FileFacts } from '../linux/files/file-facts.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/jail/launch-spec.ts'
@@ -70,18 +71,26 @@ export type TemplateUse = 'make' | 'make-apart' | SavedFiles
 export interface SavedMachine {
   /** Path of its state. */
   readonly state: string
+  /** {@link SavedFiles.recorded}. */
+  readonly recorded: FileFacts
   /** Whether it began as a clone: then it has ports, and devices in them, as a clone. */
   readonly wasClone: boolean
 }
 
-/** Paths of what a machine was saved in. */
-export interface SavedFiles {
+/** Paths of what a machine is saved in. */
+export interface SavedPaths {
   readonly state: string
   /**
    * The guest's memory, where it is not in the state. The machine maps it for itself: what its guest does not write it has in common with all
    * others that map it. Everybody may read this file who can reach it, and a share's daemon could not follow what the guest writes.
    */
   readonly memory?: string
+}
+
+/** What was saved there, to go on from. */
+export interface SavedFiles extends SavedPaths {
+  /** Of the state, as it was looked at: a machine goes on from no other file that has come to have its name. */
+  readonly recorded: FileFacts
 }
 
 /** Descriptors that were opened for writing, for the same. */

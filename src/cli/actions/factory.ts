@@ -15,7 +15,7 @@ import {
   type Template,
   type TemplateFacts,
 } from '../../sandbox/template/template-store.ts'
-import type { SavedFiles } from '../../vmm/vmm.ts'
+import type { SavedPaths } from '../../vmm/vmm.ts'
 import { interruptible } from '../client/signals.ts'
 import type { FactoryFlags } from '../commands/factory.ts'
 import { loadForPerson } from '../configuration.ts'
@@ -55,7 +55,7 @@ function lineOf({ facts: { key, memoryMiB, vcpus }, saved }: Template): string {
 }
 
 /** Less than its length: memory that the guest never touched is a hole. */
-function bytesOnDisk({ state, memory }: SavedFiles): number {
+function bytesOnDisk({ state, memory }: SavedPaths): number {
   const paths = memory === undefined ? [state] : [state, memory]
   return paths.reduce((sum, path) => sum + statSync(path).blocks * 512, 0)
 }

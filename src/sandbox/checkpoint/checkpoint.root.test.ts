@@ -7,10 +7,12 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { fileFacts } from '../../linux/files/file-facts.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import type { SaveTo } from '../../vmm/vmm.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
@@ -62,6 +64,17 @@ test('what was saved is there as a whole, and is what was written down', async (
     ['disk2', '0:1', true],
   ])
   await verify()
+})
+
+test('its memory is noted as it was looked at, so that another under its name does not pass for it', async () => {
+  await save(true)
+  const { state, recorded } = readCheckpoint(saved())
+  expect(recorded).toEqual(fileFacts(statSync(state, { bigint: true })))
+  // Two files that are written within one tick of the kernel's clock have one time.
+  await Bun.sleep(20)
+  rmSync(saved(), { recursive: true })
+  await save(true)
+  expect(readCheckpoint(saved()).recorded).not.toEqual(recorded)
 })
 
 test('a machine that goes on has its disk copied', async () => {

@@ -1,9 +1,11 @@
 /** A saved machine on disk. All of it is root's, and has the bytes that were written down, or it does not go on. */
-import { closeSync, lstatSync, openSync } from 'node:fs'
+import { type BigIntStats, closeSync, lstatSync, openSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
+import { type FileFacts, fileFacts } from '../../linux/files/file-facts.ts'
 import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
+import type { SavedFiles } from '../../vmm/vmm.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
@@ -17,21 +19,25 @@ export interface Checkpoint {
   readonly facts: CheckpointFacts
   /** Path of the saved machine. */
   readonly state: string
+  /** {@link SavedFiles.recorded}. */
+  readonly recorded: FileFacts
 }
 
 /** @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. Its bytes are not looked at yet. */
 export function readCheckpoint(directory: string): Checkpoint {
   requireRootsOwn(directory, 'directory')
   const [state, file] = [`${directory}/${checkpointFiles.state}`, `${directory}/${checkpointFiles.facts}`]
-  for (const path of [state, file]) requireRootsOwn(path, 'file')
-  return { directory, state, facts: readCheckpointFacts(file) }
+  const recorded = fileFacts(requireRootsOwn(state, 'file'))
+  requireRootsOwn(file, 'file')
+  return { directory, state, recorded, facts: readCheckpointFacts(file) }
 }
 
-function requireRootsOwn(path: string, kind: 'file' | 'directory'): void {
+function requireRootsOwn(path: string, kind: 'file' | 'directory'): BigIntStats {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined) throw new KataError('CHECKPOINT_DAMAGED', { path, reason: 'it is not there' })
   const reason = whyForeign(stat, kind)
   if (reason !== undefined) throw new KataError('CHECKPOINT_FOREIGN', { path, reason })
+  return stat
 }
 
 /** @throws KataError CHECKPOINT_UNUSABLE when it was made of something else. */

@@ -79,7 +79,8 @@ async function resume(
   const { cards = [], wasClone = false } = checkpoint.facts
   requireSameCards(checkpoint, devices.network.interfaces)
 
-  const resumed = { state: checkpoint.state, wasClone }
+  const { state, recorded } = checkpoint
+  const resumed = { state, recorded, wasClone }
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })

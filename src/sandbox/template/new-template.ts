@@ -3,22 +3,17 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writ
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
-import type { SavedFiles } from '../../vmm/vmm.ts'
+import { type FileFacts, fileFacts } from '../../linux/files/file-facts.ts'
+import type { SavedPaths } from '../../vmm/vmm.ts'
 import { requireRootsOwn } from './roots-own.ts'
-import {
-  type FileFacts,
-  type Template,
-  type TemplateFacts,
-  type TemplateOrigin,
-  templateFiles,
-} from './template-facts.ts'
+import { type Template, type TemplateFacts, type TemplateOrigin, templateFiles } from './template-facts.ts'
 
 /** The beginning of the names of directories that are no templates yet, or no longer. */
 export const newPrefix = '.new-'
 
 export interface NewTemplate extends Disposable {
   /** The paths to save the machine to; root makes the files. That of the memory may stay away. */
-  readonly saved: Required<SavedFiles>
+  readonly saved: Required<SavedPaths>
   /**
    * Gives the template its name. One that has it already goes.
    *
@@ -58,22 +53,20 @@ export function newTemplate(templatePath: string, key: string): NewTemplate {
           mode: 0o600,
         })
         replace(templatePath, directory, `${templatePath}/${key}`)
-        const named = savedIn(`${templatePath}/${key}`)
-        return { facts, saved: files.memory === undefined ? { state: named.state } : named }
+        const named = { ...savedIn(`${templatePath}/${key}`), recorded: files.state }
+        const { memory: _, ...alone } = named
+        return { facts, saved: files.memory === undefined ? alone : named }
       }),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   }
 }
 
-const savedIn = (directory: string): Required<SavedFiles> => ({
+const savedIn = (directory: string): Required<SavedPaths> => ({
   state: `${directory}/${templateFiles.state}`,
   memory: `${directory}/${templateFiles.memory}`,
 })
 
-function factsOf(path: string): FileFacts {
-  const { size, ctimeNs } = requireRootsOwn(path, 'file')
-  return { bytes: Number(size), changedAt: `${ctimeNs}` }
-}
+const factsOf = (path: string): FileFacts => fileFacts(requireRootsOwn(path, 'file'))
 
 /** A directory with files in it is not renamed over, so the former one steps aside first. */
 function replace(templatePath: string, from: string, to: string): void {

@@ -1,12 +1,12 @@
 /** Writes the machine of a template to its files. */
 import { closeSync, openSync } from 'node:fs'
-import type { SavedFiles, Vmm } from '../../vmm/vmm.ts'
+import type { SavedPaths, Vmm } from '../../vmm/vmm.ts'
 import { namedFullDisk } from './new-template.ts'
 
 /** @throws KataError TEMPLATE_DISK_FULL, and as {@link Vmm.save}. */
 export async function saveTemplate(
   vmm: Pick<Vmm, 'save'>,
-  { state, memory }: Required<SavedFiles>,
+  { state, memory }: Required<SavedPaths>,
   { templatePath, hasMemoryFile }: { readonly templatePath: string; readonly hasMemoryFile: boolean },
 ): Promise<void> {
   const opened: number[] = []

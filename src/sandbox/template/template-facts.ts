@@ -3,6 +3,7 @@ import { describeError, KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { choice, exactly, positive, type Reader, textUpTo } from '../../json/values.ts'
+import type { FileFacts } from '../../linux/files/file-facts.ts'
 import type { SavedFiles } from '../../vmm/vmm.ts'
 
 export interface TemplateFacts {
@@ -22,12 +23,6 @@ export interface TemplateFacts {
   readonly memoryMiB: number
   /** Of the files of the saved machine. */
   readonly saved: { readonly state: FileFacts; readonly memory?: FileFacts }
-}
-
-export interface FileFacts {
-  readonly bytes: number
-  /** When it was changed last, nanoseconds since 1970. No later write, and no copy, has that time. */
-  readonly changedAt: string
 }
 
 /** What is said of a template before its files are looked at. */

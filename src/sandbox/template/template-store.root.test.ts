@@ -176,11 +176,13 @@ describe('a template whose memory is a file of its own', () => {
 
   test('is found with both files', () => {
     const made = makeApart()
-    expect(made.saved).toEqual({ state: `${path}/${key}/state`, memory: `${path}/${key}/memory` })
+    const recorded = made.facts.saved.state
+    expect(made.saved).toEqual({ state: `${path}/${key}/state`, recorded, memory: `${path}/${key}/memory` })
     expect(made.facts.saved.memory).toMatchObject({ bytes: 10 })
     expect(find()).toEqual(made)
     // The control: without one there is none.
-    expect(make().saved).toEqual({ state: `${path}/${key}/state` })
+    const alone = make()
+    expect(alone.saved).toEqual({ state: `${path}/${key}/state`, recorded: alone.facts.saved.state })
   })
 
   test.each<[string, (memory: string) => void, string]>([

@@ -5,11 +5,12 @@
  */
 import { lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { type FileFacts, whyAnother } from '../../linux/files/file-facts.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { newPrefix } from './new-template.ts'
 import { requireRootsOwn } from './roots-own.ts'
-import { type FileFacts, readTemplateFacts, type Template, templateFiles } from './template-facts.ts'
+import { readTemplateFacts, type Template, templateFiles } from './template-facts.ts'
 
 export { newTemplate } from './new-template.ts'
 export type { Template, TemplateFacts } from './template-facts.ts'
@@ -31,16 +32,15 @@ export function findTemplate(templatePath: string, key: string): Template | unde
   const facts = readTemplateFacts(at('facts'))
   if (facts.key !== key) throw damaged(at('facts'), `it is about another template, ${facts.key}`)
   requireAsRecorded(at('state'), facts.saved.state)
-  const state = at('state')
-  if (facts.saved.memory === undefined) return { facts, saved: { state } }
+  const saved = { state: at('state'), recorded: facts.saved.state }
+  if (facts.saved.memory === undefined) return { facts, saved }
   requireAsRecorded(at('memory'), facts.saved.memory)
-  return { facts, saved: { state, memory: at('memory') } }
+  return { facts, saved: { ...saved, memory: at('memory') } }
 }
 
-function requireAsRecorded(path: string, { bytes, changedAt }: FileFacts): void {
-  const { size, ctimeNs } = requireRootsOwn(path, 'file')
-  if (BigInt(bytes) !== size) throw damaged(path, `it has ${size} bytes, recorded are ${bytes}`)
-  if (changedAt !== `${ctimeNs}`) throw damaged(path, 'it was changed since it was saved')
+function requireAsRecorded(path: string, recorded: FileFacts): void {
+  const reason = whyAnother(requireRootsOwn(path, 'file'), recorded)
+  if (reason !== undefined) throw damaged(path, reason)
 }
 
 const damaged = (path: string, reason: string) => new KataError('TEMPLATE_DAMAGED', { path, reason })

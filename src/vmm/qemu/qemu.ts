@@ -1,5 +1,5 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import { agentPort } from '../../protocol/agent-endpoint.ts'
@@ -25,6 +25,7 @@ import { type Move, restoreState, saveState } from './monitor/saved-state.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openDescriptors } from './open-descriptors.ts'
+import { openState } from './open-state.ts'
 import { openedByQemu } from './posture.ts'
 import { qemuCommandLine } from './settings/command-line.ts'
 import { firstFd, type HandedOver } from './settings/handed-over.ts'
@@ -107,12 +108,13 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     await this.#execute('cont')
   }
 
-  async #goOnFrom({ state, memory }: SavedFiles): Promise<void> {
+  async #goOnFrom(saved: SavedFiles): Promise<void> {
     const execute = (command: string, args: object = {}, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
-    const fd = openSync(state, 'r')
+    const isResumed = this.options.spec.resumed !== undefined
+    const fd = openState(saved, isResumed ? 'CHECKPOINT_DAMAGED' : 'TEMPLATE_DAMAGED')
     try {
-      await restoreState(execute, this.#move(fd, memory))
+      await restoreState(execute, this.#move(fd, saved.memory))
     } finally {
       closeSync(fd)
     }

@@ -37,6 +37,8 @@ function values(args: readonly string[], option: string): string[] {
   return args.flatMap((arg, index) => (args[index - 1] === option ? [arg] : []))
 }
 
+const saved = { state: '/saved/state', recorded: { bytes: 1, changedAt: '1' } }
+
 describe('qemuCommandLine', () => {
   test('is exactly this under TCG without a share', () => {
     const { args, fds } = qemuCommandLine(spec, settings)
@@ -89,7 +91,7 @@ describe('qemuCommandLine', () => {
     const nics = [{ id: 'eth0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [40] }]
     const booted = qemuCommandLine({ ...spec, nics }, settings)
     const { args, paths } = qemuCommandLine(
-      { ...spec, nics, resumed: { state: '/saved/state', wasClone: false } },
+      { ...spec, nics, resumed: { ...saved, wasClone: false } },
       settings,
     )
     expect(values(args, '-incoming')).toEqual(['defer'])
@@ -97,17 +99,17 @@ describe('qemuCommandLine', () => {
     expect(values(args, '-device')).toEqual(values(booted.args, '-device'))
     expect(JSON.stringify(paths)).not.toContain(spec.kernel)
     // The control: a clone of a template gets its card later.
-    const clone = qemuCommandLine({ ...spec, nics, template: { state: '/saved/state' } }, settings)
+    const clone = qemuCommandLine({ ...spec, nics, template: saved }, settings)
     expect(values(clone.args, '-device').filter((text) => text.includes('virtio-net'))).toEqual([])
     // A clone that was saved has the ports of one, and gets its card into one of them again.
-    const resumed = { state: '/saved/state', wasClone: true }
+    const resumed = { ...saved, wasClone: true }
     const again = qemuCommandLine({ ...spec, nics, resumed }, settings)
     expect(values(again.args, '-device')).toEqual(values(clone.args, '-device'))
     expect(values(again.args, '-netdev')).toEqual(values(clone.args, '-netdev'))
   })
 
   test('maps the memory of a clone from its template’s file, which it only reads', () => {
-    const template = { state: '/saved/state', memory: '/saved/memory' }
+    const template = { ...saved, memory: '/saved/memory' }
     const { args, paths } = qemuCommandLine({ ...spec, template }, settings)
     expect(values(args, '-object')[0]).toBe(
       'memory-backend-file,id=mem,size=256M,mem-path=/boot/memory,share=off,readonly=on,rom=off',

@@ -15,7 +15,9 @@ export function savedFiles({
   template,
   resumed,
 }: Pick<MachineSpec, 'template' | 'resumed'>): SavedFiles | undefined {
-  return typeof template === 'object' ? template : resumed && { state: resumed.state }
+  return typeof template === 'object'
+    ? template
+    : resumed && { state: resumed.state, recorded: resumed.recorded }
 }
 
 /** The file that is the guest's memory, and whether it is the machine's own to write; undefined for a machine whose memory has no name. */
