@@ -1,7 +1,9 @@
 /** The order of a start: what each stage takes, and what is left when one fails or is given up. */
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
+import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
+import { Pool } from '../pool/pool.double.ts'
 import { readFacts } from '../records/facts.ts'
 import { createSandbox } from './create.ts'
 import { HostDouble, steps } from './doubles/host.double.ts'
@@ -208,6 +210,21 @@ test('a run directory without room is told as that, whichever stage found it', a
   }
   expect(String(await failed(createSandbox(double.request(), double.host)))).toContain('[RUN_DIR_FULL]')
   expectRolledBack(double)
+})
+
+test.each(['vmm', 'boot'] as const)('a clone whose template goes before its %s boots', async (step) => {
+  using pool = new Pool()
+  const ways: boolean[] = []
+  pool.onStep = (now) => {
+    if (now !== step) return
+    ways.push(pool.made!.spec.template !== undefined)
+    throw new KataError('JAIL_SPEC_INVALID', { program: 'qemu', reason: 'it is not there' })
+  }
+  const request = pool.pod()
+  await using _ = stopped(await createSandbox(request, pool.withTemplate))
+  expect(ways).toEqual([true])
+  expect(readFacts(pool.paths.facts)).toMatchObject({ template: '' })
+  expect(readWarnings(request.container.bundle)).toEqual([expect.stringContaining('it is not there')])
 })
 
 /** Everything that was taken is released in reverse order, once, and nothing is open. */

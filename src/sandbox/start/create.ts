@@ -76,7 +76,9 @@ async function start(
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, template })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
-  const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
+  // Its template may have been removed, or made anew, since it was found.
+  const inItsWay = <T>(step: () => Promise<T>) => (clone === undefined ? step() : asClone(step, signal))
+  const vmmProcess = await inItsWay(() => startMachine(vmm, { devices, cgroups }, timings))
 
   const { path: program } = config.hypervisor
   const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share, signal })
@@ -85,8 +87,7 @@ async function start(
     share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
   // Cloud Hypervisor and Firecracker make the threads of the guest's processors only when it boots.
   const onBooted = () => cgroups.placeVmm(vmmProcess.pid)
-  const boot = () => bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings)
-  await (clone === undefined ? boot() : asClone(boot, signal))
+  await inItsWay(() => bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings))
   const agentFacts = await setUpGuest(
     { vmm, agent, end },
     request,

@@ -59,10 +59,10 @@ function canGrow({ runtime }: Config, { plan, mostMemoryMiB }: TemplateMachine, 
 const unusable = (reason: string, cause?: unknown) =>
   new KataError('TEMPLATE_UNUSABLE', { reason }, { cause })
 
-/** `boot` of a clone. What it fails by says that it was one, unless the start was given up. @throws KataError TEMPLATE_UNUSABLE; the signal's reason. */
-export async function asClone(boot: () => Promise<void>, signal: AbortSignal): Promise<void> {
+/** `step` of a clone's start. What it fails by says that it was one, unless the start was given up. @throws KataError TEMPLATE_UNUSABLE; the signal's reason. */
+export async function asClone<T>(step: () => Promise<T>, signal: AbortSignal): Promise<T> {
   try {
-    await boot()
+    return await step()
   } catch (error) {
     if (signal.aborted) throw error
     throw unusable(describeError(error), error)
