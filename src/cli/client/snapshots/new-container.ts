@@ -1,5 +1,5 @@
 /** Containers that begin with a saved machine in place of an image: forks, and those of snapshots. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { writeEventLogWishes } from '../../../bundle/event-log.ts'
 import {
   type NetworkWishes,
@@ -87,17 +87,21 @@ export function requireOwnDisks({ stateDir }: Pick<Settings, 'stateDir'>, record
   throw new KataError('CHECKPOINT_REFUSED', { id, reason })
 }
 
-/** Copies the saved disk to the place of the container's own. @throws the signal's reason; errors of the system. */
+/** Copies the saved disk to the place of the container's own, where it is whole or not at all. @throws the signal's reason; errors of the system. */
 export async function copyDisk(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const unfinished = `${to}.new`
   const source = openSync(from, 'r')
   try {
-    const target = openSync(to, 'wx', 0o600)
+    const target = openSync(unfinished, 'wx', 0o600)
     try {
       await copySparse(source, target, signal)
+      fsyncSync(target)
     } finally {
       closeSync(target)
     }
+    renameSync(unfinished, to)
   } finally {
     closeSync(source)
+    rmSync(unfinished, { force: true })
   }
 }
