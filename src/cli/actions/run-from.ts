@@ -7,10 +7,10 @@ import { requireTerminal } from '../client/attach.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import type { Startable } from '../client/life/session.ts'
 import { takePorts } from '../client/networks/free-ports.ts'
-import { type ContainerRecord, recordPaths, removeRecord } from '../client/record.ts'
+import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { type Attached, detach, prepareAgain, runAttached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
-import { copyDisk, newContainer } from '../client/snapshots/new-container.ts'
+import { copyDisk, newContainer, orForget } from '../client/snapshots/new-container.ts'
 import { readSnapshot, type Snapshot } from '../client/snapshots/store.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
@@ -96,14 +96,11 @@ async function containerFrom(
   const record = await (free.length === 0 ? claim() : takePorts(settings.stateDir, free, fixed, claim))
   const { stateDir, namespace } = settings
   const { directory } = recordPaths(stateDir, namespace, id)
-  try {
-    await interruptible((signal) =>
-      copyDisk(`${snapshot.directory}/${checkpointFiles.disk}`, writtenDisk(directory), signal),
-    )
-  } catch (error) {
-    await removeRecord(stateDir, namespace, id)
-    throw error
-  }
   const checkpoint = snapshot.directory
-  return prepareAgain(settings, record, { isKeeper: false, changes: { detached }, checkpoint, isNew: true })
+  return await orForget(settings, id, async () => {
+    await interruptible((signal) =>
+      copyDisk(`${checkpoint}/${checkpointFiles.disk}`, writtenDisk(directory), signal),
+    )
+    return prepareAgain(settings, record, { isKeeper: false, changes: { detached }, checkpoint, isNew: true })
+  })
 }

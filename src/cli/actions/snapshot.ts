@@ -2,9 +2,9 @@ import { renameSync, rmSync } from 'node:fs'
 import { checkpointFiles } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import { underContainerLock } from '../client/lock.ts'
-import { type ContainerRecord, recordPaths, removeRecord } from '../client/record.ts'
-import { runAgain } from '../client/run.ts'
-import { newContainer, requireOwnDisks } from '../client/snapshots/new-container.ts'
+import { type ContainerRecord, recordPaths } from '../client/record.ts'
+import { detach, prepareAgain } from '../client/run.ts'
+import { newContainer, orForget, requireOwnDisks } from '../client/snapshots/new-container.ts'
 import {
   createSnapshot,
   listSnapshots,
@@ -40,14 +40,13 @@ export async function fork(settings: Settings, name: string, newName = generateN
     const { bundle } = recordPaths(stateDir, namespace, name)
     const made = await newContainer(settings, { record, bundle }, id)
     const { directory, saved } = recordPaths(stateDir, namespace, id)
-    try {
+    const how = { isKeeper: false, changes: {}, checkpoint: saved, isNew: true }
+    const container = await orForget(settings, id, async () => {
       await saveRunning(record, saved)
       renameSync(`${saved}/${checkpointFiles.disk}`, writtenDisk(directory))
-    } catch (error) {
-      await removeRecord(stateDir, namespace, id)
-      throw error
-    }
-    await runAgain(settings, made, { isKeeper: false, changes: {}, checkpoint: saved, isNew: true })
+      return prepareAgain(settings, made, how)
+    })
+    await detach(settings, () => container)
     rmSync(saved, { recursive: true, force: true })
   })
   settings.print(settings.format === 'json' ? `${JSON.stringify({ id })}\n` : `${id}\n`)

@@ -1,9 +1,12 @@
 /** What a container that begins with a saved machine takes over, and what is left of one that cannot begin. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { copyDisk } from './new-container.ts'
+import { bundleFile } from '../../../bundle/files.ts'
+import type { Settings } from '../../settings.ts'
+import { type ContainerRecord, createRecord, listRecords } from '../record.ts'
+import { copyDisk, newContainer, orForget } from './new-container.ts'
 
 let directory: string
 beforeEach(() => {
@@ -24,4 +27,33 @@ test('a disk has its name once it is whole, and a copy that is given up leaves n
   await copyDisk(`${directory}/from`, `${directory}/to`, new AbortController().signal)
   expect(readdirSync(directory).sort()).toEqual(['from', 'to'])
   expect(readFileSync(`${directory}/to`).equals(disk)).toBe(true)
+})
+
+const record: ContainerRecord = {
+  ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
+  ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running' },
+  ...{ terminal: false, detached: false, autoRemove: false },
+}
+const settings = () => ({ stateDir: directory, namespace: 'default' }) as Settings
+
+test('a name whose bundle cannot be made is free again', async () => {
+  const bundle = `${directory}/bundle`
+  mkdirSync(bundle)
+  await newContainer(settings(), { record, bundle }, 'whole')
+  // No file, which cannot be copied as one.
+  mkdirSync(bundleFile(bundle, 'spec'))
+  await expect(newContainer(settings(), { record, bundle }, 'half')).rejects.toThrow()
+  expect(listRecords(directory, 'default')).toEqual(['whole'])
+})
+
+test('a container that cannot begin leaves nothing, with what it had copied', async () => {
+  const { directory: own } = createRecord(directory, { ...record, id: 'new' })
+  expect(await orForget(settings(), 'new', () => 7)).toBe(7)
+  expect(listRecords(directory, 'default')).toEqual(['new'])
+  const work = async () => {
+    writeFileSync(`${own}/written.img`, 'files')
+    throw new Error('no room')
+  }
+  await expect(orForget(settings(), 'new', work)).rejects.toThrow('no room')
+  expect(readdirSync(`${directory}/containers/default`)).toEqual([])
 })

@@ -14,7 +14,7 @@ import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
 import { takePlace } from '../networks/place.ts'
-import { type ContainerRecord, createRecord } from '../record.ts'
+import { type ContainerRecord, createRecord, removeRecord } from '../record.ts'
 import { copyKept, type SavedContainer } from './store.ts'
 
 /**
@@ -72,11 +72,31 @@ function claim(
     ...{ owner: processRef(process.pid)!, bootId: bootId() },
   }
   const paths = createRecord(stateDir, record)
-  copyKept(bundle, paths.bundle)
-  if (network !== undefined) writeNetworkWishes(paths.bundle, network)
-  writeEventLogWishes(paths.bundle, { stateDir, attributes: eventAttributes(record) })
-  noteEvent(settings, record, 'create')
+  try {
+    copyKept(bundle, paths.bundle)
+    if (network !== undefined) writeNetworkWishes(paths.bundle, network)
+    writeEventLogWishes(paths.bundle, { stateDir, attributes: eventAttributes(record) })
+    noteEvent(settings, record, 'create')
+  } catch (error) {
+    // Nobody was told of it yet.
+    rmSync(paths.directory, { recursive: true, force: true })
+    throw error
+  }
   return record
+}
+
+/** The result of `work`, while nothing runs in the container that was claimed for it. When it fails, nothing is left of that. */
+export async function orForget<T>(
+  { stateDir, namespace }: Pick<Settings, 'stateDir' | 'namespace'>,
+  id: string,
+  work: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await removeRecord(stateDir, namespace, id)
+    throw error
+  }
 }
 
 /** @throws KataError CHECKPOINT_REFUSED for a disk of the image's files that goes with its container. */
