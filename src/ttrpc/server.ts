@@ -26,8 +26,10 @@ export interface ServeOptions {
   readonly onError?: (error: unknown, call?: { service: string; method: string }) => void
   /** The process at the other end, for handlers; this package does not look at it. */
   readonly peer?: number
-  /** Calls at one time on this connection; more answer `resource_exhausted`. */
+  /** Calls at one time on this connection, but for those that wait for an event; more answer `resource_exhausted`. Default 1024. */
   readonly maxInFlight?: number
+  /** Calls at one time on this connection that wait for an event; more answer `resource_exhausted`. Default 65536. */
+  readonly maxWaiting?: number
 }
 
 export interface ServerConnection {
@@ -55,8 +57,9 @@ class Server implements ServerConnection {
   readonly #transport: Transport
   readonly #services: ReadonlyMap<string, Service>
   readonly #options: ServeOptions
-  readonly #maxInFlight: number
   readonly #calls = new Map<number, Call>()
+  /** Those of them that wait for an event. */
+  readonly #waiting = new Set<number>()
   readonly #closed = deferred<Error | undefined>()
   #over = false
 
@@ -64,7 +67,6 @@ class Server implements ServerConnection {
     this.#transport = transport
     this.#services = new Map(services.map((entry) => [entry.name, entry]))
     this.#options = options
-    this.#maxInFlight = options.maxInFlight ?? 1024
     const decoder = new FrameDecoder({
       frame: (header, data) => this.#request(header, data),
       oversize: (header) => this.#oversize(header),
@@ -104,8 +106,6 @@ class Server implements ServerConnection {
     if (this.#calls.has(streamId))
       throw new TtrpcError('internal', `malformed frame: stream ${streamId} is already in use`)
     if (streamId % 2 === 0) this.#refuse(streamId, 'invalid_argument', 'stream ids of a client are odd')
-    else if (this.#calls.size >= this.#maxInFlight)
-      this.#refuse(streamId, 'resource_exhausted', `more than ${this.#maxInFlight} calls at a time`)
     else void this.#serve(streamId, data)
   }
 
@@ -114,8 +114,10 @@ class Server implements ServerConnection {
     let request: Request | undefined
     try {
       request = decodeRequest(data)
-      const { method, handler } = this.#find(request)
+      const { method, handler, waits } = this.#find(request)
+      if (this.#refusesMore(streamId, waits)) return
       const message = decodeMessage(method, request)
+      if (waits) this.#waiting.add(streamId)
       const answer = await this.#run(streamId, request, (context) => handler(message, context))
       if (answer instanceof TailedAnswer) return this.#answerTailed(streamId, answer)
       const payload = method.responseType.encode(method.responseType.fromPartial(answer)).finish()
@@ -125,6 +127,17 @@ class Server implements ServerConnection {
       this.#report(error, request)
       this.#answer(streamId, { status: this.#statusOf(error, request?.metadata ?? new Map()) })
     }
+  }
+
+  /** A caller that gave up a wait tells nobody: such calls must not keep out those that end the wait. */
+  #refusesMore(streamId: number, waits: boolean): boolean {
+    const { maxInFlight = 1024, maxWaiting = 65_536 } = this.#options
+    const [count, most] = waits
+      ? [this.#waiting.size, maxWaiting]
+      : [this.#calls.size - this.#waiting.size, maxInFlight]
+    if (count < most) return false
+    this.#refuse(streamId, 'resource_exhausted', `more than ${most} calls at a time`)
+    return true
   }
 
   #find({ service, method }: Request) {
@@ -169,6 +182,7 @@ class Server implements ServerConnection {
     } finally {
       timeout?.cancel()
       this.#calls.delete(streamId)
+      this.#waiting.delete(streamId)
     }
   }
 

@@ -28,18 +28,31 @@ type Handler = (request: unknown, context: CallContext) => unknown
 /** A service ready to be served; see {@link service}. */
 export interface Service {
   readonly name: string
-  readonly methods: ReadonlyMap<string, { readonly method: MethodDefinition; readonly handler: Handler }>
+  readonly methods: ReadonlyMap<string, ServedMethod>
 }
 
-/** Joins a generated service description with its handlers. */
+interface ServedMethod {
+  readonly method: MethodDefinition
+  readonly handler: Handler
+  /** Whether its answer waits for an event: see {@link service}. */
+  readonly waits: boolean
+}
+
+/**
+ * Joins a generated service description with its handlers.
+ *
+ * @param waiting methods whose answers wait for an event, however long that takes. Nobody tells the server that a caller has gone, so
+ *   these calls gather, and they count towards {@link ServeOptions.maxWaiting} in place of `maxInFlight`.
+ */
 export function service<Definition extends ServiceDefinition>(
   definition: Definition,
   implementation: Implementation<Definition>,
+  waiting: readonly (keyof Definition['methods'])[] = [],
 ): Service {
-  const methods = new Map<string, { method: MethodDefinition; handler: Handler }>()
+  const methods = new Map<string, ServedMethod>()
   for (const [key, method] of Object.entries(definition.methods)) {
-    const handler = implementation[key]
-    if (handler) methods.set(method.name, { method, handler: handler.bind(implementation) as Handler })
+    const handler = implementation[key]?.bind(implementation) as Handler | undefined
+    if (handler) methods.set(method.name, { method, handler, waits: waiting.includes(key) })
   }
   return { name: definition.fullName, methods }
 }

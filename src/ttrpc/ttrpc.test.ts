@@ -159,6 +159,22 @@ describe('calls over a pair in memory', () => {
     for (const call of held) call.catch(() => {})
     expect(await failure(client.say({ text: '' }))).toStartWith('resource_exhausted')
   })
+
+  test('calls that wait for an event keep no other out, given up or not, and have a limit of their own', async () => {
+    const [left, right] = transportPair()
+    const happened = Promise.withResolvers<object>()
+    const waiting = service(Echo, { hang: () => happened.promise, say: ({ text }) => ({ text }) }, ['hang'])
+    serve(right, [waiting], { maxInFlight: 1, maxWaiting: 3 })
+    const client = createClient(Echo, connect(left))
+    for (let call = 0; call < 2; call++)
+      expect(await failure(client.hang({}, { signal: AbortSignal.timeout(10) }))).toStartWith('cancelled')
+    const last = client.hang({})
+    expect(await failure(client.hang({}))).toBe('resource_exhausted: more than 3 calls at a time')
+    expect(await client.say({ text: 'stop' })).toEqual({ text: 'stop' })
+    happened.resolve({})
+    expect(await last).toEqual({})
+    expect(await client.hang({})).toEqual({})
+  })
 })
 
 describe('limits and hostile peers', () => {

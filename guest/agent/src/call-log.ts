@@ -10,8 +10,9 @@ export function tellCalls(services: readonly Service[], say: (line: string) => v
   return services.map(({ name, methods }) => ({
     name,
     methods: new Map(
-      [...methods].map(([called, { method, handler }]) => {
-        if (untold.includes(called)) return [called, { method, handler }]
+      [...methods].map(([called, served]) => {
+        if (untold.includes(called)) return [called, served]
+        const { handler } = served
         const told: typeof handler = async (request, context) => {
           const since = Date.now()
           const end = (how: string) => say(`${called}: ${how} (${Date.now() - since} ms)`)
@@ -25,7 +26,7 @@ export function tellCalls(services: readonly Service[], say: (line: string) => v
             throw error
           }
         }
-        return [called, { method, handler: told }]
+        return [called, { ...served, handler: told }]
       }),
     ),
   }))

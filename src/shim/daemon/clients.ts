@@ -24,8 +24,8 @@ export interface Clients {
 /** Serves each client that connects to the listening socket `fd`, and returns memory whenever the calls have stopped. */
 export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, log: Logger): Clients {
   const services = [
-    ...[TaskDefinition, taskV3].map((definition) => service(definition, tasks)),
-    service(SandboxDefinition, sandbox),
+    ...[TaskDefinition, taskV3].map((definition) => service(definition, tasks, ['wait'])),
+    service(SandboxDefinition, sandbox, ['waitSandbox']),
     service(DirectVolumesDefinition, {
       getVolumeStats: ({ volumeGuestPath }) => pod.volumeStats(volumeGuestPath),
       resizeVolume: async ({ volumeGuestPath, size }) => {
