@@ -30,9 +30,10 @@ export async function deleteProcess(
   if (execId !== '') task.removeExec(execId)
   else {
     // A task whose removal leaves something exists no longer, either.
-    await remove(context, task).finally(() =>
-      events.publish(taskEvents.delete({ containerId: id, id: '', ...answer })),
-    )
+    await remove(context, task).finally(() => {
+      task.removed()
+      events.publish(taskEvents.delete({ containerId: id, id: '', ...answer }))
+    })
   }
   return answer
 }

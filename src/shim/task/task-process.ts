@@ -37,7 +37,7 @@ export class TaskProcess {
   readonly exited: Promise<TaskExit>
   state: TaskState = 'created'
   exit: TaskExit | undefined
-  /** The guest refused to start it: it never ran. */
+  /** The guest refused to start it, or it was removed before its start: it never ran. */
   failedToStart = false
   readonly guest: GuestProcess
   readonly #lost: AbortSignal
@@ -134,6 +134,13 @@ export class TaskProcess {
   #limit(starting: Promise<void>): void {
     this.#afterKill.killed()
     void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())
+  }
+
+  /** To be called when it is removed: whoever waits for one that nobody started has its answer. */
+  removed(): void {
+    if (!this.isUntouched) return
+    this.failedToStart = true
+    void this.#end(lostExitStatus, [])
   }
 
   /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */

@@ -475,6 +475,28 @@ describe('events', () => {
     expect(topics).toEqual(['create', 'start', 'exec-added'])
   })
 
+  test('whoever waits for what is removed before it was started has an answer, and no exit is told', async () => {
+    const { tasks, create, exec, topics } = serviceOf('pod')
+    for (const id of ['pod', 'web']) await create(id)
+    await tasks.start({ id: 'pod', execId: '' })
+    for (const [id, execId] of [
+      ['pod', 'one'],
+      ['web', 'two'],
+    ] as const)
+      await exec(id, execId)
+    topics.length = 0
+    const [one, two, web] = [
+      tasks.wait({ id: 'pod', execId: 'one' }),
+      tasks.wait({ id: 'web', execId: 'two' }),
+      tasks.wait({ id: 'web', execId: '' }),
+    ]
+    await tasks.delete({ id: 'pod', execId: 'one' })
+    expect((await one).exitStatus).toBe(255)
+    await tasks.delete({ id: 'web', execId: '' })
+    expect((await Promise.all([two, web])).map(({ exitStatus }) => exitStatus)).toEqual([255, 255])
+    expect(topics).toEqual(['delete'])
+  })
+
   test('a task that is killed before it was started has an exit', async () => {
     const { tasks, create, topics } = serviceOf('one')
     await create('one')

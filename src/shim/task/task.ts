@@ -65,6 +65,12 @@ export class Task {
   }
 
   removeExec(execId: string): void {
+    this.#execs.get(execId)?.removed()
     this.#execs.delete(execId)
+  }
+
+  /** To be called when the container is removed, with all its processes. */
+  removed(): void {
+    for (const process of [this.init, ...this.#execs.values()]) process.removed()
   }
 }
