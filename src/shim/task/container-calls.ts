@@ -11,25 +11,34 @@ import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
 import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
+import type { TaskProcess, TaskState } from './task-process.ts'
 
-/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run. */
+/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, or ends meanwhile. */
 export async function pauseTask({ tasks, events }: TaskContext, id: string): Promise<object> {
   const { init, container } = tasks.get(id)
-  if (init.state !== 'running') throw wrongState('pause', init)
-  await container.pause()
-  init.state = 'paused'
+  await change(init, { action: 'pause', from: 'running', to: 'paused' }, () => container.pause())
   events.publish(taskEvents.paused({ containerId: id }))
   return {}
 }
 
-/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it is not paused. */
+/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it is not paused, or ends meanwhile. */
 export async function resumeTask({ tasks, events }: TaskContext, id: string): Promise<object> {
   const { init, container } = tasks.get(id)
-  if (init.state !== 'paused') throw wrongState('resume', init)
-  await container.resume()
-  init.state = 'running'
+  await change(init, { action: 'resume', from: 'paused', to: 'running' }, () => container.resume())
   events.publish(taskEvents.resumed({ containerId: id }))
   return {}
+}
+
+/** A process may end while the guest is asked, and what has ended has no other state any more. */
+async function change(
+  process: TaskProcess,
+  { action, from, to }: { action: string; from: TaskState; to: TaskState },
+  ask: () => Promise<void>,
+): Promise<void> {
+  if (process.state !== from) throw wrongState(action, process)
+  await ask()
+  if (process.state !== from) throw wrongState(action, process)
+  process.state = to
 }
 
 /** @throws KataError TASK_NOT_FOUND, those of the resources. */

@@ -27,6 +27,8 @@ function serviceOf(
 ) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
+  const answers: (() => void)[] = []
+  const answered = () => new Promise<void>((resolve) => answers.push(resolve))
   const topics: string[] = []
   const deaths: string[] = []
   const left: string[] = []
@@ -66,6 +68,7 @@ function serviceOf(
         pid: id === podId ? 4242 : 4300,
         init: process(id),
         exec,
+        ...{ pause: answered, resume: answered },
         remove: async () => void removed.push(id),
       }
     },
@@ -100,6 +103,8 @@ function serviceOf(
     exec,
     ends,
     removed,
+    /** Lets the guest answer the oldest Pause or Resume. */
+    answer: () => answers.shift()!(),
     topics,
     deaths,
     left,
@@ -328,6 +333,51 @@ describe('a pod of several containers', () => {
       })
       expect(wasOomKilled(bundle)).toBe(true)
     })
+  })
+})
+
+describe('a container that is paused and resumed', () => {
+  const running = async () => {
+    const service = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await service.create(id)
+      await service.tasks.start({ id, execId: '' })
+    }
+    service.topics.length = 0
+    return service
+  }
+  /** Ends it while the guest has not yet answered `call`. */
+  const endedDuring = async (service: Awaited<ReturnType<typeof running>>, call: Promise<object>) => {
+    service.ends.get('web')!(137)
+    await service.tasks.wait({ id: 'web', execId: '' })
+    service.answer()
+    await expect(call).rejects.toThrow(/^\[TASK_STATE\] cannot (pause|resume) web: it is stopped/)
+    await service.tasks.delete({ id: 'web', execId: '' })
+    return service.topics
+  }
+
+  test('has the states and events of that', async () => {
+    const { tasks, answer, topics } = await running()
+    for (const call of ['pause', 'resume'] as const) {
+      const called = tasks[call]({ id: 'web' })
+      answer()
+      await called
+    }
+    expect(topics).toEqual(['paused', 'resumed'])
+  })
+
+  test('and ends before the pause is answered has ended, and can be deleted', async () => {
+    const service = await running()
+    expect(await endedDuring(service, service.tasks.pause({ id: 'web' }))).toEqual(['exit', 'delete'])
+  })
+
+  test('and ends before the resume is answered has ended, and can be deleted', async () => {
+    const service = await running()
+    const paused = service.tasks.pause({ id: 'web' })
+    service.answer()
+    await paused
+    const topics = await endedDuring(service, service.tasks.resume({ id: 'web' }))
+    expect(topics).toEqual(['paused', 'exit', 'delete'])
   })
 })
 
