@@ -30,16 +30,23 @@ export function killCgroup({ directory }: Cgroup): void {
   set(`${directory}/cgroup.kill`, '1')
 }
 
-/** Stops or continues all its processes and waits until that is so. @throws TtrpcError DEADLINE_EXCEEDED. */
+/**
+ * Stops or continues all its processes and waits until that is so.
+ *
+ * @throws TtrpcError DEADLINE_EXCEEDED; what could not be stopped in time then goes on.
+ */
 export async function freezeCgroup({ directory }: Cgroup, frozen: boolean): Promise<void> {
   set(`${directory}/cgroup.freeze`, frozen ? '1' : '0')
   const isDone = () =>
     parseFlatKeyed(readIfThere(`${directory}/cgroup.events`) ?? '').frozen === (frozen ? 1n : 0n)
   for (let waited = 0; !isDone(); waited += 5) {
-    if (waited >= freezeLimitMilliseconds)
+    if (waited >= freezeLimitMilliseconds) {
+      // The kernel would stop it later, and the host takes it for running.
+      if (frozen) set(`${directory}/cgroup.freeze`, '0')
       throw deadline(
         `the container did not ${frozen ? 'stop' : 'continue'} within ${freezeLimitMilliseconds} ms`,
       )
+    }
     await sleep(5)
   }
 }

@@ -20,8 +20,14 @@ export function readFile(path: string): string {
   const text = fs.readFileSync(path, 'utf8')
   return path === '/proc/self/mounts' ? text + mounts.map((line) => `${line} 0 0\n`).join('') : text
 }
-export const writeFile = (path: string, text: string, flags: number, mode: number): void =>
-  fs.writeFileSync(path, text, { flag: `${flags | fs.constants.O_WRONLY}`, mode })
+export function writeFile(path: string, text: string, flags: number, mode: number): void {
+  const fd = fs.openSync(path, flags | fs.constants.O_WRONLY, mode)
+  try {
+    fs.writeSync(fd, text)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
 export function read(fd: number, size: number): Uint8Array {
   const bytes = new Uint8Array(size)
   return bytes.subarray(0, fs.readSync(fd, bytes, 0, size, null))

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadOnHost } from '../system/on-host.double.ts'
+
+const top = mkdtempSync(join(tmpdir(), 'cgroup-'))
+afterAll(() => rmSync(top, { recursive: true }))
+
+const cgroup = { path: '/c', directory: join(top, 'c') }
+const fileOf = (name: string) => join(cgroup.directory, name)
+
+let freezeCgroup: typeof import('./cgroup.ts').freezeCgroup
+beforeAll(async () => {
+  const { module } = await loadOnHost<typeof import('./cgroup.ts')>('container/cgroup.ts', join(top, 'share'))
+  freezeCgroup = module.freezeCgroup
+})
+
+beforeEach(() => {
+  mkdirSync(cgroup.directory, { recursive: true })
+  writeFileSync(fileOf('cgroup.freeze'), '0')
+})
+
+/** What a kernel says of the cgroup that never gets any further. */
+const stays = (frozen: 0 | 1) => writeFileSync(fileOf('cgroup.events'), `populated 1\nfrozen ${frozen}\n`)
+
+test('a container that stops is left so', async () => {
+  stays(1)
+  await freezeCgroup(cgroup, true)
+  expect(readFileSync(fileOf('cgroup.freeze'), 'utf8')).toBe('1')
+})
+
+test('a container that does not stop in time is not stopped later, either', async () => {
+  stays(0)
+  await expect(freezeCgroup(cgroup, true)).rejects.toThrow('the container did not stop within 10000 ms')
+  expect(readFileSync(fileOf('cgroup.freeze'), 'utf8')).toBe('0')
+})
