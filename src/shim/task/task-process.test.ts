@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   closeSync,
   constants,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -13,9 +15,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
-import { silentLogger } from '../../log.ts'
+import { createLogger, silentLogger } from '../../log.ts'
 import type { GuestProcess } from '../../sandbox/guest/guest-process.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
+import { logUri } from '../../sandbox/records/log-files.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { TaskProcess } from './task-process.ts'
 
@@ -73,6 +76,33 @@ describe('a task process', () => {
     expect(process.state).toBe('stopped')
     expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('hello')
     expect(calls).toEqual(['start', 'stdin closed'])
+  })
+
+  test('what a full disk does not take is lost, which is said once; the process goes on, and what comes later is written', async () => {
+    const path = join(directory, 'log')
+    const stdout = logUri({ path, stream: 'stdout', bounds: { maxBytes: 50, maxFiles: 2 } })
+    const warned: string[] = []
+    const log = createLogger({ sink: ({ message }) => void warned.push(message) })
+    // The full file cannot make way for the next one.
+    mkdirSync(`${path}.1`)
+    const process = new TaskProcess({
+      ...{ id: 'p', stdio: { stdin: '', stdout, stderr: '', terminal: false } },
+      guest: {
+        ...guestDouble().guest,
+        output: async (stream, sink) => {
+          if (stream !== 'stdout') return
+          for (const line of ['one', 'two', 'three', 'four']) {
+            if (line === 'four') rmdirSync(`${path}.1`)
+            await sink(Buffer.from(`${line}\n`))
+          }
+        },
+      },
+      ...{ lost: new AbortController().signal, log },
+    })
+    await process.start()
+    await process.exited
+    const words = [`${path}.1`, path].map((file) => readFileSync(file, 'utf8').match(/(?<= F )\w+/g))
+    expect({ words, warned }).toEqual({ words: [['one'], ['four']], warned: ['output is lost'] })
   })
 
   test('an input that is closed while the process starts is read all the same', async () => {

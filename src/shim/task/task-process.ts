@@ -48,6 +48,8 @@ export class TaskProcess {
   readonly #tellsDeath: boolean
   /** Streams that ended within a line. */
   readonly #midLine = new Set<OutputStream>()
+  /** Streams of which something was lost. */
+  readonly #lossy = new Set<OutputStream>()
   /** Settles, and never fails, once the start is over. */
   #starting: Promise<void> | undefined
   #input: InputSource | undefined
@@ -196,10 +198,8 @@ export class TaskProcess {
     try {
       await this.guest.output(stream, async (chunk) => {
         this.#afterKill.received()
-        await sink.write(chunk)
+        await this.#deliver(stream, sink, chunk)
         this.#afterKill.delivered(chunk.length)
-        if ((chunk.at(-1) ?? newline) === newline) this.#midLine.delete(stream)
-        else this.#midLine.add(stream)
       })
     } catch (error) {
       this.#log.warn('output ended early', { stream, error })
@@ -207,6 +207,19 @@ export class TaskProcess {
       if (isLoss(error)) return
     }
     await sink.close().catch(() => {})
+  }
+
+  /** A disk that is full for a while must not stop the process, which would wait in its write once nobody reads: the chunk is lost. */
+  async #deliver(stream: OutputStream, sink: OutputSink, chunk: Uint8Array): Promise<void> {
+    try {
+      await sink.write(chunk)
+    } catch (error) {
+      if (!this.#lossy.has(stream)) this.#log.warn('output is lost', { stream, error })
+      this.#lossy.add(stream)
+      return
+    }
+    if ((chunk.at(-1) ?? newline) === newline) this.#midLine.delete(stream)
+    else this.#midLine.add(stream)
   }
 
   /** A client that shows no more of an end than its status, as containerd's CRI, shows this line. */
