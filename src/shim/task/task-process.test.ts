@@ -5,7 +5,9 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -52,6 +54,17 @@ function guestDouble(
   }
   return { guest, calls }
 }
+
+/** Of this process. */
+const openFiles = () =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      // The one that lists them.
+      return []
+    }
+  })
 
 function processOf(guest: GuestProcess, more: { lost?: AbortSignal; terminal?: boolean } = {}): TaskProcess {
   const stdout = `file://${join(directory, 'out')}`
@@ -246,6 +259,20 @@ describe('a task process', () => {
     })
     await expect(process.start()).rejects.toThrow('STDIO_INVALID')
     expect(calls).toEqual([])
+  })
+
+  test.each(['stderr', 'stdin'])('nothing stays open when its %s cannot be opened', async (broken) => {
+    const [out, fifo] = ['out', 'err'].map((name) => join(directory, name)) as [string, string]
+    makeFifo(fifo)
+    const process = new TaskProcess({
+      ...{ id: 'p', guest: guestDouble().guest, lost: new AbortController().signal, log: silentLogger },
+      stdio: {
+        ...{ stdin: '', stdout: `file://${out}`, stderr: fifo, terminal: false },
+        [broken]: '/nonexistent/fifo',
+      },
+    })
+    await expect(process.start()).rejects.toThrow('STDIO_INVALID')
+    expect(openFiles().filter((path) => path === out || path === fifo)).toEqual([])
   })
 
   describe('that was sent SIGKILL', () => {

@@ -164,11 +164,18 @@ export class TaskProcess {
     if (this.state !== 'created') this.#input?.finish()
   }
 
+  /** All of them or none. */
   #openSinks(): [OutputStream, OutputSink][] {
-    const sinks: [OutputStream, OutputSink][] = [['stdout', openOutput(this.stdio.stdout)]]
-    // A terminal has one stream only.
-    if (!this.stdio.terminal) sinks.push(['stderr', openOutput(this.stdio.stderr)])
-    this.#input = openInput(this.stdio.stdin)
+    const sinks: [OutputStream, OutputSink][] = []
+    try {
+      sinks.push(['stdout', openOutput(this.stdio.stdout)])
+      // A terminal has one stream only.
+      if (!this.stdio.terminal) sinks.push(['stderr', openOutput(this.stdio.stderr)])
+      this.#input = openInput(this.stdio.stdin)
+    } catch (error) {
+      for (const [, sink] of sinks) void sink.close().catch(() => {})
+      throw error
+    }
     return sinks
   }
 
