@@ -18,6 +18,7 @@ import { removeScratchDisk } from './disks/bring-layers.ts'
 import { EmptyDirs } from './disks/empty-dirs.ts'
 import { modulesOf } from './disks/layer-verity.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
+import { everyStep } from './end/every-step.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
 import { requireSeccomp, requireSubpaths, requireTarget, requireVerifier } from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
@@ -255,19 +256,25 @@ export class Containers {
     })
   }
 
-  /** What a container had on the host, once the guest has let go of it. */
+  /**
+   * What a container had on the host, once the guest has let go of it.
+   *
+   * @throws the first failure, of share or devices; everything else is released nevertheless.
+   */
   async #release(containerId: string): Promise<void> {
     const { share, ledger, sizer, cpus, disks } = this.#parts
     this.#directVolumes.delete(containerId)
     this.#requests.delete(containerId)
-    await share.removeContainer(containerId)
-    await releaseDisks(containerId, disks, ledger)
-    await removeScratchDisk(ledger, containerId)
-    await this.#vfio.detach(containerId)
-    await sizer.forget(containerId)
-    await cpus.forget(containerId)
-    await this.#pids.remove(containerId)
-    this.#oomScore.remove(containerId)
+    await everyStep([
+      () => share.removeContainer(containerId),
+      () => releaseDisks(containerId, disks, ledger),
+      () => removeScratchDisk(ledger, containerId),
+      () => this.#vfio.detach(containerId),
+      () => sizer.forget(containerId),
+      () => cpus.forget(containerId),
+      () => this.#pids.remove(containerId),
+      () => this.#oomScore.remove(containerId),
+    ])
   }
 }
 

@@ -129,6 +129,50 @@ test.each([
   expect(cgroupStats?.memoryStats?.usage?.usage).toBe(expected)
 })
 
+/** A sandbox whose guest makes every container; `steps` are those of a removal, of which the share's fails as `shareFails` says. */
+function sandboxThatTells(shareFails: boolean) {
+  const steps: string[] = []
+  const step = (name: string) => async (of: string | { containerId: string }) =>
+    void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
+  const parts = {
+    ...{ id: 'pod', agentFacts: facts, log: silentLogger, network: {}, paths: { stateDir } },
+    ledger: { dataOf: () => [] },
+    config: {
+      hypervisor: { driver: 'qemu' },
+      runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
+    },
+    agent: {
+      agent: { createContainer: nothing, removeContainer: step('guest') },
+      health: { check: () => never },
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    vmm: {},
+    vmmProcess: { pid: 7 },
+    share: {
+      idMap: undefined,
+      addRootfs: async () => ({ path: '/rootfs', storages: [] }),
+      removeContainer: (id: string) =>
+        shareFails ? Promise.reject(new Error('the mount is busy')) : step('share')(id),
+    },
+    modules: noBringer,
+    disks: { detach: step('disks') },
+    cpus: { place: nothing, forget: step('cpus') },
+    sizer: { demand: nothing, forget: step('memory') },
+  }
+  const sandbox = new Sandbox(parts as unknown as SandboxParts)
+  const spec = { process: { args: ['x'], cwd: '/' }, root: { path: '/' } }
+  const create = (id: string) =>
+    sandbox.createContainer({ id, bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) })
+  return { create, steps }
+}
+
+test('what of a container cannot be released keeps nothing else from being released', async () => {
+  const { create, steps } = sandboxThatTells(true)
+  const container = await create('c')
+  await expect(container.remove()).rejects.toThrow('the mount is busy')
+  expect(steps).toEqual(['guest c', 'disks c', 'memory c', 'cpus c'])
+})
+
 test('a direct volume that no container has is refused by name', async () => {
   const volume = '/volumes/pv'
   expect(() => sandboxWith(facts).volumeStats(volume)).toThrow('[DIRECT_VOLUME_UNUSED]')

@@ -143,6 +143,23 @@ describe('while the machine runs', () => {
     expect(held).toEqual([])
   })
 
+  test('one that stays keeps no other, and is tried again with another removal', async () => {
+    const { vmm, log } = fakeVmm()
+    const { ledger, held } = fakeLedger()
+    const [stuck] = ids
+    let refuses = true
+    const unplug = (id: string) =>
+      refuses && id === stuck ? Promise.reject(new Error(`${id} is busy`)) : vmm.unplug(id)
+    const { hypervisor } = config({ hotPlugVfio: 'root-port' })
+    const devices = new VfioDevices({ vmm: { ...vmm, unplug }, ledger, hypervisor, host: fakeHost().host })
+    await devices.attach(of('c'))
+    await expect(devices.detach('c')).rejects.toThrow(`${stuck} is busy`)
+    expect(held).toEqual(ids.slice(0, 1))
+    refuses = false
+    await devices.detach('c')
+    expect({ held, last: log.at(-1) }).toEqual({ held: [], last: `unplug ${stuck}` })
+  })
+
   test('one that was there from the start is used, and stays', async () => {
     const { devices, log } = start(ids, { coldPlugVfio: 'root-port' })
     const { devices: told } = await devices.attach(of('c'))

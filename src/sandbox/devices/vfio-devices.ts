@@ -12,6 +12,7 @@ import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciDevice, OciSpec } from '../../oci/spec.ts'
 import type { Device } from '../../protocol/generated/agent.ts'
 import type { PassThrough, VfioAttachment } from '../../vmm/machine/pass-through.ts'
+import { everyStep } from '../end/every-step.ts'
 import { holderName } from './device-holder.ts'
 import { vfioResource } from './vfio-resource.ts'
 
@@ -197,18 +198,31 @@ export class VfioDevices {
     return { devices, passed }
   }
 
-  /** Unplugs the devices that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */
+  /**
+   * Unplugs the devices that only this container used.
+   *
+   * @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are unplugged nevertheless.
+   */
   async detach(container: string): Promise<void> {
+    const used = [...this.#users].filter(([, users]) => users.has(container))
+    await everyStep(
+      used.map(
+        ([id, users]) =>
+          () =>
+            this.#leave(id, users, container),
+      ),
+    )
+  }
+
+  /** When it throws, the container stays a user of the device, so that another removal tries again. */
+  async #leave(id: string, users: Set<string>, container: string): Promise<void> {
     const { vmm, ledger } = this.#options
-    for (const [id, users] of this.#users) {
-      if (!users.has(container)) continue
-      if (users.size === 1) {
-        await vmm!.unplug(id)
-        await ledger.release(vfioResource, (taken) => taken.id === id)
-        this.#users.delete(id)
-      }
-      users.delete(container)
+    if (users.size === 1) {
+      await vmm!.unplug(id)
+      await ledger.release(vfioResource, (taken) => taken.id === id)
+      this.#users.delete(id)
     }
+    users.delete(container)
   }
 
   /** A VMM does nothing for its guest while it maps the guest's memory. */

@@ -10,6 +10,7 @@ import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { Device, Storage } from '../../protocol/generated/agent.ts'
 import { FSGroupChangePolicy } from '../../protocol/generated/types.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from '../disks/guest-disk.ts'
+import { everyStep } from '../end/every-step.ts'
 import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 
@@ -68,12 +69,17 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
   return { devices, storages, mounts, directVolumes, rules }
 }
 
-/** Unplugs what only this container used, once the guest has released it. @throws KataError VMM_UNPLUG_REFUSED. */
+/**
+ * Unplugs what only this container used, once the guest has released it.
+ *
+ * @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are released nevertheless.
+ */
 export async function releaseDisks(containerId: string, disks: Disks, ledger: Ledger): Promise<void> {
-  const mine = ({ owner }: { owner: string }) => owner === containerId
-  for (const _ of ledger.dataOf(directVolumeResource).filter(mine))
-    await ledger.release(directVolumeResource, mine)
-  await disks.detach(containerId)
+  const volumes = ledger.dataOf(directVolumeResource).filter(({ owner }) => owner === containerId)
+  await everyStep([
+    ...volumes.map((volume) => () => ledger.release(directVolumeResource, (held) => held === volume)),
+    () => disks.detach(containerId),
+  ])
 }
 
 async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise<Device> {
