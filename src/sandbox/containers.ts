@@ -133,7 +133,7 @@ export class Containers {
     started.catch(() => {})
     try {
       if (this.#isThere(id)) await this.#makeRoom(request)
-      else await this.#createWhole(request, processes)
+      else await this.#createWhole(request, processes, started)
       this.#requests.set(id, request)
       return this.#made(request, await started)
     } catch (error) {
@@ -163,11 +163,22 @@ export class Containers {
     return id === sandboxId && guestId !== undefined
   }
 
-  async #createWhole(request: ContainerRequest, processes: SharedProcesses): Promise<void> {
+  async #createWhole(
+    request: ContainerRequest,
+    processes: SharedProcesses,
+    started: Promise<number>,
+  ): Promise<void> {
     const carried = await this.#carry(request)
     await this.#createInGuest(request, carried, processes)
-    this.#directVolumes.set(request.id, carried.disks.directVolumes)
-    await this.#warn(request, carried)
+    try {
+      this.#directVolumes.set(request.id, carried.disks.directVolumes)
+      await this.#warn(request, carried)
+      await started
+    } catch (error) {
+      // The guest lets go of what the host takes back next. The first error matters more than what the removal leaves.
+      await this.#parts.agent.agent.removeContainer({ containerId: request.id, timeout: 0 }).catch(() => {})
+      throw error
+    }
   }
 
   async #makeRoom({ id, spec }: ContainerRequest): Promise<void> {

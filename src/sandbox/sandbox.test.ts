@@ -136,7 +136,7 @@ function sandboxThatTells(shareFails: boolean) {
     void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
   const parts = {
     ...{ id: 'pod', agentFacts: facts, log: silentLogger, network: {}, paths: { stateDir } },
-    ledger: { dataOf: () => [] },
+    ledger: { dataOf: () => [], take: () => Promise.reject(new Error('no process')), release: nothing },
     config: {
       hypervisor: { driver: 'qemu' },
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
@@ -160,7 +160,10 @@ function sandboxThatTells(shareFails: boolean) {
     sizer: { demand: nothing, forget: step('memory') },
   }
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
-  const spec = { process: { args: ['x'], cwd: '/' }, root: { path: '/' } }
+  const spec = {
+    ...{ process: { args: ['x'], cwd: '/' }, root: { path: '/' } },
+    linux: { namespaces: [{ type: 'pid' }] },
+  }
   const create = (id: string) =>
     sandbox.createContainer({ id, bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) })
   return { create, steps }
@@ -171,6 +174,14 @@ test('what of a container cannot be released keeps nothing else from being relea
   const container = await create('c')
   await expect(container.remove()).rejects.toThrow('the mount is busy')
   expect(steps).toEqual(['guest c', 'disks c', 'memory c', 'cpus c'])
+})
+
+test('a container that fails once it is in the guest leaves the guest before the host takes back what it had', async () => {
+  const { create, steps } = sandboxThatTells(false)
+  await create('c')
+  // It needs a process that stands for it.
+  await expect(create('d')).rejects.toThrow('no process')
+  expect(steps).toEqual(['guest d', 'share d', 'disks d', 'memory d', 'cpus d'])
 })
 
 test('a direct volume that no container has is refused by name', async () => {
