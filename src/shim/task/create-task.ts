@@ -36,7 +36,7 @@ export async function createTask(
     const container = await sandbox
       .createContainer(asked)
       .finally(() => leaveLateRootfs(request.bundle, asked.spec))
-    const task = addTask(context, request, asked.spec, container)
+    const task = await taskOf(context, request, asked.spec, container)
     if (isFirst) endPodWith(context, task)
     return { pid: task.pid }
   } catch (failure) {
@@ -68,6 +68,28 @@ function giveUp({ pod, clientReturns }: TaskContext, { code }: TtrpcError): void
   const isLate = code === 'deadline_exceeded'
   if (isLate) void pod.stopAnyway('its client’s time for it is over')
   else if (!clientReturns) void pod.stopAnyway('its client went away')
+}
+
+/** The task of a new container. A container that gets none is removed again: no client would ask for that. */
+async function taskOf(
+  context: TaskContext,
+  request: CreateTaskRequest,
+  spec: OciSpec,
+  container: Container,
+): Promise<Task> {
+  const { pod, log } = context
+  try {
+    return addTask(context, request, spec, container)
+  } catch (error) {
+    // Nothing of a container is left once its machine has gone.
+    if (!pod.isStopping)
+      await container
+        .remove()
+        .catch((left) =>
+          log.error('a container without a task left something', { container: request.id, error: left }),
+        )
+    throw error
+  }
 }
 
 function addTask(

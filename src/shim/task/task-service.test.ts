@@ -23,7 +23,14 @@ afterEach(() => rmSync(bundle, { recursive: true }))
 /** A service over a double of a sandbox, in which a test ends processes by name. */
 function serviceOf(
   podId: string,
-  { endMs = 20_000, deaf = false, held = '', refuses = false, clientReturns = true } = {},
+  {
+    endMs = 20_000,
+    deaf = false,
+    held = '',
+    refuses = false,
+    clientReturns = true,
+    records = { add: (_: { id: string }) => {}, remove: () => {} },
+  } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
@@ -84,7 +91,6 @@ function serviceOf(
     oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
-  const records = { add: () => {}, remove: () => {} }
   const limits = { stallMs: 10_000, endMs }
   const tasks: TaskService = new TaskService({
     pod,
@@ -334,6 +340,21 @@ describe('a pod of several containers', () => {
       expect(wasOomKilled(bundle)).toBe(true)
     })
   })
+})
+
+test('a container whose task cannot be written down is removed again', async () => {
+  let isFull = false
+  const add = () => {
+    if (isFull) throw new Error('no space left')
+  }
+  const { create, removed, tasks } = serviceOf('pod', { records: { add, remove: () => {} } })
+  await create('pod')
+  isFull = true
+  await expect(create('web')).rejects.toThrow('no space left')
+  expect({ removed, has: tasks.has('web') }).toEqual({ removed: ['web'], has: false })
+  isFull = false
+  await create('web')
+  expect(tasks.has('web')).toBe(true)
 })
 
 describe('a container that is paused and resumed', () => {
