@@ -1,5 +1,4 @@
 /** Create: a container in the pod's sandbox, which the first container makes. */
-import { KataError } from '../../errors.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciSpec } from '../../oci/spec.ts'
@@ -16,18 +15,30 @@ import { makeProcess, publishExit } from './make-process.ts'
 import { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 
-/** @throws KataError TASK_EXISTS, those of the specification, of the sandbox's start and of the container. */
-export async function createTask(
+type Call = Pick<CallContext, 'onCancel' | 'peer'>
+
+/**
+ * @throws KataError TASK_EXISTS, TASK_STATE when it was given up or deleted meanwhile, those of the specification, of the sandbox's
+ *   start and of the container.
+ */
+export function createTask(
   context: TaskContext,
   request: CreateTaskRequest,
-  call?: Pick<CallContext, 'onCancel' | 'peer'>,
+  call?: Call,
+): Promise<CreateTaskResponse> {
+  return context.tasks.making(request.id, () => create(context, request, call))
+}
+
+async function create(
+  context: TaskContext,
+  request: CreateTaskRequest,
+  call: Call | undefined,
 ): Promise<CreateTaskResponse> {
   const { pod, tasks } = context
   const { id } = request
-  if (tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
   const asked = readContainer(context, request)
   const isFirst = id === pod.id
-  if (isFirst) call?.onCancel((reason) => giveUp(context, reason))
+  call?.onCancel((reason) => giveUp(context, id, reason))
   const mayBeHidden = !isFirst || context.isLate === true
   if (mayBeHidden && context.showMounts !== undefined && call?.peer !== undefined)
     await showLateMounts(asked, call.peer, context.showMounts)
@@ -63,9 +74,11 @@ function readContainer(
   return { id, spec, rights: deviceRights(spec), bundle, rootfs }
 }
 
-/** The client does not wait for the pod's start any more. */
-function giveUp({ pod, clientReturns }: TaskContext, { code }: TtrpcError): void {
+/** The client does not wait for the container any more; with the first one the pod's start ends. */
+function giveUp({ pod, tasks, clientReturns }: TaskContext, id: string, { code }: TtrpcError): void {
   const isLate = code === 'deadline_exceeded'
+  if (isLate || !clientReturns) tasks.giveUp(id, 'given up')
+  if (id !== pod.id) return
   if (isLate) void pod.stopAnyway('its client’s time for it is over')
   else if (!clientReturns) void pod.stopAnyway('its client went away')
 }

@@ -13,7 +13,8 @@ import type { TaskContext } from './task-context.ts'
 export const execsEndMs = 500
 
 /**
- * Ends the record of a stopped process; for the sandbox's own container only once everything is released.
+ * Ends the record of a stopped process; for the sandbox's own container only once everything is released. There is none yet of a
+ * container that is being made; it is removed once that is done.
  *
  * @throws KataError TASK_NOT_FOUND, TASK_STATE; RELEASE_FAILED for the sandbox's own container, which is gone all the same:
  *   a client that asks again gets TASK_NOT_FOUND and goes on to Shutdown.
@@ -23,6 +24,7 @@ export async function deleteProcess(
   { id, execId }: DeleteRequest,
 ): Promise<DeleteResponse> {
   const { tasks, events } = context
+  if (execId === '') tasks.giveUp(id, 'deleted')
   const task = tasks.get(id)
   const process = task.process(execId)
   if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)

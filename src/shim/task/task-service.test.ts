@@ -28,6 +28,7 @@ function serviceOf(
     deaf = false,
     held = '',
     refuses = false,
+    makes = Promise.resolve(),
     clientReturns = true,
     records = { add: (_: { id: string }) => {}, remove: () => {} },
   } = {},
@@ -69,6 +70,7 @@ function serviceOf(
     condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
     createContainer: async ({ id }: { id: string }) => {
       if (refuses) throw new Error('no room')
+      if (id !== podId) await makes
       const exec = (execId: string) => process(execId, execId === 'bad')
       return {
         id,
@@ -355,6 +357,58 @@ test('a container whose task cannot be written down is removed again', async () 
   isFull = false
   await create('web')
   expect(tasks.has('web')).toBe(true)
+})
+
+describe('a container that is being made', () => {
+  const late = new TtrpcError('deadline_exceeded', 'Create took longer than 1 ms')
+  const closed = new TtrpcError('unavailable', 'the connection is closed')
+  /** Beside the pod's own: `cancel` ends the call, and `made` lets it be made. */
+  const making = async (clientReturns = true) => {
+    const { promise: makes, resolve: made } = Promise.withResolvers<void>()
+    const service = serviceOf('pod', { makes, clientReturns })
+    await service.create('pod')
+    let cancel: (reason: TtrpcError) => void = () => {}
+    const onCancel = (handler: typeof cancel) => {
+      cancel = handler
+    }
+    const request = CreateTaskRequest.fromPartial({ id: 'web', bundle })
+    const created = service.tasks.create(request, { onCancel }).catch(({ message }) => message)
+    return { ...service, created, made, cancel: (reason: TtrpcError) => cancel(reason) }
+  }
+
+  test('is not made a second time', async () => {
+    const { tasks, create, created, made, removed } = await making()
+    const again = create('web').catch(({ message }) => message)
+    made()
+    expect(await again).toStartWith('[TASK_EXISTS] web exists already')
+    expect(await created).toEqual({ pid: 4300 })
+    expect({ removed, has: tasks.has('web') }).toEqual({ removed: [], has: true })
+  })
+
+  test.each([
+    ['has no more time for it', true, late, 'given up'],
+    ['is gone for good', false, closed, 'given up'],
+    ['deletes it', true, undefined, 'deleted'],
+  ])('is removed once it is made when its client %s', async (_, clientReturns, reason, state) => {
+    const { tasks, create, created, made, cancel, removed, topics, stops } = await making(clientReturns)
+    if (reason !== undefined) cancel(reason)
+    else await expect(tasks.delete({ id: 'web', execId: '' })).rejects.toThrow('TASK_NOT_FOUND')
+    made()
+    expect(await created).toStartWith(`[TASK_STATE] cannot create web: it is ${state}`)
+    expect({ removed, has: tasks.has('web'), topics, stops: stops() }).toEqual({
+      ...{ removed: ['web'], has: false, topics: ['create'], stops: 0 },
+    })
+    await create('web')
+    expect(tasks.has('web')).toBe(true)
+  })
+
+  test('stays for a containerd that may come back', async () => {
+    const { tasks, created, made, cancel } = await making()
+    cancel(closed)
+    made()
+    await created
+    expect(tasks.has('web')).toBe(true)
+  })
 })
 
 describe('a container that is paused and resumed', () => {

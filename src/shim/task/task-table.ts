@@ -11,6 +11,8 @@ export interface TaskRecords {
 export class TaskTable {
   readonly #records: TaskRecords
   readonly #tasks = new Map<string, Task>()
+  /** Ids of those that are being made, and what became of the wish for one meanwhile. */
+  readonly #making = new Map<string, 'deleted' | 'given up' | undefined>()
 
   constructor(records: TaskRecords) {
     this.#records = records
@@ -36,7 +38,30 @@ export class TaskTable {
     return task
   }
 
+  /**
+   * Runs `make`, which adds the task of this id.
+   *
+   * @throws KataError TASK_EXISTS when there is one, or another is being made; what `make` throws.
+   */
+  async making<T>(id: string, make: () => Promise<T>): Promise<T> {
+    if (this.has(id) || this.#making.has(id)) throw new KataError('TASK_EXISTS', { id })
+    this.#making.set(id, undefined)
+    try {
+      return await make()
+    } finally {
+      this.#making.delete(id)
+    }
+  }
+
+  /** Nobody wants the task of this id any more, if it is being made. Its making goes on: {@link add} then refuses it. */
+  giveUp(id: string, state: 'deleted' | 'given up'): void {
+    if (this.#making.has(id)) this.#making.set(id, state)
+  }
+
+  /** @throws KataError TASK_STATE when it was given up while it was made; errors of the records. */
   add(task: Task): void {
+    const state = this.#making.get(task.id)
+    if (state !== undefined) throw new KataError('TASK_STATE', { action: 'create', id: task.id, state })
     this.#records.add({ id: task.id, bundle: task.bundle })
     this.#tasks.set(task.id, task)
   }
