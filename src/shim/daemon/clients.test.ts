@@ -1,0 +1,37 @@
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { listenUnix } from '../../linux/sockets/socket.ts'
+import { silentLogger } from '../../log.ts'
+import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
+import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
+import { connectUnix } from '../../ttrpc/bun.ts'
+import { connect, createClient } from '../../ttrpc/ttrpc.ts'
+import { serveClients } from './clients.ts'
+import type { ShimServices } from './services.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'clients-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+test('however many waits were given up, a container can be killed', async () => {
+  const never = () => new Promise<never>(() => {})
+  let killed = 0
+  const kill = async () => {
+    killed++
+    return {}
+  }
+  const services = { pod: {}, tasks: { wait: never, kill }, sandbox: { waitSandbox: never } }
+  const path = join(directory, 's')
+  const clients = serveClients(listenUnix(path), services as unknown as ShimServices, silentLogger)
+  const connection = connect(await connectUnix(path))
+  const tasks = createClient(TaskDefinition, connection)
+  const sandbox = createClient(SandboxDefinition, connection)
+  for (let call = 0; call < 600; call++)
+    for (const waits of [tasks.wait({ id: 'c' }), sandbox.waitSandbox({ sandboxId: 'pod' })])
+      waits.catch(() => {})
+  await tasks.kill({ id: 'c', signal: 9 })
+  expect(killed).toBe(1)
+  connection.close()
+  clients.stop()
+})
