@@ -29,7 +29,7 @@ test('a program learns from the file whose exit code it is', async () => {
     expect(await call(...args)).toMatchObject({ code, result: { exitCode: code, errors: errors(error) } })
   expect(await kata('--result-file', `${base}/result-0`, 'ps')).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('[FILE_FAILED]'),
+    stderr: expect.stringContaining('[FILE_EXISTS]'),
   })
 })
 
