@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { openContainerLog, parseRecord } from './container-log.ts'
 
@@ -39,6 +39,21 @@ test('both streams are in one file in their order, each line with its time', () 
   const written = (wanted: string) =>
     Buffer.concat(records.filter(({ stream }) => stream === wanted).map((record) => record.bytes)).toString()
   expect([written('stdout'), written('stderr')]).toEqual(['one\nbegins and ends\n', 'oops\n\nlast'])
+})
+
+test('a file that cannot be made for what comes next costs none of those that are there', () => {
+  const sink = openContainerLog(log, 'stdout', { maxBytes: 100, maxFiles: 2 })
+  for (const word of ['one', 'two', 'three']) sink.write(bytes(`${word.padEnd(40)}\n`))
+  const before = readFileSync(`${log}.1`, 'utf8')
+  mkdirSync(`${log}.new`)
+  for (let round = 0; round < 3; round++)
+    expect(() => sink.write(bytes(`${'lost'.padEnd(40)}\n`))).toThrow('EISDIR')
+  expect(readFileSync(`${log}.1`, 'utf8')).toBe(before)
+  rmdirSync(`${log}.new`)
+  sink.write(bytes('later\n'))
+  sink.close()
+  expect(readFileSync(`${log}.1`, 'utf8')).toContain('three')
+  expect(readFileSync(log, 'utf8')).toContain('later')
 })
 
 test('bytes that are no text come back as they were', () => {

@@ -1,5 +1,5 @@
 /** A log file of bounded size: when it is full it becomes `<path>.1`, what was that `<path>.2` and so on, and a new one begins. */
-import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { olderLog } from './log-files.ts'
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants
@@ -28,27 +28,45 @@ export class RotatingFile {
    * Writes all of the record into one file; one that is larger than a file may be has a file of its own. A file never makes anybody
    * wait, so it is written directly.
    *
-   * @throws ENOSPC.
+   * @throws ENOSPC; then nothing of the record is in it.
    */
   append(record: Uint8Array): void {
     if (this.#size > 0 && this.#size + record.length > this.#bounds.maxBytes) this.#rotate()
-    for (let offset = 0; offset < record.length; ) {
-      const count = writeSync(this.#fd, record, offset)
-      offset += count
-      this.#size += count
+    try {
+      for (let offset = 0; offset < record.length; ) offset += writeSync(this.#fd, record, offset)
+    } catch (error) {
+      this.#forgetAfter(this.#size)
+      throw error
     }
+    this.#size += record.length
   }
 
   close(): void {
     closeSync(this.#fd)
   }
 
+  /** The next record would go on in the middle of one that is there in part. */
+  #forgetAfter(size: number): void {
+    try {
+      ftruncateSync(this.#fd, size)
+    } catch {
+      // Why it could not be written matters more.
+    }
+  }
+
   #rotate(): void {
     const { maxFiles } = this.#bounds
-    for (let age = maxFiles - 1; age > 0; age--)
-      renameIfThere(olderLog(this.#path, age - 1), olderLog(this.#path, age))
-    // The only file there may be begins anew.
-    const fresh = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | (maxFiles === 1 ? O_TRUNC : 0), 0o600)
+    // The only file there may be begins anew. Another is made first: each try that has no room for it would cost the oldest file.
+    const made = maxFiles === 1 ? this.#path : `${this.#path}.new`
+    const fresh = openSync(made, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600)
+    try {
+      for (let age = maxFiles - 1; age > 0; age--)
+        renameIfThere(olderLog(this.#path, age - 1), olderLog(this.#path, age))
+      renameSync(made, this.#path)
+    } catch (error) {
+      closeSync(fresh)
+      throw error
+    }
     closeSync(this.#fd)
     this.#fd = fresh
     this.#size = 0
