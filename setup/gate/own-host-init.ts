@@ -1,12 +1,7 @@
 /** PID 1 of a host of its own (own-host.ts): sets it up, and runs a program on it. `bun own-host-init.ts DIRECTORY [cgroup,net] PROGRAM ARGS` */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  type CgroupHierarchy,
-  cgroupHierarchies,
-  enterCgroup,
-  makeCgroup,
-} from '../../src/linux/cgroups/cgroup.ts'
+import { type CgroupHierarchy, cgroupHierarchies } from '../../src/linux/cgroups/cgroup.ts'
 import { bindMount, mount, unmount } from '../../src/linux/mounts/mount.ts'
 import { ownChild, supervise } from './supervise.ts'
 
@@ -55,16 +50,10 @@ function makeStateDir(own: string): void {
 function mountCgroups(hierarchies: readonly CgroupHierarchy[]): void {
   if (!hierarchies.some(({ point }) => point === cgroupRoot))
     mount({ source: 'tmpfs', target: cgroupRoot, type: 'tmpfs', data: 'mode=0755' })
-  for (const hierarchy of hierarchies) {
-    const { point, version, controllers } = hierarchy
+  for (const { point, version, controllers } of hierarchies) {
     mkdirSync(point, { recursive: true })
     if (version === 1) mount({ source: 'cgroup', target: point, type: 'cgroup', data: controllers.join() })
-    else {
-      mount({ source: 'cgroup2', target: point, type: 'cgroup2' })
-      // With a process in it, it could not give its controllers to others.
-      makeCgroup(hierarchy, '/init')
-      enterCgroup(hierarchy, '/init', process.pid)
-    }
+    else mount({ source: 'cgroup2', target: point, type: 'cgroup2' })
   }
 }
 

@@ -44,14 +44,24 @@ export class OwnHost implements AsyncDisposable {
 
   /** Runs a program on it, once, and returns the exit code; whatever is left then ends. The output is a descriptor of this process, or its own. */
   run(program: readonly string[], output: number | 'inherit'): Promise<number> {
-    // A cgroup namespace begins where the process is that makes it.
-    const enter = this.#cgroups.map((cgroup) => `echo $$ >'${cgroup}/cgroup.procs' && `).join('')
     const own = [this.#cgroups.length > 0 ? ['cgroup'] : [], this.#network === 'own' ? ['net'] : []].flat()
     const init = [process.execPath, 'setup/gate/own-host-init.ts', this.directory, own.join()]
-    const unshare = ['unshare', ...namespaces, ...own.map((name) => `--${name}`), ...init, ...program]
-    const argv = ['sh', '-c', `${enter}exec "$@"`, 'sh', ...unshare]
+    const unshare = ['unshare', ...namespaces, ...(own.includes('net') ? ['--net'] : []), ...init]
+    const argv = [...this.#inCgroups(), ...unshare, ...program]
     const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
     return ownChild(Bun.spawn(argv, { cwd: root, ...streams })).exited
+  }
+
+  /** Of a command line: what is behind it runs in a cgroup namespace of its own. */
+  #inCgroups(): string[] {
+    if (this.#cgroups.length === 0) return []
+    const then = (steps: readonly string[]) => ['sh', '-c', `${steps.join(' && ')} && exec "$@"`, 'sh']
+    const enter = (cgroup: string) => `echo $$ >'${cgroup}/cgroup.procs'`
+    // Of version 2: with a process in it, a cgroup gives its controllers to no other.
+    const leaves = this.#cgroups.filter(isVersion2).map((cgroup) => `${cgroup}/init`)
+    const leave = leaves.map((leaf) => `mkdir '${leaf}' && ${enter(leaf)}`)
+    // A cgroup namespace begins where the process is that makes it.
+    return [...then(this.#cgroups.map(enter)), 'unshare', '--cgroup', ...then(['true', ...leave])]
   }
 
   /** A cgroup that processes are still in is left, for a later run to find. */
@@ -61,3 +71,5 @@ export class OwnHost implements AsyncDisposable {
       if (this.#cgroups.filter(existsSync).map(removeEmptyCgroups).every(Boolean)) return
   }
 }
+
+const isVersion2 = (cgroup: string): boolean => existsSync(`${cgroup}/cgroup.controllers`)
