@@ -295,6 +295,20 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(ledger.held).toEqual(holdings)
   })
 
+  test('a container made again has an entry that the guest has not seen', async () => {
+    const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
+    const paths: string[] = []
+    for (let made = 0; made < 3; made++) {
+      const { path } = await share.addRootfs('again', [request])
+      expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('root')
+      await share.removeContainer('again')
+      paths.push(path)
+    }
+    expect(paths).toEqual(
+      ['again', 'again~1', 'again~2'].map((name) => `${kataGuestSharedDir}/${name}/rootfs`),
+    )
+  })
+
   test('the second root file system of a container is refused and the first one stays', async () => {
     const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
     const { path } = await share.addRootfs('c1', [request])

@@ -22,6 +22,7 @@ const guestVolumesDir = '/run/kata-containers/shared/volumes'
 /** Makes a share from its tree and its daemon. Both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
   const binds = createBinds(ledger, tree.entries, daemon.idmap)
+  const roots = createRoots(ledger, tree, daemon.idmap)
   let watched: Promise<void> | undefined
   return {
     tag: kataShared,
@@ -34,13 +35,12 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
     },
     exited: daemon.exited,
     connect: () => daemon.connect(),
-    addRootfs: (containerId, mounts) =>
-      addRootfs(ledger, { ...tree, idmap: daemon.idmap }, containerId, mounts),
+    addRootfs: async (containerId, mounts) => roots.add(checkedId(containerId), mounts),
     addBind: async (containerId, bind) =>
       `${kataGuestSharedDir}/${await binds.add(checkedId(containerId), bind)}`,
     async removeContainer(containerId) {
       await binds.leave(containerId)
-      await releaseOwner(ledger, containerId)
+      await roots.leave(containerId)
     },
   }
 }
@@ -69,27 +69,41 @@ function checkedId(containerId: string): string {
   return containerId
 }
 
-async function addRootfs(
-  ledger: Ledger,
-  { entries, scratch, idmap }: ShareTree & { readonly idmap: Idmap | undefined },
-  containerId: string,
-  mounts: readonly RootfsMount[],
-): Promise<GuestRootfs> {
-  const entry = checkedId(containerId)
-  const target = `${entries}/${entry}/rootfs`
-  if (mounts.length === 0)
-    throw new KataError('SHARE_MOUNT_INVALID', { what: 'empty list', reason: 'a root file system is needed' })
-  try {
-    await makeDirectory(ledger, `${entries}/${entry}`, containerId)
-    await makeDirectory(ledger, target, containerId)
-    for (const mount of mounts)
-      await mountAt(ledger, target, containerId, () =>
-        mountRootfs(mount, { target, container: containerId, idmap, scratch }),
-      )
-  } catch (error) {
-    if (!(error instanceof KataError && error.code === 'SHARE_ENTRY_TAKEN'))
-      await releaseOwner(ledger, containerId)
-    throw error
+/**
+ * Root file systems in the share. A container that is made again under its id gets an entry of another name: the guest's kernel keeps
+ * names of the share for a while, and would take the root file system of the container that is gone for the new one's.
+ */
+function createRoots(ledger: Ledger, { entries, scratch }: ShareTree, idmap: Idmap | undefined) {
+  /** How many containers with the id have gone. */
+  const gone = new Map<string, number>()
+
+  const leave = async (id: string) => {
+    gone.set(id, goneOf(id) + 1)
+    await releaseOwner(ledger, id)
   }
-  return { path: `${kataGuestSharedDir}/${entry}/rootfs`, storages: [] }
+  const goneOf = (id: string) => gone.get(id) ?? 0
+  /** No identifier has a tilde. */
+  const nameOf = (id: string) => (goneOf(id) === 0 ? id : `${id}~${goneOf(id)}`)
+
+  const add = async (id: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> => {
+    if (mounts.length === 0)
+      throw new KataError('SHARE_MOUNT_INVALID', {
+        what: 'empty list',
+        reason: 'a root file system is needed',
+      })
+    const entry = nameOf(id)
+    const target = `${entries}/${entry}/rootfs`
+    try {
+      await makeDirectory(ledger, `${entries}/${entry}`, id)
+      await makeDirectory(ledger, target, id)
+      for (const mount of mounts)
+        await mountAt(ledger, target, id, () => mountRootfs(mount, { target, container: id, idmap, scratch }))
+    } catch (error) {
+      if (!(error instanceof KataError && error.code === 'SHARE_ENTRY_TAKEN')) await leave(id)
+      throw error
+    }
+    return { path: `${kataGuestSharedDir}/${entry}/rootfs`, storages: [] }
+  }
+
+  return { add, leave }
 }
