@@ -87,7 +87,7 @@ export const sandboxErrors = {
   STDIO_INVALID: entry(
     'invalid_argument',
     'standard stream {uri} cannot be used: {problem}',
-    'Use an empty string, the path of a FIFO, or a file:// URI with an absolute path.',
+    'Use an empty string, the path of a FIFO, or a file:// or binary:// URI with an absolute path.',
   ),
   SANDBOX_TOO_LARGE: entry(
     'resource_exhausted',

@@ -62,6 +62,7 @@ function served(guest: GuestProcess, stdout = `file://${fileOf('out')}`): TaskPr
   const stdio = { stdin: '', stdout, stderr: `file://${fileOf('err')}`, terminal: false }
   const { signal: lost } = new AbortController()
   return new TaskProcess({
+    namespace: 'default',
     id: 'p',
     stdio,
     guest,

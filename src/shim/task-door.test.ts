@@ -69,6 +69,7 @@ function service() {
     pod,
     events: { publish: () => {}, flush: async () => {} },
     records: { add: () => {}, remove: () => {} },
+    namespace: 'k8s.io',
     clientReturns: true,
     log: createLogger({ sink: ({ fields }) => came.warned.push(fields) }),
   })

@@ -22,6 +22,8 @@ export interface PodOptions {
   releaseUnused?(): Promise<void>
   /** Called once, when the machine died under its tasks. Their processes end when it is done. */
   onDied(error: KataError): void | Promise<void>
+  /** Resolves once what its processes have said is written. Asked when the machine died and they have ended; what is left of the pod is killed then. */
+  logged?(): Promise<unknown>
   /** Called once, when the teardown left something. The ledger still has it, for `shim delete` and `kata-ts gc`. */
   onLeft(error: unknown): void
   /** Called for each container in which the guest's kernel killed a process because memory ran out. */
@@ -193,6 +195,7 @@ export class Pod {
           await this.#options.onDied(error)
         } finally {
           this.#end(error)
+          await this.#options.logged?.()
           await this.stopAnyway()
         }
       })

@@ -49,6 +49,7 @@ export function makeServices(
   const isLate = machine !== undefined
   const tasks: TaskService = new TaskService({
     ...{ pod, events, records: recordsOf(flags, runDir), log, showMounts, isLate },
+    namespace: flags.namespace,
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
   })
@@ -95,6 +96,7 @@ function makePod({
       reportDeath(flags.bundle, error, log)
       return tasks().died(error)
     },
+    logged: () => tasks().logged(),
     onLeft: (error) => log.error('the sandbox left something', { error }),
     oom: {
       isKnown: (containerId) => tasks().has(containerId),

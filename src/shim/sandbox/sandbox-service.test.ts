@@ -83,7 +83,12 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
       events: { publish: () => {}, flush: async () => {} },
       records: { add: () => {}, remove: () => {} },
     },
-    ...{ log: silentLogger, clientReturns: true, complete: (spec) => sandbox.complete(spec) },
+    ...{
+      log: silentLogger,
+      namespace: 'k8s.io',
+      clientReturns: true,
+      complete: (spec) => sandbox.complete(spec),
+    },
   })
   const sandbox: SandboxService = new SandboxService({
     pod,

@@ -12,6 +12,7 @@ import { leaveLateRootfs, showLateMounts } from '../late-mounts.ts'
 import { execsEndMs } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
+import { checkStreams } from './open-streams.ts'
 import { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 
@@ -61,8 +62,9 @@ async function create(
 /** The door of a container's specification: behind it nothing looks at its JSON again. */
 function readContainer(
   { complete = (spec) => spec, log }: TaskContext,
-  { id, bundle, rootfs }: CreateTaskRequest,
+  { id, bundle, rootfs, stdout, stderr }: CreateTaskRequest,
 ): ContainerRequest {
+  checkStreams({ stdout, stderr })
   const fields: string[] = []
   const spec = complete(readBundleSpec(bundle, fields))
   checkSpecLimits(spec, id)
@@ -123,7 +125,9 @@ function addTask(
   return task
 }
 
-/** The pod ends with its own container, and with no other. */
+/** The pod ends with its own container, and with no other. What is left of it is killed, its logging program too. */
 function endPodWith({ pod }: TaskContext, task: Task): void {
-  void task.init.exited.then(() => task.execsOver(execsEndMs)).then(() => pod.stopAnyway())
+  void task.init.exited
+    .then(() => Promise.all([task.execsOver(execsEndMs), task.init.logged]))
+    .then(() => pod.stopAnyway())
 }

@@ -1,4 +1,5 @@
 /** Delete: the end of a process's record, and with the init process of the container itself. */
+import { KataError } from '../../errors.ts'
 import type { DeleteRequest, DeleteResponse } from '../../protocol/generated/containerd/task.ts'
 import { exitFields, wrongState } from './answers.ts'
 import { taskEvents } from './events.ts'
@@ -28,6 +29,11 @@ export async function deleteProcess(
   const task = tasks.get(id)
   const process = task.process(execId)
   if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)
+  // Whoever starts the container again has another logging program, for the same file.
+  await process.logged
+  // Another Delete came first.
+  if (tasks.get(id) !== task || task.process(execId) !== process)
+    throw new KataError('TASK_NOT_FOUND', { id: `task ${id}` })
   const answer = { pid: task.pid, ...exitFields(process.exit) }
   if (execId !== '') task.removeExec(execId)
   else {

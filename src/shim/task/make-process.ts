@@ -9,10 +9,13 @@ import { TaskProcess } from './task-process.ts'
 type Made = Pick<ConstructorParameters<typeof TaskProcess>[0], 'id' | 'stdio' | 'guest' | 'tellsDeath'>
 
 /** A guest that does not end the process in its time after SIGKILL loses its machine. */
-export function makeProcess({ pod, limits = killLimits, log }: TaskContext, made: Made): TaskProcess {
+export function makeProcess(
+  { pod, namespace, limits = killLimits, log }: TaskContext,
+  made: Made,
+): TaskProcess {
   return new TaskProcess({
     ...made,
-    ...{ limits, lost: pod.over, log },
+    ...{ namespace, limits, lost: pod.over, log },
     onSurvived: () =>
       pod.condemn(`its guest did not end ${made.id} within ${limits.endMs / 1000} s of SIGKILL`),
     heldUp: () => pod.heldUp,

@@ -11,6 +11,7 @@ import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
+import { checkStreams } from './open-streams.ts'
 import type { TaskContext } from './task-context.ts'
 
 const sigkill = 9
@@ -40,6 +41,7 @@ export async function addExec(context: TaskContext, request: ExecProcessRequest)
   if (task.init.state === 'stopped') throw wrongState('exec in', task.init)
   const spec = parseProcessText(textOf(request.spec))
   checkProcessLimits(spec, id)
+  checkStreams({ stdout, stderr })
   const process = makeProcess(context, {
     id: execId,
     stdio: { stdin, stdout, stderr, terminal },

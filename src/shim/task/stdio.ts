@@ -1,6 +1,6 @@
 /**
- * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI. Our own command line has a FIFO that is held
- * open, too.
+ * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI; a binary:// URI is logging-program.ts's. Our
+ * own command line has a FIFO that is held open, too.
  *
  * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
@@ -83,8 +83,11 @@ class PlainFile {
   }
 }
 
-function fifoSink(path: string): OutputSink {
-  const fd = openFifo(path, constants.O_RDWR | constants.O_NONBLOCK)
+const fifoSink = (path: string): OutputSink =>
+  descriptorSink(openFifo(path, constants.O_RDWR | constants.O_NONBLOCK))
+
+/** Writes to a FIFO or a pipe, which nobody else closes. */
+export function descriptorSink(fd: number): OutputSink {
   let writer: Bun.FileSink | undefined
   return {
     async write(chunk) {

@@ -9,6 +9,8 @@ import type { TaskTable } from './task-table.ts'
 /** What every call of the Task service works with. */
 export interface TaskContext {
   readonly pod: Pod
+  /** containerd's. */
+  readonly namespace: string
   readonly tasks: TaskTable
   readonly events: EventPublisher
   readonly log: Logger

@@ -70,6 +70,7 @@ function processOf(guest: GuestProcess, more: { lost?: AbortSignal; terminal?: b
   const stdout = `file://${join(directory, 'out')}`
   const { lost = new AbortController().signal, terminal = false } = more
   return new TaskProcess({
+    namespace: 'default',
     id: 'p',
     stdio: { stdin: '', stdout, stderr: '', terminal },
     guest,
@@ -99,6 +100,7 @@ describe('a task process', () => {
     // The full file cannot make way for the next one.
     mkdirSync(`${path}.1`)
     const process = new TaskProcess({
+      namespace: 'default',
       ...{ id: 'p', stdio: { stdin: '', stdout, stderr: '', terminal: false } },
       guest: {
         ...guestDouble().guest,
@@ -125,6 +127,7 @@ describe('a task process', () => {
     let text = ''
     const { guest } = guestDouble({ ends: new Promise(() => {}) })
     const process = new TaskProcess({
+      namespace: 'default',
       ...{ id: 'p', stdio: { stdin: path, stdout: '', stderr: '', terminal: false } },
       guest: {
         ...guest,
@@ -251,6 +254,7 @@ describe('a task process', () => {
     const { guest, calls } = guestDouble()
     const stdio = { stdin: '', stdout: 'file:///nonexistent/dir/log', stderr: '', terminal: false }
     const process = new TaskProcess({
+      namespace: 'default',
       id: 'p',
       stdio,
       guest,
@@ -265,6 +269,7 @@ describe('a task process', () => {
     const [out, fifo] = ['out', 'err'].map((name) => join(directory, name)) as [string, string]
     makeFifo(fifo)
     const process = new TaskProcess({
+      namespace: 'default',
       ...{ id: 'p', guest: guestDouble().guest, lost: new AbortController().signal, log: silentLogger },
       stdio: {
         ...{ stdin: '', stdout: `file://${out}`, stderr: fifo, terminal: false },
@@ -285,6 +290,7 @@ describe('a task process', () => {
     ) => {
       let survived = 0
       const process = new TaskProcess({
+        namespace: 'default',
         ...{
           id: 'p',
           stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
@@ -424,6 +430,7 @@ describe('the death of the machine', () => {
     const said = Promise.withResolvers<void>()
     const never = new Promise<never>(() => {})
     const process = new TaskProcess({
+      namespace: 'default',
       ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath },
       stdio: {
         ...{ stdin: '', terminal },
@@ -471,6 +478,7 @@ describe('the death of the machine', () => {
     for (const name of ['out', 'err']) writeFileSync(join(directory, name), '')
     const lost = new AbortController()
     const process = new TaskProcess({
+      namespace: 'default',
       ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath: true },
       stdio: { stdin: '', stdout: '', stderr: `file://${join(directory, 'err')}`, terminal: false },
       guest: guestDouble({ ends: new Promise(() => {}) }).guest,

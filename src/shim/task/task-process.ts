@@ -8,17 +8,10 @@ import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
 import { within } from '../../time.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'
-import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
+import { openStreams, type Stdio, type Streams } from './open-streams.ts'
+import type { InputSource, OutputSink } from './stdio.ts'
 
 export type TaskState = 'created' | 'running' | 'paused' | 'stopped'
-
-/** Standard streams by URI, as the client named them. */
-export interface Stdio {
-  readonly stdin: string
-  readonly stdout: string
-  readonly stderr: string
-  readonly terminal: boolean
-}
 
 export interface TaskExit {
   readonly status: number
@@ -40,6 +33,9 @@ export class TaskProcess {
   /** The guest refused to start it, or it was removed before its start: it never ran. */
   failedToStart = false
   readonly guest: GuestProcess
+  /** Resolves once the logging programs of its output have ended, see {@link Streams}. */
+  logged: Promise<unknown> = Promise.resolve()
+  readonly #namespace: string
   readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
@@ -59,6 +55,8 @@ export class TaskProcess {
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
   constructor(options: {
     id: string
+    /** containerd's, which a logging program is told. */
+    namespace: string
     stdio: Stdio
     guest: GuestProcess
     lost: AbortSignal
@@ -72,6 +70,7 @@ export class TaskProcess {
   }) {
     const { promise, resolve } = Promise.withResolvers<TaskExit>()
     this.id = options.id
+    this.#namespace = options.namespace
     this.stdio = options.stdio
     this.exited = promise
     this.guest = options.guest
@@ -102,7 +101,12 @@ export class TaskProcess {
   }
 
   async #startNow(): Promise<void> {
-    const sinks = this.#openSinks()
+    const { sinks, input, logged } = await openStreams(this.stdio, {
+      namespace: this.#namespace,
+      id: this.id,
+    })
+    this.#input = input
+    this.logged = logged
     try {
       await this.guest.start(this.stdio.terminal ? this.#size : undefined)
     } catch (error) {
@@ -164,23 +168,8 @@ export class TaskProcess {
     if (this.state !== 'created') this.#input?.finish()
   }
 
-  /** All of them or none. */
-  #openSinks(): [OutputStream, OutputSink][] {
-    const sinks: [OutputStream, OutputSink][] = []
-    try {
-      sinks.push(['stdout', openOutput(this.stdio.stdout)])
-      // A terminal has one stream only.
-      if (!this.stdio.terminal) sinks.push(['stderr', openOutput(this.stdio.stderr)])
-      this.#input = openInput(this.stdio.stdin)
-    } catch (error) {
-      for (const [, sink] of sinks) void sink.close().catch(() => {})
-      throw error
-    }
-    return sinks
-  }
-
   /** The guest is asked how the process ended once its output is at its end, because the answer closes it. */
-  async #serve(sinks: [OutputStream, OutputSink][]): Promise<void> {
+  async #serve(sinks: Streams['sinks']): Promise<void> {
     const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
     // Without a stdin the process reads an empty one; a terminal is never closed under it.
     const input = this.#input?.chunks ?? (this.stdio.terminal ? undefined : nothing())
@@ -230,7 +219,7 @@ export class TaskProcess {
   }
 
   /** A client that shows no more of an end than its status, as containerd's CRI, shows this line. */
-  async #tellDeath(sinks: [OutputStream, OutputSink][]): Promise<void> {
+  async #tellDeath(sinks: Streams['sinks']): Promise<void> {
     const death: unknown = this.#lost.reason
     const [stream, sink] = sinks.at(-1)!
     if (!(death instanceof KataError)) return
@@ -241,7 +230,7 @@ export class TaskProcess {
     )
   }
 
-  async #end(status: number, sinks: [OutputStream, OutputSink][]): Promise<void> {
+  async #end(status: number, sinks: Streams['sinks']): Promise<void> {
     this.#input?.cancel()
     // A sink whose reader never comes back is abandoned rather than waited for.
     for (const [, sink] of sinks) void sink.close().catch(() => {})

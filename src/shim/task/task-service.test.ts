@@ -99,6 +99,7 @@ function serviceOf(
     events: { publish, flush: async () => void topics.push('flushed') },
     records,
     limits,
+    namespace: 'k8s.io',
     clientReturns,
     log: silentLogger,
   })
@@ -144,7 +145,14 @@ describe('the start of a pod that nobody waits for any more', () => {
     })
     const records = { add: () => {}, remove: () => {} }
     const events = { publish: () => {}, flush: async () => {} }
-    const tasks = new TaskService({ pod, events, records, clientReturns, log: silentLogger })
+    const tasks = new TaskService({
+      pod,
+      events,
+      records,
+      namespace: 'k8s.io',
+      clientReturns,
+      log: silentLogger,
+    })
     let cancel: (reason: TtrpcError) => void = () => {}
     const onCancel = (handler: typeof cancel) => {
       cancel = handler
@@ -200,7 +208,14 @@ describe('the start of a pod that nobody waits for any more', () => {
     })
     const events = { publish: () => {}, flush: async () => {} }
     const records = { add: () => {}, remove: () => {} }
-    const tasks = new TaskService({ pod, events, records, clientReturns: true, log: silentLogger })
+    const tasks = new TaskService({
+      pod,
+      events,
+      records,
+      namespace: 'k8s.io',
+      clientReturns: true,
+      log: silentLogger,
+    })
     const created = tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))
     created.catch(() => {})
     await pod.sandboxFor(CreateTaskRequest.fromPartial({ id: 'pod' }), {} as never)

@@ -71,6 +71,11 @@ export class TaskService {
     return tellDeath(this.#context.tasks.all, death, this.#context)
   }
 
+  /** Resolves once the logging programs of all processes that were started have ended, which is after the processes. */
+  logged(): Promise<unknown> {
+    return Promise.all(this.#context.tasks.all.map((task) => task.logged()))
+  }
+
   create(
     request: api.CreateTaskRequest,
     call?: Pick<CallContext, 'onCancel' | 'peer'>,

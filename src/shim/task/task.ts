@@ -64,6 +64,12 @@ export class Task {
     await within(Promise.all(running.map(({ exited }) => exited)), ms)
   }
 
+  /** {@link TaskProcess.logged} of all processes that were started. */
+  async logged(): Promise<void> {
+    const started = [this.init, ...this.#execs.values()].filter(({ state }) => state !== 'created')
+    await Promise.all(started.map((process) => process.exited.then(() => process.logged)))
+  }
+
   removeExec(execId: string): void {
     this.#execs.get(execId)?.removed()
     this.#execs.delete(execId)

@@ -1,0 +1,27 @@
+/** Pipes. Bound apart from libc.ts, so that a program which only needs this binds only this. */
+import { dlopen, ptr } from 'bun:ffi'
+import { constants } from 'node:fs'
+import { checked, libc } from '../libc.ts'
+
+const O_CLOEXEC = 0o2000000
+const F_SETFL = 4
+
+const bind = () => dlopen('libc.so.6', { pipe2: { args: ['ptr', 'i32'], returns: 'i32' } }).symbols
+let bound: ReturnType<typeof bind> | undefined
+
+/** The two ends of a pipe, for somebody to close. */
+export interface Pipe {
+  readonly read: number
+  /** Of it a writer is never made to wait in the kernel (O_NONBLOCK). */
+  readonly write: number
+}
+
+/** Makes a pipe that no program inherits by itself. @throws SyscallError EMFILE, ENFILE. */
+export function makePipe(): Pipe {
+  bound ??= bind()
+  const ends = new Int32Array(2)
+  checked(bound.pipe2(ptr(ends), O_CLOEXEC), 'pipe2')
+  const [read = -1, write = -1] = ends
+  checked(libc.fcntl(write, F_SETFL, BigInt(constants.O_NONBLOCK)), 'fcntl of a pipe')
+  return { read, write }
+}

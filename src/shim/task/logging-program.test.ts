@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { type LoggingLimits, startLoggingProgram } from './logging-program.ts'
+
+let directory: string
+let descriptors: string[]
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'logging-'))
+  descriptors = ownDescriptors()
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true })
+  expect(ownDescriptors()).toEqual(descriptors)
+})
+
+const ownDescriptors = () => readdirSync('/proc/self/fd').slice(0, -1)
+const bytes = (text: string) => new TextEncoder().encode(text)
+const kept = (name: string) => readFileSync(join(directory, name), 'utf8')
+const isReady = 'exec 5>&-'
+
+/** A program in a directory with a space, by its URI. */
+function program(script: string, query = ''): string {
+  const path = join(directory, 'a logger')
+  writeFileSync(path, `#!/bin/sh\ncd '${directory}'\n${script}\n`, { mode: 0o700 })
+  return `binary://${encodeURI(path)}${query}`
+}
+
+const start = (uri: string, limits?: Partial<LoggingLimits>) =>
+  startLoggingProgram(uri, { namespace: 'k8s.io', id: 'c1' }, { readyMs: 10_000, endMs: 10_000, ...limits })
+
+test('it has the output, the error stream, the arguments of the URI, and the name of the container and of nothing else', async () => {
+  const uri = program(
+    `${isReady}; printf '<%s>' "$@" > arguments; env > environment; cat <&3 > out & cat <&4 > err; wait`,
+    '?_LOG=%2Fvar%2Flib%2Fa+b&flag&_LOG=again',
+  )
+  const { stdout, stderr, ended } = await start(uri)
+  await stdout.write(bytes('out '))
+  await stderr.write(bytes('err'))
+  await stdout.write(new Uint8Array(300_000).fill(0x78))
+  await stdout.close()
+  await stderr.close()
+  await ended
+  expect(kept('out')).toBe(`out ${'x'.repeat(300_000)}`)
+  expect(kept('err')).toBe('err')
+  expect(kept('arguments')).toBe('<_LOG></var/lib/a b><flag><>')
+  expect(
+    kept('environment')
+      .trim()
+      .split('\n')
+      .filter((line) => !/^(PWD|OLDPWD|SHLVL|_)=/.test(line)),
+  ).toEqual(['CONTAINER_ID=c1', 'CONTAINER_NAMESPACE=k8s.io'])
+})
+
+test('the process waits for a program that does not read', async () => {
+  const go = join(directory, 'go')
+  makeFifo(go)
+  const uri = program(`${isReady}; cat '${go}' > /dev/null; cat <&3 | wc -c > count`)
+  const { stdout, stderr, ended } = await start(uri)
+  const written = stdout.write(new Uint8Array(1_000_000))
+  expect(await Promise.race([written, Bun.sleep(100).then(() => 'waits')])).toBe('waits')
+  writeFileSync(go, '')
+  await written
+  await stdout.close()
+  await stderr.close()
+  await ended
+  expect(kept('count').trim()).toBe('1000000')
+})
+
+test('what is written to one that has gone fails', async () => {
+  const { stdout, stderr, ended } = await start(program(`${isReady}; read -r line <&3`))
+  await stdout.write(bytes('the last line\n'))
+  const failure = await (async () => {
+    for (;;) {
+      await stdout.write(bytes('lost'))
+      await Bun.sleep(1)
+    }
+  })().catch((error) => error)
+  expect(failure).toMatchObject({ code: 'EPIPE' })
+  await stdout.close().catch(() => {})
+  await stderr.close()
+  await ended
+})
+
+test('one that goes on after the end of its input is killed', async () => {
+  const uri = program(`${isReady}; echo $$ > pid; exec sleep 1000 3<&- 4<&-`)
+  const { stdout, stderr, ended } = await start(uri, { endMs: 100 })
+  await stdout.close()
+  await stderr.close()
+  await ended
+  expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
+})
+
+test.each([
+  ['ends before it is ready', 'exit 3', 'exit code 3'],
+  ['is not ready in its time', 'echo $$ > pid; exec sleep 1000', 'not ready after 0.2 s'],
+])('one that %s is refused, and does not run', async (_, script, problem) => {
+  const failure = await start(program(script), { readyMs: 200 }).catch((error) => error)
+  expect(failure.code).toBe('STDIO_INVALID')
+  expect(failure.message).toContain(problem)
+  if (script.includes('pid')) expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
+})
+
+test.each([
+  ['binary:///nonexistent/logger', 'ENOENT'],
+  ['binary:///etc/passwd', 'EACCES'],
+  ['binary:///', 'EACCES'],
+  ['binary:///%zz', 'no program by an absolute path'],
+  ['binary://logger', 'no program by an absolute path'],
+  ['binary://logger/path', 'no program by an absolute path'],
+  ['binary://', 'no program by an absolute path'],
+  ['binary:///usr/%00bin', 'no program by an absolute path'],
+])('%s is refused', async (uri, problem) => {
+  const failure = await start(uri).catch((error) => error)
+  expect(failure.code).toBe('STDIO_INVALID')
+  expect(failure.message).toContain(problem)
+})

@@ -1,0 +1,64 @@
+/** Opens the standard streams of a process where its client wants them. */
+import type { OutputStream } from '../../sandbox/guest/guest-process.ts'
+import {
+  checkLoggingProgram,
+  isLoggingProgram,
+  type LoggedProcess,
+  type LoggingProgram,
+  startLoggingProgram,
+} from './logging-program.ts'
+import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
+
+/** Standard streams by URI, as the client named them. */
+export interface Stdio {
+  readonly stdin: string
+  readonly stdout: string
+  readonly stderr: string
+  readonly terminal: boolean
+}
+
+export interface Streams {
+  readonly sinks: readonly (readonly [OutputStream, OutputSink])[]
+  readonly input: InputSource | undefined
+  /** Resolves once the programs that the output goes to have ended, which they do some time after it. */
+  readonly logged: Promise<unknown>
+}
+
+/** Refuses what could be used by no process, before there is one. @throws KataError STDIO_INVALID. */
+export function checkStreams({ stdout, stderr }: Pick<Stdio, 'stdout' | 'stderr'>): void {
+  for (const uri of [stdout, stderr]) if (isLoggingProgram(uri)) checkLoggingProgram(uri)
+}
+
+/** All of them or none. @throws KataError STDIO_INVALID. */
+export async function openStreams(stdio: Stdio, process: LoggedProcess): Promise<Streams> {
+  const { stdin, terminal, ...uris } = stdio
+  // A terminal has one stream only.
+  const wanted: OutputStream[] = terminal ? ['stdout'] : ['stdout', 'stderr']
+  const sinks: [OutputStream, OutputSink][] = []
+  const programs = new Map<string, LoggingProgram>()
+  try {
+    for (const stream of wanted) {
+      const uri = uris[stream]
+      if (isLoggingProgram(uri) && !programs.has(uri))
+        programs.set(uri, await startLoggingProgram(uri, process))
+      sinks.push([stream, programs.get(uri)?.[stream] ?? openOutput(uri)])
+    }
+    const input = openInput(stdin)
+    for (const [uri, program] of programs)
+      leaveUnused(
+        wanted.filter((stream) => uris[stream] === uri),
+        program,
+      )
+    return { sinks, input, logged: Promise.all([...programs.values()].map(({ ended }) => ended)) }
+  } catch (error) {
+    for (const [, sink] of sinks) void sink.close().catch(() => {})
+    for (const program of programs.values()) leaveUnused([], program)
+    throw error
+  }
+}
+
+/** A stream of the program's that nothing goes to is at its end. */
+function leaveUnused(used: readonly OutputStream[], program: LoggingProgram): void {
+  for (const stream of ['stdout', 'stderr'] as const)
+    if (!used.includes(stream)) void program[stream].close().catch(() => {})
+}
