@@ -3,7 +3,7 @@
  * normal teardown, `shim delete` after a crash and `kata-ts gc` all run {@link Ledger.releaseAll}, so there is one
  * way to undo a thing and it works from disk.
  *
- * The file holds one JSON record a line. A record that a crash cut short is ignored: its resource was not taken yet.
+ * The file holds one JSON record a line. A record that a crash or a full disk cut short is ignored: its resource was not taken yet.
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -51,6 +51,8 @@ export class Ledger {
   readonly #failpoints: Failpoints | undefined
   readonly #holdings: Holding[] = []
   #nextId = 1
+  /** Whether the file may end in a part of a record, which must not swallow the next one. */
+  #isTorn: boolean
 
   /** Opens the ledger at `path`, with what an earlier process left in it. `kinds` are all sorts it may hold. */
   constructor(path: string, kinds: readonly ResourceKind<never>[], log: Logger, failpoints?: Failpoints) {
@@ -60,8 +62,8 @@ export class Ledger {
     this.#failpoints = failpoints
     const text = readLedger(path)
     this.#replay(text)
-    // A record that a crash cut short must not swallow the next one.
-    if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n')
+    // Not mended here: many only read, and on a full disk there is no room for that while everything has to be released.
+    this.#isTorn = text !== '' && !text.endsWith('\n')
   }
 
   /** Kinds held now, oldest first. */
@@ -177,7 +179,11 @@ export class Ledger {
   }
 
   #append(record: LedgerRecord): void {
-    appendFileSync(this.path, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    const line = `${this.#isTorn ? '\n' : ''}${JSON.stringify(record)}\n`
+    // A disk that gets full takes the beginning of it.
+    this.#isTorn = true
+    appendFileSync(this.path, line, { mode: 0o600 })
+    this.#isTorn = false
   }
 
   #replay(text: string): void {
