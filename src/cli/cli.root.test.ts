@@ -1,6 +1,6 @@
 /** The command line as a person meets it before any container exists. */
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
 import { bootId } from '../linux/processes/proc.ts'
@@ -383,4 +383,13 @@ test('data is JSON where it is asked for', async () => {
     const { stdout } = await kata(...command, '--format', 'json')
     expect(() => JSON.parse(stdout)).not.toThrow()
   }
+})
+
+test('what is made for containers has its own modes, whatever umask the caller has', async () => {
+  const where = ['--run-dir', `${base}/run`, '--state-dir', `${base}/masked`]
+  const command = [process.execPath, `${import.meta.dir}/main.ts`, ...where, 'volume', 'create', 'files']
+  const { exitCode } = Bun.spawnSync(['sh', '-c', 'umask 077; exec "$@"', 'sh', ...command])
+  expect(exitCode).toBe(0)
+  // A container's user who is not root has to get in.
+  expect(statSync(`${base}/masked/volumes/default/files/_data`).mode & 0o777).toBe(0o755)
 })

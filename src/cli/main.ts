@@ -5,6 +5,9 @@ import { shimName } from '../version.ts'
 
 const [, script = '', ...argv] = process.argv
 
+// As dockerd has it. The users of VMMs and of containers read what root makes for them; what is private has its mode said where it is made.
+if (process.getuid?.() === 0) process.umask(0o022)
+
 if (basename(process.argv0) === shimName) {
   const { shimMain } = await import('../shim/main.ts')
   process.exit(await shimMain(argv))
