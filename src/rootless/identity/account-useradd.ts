@@ -13,7 +13,7 @@ const exits = { passwdBusy: 1, uidTaken: 4, nameTaken: 9, groupBusy: 10 } as con
 const lockPatienceMs = 30_000
 
 /**
- * One call makes user and group with the same id outside of every configured range, without home directory, login
+ * One call makes user and group with the same id outside of every configured range, without home directory, mailbox, login
  * shell or subordinate ids.
  *
  * @throws KataError ETC_READ_ONLY, ACCOUNT_TOOL_MISSING, ACCOUNT_TAKEN (name or id exists), ACCOUNT_FAILED.
@@ -26,6 +26,8 @@ export async function addUser(name: string, uid: number, signal?: AbortSignal): 
     [
       ...[tool('useradd'), '-l', '-M', '-U', '-u', `${uid}`, ...bounds],
       ...['-K', 'SUB_UID_COUNT=0', '-K', 'SUB_GID_COUNT=0', '-d', '/nonexistent'],
+      // Where the host has it make a mailbox for every user (CREATE_MAIL_SPOOL), it cannot here. userdel would leave that.
+      ...['-K', 'MAIL_DIR=/nonexistent'],
       ...['-s', findTool('nologin') ?? '/usr/sbin/nologin', '-c', accountComment, name],
     ],
     signal,

@@ -78,6 +78,25 @@ describe('useradd', () => {
     expect(linesOf('passwd', name)).toEqual([])
   })
 
+  test('no mailbox is made, where useradd makes one for every user', async () => {
+    const code = `
+      import { addUser, deleteUser } from '${import.meta.dir}/account-useradd.ts'
+      import { readdirSync } from 'node:fs'
+      await addUser('${lease.name}', ${lease.uid})
+      await deleteUser('${lease.name}', ${lease.uid})
+      console.log(readdirSync('/var/mail').join())`
+    const etc = `${at.directory}/etc`
+    const ownEtc = `
+      mount -t tmpfs tmpfs /var/mail; mkdir ${etc}; mount -t tmpfs tmpfs ${etc}
+      cp -a /etc/. ${etc}; mount --bind ${etc} /etc
+      echo CREATE_MAIL_SPOOL=yes >> /etc/default/useradd; "$@"; useradd control; ls /var/mail`
+    const run = Bun.spawn(
+      ['/usr/bin/unshare', '--mount', '/bin/sh', '-ec', ownEtc, 'sh', process.execPath, '-e', code],
+      { stderr: 'inherit' },
+    )
+    expect(await new Response(run.stdout).text()).toBe('\ncontrol\n')
+  })
+
   test('a read-only /etc is an error that names the other modes', async () => {
     const code = `
       import { addUser } from '${import.meta.dir}/account-useradd.ts'
