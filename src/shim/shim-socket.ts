@@ -6,6 +6,9 @@ import { isListening, listenUnix } from '../linux/sockets/socket.ts'
 import { sandboxKey } from '../sandbox/records/paths.ts'
 import type { ShimFlags } from './flags.ts'
 
+/** So many clients may wait, also while the daemon is still starting; Bun sets the same once it serves. One more is refused, as if there were no shim. */
+const mostWaiting = 511
+
 /** Path of the socket on which the shim of this sandbox listens; short, because socket paths are limited. */
 export function shimSocketPath(runDir: string, namespace: string, sandboxId: string): string {
   return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
@@ -20,12 +23,12 @@ export function bindSocket(
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
   mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
   try {
-    return listenUnix(path)
+    return listenUnix(path, mostWaiting)
   } catch (error) {
     if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE')) throw error
     if (isListening(path)) throw new KataError('SHIM_EXISTS', { namespace, id, path }, { cause: error })
     // Nobody serves it: a crash left it.
     rmSync(path)
-    return listenUnix(path)
+    return listenUnix(path, mostWaiting)
   }
 }

@@ -1,5 +1,7 @@
 /** The present status of a container, asked from its shim with a short deadline. */
+import { KataError } from '../../errors.ts'
 import { bootId, isAlive } from '../../linux/processes/proc.ts'
+import { isListening } from '../../linux/sockets/socket.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
 import { answerStatus, TaskClient } from './task.ts'
@@ -57,7 +59,7 @@ async function ask(
       ? { ...known, exitCode: state.exitStatus }
       : { ...known, vmmPid: info.taskPid }
   } catch (error) {
-    return { status: withoutAnswer(error, ownerLives), held: true }
+    return { status: withoutAnswer(error, address, ownerLives), held: true }
   } finally {
     task?.close()
   }
@@ -69,10 +71,13 @@ function statusName(status: Status): LiveStatus {
   return status === Status.STOPPED ? 'stopped' : 'created'
 }
 
-function withoutAnswer(error: unknown, ownerLives: boolean): LiveStatus {
+function withoutAnswer(error: unknown, address: string, ownerLives: boolean): LiveStatus {
   const status = answerStatus(error)
   if (status === 'deadline_exceeded') return 'unresponsive'
   // The shim knows no such task while it still creates it.
   if (status === 'not_found' && ownerLives) return 'creating'
+  // The kernel refuses one client too many as if nobody listened, and what is dead may be removed.
+  const isRefused = error instanceof KataError && error.code === 'SHIM_UNREACHABLE'
+  if (isRefused && isListening(address.replace(/^unix:\/\//, ''))) return 'unresponsive'
   return 'dead'
 }

@@ -4,11 +4,12 @@
  */
 import { chmodSync, closeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { checked, libc, ptr } from '../libc.ts'
+import { checked, lastErrno, libc, ptr } from '../libc.ts'
 
 const AF_UNIX = 1
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
+const SOCK_NONBLOCK = 0o4000
 /** sun_path holds 108 bytes with the final NUL (unix(7)); the rule of the house keeps paths under 100. */
 export const maxSocketPath = 100
 
@@ -49,7 +50,7 @@ export function listenUnix(path: string, backlog = 16): number {
   })
 }
 
-/** Connects to `path` and returns the connected, blocking descriptor. @throws SyscallError ENOENT, ECONNREFUSED. */
+/** Connects to `path` and returns the connected, blocking descriptor; waits while too many others do. @throws SyscallError ENOENT, ECONNREFUSED. */
 export function connectUnix(path: string): number {
   const name = address(path)
   return newSocket((fd) => {
@@ -64,12 +65,15 @@ export function socketPair(): [number, number] {
   return [fds[0]!, fds[1]!]
 }
 
-/** Whether a process listens on `path`. A socket file that a crash left does not answer. */
+/** Whether a process listens on `path`, even one that takes no connection. A socket file that a crash left does not answer. */
 export function isListening(path: string): boolean {
+  if (Buffer.byteLength(path) > maxSocketPath) return false
+  const name = address(path)
+  const fd = checked(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 'socket AF_UNIX')
   try {
-    closeSync(connectUnix(path))
-    return true
-  } catch {
-    return false
+    // EAGAIN: so many wait already that this one would have to.
+    return libc.connect(fd, ptr(name), name.length) === 0 || lastErrno() === 'EAGAIN'
+  } finally {
+    closeSync(fd)
   }
 }
