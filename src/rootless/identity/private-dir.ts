@@ -62,12 +62,13 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
     }
     chownSync(path, uid, uid)
     chmodSync(path, 0o700)
-    if (isBounded) mountBounded(path, uid)
+    if (isBounded) boundDir(path, uid)
     return path
   })
 }
 
-function mountBounded(target: string, uid: number): void {
+/** Bounds a directory by mounting a file system of the user's on it. @throws SyscallError of mount(2). */
+export function boundDir(target: string, uid: number): void {
   const { bytes, files } = privateDirBounds
   const { nosuid, nodev, noexec } = mountFlags
   const data = `mode=0700,uid=${uid},gid=${uid},size=${bytes},nr_inodes=${files}`

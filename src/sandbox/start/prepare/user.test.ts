@@ -40,6 +40,10 @@ async function taken(changes: Partial<HypervisorConfig>, fails: Partial<UserHost
       asked.push(`${isBounded ? 'bounded' : 'plain'} directory`)
       return `/run/user/${uid}`
     },
+    boundDir: (path, uid) => {
+      const mode = (statSync(path).mode & 0o7777).toString(8)
+      asked.push(`bounds of a directory of user ${uid}, mode ${mode}`)
+    },
     ...fails,
   }
   const user = await takeUser(ledger, { ...request, paths }, host)
@@ -90,6 +94,12 @@ test('with rootless off the VMM is root, in a directory that only root enters; t
     held: ['tree'],
     left: undefined,
   })
+})
+
+test('a directory of root’s is bounded as well, where the VMM makes files in it', async () => {
+  const { asked, isRoots, left } = await taken({ rootless: false, driver: 'clh' })
+  expect(asked.at(-1)).toBe('bounds of a directory of user 0, mode 700')
+  expect({ isRoots, left }).toEqual({ isRoots: true, left: undefined })
 })
 
 test('with both root, no id of the host is taken', async () => {

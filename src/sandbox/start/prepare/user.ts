@@ -1,6 +1,6 @@
 /** Who the processes of a sandbox are on the host. */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import type { Config } from '../../../config/config.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import { processRef } from '../../../linux/processes/proc.ts'
@@ -9,7 +9,7 @@ import type { Logger } from '../../../log.ts'
 import { sweepOncePerBoot } from '../../../rootless/identity/boot-sweep.ts'
 import { rootIdentity, takeIdentity } from '../../../rootless/identity/identity.ts'
 import { takeLease } from '../../../rootless/identity/lease.ts'
-import { makePrivateDir } from '../../../rootless/identity/private-dir.ts'
+import { boundDir, makePrivateDir } from '../../../rootless/identity/private-dir.ts'
 import { checkUpperIds, helperIds } from '../../../rootless/identity/uid-range.ts'
 import type { Identity } from '../../../rootless/jail/launch-spec.ts'
 import { needsKvmGroup, vmmFeatures } from '../../../vmm/create.ts'
@@ -31,9 +31,17 @@ export interface UserHost {
   readonly takeIdentity: typeof takeIdentity
   readonly takeLease: typeof takeLease
   readonly makePrivateDir: typeof makePrivateDir
+  readonly boundDir: typeof boundDir
 }
 
-const thisHost: UserHost = { checkUpperIds, sweepOncePerBoot, takeIdentity, takeLease, makePrivateDir }
+const thisHost: UserHost = {
+  checkUpperIds,
+  sweepOncePerBoot,
+  takeIdentity,
+  takeLease,
+  makePrivateDir,
+  boundDir,
+}
 
 /**
  * The throw-away user with its private directory. With rootless off the VMM is root, in a directory that only root
@@ -73,6 +81,11 @@ export async function takeUser(
   const ids = daemonIsRoot ? undefined : helperIds(await host.takeLease(ledger, options))
   const privateDir = paths.rootVmDir
   mkdirSync(dirname(privateDir), { recursive: true, mode: 0o700 })
-  await ledger.take(treeResource, { path: privateDir }, () => mkdirSync(privateDir, { mode: 0o700 }))
+  // The mount table shows real paths; the ledger must hold the same ones.
+  const path = `${realpathSync(dirname(privateDir))}/${basename(privateDir)}`
+  await ledger.take(treeResource, { path }, () => {
+    mkdirSync(path, { mode: 0o700 })
+    if (vmmFeatures(config).ownSockets) host.boundDir(path, 0)
+  })
   return { identity: rootIdentity(), privateDir, ids }
 }
