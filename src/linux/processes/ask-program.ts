@@ -1,6 +1,7 @@
 /** Programs that are only asked something about themselves, such as their version: no reason to run them as root. */
 import { closeSync, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { outputUntil } from './child-output.ts'
 import { findTool, toolDirectories } from './which.ts'
 
 export interface Answer {
@@ -39,8 +40,8 @@ export async function askProgram(argv: readonly string[], timeoutMs = 5000): Pro
       killSignal: 'SIGKILL',
     })
     const [stdout, stderr, code] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
+      outputUntil(child.stdout, child.exited),
+      outputUntil(child.stderr, child.exited),
       child.exited,
     ])
     return { code, stdout, stderr }

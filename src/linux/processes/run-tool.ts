@@ -1,4 +1,5 @@
 /** Runs a short administrative tool of the system to its end. Programs that stay need an owner that waits for them. */
+import { outputUntil } from './child-output.ts'
 import { toolDirectories } from './which.ts'
 
 export interface ToolResult {
@@ -24,9 +25,8 @@ export async function runTool(
     ...(signal === undefined ? {} : { signal }),
   })
   const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
+    outputUntil(child.stdout, child.exited),
+    outputUntil(child.stderr, child.exited),
   ])
   return { code: child.exitCode, stdout, stderr }
 }

@@ -47,6 +47,12 @@ describe('a hook', () => {
     expect(existsSync(join(directory, 'second'))).toBe(false)
   })
 
+  test('is over with its own end, whoever it leaves behind', async () => {
+    await runHooks([sh('sleep 10 & echo > first'), sh('echo > second')], state)
+    expect(['first', 'second'].map((name) => existsSync(join(directory, name)))).toEqual([true, true])
+    await expect(runHooks([sh('sleep 10', { timeout: 0.1 })], state)).rejects.toThrow('ended after 0.1 s')
+  })
+
   test('that hangs is ended, one that is not there is named', async () => {
     await expect(runHooks([sh('exec sleep 60', { timeout: 0.1 })], state)).rejects.toThrow(
       'ended after 0.1 s',

@@ -1,6 +1,7 @@
 /** Runs the hooks that make a network (../oci/hooks.ts); they get the pid of the process that holds the network namespace. */
 import { KataError } from '../../errors.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
+import { outputUntil } from '../../linux/processes/child-output.ts'
 import type { Logger } from '../../log.ts'
 import type { OciHook } from '../../oci/spec.ts'
 
@@ -46,7 +47,7 @@ async function runHook(
       ...{ timeout: timeout * 1000, killSignal: 'SIGKILL' },
       ...(signal && { signal }),
     } as const)
-    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    const [stderr, code] = await Promise.all([outputUntil(child.stderr, child.exited), child.exited])
     signal?.throwIfAborted()
     if (code === 0) return
     const how = child.signalCode === null ? `exit code ${code}` : `it was ended after ${timeout} s`

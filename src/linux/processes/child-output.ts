@@ -1,0 +1,28 @@
+/** What a child says until its end. A process that it leaves behind may have the same output, and live for ever. */
+import { within } from '../../time.ts'
+
+/** How long the end of the output may take after that of the child, milliseconds; and once more, in which a process that was held up reads it. */
+const [restMs, againMs] = [1000, 100]
+
+/** All that is written to the stream until `exited` settles. @throws what reading and `exited` throw. */
+export async function outputUntil(
+  stream: ReadableStream<Uint8Array>,
+  exited: Promise<unknown>,
+): Promise<string> {
+  const chunks: Uint8Array[] = []
+  const reader = stream.getReader()
+  const read = async () => {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return 'all'
+      chunks.push(value)
+    }
+  }
+  const reading = read()
+  // It is awaited below, once the child has ended.
+  reading.catch(() => {})
+  await exited
+  const end = (await within(reading, restMs)) ?? (await within(reading, againMs))
+  if (end === undefined) await reader.cancel()
+  return Buffer.concat(chunks).toString('utf8')
+}
