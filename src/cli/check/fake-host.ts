@@ -39,7 +39,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
       path,
       { kind: 'character-device', uid: 0, gid: 0, mode: 0o600 },
     ]),
-    ...['mnt', 'ipc', 'uts', 'net', 'pid'].map((name): [string, FileFacts] => [
+    ...['mnt', 'ipc', 'uts', 'net', 'pid', 'user'].map((name): [string, FileFacts] => [
       `/proc/self/ns/${name}`,
       { kind: 'other', uid: 0, gid: 0, mode: 0o777 },
     ]),

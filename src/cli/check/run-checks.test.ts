@@ -132,6 +132,22 @@ const rows: Row[] = [
     'ipc',
   ],
   [
+    'namespaces',
+    'no users’, which virtiofsd needs',
+    (host) => host.files.set('/proc/sys/user/max_user_namespaces', '0\n'),
+    {},
+    'failed',
+    'of kind user',
+  ],
+  [
+    'namespaces',
+    'no users’, and virtiofsd is root',
+    (host) => host.files.set('/proc/sys/user/max_user_namespaces', '0\n'),
+    { virtioFsPrivilege: 'root' },
+    'ok',
+    'pid',
+  ],
+  [
     'seccomp',
     'no filters',
     (host) => host.files.delete('/proc/sys/kernel/seccomp/actions_avail'),

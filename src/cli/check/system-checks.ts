@@ -62,8 +62,11 @@ const memory: Check = {
 
 const namespaces: Check = {
   name: 'namespaces',
-  run: ({ host }) => {
-    const names = ['mnt', 'ipc', 'uts', 'net', 'pid'] as const
+  run: ({ host, config }) => {
+    const { sharedFs, virtioFsPrivilege } = config.hypervisor
+    // A virtiofsd with a user of its own is root of a namespace of users; hardened hosts allow none.
+    const isDaemons = sharedFs !== 'none' && virtioFsPrivilege !== 'root'
+    const names = ['mnt', 'ipc', 'uts', 'net', 'pid', ...(isDaemons ? ['user'] : [])]
     const missing = names.filter(
       (name) =>
         host.readText(`/proc/sys/user/max_${name}_namespaces`)?.trim() === '0' ||
