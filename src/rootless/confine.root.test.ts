@@ -102,3 +102,24 @@ test('in stages, a process is held at once and noted only when it was looked at'
   expect(isAlive(ref)).toBe(false)
   expect(ledger.held).toEqual([])
 })
+
+test('a process is confined where the host’s sh is bash', async () => {
+  const code = `
+    import { openSync } from 'node:fs'
+    import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
+    import { processResource } from '${import.meta.dir}/../ledger/process-resource.ts'
+    import { silentLogger as log } from '${import.meta.dir}/../log.ts'
+    import { confine } from '${import.meta.dir}/confine.ts'
+    const ledger = new Ledger('${stateDir}/own.jsonl', [processResource], log)
+    const spec = { ...${JSON.stringify(spec)}, output: openSync('/dev/null', 'r+') }
+    const asked = { name: 'sleeper', spec, posture: { seccompFilters: 1 }, stateDir: '${stateDir}', log }
+    const said = await confine(ledger, { ...asked, signal: new AbortController().signal }).then(() => 'runs', String)
+    await ledger.releaseAll()
+    console.log(said)`
+  const bashAsSh = `
+    mount -t tmpfs tmpfs /mnt; mkdir /mnt/upper /mnt/work; ln -s bash /mnt/upper/sh
+    mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/mnt/upper,workdir=/mnt/work /usr/bin; exec "$@"`
+  const program = ['sh', '-ec', bashAsSh, 'sh', process.execPath, '-e', code]
+  const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...program], { stderr: 'inherit' })
+  expect(await run.stdout.text()).toBe('runs\n')
+})

@@ -63,7 +63,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out('0.1.0\n')],
   ])
   const tools = new Set(
-    'setpriv unshare prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod pasta nft ip skopeo'.split(
+    'setpriv unshare prlimit mount umount pivot_root env dash bash useradd userdel groupadd chown chmod pasta nft ip skopeo'.split(
       ' ',
     ),
   )

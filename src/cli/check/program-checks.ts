@@ -17,7 +17,7 @@ const virtiofsd: Check = {
   },
 }
 
-const jailTools = ['setpriv', 'unshare', 'prlimit', 'mount', 'umount', 'pivot_root', 'env', 'sh', 'bash']
+const jailTools = ['setpriv', 'unshare', 'prlimit', 'mount', 'umount', 'pivot_root', 'env', 'dash', 'bash']
 
 const tools: Check = {
   name: 'jail-tools',
@@ -25,7 +25,7 @@ const tools: Check = {
     const missing = jailTools.filter((name) => host.findTool(name) === undefined)
     return missing.length === 0
       ? ok(jailTools.join(', '))
-      : failed(`not found: ${missing.join(', ')}`, 'Run `apt-get install util-linux bash coreutils`.')
+      : failed(`not found: ${missing.join(', ')}`, 'Run `apt-get install util-linux bash dash coreutils`.')
   },
 }
 

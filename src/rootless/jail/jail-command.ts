@@ -5,7 +5,7 @@ import { landlockAbi } from '../../linux/processes/landlock.ts'
 import { filterPath } from '../filters/syscall-filter.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
-import { jailTool as tool } from './jail-tools.ts'
+import { jailShell, jailTool as tool } from './jail-tools.ts'
 import type { Identity, LaunchSpec } from './launch-spec.ts'
 import { enterPodScore } from './oom-score.ts'
 import { waiterScript } from './waiter.ts'
@@ -66,7 +66,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[setpriv, '--pdeathsig', 'KILL', '--'],
     ...[tool('unshare'), '--mount', '--ipc', '--uts', '--net', '--propagation', 'private', '--'],
     ...[
-      tool('sh'),
+      tool(jailShell),
       '-c',
       script(redirections(spec), spec.lockedMemoryMiB),
       'sh',

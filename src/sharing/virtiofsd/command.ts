@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { ownDescriptorRights } from '../../linux/processes/descriptor-limit.ts'
 import { findTool, toolDirectories } from '../../linux/processes/which.ts'
+import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
@@ -40,7 +41,7 @@ const closeFilter = `ulimit -c 0; ${enterPodScore}; exec "$@" ${filterFd}<&-`
  */
 export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
   checkProgram(spec.program)
-  const [setpriv, unshare, sh, env] = ['setpriv', 'unshare', 'sh', 'env'].map(tool)
+  const [setpriv, unshare, sh, env] = ['setpriv', 'unshare', jailShell, 'env'].map(tool)
   const enter = ['--user', '--keep-caps', '--ipc', '--uts', '--', sh!, '-c', waitForMap, 'sh']
   const become = ['--reuid', '0', '--regid', '0', '--clear-groups']
   return [
