@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { replaceFile } from './replace-file.ts'
 
@@ -13,6 +13,12 @@ test('makes a file for its owner alone, and nothing beside it', () => {
   replaceFile(`${directory}/file`, 'text')
   expect(readFileSync(`${directory}/file`, 'utf8')).toBe('text')
   expect(statSync(`${directory}/file`).mode & 0o777).toBe(0o600)
+  expect(readdirSync(directory)).toEqual(['file'])
+})
+
+test('what cannot be replaced stays as it was, and nothing is left beside it', () => {
+  mkdirSync(`${directory}/file/below`, { recursive: true })
+  expect(() => replaceFile(`${directory}/file`, 'text')).toThrow('EISDIR')
   expect(readdirSync(directory)).toEqual(['file'])
 })
 

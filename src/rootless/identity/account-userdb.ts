@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -49,12 +50,15 @@ export function removeRecords(directory: string, name: string, uid: number): voi
     const ours =
       kind === 'user' ? record?.uid === uid && record.realName === accountComment : record?.gid === uid
     if (ours) unlinkSync(`${directory}/${name}.${kind}`)
+    rmSync(draftOf(directory, `${name}.${kind}`), { force: true })
   }
 }
 
+const draftOf = (directory: string, file: string): string => `${directory}/.${file}.new`
+
 /** Readers never see half a record. */
 function place(directory: string, file: string, record: object): void {
-  const draft = `${directory}/.${file}.new`
+  const draft = draftOf(directory, file)
   writeFileSync(draft, `${JSON.stringify(record)}\n`, { mode: 0o644 })
   renameSync(draft, `${directory}/${file}`)
 }

@@ -129,6 +129,14 @@ describe('userdb and none', () => {
     expect(readdirSync(userdbDir)).toEqual([])
   })
 
+  test('half a record, as a full disk or a crash leaves it, goes with the others', async () => {
+    const userdbDir = `${at.directory}/userdb`
+    await createAccount(at.ledger, lease, 'userdb', { userdbDir })
+    for (const kind of ['user', 'group']) writeFileSync(`${userdbDir}/.${lease.name}.${kind}.new`, '{"userN')
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(userdbDir)).toEqual([])
+  })
+
   test("somebody else's record is refused and stays", async () => {
     const userdbDir = `${at.directory}/userdb`
     mkdirSync(userdbDir)
