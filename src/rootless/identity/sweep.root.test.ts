@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { silentLogger } from '../../log.ts'
 import { scratch, sleeperAs } from '../test-support.ts'
 import { createAccount } from './account.ts'
@@ -111,5 +111,12 @@ describe('sweep', () => {
       ['reservation', 'unknown'],
     ])
     expect(reservedBlocks(where.runDir)).toEqual([])
+  })
+
+  test('a draft that became a reservation meanwhile fails no sweep', async () => {
+    mkdirSync(`${where.runDir}/uids`, { recursive: true })
+    // As one that was listed and is gone when it is looked at.
+    symlinkSync('nowhere', `${where.runDir}/uids/.new-token`)
+    expect(await sweep()).toEqual([])
   })
 })

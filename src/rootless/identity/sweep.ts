@@ -57,7 +57,9 @@ export async function sweepRootless(options: SweepOptions, log: Logger): Promise
     }
   }
   const minuteAgo = Date.now() - 60_000
-  removeDrafts(runDir, (path) => statSync(path).mtimeMs < minuteAgo)
+  // A start that goes on meanwhile makes a reservation of its draft.
+  const changedAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? minuteAgo
+  removeDrafts(runDir, (path) => changedAt(path) < minuteAgo)
   return results
 }
 
