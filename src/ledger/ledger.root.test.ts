@@ -50,3 +50,13 @@ test('what is written down is released while there is still no room', async () =
   await later.releaseAll()
   expect(released).toEqual(['a'])
 })
+
+test('what there was no room for is released as it is', async () => {
+  const ledger = open()
+  await ledger.take(thing, long('a'), () => {})
+  fill()
+  // A process that was started and cannot be written down has to end.
+  const amended = ledger.take(thing, { name: 'not started' }, (entry) => entry.amend(long('b')))
+  await expect(amended).rejects.toThrow('ENOSPC')
+  expect(released).toEqual(['b'])
+})

@@ -91,8 +91,9 @@ export class Ledger {
     this.#append({ op: 'take', ...holding })
     this.#holdings.push(holding)
     const amend = (newer: Data) => {
-      this.#append({ op: 'amend', id: holding.id, data: newer })
+      // First: without room for the record, what there is now is released all the same.
       holding.data = newer
+      this.#append({ op: 'amend', id: holding.id, data: newer })
     }
     try {
       await this.#failpoints?.reach('before-take', kind.kind)
