@@ -14,6 +14,7 @@ import {
   localhost,
   queryOf,
   questionOf,
+  sayUdp,
   serveUpstream,
 } from './testing.ts'
 
@@ -52,6 +53,16 @@ test('a port that somebody has with TCP is not held with UDP', async () => {
   somebody.close()
   using resolver = await startResolver({ ...asked, ...another })
   expect(resolver.port).toBe(port)
+})
+
+test('clients that go before their answers come take nobody else’s', async () => {
+  using resolver = await start(1, { allowed: [] })
+  for (let client = 0; client < 4; client++) {
+    await sayUdp(resolver.port, queryOf('db.test'))
+    // Of one after the other, or the kernel tells of them together.
+    await Bun.sleep(20)
+  }
+  expect(codeOf(await askUdp(resolver.port, queryOf('db.test')))).toBe(5)
 })
 
 describe('a question that is none', () => {

@@ -48,7 +48,8 @@ async function listenOnBoth(options: ResolverOptions): Promise<Resolver> {
     })
   })
   await new Promise<void>((resolve, reject) => {
-    udp.once('error', reject)
+    // For good: later ones tell of clients that closed their sockets before they had their answers.
+    udp.on('error', reject)
     udp.bind(options.port, options.listen, () => resolve())
   })
   const { port } = udp.address()

@@ -33,6 +33,13 @@ export async function askUdp(port: number, message: Buffer, ms = 5000): Promise<
   }
 }
 
+/** Sends it and is gone. */
+export async function sayUdp(port: number, message: Buffer): Promise<void> {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve) => socket.send(message, port, localhost, () => resolve()))
+  socket.close()
+}
+
 /** What comes back over TCP: the first message, or undefined when the server closes. */
 export function askTcp(port: number, bytes: Buffer, socket: Socket = connect(port, localhost)) {
   return new Promise<Buffer | undefined>((resolve) => {
