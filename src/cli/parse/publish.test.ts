@@ -53,5 +53,7 @@ test('a port of the host leads to one place', () => {
   expect(parsePublish(['8080:80', '8080:80/udp', '127.0.0.1:81:1', '127.0.0.2:81:1'])).toHaveLength(4)
   expect(() => parsePublish(['0.0.0.0:81:1', '127.0.0.1:81:1'])).toThrow(/^\[OPTION_CONFLICT\]/)
   expect(() => parsePublish(['81:1', '[::1]:81:1'])).toThrow(/^\[OPTION_CONFLICT\]/)
-  expect(parsePublish(['0.0.0.0:81:1', '[::]:81:2'])).toHaveLength(2)
+  expect(parsePublish(['0.0.0.0:81:1', '[::]:81:1'])).toHaveLength(2)
+  for (const other of ['127.0.0.2:81:2', '[::]:81:2'])
+    expect(() => parsePublish(['127.0.0.1:81:1', other])).toThrow(/^\[OPTION_CONFLICT\]/)
 })

@@ -41,9 +41,10 @@ export function splitWishes(wishes: readonly PublishWish[]) {
   return { fixed, free }
 }
 
+/** pasta(1) keeps one port of the container for each of the host, whatever the addresses are. */
 function collides(one: PublishWish, other: PublishWish): boolean {
   const samePort = one.host !== undefined && one.host === other.host && one.protocol === other.protocol
-  return samePort && shareAddress(one.address, other.address)
+  return samePort && (one.container !== other.container || shareAddress(one.address, other.address))
 }
 
 /** Without an address it is at all of them. */
