@@ -34,7 +34,8 @@ export interface PastaRequest {
   readonly uid: number
   readonly wishes: NetworkWishes
   readonly link: ContainerLink
-  /** Whether IPv6 leads outside. */
+  /** Whether each leads outside. */
+  readonly ipv4: boolean
   readonly ipv6: boolean
 }
 
@@ -46,12 +47,17 @@ export interface LaunchedPasta extends Launched {
 }
 
 /** Pure. */
-export function pastaArgs(ports: readonly PublishedPort[], withIpv6: boolean): string[] {
+export function pastaArgs(
+  ports: readonly PublishedPort[],
+  { ipv4, ipv6 }: Pick<PastaRequest, 'ipv4' | 'ipv6'>,
+): string[] {
+  // Told no address, pasta is content with one family where the port of the other is somebody's.
+  const everywhere = ipv4 && ipv6 ? ['0.0.0.0/', '::/'] : ['']
   const of = (wanted: 'tcp' | 'udp', option: string) => {
     const specs = ports
       .filter(({ protocol }) => protocol === wanted)
-      .map(
-        ({ address, host, container }) => `${address === undefined ? '' : `${address}/`}${host}:${container}`,
+      .flatMap(({ address, host, container }) =>
+        (address === undefined ? everywhere : [`${address}/`]).map((at) => `${at}${host}:${container}`),
       )
     return specs.length === 0 ? [option, 'none'] : specs.flatMap((spec) => [option, spec])
   }
@@ -59,7 +65,7 @@ export function pastaArgs(ports: readonly PublishedPort[], withIpv6: boolean): s
     ...['--foreground', '--quiet', '--config-net', '--ns-ifname', gatewayLinks.up],
     ...['--address', pastaLink.own, '--netmask', `${pastaLink.bits}`, '--gateway', pastaLink.gateway],
     ...['--mtu', '1500', '--no-map-gw', '--dns-forward', pastaLink.dns],
-    ...(withIpv6 ? ipv6Args : ['--ipv4-only']),
+    ...(ipv6 ? ipv6Args : ['--ipv4-only']),
     // Without it a client on the host's localhost would reach the gateway's localhost, where nothing is.
     '--no-splice',
     ...[...of('tcp', '--tcp-ports'), ...of('udp', '--udp-ports'), '--tcp-ns', 'none', '--udp-ns', 'none'],
@@ -114,7 +120,7 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
   }
 }
 
-function command({ uid, wishes, link, ipv6 }: PastaRequest): string[] {
+function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
   const setpriv = networkTool('setpriv')
   return [
     ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
@@ -126,7 +132,7 @@ function command({ uid, wishes, link, ipv6 }: PastaRequest): string[] {
     ],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
-    ...[networkTool('pasta'), ...pastaArgs(wishes.ports, ipv6), '--'],
+    ...[networkTool('pasta'), ...pastaArgs(wishes.ports, families), '--'],
     ...gatewayCommand(wishes, link),
   ]
 }

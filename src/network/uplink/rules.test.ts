@@ -12,12 +12,23 @@ test('ports are told to pasta by protocol, and no other port is open', () => {
       { address: '127.0.0.1', host: 53, container: 5353, protocol: 'udp' },
       { address: '::1', host: 54, container: 5454, protocol: 'udp' },
     ],
-    true,
+    { ipv4: true, ipv6: true },
   ).join(' ')
-  expect(args).toContain('--tcp-ports 8080:80 --udp-ports 127.0.0.1/53:5353 --udp-ports ::1/54:5454')
-  const without = pastaArgs([], false).join(' ')
+  const everywhere = '--tcp-ports 0.0.0.0/8080:80 --tcp-ports ::/8080:80'
+  expect(args).toContain(`${everywhere} --udp-ports 127.0.0.1/53:5353 --udp-ports ::1/54:5454`)
+  const without = pastaArgs([], { ipv4: true, ipv6: false }).join(' ')
   expect(without).toContain('--tcp-ports none --udp-ports none --tcp-ns none --udp-ns none')
   expect([args, without].map((text) => text.includes('--ipv4-only'))).toEqual([false, true])
+})
+
+test('a port without an address is one of the only family that leads outside', () => {
+  const port = { host: 8080, container: 80, protocol: 'tcp' } as const
+  for (const families of [
+    { ipv4: true, ipv6: false },
+    { ipv4: false, ipv6: true },
+    { ipv4: false, ipv6: false },
+  ])
+    expect(pastaArgs([port], families).join(' ')).toContain('--tcp-ports 8080:80 ')
 })
 
 test('the first name server of IPv4 is the one that pasta asks', () => {

@@ -108,6 +108,21 @@ const unclosed = readFileSync('/proc/self/net/tcp6', 'utf8')
   .filter((line) => line.trim().split(/\s+/)[3] === lastAck).length
 await ledger.releaseAll()
 await killUids(uid, uid)
+// A port that somebody has at one address is not published at all others.
+const somebody = [
+  Bun.listen({ hostname: '127.0.0.1', port: 8083, socket: { data() {} } }),
+  await Bun.udpSocket({ hostname: '127.0.0.1', port: 8084 }),
+]
+const taken = await together(
+  Object.fromEntries(
+    somebody.map(({ port }, index) => {
+      const wishes = { ports: [{ host: port, container: 80, protocol: (['tcp', 'udp'] as const)[index]! }] }
+      const start = startUplink(ledger, { wishes, uid: uid + 2 + index, stateDir: directory, signal })
+      return [port, start.then(() => 'started', String)]
+    }),
+  ),
+)
+await ledger.releaseAll()
 const left = { processes: processesOfUid(uid), tables: command('nft', 'list', 'tables').trim() }
-console.log(JSON.stringify({ first, reached, metadata, ipv6, users, unclosed, left }))
+console.log(JSON.stringify({ first, reached, metadata, ipv6, users, unclosed, taken, left }))
 process.exit(0)

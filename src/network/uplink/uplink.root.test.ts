@@ -4,7 +4,7 @@ import { noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { first, reached, metadata, ipv6, users, unclosed, left } = JSON.parse(
+    const { first, reached, metadata, ipv6, users, unclosed, taken, left } = JSON.parse(
       onHost(`${import.meta.dir}/uplink.host.ts`),
     )
     expect(first).toBe('container fd5e:9c41:7ab0:1::3')
@@ -45,6 +45,8 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     expect(Object.keys(users.other)).toEqual([...Object.keys(users.network), 'link-local'])
     expect(new Set(Object.values(users.other))).toEqual(new Set(['connected']))
     expect(unclosed).toBe(0)
+    for (const port of [8083, 8084])
+      expect(taken[port]).toMatch(new RegExp(`NETWORK_START_FAILED.*${port} .Address already in use`))
     expect(left).toEqual({ processes: [], tables: '' })
   }, 180_000)
 

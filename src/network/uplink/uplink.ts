@@ -2,6 +2,7 @@
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
+import { hasIpv4Route } from '../../linux/interfaces/ipv4.ts'
 import { hasIpv6, hasIpv6Route } from '../../linux/interfaces/ipv6.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
 import { isAddress } from '../egress/egress.ts'
@@ -36,7 +37,7 @@ export async function startUplink(ledger: Ledger, options: UplinkOptions): Promi
   const { wishes, uid, stateDir, signal } = options
   await closeHost(ledger, uid, firstNameServer(hostResolvConf()))
   const link = linkOf(wishes, hasIpv6())
-  const launch = pastaLauncher({ uid, wishes, link, ipv6: hasIpv6Route() })
+  const launch = pastaLauncher({ uid, wishes, link, ipv4: hasIpv4Route(), ipv6: hasIpv6Route() })
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
