@@ -33,6 +33,13 @@ test('name servers: those asked for, or those of the host that are not on its lo
   expect(etcFiles({ ...none, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')
 })
 
+test('the name server of a network stands alone, however the host writes its own', () => {
+  const host = 'nameserver 192.0.2.1\nnameserver\t192.0.2.2\n  nameserver \t192.0.2.3\nsearch\texample.test\n'
+  expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, host)['resolv.conf']).toBe(
+    'nameserver 10.88.0.1\nsearch\texample.test\n',
+  )
+})
+
 test('the directory keeps the facts of the image’s, and a link in its place is left alone', () => {
   const dir = mkdtempSync('/tmp/kata-ts-etc-')
   try {

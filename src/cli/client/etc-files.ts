@@ -70,7 +70,7 @@ export function etcFiles(
 function resolverFor(hostResolver: string, nameServer: string | undefined): string {
   const lines = reachable(hostResolver)
   if (nameServer === undefined) return lines
-  return `nameserver ${nameServer}\n${lines.replace(/^nameserver .*\n/gm, '')}`
+  return `nameserver ${nameServer}\n${lines.replace(/^nameserver\s.*\n/gm, '')}`
 }
 
 /** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */
