@@ -77,6 +77,12 @@ describe('networks', () => {
     expect(listNetworks(store)).toEqual(['one', 'other'])
   })
 
+  test('are made while others go', () => {
+    createNetwork(store, 'one', plain)
+    mkdirSync(networkDir(store, 'gone'))
+    expect(createNetwork(store, 'other', plain).name).toBe('other')
+  })
+
   test('give each container a place, until they are full', async () => {
     createNetwork(store, 'small', small)
     const places = await Promise.all(['a', 'b', 'c'].map((name) => put(name, 'small')))

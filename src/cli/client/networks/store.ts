@@ -76,7 +76,7 @@ export function createNetwork(store: NetworkStore, name: string, wish: NetworkWi
 }
 
 function chooseSubnet(store: NetworkStore, asked: Subnet | undefined): Subnet {
-  const others = listNetworks(store).map((name) => readNetwork(store, name))
+  const others = listNetworks(store).flatMap((name) => readUnlessGone(store, name))
   const taken = others.map(({ name, subnet }) => ({ name, subnet: parseSubnet(subnet) }))
   const other = asked === undefined ? undefined : taken.find(({ subnet }) => overlaps(subnet, asked))
   if (asked !== undefined && other !== undefined)
@@ -88,6 +88,16 @@ function chooseSubnet(store: NetworkStore, asked: Subnet | undefined): Subnet {
   if (found === undefined)
     throw new KataError('NETWORK_SUBNET_TAKEN', { subnet: '10.89.0.0/16', by: 'other networks' })
   return found
+}
+
+/** Others remove networks meanwhile. */
+function readUnlessGone(store: NetworkStore, name: string): NamedNetwork[] {
+  try {
+    return [readNetwork(store, name)]
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'NETWORK_NOT_FOUND') return []
+    throw error
+  }
 }
 
 function subnetsOfHost(): Subnet[] {
@@ -121,7 +131,10 @@ export function listNetworks(store: NetworkStore): string[] {
 
 /** The caller has its lock. */
 export function forgetNetwork(store: NetworkStore, name: string): void {
-  rmSync(networkDir(store, name), { recursive: true, force: true })
+  // Under a name that is nobody's: half of a network could neither be used nor removed.
+  const old = `${directoryOf(store)}/.${crypto.randomUUID()}`
+  renameSync(networkDir(store, name), old)
+  rmSync(old, { recursive: true, force: true })
 }
 
 const directoryOf = ({ stateDir, namespace }: NetworkStore): string =>
