@@ -22,11 +22,15 @@ export function isForContainers(subnet: Subnet, address: string): boolean {
   return index !== undefined && index > 1 && index < sizeOf(subnet) - 1
 }
 
-/** The first one that nobody has; undefined when there is none. */
-export function freeAddress(subnet: Subnet, taken: ReadonlySet<string>): string | undefined {
+/** The first one for which nobody has anything that `needs` names; undefined when there is none. */
+export function freeAddress(
+  subnet: Subnet,
+  taken: ReadonlySet<string>,
+  needs: (address: string) => readonly string[] = (address) => [address],
+): string | undefined {
   for (let index = 2; index < sizeOf(subnet) - 1; index++) {
     const address = addressAt(subnet, index)
-    if (!taken.has(address)) return address
+    if (!needs(address).some((each) => taken.has(each))) return address
   }
   return undefined
 }

@@ -106,6 +106,13 @@ describe('networks', () => {
     )
   })
 
+  test('give nobody an address whose hardware address is another’s', async () => {
+    createNetwork(store, 'small', small)
+    await put('a', 'small', { mac: macOf('10.7.0.11') })
+    expect(await put('b', 'small')).toMatchObject({ address: '10.7.0.12', mac: macOf('10.7.0.12') })
+    expect(await put('c', 'small', { mac: '02:00:00:00:00:01' })).toMatchObject({ address: '10.7.0.11' })
+  })
+
   test('stay while a container has a place, and its address is free once it is removed', async () => {
     createNetwork(store, 'small', small)
     const { address } = await put('a', 'small')

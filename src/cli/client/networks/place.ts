@@ -86,7 +86,9 @@ function choosePlace(store: NetworkStore, network: NamedNetwork, wish: PlaceWish
   )
   if (wish.address !== undefined && !isForContainers(subnet, wish.address))
     throw new KataError('NETWORK_ADDRESS_INVALID', { address: wish.address, name, subnet: subnet.text })
-  const address = wish.address ?? freeAddress(subnet, new Set(taken.keys()))
+  // Somebody may have asked for the hardware address that belongs to an address.
+  const needs = (address: string) => [address, ...(wish.mac === undefined ? [macOf(address)] : [])]
+  const address = wish.address ?? freeAddress(subnet, new Set(taken.keys()), needs)
   if (address === undefined) throw new KataError('NETWORK_FULL', { name, subnet: subnet.text })
   const mac = wish.mac ?? macOf(address)
   for (const wanted of [address, mac])
