@@ -8,6 +8,7 @@ import { namesIn } from '../../linux/files/names-in.ts'
 import { readOomScore } from '../../linux/processes/oom-score.ts'
 import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
+import { usersWithHostRules } from '../../network/uplink/host-rules.ts'
 import { shimScore } from '../../rootless/jail/oom-score.ts'
 import { readNamespaces, readPosture } from '../../rootless/posture/posture.ts'
 import {
@@ -60,12 +61,27 @@ function isRunning({ facts, stateDir }: SandboxPaths): boolean {
   return existsSync(facts) && readPostureRecords(stateDir).length > 0
 }
 
-/** The processes whose posture is written down in a state directory. */
-export async function auditRecords(stateDir: string): Promise<AuditedProcess[]> {
+/** The processes whose posture is written down in a state directory. `walled` tells which users have rules in the host's packet filter. */
+export async function auditRecords(
+  stateDir: string,
+  walled: () => Promise<readonly number[]> = usersWithHostRules,
+): Promise<AuditedProcess[]> {
   const audited: AuditedProcess[] = []
-  for (const record of readPostureRecords(stateDir))
-    audited.push(await auditProcess(record.name, record.ref, () => rowsOf(record)))
+  const records = readPostureRecords(stateDir)
+  const users = records.some(hasHostRules) ? await walled() : []
+  for (const record of records) {
+    const more = hasHostRules(record) ? [hostRulesRow(record.expected.uid, users)] : []
+    audited.push(await auditProcess(record.name, record.ref, () => [...rowsOf(record), ...more]))
+  }
   return audited
+}
+
+/** It is in the host's network. */
+const hasHostRules = ({ name }: PostureRecord): boolean => name === 'pasta'
+
+/** Whoever flushes the host's packet filter takes them along. */
+function hostRulesRow(uid: number, users: readonly number[]): PostureRow {
+  return { field: 'host rules', expected: 'there', actual: users.includes(uid) ? 'there' : 'gone' }
 }
 
 /** A process that has ended, or whose pid belongs to another one by now, is a difference too. */
