@@ -25,7 +25,7 @@ export const networkErrors = {
   NETWORK_REDIRECT_FAILED: entry(
     'failed_precondition',
     'interface {name} of the pod cannot be connected to its virtual machine: {reason}',
-    'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and no other program may have put an ingress queue on this interface.',
+    'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and no other program may have put an ingress queue on this interface. A network namespace is for one sandbox at a time; `kata-ts gc` takes away what one that crashed has left there.',
   ),
   NETWORK_LIMIT_FAILED: entry(
     'failed_precondition',

@@ -243,14 +243,36 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(second.facts.interfaces.map(({ name }) => name)).toEqual(['eth0', 'net1'])
   })
 
-  test('an ingress queue of somebody else is not touched: the start fails and leaves nothing open', async () => {
+  test.each(['clsact', 'ingress'])(
+    'an ingress queue of somebody else (%s) is not touched: the start fails and leaves nothing open',
+    async (kind) => {
+      pod.address('eth0', '10.1.0.2/24')
+      pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', kind)
+      const fds = await openFds()
+      await expect(attach()).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface eth0 .*EEXIST/)
+      expect(await openFds()).toBe(fds)
+      expect(pod.ip('-o link')).not.toContain('_kata')
+      expect(queues()).toContain(kind)
+    },
+  )
+
+  test('one that another sandbox is connected to stays with that one', async () => {
     pod.address('eth0', '10.1.0.2/24')
-    pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'clsact')
-    const fds = await openFds()
-    await expect(attach()).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface eth0 .*EEXIST/)
-    expect(await openFds()).toBe(fds)
-    expect(pod.ip('-o link')).not.toContain('_kata')
-    expect(queues()).toContain('clsact')
+    using first = await attach()
+    const state = () => [
+      pod.ip('-o link'),
+      queues(),
+      pod.run('tc', 'filter', 'show', 'dev', 'eth0', 'ingress').replace(/\(.*/g, ''),
+      loopback(),
+    ]
+    const before = state()
+    const path = join(directory, 'other')
+    const other = new Ledger(path, [redirectResource], silentLogger)
+    const again = attachNetwork(other, { netns: pod.path, queues: 1, vhost: false, log: silentLogger })
+    await expect(again).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface eth0 .*tap\d+_kata/)
+    expect(other.held).toEqual([])
+    expect(state()).toEqual(before)
+    expect(first.nics).toHaveLength(1)
   })
 
   test('a tunnel is refused by name, a namespace without addresses is no network', async () => {

@@ -11,7 +11,7 @@ import { embeddedDnsResource, findEmbeddedDns, leadToEmbeddedDns } from './embed
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { type NetworkLimits, noLimits } from './limits.ts'
 import { embeddedServer, hostPeer } from './localhost.ts'
-import { redirect, redirectResource, tapName } from './redirect.ts'
+import { type Others, redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
 import { openVhosts } from './vhost.ts'
 
@@ -104,11 +104,12 @@ function makeNic(
   const localhost = options.localhost === undefined
   const identity = lastingIdentity(netns)
   const place = { netns: options.netns, identity, link: { index, name }, tap: tapName(found) }
-  return ledger.take(redirectResource, { ...place, localhost }, () => {
+  return ledger.take(redirectResource, { ...place, localhost }, (entry) => {
+    const leave = (others: Others) => entry.amend({ ...place, localhost, others })
     const vhosts = options.vhost && owner === undefined ? openVhosts(queues) : []
     try {
       const made = withClient(netns, (client) =>
-        redirect(client, found, { queues, localhost, nameServer, limits, owner }),
+        redirect(client, found, { queues, localhost, nameServer, limits, owner, found: leave }),
       )
       const tap = owner === undefined ? {} : { tap: place.tap }
       const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, ...tap, vhosts }

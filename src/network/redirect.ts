@@ -7,6 +7,7 @@ import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { keepTap, openTap, tunDevice } from '../linux/interfaces/tap.ts'
+import { SyscallError } from '../linux/libc.ts'
 import { isNoNetns, lastingIdentity, type Netns, openNetns } from '../linux/processes/netns.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
 import { NetlinkError, tolerate } from '../netlink/error.ts'
@@ -26,12 +27,18 @@ export interface RedirectData {
   readonly tap: string
   /** Whether localhost of the namespace leads there. */
   readonly localhost: boolean
+  /** What was somebody else's already, so that the redirect failed: it stays. */
+  readonly others?: Others
 }
+
+/** All of it, when another sandbox is connected to the interface; or the ingress queue that another program put there. */
+export type Others = 'all' | 'queue'
 
 /** Removes filter and tap. A namespace that is gone, or was replaced, took them along. */
 export const redirectResource: ResourceKind<RedirectData> = {
   kind: 'network-redirect',
-  release: ({ netns: path, identity, link, tap, localhost }) => {
+  release: ({ netns: path, identity, link, tap, localhost, others }) => {
+    if (others === 'all') return
     const netns = openIfThere(path)
     try {
       if (netns === undefined || lastingIdentity(netns) !== identity) return
@@ -39,7 +46,8 @@ export const redirectResource: ResourceKind<RedirectData> = {
         const links = listLinks(client)
         const found = links.find(({ index, name }) => index === link.index && name === link.name)
         const left = links.find(({ name }) => name === tap)
-        if (found) tolerate(['ENODEV', 'ENOENT', 'EINVAL'], () => deleteIngress(client, found.index))
+        if (found && others === undefined)
+          tolerate(['ENODEV', 'ENOENT', 'EINVAL'], () => deleteIngress(client, found.index))
         if (found) unlimit(client, found.index)
         if (left) tolerate(['ENODEV'], () => deleteLink(client, left.index))
         if (localhost) restoreLocalhost(client)
@@ -72,6 +80,8 @@ export interface RedirectOptions {
   readonly limits: NetworkLimits
   /** The user that is to open the tap by its name: it stays, and no descriptor does. */
   readonly owner?: number | undefined
+  /** Told before it fails because of them. */
+  readonly found?: (others: Others) => void
 }
 
 export interface Redirected {
@@ -90,16 +100,17 @@ export interface Redirected {
 export function redirect(
   client: NetlinkClient,
   to: PodInterface,
-  { queues, localhost, nameServer, limits, owner }: RedirectOptions,
+  { queues, localhost, nameServer, limits, owner, found }: RedirectOptions,
 ): Redirected {
   const name = tapName(to)
-  const taps = makeTap(name, queues)
+  const taps = makeOwnTap(name, queues, to, found)
   try {
     const { index, mac } = listLinks(client).find((link) => link.name === name)!
     // Packets of the tap's own stack would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })
-    for (const link of [index, to.index]) addIngress(client, link)
+    addIngress(client, index)
+    addOwnIngress(client, to, found)
     limitPath(client, { name: to.name, link: to.index, tap: index, mtu: to.mtu }, limits)
     if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac, nameServer })
     redirectAll(client, index, to.index)
@@ -110,6 +121,37 @@ export function redirect(
     closeAll(taps)
     if (!(error instanceof NetlinkError)) throw error
     throw new KataError('NETWORK_REDIRECT_FAILED', { name: to.name, reason: error.message }, { cause: error })
+  }
+}
+
+/** @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED. */
+function makeOwnTap(
+  tap: string,
+  queues: number,
+  { name }: PodInterface,
+  found: RedirectOptions['found'],
+): number[] {
+  try {
+    return makeTap(tap, queues)
+  } catch (cause) {
+    if (!(cause instanceof SyscallError) || cause.errno !== 'EBUSY') throw cause
+    found?.('all')
+    const reason = `it is connected to another one already, by ${tap}`
+    throw new KataError('NETWORK_REDIRECT_FAILED', { name, reason }, { cause })
+  }
+}
+
+/** @throws NetlinkError. */
+function addOwnIngress(
+  client: NetlinkClient,
+  { index }: PodInterface,
+  found: RedirectOptions['found'],
+): void {
+  try {
+    addIngress(client, index)
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === 'EEXIST') found?.('queue')
+    throw error
   }
 }
 
