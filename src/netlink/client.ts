@@ -5,6 +5,7 @@ import {
   flag,
   messageType,
   type NetlinkMessage,
+  parseDone,
   parseError,
   parseMessages,
 } from './message.ts'
@@ -56,7 +57,11 @@ export class NetlinkClient {
     for (;;) {
       for (const message of this.#receive(sequence)) {
         interrupted ||= (message.flags & flag.interrupted) !== 0
-        if (message.type === messageType.done) return { bodies, interrupted }
+        if (message.type === messageType.done) {
+          const errno = parseDone(message)
+          if (errno !== 0) throw new NetlinkError(what, errno, '')
+          return { bodies, interrupted }
+        }
         if (message.type === messageType.error) {
           const { errno, reason } = parseError(message)
           throw new NetlinkError(what, errno, reason)

@@ -136,5 +136,9 @@ describe('the client', () => {
 
   test('a dump that is refused has its errno', () => {
     expect(() => kernel(acknowledge(1)).dump('list', 18, new Uint8Array(0))).toThrow(NetlinkError)
+    // As the kernel tells it that has begun: here to list sockets of a protocol that it does not know.
+    const unknown = answer(messageType.done, uint32(-2 >>> 0))
+    for (const before of [[], [entry(1)]])
+      expect(() => kernel(...before, unknown).dump('list', 20, new Uint8Array(0))).toThrow('list: ENOENT')
   })
 })

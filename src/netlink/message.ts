@@ -84,6 +84,10 @@ export function parseError({ flags, body }: NetlinkMessage): Refusal {
   return { errno, reason: text === undefined ? '' : fromCstring(text) }
 }
 
+/** Body of the message that ends a dump: its errno, 0 when all is told. Old kernels send no body. */
+export const parseDone = ({ body }: NetlinkMessage): number =>
+  body.length < 4 ? 0 : -view(body).getInt32(0, true)
+
 /** struct nlattr: u16 length with the header, u16 type. */
 const attributeHeaderBytes = 4
 /** Flags in the type: nested, and network byte order. */
