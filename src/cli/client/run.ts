@@ -243,8 +243,8 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Pr
 
 function placed(settings: Settings, plan: ContainerPlan, detached: boolean): Promise<Startable> {
   if (plan.place === undefined) return Promise.resolve(record(settings, plan, detached))
-  return takePlace(settings, plan.place, ({ place, mac }) => {
-    const network = { ports: [], ...plan.network, place, mac }
+  return takePlace(settings, plan.place, ({ place, mac, limits }) => {
+    const network = { ports: [], ...plan.network, ...limits, place, mac }
     return record(
       settings,
       { ...plan, network, etc: { ...plan.etc, addresses: addressesOn(place) } },

@@ -1,5 +1,5 @@
 /** Gives a container its place on a network. */
-import type { NetworkPlace } from '../../../bundle/network.ts'
+import type { NetworkPlace, NetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { hasIpv6 } from '../../../linux/interfaces/ipv6.ts'
@@ -25,6 +25,8 @@ export interface PlaceWish {
 export interface Placed {
   readonly place: NetworkPlace
   readonly mac: string
+  /** What the network closes. It may be another one of that name than the one that somebody saw before. */
+  readonly limits: Pick<NetworkWishes, 'allowed'>
 }
 
 /**
@@ -96,5 +98,6 @@ function choosePlace(store: NetworkStore, network: NamedNetwork, wish: PlaceWish
       throw new KataError('NETWORK_ADDRESS_TAKEN', { address: wanted, name, container: taken.get(wanted)! })
   const { names, upstream } = wish
   const place = { network: name, address, bits: subnet.bits, gateway: gatewayOf(subnet), names }
-  return { mac, place: { ...place, ...(upstream === undefined ? {} : { upstream }) } }
+  const limits = network.internal ? { allowed: [] } : {}
+  return { mac, limits, place: { ...place, ...(upstream === undefined ? {} : { upstream }) } }
 }

@@ -4,8 +4,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleFile } from '../../../bundle/files.ts'
+import { type PublishedPort, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, createRecord, listRecords } from '../record.ts'
+import { removeNetwork } from '../networks/place.ts'
+import { createNetwork } from '../networks/store.ts'
+import { type ContainerRecord, createRecord, listRecords, recordPaths } from '../record.ts'
 import { copyDisk, newContainer, orForget } from './new-container.ts'
 
 let directory: string
@@ -44,6 +47,27 @@ test('a name whose bundle cannot be made is free again', async () => {
   mkdirSync(bundleFile(bundle, 'spec'))
   await expect(newContainer(settings(), { record, bundle }, 'half')).rejects.toThrow()
   expect(listRecords(directory, 'default')).toEqual(['whole'])
+})
+
+test('on a network that is internal by now, a container has no way outside, whatever the one had that was saved', async () => {
+  const bundle = `${directory}/bundle`
+  mkdirSync(bundle)
+  const place = { network: 'front', address: '10.89.0.2', bits: 24, gateway: '10.89.0.1', names: ['web'] }
+  writeNetworkWishes(bundle, { ports: [], place, mac: '02:42:0a:59:00:02' })
+  const outcome = async (internal: boolean, id: string, ports: readonly PublishedPort[] = []) => {
+    createNetwork(settings(), 'front', { labels: {}, internal })
+    await newContainer(settings(), { record, bundle }, id, ports)
+    const { directory: made, bundle: own } = recordPaths(directory, 'default', id)
+    const { allowed } = readNetworkWishes(own)!
+    rmSync(made, { recursive: true })
+    await removeNetwork(settings(), 'front')
+    return allowed
+  }
+  expect(await outcome(false, 'one')).toBeUndefined()
+  expect(await outcome(true, 'two')).toEqual([])
+  const ports = [{ host: 8080, container: 80, protocol: 'tcp' }] as const
+  await expect(outcome(true, 'three', ports)).rejects.toThrow(/^\[OPTION_CONFLICT\].*internal/)
+  expect(listRecords(directory, 'default')).toEqual([])
 })
 
 test('a container that cannot begin leaves nothing, with what it had copied', async () => {

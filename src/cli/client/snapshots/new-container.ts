@@ -21,7 +21,7 @@ import { copyKept, type SavedContainer } from './store.ts'
  * Claims the name for a container like the other one. What waits for the end of that one waits for no other: restart policy, health check and
  * --rm are left behind. Ports of the host lead to one container, so it has the `ports` that are asked for.
  *
- * @throws KataError CONTAINER_EXISTS, NAME_INVALID, CHECKPOINT_REFUSED, OPTION_CONFLICT for ports without a network, and as {@link takePlace}.
+ * @throws KataError CONTAINER_EXISTS, NAME_INVALID, CHECKPOINT_REFUSED, OPTION_CONFLICT for ports without a way outside, and as {@link takePlace}.
  */
 export async function newContainer(
   settings: Settings,
@@ -31,23 +31,26 @@ export async function newContainer(
 ): Promise<ContainerRecord> {
   requireOwnDisks(settings, saved.record)
   const wishes = readNetworkWishes(saved.bundle)
-  if (wishes === undefined && ports.length > 0) throw withoutNetwork()
+  if (wishes === undefined && ports.length > 0)
+    throw refused('the snapshot is of a container without a network')
   const { place, mac, ...others } = wishes ?? { ports }
-  const make = (own: Pick<NetworkWishes, 'place' | 'mac'>) =>
+  const make = (own: Partial<Omit<NetworkWishes, 'ports'>>) =>
     claim(settings, saved, id, wishes && { ...others, ...own, ports })
   // Nobody else sees an address on a network of its own.
   if (place === undefined) return make({ mac })
   const { network, upstream } = place
   const kept = place.names.filter((name) => name !== saved.record.id.toLowerCase())
   const names = [id.toLowerCase(), ...kept]
-  return takePlace(settings, { network, names, upstream }, make)
+  return takePlace(settings, { network, names, upstream }, ({ limits, ...own }) => {
+    if (limits.allowed !== undefined && ports.length > 0)
+      throw refused('its network is internal, and leads nowhere')
+    return make({ ...own, ...limits })
+  })
 }
 
-const withoutNetwork = () =>
+const refused = (reason: string) =>
   new KataError('OPTION_CONFLICT', {
-    options: '--from and --publish',
-    reason: 'the snapshot is of a container without a network',
-    remedy: 'Omit --publish.',
+    ...{ options: '--from and --publish', reason, remedy: 'Omit --publish.' },
   })
 
 function claim(
