@@ -50,6 +50,11 @@ export function addressesOf(members: ReadonlyMap<string, Member>, name: string):
   return found.length === 0 ? undefined : found.flatMap(ownAddresses)
 }
 
-/** The name of the one who has the address. */
+/** Of a name between its dots (RFC 1035, 2.3.4). A container's own name may be longer. */
+const longestLabel = 63
+
+/** The name of the one who has the address: the first that an answer can hold. */
 export const nameOf = (members: ReadonlyMap<string, Member>, address: string): string | undefined =>
-  [...members.values()].find((one) => ownAddresses(one).includes(address))?.names[0]
+  [...members.values()]
+    .find((one) => ownAddresses(one).includes(address))
+    ?.names.find((name) => name.split('.').every((label) => label.length <= longestLabel))
