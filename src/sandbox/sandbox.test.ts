@@ -80,7 +80,7 @@ test('what a container in the making takes is released with the sandbox: the sto
     vmm: { stop: async () => void steps.push('the machine ends') },
     ledger: { releaseAll: async () => void steps.push('all is released') },
     share: { idMap: undefined, removeContainer: nothing },
-    disks: { release: nothing },
+    disks: { areWritten: false, release: nothing },
     cpus: { place: nothing, forget: nothing },
     sizer: { demand: () => made.promise, forget: nothing },
   }
@@ -95,6 +95,35 @@ test('what a container in the making takes is released with the sandbox: the sto
   await stop
   expect(await container).toBe('the connection is gone')
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'its end is known', 'all is released'])
+})
+
+test.each([
+  ['no disk that outlives it', false, 5000],
+  ['such a disk, which it may have to write back', true, 60_000],
+])('how long a guest may take to end that has %s', async (_what, areWritten, expected) => {
+  const limits: (number | undefined)[] = []
+  const destroySandbox = async (_request: object, { timeoutMs }: { timeoutMs?: number }) =>
+    void limits.push(timeoutMs)
+  const parts = {
+    ...{
+      id: 'pod',
+      agentFacts: facts,
+      log: silentLogger,
+      network: {},
+      paths: { runDir: '/absent', stateDir },
+    },
+    config: { hypervisor: {}, runtime: {} },
+    agent: { agent: { destroySandbox }, health: { check: () => never }, close: () => {} },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    ...{
+      vmmProcess: { pid: 7 },
+      vmm: { stop: nothing },
+      ledger: { releaseAll: nothing },
+      disks: { areWritten },
+    },
+  }
+  await new Sandbox(parts as unknown as SandboxParts).stop()
+  expect(limits).toEqual([expected])
 })
 
 test.each([

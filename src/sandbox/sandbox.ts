@@ -13,8 +13,13 @@ import { type OomWatch, watchOom } from './guest/oom.ts'
 import { removeState } from './records/state-dir.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
 
-/** How long the guest may take to end its processes and write back what it holds, milliseconds. */
+/** How long the guest may take to end its processes and leave its share, milliseconds. */
 const farewellMs = 5000
+/**
+ * And to write back what it holds of disks that outlive it: as long as any other call. It may hold a fifth of its memory, which
+ * is gone with the machine.
+ */
+const writeBackMs = 60_000
 /** How long a container that was being made may take to fail once its machine is gone, milliseconds. */
 const makingMs = 10_000
 
@@ -132,14 +137,18 @@ export class Sandbox {
   }
 
   async #stop(): Promise<void> {
-    const { agent, end, vmm, ledger, paths, log } = this.#parts
+    const { agent, disks, end, vmm, ledger, paths, log } = this.#parts
     // From here on it does not count as a running sandbox, and an audit misses no process of it.
     forgetPostures(paths.stateDir)
     // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot.
     if (!end.isLost && !this.#isSaved) {
+      const { areWritten } = disks
       await agent.agent
-        .destroySandbox({}, { timeoutMs: farewellMs })
-        .catch((error) => log.debug('no farewell from the guest', { error }))
+        .destroySandbox({}, { timeoutMs: areWritten ? writeBackMs : farewellMs })
+        .catch((error) => {
+          if (areWritten) log.warn('the guest has perhaps not written back all of its disks', { error })
+          else log.debug('no farewell from the guest', { error })
+        })
     }
     agent.close()
     await vmm.stop()

@@ -29,7 +29,8 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
   Checkpoint: undefined,
   Exec: 60_000,
   Update: 60_000,
-  Delete: 60_000,
+  // A guest may take a minute to write back its disks.
+  Delete: 120_000,
   // The life of a process has no bound; the end of the connection ends the call.
   Wait: undefined,
 }
@@ -163,7 +164,7 @@ export class TaskClient {
     await this.#ask('CloseIO', this.#calls.closeIO({ id: this.#id, execId, stdin: true }))
   }
 
-  /** Forgets a process that has ended, and with the main process the container. Within 60 s. */
+  /** Forgets a process that has ended, and with the main process the container. Within 120 s. */
   delete(execId = ''): Promise<DeleteResponse> {
     return this.#ask('Delete', this.#calls.delete({ id: this.#id, execId }))
   }

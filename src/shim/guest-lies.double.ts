@@ -115,6 +115,7 @@ const stop: Use = async (agent) => {
     ...{ id: 's', log: silentLogger, config: { hypervisor: {} }, agent: connection },
     ...{ paths: { stateDir, runDir: '/absent' }, ledger: { releaseAll: nothing } },
     ...{ vmm: { ended: never, consoleTail: () => '', stop: nothing }, share: { exited: never } },
+    disks: { areWritten: false },
     end: new MachineEnd({ id: 's', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
   }
   await new Sandbox(parts as unknown as SandboxParts).stop()

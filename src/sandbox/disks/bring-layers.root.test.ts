@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
+import type { HostDisk } from '../../devices/host-disk.ts'
 import { Ledger } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
+import type { DiskUse } from '../storage/disks.ts'
 import { bringLayers, guestPlaces, type LayerTools, removeScratchDisk } from './bring-layers.ts'
 import { emptyDirDiskResource, imageName } from './empty-dir-image.ts'
 import { modulesOf } from './layer-verity.ts'
@@ -10,7 +11,7 @@ import { type LayeredRootfs, layeredRootfs } from './layered-rootfs.ts'
 
 let dir: string
 let ledger: Ledger
-let attached: { name: string; access: DiskAccess }[]
+let attached: { name: string; access: DiskUse }[]
 beforeEach(() => {
   dir = mkdtempSync('/var/tmp/kata-ts-layers-')
   ledger = new Ledger(`${dir}/ledger`, [emptyDirDiskResource], silentLogger)
@@ -26,7 +27,7 @@ const tools = (disableBlockDeviceUse = false): LayerTools => ({
   hypervisor: { disableBlockDeviceUse, blockDeviceCacheSet: false, blockDeviceCacheDirect: false },
   stateDir: dir,
   disks: {
-    async attach(_container: string, { name }: HostDisk, access: DiskAccess) {
+    async attach(_container: string, { name }: HostDisk, access: DiskUse) {
       attached.push({ name: name.replace(`${dir}/`, ''), access })
       return { id: 'x', address: { driver: 'scsi', address: `0:${attached.length}` }, isNew: true }
     },
@@ -125,7 +126,7 @@ test('an upper directory of the host has a sparse disk until the container is go
   expect(readdirSync(`${dir}/fs`)).toEqual([imageName('web')])
   const { mode, size, blocks } = statSync(`${dir}/fs/${imageName('web')}`)
   expect([mode & 0o7777, blocks * 512 < size]).toEqual([0o600, true])
-  expect(attached.at(-1)).toEqual({ name: `fs/${imageName('web')}`, access: rw! })
+  expect(attached.at(-1)).toEqual({ name: `fs/${imageName('web')}`, access: { ...rw!, isScratch: true } })
   for (let times = 0; times < 2; times++) await removeScratchDisk(ledger, 'web')
   expect([readdirSync(`${dir}/fs`), ledger.held]).toEqual([[], []])
 })

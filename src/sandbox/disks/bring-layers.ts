@@ -113,7 +113,8 @@ async function scratchDisk(tools: LayerTools, container: string, directory: stri
     makeEmptyDirImage(path, { directory, bytes: diskBytes(directory, 0), scratch: stateDir }),
   )
   using disk = findDiskAt(path, { kind: 'file' }, container)
-  const { address } = await disks.attach(container, disk, { readonly: false, direct: isDirect(hypervisor) })
+  const use = { readonly: false, direct: isDirect(hypervisor), isScratch: true }
+  const { address } = await disks.attach(container, disk, use)
   const { upper } = guestPlaces(container).scratch
   return {
     ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },

@@ -69,7 +69,7 @@ test('two containers get one disk, with a directory of the volume’s owner and 
     guestPath: `${mountPoint}/files`,
   })
   expect(two).toEqual(one)
-  const access = { readonly: false, direct: false }
+  const access = { readonly: false, direct: false, isScratch: true }
   expect(attached).toEqual([{ user: `emptyDir ${volume}`, disk: image(), access }])
   const { size, mode, blocks } = statSync(image())
   expect([size, mode & 0o7777, blocks * 512 < size / 4]).toEqual([8 << 20, 0o600, true])

@@ -93,7 +93,8 @@ export class EmptyDirs {
     )
     using disk = findDiskAt(path, { kind: 'file' }, sandboxId)
     // No container is its user, so that it stays as long as the machine.
-    const { address } = await disks.attach(`emptyDir ${directory}`, disk, { readonly: false, direct: false })
+    const use = { readonly: false, direct: false, isScratch: true }
+    const { address } = await disks.attach(`emptyDir ${directory}`, disk, use)
     return {
       ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
       ...{ options: [...freshExt4, 'discard'], mountPoint: `${guestVolumes}/${basename(directory)}` },

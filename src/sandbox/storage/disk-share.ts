@@ -78,7 +78,8 @@ class DiskShare implements Share {
     const image = this.#image(container)
     await makeRootfsDisk(ledger, { container, mounts, stateDir: paths.stateDir, image })
     using disk = findDiskAt(image, { kind: 'file' }, container)
-    const { address } = await disks.attach(container, disk, { readonly: false, direct: false })
+    const use = { readonly: false, direct: false, isScratch: true }
+    const { address } = await disks.attach(container, disk, use)
     const { driver } = address
     const storage = {
       driver,

@@ -57,6 +57,17 @@ const disk = (key: string, bytes = 4096): HostDisk => ({
   [Symbol.dispose]() {},
 })
 
+test('what the guest has not written yet counts for disks that outlive the machine', async () => {
+  await disks.attach('c', disk('layer'), ro)
+  await disks.attach('c', disk('scratch'), { ...rw, isScratch: true })
+  expect(disks.areWritten).toBe(false)
+  expect([...machine.values()].map((plugged) => 'isScratch' in plugged)).toEqual([false, false])
+  await disks.attach('d', disk('volume'), rw)
+  expect(disks.areWritten).toBe(true)
+  await disks.detach('d')
+  expect(disks.areWritten).toBe(false)
+})
+
 describe('a disk', () => {
   test('is plugged in once for several containers, and goes with the last', async () => {
     const first = await disks.attach('a', disk('sdb'), rw)

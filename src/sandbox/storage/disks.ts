@@ -33,8 +33,15 @@ export interface PluggedDisk {
   readonly address: DiskAddress
 }
 
+/** How a container uses a disk. */
+export interface DiskUse extends DiskAccess {
+  /** Its content goes with the container or the machine, so that nobody needs what the guest has not written yet. Default false. */
+  readonly isScratch?: boolean
+}
+
 interface Plugged extends PluggedDisk {
   readonly key: string
+  readonly isScratch: boolean
   readonly users: Set<string>
   /** The size that was last asked for; at first what the disk had. */
   bytes: number
@@ -72,14 +79,20 @@ export class Disks {
     return [...this.#plugged]
   }
 
+  /** Whether the guest may hold writes to one that outlives it. */
+  get areWritten(): boolean {
+    return [...this.#plugged].some(({ readonly, isScratch }) => !readonly && !isScratch)
+  }
+
   /**
    * Attaches the disk to a container. A writable attachment is reused for a read-only request.
    *
    * @throws KataError of opening it, DEVICE_PLUG_FAILED with the VMM's reason.
    */
-  attach(container: string, disk: HostDisk, access: DiskAccess): Promise<AttachedDisk> {
+  attach(container: string, disk: HostDisk, use: DiskUse): Promise<AttachedDisk> {
     return this.#alone(async () => {
       const { key } = disk
+      const { isScratch = false, ...access } = use
       const { readonly } = access
       const known = [...this.#plugged].find((other) => other.key === key && (readonly || !other.readonly))
       if (known !== undefined) {
@@ -89,7 +102,8 @@ export class Disks {
       const id = `disk${++this.#count}`
       const address = await this.#plug(id, container, disk, access)
       const bytes = disk.size()
-      this.#plugged.add({ id, name: disk.name, key, readonly, address, users: new Set([container]), bytes })
+      const users = new Set([container])
+      this.#plugged.add({ id, name: disk.name, key, readonly, isScratch, address, users, bytes })
       return { id, address, isNew: true }
     })
   }

@@ -13,8 +13,8 @@ import { splitMountOptions } from './mount-options.ts'
 import { openVerified, type VerifiedDisk } from './verified-disk.ts'
 import { takeVerity } from './verity-table.ts'
 
-/** How long a file system may take to write back and go. */
-const unmountMilliseconds = 30_000
+/** How long a file system may take to write back and go: the host waits for a minute, and the disk is taken away then. */
+const unmountMilliseconds = 55_000
 
 export interface MountedDisk extends BlockDevice {
   /** What stands between the disk and its file system. */
