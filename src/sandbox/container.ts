@@ -6,7 +6,7 @@ import { asDiskError } from '../agent/disk-error.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
-import type { OciResources } from '../oci/resources.ts'
+import type { OciCpu, OciResources } from '../oci/resources.ts'
 import type { OciConsoleSize, OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
@@ -14,6 +14,7 @@ import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './guest/agent-process.ts'
 import { requirePidsLimit } from './guest/agent-support.ts'
 import type { GuestProcess, TerminalSize } from './guest/guest-process.ts'
+import { defaultPeriod } from './size/sizing.ts'
 
 /**
  * Makes the container in the guest, its init stopped before it runs.
@@ -123,7 +124,7 @@ export class Container {
     this.#resources = merged
     await this.#agent.updateContainer({
       containerId: this.#guestId,
-      resources: toAgentResources(withoutHostNumbers(resources)),
+      resources: toAgentResources(changesForGuest(resources, merged)),
     })
     await requirePidsLimit(
       BigInt(resources.pids?.limit ?? 0),
@@ -166,11 +167,29 @@ function mergeResources(before: OciResources, changes: OciResources): OciResourc
   return {
     ...before,
     ...changes,
-    ...(cpu && { cpu: { ...before.cpu, ...cpu } }),
+    ...(cpu && { cpu: mergeCpu(before.cpu, cpu) }),
     ...(memory && { memory: { ...before.memory, ...memory } }),
     ...(pids && { pids: { ...before.pids, ...pids } }),
     ...(blockIO && { blockIO: { ...before.blockIO, ...blockIO } }),
     ...(network && { network: { ...before.network, ...network } }),
     ...(unified && { unified: { ...before.unified, ...unified } }),
   }
+}
+
+/** Zero stands for a quota or period that is not given, as with runc. */
+function mergeCpu(before: OciCpu = {}, changes: OciCpu): OciCpu {
+  const quota = changes.quota || before.quota
+  const period = changes.period || before.period
+  return { ...before, ...changes, ...(quota && { quota }), ...(period && { period }) }
+}
+
+/**
+ * Rules of devices stay as they were made: these have the host's numbers, and clients send them along with every change. Quota and period
+ * go together: cgroup v2 has one file for both, and crun would write its default for the one that is missing, "no limit" for the quota.
+ */
+function changesForGuest(changes: OciResources, { cpu: merged }: OciResources): OciResources {
+  const { devices: _hostRules, ...limits } = withoutHostNumbers(changes)
+  if (!changes.cpu?.quota && !changes.cpu?.period) return limits
+  const { quota, period = defaultPeriod } = merged ?? {}
+  return { ...limits, cpu: { ...limits.cpu, ...(quota && { quota }), period } }
 }

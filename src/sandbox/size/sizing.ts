@@ -27,7 +27,7 @@ const mebibyte = 1024 * 1024
 /** A machine's memory is whole huge pages, so that it can be made of them. */
 const hugePageMiB = 2
 /** Microseconds: the kernel's period where a quota comes without one. */
-const defaultPeriod = 100_000
+export const defaultPeriod = 100_000
 const nothing: Demand = { vcpus: 0, memoryBytes: 0 }
 
 /** The demand of these limits. A value that means "no limit" adds nothing. */

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'bun:test'
+import type { OciResources } from '../oci/resources.ts'
+import type { LinuxResources } from '../protocol/generated/oci.ts'
+import { Container } from './container.ts'
+
+/** A container with these limits, what its guest was told of changes, and what its machine was sized for. */
+function containerWith(resources: OciResources) {
+  const told: LinuxResources[] = []
+  const sized: OciResources[] = []
+  const agent = {
+    updateContainer: async (request: { resources: LinuxResources }) => void told.push(request.resources),
+  }
+  const surroundings = {
+    ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources },
+    resize: async (merged: OciResources) => void sized.push(merged),
+  }
+  return { container: new Container('c', agent as never, surroundings as never), told, sized }
+}
+
+describe('a change of limits', () => {
+  test.each<[string, OciResources['cpu'], OciResources['cpu'], object]>([
+    [
+      'of the quota keeps the period',
+      { quota: 25_000, period: 50_000 },
+      { quota: 50_000 },
+      [50_000n, 50_000n],
+    ],
+    [
+      'of the period keeps the quota',
+      { quota: 25_000, period: 50_000 },
+      { period: 100_000 },
+      [25_000n, 100_000n],
+    ],
+    [
+      'with a zero for what stays',
+      { quota: 25_000, period: 50_000 },
+      { quota: 0, period: 100_000 },
+      [25_000n, 100_000n],
+    ],
+    ['that lifts the quota names a period', {}, { quota: -1 }, [-1n, 100_000n]],
+    ['of the period alone sets no quota', {}, { period: 50_000 }, [0n, 50_000n]],
+    ['of shares touches neither', { quota: 25_000, period: 50_000 }, { shares: 7 }, [0n, 0n]],
+  ])('%s', async (_what, before, changes, expected) => {
+    const { container, told } = containerWith({ cpu: before! })
+    await container.update({ cpu: changes! })
+    expect([told[0]?.cpu?.quota, told[0]?.cpu?.period]).toEqual(expected as never)
+  })
+
+  test('the machine is sized for what is in force', async () => {
+    const { container, sized } = containerWith({ cpu: { quota: 25_000, period: 50_000 } })
+    await container.update({ cpu: { quota: 0, period: 100_000, shares: 7 } })
+    expect(sized).toEqual([{ cpu: { quota: 25_000, period: 100_000, shares: 7 } }])
+  })
+
+  test('rules of devices stay those of the guest: what clients send along has numbers of the host', async () => {
+    const rule = { allow: true, type: 'b', major: 8, minor: 16, access: 'rwm' }
+    const { container, told } = containerWith({ devices: [rule] })
+    await container.update({ devices: [{ allow: false, access: 'rwm' }, rule], memory: { limit: 1 << 20 } })
+    expect(told[0]).toMatchObject({ devices: [], memory: { limit: 1_048_576n } })
+  })
+})
