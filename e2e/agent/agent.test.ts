@@ -136,6 +136,13 @@ describe('processes', () => {
     await guest.agent.readStdout({ containerId: 'polite', len: 100 })
     await guest.agent.signalProcess({ containerId: 'polite', signal: 15 })
     expect((await finish(guest, 'polite')).status).toBe(7)
+    await createContainer(guest, 'busy', {
+      args: ['sh', '-c', 'trap "" TERM; echo ready; sleep 1; exit 8'],
+    })
+    await guest.agent.startContainer({ containerId: 'busy' })
+    await guest.agent.readStdout({ containerId: 'busy', len: 100 })
+    await guest.agent.signalProcess({ containerId: 'busy', signal: 15 })
+    expect((await finish(guest, 'busy')).status).toBe(8)
   })
 
   test('everybody who waits gets the code; the answer is the end of the process, its output included', async () => {

@@ -22,7 +22,7 @@ import type { OomEvents, OomWatch } from './oom.ts'
 import {
   type ContainerProcess,
   closeStdio,
-  handlesSignal,
+  processLosesSignal,
   signalProcess,
   signals,
   trackProcess,
@@ -169,8 +169,8 @@ export class Container {
   }
 
   /**
-   * SIGKILL without an exec id goes to every process. SIGTERM to an init that does not handle it would do nothing,
-   * as the kernel protects the init of a pid namespace: it becomes SIGKILL.
+   * SIGKILL without an exec id goes to every process. SIGTERM to an init that the kernel keeps it from becomes SIGKILL; one that ignores it
+   * goes on, and in a pid namespace of others it ends the process as anywhere.
    */
   signal(execId: string, signal: number): void {
     if (execId === '' && signal === signals.kill) {
@@ -178,7 +178,7 @@ export class Container {
       return
     }
     const process = this.process(execId)
-    const deaf = process === this.init && signal === signals.term && !handlesSignal(process.pid, signal)
+    const deaf = process === this.init && signal === signals.term && processLosesSignal(process.pid, signal)
     signalProcess(process, deaf ? signals.kill : signal)
   }
 

@@ -3,6 +3,7 @@ import { kill } from 'syscalls'
 import { unavailable } from '../errors.ts'
 import { errnoName, readIfThere } from '../system/files.ts'
 import type { StartedProcess } from './crun.ts'
+import { losesSignal } from './lost-signal.ts'
 import type { ProcessStdio } from './stdio.ts'
 
 export const signals = { kill: 9, term: 15 } as const
@@ -39,21 +40,10 @@ export function signalProcess(process: ContainerProcess, signal: number): void {
   }
 }
 
-const SYS_rt_sigtimedwait = '128 '
-
-/**
- * Whether the process does something about `signal`: it has a handler (SigCgt of proc_pid_status(5)), or keeps it for a signalfd (SigBlk), or
- * waits by sigwaitinfo(2), as inits do. In that call the kernel shows nothing as blocked.
- */
-export function handlesSignal(pid: number, signal: number): boolean {
-  const status = readIfThere(`/proc/${pid}/status`) ?? ''
-  const masks = [...status.matchAll(/^Sig(?:Cgt|Blk):\s*([0-9a-f]+)$/gm)].map(([, mask]) =>
-    BigInt(`0x${mask}`),
-  )
-  return (
-    masks.some((mask) => ((mask >> BigInt(signal - 1)) & 1n) === 1n) ||
-    readIfThere(`/proc/${pid}/syscall`)?.startsWith(SYS_rt_sigtimedwait) === true
-  )
+/** {@link losesSignal} of a process; one that is gone loses none. */
+export function processLosesSignal(pid: number, signal: number): boolean {
+  const status = readIfThere(`/proc/${pid}/status`)
+  return status !== undefined && losesSignal(status, readIfThere(`/proc/${pid}/syscall`), signal)
 }
 
 /** Releases what the agent holds for a process. */
