@@ -145,6 +145,13 @@ describe('processes', () => {
     expect((await finish(guest, 'busy')).status).toBe(8)
   })
 
+  test('a container that is removed while it is being made is gone once it was made', async () => {
+    const made = createContainer(guest, 'given-up', { args: ['sleep', '1000'] })
+    await guest.agent.removeContainer({ containerId: 'given-up' })
+    await made
+    expect(await status(guest.agent.statsContainer({ containerId: 'given-up' }))).toContain('no container')
+  })
+
   test('everybody who waits gets the code; the answer is the end of the process, its output included', async () => {
     await createContainer(guest, 'waiters', { args: ['sh', '-c', 'echo unread; exit 3'] })
     const waits = [1, 2, 3].map(() => guest.agent.waitProcess({ containerId: 'waiters' }))

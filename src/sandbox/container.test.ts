@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { OciResources } from '../oci/resources.ts'
-import type { LinuxResources } from '../protocol/generated/oci.ts'
-import { Container } from './container.ts'
+import { type LinuxResources, Spec } from '../protocol/generated/oci.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import { Container, createInGuest } from './container.ts'
 
 /** A container with these limits, what its guest was told of changes, and what its machine was sized for. */
 function containerWith(resources: OciResources) {
@@ -57,5 +58,28 @@ describe('a change of limits', () => {
     const { container, told } = containerWith({ devices: [rule] })
     await container.update({ devices: [{ allow: false, access: 'rwm' }, rule], memory: { limit: 1 << 20 } })
     expect(told[0]).toMatchObject({ devices: [], memory: { limit: 1_048_576n } })
+  })
+})
+
+describe('a container that its guest does not make', () => {
+  const failing = async (failure: unknown) => {
+    const removed: string[] = []
+    const agent = {
+      createContainer: () => Promise.reject(failure),
+      removeContainer: async ({ containerId }: { containerId: string }) => void removed.push(containerId),
+    }
+    const request = { containerId: 'c', oci: Spec.fromPartial({}) }
+    const limits = { timeoutMs: 1000, facts: { name: 'kata-ts' } }
+    await expect(createInGuest(agent as never, request, limits as never)).rejects.toBe(failure as never)
+    return removed
+  }
+
+  test('in time is removed there before the host takes back what it had: the guest may be at it still', async () => {
+    expect(await failing(new TtrpcError('deadline_exceeded', 'no answer in time'))).toEqual(['c'])
+  })
+
+  test('for a reason that it tells has left nothing there', async () => {
+    expect(await failing(new TtrpcError('internal', 'crun says no', { isAnswer: true }))).toEqual([])
+    expect(await failing(new Error('the connection is lost'))).toEqual([])
   })
 })

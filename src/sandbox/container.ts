@@ -27,14 +27,17 @@ export async function createInGuest(
   { timeoutMs, facts }: { timeoutMs: number; facts: AgentFacts },
 ): Promise<void> {
   const { containerId, oci } = request
-  await agent.createContainer(request, { timeoutMs }).catch((error) => {
+  // The first error matters more than what the removal leaves.
+  const discard = () => agent.removeContainer({ containerId, timeout: 0 }).catch(() => {})
+  await agent.createContainer(request, { timeoutMs }).catch(async (error) => {
+    // A guest that has not answered in time may be at it still, on disks that the host takes back next.
+    if (error instanceof TtrpcError && !error.isAnswer) await discard()
     throw asCommandError(asDiskError(error, containerId), oci.process?.args)
   })
   try {
     await requirePidsLimit(oci.linux?.resources?.pids?.limit, containerId, facts, agent)
   } catch (error) {
-    // The first error matters more than what the removal leaves.
-    await agent.removeContainer({ containerId, timeout: 0 }).catch(() => {})
+    await discard()
     throw error
   }
 }

@@ -25,7 +25,7 @@ const longestHostname = 64
 export class Sandbox {
   readonly #tools: ContainerTools
   readonly #containers = new Map<string, Container>()
-  readonly #creating = new Set<string>()
+  readonly #creating = new Map<string, Promise<void>>()
   readonly #storages: MountedStorage[] = []
   #created = false
 
@@ -74,15 +74,20 @@ export class Sandbox {
     if (!this.#created) throw precondition('there is no sandbox yet')
     checkId(id)
     if (this.#containers.has(id) || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
-    this.#creating.add(id)
+    const creating = this.#make(request)
+    this.#creating.set(id, creating)
     try {
-      const shared = { ...sharedNamespaces(), ...this.#pidNamespace(request) }
-      const container = await Container.create(request, shared, this.#tools)
-      this.#containers.set(id, container)
-      keepNamespaces(container.init.pid)
+      await creating
     } finally {
       this.#creating.delete(id)
     }
+  }
+
+  async #make(request: CreateContainerRequest): Promise<void> {
+    const shared = { ...sharedNamespaces(), ...this.#pidNamespace(request) }
+    const container = await Container.create(request, shared, this.#tools)
+    this.#containers.set(request.containerId, container)
+    keepNamespaces(container.init.pid)
   }
 
   /**
@@ -106,8 +111,13 @@ export class Sandbox {
     return container
   }
 
-  /** @throws TtrpcError DEADLINE_EXCEEDED when it does not end in time; `seconds` 0 waits for ever. */
+  /**
+   * Waits for one that is being made: its host has given up waiting for that, and wants nothing to be left of it.
+   *
+   * @throws TtrpcError DEADLINE_EXCEEDED when it does not end in time; `seconds` 0 waits for ever.
+   */
   async removeContainer(id: string, seconds: number): Promise<void> {
+    await this.#creating.get(id)?.catch(() => {})
     const container = this.container(id)
     const removed = container.remove()
     if (seconds === 0) await removed
