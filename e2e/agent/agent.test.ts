@@ -360,6 +360,15 @@ describe('streams', () => {
     const { stdout, stderr, status: code } = await finish(guest, 'tty')
     expect(stdout).toContain('40 111')
     expect({ stderr, code }).toEqual({ stderr: '', code: 9 })
+    await createContainer(guest, 'leaves', {
+      args: ['sh', '-c', 'echo out; exec sleep 1000 </dev/null >/dev/null 2>&1'],
+      terminal: true,
+    })
+    await guest.agent.startContainer({ containerId: 'leaves' })
+    while ((await guest.agent.readStdout({ containerId: 'leaves', len: 100 })).data.length > 0);
+    await guest.agent.ttyWinResize({ containerId: 'leaves', row: 40, column: 111 })
+    await guest.agent.signalProcess({ containerId: 'leaves', signal: 9 })
+    expect((await finish(guest, 'leaves')).status).toBe(137)
     await createContainer(guest, 'notty', { args: ['sleep', '1000'] })
     const resize = guest.agent.ttyWinResize({ containerId: 'notty', row: 1, column: 1 })
     expect(await status(resize)).toBe('unavailable: no tty')

@@ -64,12 +64,14 @@ export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
       if (connection !== null) close(connection)
       stop()
       if (master === null) throw new Error('crun sent no terminal')
+      // A descriptor of its own, so that waiting for room and waiting for output do not get into each other's way.
+      const input = dup(master)
       return {
-        // A descriptor of its own, so that waiting for room and waiting for output do not get into each other's way.
-        stdin: createInputStream(loop, dup(master)),
+        stdin: createInputStream(loop, input),
         stdout: createOutputStream(loop, master, 'terminal'),
         stderr: undefined,
-        terminal: master,
+        // That of the output goes when no process has the terminal open any more, and its number to the next stream.
+        terminal: input,
       }
     },
     abandon: stop,
