@@ -14,7 +14,14 @@ const response = StatsContainerResponse.fromPartial({
     memoryStats: {
       usage: { usage: 4096n, limit: 8192n, maxUsage: 5000n, failcnt: 6n },
       swapUsage: { usage: 100n, limit: 200n },
-      stats: { anon: 77n, file: 55n, pgfault: 3n, inactive_file: 44n },
+      stats: {
+        anon: 77n,
+        file: 55n,
+        pgfault: 3n,
+        inactive_file: 44n,
+        'events.oom': 5n,
+        'events.oom_kill': 4n,
+      },
     },
     pidsStats: { current: 2n, limit: 10n },
     blkioStats: {
@@ -46,7 +53,7 @@ describe('on a host with cgroup v2', () => {
       anon: 77n,
       pgfault: 3n,
     })
-    expect(metrics.memoryEvents?.max).toBe(6n)
+    expect(metrics.memoryEvents).toEqual({ low: 0n, high: 0n, max: 6n, oom: 5n, oomKill: 4n })
     expect(metrics.pids).toEqual({ current: 2n, limit: 10n })
     expect(metrics.io?.usage).toEqual([{ ...disk, rbytes: 1024n, wbytes: 2048n, rios: 2n, wios: 0n }])
   })

@@ -21,7 +21,7 @@ export function metricsV2({ cgroupStats }: StatsContainerResponse): Any {
     ...(cpuStats?.cpuUsage && { cpu: cpu(cpuStats.cpuUsage, cpuStats.throttlingData) }),
     ...(memoryStats?.usage && {
       memory: memory(memoryStats.usage, memoryStats),
-      memoryEvents: { max: memoryStats.usage.failcnt },
+      memoryEvents: memoryEvents(memoryStats.usage, memoryStats.stats),
     }),
     ...(blkioStats && { io: { usage: ioEntries(blkioStats) } }),
   })
@@ -65,6 +65,17 @@ function memory(usage: MemoryData, { swapUsage, stats }: MemoryStats) {
     unevictable: stats.unevictable ?? 0n,
     pgfault: stats.pgfault ?? 0n,
     pgmajfault: stats.pgmajfault ?? 0n,
+  }
+}
+
+/** Our agent has them beside the figures of memory.stat; Kata's tells only how often the limit was met. */
+function memoryEvents({ failcnt }: MemoryData, stats: MemoryStats['stats']) {
+  return {
+    low: stats['events.low'] ?? 0n,
+    high: stats['events.high'] ?? 0n,
+    max: failcnt,
+    oom: stats['events.oom'] ?? 0n,
+    oomKill: stats['events.oom_kill'] ?? 0n,
   }
 }
 
