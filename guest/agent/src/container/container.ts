@@ -10,6 +10,7 @@ import { alreadyExists, invalid, notFound, precondition, unimplemented } from '.
 import type { PodVolumes } from '../storage/pod-volumes.ts'
 import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
+import { everyStep } from '../system/every-step.ts'
 import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
 import { setSysctls } from '../system/sysctl.ts'
@@ -123,12 +124,14 @@ export class Container {
     } catch (error) {
       // crun has removed the container's own cgroup by now.
       const kills = oomKills(allContainers) - killsBefore
-      await discard(cgroupOf(id), tools.crun, id)
-      for (const { watch } of mounted) watch?.stop()
       // Why it failed matters more than what stays in use.
-      await tools.sources.leave(id).catch(() => {})
-      for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
-      removeTree(bundle)
+      await everyStep([
+        () => discard(cgroupOf(id), tools.crun, id),
+        () => stopWatching(mounted),
+        () => tools.sources.leave(id),
+        ...mounted.reverse().map((storage) => () => unmountStorage(storage)),
+        () => removeTree(bundle),
+      ]).catch(() => {})
       throw explainByMemory(error, oci.linux?.resources, kills)
     }
   }
@@ -214,7 +217,7 @@ export class Container {
 
   /** Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. */
   async leaveDisks(): Promise<void> {
-    this.#stopWatching()
+    stopWatching(this.#storages)
     for (const storage of [...this.#storages].reverse())
       if (storage.disk !== undefined || storage.isOverlay) await unmountStorage(storage)
   }
@@ -224,15 +227,13 @@ export class Container {
     await this.init.ended
     this.#oomWatch.stop()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
-    await discard(this.cgroup, this.#tools.crun, this.id)
-    this.#stopWatching()
-    await this.#tools.sources.leave(this.id)
-    for (const storage of [...this.#storages].reverse()) await unmountStorage(storage)
-    removeTree(this.bundle)
-  }
-
-  #stopWatching(): void {
-    for (const { watch } of this.#storages) watch?.stop()
+    await everyStep([
+      () => discard(this.cgroup, this.#tools.crun, this.id),
+      () => stopWatching(this.#storages),
+      () => this.#tools.sources.leave(this.id),
+      ...[...this.#storages].reverse().map((storage) => () => unmountStorage(storage)),
+      () => removeTree(this.bundle),
+    ])
   }
 
   get bundle(): string {
@@ -259,6 +260,10 @@ function refusePidNamespace({ linux }: Spec): void {
 
 function shownDisk({ disk }: MountedStorage): ShownDisk[] {
   return disk?.shown === undefined ? [] : [{ ...disk, access: disk.shown }]
+}
+
+function stopWatching(storages: readonly MountedStorage[]): void {
+  for (const { watch } of storages) watch?.stop()
 }
 
 /** Removes what the kernel and crun know of a container whose init has ended, or of one that did not come to be. */

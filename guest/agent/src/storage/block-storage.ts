@@ -6,7 +6,7 @@ import { mountFlags } from '../boot/flags.ts'
 import { type BlockDevice, blockDrivers, findBlockDevice } from '../devices/block-device.ts'
 import { loadModuleNamed } from '../devices/modules.ts'
 import { deadline, describe, diskUnmountable, invalid } from '../errors.ts'
-import { errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
+import { detach, errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
@@ -55,8 +55,16 @@ export async function mountDisk(storage: Storage): Promise<MountedDisk> {
     verified?.release()
     throw verified === undefined ? error : unverifiable(error)
   }
-  if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
-  return { ...disk, others: nodes, ...(verified && { verified }) }
+  const mounted = { ...disk, others: nodes, ...(verified && { verified }) }
+  try {
+    if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
+  } catch (error) {
+    // The host takes the disk back: a mount that stayed would pass for one of the next disk of this name.
+    detach(mountPoint)
+    await letGo(mounted).catch(() => {})
+    throw error
+  }
+  return mounted
 }
 
 /** A block whose hash is another one cannot be read; the kernel tells no more than that. */
