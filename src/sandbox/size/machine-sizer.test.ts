@@ -13,6 +13,7 @@ function stage({
   shrinks = true,
   isStatic = false,
   memoryBlockMiB = 128,
+  failures = 0,
 } = {}) {
   const asked: MachineSize[] = []
   const allowed: number[] = []
@@ -36,7 +37,10 @@ function stage({
       },
     },
     agent: {
-      onlineCPUMem: async (request: object) => void online.push(request),
+      onlineCPUMem: async (request: object) => {
+        online.push(request)
+        if (failures-- > 0) throw new Error('1 of 2 processors came online')
+      },
     } as unknown as MachineSizerParts['agent'],
     boot: now,
     memoryBlockMiB,
@@ -54,6 +58,16 @@ test('a container makes the machine grow by whole memory blocks, and its end giv
   expect(online).toEqual([{ nbCpus: 2, wait: true, cpuOnly: false }])
   await sizer.forget('a')
   expect(sizer.size).toEqual({ vcpus: 1, memoryMiB: 256 })
+})
+
+test('what the guest did not take is asked for again, as the machine has it by now', async () => {
+  const { sizer, asked, online } = stage({ shrinks: false, failures: 1 })
+  await expect(sizer.demand('a', demand(1, 128))).rejects.toThrow('came online')
+  await sizer.demand('a', demand(1, 128))
+  expect(asked).toEqual([{ vcpus: 2, memoryMiB: 384 }])
+  expect(online.slice(1)).toEqual([{ nbCpus: 2, wait: false, cpuOnly: false }])
+  await sizer.demand('b', demand(0, 0))
+  expect(online).toHaveLength(2)
 })
 
 test('a container without limits, and one that fits, change nothing', async () => {

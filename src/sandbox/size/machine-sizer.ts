@@ -32,6 +32,8 @@ export class MachineSizer {
   readonly #parts: MachineSizerParts
   readonly #demands = new Map<string, Demand>()
   #size: MachineSize
+  /** Whether the guest may not use all of that: it failed to take what came. */
+  #isBehind = false
   readonly #alone = serially()
 
   constructor(parts: MachineSizerParts) {
@@ -77,6 +79,7 @@ export class MachineSizer {
     const { config, log } = this.#parts
     const needed = neededSize(config, this.#demands.values(), hostMemoryMiB())
     if (config.runtime.staticSandboxResourceMgmt) return
+    await this.#catchUp()
     let wanted = this.#next(needed)
     while (wanted !== undefined) {
       const before = this.#size
@@ -87,6 +90,13 @@ export class MachineSizer {
       // Further steps only while memory really comes.
       wanted = memoryMiB > before.memoryMiB ? this.#next(needed) : undefined
     }
+  }
+
+  /** Without this a later container would count on memory that is there and offline. */
+  async #catchUp(): Promise<void> {
+    if (!this.#isBehind) return
+    await this.#parts.agent.onlineCPUMem({ nbCpus: this.#size.vcpus, wait: false, cpuOnly: false })
+    this.#isBehind = false
   }
 
   /** The size to go to now, or undefined when the machine is as needed. */
@@ -108,7 +118,9 @@ export class MachineSizer {
     onResized()
     const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)
     const moreMemory = this.#size.memoryMiB > before.memoryMiB
-    if (newCpus > 0 || moreMemory)
-      await agent.onlineCPUMem({ nbCpus: newCpus, wait: newCpus > 0, cpuOnly: !moreMemory })
+    if (newCpus === 0 && !moreMemory) return
+    this.#isBehind = true
+    await agent.onlineCPUMem({ nbCpus: newCpus, wait: newCpus > 0, cpuOnly: !moreMemory })
+    this.#isBehind = false
   }
 }
