@@ -65,8 +65,8 @@ class DiskShare implements Share {
   readonly exited = new Promise<never>(() => {})
   readonly #parts: DiskShareParts
   readonly #copies = new Map<string, KeptCopy[]>()
-  /** Scratch directories of the pod, by their sources. */
-  readonly #scratch = new Map<string, string>()
+  /** Scratch directories of the pod, by their sources. Two containers may ask at once. */
+  readonly #scratch = new Map<string, Promise<string>>()
 
   constructor(parts: DiskShareParts) {
     this.#parts = parts
@@ -95,7 +95,7 @@ class DiskShare implements Share {
     const { source, destination } = bind
     // Root would read the files to copy them.
     if (bind.caller !== undefined) throw new KataError('SHARE_CALLER', { source, container: containerId })
-    if (howToCarry(bind, containerId) === 'scratch') return this.#makeScratch(source, containerId)
+    if (howToCarry(bind, containerId) === 'scratch') return this.#requireScratch(source, containerId)
     const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
     const { agent, log } = this.#parts
     const copy = await keepCopy(agent, { source, target, container: containerId }, (error) =>
@@ -112,13 +112,19 @@ class DiskShare implements Share {
   }
 
   /** The same directory in the guest for every container of the pod that asks for it. */
-  async #makeScratch(source: string, containerId: string): Promise<string> {
+  #requireScratch(source: string, containerId: string): Promise<string> {
     const known = this.#scratch.get(source)
     if (known !== undefined) return known
+    const made = this.#makeScratch(source, containerId)
+    this.#scratch.set(source, made)
+    made.catch(() => this.#scratch.delete(source))
+    return made
+  }
+
+  async #makeScratch(source: string, containerId: string): Promise<string> {
     const path = `${kataGuestSharedDir}/${bindEntryName(containerId, source)}`
     const { mode: fileMode, uid, gid } = statSync(source)
     await this.#parts.agent.copyFile({ path, fileMode, dirMode: 0o755, uid, gid, fileSize: 0n, offset: 0n })
-    this.#scratch.set(source, path)
     return path
   }
 
