@@ -145,6 +145,15 @@ describe('processes', () => {
     expect((await finish(guest, 'busy')).status).toBe(8)
   })
 
+  test('however many wait for processes, there is room for the calls that end them', async () => {
+    await createContainer(guest, 'awaited', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'awaited' })
+    const waits = Array.from({ length: 1500 }, () => guest.agent.waitProcess({ containerId: 'awaited' }))
+    await guest.agent.signalProcess({ containerId: 'awaited', signal: 9 })
+    expect(new Set((await Promise.all(waits)).map(({ status }) => status))).toEqual(new Set([137]))
+    await guest.agent.removeContainer({ containerId: 'awaited' })
+  })
+
   test('a container that is removed while it is being made is gone once it was made', async () => {
     const made = createContainer(guest, 'given-up', { args: ['sleep', '1000'] })
     await guest.agent.removeContainer({ containerId: 'given-up' })
