@@ -425,6 +425,15 @@ describe('exec', () => {
     expect((await finish(guest, 'main')).status).toBe(137)
   })
 
+  test('the longest id leaves room for the terminals of execs', async () => {
+    const id = 'l'.repeat(76)
+    await createContainer(guest, id, { args: ['sleep', '1000'], terminal: true })
+    await guest.agent.startContainer({ containerId: id })
+    await exec(guest, id, 'a', ['tty'], true)
+    expect((await outcome(guest, id, 'a')).stdout).toContain('/dev/pts/')
+    await guest.agent.removeContainer({ containerId: id })
+  })
+
   test('an ended process waits for its reader, and goes with the answer to its waiter; then its id is free', async () => {
     await createContainer(guest, 'ids', { args: ['sleep', '1000'] })
     await guest.agent.startContainer({ containerId: 'ids' })

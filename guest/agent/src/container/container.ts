@@ -119,7 +119,7 @@ export class Container {
       const context = { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices: everyDevice }
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
-      const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
+      const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
       return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)
     } catch (error) {
       // crun has removed the container's own cgroup by now.
@@ -154,7 +154,7 @@ export class Container {
     const file = this.#saveFile('process', processToJson(process))
     this.#starting.add(execId)
     try {
-      const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
+      const stdio = planStdio(this.#tools.loop, process, this.bundle, `tty${this.#files}`)
       const started = await this.#tools.crun.exec(this.id, file, stdio, process.oomScoreAdj)
       this.#added.set(execId, trackProcess(started))
     } finally {
@@ -273,6 +273,7 @@ async function discard(cgroup: Cgroup, crun: Crun, id: string): Promise<void> {
   crun.forget(id)
 }
 
+/** `name` is short: a socket's path has at most 107 bytes, and the id in it may have 76 (containerd's). */
 function planStdio(loop: Loop, process: Process, bundle: string, name: string) {
-  return process.terminal ? planTerminal(loop, `${bundle}/${name}.tty`) : planPipes(loop)
+  return process.terminal ? planTerminal(loop, `${bundle}/${name}`) : planPipes(loop)
 }
