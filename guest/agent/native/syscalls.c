@@ -437,6 +437,34 @@ FUNCTION(js_sync_file_systems) {
   return result(ctx, "fork", child);
 }
 
+/* syncFileSystem(path): the pid of a child that writes back the file system there, as it can take long; it exits with 0 or the errno. */
+FUNCTION(js_sync_file_system) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _exit(fd < 0 || syncfs(fd) < 0 ? errno : 0);
+  }
+  JSValue answer = result(ctx, "fork", child);
+  free_text(ctx, path);
+  return answer;
+}
+
+/* startMount(source, target, type, flags, data): the pid of a child that mounts, as a journal can take long; it exits with 0 or the errno. */
+FUNCTION(js_start_mount) {
+  const char *source = text(ctx, argv[0]), *target = text(ctx, argv[1]), *type = text(ctx, argv[2]), *data = text(ctx, argv[4]);
+  const unsigned long flags = long_integer(ctx, argv[3]);
+  JSValue answer = JS_EXCEPTION;
+  if (source && target && type && data) {
+    const pid_t child = fork();
+    if (child == 0) _exit(mount(source, target, type, flags, data) < 0 ? errno : 0);
+    answer = result(ctx, "fork", child);
+  }
+  free_text(ctx, source), free_text(ctx, target), free_text(ctx, type), free_text(ctx, data);
+  return answer;
+}
+
 /* --- the device mapper ----------------------------------------------------------------------------------- */
 
 #define MAPPER "/dev/mapper/control"
@@ -948,6 +976,8 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("fileSystem", 1, js_file_system),
     JS_CFUNC_DEF("growFileSystem", 3, js_grow_file_system),
     JS_CFUNC_DEF("syncFileSystems", 0, js_sync_file_systems),
+    JS_CFUNC_DEF("syncFileSystem", 1, js_sync_file_system),
+    JS_CFUNC_DEF("startMount", 5, js_start_mount),
     JS_CFUNC_DEF("mapDevice", 4, js_map_device),
     JS_CFUNC_DEF("unmapDevice", 1, js_unmap_device),
     JS_CFUNC_DEF("nameErrno", 1, js_name_errno),

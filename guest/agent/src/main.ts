@@ -22,7 +22,7 @@ import { agentServices } from './rpc/services.ts'
 import { Sandbox } from './sandbox.ts'
 import { PodVolumes } from './storage/pod-volumes.ts'
 import { SharedSources } from './storage/shared-sources.ts'
-import { mountStorage, resizeEphemeral, unmountStorage } from './storage/storage.ts'
+import { type MountedStorage, mountStorage, resizeEphemeral, unmountStorage } from './storage/storage.ts'
 import type { AgentOptions } from './system/command-line.ts'
 import { say, sayError } from './system/console.ts'
 import { makeDirectories } from './system/files.ts'
@@ -47,13 +47,13 @@ async function main(): Promise<void> {
   const reaper = createReaper(loop)
   const crun = createCrun(reaper, sealCrun({ inInitramfs }), crunDirectory)
   const volumes = new PodVolumes({
-    mount: mountStorage,
+    mount: (storage) => mountStorage(storage, reaper.exitOf),
     remount: resizeEphemeral,
-    unmount: unmountStorage,
+    unmount: (mounted: MountedStorage) => unmountStorage(mounted, reaper.exitOf),
   })
   const sources = new SharedSources(sharedDirectory)
   const passed = new PassedDevices()
-  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources, passed })
+  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources, passed, exitOf: reaper.exitOf })
   const served = agentServices({
     sandbox,
     oom,

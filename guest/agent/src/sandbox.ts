@@ -57,7 +57,7 @@ export class Sandbox {
     for (const { name, parameters } of early!) loadModuleNamed(name, parameters)
     for (const storage of storages)
       if (this.#tools.volumes.owns(storage)) await this.#tools.volumes.require(storage)
-      else this.#storages.push(await mountStorage(storage))
+      else this.#storages.push(await mountStorage(storage, this.#tools.exitOf))
     // From here on the archive of modules is there, if the host shares one.
     answerModuleRequests()
     for (const { name, parameters } of late!) loadModuleNamed(name, parameters)
@@ -136,7 +136,8 @@ export class Sandbox {
     releaseNamespaces()
     await this.#tools.volumes.release()
     await shareAtRest().catch(report)
-    for (const storage of this.#storages.reverse()) await unmountStorage(storage).catch(report)
+    for (const storage of this.#storages.reverse())
+      await unmountStorage(storage, this.#tools.exitOf).catch(report)
   }
 }
 

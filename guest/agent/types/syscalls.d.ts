@@ -52,6 +52,16 @@ declare module 'syscalls' {
   export function growFileSystem(path: string, type: string, size: number): number
   /** sync(2): the pid of a child that does it, as it may take long. */
   export function syncFileSystems(): number
+  /** syncfs(2) of the file system of the directory `path`: the pid of a child that does it. Its exit code is 0 or the errno. */
+  export function syncFileSystem(path: string): number
+  /** {@link mount} in a child, as a file system may have a long journal: its pid. Its exit code is 0 or the errno. */
+  export function startMount(
+    source: string,
+    target: string,
+    type: string,
+    flags: number,
+    data: string,
+  ): number
   /** A device of the device mapper with one target, which can only be read: the minor number of its node `/dev/dm-N`. */
   export function mapDevice(name: string, sectors: number, type: string, parameters: string): number
   /** EBUSY while the device is open. */

@@ -7,6 +7,7 @@ import { guestDevices } from '../devices/guest-devices.ts'
 import type { Loop } from '../devices/loop.ts'
 import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from '../errors.ts'
+import type { ExitOf } from '../storage/grow-volume.ts'
 import type { PodVolumes } from '../storage/pod-volumes.ts'
 import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
@@ -40,6 +41,7 @@ export interface ContainerTools {
   readonly volumes: PodVolumes
   readonly sources: SharedSources
   readonly passed: PassedDevices
+  readonly exitOf: ExitOf
 }
 
 /** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
@@ -106,7 +108,7 @@ export class Container {
       makeDirectories(bundle, 0o700)
       for (const storage of storages)
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
-        else mounted.push(await mountStorage(storage))
+        else mounted.push(await mountStorage(storage, tools.exitOf))
       const sources = [...oci.mounts, ...storages].map(({ source }) => source)
       tools.sources.hold(id, [oci.root.path, ...sources])
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
@@ -129,7 +131,7 @@ export class Container {
         () => discard(cgroupOf(id), tools.crun, id),
         () => stopWatching(mounted),
         () => tools.sources.leave(id),
-        ...mounted.reverse().map((storage) => () => unmountStorage(storage)),
+        ...mounted.reverse().map((storage) => () => unmountStorage(storage, tools.exitOf)),
         () => removeTree(bundle),
       ]).catch(() => {})
       throw explainByMemory(error, oci.linux?.resources, kills)
@@ -219,7 +221,7 @@ export class Container {
   async leaveDisks(): Promise<void> {
     stopWatching(this.#storages)
     for (const storage of [...this.#storages].reverse())
-      if (storage.disk !== undefined || storage.isOverlay) await unmountStorage(storage)
+      if (storage.disk !== undefined || storage.isOverlay) await unmountStorage(storage, this.#tools.exitOf)
   }
 
   async #remove(): Promise<void> {
@@ -231,7 +233,7 @@ export class Container {
       () => discard(this.cgroup, this.#tools.crun, this.id),
       () => stopWatching(this.#storages),
       () => this.#tools.sources.leave(this.id),
-      ...[...this.#storages].reverse().map((storage) => () => unmountStorage(storage)),
+      ...[...this.#storages].reverse().map((storage) => () => unmountStorage(storage, this.#tools.exitOf)),
       () => removeTree(this.bundle),
     ])
   }

@@ -1,5 +1,5 @@
 /** Disks as storage: the file system on one, or the disk itself to be shown in a container. */
-import { close, mount, open, readFile } from 'syscalls'
+import { close, mount, nameErrno, open, readFile, type SysError, startMount } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { mountFlags } from '../boot/flags.ts'
@@ -9,6 +9,7 @@ import { deadline, describe, diskUnmountable, invalid } from '../errors.ts'
 import { detach, errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { giveTreeToGroup } from './fs-group.ts'
+import type { ExitOf } from './grow-volume.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { openVerified, type VerifiedDisk } from './verified-disk.ts'
 import { takeVerity } from './verity-table.ts'
@@ -21,6 +22,8 @@ export interface MountedDisk extends BlockDevice {
   readonly verified?: VerifiedDisk
   /** What a container may do with the disk itself, which is shown to it: letters of a device rule. */
   readonly shown?: string
+  /** Whether its file system can only be read. */
+  readonly isReadOnly?: boolean
   /** Nodes of the other disks that the file system is on. */
   readonly others?: readonly string[]
 }
@@ -31,7 +34,7 @@ export interface MountedDisk extends BlockDevice {
  *
  * @throws TtrpcError INVALID_ARGUMENT when the file system cannot be mounted, or of {@link findBlockDevice} and {@link openVerified}.
  */
-export async function mountDisk(storage: Storage): Promise<MountedDisk> {
+export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<MountedDisk> {
   const { driver, source, fstype, options, mountPoint, fsGroup } = storage
   const disk = await findBlockDevice(driver, source)
   const { node } = disk
@@ -50,12 +53,17 @@ export async function mountDisk(storage: Storage): Promise<MountedDisk> {
   makeDirectories(mountPoint)
   const verified = wish && openVerified(node, wish)
   try {
-    mountFileSystem(verified?.node ?? node, mountPoint, fstype, flags, data)
+    const mounting = [verified?.node ?? node, mountPoint, fstype, flags, data] as const
+    // A process of its own for a journal that has to be read. Layers, of which there are many, have none.
+    await mountFileSystem(
+      async () => (readonly ? errnoOf(() => mount(...mounting)) : exitOf(startMount(...mounting))),
+      fstype,
+    )
   } catch (error) {
     verified?.release()
     throw verified === undefined ? error : unverifiable(error)
   }
-  const mounted = { ...disk, others: nodes, ...(verified && { verified }) }
+  const mounted = { ...disk, isReadOnly: readonly, others: nodes, ...(verified && { verified }) }
   try {
     if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
   } catch (error) {
@@ -124,19 +132,29 @@ function isMounted(node: string): boolean {
     .some((line) => line.startsWith(`${node} `))
 }
 
-/** A file system that the kernel does not know may be there as a module. */
-function mountFileSystem(node: string, mountPoint: string, type: string, flags: number, data: string): void {
-  const attempt = () => mount(node, mountPoint, type, flags, data)
-  try {
+/** A file system that the kernel does not know may be there as a module. `attempt` gives 0 or an errno. */
+async function mountFileSystem(attempt: () => Promise<number>, type: string): Promise<void> {
+  let name = nameOf(await attempt())
+  if (name === 'ENODEV') {
     try {
-      attempt()
-    } catch (error) {
-      if (errnoName(error) !== 'ENODEV') throw error
       loadModuleNamed(type)
-      attempt()
+    } catch (cause) {
+      const reason = cause instanceof TtrpcError ? cause.message : errnoName(cause)
+      throw diskUnmountable(`the disk cannot be mounted as ${type}: ${reason}`, cause)
     }
-  } catch (cause) {
-    const reason = cause instanceof TtrpcError ? cause.message : errnoName(cause)
-    throw diskUnmountable(`the disk cannot be mounted as ${type}: ${reason}`, cause)
+    name = nameOf(await attempt())
+  }
+  if (name !== '') throw diskUnmountable(`the disk cannot be mounted as ${type}: ${name}`)
+}
+
+/** 0 when it works. */
+function errnoOf(call: () => void): number {
+  try {
+    call()
+    return 0
+  } catch (error) {
+    return (error as SysError).errno
   }
 }
+
+const nameOf = (errno: number): string => (errno === 0 ? '' : nameErrno(errno))

@@ -1,5 +1,5 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
-import { chmod, close, lchown, mkdirat, mount, open, openIn } from 'syscalls'
+import { chmod, close, lchown, mkdirat, mount, open, openIn, syncFileSystem } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { blockDrivers } from '../devices/block-device.ts'
@@ -8,6 +8,7 @@ import { detach, errnoName, makeDirectories, openFlags, removeTree } from '../sy
 import { sleep } from '../system/wait.ts'
 import { letGo, type MountedDisk, mountDisk } from './block-storage.ts'
 import { giveTreeToGroup } from './fs-group.ts'
+import type { ExitOf } from './grow-volume.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { mountOverlay, overlayDriver } from './overlay.ts'
 import { type VolumeWatch, watchDriver, watchVolume } from './volume-watch.ts'
@@ -30,11 +31,11 @@ export interface MountedStorage {
 }
 
 /** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
-export async function mountStorage(storage: Storage): Promise<MountedStorage> {
+export async function mountStorage(storage: Storage, exitOf: ExitOf): Promise<MountedStorage> {
   const { driver, mountPoint, fsGroup } = storage
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
-  if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage) }
+  if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage, exitOf) }
   if (driver === overlayDriver) return mountOverlay(storage)
   if (driver === watchDriver) return { mountPoint, watch: await watchVolume(storage) }
   makeDirectories(mountPoint)
@@ -47,11 +48,28 @@ export async function mountStorage(storage: Storage): Promise<MountedStorage> {
 }
 
 /** Takes it away again; a disk is written back and unused after it. @throws TtrpcError DEADLINE_EXCEEDED for a disk in use. */
-export async function unmountStorage({ mountPoint, disk, watch }: MountedStorage): Promise<void> {
+export async function unmountStorage(
+  { mountPoint, disk, isOverlay = false, watch }: MountedStorage,
+  exitOf: ExitOf,
+): Promise<void> {
   watch?.stop()
+  if (isOverlay || (disk !== undefined && disk.shown === undefined && !disk.isReadOnly))
+    await writeBack(mountPoint, exitOf)
   if (watch === undefined) detach(mountPoint)
   else removeTree(mountPoint)
   if (disk !== undefined) await letGo(disk)
+}
+
+/**
+ * Else the last unmount would do it, in the agent itself, which answers nobody meanwhile: after half a minute its host takes the machine
+ * for dead. What cannot be written is left to the unmount.
+ */
+async function writeBack(mountPoint: string, exitOf: ExitOf): Promise<void> {
+  try {
+    await exitOf(syncFileSystem(mountPoint))
+  } catch {
+    // No memory for a process.
+  }
 }
 
 /** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */

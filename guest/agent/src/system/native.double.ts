@@ -58,6 +58,11 @@ export const mount = (source: string, target: string, type: string, flags: numbe
 export const umount = (): never => {
   throw failed('EINVAL')
 }
+/** Processes of their own that were asked for. */
+export const started: string[] = []
+export const syncFileSystem = (path: string): number => started.push(`sync ${path}`)
+export const startMount = (source: string, target: string): number =>
+  started.push(`mount ${source} ${target}`)
 
 const failed = (code: string) => Object.assign(new Error(code), { code })
 
@@ -86,3 +91,10 @@ export const setTimeout = (action: () => void, milliseconds: number) => timer(ac
 export const clearTimeout = globalThis.clearTimeout
 
 export const err = { puts: (text: string): void => void said.push(text.trimEnd()), flush: (): void => {} }
+
+/** Calls that no test makes. */
+const absent = (): never => {
+  throw failed('ENOSYS')
+}
+export const [loadModule, loadPackedModule, mapDevice, unmapDevice, nameErrno] = Array(5).fill(absent)
+export const [chmod, lchown, pread] = Array(3).fill(absent)

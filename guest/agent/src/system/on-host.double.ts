@@ -12,6 +12,8 @@ export interface OnHost<Module> {
   readonly said: readonly string[]
   /** Mounts that were asked for. */
   readonly mounts: readonly string[]
+  /** Processes that were asked for. */
+  readonly started: readonly string[]
 }
 
 /** `path` is from guest/agent/src. Containers' files lie in `directory`, which the bundle is written beside. */
@@ -31,7 +33,7 @@ export async function loadOnHost<Module>(path: string, directory: string): Promi
   const entry = `${directory}.entry.ts`
   await Bun.write(
     entry,
-    `export * as module from ${JSON.stringify(join(sources, path))}\nexport { said, mounts } from ${JSON.stringify(native)}\n`,
+    `export * as module from ${JSON.stringify(join(sources, path))}\nexport { said, mounts, started } from ${JSON.stringify(native)}\n`,
   )
   const { outputs } = await Bun.build({ entrypoints: [entry], target: 'bun', plugins: [plugin] })
   const bundle = await outputs[0]!.text()
