@@ -37,6 +37,8 @@ test('containers that are made at the same time get one and the same emptyDir', 
   expect([first, second]).toEqual([made[0]!, made[0]!])
   expect(await share.addBind('c', bind)).toBe(made[0]!)
   expect(made).toHaveLength(1)
+  // Not one of the first container's, with which the agent would remove it.
+  expect(made[0]).toMatch(/\/\.scratch-[0-9a-f]{16}-work$/)
 })
 
 test('one that could not be made is made for the next container', async () => {

@@ -33,6 +33,9 @@ export interface DiskShareParts {
   readonly log: Logger
 }
 
+/** In place of a container's id, as none is: the agent removes with a container what has its id. */
+const scratchOwner = '.scratch'
+
 /**
  * Refuses what the guest cannot get of a sandbox's first container, before anything is made.
  *
@@ -95,7 +98,7 @@ class DiskShare implements Share {
     const { source, destination } = bind
     // Root would read the files to copy them.
     if (bind.caller !== undefined) throw new KataError('SHARE_CALLER', { source, container: containerId })
-    if (howToCarry(bind, containerId) === 'scratch') return this.#requireScratch(source, containerId)
+    if (howToCarry(bind, containerId) === 'scratch') return this.#requireScratch(source)
     const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
     const { agent, log } = this.#parts
     const copy = await keepCopy(agent, { source, target, container: containerId }, (error) =>
@@ -112,17 +115,17 @@ class DiskShare implements Share {
   }
 
   /** The same directory in the guest for every container of the pod that asks for it. */
-  #requireScratch(source: string, containerId: string): Promise<string> {
+  #requireScratch(source: string): Promise<string> {
     const known = this.#scratch.get(source)
     if (known !== undefined) return known
-    const made = this.#makeScratch(source, containerId)
+    const made = this.#makeScratch(source)
     this.#scratch.set(source, made)
     made.catch(() => this.#scratch.delete(source))
     return made
   }
 
-  async #makeScratch(source: string, containerId: string): Promise<string> {
-    const path = `${kataGuestSharedDir}/${bindEntryName(containerId, source)}`
+  async #makeScratch(source: string): Promise<string> {
+    const path = `${kataGuestSharedDir}/${bindEntryName(scratchOwner, source)}`
     const { mode: fileMode, uid, gid } = statSync(source)
     await this.#parts.agent.copyFile({ path, fileMode, dirMode: 0o755, uid, gid, fileSize: 0n, offset: 0n })
     return path

@@ -1,4 +1,5 @@
 /** One container: its bundle, cgroup, processes and mounts. */
+import { readFile } from 'syscalls'
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
@@ -8,6 +9,7 @@ import type { Loop } from '../devices/loop.ts'
 import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from '../errors.ts'
 import type { ExitOf } from '../storage/grow-volume.ts'
+import { ownCopies } from '../storage/own-copies.ts'
 import type { PodVolumes } from '../storage/pod-volumes.ts'
 import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
@@ -63,6 +65,8 @@ export class Container {
   readonly terminationLog: string | undefined
   readonly #tools: ContainerTools
   readonly #storages: readonly MountedStorage[]
+  /** Of its mounts. */
+  readonly #sources: readonly string[]
   readonly #oomWatch: OomWatch
   readonly #added = new Map<string, ContainerProcess>()
   readonly #starting = new Set<string>()
@@ -72,17 +76,18 @@ export class Container {
 
   private constructor(
     id: string,
-    { init, terminationLog }: { init: StartedProcess; terminationLog: string | undefined },
+    { init, oci }: { init: StartedProcess; oci: Spec },
     storages: readonly MountedStorage[],
     tools: ContainerTools,
   ) {
     this.id = id
+    this.#sources = sourcesOf(oci)
     this.cgroup = cgroupOf(id)
     this.#tools = tools
     this.#storages = storages
     this.#oomWatch = tools.oom.watch(id, this.cgroup)
     this.init = trackProcess(init)
-    this.terminationLog = terminationLog
+    this.terminationLog = terminationLogOf(oci)
   }
 
   /**
@@ -122,7 +127,7 @@ export class Container {
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
-      return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)
+      return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
       // crun has removed the container's own cgroup by now.
       const kills = oomKills(allContainers) - killsBefore
@@ -132,6 +137,7 @@ export class Container {
         () => stopWatching(mounted),
         () => tools.sources.leave(id),
         ...mounted.reverse().map((storage) => () => unmountStorage(storage, tools.exitOf)),
+        () => removeCopies(id, sourcesOf(oci)),
         () => removeTree(bundle),
       ]).catch(() => {})
       throw explainByMemory(error, oci.linux?.resources, kills)
@@ -234,6 +240,7 @@ export class Container {
       () => stopWatching(this.#storages),
       () => this.#tools.sources.leave(this.id),
       ...[...this.#storages].reverse().map((storage) => () => unmountStorage(storage, this.#tools.exitOf)),
+      () => removeCopies(this.id, this.#sources),
       () => removeTree(this.bundle),
     ])
   }
@@ -262,6 +269,13 @@ function refusePidNamespace({ linux }: Spec): void {
 
 function shownDisk({ disk }: MountedStorage): ShownDisk[] {
   return disk?.shown === undefined ? [] : [{ ...disk, access: disk.shown }]
+}
+
+const sourcesOf = ({ mounts }: Spec): string[] => mounts.map(({ source }) => source)
+
+/** They lie in the guest's memory, and each making of a container has its own. */
+function removeCopies(id: string, sources: readonly string[]): void {
+  for (const copy of ownCopies(id, sources, readFile('/proc/self/mounts'))) removeTree(copy)
 }
 
 function stopWatching(storages: readonly MountedStorage[]): void {
