@@ -1,16 +1,19 @@
 /** The sandbox's network: which one the container's spec asks for, its way into the machine, and what comes late. */
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import type { AgentClient } from '../../agent/client.ts'
 import { type NetworkWishes, readNetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { closing } from '../../linux/files/open-at.ts'
 import type { Logger } from '../../log.ts'
 import { type AttachedNetwork, attachNetwork } from '../../network/attach.ts'
 import type { Localhost } from '../../network/facts.ts'
+import { mountCaller } from '../../oci/caller-mount.ts'
 import { type NetworkHooks, networkHooks } from '../../oci/hooks.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
+import { openSource } from '../../sharing/source.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
@@ -47,7 +50,7 @@ export function networkRequest(
 ): NetworkRequest {
   const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'network')
   if (namespace === undefined) throw new KataError('NETNS_HOST', { how: 'its spec has no network namespace' })
-  const dns = resolvConf(spec)
+  const dns = resolvConf(spec, id)
   const wishes = readNetworkWishes(bundle)
   if (wishes !== undefined) return { wishes, dns }
   if (namespace.path) return { netns: namespace.path, dns }
@@ -57,15 +60,30 @@ export function networkRequest(
   return { dns, filled: { hooks, state: { ociVersion, id, bundle, annotations } } }
 }
 
-function resolvConf({ mounts = [] }: OciSpec): string[] {
-  const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source
-  if (source === undefined) return []
+function resolvConf({ mounts = [] }: OciSpec, container: string): string[] {
+  const mount = mounts.find(({ destination }) => destination === '/etc/resolv.conf')
+  // What a user mounts there is the container's alone: root reads no file for him.
+  if (mount?.source === undefined || mountCaller(mount) !== undefined) return []
   try {
-    const text = readFileSync(source, 'utf8').slice(0, maxResolvConfBytes)
-    return text.split('\n').filter((line) => line !== '')
+    return startOf(mount.source, container)
+      .split('\n')
+      .filter((line) => line !== '')
   } catch {
     // The mount itself fails in a moment, with a better reason.
     return []
+  }
+}
+
+/** Of a file, and as the mount will find it: a FIFO would make all wait, and a device has no end. */
+function startOf(path: string, container: string): string {
+  const source = openSource(path, container)
+  try {
+    const text = Buffer.alloc(maxResolvConfBytes)
+    const read = (fd: number) => readSync(fd, text, 0, text.length, 0)
+    const length = closing(openSync(`/proc/self/fd/${source.fd}`, constants.O_RDONLY), read)
+    return text.toString('utf8', 0, length)
+  } finally {
+    closeSync(source.fd)
   }
 }
 
