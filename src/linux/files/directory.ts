@@ -4,6 +4,7 @@ import { checked, lastErrno, SyscallError } from '../libc.ts'
 import { shown, terminated } from './open-at.ts'
 
 const AT_REMOVEDIR = 0x200
+const RENAME_NOREPLACE = 1
 const SEEK_SET = 0
 const DT_DIR = 4
 const pieceBytes = 32 * 1024
@@ -15,6 +16,7 @@ function bind() {
     getdents64: { args: ['i32', 'ptr', 'u64'], returns: 'i64' },
     unlinkat: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
     renameat: { args: ['i32', 'ptr', 'i32', 'ptr'], returns: 'i32' },
+    renameat2: { args: ['i32', 'ptr', 'i32', 'ptr', 'u32'], returns: 'i32' },
     lseek: { args: ['i32', 'i64', 'i32'], returns: 'i64' },
   }).symbols
 }
@@ -85,4 +87,14 @@ function unlink(
 export function moveEntry(from: number, name: Uint8Array, to: number, newName: Uint8Array): void {
   bound ??= bind()
   checked(bound.renameat(from, terminated(name), to, terminated(newName)), `renameat of ${shown(name)}`)
+}
+
+/** Moves a name from one open directory into another that has none like it; false: it has, and both stay. @throws SyscallError EXDEV. */
+export function moveIfNew(from: number, name: Uint8Array, to: number): boolean {
+  bound ??= bind()
+  const text = terminated(name)
+  if (bound.renameat2(from, text, to, text, RENAME_NOREPLACE) === 0) return true
+  const errno = lastErrno()
+  if (errno === 'EEXIST') return false
+  throw new SyscallError(`renameat2 of ${shown(name)}`, errno)
 }

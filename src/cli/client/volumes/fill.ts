@@ -1,8 +1,22 @@
 /** What a container finds in a volume that is still empty: as with docker, what its image has in that place. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  type Stats,
+} from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
 import { copyMergedDirectory } from '../../../images/merged-copy.ts'
+import { moveIfNew } from '../../../linux/files/directory.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { closing } from '../../../linux/files/open-at.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import type { Volume } from '../../parse/volume.ts'
 import { createVolume, type VolumePaths, type VolumeStore, volumePaths } from './store.ts'
@@ -41,24 +55,51 @@ export async function prepareVolumes(
   }
 }
 
-/** A marker stands beside the files while they are copied: what a copy that was broken off has left is not the volume's content. */
+/**
+ * The copy is made beside the files, and moved to them once it is whole. Others may write to the volume meanwhile, or after a copy that was
+ * broken off: what they have written is neither replaced nor removed.
+ */
 async function fill(
   { directory, data }: VolumePaths,
   lowerDirs: readonly string[],
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const marker = `${directory}/filling`
-  if (existsSync(marker)) for (const name of readdirSync(data)) await removeEntry(`${data}/${name}`, signal)
-  else if (readdirSync(data).length > 0) return
-  writeFileSync(marker, '', { mode: 0o600 })
-  await copyMergedDirectory(lowerDirs, path, data, signal)
-  rmSync(marker)
+  const [filling, filled] = [`${directory}/filling`, `${directory}/filled`]
+  // Of one that was killed.
+  await removeEntry(filling)
+  if (!existsSync(filled)) {
+    if (readdirSync(data).length > 0) return
+    mkdirSync(filling, { mode: 0o700 })
+    try {
+      if (await copyMergedDirectory(lowerDirs, path, filling, signal)) renameSync(filling, filled)
+    } finally {
+      await removeEntry(filling)
+    }
+  }
+  if (existsSync(filled)) await moveIn(filled, data)
 }
 
-async function removeEntry(path: string, signal: AbortSignal | undefined): Promise<void> {
+/** May have been begun before, by one that was killed. */
+async function moveIn(filled: string, data: string): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+  closing(openSync(filled, flags), (from) =>
+    closing(openSync(data, flags), (to) => {
+      if (readdirSync(data).length === 0) giveOwnerAndMode(to, fstatSync(from))
+      for (const name of readdirSync(filled, { encoding: 'buffer' })) moveIfNew(from, name, to)
+    }),
+  )
+  await removeTree(filled)
+}
+
+function giveOwnerAndMode(fd: number, { uid, gid, mode }: Stats): void {
+  fchownSync(fd, uid, gid)
+  fchmodSync(fd, mode & 0o7777)
+}
+
+async function removeEntry(path: string): Promise<void> {
   try {
-    await removeTree(path, signal)
+    await removeTree(path)
   } catch (error) {
     if (!isNoDirectory(error)) throw error
     rmSync(path)
