@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { openContainerLog } from '../../../sandbox/records/container-log.ts'
 import { LogReader } from './reader.ts'
@@ -64,6 +64,37 @@ test('one who is too slow goes on with the oldest file that is kept', () => {
   const [, ...numbers] = textOf(reader).split('\n').slice(0, -1).map(Number)
   expect(numbers.at(-1)).toBe(49)
   expect(numbers).toEqual(numbers.map((_, index) => 50 - numbers.length + index))
+})
+
+test('one who reads slowly misses nothing that is kept when new files begin meanwhile', () => {
+  const sink = writer(200, 20)
+  const write = (from: number, to: number) => {
+    for (let index = from; index < to; index++) sink.write(Buffer.from(`${index}\n`))
+  }
+  write(0, 20)
+  const numbers: number[] = []
+  for (const { bytes } of reader.read()) {
+    // Some files are full while the first is read.
+    if (numbers.length === 0) write(20, 40)
+    numbers.push(Number(Buffer.from(bytes).toString()))
+  }
+  sink.close()
+  expect(numbers).toEqual(numbers.map((_, index) => index))
+  expect(numbers.length).toBeGreaterThan(20)
+})
+
+test('one who looks between two files begins none anew', () => {
+  const sink = writer(100, 4)
+  sink.write(Buffer.from('first\n'))
+  expect(textOf(reader)).toBe('first\n')
+  sink.close()
+  renameSync(log, `${log}.1`)
+  expect(textOf(reader)).toBe('')
+  expect(textOf(reader)).toBe('')
+  const another = writer(100, 4)
+  another.write(Buffer.from('second\n'))
+  expect(textOf(reader)).toBe('second\n')
+  another.close()
 })
 
 test('a record that is still being written waits for its rest, and what is no record is passed over', () => {

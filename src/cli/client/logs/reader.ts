@@ -24,12 +24,15 @@ export class LogReader {
     // The shim makes the file when the process starts.
     this.#fd ??= openIfThere(olderLog(this.#path, this.#oldest()))
     while (this.#fd !== undefined) {
-      const age = this.#age(this.#fd)
+      const isCurrent = this.#age(this.#fd) === 0
       yield* this.#drain(this.#fd)
       // Nothing more comes into a file that is not the current one.
-      if (age === 0) return
+      if (isCurrent) return
+      const next = this.#next(this.#fd)
+      // Between two files the shim has no current one.
+      if (next === undefined) return
       closeSync(this.#fd)
-      this.#fd = openIfThere(olderLog(this.#path, age === undefined ? this.#oldest() : age - 1))
+      this.#fd = next
     }
   }
 
@@ -42,6 +45,16 @@ export class LogReader {
     let age = 0
     while (age < mostFiles && inodeOf(olderLog(this.#path, age + 1)) !== undefined) age++
     return age
+  }
+
+  /** The file after this one, which may have aged while it was read, and may do so while its age is looked at. */
+  #next(fd: number): number | undefined {
+    for (;;) {
+      const age = this.#age(fd)
+      const next = openIfThere(olderLog(this.#path, age === undefined ? this.#oldest() : age - 1))
+      if (next === undefined || this.#age(fd) === age) return next
+      closeSync(next)
+    }
   }
 
   /** How old the file is; undefined when it is not kept any more. */
