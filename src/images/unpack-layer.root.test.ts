@@ -73,6 +73,30 @@ test('whiteouts become overlay’s own', async () => {
   expect(getXattr(at('dir'), 'trusted.overlay.opaque').toString()).toBe('y')
 })
 
+test('a directory that the layer hides and makes anew shows nothing of the layers below, in whatever order', async () => {
+  await unpack(
+    { name: '.wh.first' },
+    { name: 'first/', type: '5', mode: 0o700 },
+    { name: 'first/new' },
+    { name: 'last/', type: '5' },
+    { name: '.wh.last' },
+    { name: '.wh.bare' },
+    { name: 'bare/new' },
+  )
+  for (const name of ['first', 'last', 'bare'])
+    expect(getXattr(at(name), 'trusted.overlay.opaque').toString()).toBe('y')
+  expect(readdirSync(root, { recursive: true }).sort()).toEqual(
+    ['first', 'first/new', 'last', 'bare', 'bare/new'].sort(),
+  )
+  expect(lstatSync(at('first')).mode & 0o7777).toBe(0o700)
+})
+
+test('a whiteout below a whiteout, as some tools write them, is one', async () => {
+  await unpack({ name: '.wh.gone' }, { name: 'gone/.wh.inside' }, { name: 'gone/sub/.wh..wh..opq' })
+  expect(readdirSync(root)).toEqual(['gone'])
+  expect(lstatSync(at('gone')).isCharacterDevice()).toBe(true)
+})
+
 test('device nodes and the attributes that steer an overlay are left out', async () => {
   await unpack(
     { name: 'sda', type: '4' },

@@ -17,6 +17,7 @@ import {
   mkdirSync,
   openSync,
   rmSync,
+  type Stats,
   symlinkSync,
   writeSync,
 } from 'node:fs'
@@ -51,35 +52,45 @@ export async function unpackLayer(
   unpacker.finish()
 }
 
+/** A directory of the layer that is known to be a real one. */
+class Known {
+  readonly below = new Map<string, Known>()
+  /** Set at the end: making what is in it changes it. */
+  mtime: number | undefined
+}
+
+interface Place {
+  readonly path: string
+  readonly known: Known
+}
+
 class Unpacker {
-  readonly #directory: string
+  readonly #root: Place
   readonly #layer: string
-  /** Directories below #directory that are known to be real ones, by relative path. */
-  readonly #known = new Set<string>([''])
-  /** Times of directories are set at the end: making what is in them changes them. */
-  readonly #times = new Map<string, number>()
 
   constructor(directory: string, layer: string) {
-    this.#directory = directory
+    this.#root = { path: directory, known: new Known() }
     this.#layer = layer
   }
 
   async add(entry: TarEntry): Promise<void> {
     const parts = this.#parts(entry.name, entry.name)
-    const name = parts.at(-1)
-    if (name === undefined) return this.#addDirectory('', entry)
-    const parent = parts.slice(0, -1).join('/')
-    this.#makeParents(parts.slice(0, -1), entry.name)
-    if (name.startsWith(whiteoutPrefix)) this.#addWhiteout(parent, name, entry.name)
-    else await this.#addEntry(parts.join('/'), entry)
+    const name = parts.pop()
+    if (name === undefined) return this.#addRoot(entry)
+    const hides = name.startsWith(whiteoutPrefix)
+    const parent = this.#makeParents(parts, entry.name, hides)
+    if (parent === undefined) return
+    if (hides) this.#addWhiteout(parent, name, entry.name)
+    else await this.#addEntry(parent, name, entry)
   }
 
   finish(): void {
-    for (const [path, mtime] of this.#times) lutimesSync(this.#at(path), mtime, mtime)
-  }
-
-  #at(path: string): string {
-    return path === '' ? this.#directory : `${this.#directory}/${path}`
+    const pending = [this.#root]
+    for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+      const { path, known } = place
+      if (known.mtime !== undefined) lutimesSync(path, known.mtime, known.mtime)
+      for (const [name, below] of known.below) pending.push({ path: `${path}/${name}`, known: below })
+    }
   }
 
   #refuse(entry: string, reason: string): never {
@@ -95,37 +106,48 @@ class Unpacker {
     return parts
   }
 
-  #makeParents(parts: readonly string[], entry: string): void {
-    let path = ''
+  /** Undefined: what lies there is hidden by the layer itself, and a whiteout, for which `hides` stands, has nothing left to hide. */
+  #makeParents(parts: readonly string[], entry: string, hides: boolean): Place | undefined {
+    let { path, known } = this.#root
     for (const part of parts) {
-      path = path === '' ? part : `${path}/${part}`
-      if (this.#known.has(path)) continue
-      const stat = lstatSync(this.#at(path), { throwIfNoEntry: false })
-      if (stat === undefined) mkdirSync(this.#at(path), { mode: 0o755 })
-      else if (stat.isSymbolicLink()) this.#refuse(entry, 'its path leads through a symbolic link')
-      else if (!stat.isDirectory()) this.#refuse(entry, 'its path leads through a file')
-      this.#known.add(path)
+      path = `${path}/${part}`
+      let next = known.below.get(part)
+      if (next === undefined) {
+        const stat = lstatSync(path, { throwIfNoEntry: false })
+        if (stat?.isSymbolicLink()) this.#refuse(entry, 'its path leads through a symbolic link')
+        if (stat !== undefined && isWhiteout(stat)) {
+          if (hides) return undefined
+          rmSync(path)
+        } else if (stat?.isDirectory() === false) this.#refuse(entry, 'its path leads through a file')
+        if (stat?.isDirectory() !== true) makeDirectory(path, stat)
+        next = new Known()
+        known.below.set(part, next)
+      }
+      known = next
     }
+    return { path, known }
   }
 
-  #addWhiteout(parent: string, name: string, entry: string): void {
+  #addWhiteout(parent: Place, name: string, entry: string): void {
     if (name === opaqueMarker) {
-      setXattr(this.#at(parent), 'trusted.overlay.opaque', Buffer.from('y'))
+      setOpaque(parent.path)
       return
     }
     // `.wh..wh.` names are the aufs driver's own files.
     if (name.startsWith(`${whiteoutPrefix}${whiteoutPrefix}`)) return
     const hidden = name.slice(whiteoutPrefix.length)
     if (hidden === '' || hidden === '.' || hidden === '..') this.#refuse(entry, 'it hides no name')
-    const path = this.#at(parent === '' ? hidden : `${parent}/${hidden}`)
+    const path = `${parent.path}/${hidden}`
+    const stat = lstatSync(path, { throwIfNoEntry: false })
     // A whiteout speaks of the layers below; what this layer itself has under the name stays.
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) makeWhiteout(path)
+    if (stat === undefined) makeWhiteout(path)
+    else if (stat.isDirectory()) setOpaque(path)
   }
 
-  async #addEntry(path: string, entry: TarEntry): Promise<void> {
-    if (entry.type === 'directory') return this.#addDirectory(path, entry)
-    this.#clear(path)
-    const target = this.#at(path)
+  async #addEntry(parent: Place, name: string, entry: TarEntry): Promise<void> {
+    if (entry.type === 'directory') return this.#addDirectory(parent, name, entry)
+    this.#clear(parent, name)
+    const target = `${parent.path}/${name}`
     if (entry.type === 'char-device' || entry.type === 'block-device') return
     if (entry.type === 'hardlink') return this.#addHardLink(target, entry)
     if (entry.type === 'symlink') this.#addSymlink(target, entry)
@@ -135,18 +157,24 @@ class Unpacker {
     lutimesSync(target, entry.mtime, entry.mtime)
   }
 
-  #addDirectory(path: string, entry: TarEntry): void {
+  #addRoot(entry: TarEntry): void {
     if (entry.type !== 'directory') this.#refuse(entry.name, 'it would replace the root directory')
-    if (!this.#known.has(path)) {
-      const stat = lstatSync(this.#at(path), { throwIfNoEntry: false })
-      if (stat?.isDirectory() !== true) {
-        this.#clear(path)
-        mkdirSync(this.#at(path))
-      }
-      this.#known.add(path)
+    this.#setAttributes(this.#root.path, entry)
+    this.#root.known.mtime = entry.mtime
+  }
+
+  #addDirectory(parent: Place, name: string, entry: TarEntry): void {
+    const path = `${parent.path}/${name}`
+    let known = parent.known.below.get(name)
+    if (known === undefined) {
+      const stat = lstatSync(path, { throwIfNoEntry: false })
+      if (stat !== undefined) this.#clear(parent, name)
+      makeDirectory(path, stat)
+      known = new Known()
+      parent.known.below.set(name, known)
     }
-    this.#setAttributes(this.#at(path), entry)
-    this.#times.set(path, entry.mtime)
+    this.#setAttributes(path, entry)
+    known.mtime = entry.mtime
   }
 
   #addSymlink(target: string, entry: TarEntry): void {
@@ -158,8 +186,8 @@ class Unpacker {
 
   #addHardLink(target: string, entry: TarEntry): void {
     const parts = this.#parts(entry.linkName, entry.name)
-    this.#makeParents(parts.slice(0, -1), entry.name)
-    const existing = this.#at(parts.join('/'))
+    this.#makeParents(parts.slice(0, -1), entry.name, false)
+    const existing = [this.#root.path, ...parts].join('/')
     const stat = lstatSync(existing, { throwIfNoEntry: false })
     if (stat === undefined || stat.isDirectory() || stat.isCharacterDevice())
       this.#refuse(entry.name, 'it is a hard link to a file that the layer does not hold')
@@ -167,11 +195,11 @@ class Unpacker {
   }
 
   /** Removes what an earlier entry put there: the last one counts. */
-  #clear(path: string): void {
-    if (lstatSync(this.#at(path), { throwIfNoEntry: false }) === undefined) return
-    rmSync(this.#at(path), { recursive: true, force: true })
-    for (const set of [this.#known, this.#times])
-      for (const key of set.keys()) if (key === path || key.startsWith(`${path}/`)) set.delete(key)
+  #clear(parent: Place, name: string): void {
+    const path = `${parent.path}/${name}`
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return
+    rmSync(path, { recursive: true, force: true })
+    parent.known.below.delete(name)
   }
 
   /** Owner first: changing it clears the set-uid bits and the file capabilities. */
@@ -181,6 +209,17 @@ class Unpacker {
     for (const [name, value] of entry.xattrs) if (isKeptXattr(name)) setXattr(target, name, value)
   }
 }
+
+/** In a layer it is nothing else: devices are left out. */
+const isWhiteout = (stat: Stats): boolean => stat.isCharacterDevice()
+
+/** In the place of a whiteout, which hid what the layers below have in it too. */
+function makeDirectory(path: string, before: Stats | undefined): void {
+  mkdirSync(path, { mode: 0o755 })
+  if (before !== undefined && isWhiteout(before)) setOpaque(path)
+}
+
+const setOpaque = (directory: string): void => setXattr(directory, 'trusted.overlay.opaque', Buffer.from('y'))
 
 function isKeptXattr(name: string): boolean {
   return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'))
