@@ -219,6 +219,18 @@ test('limits bind', () => {
   return unpackBytes(tar, { bytes: 1000, entries: 2 })
 })
 
+test('directories that only paths speak of count', () => {
+  const tar = makeTar([{ name: 'a/b/c/d' }, { name: 'a/b/c/e' }])
+  expect(unpackBytes(tar, { bytes: 9, entries: 4 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*4 entries/)
+  return unpackBytes(tar, { bytes: 9, entries: 5 })
+})
+
+test('extended attributes count as content', () => {
+  const tar = makeTar([{ name: 'a', content: 'x', pax: { 'SCHILY.xattr.user.a': 'x'.repeat(99) } }])
+  expect(unpackBytes(tar, { bytes: 99, entries: 1 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*99 bytes/)
+  return unpackBytes(tar, { bytes: 100, entries: 1 })
+})
+
 test('limits are those of the image, not of each layer', async () => {
   const budget = new UnpackBudget({ bytes: 1500, entries: 9 })
   const layer = (name: string) => {

@@ -44,7 +44,7 @@ export async function unpackLayer(
   layer: string,
   budget: UnpackBudget,
 ): Promise<void> {
-  const unpacker = new Unpacker(directory, layer)
+  const unpacker = new Unpacker(directory, layer, budget)
   for await (const entry of readTar(source)) {
     budget.take(entry)
     await unpacker.add(entry)
@@ -67,10 +67,12 @@ interface Place {
 class Unpacker {
   readonly #root: Place
   readonly #layer: string
+  readonly #budget: UnpackBudget
 
-  constructor(directory: string, layer: string) {
+  constructor(directory: string, layer: string, budget: UnpackBudget) {
     this.#root = { path: directory, known: new Known() }
     this.#layer = layer
+    this.#budget = budget
   }
 
   async add(entry: TarEntry): Promise<void> {
@@ -119,7 +121,11 @@ class Unpacker {
           if (hides) return undefined
           rmSync(path)
         } else if (stat?.isDirectory() === false) this.#refuse(entry, 'its path leads through a file')
-        if (stat?.isDirectory() !== true) makeDirectory(path, stat)
+        if (stat?.isDirectory() !== true) {
+          // No entry of the archive speaks of it, but it takes as much.
+          this.#budget.take({ size: 0, name: part })
+          makeDirectory(path, stat)
+        }
         next = new Known()
         known.below.set(part, next)
       }

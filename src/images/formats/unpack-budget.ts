@@ -2,13 +2,21 @@
 import { KataError } from '../../errors.ts'
 
 export interface UnpackLimits {
-  /** Sum of the contents of all files, bytes. */
+  /** Sum of the contents and extended attributes of all files, bytes. */
   readonly bytes: number
+  /** With the directories that only paths speak of. */
   readonly entries: number
 }
 
 /** Sum of the lengths of all names: what is kept of them while a layer is unpacked. */
 const mostNameBytes = 256 * 2 ** 20
+
+export interface Counted {
+  /** Of its content, bytes. */
+  readonly size: number
+  readonly name: string
+  readonly xattrs?: ReadonlyMap<string, Uint8Array>
+}
 
 export class UnpackBudget {
   readonly limits: UnpackLimits
@@ -21,9 +29,10 @@ export class UnpackBudget {
   }
 
   /** Counts one entry. @throws KataError ROOTFS_TOO_LARGE. */
-  take({ size, name }: { readonly size: number; readonly name: string }): void {
+  take({ size, name, xattrs = new Map() }: Counted): void {
     const { bytes, entries } = this.limits
     this.#bytes += size
+    for (const value of xattrs.values()) this.#bytes += value.length
     this.#entries += 1
     this.#nameBytes += name.length
     if (this.#bytes > bytes) this.#refuse(`${bytes} bytes`)
