@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
@@ -143,11 +144,17 @@ function makeManifest(
   const digest = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
   const target = blobPath(paths, digest)
   const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
-  closing(openSync(fresh, 'wx', 0o444), (fd) => {
-    writeSync(fd, bytes)
-    fsyncSync(fd)
-  })
-  renameSync(fresh, target)
+  try {
+    closing(openSync(fresh, 'wx', 0o444), (fd) => {
+      // All of it, or an error: a single write(2) on a disk that becomes full writes a part.
+      writeFileSync(fd, bytes)
+      fsyncSync(fd)
+    })
+    renameSync(fresh, target)
+  } catch (error) {
+    rmSync(fresh, { force: true })
+    throw error
+  }
   return { digest, mediaType, size: bytes.length }
 }
 

@@ -1,5 +1,5 @@
 /** The names in the store: `index.json` of its OCI layout, replaced in one step. */
-import { existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
@@ -68,9 +68,15 @@ export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]
     }))
   const mediaType = 'application/vnd.oci.image.index.v1+json'
   const fresh = `${index}.new`
-  closing(openSync(fresh, 'w', 0o600), (fd) => {
-    writeSync(fd, `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`)
-    fsyncSync(fd)
-  })
-  renameSync(fresh, index)
+  try {
+    closing(openSync(fresh, 'w', 0o600), (fd) => {
+      // All of it, or an error: a single write(2) on a disk that becomes full writes a part.
+      writeFileSync(fd, `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`)
+      fsyncSync(fd)
+    })
+    renameSync(fresh, index)
+  } catch (error) {
+    rmSync(fresh, { force: true })
+    throw error
+  }
 }

@@ -1,5 +1,6 @@
 /** What unpacked layers take on the disk, counted once for each. */
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import type { StorePaths } from './store-paths.ts'
@@ -20,8 +21,17 @@ export function layerBytes({ layers, sizes }: StorePaths, name: string): number 
   const known = noted(note)
   if (known !== undefined) return known
   const bytes = treeBytes(directory)
-  if (existsSync(sizes)) replaceFile(note, String(bytes))
+  if (existsSync(sizes)) noteBytes(note, bytes)
   return bytes
+}
+
+/** On a full disk it is counted again the next time: what makes room asks for sizes too. */
+function noteBytes(note: string, bytes: number): void {
+  try {
+    replaceFile(note, String(bytes))
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+  }
 }
 
 export function forgetLayerSize({ sizes }: StorePaths, name: string): void {

@@ -117,17 +117,11 @@ async function planRemoval(
   }
 }
 
-/** Names first: whatever ends this in the middle, no name is left without its files. */
+/**
+ * First what no name needs, so that a full disk has room for the index again: layers are unpacked anew from their blobs. Names go before blobs:
+ * whatever ends this in the middle, no name is left without its files.
+ */
 async function carryOut(paths: StorePaths, { images, layers, files }: Removal): Promise<void> {
-  const gone = new Set(images)
-  if (gone.size > 0)
-    writeIndex(
-      paths,
-      readIndex(paths).filter(({ name }) => !gone.has(name)),
-    )
-  for (const path of files)
-    if ([paths.blobs, paths.disks].some((directory) => path.startsWith(`${directory}/`)))
-      rmSync(path, { force: true })
   await removeUnfinished(paths)
   for (const name of layers) {
     // A layer is whole or absent: the cache removes what has such a name once this process is gone.
@@ -137,4 +131,13 @@ async function carryOut(paths: StorePaths, { images, layers, files }: Removal): 
     renameSync(`${paths.layers}/${name}`, going)
     await removeTree(going)
   }
+  const gone = new Set(images)
+  if (gone.size > 0)
+    writeIndex(
+      paths,
+      readIndex(paths).filter(({ name }) => !gone.has(name)),
+    )
+  for (const path of files)
+    if ([paths.blobs, paths.disks].some((directory) => path.startsWith(`${directory}/`)))
+      rmSync(path, { force: true })
 }
