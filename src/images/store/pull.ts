@@ -29,8 +29,11 @@ export interface PullOptions extends Omit<ImportOptions, 'name'> {
   readonly onBytes: (bytes: number) => void
 }
 
-/** `.pulling-<pid>-<random>` and `.disk-...` of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a process still works on it. */
-const unfinished = /^\.(?:pulling|blob|disk)-(\d+)-/
+/**
+ * `.pulling-<pid>-<random>`, `.disk-...` and `.making-...` (a layer) of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a
+ * process still works on it.
+ */
+const unfinished = /^\.(?:pulling|blob|disk|making)-(\d+)-/
 
 /** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, as {@link importLayout} and {@link importFromContainerd}. */
 export async function pullImage(
@@ -90,14 +93,16 @@ async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copyin
   return layout
 }
 
-/** What pulls and imports that are dead have left. */
-export function unfinishedWork({ layout }: StorePaths): string[] {
-  return namesIn(layout)
-    .filter((name) => {
-      const pid = unfinished.exec(name)?.[1]
-      return pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined
-    })
-    .map((name) => `${layout}/${name}`)
+/** What pulls, imports and removals that are dead have left. */
+export function unfinishedWork({ layout, layers }: StorePaths): string[] {
+  return [layout, layers].flatMap((directory) =>
+    namesIn(directory)
+      .filter((name) => {
+        const pid = unfinished.exec(name)?.[1]
+        return pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined
+      })
+      .map((name) => `${directory}/${name}`),
+  )
 }
 
 export async function removeUnfinished(paths: StorePaths): Promise<void> {

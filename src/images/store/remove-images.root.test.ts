@@ -1,6 +1,6 @@
 /** What goes and what stays when images are removed, in a store filled from layouts of the test's own. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makeOciFiles, makeTar } from '../testing.ts'
 import { listImages } from './image-store.ts'
@@ -86,14 +86,21 @@ test('prune removes what no container uses, and what was left unfinished', async
   }
   mkdirSync(`${paths.layout}/.pulling-999999999-x/layout`, { recursive: true })
   writeFileSync(`${paths.layout}/.blob-999999999-x`, 'half')
+  mkdirSync(`${paths.layers}/.making-999999999-x/half`, { recursive: true })
+  mkdirSync(`${paths.layers}/.making-${process.pid}-x`)
   const plan = await planPrune(paths, users)
   expect(plan).toMatchObject({ images: [b], layers: [unused.layers[1]!] })
-  // Its layer, its manifest, its configuration and its blob; a directory and a file.
-  expect(plan.files).toHaveLength(5)
+  // Its layer, its manifest, its configuration and its blob; two directories and a file.
+  expect(plan.files).toHaveLength(6)
   expect(plan.bytes).toBeGreaterThan(4096)
   expect(await prune(paths, () => users)).toEqual(plan)
   expect(await names()).toEqual([a])
   expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+  // Somebody is still unpacking.
+  expect(readdirSync(paths.layers).filter((name) => name.startsWith('.'))).toEqual([
+    `.making-${process.pid}-x`,
+  ])
+  rmdirSync(`${paths.layers}/.making-${process.pid}-x`)
   expect(await prune(paths, () => users)).toEqual({ images: [], layers: [], files: [], bytes: 0 })
   // Layers of archives, too, once no container has them.
   await prune(paths, () => nobody)
