@@ -1,5 +1,6 @@
 /** Unpacked layers, by the digest of their uncompressed form: an image that shares a layer with another shares its directory. */
 import { KataError } from '../errors.ts'
+import { sleep } from '../time.ts'
 import { cachedDirectory } from './content-cache.ts'
 import { type ByteSource, chunkSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
@@ -10,21 +11,30 @@ import { unpackLayer } from './unpack-layer.ts'
 
 type UnpackableImage = Pick<ArchivedImage, 'path' | 'layers'>
 
+/** Signals and timers have their turn once in so many chunks. */
+const breathEvery = 32
+
+export interface UnpackOptions {
+  /** Told of each layer before it, counted from 1. */
+  readonly onLayer?: (number: number) => void
+  readonly signal?: AbortSignal
+}
+
 /** The limits of one image, unpacked. */
 export const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**
  * Unpacks what is not in `<cacheDir>/layers` yet and returns the directories, topmost layer first, as overlay wants
- * them. `onLayer` is told of each layer before it, counted from 1.
+ * them.
  *
  * @throws KataError ROOTFS_ARCHIVE_INVALID, ROOTFS_ARCHIVE_UNSAFE, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE,
- * ROOTFS_UNPACK_FAILED.
+ * ROOTFS_UNPACK_FAILED; the signal's reason.
  */
 export async function unpackImage(
   image: UnpackableImage,
   cacheDir: string,
   limits: UnpackLimits = imageLimits,
-  onLayer: (number: number) => void = () => {},
+  { onLayer = () => {}, signal }: UnpackOptions = {},
 ): Promise<string[]> {
   const cache = `${cacheDir}/layers`
   const budget = new UnpackBudget(limits)
@@ -32,20 +42,31 @@ export async function unpackImage(
   for (const [index, layer] of image.layers.entries()) {
     onLayer(index + 1)
     const name = layer.diffId.replace(':', '-')
-    const make = (directory: string) => unpackVerified(layer, directory, budget)
-    directories.unshift(await cachedDirectory(cache, name, make).catch(explain(image, layer, cache)))
+    const make = (directory: string) => unpackVerified(layer, directory, budget, signal)
+    const failed = explain(image, layer, cache)
+    directories.unshift(
+      await cachedDirectory(cache, name, make).catch((cause) => {
+        signal?.throwIfAborted()
+        return failed(cause)
+      }),
+    )
   }
   // Overlay refuses the same directory twice, and the upper one of two equal layers decides.
   return [...new Set(directories)]
 }
 
-async function unpackVerified(layer: ArchivedLayer, directory: string, budget: UnpackBudget): Promise<void> {
+async function unpackVerified(
+  layer: ArchivedLayer,
+  directory: string,
+  budget: UnpackBudget,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const blob = Bun.file(layer.file).slice(layer.offset, layer.offset + layer.size)
   const stored = new Bun.CryptoHasher('sha256')
   const plain = new Bun.CryptoHasher('sha256')
   const compression = isCompressed(await blob.slice(0, 4).bytes())
   const chunks = decompressed(hashed(blob.stream(), stored), compression)
-  const source = chunkSource(hashed(chunks, plain))
+  const source = chunkSource(hashed(chunks, plain, signal))
   await unpackLayer(source, directory, layer.diffId, budget)
   await drain(source, budget.limits.bytes)
   compare(`layer ${layer.diffId}`, stored, layer.digest)
@@ -55,8 +76,12 @@ async function unpackVerified(layer: ArchivedLayer, directory: string, budget: U
 async function* hashed(
   chunks: AsyncIterable<Uint8Array>,
   hasher: Bun.CryptoHasher,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  let count = 0
   for await (const chunk of chunks) {
+    // A file that is in memory comes without a turn of anything else.
+    if (++count % breathEvery === 0) await sleep(0, signal)
     hasher.update(chunk)
     yield chunk
   }

@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -98,4 +99,12 @@ asRoot('an abort ends it', async () => {
   await expect(copyMergedDirectory(layers, '/data', target, AbortSignal.abort('enough'))).rejects.toBe(
     'enough',
   )
+})
+
+asRoot('a file of any size can be given up', async () => {
+  const { layers, target } = image({ 'data/large': '' })
+  truncateSync(`${layers[0]}/data/large`, 2 ** 28)
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(new Error('enough')), 1)
+  await expect(copyMergedDirectory(layers, '/data', target, stop.signal)).rejects.toThrow('enough')
 })

@@ -34,7 +34,7 @@ import { findInImage, isOpaque } from './account-files.ts'
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many entries. */
+/** Signals and timers have their turn once in so many entries, or pieces of a file. */
 const breathEvery = 64
 
 /**
@@ -71,7 +71,7 @@ function openInLayer(layer: string, parts: readonly string[]): number {
 
 class MergedCopy {
   readonly #signal: AbortSignal | undefined
-  #entries = 0
+  #steps = 0
 
   constructor(signal: AbortSignal | undefined) {
     this.#signal = signal
@@ -99,7 +99,7 @@ class MergedCopy {
     const [source = -1] = sources
     const stat = closing(openAt(source, name, O_PATH | O_NOFOLLOW, beneath), (fd) => fstatSync(fd))
     if (stat.isDirectory()) await this.#subdirectory(sources, name, into)
-    else if (stat.isFile()) copyFile(source, name, into)
+    else if (stat.isFile()) await this.#copyFile(source, name, into)
     else if (stat.isSymbolicLink()) copyLink(source, name, into, stat)
   }
 
@@ -122,9 +122,30 @@ class MergedCopy {
     }
   }
 
+  async #copyFile(source: number, name: Buffer, into: number): Promise<void> {
+    const from = openAt(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, beneath)
+    try {
+      const stat = fstatSync(from)
+      if (!stat.isFile()) return
+      const to = openSync(inside(into, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+      try {
+        const bytes = Buffer.alloc(Math.min(pieceBytes, Math.max(stat.size, 1)))
+        for (let count = readSync(from, bytes); count > 0; count = readSync(from, bytes)) {
+          for (let at = 0; at < count; ) at += writeSync(to, bytes, at, count - at)
+          await this.#breathe()
+        }
+        giveFacts(to, stat)
+      } finally {
+        closeSync(to)
+      }
+    } finally {
+      closeSync(from)
+    }
+  }
+
   async #breathe(): Promise<void> {
     this.#signal?.throwIfAborted()
-    if (++this.#entries % breathEvery === 0) await sleep(0)
+    if (++this.#steps % breathEvery === 0) await sleep(0)
   }
 }
 
@@ -138,19 +159,6 @@ function directoryOrNone(source: number, name: Buffer): number | 'other' | undef
     if (error.errno === 'ENOTDIR' || error.errno === 'ELOOP') return 'other'
     throw error
   }
-}
-
-function copyFile(source: number, name: Buffer, into: number): void {
-  closing(openAt(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, beneath), (from) => {
-    const stat = fstatSync(from)
-    if (!stat.isFile()) return
-    closing(openSync(inside(into, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), (to) => {
-      const bytes = Buffer.alloc(Math.min(pieceBytes, Math.max(stat.size, 1)))
-      for (let count = readSync(from, bytes); count > 0; count = readSync(from, bytes))
-        for (let at = 0; at < count; ) at += writeSync(to, bytes, at, count - at)
-      giveFacts(to, stat)
-    })
-  })
 }
 
 function copyLink(source: number, name: Buffer, into: number, { uid, gid }: Stats): void {

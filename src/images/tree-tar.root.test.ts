@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { makeFifo } from '../linux/files/fifo.ts'
@@ -106,4 +107,15 @@ test('a link in the place of a directory of the host’s leads nowhere', async (
   expect([...found.keys()].filter((name) => name.startsWith('etc'))).toEqual(['etc'])
   expect(found.get('etc')).toMatchObject({ type: 'symlink', linkName: '/etc' })
   expect(readFileSync('/etc/passwd', 'utf8')).not.toBe('')
+})
+
+test('a file of any size can be given up', async () => {
+  writeFileSync(`${base}/upper/large`, '')
+  truncateSync(`${base}/upper/large`, 2 ** 31)
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(new Error('enough')), 1)
+  const read = async () => {
+    for await (const _ of filesTar(layers, { signal: stop.signal }));
+  }
+  await expect(read()).rejects.toThrow('enough')
 })

@@ -1,6 +1,7 @@
 /** The files of a container as a tar: as it sees them, or what it has changed as the layer of an image. */
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { xattrsOf } from '../linux/files/inode.ts'
+import { sleep } from '../time.ts'
 import {
   type FoundEntry,
   isOpaqueFound,
@@ -13,6 +14,8 @@ import {
 import { tarEnd, tarHeader, tarPadding, type WrittenEntry } from './formats/tar-writer.ts'
 
 const pieceBytes = 1 << 20
+/** Signals and timers have their turn once in so many pieces. */
+const breathEvery = 16
 const empty = Buffer.alloc(0)
 
 /** All that the container sees; `layers` topmost first. Devices and sockets are left out. @throws as {@link walkFiles}. */
@@ -21,7 +24,8 @@ export async function* filesTar(
   options: Omit<WalkOptions, 'below'>,
 ): AsyncGenerator<Uint8Array> {
   const names: Names = new Map()
-  for await (const found of walkFiles(layers, { ...options, below: true })) yield* packed(found, names)
+  for await (const found of walkFiles(layers, { ...options, below: true }))
+    yield* packed(found, names, options.signal)
   yield tarEnd()
 }
 
@@ -36,7 +40,7 @@ export async function* changesTar(
       if (found.isBelow) yield marker(found, '.wh.', found.name)
       continue
     }
-    yield* packed(found, names)
+    yield* packed(found, names, options.signal)
     if (found.stat.isDirectory() && found.path.length > 0 && isOpaqueFound(found))
       yield marker({ ...found, path: Buffer.concat([found.path, Buffer.from('/x')]) }, '.wh..wh..opq', empty)
   }
@@ -53,7 +57,7 @@ function marker({ path }: Pick<FoundEntry, 'path'>, prefix: string, name: Buffer
 /** The first names of files that have several. */
 type Names = Map<string, Buffer>
 
-function* packed(found: FoundEntry, names: Names): Generator<Uint8Array> {
+async function* packed(found: FoundEntry, names: Names, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const { path, stat } = found
   const facts = {
     ...{ name: path.length === 0 ? Buffer.from('.') : path, size: 0, mode: stat.mode & 0o7777 },
@@ -64,14 +68,14 @@ function* packed(found: FoundEntry, names: Names): Generator<Uint8Array> {
   else if (stat.isSymbolicLink()) {
     const linkName = linkOf(found)
     if (linkName !== undefined) yield tarHeader({ ...facts, type: 'symlink', linkName })
-  } else if (stat.isFile()) yield* packedFile(found, facts, names)
+  } else if (stat.isFile()) yield* packedFile(found, facts, { names, signal })
 }
 
-function* packedFile(
+async function* packedFile(
   found: FoundEntry,
   facts: Omit<WrittenEntry, 'type'>,
-  names: Names,
-): Generator<Uint8Array> {
+  { names, signal }: { readonly names: Names; readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array> {
   const fd = openFound(found)
   if (fd === undefined) return
   try {
@@ -83,16 +87,17 @@ function* packedFile(
     if (nlink > 1) names.set(key, found.path)
     const own = { mode: mode & 0o7777, uid, gid, size, xattrs: xattrsOf(fd) }
     yield tarHeader({ ...facts, ...own, type: 'file' })
-    yield* content(fd, size)
+    yield* content(fd, size, signal)
     yield tarPadding(size)
   } finally {
     closeSync(fd)
   }
 }
 
-/** As many bytes as the header has said, whatever becomes of the file meanwhile. */
-function* content(fd: number, size: number): Generator<Uint8Array> {
-  for (let at = 0; at < size; ) {
+/** As many bytes as the header has said, whatever becomes of the file meanwhile. A guest may have made a hole of any size. */
+async function* content(fd: number, size: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let at = 0, pieces = 1; at < size; pieces++) {
+    if (pieces % breathEvery === 0) await sleep(0, signal)
     const piece = Buffer.alloc(Math.min(pieceBytes, size - at))
     const count = readSync(fd, piece, 0, piece.length, at)
     yield count === 0 ? piece : piece.subarray(0, count)

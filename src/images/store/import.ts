@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { closing } from '../../linux/files/open-at.ts'
+import { sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
 import { type ArchivedImage, type ArchivedManifest, openImageArchive } from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
@@ -34,6 +35,8 @@ export interface ImportOptions {
 }
 
 const pieceBytes = 1 << 20
+/** Signals and timers have their turn once in so many pieces. */
+const breathEvery = 16
 
 /**
  * `layout` is the directory of an OCI layout with one image. A name that is there already means the new image from now on.
@@ -63,11 +66,12 @@ export async function addImage(
   image: Omit<ArchivedImage, typeof Symbol.dispose>,
   options: ImportOptions,
 ): Promise<StoredImage> {
-  const layers = image.layers.map((layer) => ({
-    ...{ file: layer.file, offset: layer.offset, size: layer.size },
-    digest: takeBlob(paths, layer, options.signal),
-  }))
-  for (const document of image.documents) takeBlob(paths, document, options.signal)
+  const layers = []
+  for (const layer of image.layers) {
+    const { file, offset, size } = layer
+    layers.push({ file, offset, size, digest: await takeBlob(paths, layer, options.signal) })
+  }
+  for (const document of image.documents) await takeBlob(paths, document, options.signal)
   const manifest = image.manifest ?? makeManifest(paths, image, layers)
   await unpack(paths, image, options)
   using _index = await holdIndex(paths, options.signal)
@@ -85,7 +89,11 @@ interface Blob {
 }
 
 /** Copies rather than moves: what another user could have open would not stay as it was compared. @returns its digest. */
-function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signal: AbortSignal): string {
+async function takeBlob(
+  paths: StorePaths,
+  { file, offset, size, digest }: Blob,
+  signal: AbortSignal,
+): Promise<string> {
   if (digest !== undefined && existsSync(blobPath(paths, digest))) return digest
   const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
   const hasher = new Bun.CryptoHasher('sha256')
@@ -96,8 +104,8 @@ function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signa
   try {
     const buffer = Buffer.alloc(pieceBytes)
     const end = offset + size
-    for (let position = offset; position < end; ) {
-      signal.throwIfAborted()
+    for (let position = offset, pieces = 0; position < end; pieces++) {
+      if (pieces % breathEvery === 0) await sleep(0, signal)
       const count = readSync(source, buffer, 0, Math.min(buffer.length, end - position), position)
       if (count === 0) break
       hasher.update(buffer.subarray(0, count))
@@ -178,10 +186,11 @@ async function unpack(
   const limits: UnpackLimits = { ...imageLimits, bytes: room }
   const count = image.layers.length
   try {
-    await unpackImage(image, paths.cacheDir, limits, (number) => {
+    const onLayer = (number: number) => {
       signal.throwIfAborted()
       onStep(`unpacking layer ${number} of ${count}`)
-    })
+    }
+    await unpackImage(image, paths.cacheDir, limits, { onLayer, signal })
   } catch (error) {
     const tooLarge = error instanceof KataError && error.code === 'ROOTFS_TOO_LARGE'
     throw tooLarge && room < imageLimits.bytes ? full(error) : error

@@ -19,7 +19,12 @@ afterEach(() => rmSync(base, { recursive: true }))
 const shared = makeTar([{ name: 'shared', content: 'x'.repeat(9000) }])
 const own = (text: string) => makeTar([{ name: 'own', content: text }])
 
-function add(name: string, layers: readonly Buffer[], change?: (files: Map<string, Buffer>) => void) {
+function add(
+  name: string,
+  layers: readonly Buffer[],
+  change?: (files: Map<string, Buffer>) => void,
+  { signal = new AbortController().signal, onStep = () => {} } = {},
+) {
   const layout = `${base}/layout-${crypto.randomUUID()}`
   const files = makeOciFiles(layers.map((tar) => ({ tar })))
   change?.(files)
@@ -27,8 +32,7 @@ function add(name: string, layers: readonly Buffer[], change?: (files: Map<strin
     mkdirSync(dirname(`${layout}/${file}`), { recursive: true })
     writeFileSync(`${layout}/${file}`, bytes)
   }
-  const signal = new AbortController().signal
-  return importLayout(paths, layout, { name, limitBytes: 0, signal, onStep: () => {} })
+  return importLayout(paths, layout, { name, limitBytes: 0, signal, onStep })
 }
 
 const nobody: ImageUsers = { containers: new Map(), layers: new Set(), disks: new Set() }
@@ -119,4 +123,18 @@ test('a blob that is not what its digest says is refused, whichever it is', asyn
   }
   expect(await names()).toEqual([])
   expect(existsSync(paths.index)).toBe(false)
+})
+
+test.each(['copied', 'unpacked'])('a large layer that is being %s can be given up', async (step) => {
+  const stop = new AbortController()
+  const giveUp = () => {
+    setTimeout(() => stop.abort(new Error('enough')), 1)
+  }
+  const large = makeTar([{ name: 'large', content: Buffer.alloc(64 << 20) }])
+  const onStep = step === 'unpacked' ? giveUp : undefined
+  const added = add(a, [large], undefined, { signal: stop.signal, onStep })
+  if (step === 'copied') giveUp()
+  await expect(added).rejects.toThrow('enough')
+  expect(readdirSync(paths.layers)).toEqual([])
+  expect(readdirSync(paths.blobs).length).toBe(step === 'copied' ? 0 : 3)
 })
