@@ -26,8 +26,12 @@ afterEach(() => rmSync(base, { recursive: true }))
 async function* pieces(bytes: Buffer) {
   for (let at = 0; at < bytes.length; at += 700) yield bytes.subarray(at, at + 700)
 }
-const unpack = (...entries: TestEntry[]) =>
-  unpackCopy(pieces(makeTar(entries)), root, { container: 'c', limits: { bytes: 1 << 20, entries: 100 } })
+const unpack = async (...entries: TestEntry[]) => {
+  const limits = { bytes: 1 << 20, entries: 100 }
+  const copy = await unpackCopy(pieces(makeTar(entries)), root, { container: 'c', limits })
+  copy.finish()
+  return copy.leftOut
+}
 
 test('files, directories and links come as they are, but belong to the person', async () => {
   const leftOut = await unpack(

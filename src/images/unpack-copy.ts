@@ -26,11 +26,18 @@ const mostNameBytes = 255
 /** More than tar adds, bytes. */
 const mostPadding = 1 << 20
 
+export interface UnpackedCopy {
+  /** Names. */
+  readonly leftOut: readonly string[]
+  /** Gives directories their modes and times. Until then the person can remove all of it, whoever that is. */
+  finish(): void
+}
+
 /** Of one copy. */
 const copyLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**
- * `directory` is empty and 0700; `container` is for messages. Returns the names of what was left out.
+ * `directory` is empty and 0700; `container` is for messages.
  *
  * @throws KataError COPY_UNSAFE, COPY_FAILED. @throws what the stream throws, and node:fs errors such as ENOSPC.
  */
@@ -38,7 +45,7 @@ export async function unpackCopy(
   stream: AsyncIterable<Uint8Array>,
   directory: string,
   { container, limits = copyLimits }: { container: string; limits?: UnpackLimits },
-): Promise<string[]> {
+): Promise<UnpackedCopy> {
   const copy = new Copy(directory)
   const budget = new UnpackBudget(limits)
   try {
@@ -51,8 +58,7 @@ export async function unpackCopy(
   } catch (error) {
     throw explained(error, container, limits)
   }
-  copy.finish()
-  return copy.leftOut
+  return copy
 }
 
 /** Tar fills its last block up with zeros, and waits until somebody has read them. */
@@ -69,7 +75,7 @@ function explained(error: unknown, name: string, { bytes, entries }: UnpackLimit
   return new KataError('COPY_FAILED', { name, reason }, { cause: error })
 }
 
-class Copy {
+class Copy implements UnpackedCopy {
   readonly leftOut: string[] = []
   readonly #root: string
   /** Modes and times of directories, set at the end: until then we have to be able to write into them. */

@@ -1,8 +1,20 @@
 /** Files of a container for the host: what its `tar` sends is a stream that may say anything. */
-import { existsSync, lstatSync, mkdtempSync, readdirSync, renameSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
-import { unpackCopy } from '../../../images/unpack-copy.ts'
+import { type UnpackedCopy, unpackCopy } from '../../../images/unpack-copy.ts'
+import { closing } from '../../../linux/files/open-at.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import type { ByteSink } from '../output.ts'
 import type { ContainerTar } from './container-tar.ts'
@@ -17,13 +29,17 @@ export async function sendTar(tar: ContainerTar, path: string, output: ByteSink)
  *
  * @throws KataError COPY_UNSAFE, COPY_TARGET, COPY_FAILED; then nothing was copied.
  */
-export async function copyFrom(tar: ContainerTar, path: string, destination: string): Promise<string[]> {
+export async function copyFrom(
+  tar: ContainerTar,
+  path: string,
+  destination: string,
+): Promise<readonly string[]> {
   const plan = planOf(path, destination)
   const directory = mkdtempSync(join(dirname(plan.target), '.kata-ts-copy-'))
   try {
-    const leftOut = await receive(tar, path, directory)
-    place(directory, plan)
-    return leftOut
+    const copy = await receive(tar, path, directory)
+    place(directory, copy, plan)
+    return copy.leftOut
   } finally {
     await removeTree(directory).catch((error) => tar.log.warn('a rest of a copy', { directory, error }))
   }
@@ -66,7 +82,7 @@ function createArgs(path: string): string[] {
 }
 
 /** Unpacks while tar runs: what is not taken makes it wait. */
-async function receive(tar: ContainerTar, path: string, directory: string): Promise<string[]> {
+async function receive(tar: ContainerTar, path: string, directory: string): Promise<UnpackedCopy> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const [reader, writer] = [readable.getReader(), writable.getWriter()]
   const sent = tar.run(createArgs(path), { output: { write: (chunk) => writer.write(chunk) } })
@@ -77,9 +93,9 @@ async function receive(tar: ContainerTar, path: string, directory: string): Prom
     )
     .catch(() => {})
   try {
-    const leftOut = await unpackCopy(chunksOf(reader), directory, { container: tar.name })
+    const copy = await unpackCopy(chunksOf(reader), directory, { container: tar.name })
     await sent
-    return leftOut
+    return copy
   } catch (error) {
     // Whatever it still wants to send: a reader that has left ends it.
     await reader.cancel(Object.assign(new Error('the copy was given up'), { code: 'EPIPE' })).catch(() => {})
@@ -101,7 +117,7 @@ async function* chunksOf(reader: Reader): AsyncGenerator<Uint8Array> {
 }
 
 /** Nothing that exists is replaced, but a file by a file. */
-function place(directory: string, { target, name }: Plan): void {
+function place(directory: string, copy: UnpackedCopy, { target, name }: Plan): void {
   const names = readdirSync(directory)
   const [only] = names
   if (name !== undefined && (names.length !== 1 || only !== name))
@@ -119,5 +135,21 @@ function place(directory: string, { target, name }: Plan): void {
     if (there !== undefined && !(isFile && there.isFile()))
       throw new KataError('COPY_TARGET', { path: to, reason: 'it exists' })
   }
-  for (const [from, to] of moves) renameSync(join(directory, from), to)
+  copy.finish()
+  for (const [from, to] of moves) move(join(directory, from), to)
+}
+
+/** A directory can only be moved by who may write into it. It is held open, as its new place may be another user's to change. */
+function move(from: string, to: string): void {
+  const stat = lstatSync(from)
+  const isReadOnly = stat.isDirectory() && (stat.mode & 0o200) === 0
+  if (!isReadOnly) {
+    renameSync(from, to)
+    return
+  }
+  chmodSync(from, 0o700)
+  closing(openSync(from, constants.O_RDONLY | constants.O_DIRECTORY), (fd) => {
+    renameSync(from, to)
+    fchmodSync(fd, stat.mode & 0o777)
+  })
 }
