@@ -3,6 +3,7 @@ import { closeSync, createReadStream, mkdirSync, openSync, readSync, unlinkSync,
 import { KataError } from '../errors.ts'
 import { libc } from '../linux/libc.ts'
 import { sleep } from '../time.ts'
+import { ZstdFrames } from './formats/zstd-frames.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
@@ -46,15 +47,21 @@ export async function spoolDecompressed(
   const { createGunzip, createZstdDecompress } = await import('node:zlib')
   const input = createReadStream(`/proc/self/fd/${compressed}`)
   const decompressor = compression === 'gzip' ? createGunzip() : createZstdDecompress()
+  const frames = compression === 'gzip' ? undefined : new ZstdFrames()
+  if (frames !== undefined) input.on('data', (chunk) => frames.push(chunk as Buffer))
+  const damaged = (why: string, cause?: unknown) => {
+    const reason = `its ${compression} compression is damaged (${why})`
+    return new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause })
+  }
   try {
     await writePieces(input.pipe(decompressor) as AsyncIterable<Buffer>, fd)
+    if (frames?.isWhole === false) throw damaged('it does not end where it should')
     return fd
   } catch (cause) {
     const code = String((cause as NodeJS.ErrnoException).code)
     if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw failed(cause, fd, path, directory)
     closeSync(fd)
-    const reason = `its ${compression} compression is damaged (${(cause as Error).message})`
-    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause })
+    throw damaged((cause as Error).message, cause)
   } finally {
     input.destroy()
     decompressor.destroy()
