@@ -2,7 +2,7 @@
  * Finds image configuration and layers among the files of an image: an OCI image layout (`oci-layout`, `index.json`), or the
  * older form of `docker save` (`manifest.json`). They stay where they are; layers are read by position.
  */
-import { openSync, readSync } from 'node:fs'
+import { fstatSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
 import { readText } from '../json/document.ts'
@@ -162,11 +162,7 @@ class Archive {
   }
 
   document<T>(name: string, reader: Reader<T>, digest?: string): { value: T; digest: string } {
-    const { file, offset, size } = this.member(name)
-    if (size > maxJsonBytes)
-      throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
-    const bytes = Buffer.alloc(size)
-    closing(openSync(file, 'r'), (fd) => readSync(fd, bytes, 0, size, offset))
+    const bytes = readAll(name, this.member(name))
     const actual = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: name, actual, expected: digest })
@@ -184,6 +180,18 @@ class Archive {
     if (hex === undefined) this.invalid(`${digest} is not a SHA-256 digest`)
     return { name: `blobs/sha256/${hex}`, digest }
   }
+}
+
+function readAll(name: string, { file, offset, size, isAll }: Member): Buffer {
+  return closing(openSync(file, 'r'), (fd) => {
+    // The store's index is replaced by whoever adds an image.
+    const length = isAll === true ? fstatSync(fd).size : size
+    if (length > maxJsonBytes)
+      throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
+    const bytes = Buffer.alloc(length)
+    readSync(fd, bytes, 0, length, offset)
+    return bytes
+  })
 }
 
 function ociImage(archive: Archive, wanted: Wanted): FoundImage {

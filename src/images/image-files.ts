@@ -17,6 +17,8 @@ export interface Member {
   readonly file: string
   readonly offset: number
   readonly size: number
+  /** All of a file, which another may replace: its size is that of what was opened. */
+  readonly isAll?: true
   /** The member that a link leads to. */
   readonly linkTo?: string
 }
@@ -145,8 +147,9 @@ function layoutMembers(path: string): Map<string, Member> {
   return new Map(
     ['index.json', ...names].flatMap((name) => {
       const file = `${path}/${name}`
-      const stat = lstatSync(file)
-      return stat.isFile() ? [[name, { file, offset: 0, size: stat.size }]] : []
+      // Images may be removed meanwhile.
+      const stat = lstatSync(file, { throwIfNoEntry: false })
+      return stat?.isFile() ? [[name, { file, offset: 0, size: stat.size, isAll: true }]] : []
     }),
   )
 }

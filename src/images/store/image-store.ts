@@ -29,7 +29,10 @@ export interface StoredImage {
 /** Sorted by name. @throws KataError IMAGE_STORE_CORRUPT. */
 export async function listImages(paths: StorePaths): Promise<StoredImage[]> {
   const images: StoredImage[] = []
-  for (const entry of readIndex(paths)) images.push(await describe(paths, entry))
+  for (const entry of readIndex(paths)) {
+    const image = await describeUnlessGone(paths, entry)
+    if (image !== undefined) images.push(image)
+  }
   return images
 }
 
@@ -53,7 +56,18 @@ export async function lookForImage(paths: StorePaths, text: string): Promise<Sto
   }
   const name = parseImageName(text)
   const entry = entries.find((one) => one.name === name.full)
-  return entry === undefined ? undefined : describe(paths, entry)
+  return entry === undefined ? undefined : describeUnlessGone(paths, entry)
+}
+
+/** Undefined when it was removed after the index was read: whoever only looks does not hold the store. Names go before files. */
+async function describeUnlessGone(paths: StorePaths, entry: IndexEntry): Promise<StoredImage | undefined> {
+  try {
+    return await describe(paths, entry)
+  } catch (error) {
+    const { name, digest } = entry
+    if (readIndex(paths).some((one) => one.name === name && one.digest === digest)) throw error
+    return undefined
+  }
 }
 
 /** The image with the bytes of its layers. Blobs are compared with their digests when they are read. */

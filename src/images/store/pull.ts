@@ -118,9 +118,18 @@ function makeDirectories(known: string | undefined, directory: string, uid: numb
   const blobs = `${layout}/blobs/sha256`
   mkdirSync(blobs, { recursive: true, mode: 0o700 })
   for (const name of known === undefined ? [] : readdirSync(known))
-    if (!isDocument(`${known}/${name}`)) linkSync(`${known}/${name}`, `${blobs}/${name}`)
+    linkLayer(`${known}/${name}`, `${blobs}/${name}`)
   for (const path of [directory, layout, `${layout}/blobs`, blobs]) chownSync(path, uid, uid)
   return layout
+}
+
+/** One that is removed meanwhile is pulled again. */
+function linkLayer(blob: string, link: string): void {
+  try {
+    if (!isDocument(blob)) linkSync(blob, link)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
 }
 
 /** JSON, no layer. Skopeo writes the document of a manifest in any case, and could not write to ours. */

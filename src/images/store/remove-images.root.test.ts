@@ -3,10 +3,11 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makeOciFiles, makeTar } from '../testing.ts'
-import { listImages } from './image-store.ts'
+import { listImages, lookForImage } from './image-store.ts'
 import { importLayout } from './import.ts'
+import { readIndex, writeIndex } from './index-file.ts'
 import { type ImageUsers, planPrune, prune, removeImage } from './remove-images.ts'
-import { storePaths } from './store-paths.ts'
+import { blobPath, storePaths } from './store-paths.ts'
 
 let base: string
 let paths: ReturnType<typeof storePaths>
@@ -71,6 +72,42 @@ test('an image that a container uses is refused, and forced out without its laye
   expect(await names()).toEqual([])
   expect(readdirSync(paths.blobs)).toEqual([])
   expect(readdirSync(paths.layers)).toEqual([...layers])
+})
+
+test('an index that is replaced while it is read is read all the same', async () => {
+  await add(a, [shared, own('a')])
+  await add(b, [shared, own('b')])
+  const entries = readIndex(paths)
+  for (const changed of [entries.slice(0, 1), entries]) {
+    const found = lookForImage(paths, 'a')
+    writeIndex(paths, changed)
+    expect((await found)?.name).toBe(a)
+  }
+})
+
+test('an image that is removed while the store is read is none, and the store is not corrupt', async () => {
+  await add(a, [shared, own('a')])
+  await add(b, [shared, own('b')])
+  const goes = () => {
+    const entries = readIndex(paths)
+    writeIndex(paths, [entries[0]!])
+    rmSync(blobPath(paths, entries[1]!.digest))
+  }
+  const listed = names()
+  goes()
+  expect(await listed).toEqual([a])
+  await expect(lookForImage(paths, 'b')).resolves.toBeUndefined()
+
+  await add(b, [shared, own('b')])
+  const found = lookForImage(paths, 'b')
+  goes()
+  // Its files were looked at before they went, or it is gone.
+  expect((await found)?.name ?? b).toBe(b)
+
+  // One that has its name is missed.
+  await add(b, [shared, own('b')])
+  rmSync(blobPath(paths, readIndex(paths)[1]!.digest))
+  await expect(names()).rejects.toMatchObject({ code: 'IMAGE_STORE_CORRUPT' })
 })
 
 test('an id removes all names of its image', async () => {

@@ -4,9 +4,8 @@ import { tarEnd, tarHeader, tarPadding } from '../formats/tar-writer.ts'
 import { openImageArchive } from '../image-archive.ts'
 import { parseImageName, shortName } from '../names/image-name.ts'
 import { findImage } from './image-store.ts'
-import { readIndex } from './index-file.ts'
 import { shareStore } from './store-lock.ts'
-import { blobPath, type StorePaths } from './store-paths.ts'
+import { blobPath, makeStore, type StorePaths } from './store-paths.ts'
 
 /** `names`: names or ids. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_*; the signal's reason. */
 export async function* savedImages(
@@ -14,10 +13,11 @@ export async function* savedImages(
   names: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  makeStore(paths)
+  // Before they are looked for: what is found stays.
+  using _shared = await shareStore(paths, signal)
   const found = []
   for (const name of names) found.push(await findImage(paths, name))
-  using _shared = await shareStore(paths, signal)
-  const entries = readIndex(paths)
   const manifests = []
   const docker = []
   const blobs = new Set<string>()
@@ -25,9 +25,8 @@ export async function* savedImages(
     using image = await openImageArchive(paths.layout, paths.cacheDir, { digest })
     const parsed = parseImageName(name)
     const layers = image.layers.flatMap((layer) => layer.digest ?? [])
-    const { mediaType, size } = entries.find((entry) => entry.name === name)!
     manifests.push({
-      ...{ mediaType, digest, size },
+      ...image.manifest,
       annotations: {
         'io.containerd.image.name': name,
         'org.opencontainers.image.ref.name': parsed.tag ?? 'latest',
