@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import { systemTool } from '../linux/processes/which.ts'
+import { lastWords } from '../plain-text.ts'
 
 /** `.making-<pid>-<random>`; the pid shows whether a process still works on it. */
 const unfinished = /^\.making-(\d+)-/
@@ -37,7 +38,10 @@ export async function cachedDirectory(
 
 /** The name may only become visible once the content is on disk: a power cut must not leave empty files behind it. */
 async function flush(directory: string): Promise<void> {
-  await Bun.spawn([systemTool('sync'), '-f', directory], { stdio: ['ignore', 'ignore', 'ignore'] }).exited
+  const child = Bun.spawn([systemTool('sync'), '-f', directory], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const words = child.stderr.text()
+  // A disk may be full, or broken, when it is written to at last; nobody else is told.
+  if ((await child.exited) !== 0) throw new Error(`sync of ${directory}: ${lastWords(await words)}`)
 }
 
 function moveIntoPlace(temporary: string, path: string): void {
