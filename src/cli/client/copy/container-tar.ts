@@ -16,7 +16,7 @@ import type { TaskClient } from '../task.ts'
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 /** Of what tar says on its error output, bytes. */
-const mostWords = 4096
+export const mostWords = 4096
 
 export interface ContainerTar {
   /** The container's. */

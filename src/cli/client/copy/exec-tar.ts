@@ -2,7 +2,7 @@
 import { KataError } from '../../../errors.ts'
 import { lastWords } from '../../../plain-text.ts'
 import type { Settings } from '../../settings.ts'
-import type { ContainerTar } from './container-tar.ts'
+import { type ContainerTar, mostWords } from './container-tar.ts'
 
 /** What `exec` says when there is no such program. */
 const notFound = 127
@@ -18,7 +18,7 @@ export function execTar(settings: Settings, name: string): ContainerTar {
         [self.program, ...self.prefix, 'exec', ...where, ...asRoot, name, 'tar', ...args],
         { cwd: '/', env: env as Record<string, string>, stdio: [input ?? 'ignore', 'pipe', 'pipe'] },
       )
-      const said = child.stderr.text()
+      const said = lastOf(child.stderr)
       try {
         for await (const chunk of child.stdout) await output.write(chunk)
       } catch (error) {
@@ -31,4 +31,11 @@ export function execTar(settings: Settings, name: string): ContainerTar {
       throw new KataError('COPY_FAILED', { name, reason })
     },
   }
+}
+
+/** The end of what the container's tar says, which may be without end. */
+async function lastOf(errors: AsyncIterable<Uint8Array>): Promise<string> {
+  let said = ''
+  for await (const chunk of errors) said = (said + Buffer.from(chunk).toString()).slice(-mostWords)
+  return said
 }
