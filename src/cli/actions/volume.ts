@@ -10,7 +10,7 @@ import {
   removeVolume,
   volumePaths,
 } from '../client/volumes/store.ts'
-import { volumeUses } from '../client/volumes/uses.ts'
+import { certainUses, volumeUses } from '../client/volumes/uses.ts'
 import type { VolumeFlags } from '../commands/volume.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
@@ -78,10 +78,9 @@ export async function rm(
   { force }: VolumeFlags,
   names: readonly string[],
 ): Promise<number> {
-  const uses = volumeUses(settings)
   return interruptible((signal) =>
     forEachName(settings, names, async (name) => {
-      const containers = uses.get(volumePaths(settings, name).data)
+      const containers = certainUses(settings).get(volumePaths(settings, name).data)
       if (containers !== undefined)
         throw new KataError('VOLUME_IN_USE', { name, containers: containers.join(', ') })
       await removeVolume(settings, name, signal).catch((error) => {
@@ -92,8 +91,7 @@ export async function rm(
 }
 
 export async function prune(settings: Settings, { force }: VolumeFlags): Promise<number> {
-  const uses = volumeUses(settings)
-  const unused = listVolumes(settings).filter((name) => !uses.has(volumePaths(settings, name).data))
+  const unused = unusedVolumes(settings)
   if (
     unused.length > 0 &&
     force !== true &&
@@ -102,8 +100,17 @@ export async function prune(settings: Settings, { force }: VolumeFlags): Promise
     return 1
   return interruptible(async (signal) => {
     await removeUnfinished(settings, signal)
-    return forEachName(settings, unused, (name) => removeVolume(settings, name, signal))
+    // A container may have got one meanwhile; the person may have thought about it for long.
+    const still = new Set(unusedVolumes(settings))
+    const going = unused.filter((name) => still.has(name))
+    return forEachName(settings, going, (name) => removeVolume(settings, name, signal))
   })
+}
+
+/** @throws KataError RECORD_UNREADABLE. */
+function unusedVolumes(settings: Settings): string[] {
+  const uses = certainUses(settings)
+  return listVolumes(settings).filter((name) => !uses.has(volumePaths(settings, name).data))
 }
 
 function shown(settings: Settings, name: string): ShownVolume {
