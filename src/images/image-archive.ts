@@ -27,7 +27,7 @@ import {
   selectManifest,
   type Wanted,
 } from './formats/select-image.ts'
-import { type Member, openImageFiles } from './image-files.ts'
+import { type Member, type Members, openImageFiles } from './image-files.ts'
 
 export type { Wanted } from './formats/select-image.ts'
 
@@ -124,15 +124,15 @@ export async function openImageArchives(
 
 class Archive {
   readonly path: string
-  readonly #members: ReadonlyMap<string, Member>
+  readonly #members: Members
 
-  constructor(path: string, members: ReadonlyMap<string, Member>) {
+  constructor(path: string, members: Members) {
     this.path = path
     this.#members = members
   }
 
   has(name: string): boolean {
-    return this.#members.has(name)
+    return this.#members.get(name) !== undefined
   }
 
   invalid(reason: string): never {

@@ -5,7 +5,6 @@
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
-import { namesIn } from '../linux/files/names-in.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
@@ -23,8 +22,13 @@ export interface Member {
   readonly linkTo?: string
 }
 
+/** By their names. */
+export interface Members {
+  get(name: string): Member | undefined
+}
+
 export interface ImageFiles extends Disposable {
-  readonly members: ReadonlyMap<string, Member>
+  readonly members: Members
 }
 
 /** A layer is three of them at most. */
@@ -135,23 +139,24 @@ async function tarMembers(path: string, fd: number): Promise<Map<string, Member>
   return members
 }
 
-function layoutMembers(path: string): Map<string, Member> {
+/** The names of a layout's files that are read. */
+const layoutNames = /^(?:index\.json|blobs\/sha256\/[0-9a-f]{64})$/
+
+/** Looked at when asked for: a store has many, and others add and remove some meanwhile. */
+function layoutMembers(path: string): Members {
   if (!existsSync(`${path}/index.json`))
     throw new KataError('ROOTFS_ARCHIVE_INVALID', {
       path,
       reason: 'it is a directory without an index.json (a root file system is given by --rootfs)',
     })
-  const blobs = `${path}/blobs/sha256`
-  const names = namesIn(blobs).map((name) => `blobs/sha256/${name}`)
-  requireFew(names.length)
-  return new Map(
-    ['index.json', ...names].flatMap((name) => {
+  return {
+    get(name) {
+      if (!layoutNames.test(name)) return undefined
       const file = `${path}/${name}`
-      // Images may be removed meanwhile.
       const stat = lstatSync(file, { throwIfNoEntry: false })
-      return stat?.isFile() ? [[name, { file, offset: 0, size: stat.size, isAll: true }]] : []
-    }),
-  )
+      return stat?.isFile() ? { file, offset: 0, size: stat.size, isAll: true } : undefined
+    },
+  }
 }
 
 function requireFew(count: number): void {

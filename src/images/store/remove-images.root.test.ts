@@ -110,6 +110,15 @@ test('an image that is removed while the store is read is none, and the store is
   await expect(names()).rejects.toMatchObject({ code: 'IMAGE_STORE_CORRUPT' })
 })
 
+test('a store may have any number of blobs', async () => {
+  await add(a, [shared])
+  for (let index = 0; index < 10_000; index++)
+    writeFileSync(`${paths.blobs}/${`${index}`.padStart(64, '0')}`, '')
+  expect(await names()).toEqual([a])
+  await prune(paths, () => nobody)
+  expect(readdirSync(paths.blobs)).toEqual([])
+}, 60_000)
+
 test('an id removes all names of its image', async () => {
   const { id } = await add(a, [shared])
   await add(b, [shared])
