@@ -1,8 +1,23 @@
 /** What unpacked layers take on the disk, counted once for each. */
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { readEntries } from '../../linux/files/directory.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
+import { openAt, openDirectoryAt } from '../../linux/files/open-at.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
+import { SyscallError } from '../../linux/libc.ts'
 import type { StorePaths } from './store-paths.ts'
 
 /** The directory of an unpacked layer. */
@@ -56,17 +71,92 @@ function onDisk(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512
 }
 
-/** Bytes on the disk of a directory with all below it; files with several names count once. What vanishes meanwhile counts nothing. */
+/**
+ * Bytes on the disk of a directory with all below it; files with several names count once. What vanishes meanwhile counts nothing, and neither does
+ * what is mounted in it. A guest may have made the tree, and go on: it is of any depth, and no link leads out of it.
+ */
 export function treeBytes(directory: string): number {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  if (stat === undefined) return 0
+  const top = stat.isDirectory() ? unlessAnother(() => openSync(directory, directoryFlags)) : undefined
+  return stat.blocks * 512 + (top === undefined ? 0 : bytesIn(top))
+}
+
+const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+
+interface Level {
+  readonly stat: Stats
+  /** Directories in it that were not looked into yet. */
+  readonly pending: Buffer[]
+}
+
+/** Closes `top`. One directory is open at a time: the way back is that to the parent. */
+function bytesIn(top: number): number {
   const seen = new Set<number>()
-  const bytesOf = (path: string): number => {
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat === undefined || (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino))) return 0
-    seen.add(stat.ino)
-    const own = stat.blocks * 512
-    return stat.isDirectory()
-      ? own + namesIn(path).reduce((sum, name) => sum + bytesOf(`${path}/${name}`), 0)
-      : own
+  const levels: Level[] = []
+  let bytes = 0
+  const enter = (fd: number) => {
+    const found = entriesOf(fd)
+    for (const { stat } of found) {
+      if (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino)) continue
+      if (stat.nlink > 1) seen.add(stat.ino)
+      bytes += stat.blocks * 512
+    }
+    const pending = found.flatMap(({ stat, name }) => (stat.isDirectory() ? [name] : []))
+    levels.push({ stat: fstatSync(fd), pending })
   }
-  return bytesOf(directory)
+  let fd = top
+  try {
+    enter(fd)
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const name = level.pending.pop()
+      let next: number | undefined
+      if (name === undefined) {
+        levels.pop()
+        next = levels.length === 0 ? undefined : parentOf(fd, levels.at(-1)!.stat)
+        // All was seen, or the directory was moved elsewhere.
+        if (next === undefined) return bytes
+      } else {
+        next = unlessAnother(() => openDirectoryAt(fd, name))
+        if (next === undefined) continue
+      }
+      closeSync(fd)
+      fd = next
+      if (name !== undefined) enter(fd)
+    }
+    return bytes
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function entriesOf(fd: number): { readonly name: Buffer; readonly stat: Stats }[] {
+  const found = []
+  const beginning = Buffer.from(`/proc/self/fd/${fd}/`)
+  for (let entries = readEntries(fd); entries !== undefined; entries = readEntries(fd))
+    for (const { name } of entries) {
+      const stat = lstatSync(Buffer.concat([beginning, name]), { throwIfNoEntry: false })
+      if (stat !== undefined) found.push({ name: Buffer.from(name), stat })
+    }
+  return found
+}
+
+/** Undefined when it is not that of before. */
+function parentOf(fd: number, { dev, ino }: Stats): number | undefined {
+  const parent = openAt(fd, '..', directoryFlags, 0)
+  const stat = fstatSync(parent)
+  if (stat.dev === dev && stat.ino === ino) return parent
+  closeSync(parent)
+  return undefined
+}
+
+/** Undefined when the name is gone, or something else's, or that of a mount. */
+function unlessAnother(open: () => number): number | undefined {
+  try {
+    return open()
+  } catch (error) {
+    const errno = error instanceof SyscallError ? error.errno : (error as NodeJS.ErrnoException).code
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errno ?? '')) return undefined
+    throw error
+  }
 }

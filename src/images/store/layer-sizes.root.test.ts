@@ -1,0 +1,73 @@
+/** Sizes of trees that others have made, or are making. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { linkSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { mount, unmount } from '../../linux/mounts/mount.ts'
+import { makeOciFiles, makeTar } from '../testing.ts'
+import { listImages } from './image-store.ts'
+import { importLayout } from './import.ts'
+import { treeBytes } from './layer-sizes.ts'
+import { prune } from './remove-images.ts'
+import { storePaths } from './store-paths.ts'
+
+const asRoot = test.skipIf(process.getuid?.() !== 0)
+let base: string
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-size-')
+})
+afterEach(() => removeTree(base))
+
+const large = Buffer.alloc(1 << 20, 'x')
+
+test('files count once, links as links, and what is not there nothing', () => {
+  mkdirSync(`${base}/a/b`, { recursive: true })
+  writeFileSync(`${base}/a/b/file`, large)
+  linkSync(`${base}/a/b/file`, `${base}/a/same`)
+  symlinkSync('/usr', `${base}/a/link`)
+  for (const [path, least, most] of [
+    [base, 1 << 20, 1.1 * 2 ** 20],
+    [`${base}/a/b/file`, 1 << 20, 1.1 * 2 ** 20],
+    [`${base}/a/link`, 0, 4096],
+    [`${base}/nothing`, 0, 0],
+  ] as const) {
+    expect(treeBytes(path)).toBeGreaterThanOrEqual(least)
+    expect(treeBytes(path)).toBeLessThanOrEqual(most)
+  }
+})
+
+test('a tree may be of any depth', () => {
+  const name = 'd'.repeat(250)
+  const script = 'for i in $(seq 20); do mkdir "$1" && cd -P "$1" || exit 1; done; cat > file'
+  const { exitCode } = Bun.spawnSync(['bash', '-c', script, 'bash', name], { cwd: base, stdin: large })
+  expect(exitCode).toBe(0)
+  expect(treeBytes(base)).toBeGreaterThanOrEqual(1 << 20)
+})
+
+asRoot('what is mounted in it does not count', () => {
+  mkdirSync(`${base}/disk`)
+  mount({ source: 'tmpfs', target: `${base}/disk`, type: 'tmpfs' })
+  writeFileSync(`${base}/disk/file`, large)
+  const bytes = treeBytes(base)
+  unmount(`${base}/disk`)
+  expect(bytes).toBeLessThan(1 << 20)
+})
+
+asRoot('an image whose paths are as long as paths can be is listed and removed as any', async () => {
+  const paths = storePaths(`${base}/state`)
+  const room = 4090 - `${paths.layers}/.making-${process.pid}-${crypto.randomUUID()}/`.length
+  const files = makeOciFiles([
+    { tar: makeTar([{ name: 'x', pax: { path: 'd/'.repeat(2048).slice(0, room) } }]) },
+  ])
+  for (const [file, bytes] of files) {
+    mkdirSync(dirname(`${base}/layout/${file}`), { recursive: true })
+    writeFileSync(`${base}/layout/${file}`, bytes)
+  }
+  const signal = new AbortController().signal
+  await importLayout(paths, `${base}/layout`, {
+    ...{ name: 'docker.io/library/a:latest', limitBytes: 0, signal, onStep: () => {} },
+  })
+  expect(await listImages(paths)).toHaveLength(1)
+  await prune(paths, () => ({ containers: new Map(), layers: new Set(), disks: new Set() }))
+  expect(await listImages(paths)).toEqual([])
+})
