@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deadline, within } from '../time.ts'
-import { readPs } from './answers.ts'
+import { type PsEntry, readPs } from './answers.ts'
 import { type CallResult, type CommandWords, callToEnd, startCall } from './call.ts'
 import { SandboxError } from './error.ts'
 import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
@@ -165,6 +165,7 @@ export class Sandbox implements AsyncDisposable {
     const { signal, timeoutMs, name = randomName() } = options
     signal?.throwIfAborted()
     const words = wordsOf(options)
+    const begunAt = Date.now()
     const { child, result } = await startCall(words, [
       'run',
       ...runFlags(name, options),
@@ -177,7 +178,7 @@ export class Sandbox implements AsyncDisposable {
     const started = await Promise.race([result, fired([late, signal])])
     if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
     child.kill('SIGTERM')
-    await undo(words, name, result)
+    await undo(words, { name, begunAt }, result)
     if (signal?.aborted) throw signal.reason
     throw new SandboxError('SDK_TIMED_OUT', `sandbox ${name} did not start within ${timeoutMs} ms`)
   }
@@ -377,18 +378,28 @@ function commandOf({ command, image, from }: CreateOptions): string[] {
 const isFile = (image: string | undefined): boolean =>
   image !== undefined && (/^[./-]/.test(image) || existsSync(image.split(':')[0]!))
 
-/** How long a start that was given up may take to end by itself, milliseconds. */
+/** How long a start that was given up may take to end by itself until what is there of it is removed, milliseconds, and how often. */
 const undoMs = 10_000
+const undoTimes = 12
 
 /** Takes away what a start has made that was given up. Not everybody may signal the program that makes it (sudo). */
-async function undo(words: CommandWords, name: string, result: Promise<CallResult>): Promise<void> {
+async function undo(
+  words: CommandWords,
+  { name, begunAt }: { name: string; begunAt: number },
+  result: Promise<CallResult>,
+): Promise<void> {
   const ended = result.then(
     () => true,
     () => true,
   )
-  await within(ended, undoMs)
-  await remove(words, name)
-  await within(ended, undoMs)
+  for (let times = 0; times < undoTimes; times++) {
+    const isOver = (await within(ended, undoMs)) !== undefined
+    // One that was there before has the name, and the start would have failed.
+    const { stdout } = await callToEnd(words, ['ps', '--format', 'json'])
+    const isIts = ({ id, createdAt }: PsEntry) => id === name && Date.parse(createdAt) >= begunAt
+    if (answered(() => readPs(stdout)).some(isIts)) await remove(words, name)
+    if (isOver) return
+  }
 }
 
 async function remove(words: CommandWords, name: string): Promise<void> {

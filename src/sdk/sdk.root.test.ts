@@ -160,6 +160,12 @@ test('a sandbox that is disposed is gone, and one whose start was given up never
   expect(ownDirectories().filter((name) => !before.includes(name))).toEqual([])
 }, 30_000)
 
+test('a start that is given up leaves the sandbox that has the name already', async () => {
+  const error = await failure(create({ name: 'shared', timeoutMs: 1 }))
+  expect(error.code).toBe('SDK_TIMED_OUT')
+  expect((await box.exec(['echo', 'here'])).text).toBe('here\n')
+}, 30_000)
+
 test('a sandbox is stopped, found again, started again, and its log and its events tell so', async () => {
   const over = new AbortController()
   const seen: string[] = []
