@@ -38,15 +38,21 @@ export async function startCall(
     const file = join(directory, 'result')
     const [program, ...front] = words
     const own = await files(directory)
-    const child = spawn(program, [...front, '--result-file', file, command, ...own, ...rest], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
-    // A command that does not read to the end is no error; what is told of it is its exit code.
-    child.stdin.on('error', () => {})
+    const child = started(program, [...front, '--result-file', file, command, ...own, ...rest])
     const exited = new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
+      // Also told when a signal could not be sent, as to a program that sudo has made root's.
+      child.on('error', (cause) => {
+        if (child.pid === undefined) reject(cause)
+      })
       child.once('exit', resolve)
     })
+    // Without a descriptor that is free there are no pipes either.
+    if ((child.stdin as Writable | undefined) === undefined)
+      await exited.catch((cause) => {
+        throw missing(program, cause)
+      })
+    // A command that does not read to the end is no error; what is told of it is its exit code.
+    child.stdin.on('error', () => {})
     const result = exited
       .catch((cause: NodeJS.ErrnoException) => {
         throw missing(program, cause)
@@ -59,6 +65,15 @@ export async function startCall(
   } catch (error) {
     await remove()
     throw error
+  }
+}
+
+/** @throws SandboxError SDK_EXECUTABLE_MISSING, for words that are too long among others. */
+function started(program: string, args: readonly string[]): Call['child'] {
+  try {
+    return spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  } catch (cause) {
+    throw missing(program, cause as NodeJS.ErrnoException)
   }
 }
 

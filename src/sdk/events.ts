@@ -46,7 +46,11 @@ export async function* eventsOf(
   const { child, result } = await startCall(words, ['events', ...flags])
   child.stdin.end()
   child.stderr.resume()
-  const end = () => void child.kill('SIGTERM')
+  const end = () => {
+    child.kill('SIGTERM')
+    // Not everybody may signal it (sudo): it ends when nobody reads what it tells.
+    child.stdout.destroy()
+  }
   signal?.addEventListener('abort', end, { once: true })
   if (signal?.aborted) end()
   try {
@@ -57,6 +61,8 @@ export async function* eventsOf(
       for (const event of lines.map(parse)) if (hasLabels(event, labels)) yield event
     }
     await result
+  } catch (error) {
+    if (!signal?.aborted) throw error
   } finally {
     signal?.removeEventListener('abort', end)
     end()
