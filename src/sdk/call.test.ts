@@ -1,8 +1,10 @@
 /** Programs that may not be signalled, as sudo's, and those that cannot be started. */
 import { expect, test } from 'bun:test'
+import { getEventListeners } from 'node:events'
 import type { CommandWords } from './call.ts'
 import { callToEnd, startCall } from './call.ts'
 import { eventsOf } from './events.ts'
+import { startProcess } from './process.ts'
 
 /** A program that does this and answers as the executable does; `$2` is its result file. */
 const program = (script: string): CommandWords => [
@@ -17,6 +19,15 @@ test('a signal that could not be sent is no end of the call', async () => {
   for (let times = 0; times < 2; times++)
     child.emit('error', Object.assign(new Error('kill EPERM'), { code: 'EPERM' }))
   expect(await result).toEqual({ exitCode: 0, warnings: [] })
+})
+
+test('a signal for many commands keeps no listener of those that have ended', async () => {
+  const { signal } = new AbortController()
+  for (let times = 0; times < 3; times++) {
+    const running = await startProcess(program('true'), 'box', ['true'], { signal })
+    expect(await running.exitCode).toBe(0)
+  }
+  expect(getEventListeners(signal, 'abort').length).toBe(0)
 })
 
 test('words that are too long for the kernel are an error of the SDK', async () => {

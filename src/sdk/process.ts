@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { deadline, retry, within } from '../time.ts'
 import { type Call, type CommandWords, callToEnd, startCall } from './call.ts'
 import { SandboxError } from './error.ts'
-import { fired } from './fired.ts'
+import { unlessFired } from './fired.ts'
 import { readableFrom, writableTo } from './web-streams.ts'
 
 export interface ProcessOptions {
@@ -91,7 +91,7 @@ async function untilEnd(
   { timeoutMs, signal }: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
 ): Promise<number> {
   const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
-  const first = await Promise.race([result, fired([late, signal])])
+  const first = await unlessFired(result, [late, signal])
   if (first !== 'cut') return first.exitCode
   await kill()
   if (signal?.aborted) throw signal.reason

@@ -9,7 +9,7 @@ import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
 import { collect, type ExecOptions, type ExecResult } from './exec.ts'
 import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
-import { fired } from './fired.ts'
+import { unlessFired } from './fired.ts'
 import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
 import { type Snapshot, snapshotNamed } from './snapshot.ts'
 
@@ -175,7 +175,7 @@ export class Sandbox implements AsyncDisposable {
     child.stdout.resume()
     child.stderr.resume()
     const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
-    const started = await Promise.race([result, fired([late, signal])])
+    const started = await unlessFired(result, [late, signal])
     if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
     child.kill('SIGTERM')
     await undo(words, { name, begunAt }, result)
