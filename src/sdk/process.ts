@@ -122,14 +122,11 @@ function destroyOutputs(child: Call['child']): void {
   child.stderr.destroy()
 }
 
-/** Values with a newline do not fit into a file of lines. */
+/** In a file of this user's, each ended by a NUL: a value may have several lines. */
 async function envFlags(env: Readonly<Record<string, string>>, directory: string): Promise<string[]> {
   const entries = Object.entries(env)
-  const inFile = entries.filter(([, value]) => !/[\n\r]/.test(value))
-  const others = entries.filter(([, value]) => /[\n\r]/.test(value))
-  const flags = others.flatMap(([key, value]) => ['--env', `${key}=${value}`])
-  if (inFile.length === 0) return flags
+  if (entries.length === 0) return []
   const file = join(directory, 'env')
-  await writeFile(file, inFile.map(([key, value]) => `${key}=${value}\n`).join(''), { mode: 0o600 })
-  return ['--env-file', file, ...flags]
+  await writeFile(file, entries.map(([key, value]) => `${key}=${value}\0`).join(''), { mode: 0o600 })
+  return ['--env-file', file]
 }

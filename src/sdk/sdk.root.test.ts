@@ -111,7 +111,8 @@ test('a process takes signals, and disposing ends it', async () => {
 }, 30_000)
 
 test('values of variables are not seen on the host', async () => {
-  await using _ = await box.spawn(['sleep', '7'], { env: { SECRET: 'of mine' } })
+  const env = { SECRET: 'of mine', KEY: '-- begin\nof mine\n-- end' }
+  await using _ = await box.spawn(['sleep', '7'], { env })
   const seen = Bun.spawnSync(['ps', '-eo', 'args']).stdout.toString()
   expect(seen).toContain('-- sleep 7')
   expect(seen).not.toContain('of mine')

@@ -12,9 +12,15 @@ test('lines are taken as they are; comments, empty lines and blanks before a nam
 test.each([
   ['A=1\nB C=2\n', 'app.env:2: "B C" is no name'],
   ['=x', 'app.env:1: "" is no name'],
-  ['A=\0', 'app.env:1: "A" is no name'],
+  ['A=\0x', 'app.env:1: "A" is no name'],
+  ['A=1\0B C=2\0', 'app.env: entry 2 does not begin with the name'],
+  ['A=1\nB=2\0C\0', 'app.env: entry 2 does not begin with the name'],
 ])('%j is refused by its line', (text, problem) => {
   expect(() => parse(text)).toThrow(`[ENV_FILE_INVALID] --env-file ${problem}`)
+})
+
+test('a file as `env -0` writes it has values of several lines, and nothing is left out', () => {
+  expect(parse('KEY=one\ntwo\r\n\0#A= x\0B=\0')).toEqual(['KEY=one\ntwo\r\n', '#A= x', 'B='])
 })
 
 test('a file that is not text, or has no end, is refused', () => {

@@ -1,4 +1,7 @@
-/** `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. */
+/**
+ * `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. A value of
+ * several lines fits into a file as `env -0` writes it, in which a NUL ends each `KEY=VALUE`.
+ */
 import { readFileSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 
@@ -20,16 +23,27 @@ function read(path: string): Uint8Array {
 /** Pure. @throws KataError ENV_FILE_INVALID. */
 export function parseEnvFile(bytes: Uint8Array, path: string): string[] {
   if (bytes.length > maxBytes) throw invalid(path, `it has more than ${maxBytes} bytes`)
-  return decode(bytes, path)
-    .split('\n')
-    .flatMap((text, index) => {
-      // A value keeps its blanks at the end.
-      const line = text.replace(/\r$/, '').trimStart()
-      if (line === '' || line.startsWith('#')) return []
-      const name = line.split('=', 1)[0] ?? ''
-      if (name === '' || /[\s\0]/.test(name) || line.includes('\0'))
-        throw invalid(`${path}:${index + 1}`, `"${name.slice(0, 80)}" is no name of a variable`)
-      return [line]
+  const text = decode(bytes, path)
+  if (text.endsWith('\0')) return parseEntries(text, path)
+  return text.split('\n').flatMap((text, index) => {
+    // A value keeps its blanks at the end.
+    const line = text.replace(/\r$/, '').trimStart()
+    if (line === '' || line.startsWith('#')) return []
+    const name = line.split('=', 1)[0] ?? ''
+    if (name === '' || /[\s\0]/.test(name) || line.includes('\0'))
+      throw invalid(`${path}:${index + 1}`, `"${name.slice(0, 80)}" is no name of a variable`)
+    return [line]
+  })
+}
+
+function parseEntries(text: string, path: string): string[] {
+  return text
+    .slice(0, -1)
+    .split('\0')
+    .map((entry, index) => {
+      const equals = entry.indexOf('=')
+      if (equals > 0 && !/\s/.test(entry.slice(0, equals))) return entry
+      throw invalid(path, `entry ${index + 1} does not begin with the name of a variable and "="`)
     })
 }
 
