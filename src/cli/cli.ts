@@ -27,11 +27,14 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** They end with the exit code of a command in a container, so that 1 is no error of ours. */
 const containerCommands: ReadonlySet<string> = new Set(['run', 'create', 'exec'])
 
-/** Runs one command; all errors end here. */
-export async function runCli(words: readonly string[], surroundings: Surroundings): Promise<number> {
+/** Runs one command; all errors end here, and `result` is told of them. */
+export async function runCli(
+  words: readonly string[],
+  surroundings: Surroundings,
+  result = new ResultFile(),
+): Promise<number> {
   const argv = withoutGroupWord(words)
   let exitCode = 0
-  const result = new ResultFile()
   const program = buildProgram({
     settings: (options) => {
       if (options.resultFile !== '') result.open(options.resultFile)
@@ -44,9 +47,9 @@ export async function runCli(words: readonly string[], surroundings: Surrounding
     tell,
     async throughService(settings) {
       const { throughService } = await import('./service/client.ts')
-      return throughService(settings, argv)
+      return throughService(settings, argv, result)
     },
-    again: (more) => runCli(more, surroundings),
+    again: (more, into) => runCli(more, surroundings, into),
   })
   try {
     await program.parseAsync([...argv], { from: 'user' })

@@ -5,6 +5,7 @@ import type { CommandWords } from './call.ts'
 import { callToEnd, startCall } from './call.ts'
 import { eventsOf } from './events.ts'
 import { startProcess } from './process.ts'
+import { Sandbox } from './sandbox.ts'
 
 /** A program that does this and answers as the executable does; `$2` is its result file. */
 const program = (script: string): CommandWords => [
@@ -19,6 +20,16 @@ test('a signal that could not be sent is no end of the call', async () => {
   for (let times = 0; times < 2; times++)
     child.emit('error', Object.assign(new Error('kill EPERM'), { code: 'EPERM' }))
   expect(await result).toEqual({ exitCode: 0, warnings: [] })
+})
+
+test('a command that failed without a word is no success', async () => {
+  const failed: CommandWords = [
+    ...(['sh', '-c'] as const),
+    `echo '{"exitCode":125,"errors":[],"warnings":[]}' > "$2"; exit 125`,
+    'sh',
+  ]
+  await expect(callToEnd(failed, ['stop', 'box'])).rejects.toMatchObject({ code: 'SDK_ANSWER_MISSING' })
+  await expect(Sandbox.create({ executable: failed })).rejects.toMatchObject({ code: 'SDK_ANSWER_MISSING' })
 })
 
 test('a signal for many commands keeps no listener of those that have ended', async () => {

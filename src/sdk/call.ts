@@ -77,6 +77,18 @@ function started(program: string, args: readonly string[]): Call['child'] {
   }
 }
 
+/** A command of ours that failed and did not say why is no answer. */
+export function unexplained(exitCode: number | null, cause?: unknown): SandboxError {
+  return new SandboxError(
+    'SDK_ANSWER_MISSING',
+    `kata-ts ended with ${exitCode ?? 'a signal'} and did not say how`,
+    {
+      remedy: 'Check that kata-ts can be run here, and that it has the version of the SDK.',
+      cause,
+    },
+  )
+}
+
 /** Runs a command whose output is data. @throws as {@link Call}. */
 export async function callToEnd(
   words: CommandWords,
@@ -86,6 +98,7 @@ export async function callToEnd(
   child.stdin.end()
   const outputs = [collected(child.stdout), collected(child.stderr)]
   const told = await result
+  if (told.exitCode !== 0) throw unexplained(told.exitCode)
   const [stdout = '', stderr = ''] = await Promise.all(outputs)
   return { ...told, stdout, stderr }
 }
@@ -101,14 +114,7 @@ function readResult(file: string, exitCode: number | null): CallResult {
   try {
     told = readResultFile(file)
   } catch (cause) {
-    throw new SandboxError(
-      'SDK_ANSWER_MISSING',
-      `kata-ts ended with ${exitCode ?? 'a signal'} and did not say how`,
-      {
-        remedy: 'Check that kata-ts can be run here, and that it has the version of the SDK.',
-        cause,
-      },
-    )
+    throw unexplained(exitCode, cause)
   }
   const [first] = told.errors
   if (first !== undefined) {

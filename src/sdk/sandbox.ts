@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deadline, within } from '../time.ts'
 import { type PsEntry, readPs } from './answers.ts'
-import { type CallResult, type CommandWords, callToEnd, startCall } from './call.ts'
+import { type CallResult, type CommandWords, callToEnd, startCall, unexplained } from './call.ts'
 import { SandboxError } from './error.ts'
 import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
 import { collect, type ExecOptions, type ExecResult } from './exec.ts'
@@ -176,6 +176,7 @@ export class Sandbox implements AsyncDisposable {
     child.stderr.resume()
     const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
     const started = await unlessFired(result, [late, signal])
+    if (started !== 'cut' && started.exitCode !== 0) throw unexplained(started.exitCode)
     if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
     child.kill('SIGTERM')
     await undo(words, { name, begunAt }, result)

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { refuseTemplate } from '../output/format.ts'
+import type { ResultFile } from '../output/result-file.ts'
 import { defaultNamespace, defaultStateDir, type Settings } from '../settings.ts'
 
 export interface GlobalOptions {
@@ -24,8 +25,8 @@ export interface Cli {
   tell(text: string): void
   /** Has the service run this command line, when there is one; its exit code, or undefined without a service. */
   throughService(settings: Settings): Promise<number | undefined>
-  /** Runs another command line in this process; its exit code. */
-  again(argv: readonly string[]): Promise<number>
+  /** Runs another command line in this process; its exit code. `result` is told of its errors. */
+  again(argv: readonly string[], result: ResultFile): Promise<number>
 }
 
 const globalOptions = [

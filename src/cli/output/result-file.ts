@@ -13,12 +13,23 @@ export interface ToldError {
   readonly fields: ErrorFields
 }
 
-export interface CommandResult {
-  /** The exit code. `run` and `exec` end with that of the command in the container where there are no errors. */
-  readonly exitCode: number
-  /** What standard error was told, in order. */
+/** What standard error was told, in order. */
+export interface Told {
   readonly errors: readonly ToldError[]
   readonly warnings: readonly string[]
+}
+
+export interface CommandResult extends Told {
+  /** The exit code. `run` and `exec` end with that of the command in the container where there are no errors. */
+  readonly exitCode: number
+}
+
+/** What one error says, of whichever kind. */
+export function toldError(error: unknown): ToldError {
+  if (error instanceof Interrupted)
+    return { code: 'INTERRUPTED', message: error.message, remedy: '', fields: {} }
+  const { code, rawMessage: message, remedy, fields } = error instanceof KataError ? error : coded(error)
+  return { code, message, remedy, fields }
 }
 
 /** Collects what is told, and writes it at the end to a file that was made at the beginning. */
@@ -35,12 +46,18 @@ export class ResultFile {
   }
 
   error(error: unknown): void {
-    if (error instanceof Interrupted) {
-      this.#errors.push({ code: 'INTERRUPTED', message: error.message, remedy: '', fields: {} })
-      return
-    }
-    const { code, rawMessage: message, remedy, fields } = error instanceof KataError ? error : coded(error)
-    this.#errors.push({ code, message, remedy, fields })
+    this.#errors.push(toldError(error))
+  }
+
+  /** What was told until now. */
+  get all(): Told {
+    return { errors: this.#errors, warnings: this.#warnings }
+  }
+
+  /** Takes over what another process has told. */
+  add({ errors, warnings }: Told): void {
+    this.#errors.push(...errors)
+    this.#warnings.push(...warnings)
   }
 
   /** Any text for the person; those that begin with `warning: ` are kept. */
@@ -52,7 +69,7 @@ export class ResultFile {
   /** Does nothing where no file was asked for. @throws an errno error. */
   write(exitCode: number): void {
     if (this.#fd === undefined) return
-    const result: CommandResult = { exitCode, errors: this.#errors, warnings: this.#warnings }
+    const result: CommandResult = { exitCode, ...this.all }
     const bytes = Buffer.from(`${JSON.stringify(result)}\n`)
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset)
     closeSync(this.#fd)

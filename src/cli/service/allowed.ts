@@ -14,6 +14,7 @@
  * - `volume`, `mount`: with a host path that the caller opens.
  * - `publish`: a port of the host that any user may listen on.
  * - `own`: says what is so anyway, and is left out.
+ * - `caller`: the caller's own process does it, and it is left out.
  * - a list: one of these values.
  */
 export type Passing =
@@ -26,11 +27,12 @@ export type Passing =
   | 'mount'
   | 'publish'
   | 'own'
+  | 'caller'
   | readonly string[]
 
 export type AllowedOptions = Readonly<Record<string, Passing>>
 
-const always: AllowedOptions = { format: 'plain', runDir: 'own', stateDir: 'own' }
+const always: AllowedOptions = { format: 'plain', runDir: 'own', stateDir: 'own', resultFile: 'caller' }
 
 const run: AllowedOptions = {
   interactive: 'plain',
@@ -108,6 +110,7 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
     tty: 'plain',
     detach: 'plain',
     detachKeys: 'plain',
+    execId: 'plain',
     env: 'env',
     envFile: 'file',
     user: 'plain',
@@ -120,7 +123,7 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
   start: { attach: 'plain', interactive: 'plain', detachKeys: 'plain' },
   stop,
   restart: stop,
-  kill: { signal: 'plain', all: 'plain' },
+  kill: { signal: 'plain', all: 'plain', execId: 'plain' },
   wait: { condition: 'plain' },
   pause: {},
   unpause: {},

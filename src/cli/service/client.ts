@@ -11,9 +11,18 @@ import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { peerOf } from '../../linux/sockets/peer.ts'
 import { connectUnix } from '../../linux/sockets/socket.ts'
 import { keepTerminal } from '../../linux/terminal.ts'
+import type { ResultFile } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
-import { type Answer, type Ask, askLimits, protocolVersion, type Request, readAsk } from './messages.ts'
+import {
+  type Answer,
+  type Ask,
+  askLimits,
+  decodeEnd,
+  protocolVersion,
+  type Request,
+  readAsk,
+} from './messages.ts'
 import { hasService, socketPath } from './socket-path.ts'
 
 const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
@@ -21,13 +30,14 @@ const sendMs = 10_000
 const forwarded = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGWINCH'] as const
 
 /**
- * Returns the command's exit code; undefined when there is no service.
+ * Returns the command's exit code; undefined when there is no service. `result` is told what the command told.
  *
  * @throws KataError SERVICE_UNREACHABLE, SERVICE_LOST.
  */
 export async function throughService(
   { runDir, env, tell }: Settings,
   argv: readonly string[],
+  result: ResultFile,
 ): Promise<number | undefined> {
   if (!hasService(runDir)) return undefined
   const path = socketPath(runDir)
@@ -40,9 +50,11 @@ export async function throughService(
     if (!(error instanceof SyscallError && error.errno === 'EPIPE')) throw error
   }
   const last = answerAll(socket, env)
-  if (last.ask === 'go') return command(socket)
+  if (last.ask === 'go') return command(socket, result)
   closeSync(socket)
   tell(last.name)
+  if (last.error === undefined) result.error(new Error(last.name))
+  else result.add({ errors: [last.error], warnings: [] })
   return last.code ?? 1
 }
 
@@ -87,19 +99,18 @@ function answerTo({ ask, name }: Ask, env: Settings['env']): Answer & { fd?: num
 }
 
 /** Passes signals on until the command has ended. @throws KataError SERVICE_LOST. */
-async function command(socket: number): Promise<number> {
-  const ended = Promise.withResolvers<number>()
-  let sent: number | undefined
+async function command(socket: number, result: ResultFile): Promise<number> {
+  const closed = Promise.withResolvers<void>()
+  const received: Buffer[] = []
+  const sent: number[] = []
   const connection: Socket<undefined> = await adoptSocket(socket, {
-    data: (_, bytes) => ended.resolve(bytes[0] ?? 0),
-    // A command that does not catch a signal ends by it, and says nothing.
-    close: () =>
-      sent === undefined ? ended.reject(new KataError('SERVICE_LOST')) : ended.resolve(128 + sent),
+    data: (_, bytes) => void received.push(Buffer.from(bytes)),
+    close: () => closed.resolve(),
   })
   const listeners = forwarded.map((name) => {
     const number = osConstants.signals[name]
     const listener = () => {
-      if (name !== 'SIGWINCH') sent = number
+      if (name !== 'SIGWINCH') sent.push(number)
       connection.write(Uint8Array.of(number))
     }
     process.on(name, listener)
@@ -107,7 +118,16 @@ async function command(socket: number): Promise<number> {
   })
   const restore = isTerminal(0) ? keepTerminal(0) : () => {}
   try {
-    return await ended.promise
+    await closed.promise
+    const end = decodeEnd(Buffer.concat(received))
+    if (end !== undefined) {
+      result.add(end)
+      return end.exitCode
+    }
+    const last = sent.at(-1)
+    if (last === undefined) throw new KataError('SERVICE_LOST')
+    // A command that does not catch a signal ends by it, and says nothing.
+    return 128 + last
   } finally {
     restore()
     for (const off of listeners) off()

@@ -1,10 +1,12 @@
 /**
  * What a command line and the service tell each other. The command line sends a request with its standard streams. The service may ask for
- * files, which the command line opens with its own rights, and for variables. Behind `go` there are single bytes: signals for the
- * command one way, its exit code the other.
+ * files, which the command line opens with its own rights, and for variables. Behind `go` there are single bytes, signals for the
+ * command, one way, and an {@link encodeEnd end} the other.
  */
-import { list, needed, record } from '../../json/compounds.ts'
-import { choice, exactly, text, textUpTo, uint32 } from '../../json/values.ts'
+import { dictionary, list, needed, record } from '../../json/compounds.ts'
+import { readText } from '../../json/document.ts'
+import { choice, exactly, type Reader, text, textUpTo, uint32 } from '../../json/values.ts'
+import type { Told, ToldError } from '../output/result-file.ts'
 import type { FrameLimits } from './frame.ts'
 
 export const protocolVersion = 1
@@ -26,6 +28,8 @@ export interface Ask {
   readonly name: string
   /** The exit code of what is refused. */
   readonly code?: number
+  /** Why it is refused, for `--result-file`. */
+  readonly error?: ToldError
 }
 
 /** From a command line: a descriptor comes with it, or it has a value, or it says why not; a variable may have no value. */
@@ -40,10 +44,29 @@ export const readRequest = record<Request>({
   argv: needed(list(text, 4096)),
 })
 
+type Field = ToldError['fields'][string]
+
+const field: Reader<Field> = (value, at) => {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  throw at.wrong(value, 'a text, a number or a boolean')
+}
+
+/** Of the service, which bounds the whole: what a person is told may have anything in it. */
+const words: Reader<string> = (value, at) => {
+  if (typeof value !== 'string') throw at.wrong(value, 'a string')
+  return value
+}
+
+const readToldError = record<ToldError>({
+  ...{ code: needed(words), message: needed(words), remedy: needed(words) },
+  fields: needed(dictionary(field)),
+})
+
 export const readAsk = record<Ask>({
   ask: needed(choice('read', 'location', 'create', 'env', 'go', 'refused')),
   name: needed(text),
   code: uint32,
+  error: readToldError,
 })
 
 export const readAnswer = record<Answer>({ errno: textUpTo(32), value: text })
@@ -53,3 +76,39 @@ export const requestLimits: FrameLimits = { maxBytes: 1 << 20, maxFds: 3, timeou
 export const answerLimits: FrameLimits = { maxBytes: 256 * 1024, maxFds: 1, timeoutMs: 30_000 }
 /** Of asks: how long a command takes to be allowed depends on the service's own work. */
 export const askLimits: FrameLimits = { maxBytes: 256 * 1024, maxFds: 0, timeoutMs: 60_000 }
+
+/** Longest part of an error that is told, characters. */
+const maxPart = 4096
+
+/** The error with parts that are not too long for a message. */
+export function shortened({ code, message, remedy, fields }: ToldError): ToldError {
+  const cut = <T>(value: T) => (typeof value === 'string' ? value.slice(0, maxPart) : value)
+  const short = Object.entries(fields).map(([name, value]) => [name, cut(value)] as const)
+  return { ...{ code, message: message.slice(0, maxPart), remedy }, fields: Object.fromEntries(short) }
+}
+
+/** Of more than these the first ones are told: all of it has to fit into the socket when the process ends. */
+const [maxErrors, maxWarnings] = [8, 16]
+const readTold = record<Told>({ errors: needed(list(readToldError)), warnings: needed(list(words)) })
+
+/** How a command has ended: a byte with its exit code, and what it told as JSON. */
+export function encodeEnd(exitCode: number, { errors, warnings }: Told): Uint8Array {
+  const told: Told = {
+    errors: errors.slice(0, maxErrors).map(shortened),
+    warnings: warnings.slice(0, maxWarnings).map((text) => text.slice(0, maxPart)),
+  }
+  return Buffer.concat([Uint8Array.of(exitCode), Buffer.from(JSON.stringify(told))])
+}
+
+/** Undefined for no bytes at all. @throws JsonMismatch. */
+export function decodeEnd(bytes: Buffer): (Told & { readonly exitCode: number }) | undefined {
+  const [exitCode] = bytes
+  if (exitCode === undefined) return undefined
+  const json = bytes.subarray(1).toString()
+  return {
+    exitCode,
+    ...(json === ''
+      ? { errors: [], warnings: [] }
+      : readText(readTold, json, { path: 'end of the command' })),
+  }
+}

@@ -66,7 +66,7 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
     const passing = Object.hasOwn(allowed, attributeName) ? allowed[attributeName] : undefined
     if (passing === undefined || (passing === 'own' && value !== own[attributeName as keyof Own]))
       throw new KataError('SERVICE_REFUSED', { what: `the option ${long} of kata-ts ${name}` })
-    if (passing === 'own') continue
+    if (passing === 'own' || passing === 'caller') continue
     if (passing === 'new-file') cidfile = String(value)
     else for (const each of valuesOf(value)) words.push(...passed(passing, long, each, caller))
   }

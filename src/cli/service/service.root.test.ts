@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -308,6 +309,53 @@ test('a signal reaches the command, and its exit code comes back', async () => {
   await reader.read()
   child.kill('SIGUSR1')
   expect(await child.exited).toBe(9)
+})
+
+test('programs learn by --result-file how a command ended, as root’s do', async () => {
+  const file = `${home}/result`
+  const result = async (...words: string[]) => {
+    const { code } = await service.run(alice, ['--result-file', file, ...words])
+    const { exitCode, errors } = JSON.parse(readFileSync(file, 'utf8'))
+    expect([exitCode, statSync(file).uid]).toEqual([code, alice.uid])
+    rmSync(file)
+    return { code, errors: errors.map((error: { code: string }) => error.code) }
+  }
+  expect(await result('run', '-d', '--name', 'sdk', '--', 'sleep', '60')).toEqual({ code: 0, errors: [] })
+  expect(await result('exec', '--exec-id', 'one', 'sdk', '--', 'sh', '-c', 'exit 125')).toEqual({
+    ...{ code: 125, errors: [] },
+  })
+  expect(await result('exec', 'sdk', '--', 'no-such-command')).toEqual({
+    ...{ code: 127, errors: ['COMMAND_NOT_FOUND'] },
+  })
+  expect(await result('kill', '--exec-id', 'one', 'sdk')).toMatchObject({
+    code: 1,
+    errors: [expect.any(String)],
+  })
+  expect(await result('run', '--privileged', '--', 'true')).toEqual({
+    code: 125,
+    errors: ['SERVICE_REFUSED'],
+  })
+  expect(await result('rm', '-f', 'sdk')).toEqual({ code: 0, errors: [] })
+})
+
+test('the SDK works for a member, and has the service’s errors', async () => {
+  const script = `
+    import { Sandbox } from '${import.meta.dir}/../../sdk/sdk.ts'
+    const executable = [process.execPath, '${import.meta.dir}/../client/client.host.ts', '${service.base}']
+    const failure = (work) => work.then(() => 'none', (error) => error.code)
+    const box = await Sandbox.create({ executable })
+    const { exitCode, text } = await box.exec(['sh', '-c', 'cat; exit 3'], { stdin: 'in', env: { A: 'b' } })
+    const late = await failure(box.exec(['sleep', '60'], { timeoutMs: 1000 }))
+    const refused = await failure(Sandbox.create({ executable, flags: ['--privileged'] }))
+    const before = (await Sandbox.list({ executable })).length
+    await box.kill()
+    console.log(JSON.stringify([exitCode, text, late, refused, before, (await Sandbox.list({ executable })).length]))`
+  const child = Bun.spawn([...service.as(alice), process.execPath, '-e', script], {
+    ...{ stdio: ['ignore', 'pipe', 'inherit'], cwd: home },
+    env: { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: home },
+  })
+  const [stdout] = await Promise.all([child.stdout.text(), child.exited])
+  expect(JSON.parse(stdout)).toEqual([3, 'in', 'SDK_TIMED_OUT', 'SERVICE_REFUSED', 1, 0])
 })
 
 test('a service that is killed leaves containers running, and its successor manages them', async () => {

@@ -15,10 +15,11 @@ import { memberNamespace } from '../../sandbox/records/member-namespace.ts'
 import { sleep } from '../../time.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { explain } from '../explain.ts'
+import { ResultFile, toldError } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
 import { createCaller, requireStreams } from './caller.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
-import { type Ask, readRequest, requestLimits } from './messages.ts'
+import { type Ask, encodeEnd, readRequest, requestLimits, shortened } from './messages.ts'
 import { type Restricted, restrict } from './restrict.ts'
 
 export interface WorkerParts {
@@ -27,7 +28,7 @@ export interface WorkerParts {
   /** The process of the service. */
   readonly servicePid: number
   table(): Command
-  again(argv: readonly string[]): Promise<number>
+  again(argv: readonly string[], result: ResultFile): Promise<number>
 }
 
 const listening = 3
@@ -144,9 +145,10 @@ async function runFor(
   })
   const { runDir, stateDir } = settings
   const where = ['--namespace', memberNamespace(uid), '--run-dir', runDir, '--state-dir', stateDir]
-  const code = await again([name, ...where, ...words])
+  const result = new ResultFile()
+  const code = await again([name, ...where, ...words], result)
   isOver = true
-  connection.end(Uint8Array.of(code))
+  connection.end(encodeEnd(code, result.all))
   return code
 }
 
@@ -164,7 +166,10 @@ async function hangUp(): Promise<void> {
 }
 
 function refuse(socket: number, error: unknown): void {
-  const ask: Ask = { ask: 'refused', name: explain(error).slice(0, 16_384), code: exitCodeOf(error) }
+  const ask: Ask = {
+    ...{ ask: 'refused', name: explain(error).slice(0, 16_384), code: exitCodeOf(error) },
+    error: shortened(toldError(error)),
+  }
   try {
     sendFrame(socket, ask, { timeoutMs: sendMs })
   } catch {
