@@ -133,17 +133,19 @@ function tell(text: string): void {
   }
 }
 
-function writeAll(fd: number, text: string): void {
+/** False when the reader has left. @throws KataError OUTPUT_FAILED. */
+function writeAll(fd: number, text: string): boolean {
   const bytes = Buffer.from(text)
   for (let offset = 0; offset < bytes.length; ) {
     try {
       offset += writeSync(fd, bytes, offset)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // The reader left (`| head`), so there is no one to write to.
-      if (code === 'EPIPE') return
+      // `| head`: there is no one to write to.
+      if (code === 'EPIPE') return false
       if (code !== 'EAGAIN') throw new KataError('OUTPUT_FAILED', { errno: String(code) }, { cause: error })
       Bun.sleepSync(1)
     }
   }
+  return true
 }

@@ -26,8 +26,8 @@ export interface Settings {
   readonly self: SelfCommand
   /** The caller's environment. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Writes data to standard output. */
-  readonly print: (text: string) => void
+  /** Writes data to standard output; false when nobody reads it any more. */
+  readonly print: (text: string) => boolean
   /** Tells the person something on standard error. */
   readonly tell: (text: string) => void
   /** Notes an error that the person was told, for `--result-file`. */

@@ -32,7 +32,7 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
     if (!(await saidYes())) throw new KataError('PRUNE_UNCONFIRMED', {})
   }
   const code =
-    stopped.length === 0 ? 0 : await rm({ ...settings, print: () => {} }, { force: false }, stopped)
+    stopped.length === 0 ? 0 : await rm({ ...settings, print: () => true }, { force: false }, stopped)
   const removed = keepsImages ? nothing : await pruneStore(paths, () => imageUsers(settings.stateDir))
   for (const image of removed.images) noteRemoved(settings, image)
   report(settings, stopped, removed)

@@ -12,7 +12,7 @@ import type { Settings } from '../../settings.ts'
 
 const pollMs = 200
 
-/** Prints until `--until`, or a signal; with neither `--since` nor `--until`, what happens from now on. */
+/** Prints until `--until`, or a signal, or nobody reads it; with neither `--since` nor `--until`, what happens from now on. */
 export async function events(settings: Settings, flags: EventsFlags): Promise<number> {
   const since = flags.since === undefined ? undefined : parseMoment(flags.since, '--since')
   const until = flags.until === undefined ? undefined : parseMoment(flags.until, '--until')
@@ -27,7 +27,8 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
     for (;;) {
       // Asked before what is there is read: all that happened until then is printed.
       const isOver = until !== undefined && Date.now() > until
-      for (const event of reader.read()) if (isOurs(event) && isInTime(event) && passes(event)) print(event)
+      for (const event of reader.read())
+        if (isOurs(event) && isInTime(event) && passes(event) && !print(event)) return 0
       if (isOver) return 0
       await Promise.race([sleep(pollMs), signals.interrupted])
     }
@@ -44,7 +45,7 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
 const seesAll = (settings: Settings, namespace: string): boolean =>
   namespace === '' && !isMemberNamespace(settings.namespace)
 
-function printer({ format, template: text, print }: Settings): (event: HostEvent) => void {
+function printer({ format, template: text, print }: Settings): (event: HostEvent) => boolean {
   const template = text === undefined ? undefined : compileTemplate(text)
   if (template !== undefined) return (event) => print(`${template.render(dockerEvent(event))}\n`)
   if (format === 'json') return (event) => print(`${JSON.stringify(dockerEvent(event))}\n`)

@@ -31,7 +31,7 @@ export interface Used {
   readonly processes: number
 }
 
-/** Ends when none of the containers runs any more. */
+/** Ends when none of the containers runs any more, or nobody reads it. */
 export async function stats(
   settings: Settings,
   { stream }: { stream: boolean },
@@ -45,7 +45,7 @@ export async function stats(
     await sleep(periodMs)
     const next = await sampleAll(settings, names)
     const lines = [...next].flatMap(([id, sample]) => used(id, sample, last.get(id)) ?? [])
-    settings.print(before + render(settings.format, lines, asTable))
+    if (!settings.print(before + render(settings.format, lines, asTable))) return 0
     last = next
   } while (stream && last.size > 0)
   return 0
