@@ -97,9 +97,16 @@ describe('enable_annotations', () => {
       'io.kubernetes.cri.sandbox-id': 'x',
       'io.katacontainer.config.hypervisor.path': 'x',
       'io.katacontainers.pkg.oci.bundle_path': '/b',
-      'io.katacontainers.container.resource.swappiness': '100',
     }
     expect(apply('', facts)).toEqual(config('').hypervisor)
+  })
+
+  test('a wish for swap of the guest is told to be lost', () => {
+    const wish = 'io.katacontainers.container.resource.swap_in_bytes'
+    const warned: string[] = []
+    const log = createLogger({ sink: ({ message }) => void warned.push(message) })
+    expect(applyAnnotations(config(''), { [wish]: '1073741824' }, log, host)).toEqual(config(''))
+    expect(warned).toEqual([`annotation ${wish} has no effect: guests have no swap`])
   })
 
   const all = 'enable_annotations = [".*"]'

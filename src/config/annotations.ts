@@ -18,7 +18,7 @@ import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
-import { lossOf, refuseUnknownKata } from './kata/kata-annotations.ts'
+import { lossOf, lossOfOther } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
 import type { Sections } from './key-spec.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
@@ -64,7 +64,8 @@ export function applyAnnotations(
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const named = readAnnotationName(annotation)
     if (named === undefined) {
-      refuseUnknownKata(annotation)
+      const loss = lossOfOther(annotation)
+      if (loss !== undefined) warn(`annotation ${annotation} has no effect: ${loss}`)
       return []
     }
     if (isHashAnnotation(named)) {

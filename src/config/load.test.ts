@@ -327,6 +327,7 @@ describe('values', () => {
   const conflicts: [string, string][] = [
     ['image = "/i"\ninitrd = "/j"', '/c.toml:2'],
     ['default_vcpus = 3\ndefault_maxvcpus = 2', '/c.toml:3'],
+    ['default_vcpus = 64\ndefault_maxvcpus = 2', 'default_vcpus (64, here 4) is more than'],
     ['default_memory = 512\ndefault_maxmemory = 256', '/c.toml:3'],
     ['rootless_uid_base = 2147287040\nrootless_uid_blocks = 2', 'rootless_uid_blocks to at most 1'],
   ]

@@ -39,7 +39,7 @@ export function finish(
     defaultVcpus: atMost('default_vcpus', defaultVcpus < 0 ? host.cpus : defaultVcpus || 1, host.cpus, ''),
     defaultMaxVcpus: atMost('default_maxvcpus', defaultMaxVcpus, host.cpus, ''),
   }
-  requireConsistent(hypervisor, where)
+  requireConsistent(hypervisor, where, defaultVcpus)
   requireLimited(hypervisor, where)
   requireDriversRules({ ...config, hypervisor }, where)
   requireTemplates(config, where)
@@ -50,7 +50,13 @@ export function finish(
   })
 }
 
-function requireConsistent(given: HypervisorConfig, where: (key: string) => string): void {
+/** `askedVcpus`: as it was written, for messages. */
+function requireConsistent(
+  given: HypervisorConfig,
+  where: (key: string) => string,
+  askedVcpus: number,
+): void {
+  const vcpus = `${askedVcpus}${askedVcpus === given.defaultVcpus ? '' : `, here ${given.defaultVcpus}`}`
   const conflict = (key: string, reason: string, hint: string) =>
     new KataError('CONFIG_CONFLICT', { where: where(key), reason, hint })
   if (given.image !== '' && given.initrd !== '')
@@ -58,7 +64,7 @@ function requireConsistent(given: HypervisorConfig, where: (key: string) => stri
   if (given.defaultMaxVcpus !== 0 && given.defaultVcpus > given.defaultMaxVcpus)
     throw conflict(
       'default_maxvcpus',
-      `default_vcpus (${given.defaultVcpus}) is more than default_maxvcpus (${given.defaultMaxVcpus})`,
+      `default_vcpus (${vcpus}) is more than default_maxvcpus (${given.defaultMaxVcpus})`,
       'Raise default_maxvcpus, or set it to 0 for as many as the host has.',
     )
   if (given.defaultMaxMemory !== 0 && given.defaultMemory > given.defaultMaxMemory)

@@ -8,17 +8,18 @@ import { quoteValue } from '../value-types.ts'
 import { type AnnotatedTable, type AnnotationName, annotationPrefixes } from './annotation-names.ts'
 import { fateOfText } from './kata-key.ts'
 import { findKataAnnotation, kataKeys } from './kata-keys.ts'
+import { noSwap } from './keys/hypervisor.ts'
 
 /** The prefix of all annotations of Kata's. */
 const namespace = 'io.katacontainers.'
 
-/** Annotations of Kata that ask for no configuration: facts about a container, and its part of the guest's swap. */
-const facts: readonly string[] = [
-  'io.katacontainers.pkg.oci.bundle_path',
-  'io.katacontainers.pkg.oci.container_type',
-  'io.katacontainers.container.resource.swappiness',
-  'io.katacontainers.container.resource.swap_in_bytes',
-]
+/** Annotations of Kata that ask for no configuration, with what is lost by them: facts about a container, and its part of the guest's swap. */
+const others: Readonly<Record<string, string | undefined>> = {
+  'io.katacontainers.pkg.oci.bundle_path': undefined,
+  'io.katacontainers.pkg.oci.container_type': undefined,
+  'io.katacontainers.container.resource.swappiness': noSwap,
+  'io.katacontainers.container.resource.swap_in_bytes': noSwap,
+}
 
 /**
  * What a pod loses by an annotation that kata-ts does not implement; undefined when it asks for nothing, or for what is
@@ -39,9 +40,10 @@ export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: st
   return fate === 'warned' ? key.about : undefined
 }
 
-/** Refuses an annotation of Kata that nobody knows; others pass. @throws KataError ANNOTATION_UNKNOWN */
-export function refuseUnknownKata(annotation: string): void {
-  if (!annotation.startsWith(namespace) || facts.includes(annotation)) return
+/** What a pod loses by an annotation of no table; undefined for nothing, and for one that is not Kata's. @throws KataError ANNOTATION_UNKNOWN */
+export function lossOfOther(annotation: string): string | undefined {
+  if (!annotation.startsWith(namespace)) return undefined
+  if (Object.hasOwn(others, annotation)) return others[annotation]
   const name = annotation.slice(annotation.lastIndexOf('.') + 1)
   throw unknown(
     annotation,

@@ -4,6 +4,7 @@ import { kataKeysOf } from '../kata-key.ts'
 const { warned, silent } = kataKeysOf('hypervisor')
 
 const firmware = 'the guest starts without firmware'
+export const noSwap = 'guests have no swap'
 const swap = 'counts with enable_guest_swap only'
 const vhostUser = 'counts with enable_vhost_user_store only'
 const template = 'instead: enable_template in [factory]'
@@ -39,7 +40,7 @@ export const hypervisorKeys = [
   silent('overhead_memory', 'a machine has default_memory besides what its containers ask for'),
   silent('overhead_vcpus', 'a machine has default_vcpus besides what its containers ask for'),
   warned('enable_swap', [false], "the host decides about swap of the guest's memory"),
-  warned('enable_guest_swap', [false], 'guests have no swap'),
+  warned('enable_guest_swap', [false], noSwap),
   silent('guest_swap_path', swap),
   silent('guest_swap_size_percent', swap),
   silent('guest_swap_create_threshold_secs', swap),
