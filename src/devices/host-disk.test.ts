@@ -31,6 +31,21 @@ describe('a disk image', () => {
     expect(flagsOf(disk, { readonly: false, direct: true })).toBe(0o40002)
   })
 
+  test('is written by one sandbox at a time, until the last copy of its descriptor is closed', async () => {
+    using disk = findDiskAt(image, { kind: 'file' }, 'c1')
+    using other = findDiskAt(image, { kind: 'file' }, 'c2')
+    const writable = { readonly: false, direct: false }
+    const first = disk.open(writable)
+    // As the VMM has it once it was handed over.
+    const vmm = Bun.spawn(['sleep', '60'], { stdio: [first, 'ignore', 'ignore'] })
+    closeSync(first)
+    expect(() => other.open(writable)).toThrow(/^\[DEVICE_IN_USE\] device .*disk\.img of container c2/)
+    closeSync(other.open({ readonly: true, direct: false }))
+    vmm.kill('SIGKILL')
+    await vmm.exited
+    closeSync(other.open(writable))
+  })
+
   test('is the same by each of its names, and what was found stays when the path becomes another', () => {
     writeFileSync(`${dir}/moving`, 'first')
     using found = findDiskAt(`${dir}/moving`, {}, 'c1')

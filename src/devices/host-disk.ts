@@ -7,7 +7,7 @@ import { KataError } from '../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
 import { O_PATH } from '../linux/files/open-at.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
-import { SyscallError } from '../linux/libc.ts'
+import { lastErrno, libc, SyscallError } from '../linux/libc.ts'
 
 export type DiskKind = 'block' | 'file'
 
@@ -97,8 +97,17 @@ function find(path: string, locate: () => number, expected: DiskExpectation, con
     return {
       ...{ name: path, kind, key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}` },
       size: () => (kind === 'block' ? blockDeviceSize({ major, minor }) : fstatSync(location).size),
-      open: (access) =>
-        attempt(path, container, () => openSync(`/proc/self/fd/${location}`, flags(kind, access)), access),
+      open: (access) => {
+        const at = `/proc/self/fd/${location}`
+        const fd = attempt(path, container, () => openSync(at, flags(kind, access)), access)
+        if (kind === 'block' || access.readonly || claimed(fd)) return fd
+        closeSync(fd)
+        throw new KataError('DEVICE_IN_USE', {
+          device: path,
+          container,
+          holder: 'another sandbox writes to it',
+        })
+      },
       [Symbol.dispose]: () => closeSync(location),
     }
   } catch (error) {
@@ -115,6 +124,16 @@ function flags(kind: DiskKind, { readonly, direct }: DiskAccess): number {
   const mode = readonly ? O_RDONLY : O_RDWR | (kind === 'block' ? O_EXCL : 0)
   return mode | (direct ? O_DIRECT : 0)
 }
+
+/** flock(2). */
+const [LOCK_EX, LOCK_NB] = [2, 4]
+
+/**
+ * Claims an image for writing, as O_EXCL does a device: two kernels that write to one file system destroy it. The claim is the open
+ * file's, so it goes along to the VMM, or to its loop device, and ends with the last descriptor. False when somebody else has it; a file
+ * system without locks has no claims.
+ */
+const claimed = (fd: number): boolean => libc.flock(fd, LOCK_EX | LOCK_NB) === 0 || lastErrno() !== 'EAGAIN'
 
 function checkedKind(stat: Stats, device: string, expected: DiskExpectation, container: string): DiskKind {
   const found = describe(stat)
