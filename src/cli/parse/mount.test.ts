@@ -37,6 +37,8 @@ test.each([
   ['source=/etc,target=/x', 'type=bind for a path'],
   ['type=bind,source=/etc', 'target=/path'],
   ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'target, source, readonly'],
+  ['type=tmpfs,type=bind,source=/etc,target=/x', 'type once'],
+  ['type=bind,src=/a,source=/b,target=/x', 'source once'],
   ['type=tmpfs,target=/x,source=/etc', 'target, tmpfs-size'],
   ['type=bind,source=/etc,target=/x,readonly=perhaps', 'readonly=true'],
   ['type=tmpfs,target=/x,tmpfs-size=much', 'a size'],

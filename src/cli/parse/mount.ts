@@ -28,7 +28,7 @@ const known: Readonly<Record<string, readonly string[]>> = {
 
 /** @throws KataError OPTION_INVALID; what {@link volumeOf} throws. */
 export function parseMounts(options: readonly string[], place: VolumePlace): Mounts {
-  const mounts = options.map((text) => ({ text, fields: fieldsOf(text) }))
+  const mounts = options.map((text) => ({ text, fields: mountFields(text) }))
   return {
     volumes: mounts
       .filter(({ fields }) => fields.get('type') !== 'tmpfs')
@@ -37,8 +37,14 @@ export function parseMounts(options: readonly string[], place: VolumePlace): Mou
   }
 }
 
-function fieldsOf(text: string): Fields {
-  const fields = new Map(text.split(',').map(fieldOf))
+/** By docker's names, each once, and only those of its type. @throws KataError OPTION_INVALID. */
+export function mountFields(text: string): Fields {
+  const fields = new Map<string, string>()
+  for (const [name, value] of text.split(',').map(fieldOf)) {
+    // Whoever reads the first of two would see another mount than who reads the last.
+    if (fields.has(name)) refuse(text, `${name} once`)
+    fields.set(name, value)
+  }
   // As in docker, it is a volume by name where there is no type.
   const type = fields.get('type') ?? 'volume'
   const names = Object.hasOwn(known, type)

@@ -139,6 +139,20 @@ test('files and volumes are descriptors that the caller opened', async () => {
   expect(await restricted('run', '--image', '-')).toEqual(['run', anonymous, '--image=-', '--'])
 })
 
+test('a mount is the one that was checked, whichever of its fields comes twice', async () => {
+  const twice = [
+    'type=tmpfs,type=bind,source=/,target=/host',
+    'type=tmpfs,type=volume,source=others,target=/host',
+    'type=bind,src=/a,dst=/b,source=/etc',
+    'type=bind,src=/a,dst=/b,propagation=shared',
+  ]
+  for (const text of twice)
+    await expect(restricted('run', '--mount', text, '--', 'sh')).rejects.toThrow('[OPTION_INVALID]')
+  expect(await restricted('run', '--mount', 'type=tmpfs,dst=/b,tmpfs-size=1m')).toEqual([
+    ...['run', anonymous, '--mount=type=tmpfs,target=/b,tmpfs-size=1m', '--'],
+  ])
+})
+
 test('the name is in the file that was asked for, and is the name of the container', async () => {
   const written: Record<string, string> = {}
   const { argv } = await restrict(table(), ['run', '--cidfile', 'id'], caller(written), own)
@@ -172,7 +186,6 @@ const refused = [
   ['run', '--security-opt', 'seccomp=unconfined'],
   ['run', '--security-opt', 'seccomp=/etc/shadow'],
   ['run', '-v', '/disk.img:/d:ext4'],
-  ['run', '--mount', 'type=bind,src=/a,dst=/b,propagation=shared'],
   ['run', '--mount', 'type=volume,src=a,dst=/b'],
   ['run', '--caller-volume', '{"fd":3,"uid":0,"gid":0,"destination":"/x","readonly":false}'],
   ['run', '--namespace', 'default'],

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { transportOf } from '../../images/names/image-source.ts'
 import { wordsOf } from '../commands/run.ts'
+import { mountFields } from '../parse/mount.ts'
 import { generateName } from '../parse/name.ts'
 import { parsePublish } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
@@ -175,27 +176,18 @@ function volumeOf(text: string): AskedVolume {
   return { source, destination, readonly: access === 'ro' }
 }
 
-const sourceNames = ['source', 'src']
-const targetNames = ['target', 'dst', 'destination']
-const readonlyNames = ['readonly', 'ro']
-
+/** Read as the command itself reads it, and written anew: no word of the member's own decides which of its fields count. */
 function mount(long: string, text: string, caller: Caller): string[] {
-  const fields = text.split(',').map((field) => {
-    const [name = '', ...value] = field.split('=')
-    return { name, value: value.join('=') }
-  })
-  const type = fields.find(({ name }) => name === 'type')?.value
-  if (type === 'tmpfs') return [`${long}=${text}`]
-  const known = ['type', ...sourceNames, ...targetNames, ...readonlyNames]
-  const other = fields.find(({ name }) => !known.includes(name))
-  if (type !== 'bind' || other !== undefined)
+  const fields = mountFields(text)
+  const type = fields.get('type')
+  if (type === 'tmpfs') return [`${long}=${[...fields].map(([name, value]) => `${name}=${value}`).join(',')}`]
+  if (type !== 'bind')
     throw new KataError('SERVICE_REFUSED', { what: `the mount ${JSON.stringify(text.slice(0, 200))}` })
-  const fieldOf = (names: readonly string[]) => fields.find(({ name }) => names.includes(name))?.value
-  const readonly = fieldOf(readonlyNames)
+  const readonly = fields.get('readonly') ?? 'false'
   const volume = {
-    source: fieldOf(sourceNames) ?? '',
-    destination: fieldOf(targetNames) ?? '',
-    readonly: readonly !== undefined && readonly !== 'false' && readonly !== '0',
+    source: fields.get('source') ?? '',
+    destination: fields.get('target') ?? '',
+    readonly: readonly !== 'false' && readonly !== '0',
   }
   return [callerVolume(volume, caller)]
 }
