@@ -2,27 +2,30 @@
  * `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. A value of
  * several lines fits into a file as `env -0` writes it, in which a NUL ends each `KEY=VALUE`.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 
 const maxBytes = 1 << 20
 
 /** The options for `mergeEnv`, of all files in their order. @throws KataError ENV_FILE_INVALID. */
 export function readEnvFiles(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => parseEnvFile(read(path), path))
+  return paths.flatMap((path) => readEnvFile(path))
 }
 
-function read(path: string): Uint8Array {
+/** The same of one file, which errors call `place`. @throws KataError ENV_FILE_INVALID. */
+export function readEnvFile(path: string, place = path): string[] {
   try {
-    return readFileSync(path)
+    if (statSync(path).size > maxBytes) throw tooLarge(place)
+    return parseEnvFile(readFileSync(path), place)
   } catch (cause) {
-    throw new KataError('ENV_FILE_INVALID', { place: path, reason: describeError(cause) }, { cause })
+    if (cause instanceof KataError) throw cause
+    throw new KataError('ENV_FILE_INVALID', { place, reason: describeError(cause) }, { cause })
   }
 }
 
 /** Pure. @throws KataError ENV_FILE_INVALID. */
 export function parseEnvFile(bytes: Uint8Array, path: string): string[] {
-  if (bytes.length > maxBytes) throw invalid(path, `it has more than ${maxBytes} bytes`)
+  if (bytes.length > maxBytes) throw tooLarge(path)
   const text = decode(bytes, path)
   if (text.endsWith('\0')) return parseEntries(text, path)
   return text.split('\n').flatMap((text, index) => {
@@ -54,6 +57,8 @@ function decode(bytes: Uint8Array, path: string): string {
     throw new KataError('ENV_FILE_INVALID', { place: path, reason: 'it is not UTF-8' }, { cause })
   }
 }
+
+const tooLarge = (place: string) => invalid(place, `it has more than ${maxBytes} bytes`)
 
 function invalid(place: string, reason: string): KataError {
   return new KataError('ENV_FILE_INVALID', { place, reason })

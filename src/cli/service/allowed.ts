@@ -8,6 +8,7 @@
  *
  * - `plain`: as it is; it concerns the container and its machine alone, or is checked by the command.
  * - `env`: a variable, whose value the caller is asked for where there is none.
+ * - `env-file`: a path of a file of variables that the caller opens, and is asked for those without a value.
  * - `file`: a path of a file that the caller opens to be read.
  * - `image`: the same, or `-` for standard input.
  * - `new-file`: a path of a file that the caller makes.
@@ -20,6 +21,7 @@
 export type Passing =
   | 'plain'
   | 'env'
+  | 'env-file'
   | 'file'
   | 'image'
   | 'new-file'
@@ -52,7 +54,7 @@ const run: AllowedOptions = {
   volume: 'volume',
   mount: 'mount',
   env: 'env',
-  envFile: 'file',
+  envFile: 'env-file',
   entrypoint: 'plain',
   user: 'plain',
   workdir: 'plain',
@@ -112,7 +114,7 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
     detachKeys: 'plain',
     execId: 'plain',
     env: 'env',
-    envFile: 'file',
+    envFile: 'env-file',
     user: 'plain',
     workdir: 'plain',
   },

@@ -1,10 +1,17 @@
-import { expect, test } from 'bun:test'
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { buildProgram } from '../program.ts'
 import { allowedCommands } from './allowed.ts'
 import { type Caller, restrict } from './restrict.ts'
 
 const own = { runDir: '/run/kata-ts', stateDir: '/var/lib/kata-ts' }
+
+const directory = mkdtempSync(`${tmpdir()}/restrict-`)
+const variables = `${directory}/variables`
+writeFileSync(variables, 'A=of the file\nHOME\nPATH\n')
+afterAll(() => rmSync(directory, { recursive: true }))
 
 const table = () =>
   buildProgram({
@@ -25,7 +32,7 @@ function caller(written: Record<string, string> = {}): Caller {
     gid: 100,
     readable(path) {
       if (path.includes('shadow')) throw new KataError('CALLER_FILE', { path, reason: 'EACCES' })
-      return '/proc/self/fd/7'
+      return path === variables ? path : '/proc/self/fd/7'
     },
     location: () => 8,
     writeNew(path, content) {
@@ -125,18 +132,26 @@ test('a variable has the caller’s value, and none where he has none', async ()
 })
 
 test('files and volumes are descriptors that the caller opened', async () => {
-  expect(await restricted('run', '--image', 'a.tar', '--env-file', 'e', '-v', './d:/d:ro')).toEqual([
-    'run',
-    anonymous,
-    '--image=/proc/self/fd/7',
-    volume({ destination: '/d', readonly: true }),
-    '--env-file=/proc/self/fd/7',
-    '--',
+  expect(await restricted('run', '--image', 'a.tar', '--label-file', 'l', '-v', './d:/d:ro')).toEqual([
+    ...['run', anonymous, '--label-file=/proc/self/fd/7', '--image=/proc/self/fd/7'],
+    ...[volume({ destination: '/d', readonly: true }), '--'],
   ])
   expect(await restricted('run', '--mount', 'type=bind,src=/a,dst=/b')).toEqual([
     ...['run', anonymous, volume({ destination: '/b', readonly: false }), '--'],
   ])
   expect(await restricted('run', '--image', '-')).toEqual(['run', anonymous, '--image=-', '--'])
+})
+
+test('a name in a file of variables has the value that the caller has, and never the service’s', async () => {
+  expect(process.env.PATH).toBeString()
+  const ofFile = ['--env=A=of the file', '--env=HOME=/home/a']
+  const words = ['-e', 'A=1', '--env-file', variables]
+  expect(await restricted('run', ...words, '--', 'env')).toEqual([
+    ...['run', anonymous, ...ofFile, '--env=A=1', '--', 'env'],
+  ])
+  expect(await restricted('exec', ...words, 'web', 'env')).toEqual([
+    ...['exec', ...ofFile, '--env=A=1', '--', 'web', 'env'],
+  ])
 })
 
 test('a mount is the one that was checked, whichever of its fields comes twice', async () => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { transportOf } from '../../images/names/image-source.ts'
 import { wordsOf } from '../commands/run.ts'
+import { readEnvFile } from '../parse/env-file.ts'
 import { mountFields } from '../parse/mount.ts'
 import { generateName } from '../parse/name.ts'
 import { parsePublish } from '../parse/publish.ts'
@@ -61,7 +62,9 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
   const name = command.name()
   const allowed = allowedOptions(name)
   if (allowed === undefined) throw new KataError('SERVICE_REFUSED', { what: `kata-ts ${name}` })
-  const words: string[] = [...addedWords(name)]
+  const words: string[] = []
+  // In front of those of --env, which win.
+  const variables: string[] = []
   let cidfile: string | undefined
   for (const { long, attributeName, value } of [...given(program), ...given(command)]) {
     const passing = Object.hasOwn(allowed, attributeName) ? allowed[attributeName] : undefined
@@ -69,10 +72,12 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
       throw new KataError('SERVICE_REFUSED', { what: `the option ${long} of kata-ts ${name}` })
     if (passing === 'own' || passing === 'caller') continue
     if (passing === 'new-file') cidfile = String(value)
-    else for (const each of valuesOf(value)) words.push(...passed(passing, long, each, caller))
+    else
+      for (const each of valuesOf(value))
+        (passing === 'env-file' ? variables : words).push(...passed(passing, long, each, caller))
   }
   if (cidfile !== undefined) words.push(...named(command, cidfile, caller))
-  return [name, ...words, ...withImage(command)]
+  return [name, ...addedWords(name), ...variables, ...words, ...withImage(command)]
 }
 
 /** What stands behind the options. An image by its name stands in front of the `--`, behind which all words are the command's. */
@@ -123,6 +128,8 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
   switch (passing) {
     case 'env':
       return variable(long, value, caller)
+    case 'env-file':
+      return readEnvFile(caller.readable(value), value).flatMap((line) => variable('--env', line, caller))
     case 'image':
       return [`${long}=${value === '-' ? value : caller.readable(value)}`]
     case 'file':

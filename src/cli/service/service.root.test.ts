@@ -113,6 +113,17 @@ test('files are read with the user’s rights: his own, and not root’s by any 
   )
 })
 
+test('a file of variables passes on those of the user, and none of the service', async () => {
+  expect(process.env.HOME).toBeString()
+  writeFileSync(`${home}/names`, 'HOME\nMINE\nKEY=value\n')
+  const words = ['run', '-d', '--name', 'names', '--env-file', 'names', '--', 'sleep', '60']
+  expect((await service.run(alice, words, { cwd: home, env: { MINE: 'x' } })).code).toBe(0)
+  const file = `${service.base}/state/containers/uid-4242/names/bundle/config.json`
+  const { env } = JSON.parse(readFileSync(file, 'utf8')).process
+  await service.run(alice, ['rm', '-f', 'names'])
+  expect(env.filter((line: string) => /^(HOME|MINE|KEY)=/.test(line))).toEqual(['MINE=x', 'KEY=value'])
+})
+
 test('files are written as the user', async () => {
   const words = ['run', '--rm', '--cidfile', 'id', '--name', 'noted', '--', 'true']
   expect((await service.run(alice, words, { cwd: home })).code).toBe(0)
