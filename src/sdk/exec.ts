@@ -87,7 +87,11 @@ async function feed(process: SandboxProcess, stdin: InputData | undefined): Prom
     for await (const chunk of chunksOf(stdin)) {
       isOpen = await writer.write(chunk).then(
         () => true,
-        () => false,
+        (error: unknown) => {
+          // A chunk that is neither text nor bytes: the command would wait for its end.
+          if (error instanceof TypeError) throw error
+          return false
+        },
       )
       if (!isOpen) return
     }

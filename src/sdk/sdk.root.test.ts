@@ -39,6 +39,11 @@ test('a command has its exit code, both outputs and its input', async () => {
   expect((await box.exec(['true'], { stdin: many })).exitCode).toBe(0)
 }, 20_000)
 
+test('input that is neither text nor bytes ends the command', async () => {
+  const numbers = [1, 2] as unknown as string[]
+  await expect(box.exec(['cat'], { stdin: numbers })).rejects.toThrow(TypeError)
+}, 20_000)
+
 test('what the runtime refuses has its code and remedy', async () => {
   const error = await failure(box.exec(['no-such-command']))
   expect(error).toMatchObject({ code: 'COMMAND_NOT_FOUND', fields: { command: 'no-such-command' } })
