@@ -1,4 +1,5 @@
 /** What a mount of a spec asks for. */
+import { mountCaller } from './caller-mount.ts'
 import type { OciMount } from './spec.ts'
 
 /** Whether it shows files that are there already. */
@@ -6,7 +7,19 @@ export function isBind({ type, options = [] }: OciMount): boolean {
   return type === 'bind' || options.includes('bind') || options.includes('rbind')
 }
 
-/** Whether it asks for the pod's shared memory. A tmpfs of the container's own stays its own. */
+/** Volumes and their parts, below the directory that kubelet has for a pod. */
+const kubeletVolume = /\/(volumes\/kubernetes\.io~[^/]+|volume-subpaths)\//
+
+/**
+ * Whether it asks for the pod's shared memory. A tmpfs of the container's own stays its own, and so does a volume in that place: an
+ * emptyDir in memory there is how a pod gets more than 64 MiB of it.
+ */
 export function isPodShm(mount: OciMount): boolean {
-  return mount.destination === '/dev/shm' && isBind(mount)
+  const { destination, source = '' } = mount
+  return (
+    destination === '/dev/shm' &&
+    isBind(mount) &&
+    !kubeletVolume.test(source) &&
+    mountCaller(mount) === undefined
+  )
 }

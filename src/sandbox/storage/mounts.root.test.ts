@@ -134,10 +134,29 @@ test('shared memory is the pod’s, unless the container mounts its own', async 
   expect(binds).toEqual([])
 })
 
+test('a volume in the place of shared memory is that volume', async () => {
+  const caller = 'io.kata-ts.caller=1000:1000:0:0:1:2'
+  const at = (mount: OciMount) => ({ ...mount, destination: '/dev/shm' })
+  const { mounts, storages, binds } = await carry(
+    at(bind(`${volumes}/memory`)),
+    at(bind(`${volumes}/disk`)),
+    at(bind('/srv', caller)),
+  )
+  expect(mounts.map(({ source }) => source)).toEqual([
+    '/run/kata-containers/sandbox/ephemeral/memory',
+    ...['/guest/1', '/guest/2'],
+  ])
+  expect(storages.map(({ options }) => options)).toEqual([['mode=2777', 'size=1048576', 'fsgid=2000']])
+  expect(binds.map(({ source }) => source)).toEqual([`${volumes}/disk`, '/srv'])
+})
+
 test('its size is that of the host’s tmpfs, or 64 MiB', () => {
   const shm = (source: string, type = 'bind') =>
     shmBytes({ mounts: [{ destination: '/dev/shm', source, type }] })
-  expect(shm(`${volumes}/memory`)).toBe(1024 * 1024)
+  mkdirSync(`${pod}/shm`)
+  mount({ source: 'shm', target: `${pod}/shm`, type: 'tmpfs', data: 'size=1m' })
+  expect(shm(`${pod}/shm`)).toBe(1024 * 1024)
+  expect(shm(`${volumes}/memory`)).toBe(64 * 1024 * 1024)
   for (const source of ['/dev/shm', '/no/such/directory', '/etc']) expect(shm(source)).toBe(64 * 1024 * 1024)
   expect(shm('shm', 'tmpfs')).toBe(64 * 1024 * 1024)
   expect(shmBytes({})).toBe(64 * 1024 * 1024)
