@@ -8,6 +8,7 @@ import { JsonMismatch } from './place.ts'
 import {
   bool,
   choice,
+  exactUint64,
   int64,
   number,
   positive,
@@ -130,6 +131,7 @@ describe('limits', () => {
   test.each<[string, Reader<number>, number[], unknown[]]>([
     ['uint32', uint32, [0, 0xffffffff], [-1, 2 ** 32, 0.5, '1', Number.NaN]],
     ['uint64', uint64, [0, 2 ** 64], [-1, 0.5, Number.POSITIVE_INFINITY]],
+    ['exactUint64', exactUint64, [0, 2 ** 53 - 1, 2 ** 64], [-1, 0.5, 2 ** 53, 2 ** 63]],
     ['int64', int64, [-(2 ** 63), 2 ** 63], [-(2 ** 64), 0.5]],
     ['positive', positive, [1], [0, -1, 0.5, 2 ** 53]],
     ['number', number, [0.5, -3], [Number.NaN, Number.POSITIVE_INFINITY, '1']],

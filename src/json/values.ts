@@ -63,6 +63,12 @@ export const uint64 = numberWhere(
   (value) => Number.isInteger(value) && value >= 0,
 )
 
+/** The same, for what is compared: a number that has lost its last digits would be another one. */
+export const exactUint64 = numberWhere(
+  'a whole number up to 9007199254740991, or 18446744073709551615',
+  (value) => value >= 0 && (Number.isSafeInteger(value) || value === 2 ** 64),
+)
+
 /** From -2^63; 2^63 - 1 reads as 2^63. */
 export const int64 = numberWhere('a whole number', (value) => Number.isInteger(value) && value >= -(2 ** 63))
 

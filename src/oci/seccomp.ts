@@ -1,6 +1,6 @@
 /** `linux.seccomp` of the OCI runtime specification (config-linux.md, "Seccomp"), and its reader. */
 import { list, needed, record } from '../json/compounds.ts'
-import { text, uint32, uint64 } from '../json/values.ts'
+import { exactUint64, text, uint32 } from '../json/values.ts'
 
 export interface OciSeccomp {
   /** Such as SCMP_ACT_ERRNO: what becomes of a call that no rule names. */
@@ -29,8 +29,8 @@ export interface OciSyscallArg {
 
 export const readSyscallArg = record<OciSyscallArg>({
   index: needed(uint32),
-  value: needed(uint64),
-  valueTwo: uint64,
+  value: needed(exactUint64),
+  valueTwo: exactUint64,
   op: needed(text),
 })
 
