@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
-import { parseLabels } from './labels.ts'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { parseLabels, readLabels } from './labels.ts'
 
 test('the last value of a label counts, and one without a value is empty', () => {
   expect(parseLabels(['tier=web', 'a', 'note=x = y', 'tier=db', '__proto__=1'])).toEqual(
@@ -9,4 +11,14 @@ test('the last value of a label counts, and one without a value is empty', () =>
 
 test.each(['', '=x', ' a=b', 'a =b', 'a=\0', `a=${'x'.repeat(1 << 16)}`])('%p is refused', (text) => {
   expect(() => parseLabels([text])).toThrow('[OPTION_INVALID] --label')
+})
+
+test('labels of files come first, and a file without end is not read', () => {
+  const directory = mkdtempSync(`${tmpdir()}/labels-`)
+  const file = `${directory}/labels`
+  writeFileSync(file, '# note\n\n tier=web\nowner=alice\n')
+  expect(readLabels(['tier=db'], [file])).toEqual({ tier: 'db', owner: 'alice' })
+  truncateSync(file, 8 * 2 ** 40)
+  expect(() => readLabels([], [file])).toThrow('a file of at most 1048576 bytes')
+  rmSync(directory, { recursive: true })
 })

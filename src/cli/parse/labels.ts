@@ -1,11 +1,13 @@
 /** `--label KEY=VALUE` and `--label-file FILE`: what a person notes about a container, for `ps --filter` and `inspect`. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
 const mostLabels = 1000
 const mostBytes = 1 << 16
+/** Of a file; root reads it for members of the service's group, too. */
+const mostFileBytes = 1 << 20
 
 /** Labels of files first, so that options win. @throws KataError OPTION_INVALID. */
 export function readLabels(options: readonly string[], files: readonly string[]): Labels {
@@ -15,12 +17,16 @@ export function readLabels(options: readonly string[], files: readonly string[])
 }
 
 function read(path: string): string {
+  const refused = (allowed: string, cause?: unknown) =>
+    new KataError('OPTION_INVALID', { option: '--label-file', value: path, allowed }, { cause })
+  let text: string | undefined
   try {
-    return readFileSync(path, 'utf8')
+    if (statSync(path).size <= mostFileBytes) text = readFileSync(path, 'utf8')
   } catch (cause) {
-    const allowed = `a file that can be read: ${describeError(cause)}`
-    throw new KataError('OPTION_INVALID', { option: '--label-file', value: path, allowed }, { cause })
+    throw refused(`a file that can be read: ${describeError(cause)}`, cause)
   }
+  if (text === undefined) throw refused(`a file of at most ${mostFileBytes} bytes`)
+  return text
 }
 
 /** A label without `=` is empty. Pure. @throws KataError OPTION_INVALID. */
