@@ -122,15 +122,33 @@ class Workers {
   }
 
   async #follow(worker: Worker): Promise<void> {
-    const uid = await this.#admit(worker)
+    const uid = await this.#admit(worker).catch((error) => this.#lose(worker, error))
     if (uid !== undefined) this.#begin(uid)
     if (this.#idle === worker) this.#idle = undefined
     // It ended without having served anybody.
     if (uid === undefined) await sleep(this.#isStopped ? 0 : pauseMs)
-    this.ensureIdle()
+    await this.#goOn()
     await worker.exited
     if (uid !== undefined) this.#end(uid)
-    this.ensureIdle()
+    await this.#goOn()
+  }
+
+  /** Such as one that the kernel killed for want of memory: the service goes on with another. */
+  #lose(worker: Worker, error: unknown): undefined {
+    this.#settings.log.warn('a worker of the service was lost', { error })
+    worker.kill('SIGKILL')
+  }
+
+  /** A host that has no process to give may have one later. */
+  async #goOn(): Promise<void> {
+    for (;;) {
+      try {
+        return this.ensureIdle()
+      } catch (error) {
+        this.#settings.log.warn('no worker of the service can be started', { error })
+        await sleep(pauseMs)
+      }
+    }
   }
 
   /** The user whom the worker serves; undefined when it ended before. */
