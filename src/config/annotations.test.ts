@@ -283,6 +283,17 @@ describe('values', () => {
       expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
   })
 
+  test('no sign of an allow-list but * and ? has a meaning', () => {
+    const patterns = ['/usr/[!x]*', '/usr/{a,b}', '/usr/q.mu', '/srv/a?b+(c)']
+    const list = config(`enable_annotations = ["path"]\nvalid_hypervisor_paths = ${JSON.stringify(patterns)}`)
+    const host = { size, exists: () => true }
+    const path = (text: string) =>
+      applyAnnotations(list, { [key('path')]: text }, silentLogger, host).hypervisor.path
+    expect(['/usr/q.mu', '/srv/a-b+(c)', '/usr/{a,b}', '/usr/[!x]-1'].map(path)).toHaveLength(4)
+    for (const text of ['/usr/a', '/usr/qxmu', '/usr/y', '/srv/abbc', '/usr/b/c'])
+      expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
+  })
+
   test('a program must match its allow-list and exist', () => {
     const list = 'enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/bin/qemu-*"]'
     expect(apply(list, { [key('path')]: '/usr/bin/qemu-new' }).path).toBe('/usr/bin/qemu-new')

@@ -158,9 +158,19 @@ function requireAllowed(config: Config, { annotation, spec, text }: Asked, host:
     })
 }
 
-/** Whether a shell pattern matches: `*` and `?` match within one part of the path, so `..` cannot lead elsewhere. */
+/** The kernel's, bytes. */
+const longestPath = 4096
+
+/**
+ * Whether a pattern matches: `*` and `?` match within one part of the path, so `..` cannot lead elsewhere. Nothing else has a meaning: a class or a
+ * negation would take paths that nobody thought of.
+ */
 function matchesPath(pattern: string, path: string): boolean {
-  return normalize(path) === path && new Bun.Glob(pattern.replace(/\*{2,}/g, '*')).match(path)
+  const source = pattern
+    .replace(/\*+/g, '*')
+    .replace(/[^\w/]/g, (sign) => ({ '*': '[^/]*', '?': '[^/]' })[sign] ?? `\\${sign}`)
+  const isPath = path.length <= longestPath && normalize(path) === path
+  return isPath && new RegExp(`^${source}$`).test(path)
 }
 
 /** Two spellings of one key must not disagree: which of them a person meant cannot be known. */
