@@ -1,7 +1,7 @@
 /** Files with holes: their digests, and copies of them. What is a hole costs nothing, and counts as the zeros that it reads as. */
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { sleep } from '../../time.ts'
-import { libc } from '../libc.ts'
+import { checked, lastErrno, libc } from '../libc.ts'
 
 const SYS_lseek = 8
 const SYS_ioctl = 16
@@ -60,8 +60,11 @@ async function walk(
 function nextBlock(fd: number, from: number, end: number): number {
   if (from >= end) return end
   const data = Number(libc.syscall(SYS_lseek, fd, from, SEEK_DATA, 0, 0, 0))
-  // ENXIO: only a hole is left. A file system without holes calls all of it data.
-  return data < 0 ? end : Math.max(from, data - (data % blockBytes))
+  // Only a hole is left. A disk that cannot be read (EIO) is no hole.
+  if (data < 0 && lastErrno() === 'ENXIO') return end
+  // A file system without holes calls all of it data.
+  checked(data, 'lseek to the next data')
+  return Math.max(from, data - (data % blockBytes))
 }
 
 function writeAll(fd: number, bytes: Uint8Array, at: number): void {
