@@ -13,6 +13,7 @@ import { bindMount, mountPoints, unmountBelow } from '../../linux/mounts/mount.t
 import { openLedger, scratch } from '../test-support.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
+import { readOwner, reserve, unreserve } from './reservation.ts'
 
 let at: ReturnType<typeof scratch>
 let lease: Lease
@@ -57,6 +58,17 @@ describe('private directory', () => {
     occupy()
     await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
     await at.ledger.releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
+  })
+
+  test('is not taken from the sandbox that has the block by now', async () => {
+    await makePrivateDir(at.ledger, lease)
+    // A sweep has freed the block of this ledger, whose process is dead.
+    const { runDir, k } = lease
+    const owner = readOwner(runDir, k)!
+    unreserve(runDir, k)
+    reserve(runDir, k, { ...owner, sandbox: 'other', token: 'another' })
+    await openLedger(at.directory).releaseAll()
     expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
   })
 

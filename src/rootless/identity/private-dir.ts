@@ -5,17 +5,26 @@ import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
 import type { Lease } from './lease.ts'
+import { readOwner } from './reservation.ts'
 
 /** The ledger's data of a private directory. */
 export interface PrivateDirData {
   readonly path: string
   readonly uid: number
+  /** The lease it belongs to; absent in ledgers of earlier versions. */
+  readonly lease?: Pick<Lease, 'runDir' | 'k' | 'token'>
 }
 
-/** Detaches what is mounted below, then removes the directory if it is the user's (or not yet handed to it). */
+/**
+ * Detaches what is mounted below, then removes the directory if it is the user's (or not yet handed to it). A ledger may be released long after
+ * a sweep has freed its block: by then the user may be another sandbox's.
+ */
 export const privateDirResource: ResourceKind<PrivateDirData> = {
   kind: 'private-dir',
-  release: ({ path, uid }) => removePrivateDir(path, uid),
+  release: async ({ path, uid, lease }) => {
+    const owner = lease && readOwner(lease.runDir, lease.k)
+    if (owner === undefined || owner.token === lease?.token) await removePrivateDir(path, uid)
+  },
 }
 
 /** Does the work of {@link privateDirResource}. An entry of that name that belongs to another user stays. */
@@ -47,13 +56,13 @@ const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
  * @throws KataError PRIVATE_DIR_OCCUPIED if the path exists, PRIVATE_DIR_PARENT_UNSAFE if others can write beside it.
  */
 export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = false): Promise<string> {
-  const { userDir, uid } = lease
+  const { userDir, uid, runDir, k, token } = lease
   const path = `${userDir}/${uid}`
   prepareParent(userDir)
   // Checked before it is written down: an existing entry must never be taken for ours and removed.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
     throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
-  return ledger.take(privateDirResource, { path, uid }, () => {
+  return ledger.take(privateDirResource, { path, uid, lease: { runDir, k, token } }, () => {
     try {
       mkdirSync(path, { mode: 0 })
     } catch (error) {
