@@ -429,8 +429,8 @@ describe('exec', () => {
     const id = 'l'.repeat(76)
     await createContainer(guest, id, { args: ['sleep', '1000'], terminal: true })
     await guest.agent.startContainer({ containerId: id })
-    await exec(guest, id, 'a', ['tty'], true)
-    expect((await outcome(guest, id, 'a')).stdout).toContain('/dev/pts/')
+    await exec(guest, id, 'a', ['sh', '-c', 'test -t 0 && echo terminal'], true)
+    expect((await outcome(guest, id, 'a')).stdout).toBe('terminal\r\n')
     await guest.agent.removeContainer({ containerId: id })
   })
 
