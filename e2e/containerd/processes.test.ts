@@ -48,8 +48,12 @@ async function seenBy(pod: Pod, id: string): Promise<string[]> {
     return args.some((line) => line.endsWith('[exe]') || line.includes('crun')) ? undefined : args
   })
 }
-/** Without its process number, which the first of a namespace alone has for certain. */
-const argsOf = (lines: readonly string[]) => lines.map((line) => line.replace(/^(?!1 )\d+ /, '')).sort()
+/**
+ * Without its process number, which the first of a namespace alone has for certain, and without the `{name}` that ps puts before
+ * the arguments of a process that has just become another program.
+ */
+const argsOf = (lines: readonly string[]) =>
+  lines.map((line) => line.replace(/^(?!1 )\d+ /, '').replace(/\{[^}]*\} /, '')).sort()
 
 async function exitCode(containerId: string): Promise<number> {
   const ended = await eventually('the end', async () => {
