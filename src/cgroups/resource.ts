@@ -42,7 +42,7 @@ async function removeEmptied(place: CgroupPlace, log: Logger): Promise<void> {
     // Only this process ever leaves the cgroup. What is left of the sandbox ends in here, under its limits.
     if (pids.includes(process.pid)) {
       refuges ??= refugesOf(place, log)
-      leave(place, refuges, process.pid)
+      if (await leave(place, refuges, process.pid)) continue
     } else killCgroup(place, path)
     await sleep(pause)
   }
@@ -61,13 +61,15 @@ function refugesOf({ point, origin }: CgroupPlace, log: Logger): readonly string
   return ['/']
 }
 
-function leave(place: CgroupPlace, refuges: readonly string[], pid: number): void {
+/** Whether it has left. */
+async function leave(place: CgroupPlace, refuges: readonly string[], pid: number): Promise<boolean> {
   for (const refuge of refuges) {
     try {
-      enterCgroup(place, refuge, pid)
-      return
+      await enterCgroup(place, refuge, pid)
+      return true
     } catch {
       // The process has ended meanwhile, or the next cgroup takes it.
     }
   }
+  return false
 }
