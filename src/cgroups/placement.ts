@@ -83,17 +83,17 @@ export class CgroupPlacement {
     if (all.length === 0) report(request, 'the cgroup file system', 'it is not mounted')
     const wanted = only ? [paths.sandbox] : [paths.sandbox, paths.overhead]
     const places = all.flatMap((hierarchy) => wanted.map((path) => placeOf(hierarchy, path)))
-    const usable = await ledger.take(cgroupsResource, { places }, () =>
-      all.filter((hierarchy) => {
+    const usable: CgroupHierarchy[] = []
+    await ledger.take(cgroupsResource, { places }, async () => {
+      for (const hierarchy of all) {
         try {
-          makeAndEnter(hierarchy, wanted)
-          return true
+          await makeAndEnter(hierarchy, wanted)
+          usable.push(hierarchy)
         } catch (error) {
           report(request, `${hierarchy.point}${paths.sandbox}`, describeError(error))
-          return false
         }
-      }),
-    )
+      }
+    })
     log.debug('cgroups entered', { paths: wanted, hierarchies: usable.map(({ point }) => point) })
     const placement = new CgroupPlacement(paths, usable, request)
     placement.#requireMemory()
@@ -141,32 +141,53 @@ export class CgroupPlacement {
   }
 
   /** Moves processes here that were started before. The memory that they have touched stays counted where they were. */
-  moveIn(pids: readonly number[]): void {
+  async moveIn(pids: readonly number[]): Promise<void> {
     for (const hierarchy of this.#hierarchies)
       for (const pid of pids)
         try {
-          enterCgroup(hierarchy, this.#own.at(-1)!, pid)
+          await enterCgroup(hierarchy, this.#own.at(-1)!, pid)
         } catch (error) {
           this.#request.log.warn('a process stays in its former cgroup', { pid, error })
         }
   }
 
   /**
-   * Without `only`: the guest's processors into the sandbox's cgroup. Version 2 does not split the threads of a process
-   * between domains, so there the whole VMM goes. Call it again after processors were added.
+   * Without `only`: the whole VMM into the sandbox's cgroup where version 2 counts memory. It does not split the threads of a process between
+   * domains. Call it before the guest runs: what a process has touched stays counted where it was.
    */
-  placeVmm(pid: number): void {
-    const { only, log } = this.#request
-    if (only) return
+  async placeVmm(pid: number): Promise<void> {
+    if (this.#request.only) return
+    for (const hierarchy of this.#ways().whole) await this.#place(hierarchy, enterCgroup, () => [pid])
+  }
+
+  /**
+   * Without `only`: the guest's processors into the sandbox's cgroup, in the hierarchies that {@link placeVmm} leaves. Call it once the guest runs,
+   * and again after processors were added.
+   */
+  async placeVcpus(pid: number): Promise<void> {
+    if (this.#request.only) return
+    for (const hierarchy of this.#ways().split)
+      if (hierarchy.version === 2) await this.#place(hierarchy, enterCgroup, () => [pid])
+      else await this.#place(hierarchy, enterThread, () => vcpuThreads(pid))
+  }
+
+  #ways(): { readonly whole: readonly CgroupHierarchy[]; readonly split: readonly CgroupHierarchy[] } {
+    const memory = hierarchyOf(this.#hierarchies, 'memory')
+    const whole = this.#hierarchies.filter((hierarchy) => hierarchy.version === 2 && hierarchy === memory)
+    return { whole, split: this.#hierarchies.filter((hierarchy) => !whole.includes(hierarchy)) }
+  }
+
+  async #place(
+    hierarchy: CgroupHierarchy,
+    enter: typeof enterCgroup,
+    ids: () => readonly number[],
+  ): Promise<void> {
     const { sandbox } = this.#paths
-    for (const hierarchy of this.#hierarchies) {
-      try {
-        if (hierarchy.version === 2) enterCgroup(hierarchy, sandbox, pid)
-        else for (const tid of vcpuThreads(pid)) enterThread(hierarchy, sandbox, tid)
-      } catch (error) {
-        const cgroup = `${hierarchy.point}${sandbox}`
-        log.warn('the VMM could not be placed', { cgroup, error })
-      }
+    try {
+      for (const id of ids()) await enter(hierarchy, sandbox, id)
+    } catch (error) {
+      const cgroup = `${hierarchy.point}${sandbox}`
+      this.#request.log.warn('the VMM could not be placed', { cgroup, error })
     }
   }
 
@@ -237,11 +258,11 @@ function placeOf(hierarchy: CgroupHierarchy, path: string): CgroupPlace {
 }
 
 /** Makes the cgroups and enters the last one. */
-function makeAndEnter(hierarchy: CgroupHierarchy, paths: readonly string[]): void {
+async function makeAndEnter(hierarchy: CgroupHierarchy, paths: readonly string[]): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       for (const path of paths) makeCgroup(hierarchy, path)
-      enterCgroup(hierarchy, paths.at(-1)!, process.pid)
+      await enterCgroup(hierarchy, paths.at(-1)!, process.pid)
       return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === attempts) throw error

@@ -1,5 +1,6 @@
 /** Control groups (cgroups(7)) of version 1, of version 2, and of both side by side: which there are, and what is done to them. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { unescapeMountPath } from '../mounts/mount.ts'
 import { processRef, readProc } from '../processes/proc.ts'
@@ -106,14 +107,27 @@ function passControllers(directory: string): void {
 /** Opens a control file without O_CREAT: what is no cgroup gets no file, and ENOENT is thrown. */
 const existing = { flag: 'r+' } as const
 
-/** Moves a process with all its threads. @throws ErrnoException ESRCH when it has ended, EBUSY, ENOENT. */
-export function enterCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, pid: number): void {
-  writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`, `${pid}`, existing)
+/**
+ * Moves a process with all its threads. The first move after a while waits for every processor of the host (synchronize_rcu in the kernel), 13 ms
+ * and more, which is why nobody stands still for it here.
+ *
+ * @throws ErrnoException ESRCH when it has ended, EBUSY, ENOENT.
+ */
+export async function enterCgroup(
+  hierarchy: Pick<CgroupHierarchy, 'point'>,
+  path: string,
+  pid: number,
+): Promise<void> {
+  await writeFile(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`, `${pid}`, existing)
 }
 
-/** Moves a single thread, which version 1 can. @throws ErrnoException. */
-export function enterThread(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, tid: number): void {
-  writeFileSync(`${cgroupDirectory(hierarchy, path)}/tasks`, `${tid}`, existing)
+/** Moves a single thread, which version 1 can. It takes as long as {@link enterCgroup}. @throws ErrnoException. */
+export async function enterThread(
+  hierarchy: Pick<CgroupHierarchy, 'point'>,
+  path: string,
+  tid: number,
+): Promise<void> {
+  await writeFile(`${cgroupDirectory(hierarchy, path)}/tasks`, `${tid}`, existing)
 }
 
 /** Processes in a cgroup, not those in its children; none when it is not there. */

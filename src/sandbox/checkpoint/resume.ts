@@ -92,7 +92,8 @@ async function resume(
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   await end.during(bringRootfs({ share: noShare, disks, ledger, paths, config }, id, rootfsMounts(container)))
   await timings.measure('verify checkpoint', () => verifyCheckpoint(checkpoint, disks.all, signal))
-  await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
+  const onBooted = () => cgroups.placeVcpus(vmmProcess.pid)
+  await bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings)
   const agentFacts = await timings.measure('guest sandbox', () =>
     wakeGuest({ agent, end }, { network: devices.network, cards }),
   )

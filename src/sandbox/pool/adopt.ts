@@ -119,8 +119,9 @@ async function adopt(
 
   const { plan } = clone
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
-  cgroups.moveIn(readPostureRecords(paths.stateDir).map(({ ref }) => ref.pid))
-  cgroups.placeVmm(vmmProcess.pid)
+  await cgroups.moveIn(readPostureRecords(paths.stateDir).map(({ ref }) => ref.pid))
+  await cgroups.placeVmm(vmmProcess.pid)
+  await cgroups.placeVcpus(vmmProcess.pid)
   machine.pod.outOfMemory = () => cgroups.outOfMemory()
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 

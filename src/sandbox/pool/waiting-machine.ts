@@ -151,7 +151,7 @@ async function release({
 }
 
 /** It is in the cgroup of the pool server. */
-const noCgroups = { explain: <T>(work: Promise<T>) => work, placeVmm: () => {} }
+const noCgroups = { explain: <T>(work: Promise<T>) => work, placeVmm: async () => {} }
 
 /** All else that a machine may have of devices comes with its pod, or stands in the way of a template. */
 function shareAlone({ hypervisor }: Config, share: ServedShare | undefined): MachineDevices {

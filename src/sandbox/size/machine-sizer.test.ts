@@ -45,7 +45,7 @@ function stage({
     boot: now,
     memoryBlockMiB,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
-    onResized: () => {},
+    onResized: async () => {},
     log: silentLogger,
   })
   return { sizer, asked, online }

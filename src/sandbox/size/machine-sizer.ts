@@ -18,7 +18,7 @@ export interface MachineSizerParts {
   /** Called before the machine gets that size. */
   onGrowing(wanted: MachineSize): void
   /** Called whenever the machine may have got new processors, which come as new threads of the VMM. */
-  onResized(): void
+  onResized(): Promise<void>
   readonly log: Logger
 }
 
@@ -115,7 +115,7 @@ export class MachineSizer {
     const before = this.#size
     onGrowing(wanted)
     this.#size = await vmm.resize(wanted)
-    onResized()
+    await onResized()
     const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)
     const moreMemory = this.#size.memoryMiB > before.memoryMiB
     if (newCpus === 0 && !moreMemory) return

@@ -32,7 +32,7 @@ function made(double: HostDouble, signal: AbortSignal) {
       usage: () => CgroupStats.create(),
       allowMemory: () => placed.push('allow'),
       confine: () => placed.push('confine'),
-      placeVmm: (pid: number) => placed.push(`place ${pid}`),
+      placeVcpus: async (pid: number) => void placed.push(`place ${pid}`),
     },
     machine: { plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 0 } },
   }

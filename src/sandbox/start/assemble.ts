@@ -13,7 +13,7 @@ import type { SandboxCgroups } from './host.ts'
 
 /** The parts that earlier stages have made. */
 export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'cpus' | 'hostUsage'> {
-  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVmm' | 'usage'>
+  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVcpus' | 'usage'>
   /** Undefined: root file systems are disks, and files are copied. */
   readonly served: ServedShare | undefined
   /** Those that the machine has already; none for one that booted. */
@@ -31,7 +31,7 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
     ...{ config, vmm, agent, boot: machine.plan, log },
     memoryBlockMiB: agentFacts.memoryBlockMiB,
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
-    onResized: () => cgroups.placeVmm(vmmProcess.pid),
+    onResized: () => cgroups.placeVcpus(vmmProcess.pid),
   })
   const { pid } = vmmProcess
   const cpus = new CpuPlacement({

@@ -6,6 +6,7 @@ import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
 import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
 import { assembleSandbox } from './assemble.ts'
+import { background } from './background.ts'
 import { bootGuest, setUpGuest } from './guest/boot-guest.ts'
 import { type StartHost, thisHost } from './host.ts'
 import { connectToGuest, watchMachine } from './machine/agent.ts'
@@ -58,8 +59,12 @@ async function start(
   const wanted = planMachine(config, container.spec, hostMemoryMiB())
   const clone = way === 'boot' ? undefined : findClone(host, { config, assets, accelerator, plan: wanted })
   const plan = clone?.plan ?? wanted
-  const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
+  // Beside the user, whose making leaves no process behind: all others begin in the cgroups.
+  await using entering = background(() =>
+    timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan)),
+  )
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
+  const cgroups = await entering.done
   const taken = Promise.resolve(user)
   await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user: taken }, timings)
   const modules = modulesOf(config, assets)
@@ -85,8 +90,7 @@ async function start(
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   const bringer =
     share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
-  // Cloud Hypervisor and Firecracker make the threads of the guest's processors only when it boots.
-  const onBooted = () => cgroups.placeVmm(vmmProcess.pid)
+  const onBooted = () => cgroups.placeVcpus(vmmProcess.pid)
   await inItsWay(() => bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings))
   const agentFacts = await setUpGuest(
     { vmm, agent, end },

@@ -164,9 +164,10 @@ export class HostDouble implements Disposable {
       outOfMemory: () => undefined,
       allowMemory: () => {},
       confine: () => {},
-      moveIn: (pids) => void this.log.push(`move ${pids}`),
+      moveIn: async (pids) => void this.log.push(`move ${pids}`),
       usage: () => CgroupStats.create(),
-      placeVmm: (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
+      placeVmm: async (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
+      placeVcpus: async (pid) => void this.log.push(`place processors of ${pid}`),
     }
   }
 

@@ -25,8 +25,8 @@ export interface GuestMachine {
   readonly agent: AgentConnection
   readonly end: MachineEnd
   readonly accelerator: AcceleratorChoice
-  /** Called once the guest runs. */
-  readonly onBooted?: () => void
+  /** Called once the guest runs. Must not reject. */
+  readonly onBooted?: () => Promise<void>
 }
 
 /**
@@ -46,8 +46,12 @@ export async function bootGuest(
   signal.throwIfAborted()
   await measure('guest boot', async () => {
     await vmm.boot()
-    onBooted?.()
-    await guestUp({ id, vmm, agent, config, choice, end })
+    const done = onBooted?.()
+    try {
+      await guestUp({ id, vmm, agent, config, choice, end })
+    } finally {
+      await done
+    }
   })
 }
 

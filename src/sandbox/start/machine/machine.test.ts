@@ -22,7 +22,7 @@ function fakeDevices(log: string[]): MachineDevices {
 
 const fakeCgroups = (log: string[]) => ({
   explain: <T>(work: Promise<T>) => work,
-  placeVmm: (pid: number) => void log.push(`place ${pid}`),
+  placeVmm: async (pid: number) => void log.push(`place ${pid}`),
 })
 
 test('a machine is described by its plan, its user, its files and its devices', () => {
@@ -43,7 +43,7 @@ test('a machine is described by its plan, its user, its files and its devices', 
   })
 })
 
-test('our copies of the devices are closed once the VMM runs, and then its threads are placed', async () => {
+test('our copies of the devices are closed once the VMM runs, and then it is placed', async () => {
   const log: string[] = []
   const vmm = new VmmDouble((call) => void log.push(call))
   const timings = recordTimings(new AbortController().signal)

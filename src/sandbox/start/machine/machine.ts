@@ -67,6 +67,6 @@ export async function startMachine(
 ): Promise<ProcessRef> {
   const { ref } = await measure('vmm', () => cgroups.explain(devices.explain(vmm.start())))
   devices[Symbol.dispose]()
-  cgroups.placeVmm(ref.pid)
+  await cgroups.placeVmm(ref.pid)
   return ref
 }
