@@ -21,3 +21,21 @@ test('fields are kept as they are told', () => {
   const outer = new KataError('NETNS_INVALID', { path: '/x', reason: inner.message }, { cause: inner })
   expect(outer.fields).toEqual({ path: '/x', reason: inner.rawMessage })
 })
+
+test('a nested error is told as it is, whatever is in it', () => {
+  const cause = new KataError('COMMAND_NOT_FOUND', { command: "$'$&", reason: 'none' })
+  const outer = new KataError('NETNS_INVALID', { path: '/x', reason: cause.message }, { cause })
+  expect(outer.message).toContain("$'$&")
+  expect(outer.fields.reason).toBe(cause.rawMessage)
+})
+
+test('no text of an image or a guest steers a terminal, and lines stay lines', () => {
+  const rude = 'a\u001b[2J\u009b2J\u202e\r\u2028b'
+  const plain = new KataError('COMMAND_NOT_FOUND', { command: rude, reason: '' })
+  const quoted = new KataError('OPTION_INVALID', { option: rude, value: rude, allowed: `1\n\t2${rude}` })
+  for (const { message, rawMessage, remedy } of [plain, quoted])
+    expect(message + rawMessage + remedy).not.toMatch(/[^\P{Cc}\n\t]|[\p{Bidi_Control}\u2028]/u)
+  expect(plain.rawMessage).toContain('a [2J 2J   b')
+  expect(quoted.message).toContain('1\n\t2a [2J')
+  expect(plain.fields).toEqual({ command: rude, reason: '' })
+})

@@ -3,10 +3,12 @@
  * and its remedy is the next step for a person. `docs/errors.md` is generated from the catalogue, and a test keeps both in step.
  *
  * The fields given to {@link KataError} fill the placeholders in braces. `{"name"}` quotes typed text, which may be empty. The
- * compiler reads the placeholders too: a missing, misspelt or surplus field is a type error.
+ * compiler reads the placeholders too: a missing, misspelt or surplus field is a type error. The texts are fit for a terminal, whatever
+ * an image or a guest has put into a field; the fields stay as they were given.
  */
 import { catalogue } from './errors/catalogue.ts'
 import type { CatalogueEntry, FieldNames, StatusName } from './errors/entry.ts'
+import { plainJson, plainLines } from './plain-text.ts'
 
 type Catalogue = typeof catalogue
 
@@ -81,7 +83,7 @@ function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
   const { message, rawMessage } = cause
   const bare = (value: ErrorField) =>
     typeof value === 'string'
-      ? value.replaceAll(`KataError: ${message}`, rawMessage).replaceAll(message, rawMessage)
+      ? value.replaceAll(`KataError: ${message}`, () => rawMessage).replaceAll(message, () => rawMessage)
       : value
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, bare(value)]))
 }
@@ -89,7 +91,8 @@ function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
 function fill(template: string, fields: ErrorFields): string {
   return template.replace(/\{("?)(\w+)\1\}/g, (whole, quote: string, name: string) => {
     if (!(name in fields)) return whole
-    return quote === '' ? String(fields[name]) : JSON.stringify(String(fields[name]))
+    const text = String(fields[name])
+    return quote === '' ? plainLines(text) : plainJson(text)
   })
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { lastWords, plainJson, plainText } from './plain-text.ts'
+import { lastWords, plainJson, plainLines, plainText } from './plain-text.ts'
 
 /** CSI in C0 and in C1, a right-to-left override, an isolate, an Arabic mark, a line separator. */
 const rude = 'a\u001b[31m\u009b2J\u202e\u2066\u061c\u2028\nz\u007f'
@@ -9,6 +9,11 @@ test('what steers a terminal or turns a text around is taken out, and the rest s
   expect(plainText(rude, 3)).toBe('a [')
   expect(plainText('a\tb', undefined, '?')).toBe('a?b')
   expect(plainText('Grüße, 日本語, עברית, 👩‍👩‍👧')).toBe('Grüße, 日本語, עברית, 👩‍👩‍👧')
+})
+
+test('lines stay lines, and nothing else steers a terminal', () => {
+  expect(plainLines(rude)).toBe('a [31m 2J    \nz ')
+  expect(plainLines('a\tb\r\n')).toBe('a\tb \n')
 })
 
 test('JSON means the same, and has nothing in it that steers a terminal', () => {

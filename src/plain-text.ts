@@ -5,12 +5,19 @@
  * like another; and the separators that some programs take for the end of a line.
  */
 const unfit = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+/** As {@link unfit}, without the two of which lines of text are made. */
+const unfitInLines = /[^\P{Cc}\n\t]|[\p{Bidi_Control}\u2028\u2029]/gu
 /** Of these, JSON leaves in a string what is no C0 character. */
 const unfitInJson = /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu
 
 /** At most `most` characters of `text`, with `instead` in place of each that is unfit. */
 export function plainText(text: string, most = Number.POSITIVE_INFINITY, instead = ' '): string {
   return text.slice(0, most).replace(unfit, instead)
+}
+
+/** Text of several lines, with a space in place of each other character that is unfit. */
+export function plainLines(text: string): string {
+  return text.replace(unfitInLines, ' ')
 }
 
 /**

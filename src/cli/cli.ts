@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { KataError } from '../errors.ts'
 import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
+import { plainLines } from '../plain-text.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
 import { commandIn, withoutGroupWord } from './group-words.ts'
@@ -127,7 +128,7 @@ function selfCommand(execPath: string, script: string): SelfCommand {
 
 function tell(text: string): void {
   try {
-    writeAll(2, `kata-ts: ${text}\n`)
+    writeAll(2, `kata-ts: ${plainLines(text)}\n`)
   } catch {
     // No reader is left for a message; the exit code has to do.
   }

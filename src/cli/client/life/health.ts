@@ -1,6 +1,8 @@
 /** Runs the health check of a container, again and again, as long as the container runs. */
 import { mkdirSync } from 'node:fs'
+import { describeError } from '../../../errors.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
+import { plainLines } from '../../../plain-text.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
 import { sleep, within } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
@@ -82,11 +84,8 @@ async function probe(
       bytes += chunk.length
     },
   }
-  // It is the guest's, and goes to terminals: of its control characters, only those of lines stay.
-  const told = () =>
-    Buffer.concat(kept)
-      .toString()
-      .replace(/\p{Cc}/gu, (sign) => (sign === '\n' || sign === '\t' ? sign : ' '))
+  // It is the guest's, and goes to terminals.
+  const told = () => plainLines(Buffer.concat(kept).toString())
   const ended = (exitCode: number, output: string): ProbeResult => ({
     ...{ start, end: new Date().toISOString(), exitCode, output },
   })
@@ -95,7 +94,7 @@ async function probe(
     if (code !== undefined) return ended(code, told())
     return ended(-1, `the check did not end within ${timeoutMs / 1000} s\n${told()}`)
   } catch (error) {
-    return ended(-1, error instanceof Error ? error.message : String(error))
+    return ended(-1, plainLines(describeError(error)).slice(0, mostOutput))
   }
 }
 
