@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { silentLogger } from '../../../log.ts'
@@ -6,29 +6,49 @@ import { appendEvent } from '../../../sandbox/records/event-log.ts'
 import type { Settings } from '../../settings.ts'
 import { events } from './events.ts'
 
+let stateDir: string
+beforeEach(() => {
+  stateDir = mkdtempSync(`${tmpdir()}/events-`)
+})
+afterEach(() => rmSync(stateDir, { recursive: true }))
+
+const settings = (format: Settings['format'], print: Settings['print']): Settings => ({
+  namespace: 'a',
+  runDir: stateDir,
+  stateDir,
+  format,
+  debug: false,
+  log: silentLogger,
+  self: { program: '', prefix: [] },
+  env: {},
+  tell: () => {},
+  print,
+})
+
+const note = (id: string, attributes = {}) =>
+  appendEvent(stateDir, { type: 'container', namespace: 'a', attributes, action: 'start', id })
+
 test('events end when nobody reads them any more', async () => {
-  const stateDir = mkdtempSync(`${tmpdir()}/events-`)
-  const event = (id: string) =>
-    ({ type: 'container', namespace: 'a', attributes: {}, action: 'start', id }) as const
-  for (const id of ['one', 'two', 'three']) appendEvent(stateDir, event(id))
+  for (const id of ['one', 'two', 'three']) note(id)
   let printed = ''
-  const settings: Settings = {
-    namespace: 'a',
-    runDir: stateDir,
-    stateDir,
-    format: 'text',
-    debug: false,
-    log: silentLogger,
-    self: { program: '', prefix: [] },
-    env: {},
-    tell: () => {},
-    print(text: string) {
-      printed += text
-      return !text.includes('two')
-    },
+  const print = (text: string) => {
+    printed += text
+    return !text.includes('two')
   }
-  expect(await events(settings, { since: '10m' })).toBe(0)
+  expect(await events(settings('text', print), { since: '10m' })).toBe(0)
   expect(printed).toContain('two')
   expect(printed).not.toContain('three')
-  rmSync(stateDir, { recursive: true })
+})
+
+test.each(['text', 'json'] as const)('what others name steers no terminal, as %s', async (format) => {
+  note('one', { label: 'a\u009b2J\u202eb\u001b[2J' })
+  let printed = ''
+  const print = (text: string) => {
+    printed += text
+    return false
+  }
+  expect(await events(settings(format, print), { since: '10m' })).toBe(0)
+  expect(printed).toContain('2J')
+  expect(printed.trim()).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+  if (format === 'json') expect(JSON.parse(printed).Actor.Attributes.label).toBe('a\u009b2J\u202eb\u001b[2J')
 })

@@ -1,4 +1,4 @@
-import { plainText } from '../../../plain-text.ts'
+import { plainJson, plainText } from '../../../plain-text.ts'
 import type { HostEvent } from '../../../sandbox/records/event-log.ts'
 import { isMemberNamespace } from '../../../sandbox/records/member-namespace.ts'
 import { sleep } from '../../../time.ts'
@@ -48,7 +48,7 @@ const seesAll = (settings: Settings, namespace: string): boolean =>
 function printer({ format, template: text, print }: Settings): (event: HostEvent) => boolean {
   const template = text === undefined ? undefined : compileTemplate(text)
   if (template !== undefined) return (event) => print(`${template.render(dockerEvent(event))}\n`)
-  if (format === 'json') return (event) => print(`${JSON.stringify(dockerEvent(event))}\n`)
+  if (format === 'json') return (event) => print(`${plainJson(dockerEvent(event))}\n`)
   return (event) => print(`${sentence(event)}\n`)
 }
 
