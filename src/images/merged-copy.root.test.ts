@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -81,6 +82,33 @@ asRoot('owners, modes and links stay; devices and FIFOs are left out', async () 
   expect(lstatSync(`${target}/link`).isSymbolicLink()).toBe(true)
   expect(readlinkSync(`${target}/link`)).toBe('/etc/passwd')
   expect(existsSync(`${target}/fifo`)).toBe(false)
+})
+
+asRoot('the names of one file take the room of one, whatever they are', async () => {
+  const { layers, target } = image(
+    { 'data/first': 'one', 'data/other': 'two', 'data/deep/er/': '' },
+    { 'data/below': 'three' },
+  )
+  const [upper, lower] = layers.map((layer) => `${layer}/data`)
+  const odd = Buffer.from('deep/er/\xff\n', 'latin1')
+  for (const name of ['second', 'deep/third'].map((text) => Buffer.from(text)).concat(odd))
+    linkSync(`${upper}/first`, Buffer.concat([Buffer.from(`${upper}/`), name]))
+  linkSync(`${lower}/below`, `${lower}/again`)
+  // One name outside of the directory, and one that an upper layer hides.
+  linkSync(`${upper}/other`, `${layers[0]}/outside`)
+  linkSync(`${lower}/below`, `${lower}/first`)
+  expect(await copyMergedDirectory(layers, '/data', target)).toBe(true)
+  const facts = (name: string | Buffer) => {
+    const path = Buffer.concat([Buffer.from(`${target}/`), Buffer.from(name)])
+    const { ino, nlink } = statSync(path)
+    return { ino, nlink, text: readFileSync(path, 'utf8') }
+  }
+  const one = facts('first')
+  expect(one).toMatchObject({ nlink: 4, text: 'one' })
+  for (const name of ['second', 'deep/third', odd]) expect(facts(name)).toEqual(one)
+  expect(facts('other')).toMatchObject({ nlink: 1, text: 'two' })
+  expect(facts('below')).toMatchObject({ nlink: 2, text: 'three' })
+  expect(facts('again')).toEqual(facts('below'))
 })
 
 asRoot('a link on the way leads to a place in the image, never to one of the host', async () => {

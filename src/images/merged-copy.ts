@@ -10,6 +10,7 @@ import {
   fstatSync,
   futimesSync,
   lchownSync,
+  linkSync,
   mkdirSync,
   openSync,
   readlinkSync,
@@ -39,7 +40,8 @@ const breathEvery = 64
 
 /**
  * Fills the empty directory `target` with what the image has at `path`, and gives it the owner and the mode from there. Files keep owners,
- * modes and times; hard links become files of their own; devices, FIFOs and sockets are left out, as are extended attributes.
+ * modes and times; names of one file stay that, or a small image would fill the disk; devices, FIFOs and sockets are left out, as are
+ * extended attributes.
  *
  * @returns false when the image has no such directory; `target` stays as it is.
  * @throws SyscallError and node:fs errors such as ENOSPC. @throws the signal's reason.
@@ -56,7 +58,7 @@ export async function copyMergedDirectory(
   const into = openSync(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   try {
     for (const layer of found.layers) sources.push(openInLayer(layer, found.parts))
-    await new MergedCopy(signal).directory(sources, into)
+    await new MergedCopy(into, signal).directory(sources, into, Buffer.alloc(0))
   } finally {
     for (const fd of [...sources, into]) closeSync(fd)
   }
@@ -70,15 +72,19 @@ function openInLayer(layer: string, parts: readonly string[]): number {
 }
 
 class MergedCopy {
+  readonly #top: number
   readonly #signal: AbortSignal | undefined
+  /** Where a file of several names was copied to, below the top, by its file system and inode. */
+  readonly #copied = new Map<string, Buffer>()
   #steps = 0
 
-  constructor(signal: AbortSignal | undefined) {
+  constructor(top: number, signal: AbortSignal | undefined) {
+    this.#top = top
     this.#signal = signal
   }
 
-  /** `sources` are one directory of the layers, topmost first. */
-  async directory(sources: readonly number[], into: number): Promise<void> {
+  /** `sources` are one directory of the layers, topmost first; `into` is open at `path` below the top, which ends with a slash. */
+  async directory(sources: readonly number[], into: number, path: Buffer): Promise<void> {
     const done = new Set<string>()
     for (const [index, source] of sources.entries()) {
       for (let entries = readEntries(source); entries !== undefined; entries = readEntries(source)) {
@@ -87,7 +93,7 @@ class MergedCopy {
           if (done.has(key)) continue
           done.add(key)
           await this.#breathe()
-          await this.#entry(sources.slice(index), Buffer.from(name), into)
+          await this.#entry(sources.slice(index), Buffer.from(name), { into, path })
         }
       }
     }
@@ -95,15 +101,15 @@ class MergedCopy {
   }
 
   /** What the topmost of `sources` has under this name. A whiteout is one of the devices that are left out. */
-  async #entry(sources: readonly number[], name: Buffer, into: number): Promise<void> {
+  async #entry(sources: readonly number[], name: Buffer, place: Place): Promise<void> {
     const [source = -1] = sources
     const stat = closing(openAt(source, name, O_PATH | O_NOFOLLOW, beneath), (fd) => fstatSync(fd))
-    if (stat.isDirectory()) await this.#subdirectory(sources, name, into)
-    else if (stat.isFile()) await this.#copyFile(source, name, into)
-    else if (stat.isSymbolicLink()) copyLink(source, name, into, stat)
+    if (stat.isDirectory()) await this.#subdirectory(sources, name, place)
+    else if (stat.isFile()) await this.#copyFile(source, name, place)
+    else if (stat.isSymbolicLink()) copyLink(source, name, place.into, stat)
   }
 
-  async #subdirectory(sources: readonly number[], name: Buffer, into: number): Promise<void> {
+  async #subdirectory(sources: readonly number[], name: Buffer, { into, path }: Place): Promise<void> {
     mkdirSync(inside(into, name), { mode: 0o700 })
     const opened: number[] = []
     try {
@@ -116,17 +122,19 @@ class MergedCopy {
       }
       const target = openDirectoryAt(into, name)
       opened.push(target)
-      await this.directory(opened.slice(0, -1), target)
+      await this.directory(opened.slice(0, -1), target, Buffer.concat([path, name, Buffer.from('/')]))
     } finally {
       for (const fd of opened) closeSync(fd)
     }
   }
 
-  async #copyFile(source: number, name: Buffer, into: number): Promise<void> {
+  async #copyFile(source: number, name: Buffer, { into, path }: Place): Promise<void> {
     const from = openAt(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, beneath)
     try {
       const stat = fstatSync(from)
       if (!stat.isFile()) return
+      const inode = inodeOf(from)
+      if (inode !== undefined && this.#link(inode, into, name)) return
       const to = openSync(inside(into, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
       try {
         const bytes = Buffer.alloc(Math.min(pieceBytes, Math.max(stat.size, 1)))
@@ -135,6 +143,7 @@ class MergedCopy {
           await this.#breathe()
         }
         giveFacts(to, stat)
+        if (inode !== undefined) this.#copied.set(inode, Buffer.concat([path, name]))
       } finally {
         closeSync(to)
       }
@@ -143,10 +152,35 @@ class MergedCopy {
     }
   }
 
+  /** False for a file that was not copied yet, or has as many names as one can have. */
+  #link(inode: string, into: number, name: Buffer): boolean {
+    const copied = this.#copied.get(inode)
+    if (copied === undefined) return false
+    try {
+      linkSync(inside(this.#top, copied), inside(into, name))
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EMLINK') return false
+      throw error
+    }
+  }
+
   async #breathe(): Promise<void> {
     this.#signal?.throwIfAborted()
     if (++this.#steps % breathEvery === 0) await sleep(0)
   }
+}
+
+/** A directory of the copy: open, and its path below the top. */
+interface Place {
+  readonly into: number
+  readonly path: Buffer
+}
+
+/** Undefined for a file of one name. In whole numbers: a file system may use all the bits. */
+function inodeOf(fd: number): string | undefined {
+  const { dev, ino, nlink } = fstatSync(fd, { bigint: true })
+  return nlink > 1n ? `${dev} ${ino}` : undefined
 }
 
 /** `other`: something else has the name there, which hides the directories of the layers below. */
@@ -174,6 +208,6 @@ function giveFacts(fd: number, { uid, gid, mode, atimeMs, mtimeMs }: Stats): voi
   futimesSync(fd, atimeMs / 1000, mtimeMs / 1000)
 }
 
-/** A name in an open directory, as a path; names are bytes, and need not be text. */
+/** A name, or a path, in an open directory, as a path; names are bytes, and need not be text. */
 const inside = (directory: number, name: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name])
