@@ -173,3 +173,38 @@ test('no link leads to a version that is replaced while it is copied', async () 
   ;(await keepCopy(client, request(base), unexpected)).stop()
   expect(calls.map(({ path }) => path.slice('/shared/x'.length))).toEqual(['', '/..one', '/..one/a'])
 })
+
+test('a guest that answers late is asked for one thing at a time, and for nothing once it is stopped', async () => {
+  const { calls, client } = agent()
+  const answers: (() => void)[] = []
+  const late = {
+    copyFile(piece: Copied) {
+      calls.push(piece)
+      if (calls.length === 1) return Promise.resolve({})
+      return new Promise<object>((resolve) => answers.push(() => resolve({})))
+    },
+  } as unknown as typeof client
+  const [file, everyMs] = [`${base}/file`, 5]
+  const isAsked = async (times: number) => {
+    while (calls.length < times) await Bun.sleep(everyMs)
+    // For many more looks there is no further call.
+    await Bun.sleep(20 * everyMs)
+    expect(calls.length).toBe(times)
+  }
+  writeFileSync(file, '1')
+  const copy = await keepCopy(late, request(file), unexpected, everyMs)
+  writeFileSync(file, '12')
+  await isAsked(2)
+  writeFileSync(file, '123')
+  await isAsked(2)
+  // The positive control: it goes on once the guest has answered.
+  answers.shift()!()
+  await isAsked(3)
+  expect(texts(calls)).toEqual(['1', '12', '123'])
+  writeFileSync(file, Buffer.alloc(3_000_000))
+  answers.shift()!()
+  await isAsked(4)
+  copy.stop()
+  answers.shift()!()
+  await isAsked(4)
+})

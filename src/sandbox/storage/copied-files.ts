@@ -28,13 +28,26 @@ export interface KeptCopy {
   stop(): void
 }
 
-/** Copies file or directory once and then whenever it changes. @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */
+/**
+ * Copies file or directory once and then whenever it changes. A guest that answers late is asked for one thing at a time, and for nothing
+ * more once it is stopped: the container's directory is removed then.
+ *
+ * @throws KataError SHARE_COPY_TOO_LARGE, and those of the source.
+ */
 export async function keepCopy(
   agent: Pick<AgentClient, 'copyFile'>,
   request: CopyRequest,
   onError: (error: unknown) => void,
+  everyMs = lookMs,
 ): Promise<KeptCopy> {
   let known = new Map<string, string>()
+  const stopped = new AbortController()
+  const guest = {
+    copyFile(piece: Parameters<typeof agent.copyFile>[0]) {
+      stopped.signal.throwIfAborted()
+      return agent.copyFile(piece)
+    },
+  }
   const copy = async () => {
     using tree = open(request)
     const now = new Map<string, string>()
@@ -44,18 +57,32 @@ export async function keepCopy(
       if (known.get(entry.path) === signed) now.set(entry.path, signed)
       // No link may lead to an incomplete version.
       else if (!isWhole && entry.linkTo !== undefined) continue
-      else if (await copyEntry(agent, request, tree, entry)) now.set(entry.path, signed)
+      else if (await copyEntry(guest, request, tree, entry)) now.set(entry.path, signed)
       else isWhole = false
     }
     known = now
   }
   await copy()
-  let running = Promise.resolve()
-  const timer = setInterval(() => {
-    running = running.then(copy).catch(onError)
-  }, lookMs)
+  let isLooking = false
+  const look = async () => {
+    if (isLooking) return
+    isLooking = true
+    try {
+      await copy()
+    } catch (error) {
+      if (!stopped.signal.aborted) onError(error)
+    } finally {
+      isLooking = false
+    }
+  }
+  const timer = setInterval(look, everyMs)
   timer.unref()
-  return { stop: () => clearInterval(timer) }
+  return {
+    stop() {
+      clearInterval(timer)
+      stopped.abort()
+    },
+  }
 }
 
 /** Listed again while kubelet is at work: a directory may have been listed before its version was complete. */
