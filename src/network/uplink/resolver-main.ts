@@ -4,7 +4,7 @@ import type { AllowedHost } from '../../bundle/network.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readText } from '../../json/document.ts'
 import { bool, positive, text } from '../../json/values.ts'
-import { OpenAddresses } from '../egress/egress.ts'
+import { openingBy } from '../resolver/opening.ts'
 import type { OwnNames } from '../resolver/own-names.ts'
 import { startResolver } from '../resolver/resolver.ts'
 import { addressesOf, nameOf, readMembers } from '../shared/members.ts'
@@ -46,14 +46,10 @@ export async function resolverMain(settings: string): Promise<never> {
     networks = [],
     ipv6,
   } = readText(resolverSettings, settings)
-  const opened = new OpenAddresses()
   await startResolver({
     ...{ listen, port: 53, upstream: { address, port: 53, answerMs }, allowed, ipv6 },
     own: members === undefined ? undefined : namesIn(members, networks),
-    open: async (addresses, ports) => {
-      const commands = opened.open(addresses, ports)
-      if (commands !== '') await run(nft, commands)
-    },
+    open: openingBy((commands) => run(nft, commands)),
   })
   process.stdout.write('ready\n')
   return new Promise(() => {})
