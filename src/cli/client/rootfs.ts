@@ -1,6 +1,7 @@
 /** Which root file system a container gets: a directory, an image by name or of an archive, or the embedded busybox. */
 import { existsSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { openImageArchive } from '../../images/image-archive.ts'
 import { type ResolvedRootfs, type RootfsSource, resolveRootfs } from '../../images/rootfs.ts'
 import { shareStore } from '../../images/store/store-lock.ts'
 import { makeStore, storePaths } from '../../images/store/store-paths.ts'
@@ -42,12 +43,13 @@ export async function chooseRootfs(
     const { path, tag } = splitTag(
       image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
     )
-    const source: RootfsSource = { kind: 'archive', path: resolve(path), wanted: { name: tag } }
+    // A pipe is read to its end, at its writer's pace, before the store is shared: nobody waits for him.
+    using archive = await openImageArchive(resolve(path), settings.stateDir, { name: tag })
     return {
       description: nameOf(resolve(image)),
       args,
       isCached: true,
-      ...(await fromStore(settings, source)),
+      ...(await fromStore(settings, { kind: 'image', image: archive })),
     }
   }
   const [name, ...words] = args

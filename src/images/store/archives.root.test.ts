@@ -1,7 +1,18 @@
 /** Images into the store by archives, out of it, and those that are made in it. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { gzipSync } from 'node:zlib'
+import { makeFifo } from '../../linux/files/fifo.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { resolveRootfs } from '../rootfs.ts'
 import { makeOciArchive, makeTar, sha256 } from '../testing.ts'
@@ -12,7 +23,8 @@ import { loadImages } from './load.ts'
 import { makeImage } from './new-image.ts'
 import { prune } from './remove-images.ts'
 import { savedImages } from './save.ts'
-import { type StorePaths, storePaths } from './store-paths.ts'
+import { holdStore, shareStore } from './store-lock.ts'
+import { makeStore, type StorePaths, storePaths } from './store-paths.ts'
 import { tagImage } from './tag.ts'
 
 let state: string
@@ -83,6 +95,30 @@ test('one without a name needs one, and what is refused leaves nothing', async (
   })
   expect([await names(), unfinished()]).toEqual([[], []])
   expect(await load(nameless, { tag: 'app' })).toMatchObject([{ name: 'docker.io/library/app:latest' }])
+})
+
+test('who sends an archive slowly keeps nobody from removing images', async () => {
+  makeStore(paths)
+  const soon = async () => (await holdStore(paths, AbortSignal.timeout(2000)))[Symbol.dispose]()
+  // The positive control: there is something to be kept from.
+  {
+    using _shared = await shareStore(paths)
+    await expect(soon()).rejects.toThrow()
+  }
+  const [pipe, archive] = [`${state}/pipe`, dockerArchive(['app:1'])]
+  makeFifo(pipe)
+  const writer = openSync(pipe, 'r+')
+  writeSync(writer, archive.subarray(0, 700))
+  const loaded = loadImages(paths, pipe, { limitBytes: 0, signal, onStep: () => {} })
+  try {
+    await Bun.sleep(100)
+    await soon()
+  } finally {
+    writeSync(writer, archive.subarray(700))
+    closeSync(writer)
+    await loaded.catch(() => {})
+  }
+  expect(await loaded).toMatchObject([{ name: 'docker.io/library/app:1' }])
 })
 
 test('a tag is one more name of the image, and stays when the other goes', async () => {

@@ -24,8 +24,9 @@ export async function loadImages(
 ): Promise<StoredImage[]> {
   const { tag, limitBytes, signal } = options
   makeStore(paths)
-  using _shared = await shareStore(paths, signal)
+  // A pipe is read to its end, at its writer's pace: nobody waits for him.
   using archive = await openImageArchives(file, paths.cacheDir)
+  using _shared = await shareStore(paths, signal)
   const wanted = archive.images.flatMap(({ name, image }) => {
     const given = name !== undefined && isWhole(name) ? name : tag
     return given === undefined ? [] : [{ name: parseImageName(given).full, image }]
