@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -127,6 +127,22 @@ describe('which file', () => {
     rmSync(join(dir, 'config.d/50'), { recursive: true })
     write('config.d/60.toml', '\n[runtime]\nenable_debug = 1')
     expect(expectCode(() => load({ file: main }), 'CONFIG_TYPE').message).toContain('config.d/60.toml:3')
+  })
+
+  test('what everybody may write is not read with a file', () => {
+    const main = write('configuration.toml', '')
+    const dropIn = write('config.d/60.toml', '[runtime]\nenable_debug = true')
+    const directory = join(dir, 'config.d')
+    for (const path of [directory, dropIn]) chmodSync(path, 0o775)
+    expect(load({ file: main }).runtime.enableDebug).toBe(true)
+    for (const path of [directory, dropIn]) {
+      chmodSync(path, 0o777)
+      const { message } = expectCode(() => load({ file: main }), 'CONFIG_UNSAFE')
+      expect(message).toContain(
+        `${path} would be read with configuration file ${main}, and everybody may write to it`,
+      )
+      chmodSync(path, 0o755)
+    }
   })
 
   test('a FIFO in place of the file is refused at once instead of waited for', () => {

@@ -10,8 +10,9 @@ import type {
 } from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
 import { defaultDriver } from './drivers.ts'
+import { findDropIns } from './files/drop-ins.ts'
 import { chosenDriver } from './files/hypervisor-tables.ts'
-import { findDropIns, findMainFile, type Reading, readingOf } from './files/search.ts'
+import { findMainFile, type Reading, readingOf } from './files/search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './files/toml-file.ts'
 import { judgeKataKeys } from './kata/kata-settings.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
@@ -36,7 +37,7 @@ export interface LoadOptions {
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
   const main = findMainFile({ file, env, searchPaths })
   if (main === undefined) return withEnvironment(builtInConfig(host), env)
-  const files = [main.path, ...findDropIns(main.path)].map(readTomlFile)
+  const files = [readTomlFile(main.path), ...findDropIns(main.path).map((read) => read())]
   return withEnvironment(merge(files, main.reading, log, host), env)
 }
 

@@ -17,6 +17,11 @@ export const configErrors = {
     'configuration file {path} cannot be read: {reason}',
     'Make it a readable UTF-8 text file of at most 1 MiB; a config.d directory holds only such files.',
   ),
+  CONFIG_UNSAFE: entry(
+    'permission_denied',
+    '{path} would be read with configuration file {mainFile}, and {reason}',
+    'Let it belong to root or to the owner of that file, with no right to write for others, or keep that file in a directory of its own.',
+  ),
   CONFIG_SYNTAX: entry(
     'invalid_argument',
     '{file}:{line}:{column}: not valid TOML: {reason}',

@@ -42,6 +42,7 @@ export type RuntimeErrorCode =
   | 'CONFIG_TABLE'
   | 'CONFIG_TYPE'
   | 'CONFIG_UNREADABLE'
+  | 'CONFIG_UNSAFE'
   | 'CONFIG_UNSUPPORTED'
   | 'CONFIG_VALUE'
   | 'CONFIG_VMM_CANNOT'

@@ -2,9 +2,10 @@
 import { defaultDriver } from '../drivers.ts'
 import { findKey } from '../keys.ts'
 import { Refusal } from '../value-types.ts'
+import { findDropIns } from './drop-ins.ts'
 import { hypervisorTables } from './hypervisor-tables.ts'
-import { findDropIns, findMainFile } from './search.ts'
-import { readTomlFile, type Table } from './toml-file.ts'
+import { findMainFile } from './search.ts'
+import { readTomlFile, type Table, type TomlFile } from './toml-file.ts'
 
 /** `rootless_uid_base` and `rootless_uid_blocks`. */
 export interface UidRangeKeys {
@@ -16,17 +17,18 @@ export interface UidRangeKeys {
 export function lenientUidRange(where: Parameters<typeof findMainFile>[0]): UidRangeKeys {
   const tables = attempt(() => findMainFile(where))
     .flatMap((main) =>
-      main === undefined ? [] : [main.path, ...attempt(() => findDropIns(main.path)).flat()],
+      main === undefined
+        ? []
+        : [() => readTomlFile(main.path), ...attempt(() => findDropIns(main.path)).flat()],
     )
-    .flatMap((file) => attempt(() => tablesOf(file)).flat())
+    .flatMap((read) => attempt(() => tablesOf(read())).flat())
   return {
     base: lastValue(tables, 'rootless_uid_base'),
     blocks: lastValue(tables, 'rootless_uid_blocks'),
   }
 }
 
-function tablesOf(file: string): Table[] {
-  const source = readTomlFile(file)
+function tablesOf(source: TomlFile): Table[] {
   return hypervisorTables(source).map(({ name }) => (source.root.hypervisor as Table)[name] as Table)
 }
 

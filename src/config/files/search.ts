@@ -1,7 +1,7 @@
-/** Finds the configuration file and its drop-ins. */
+/** Finds the configuration file. */
 
-import { readdirSync, realpathSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { bundleOf } from '../../own-bundle.ts'
 
@@ -55,24 +55,6 @@ export function findMainFile({
   if (path === undefined || !installed.some((found) => found.path === path))
     throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
   return { path, reading: readingOf(fromEnv) }
-}
-
-/**
- * Files in `config.d` beside the resolved main file, in lexical order. As in Kata every entry counts, with any
- * suffix, so a sub-directory there is an error when it is read.
- * @throws KataError CONFIG_UNREADABLE
- */
-export function findDropIns(mainFile: string): string[] {
-  const directory = join(dirname(mainFile), 'config.d')
-  try {
-    return readdirSync(directory)
-      .sort()
-      .map((name) => join(directory, name))
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return []
-    throw new KataError('CONFIG_UNREADABLE', { path: directory, reason: String(code) }, { cause })
-  }
 }
 
 function requireFile(path: string, searchPaths: readonly string[]): string {

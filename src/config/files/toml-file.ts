@@ -1,5 +1,5 @@
 /** Reads one TOML file as untrusted bytes. The result is always a table or a KataError that names the place. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { KataError } from '../../errors.ts'
 
@@ -13,9 +13,9 @@ export interface TomlFile {
 
 const maxBytes = 1024 * 1024
 
-/** @throws KataError CONFIG_UNREADABLE, CONFIG_SYNTAX */
-export function readTomlFile(file: string): TomlFile {
-  return parseToml(file, readBytes(file))
+/** `check` throws when the file that is open is not to be read. @throws KataError CONFIG_UNREADABLE, CONFIG_SYNTAX */
+export function readTomlFile(file: string, check: (stat: Stats) => void = () => {}): TomlFile {
+  return parseToml(file, readBytes(file, check))
 }
 
 /** @throws KataError CONFIG_UNREADABLE when the bytes are not UTF-8, CONFIG_SYNTAX when they are not TOML */
@@ -37,7 +37,7 @@ export function parseToml(file: string, bytes: Uint8Array): TomlFile {
   }
 }
 
-function readBytes(path: string): Uint8Array {
+function readBytes(path: string, check: (stat: Stats) => void): Uint8Array {
   const unreadable = (reason: string, cause?: unknown) =>
     new KataError('CONFIG_UNREADABLE', { path, reason }, { cause })
   let fd: number
@@ -51,6 +51,7 @@ function readBytes(path: string): Uint8Array {
     const stat = fstatSync(fd)
     if (!stat.isFile())
       throw unreadable(stat.isDirectory() ? 'it is a directory' : 'it is not a regular file')
+    check(stat)
     if (stat.size > maxBytes) throw unreadable(`it has ${stat.size} bytes`)
     return readFileSync(fd)
   } finally {

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findDropIns } from './drop-ins.ts'
+
+const [stranger, author] = [12345, 12346]
+let dir: string
+let main: string
+let directory: string
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'kata-ts-drop-ins-'))
+  chmodSync(dir, 0o1777)
+  main = join(dir, 'x.toml')
+  directory = join(dir, 'config.d')
+  writeFileSync(main, '')
+  mkdirSync(directory)
+  writeFileSync(join(directory, '1'), 'a = 1')
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const read = () => findDropIns(main).map((readOne) => readOne().root)
+const code = () => {
+  try {
+    read()
+  } catch (error) {
+    return (error as { code?: string }).code
+  }
+  return 'read'
+}
+
+test('drop-ins of root and of the author of the main file are read', () => {
+  expect(read()).toEqual([{ a: 1n }])
+  for (const path of [main, directory, join(directory, '1')]) chownSync(path, author, author)
+  expect(read()).toEqual([{ a: 1n }])
+})
+
+test('a stranger’s directory beside a file in /tmp is refused, even without a file in it', () => {
+  chownSync(directory, stranger, stranger)
+  expect(code()).toBe('CONFIG_UNSAFE')
+  rmSync(join(directory, '1'))
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('a stranger’s file, and a link to it, are refused', () => {
+  const foreign = join(dir, 'foreign')
+  writeFileSync(foreign, 'a = 2')
+  symlinkSync(foreign, join(directory, '2'))
+  expect(read()).toEqual([{ a: 1n }, { a: 2n }])
+  chownSync(foreign, stranger, stranger)
+  expect(code()).toBe('CONFIG_UNSAFE')
+  rmSync(join(directory, '2'))
+  chownSync(join(directory, '1'), stranger, stranger)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('a stranger’s link to a directory of root’s is refused', () => {
+  rmSync(directory, { recursive: true })
+  const other = join(dir, 'other')
+  mkdirSync(other)
+  symlinkSync(other, directory)
+  expect(read()).toEqual([])
+  lchownSync(directory, stranger, stranger)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
