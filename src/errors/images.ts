@@ -60,7 +60,7 @@ export const imagesErrors = {
   OUTPUT_TERMINAL: entry(
     'failed_precondition',
     'a tar is not written to a terminal',
-    'Use --output FILE, or send standard output to a file or program.',
+    'Name a file (--output FILE; for cp a path), or send standard output to a file or program.',
   ),
   PRUNE_UNCONFIRMED: entry(
     'failed_precondition',

@@ -1,7 +1,9 @@
 /** `cp` against a double of the shim, whose containers see the files of the host. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import {
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -66,6 +68,25 @@ test('files go into a container: into a directory, under a new name, as a tar', 
   const back = client.spawn(['cp', '-', `box:${inside}/second`], bytes)
   expect(await back.exited).toBe(0)
   expect(readFileSync(`${inside}/second/tree/a.b`, 'utf8')).toBe('hello')
+})
+
+test('no tar of a container goes to a terminal', async () => {
+  await using client = testClient()
+  const { inside } = await withFiles(client)
+  const host = `${import.meta.dir}/../client/client.host.ts`
+  const copy = [process.execPath, host, client.base, 'cp', `box:${inside}/tree`, '-']
+  const to = async (output: number | 'ignore') => {
+    const child = Bun.spawn(copy, { stdio: ['ignore', output, 'pipe'] })
+    return { stderr: await child.stderr.text(), code: await child.exited }
+  }
+  const terminal = openSync('/dev/ptmx', 'r+')
+  try {
+    expect(await to(terminal)).toEqual({ code: 1, stderr: expect.stringContaining('[OUTPUT_TERMINAL]') })
+  } finally {
+    closeSync(terminal)
+  }
+  // The positive control.
+  expect(await to('ignore')).toEqual({ code: 0, stderr: '' })
 })
 
 test('what is not there, or not to be had, is told, and leaves nothing', async () => {

@@ -1,3 +1,5 @@
+import { KataError } from '../../errors.ts'
+import { isTerminal } from '../../linux/is-terminal.ts'
 import { type ContainerTar, containerTar } from '../client/copy/container-tar.ts'
 import { execTar } from '../client/copy/exec-tar.ts'
 import { copyFrom, sendTar } from '../client/copy/from-container.ts'
@@ -24,7 +26,10 @@ async function outOf(
   destination: CopyPath,
   tell: Settings['tell'],
 ): Promise<void> {
-  if (destination.where !== 'host') return sendTar(tar, path, openSink(1))
+  if (destination.where !== 'host') {
+    if (isTerminal(1)) throw new KataError('OUTPUT_TERMINAL', {})
+    return sendTar(tar, path, openSink(1))
+  }
   const leftOut = await copyFrom(tar, path, destination.path)
   if (leftOut.length > 0) tell(`warning: ${leftOut.length} devices and FIFOs were not copied`)
 }
