@@ -5,15 +5,13 @@ import { lookAtOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { embeddedRootfs } from './embedded-rootfs.ts'
 import { emptyImageConfig, type ImageConfig } from './formats/image-config.ts'
-import { type ArchivedImage, openImageArchive, type Wanted } from './image-archive.ts'
+import { openImageArchive, type Wanted } from './image-archive.ts'
 import { unpackImage } from './layer-cache.ts'
 
 export type RootfsSource =
   | { readonly kind: 'directory'; readonly path: string }
   /** An OCI or docker archive, in a file or from a pipe, or a directory with an OCI image layout. */
   | { readonly kind: 'archive'; readonly path: string; readonly wanted?: Wanted }
-  /** One that is open, and stays so. */
-  | { readonly kind: 'image'; readonly image: Pick<ArchivedImage, 'path' | 'layers' | 'config'> }
   /** The bytes of a static busybox. */
   | { readonly kind: 'embedded'; readonly busybox: Uint8Array }
 
@@ -41,10 +39,8 @@ export async function resolveRootfs(source: RootfsSource, cacheDir: string): Pro
       return { lowerDirs: [checkedDirectory(source.path)], config: emptyImageConfig }
     case 'archive': {
       using image = await openImageArchive(source.path, cacheDir, source.wanted)
-      return await resolveRootfs({ kind: 'image', image }, cacheDir)
+      return { lowerDirs: await unpackImage(image, cacheDir), config: image.config }
     }
-    case 'image':
-      return { lowerDirs: await unpackImage(source.image, cacheDir), config: source.image.config }
     case 'embedded':
       return { lowerDirs: [await embeddedRootfs(source.busybox, cacheDir)], config: emptyImageConfig }
   }

@@ -173,7 +173,7 @@ async function planOf(
   const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
   onChecked()
-  const rootfs = await chooseRootfs(settings, flags, words)
+  const rootfs = await chooseRootfs(settings, flags, words, config.runtime.imageStoreLimit * 2 ** 20)
   const exposed = exposedPorts(rootfs.config.exposedPorts ?? [], alsoExposed)
   const freePorts = flags.publishAll === true ? withExposed(network, exposed) : network.freePorts
   const command = commandOf(rootfs, flags.entrypoint)

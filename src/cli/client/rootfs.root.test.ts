@@ -1,17 +1,20 @@
-import { expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { holdStore } from '../../images/store/store-lock.ts'
-import { makeStore, storePaths } from '../../images/store/store-paths.ts'
+import { makeStore, type StorePaths, storePaths } from '../../images/store/store-paths.ts'
 import { makeOciArchive, makeTar } from '../../images/testing.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { silentLogger } from '../../log.ts'
 import type { Settings } from '../settings.ts'
 import { chooseRootfs } from './rootfs.ts'
 
-test('who sends the image of a run slowly keeps nobody from removing images, until it is there', async () => {
-  const stateDir = mkdtempSync('/var/tmp/kata-ts-slow-')
-  const paths = storePaths(stateDir)
-  const settings: Settings = {
+const words = { args: ['x'], onlyCommand: true }
+const archive = makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x' }]) }])
+let settings: Settings
+let paths: StorePaths
+beforeEach(() => {
+  const stateDir = mkdtempSync('/var/tmp/kata-ts-chosen-')
+  settings = {
     ...{
       namespace: 'a',
       runDir: stateDir,
@@ -23,30 +26,40 @@ test('who sends the image of a run slowly keeps nobody from removing images, unt
     },
     ...{ self: { program: '', prefix: [] }, tell: () => {}, print: () => true },
   }
+  paths = storePaths(stateDir)
+  makeStore(paths)
+})
+afterEach(() => rmSync(settings.stateDir, { recursive: true }))
+
+test('who sends the image of a run slowly keeps nobody from removing images, until it is there', async () => {
   const soon = async () => (await holdStore(paths, AbortSignal.timeout(2000)))[Symbol.dispose]()
+  const pipe = `${settings.stateDir}/pipe`
+  makeFifo(pipe)
+  const writer = openSync(pipe, 'r+')
+  writeSync(writer, archive.subarray(0, 700))
+  const chosen = chooseRootfs(settings, { image: pipe }, words, 0)
   try {
-    makeStore(paths)
-    const archive = makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x' }]) }])
-    const pipe = `${stateDir}/pipe`
-    makeFifo(pipe)
-    const writer = openSync(pipe, 'r+')
-    writeSync(writer, archive.subarray(0, 700))
-    const chosen = chooseRootfs(settings, { image: pipe }, { args: ['x'], onlyCommand: true })
-    try {
-      await Bun.sleep(100)
-      await soon()
-    } finally {
-      writeSync(writer, archive.subarray(700))
-      closeSync(writer)
-      await chosen.catch(() => {})
-    }
-    const { lowerDirs, description, release } = await chosen
-    expect([lowerDirs.length, description]).toEqual([1, pipe])
-    // The positive control: its layers stay until they are noted.
-    await expect(soon()).rejects.toThrow()
-    release()
+    await Bun.sleep(100)
     await soon()
   } finally {
-    rmSync(stateDir, { recursive: true })
+    writeSync(writer, archive.subarray(700))
+    closeSync(writer)
+    await chosen.catch(() => {})
   }
+  const { lowerDirs, description, release } = await chosen
+  expect([lowerDirs.length, description]).toEqual([1, pipe])
+  // The positive control: its layers stay until they are noted.
+  await expect(soon()).rejects.toThrow()
+  release()
+  await soon()
+})
+
+test('an archive is unpacked within the limit of the store, where its layers are not there', async () => {
+  const image = `${settings.stateDir}/archive.tar`
+  writeFileSync(image, makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x'.repeat(5000) }]) }]))
+  const choose = (limitBytes: number) => chooseRootfs(settings, { image }, words, limitBytes)
+  await expect(choose(4999)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
+  // The positive control.
+  const { lowerDirs } = await choose(5000)
+  expect((await choose(1)).lowerDirs).toEqual(lowerDirs)
 })

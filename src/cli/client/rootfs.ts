@@ -3,11 +3,13 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { openImageArchive } from '../../images/image-archive.ts'
 import { type ResolvedRootfs, type RootfsSource, resolveRootfs } from '../../images/rootfs.ts'
+import { unpackWithin } from '../../images/store/import.ts'
 import { shareStore } from '../../images/store/store-lock.ts'
 import { makeStore, storePaths } from '../../images/store/store-paths.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import type { Settings } from '../settings.ts'
 import { storedOrPulled } from './pull.ts'
+import { interruptible } from './signals.ts'
 
 export interface Rootfs extends ResolvedRootfs {
   /** For people. */
@@ -23,11 +25,17 @@ export interface Rootfs extends ResolvedRootfs {
 
 type Flags = Pick<RunFlags, 'rootfs' | 'image' | 'pull' | 'tlsVerify' | 'authfile' | 'config'>
 
-/** The first word is an image, unless another root file system was named or the words follow a `--`. @throws KataError ROOTFS_*, PULL_* and IMAGE_*. */
+/**
+ * `limitBytes`: what all images and layers may take; 0: as many as there are. The first word is an image, unless another root file system was named or the words follow
+ * a `--`.
+ *
+ * @throws KataError ROOTFS_*, PULL_* and IMAGE_*.
+ */
 export async function chooseRootfs(
   settings: Settings,
   flags: Flags,
   { args, onlyCommand }: RunWords,
+  limitBytes: number,
 ): Promise<Rootfs> {
   const { rootfs, image } = flags
   if (rootfs !== undefined) {
@@ -45,12 +53,15 @@ export async function chooseRootfs(
     )
     // A pipe is read to its end, at its writer's pace, before the store is shared: nobody waits for him.
     using archive = await openImageArchive(resolve(path), settings.stateDir, { name: tag })
-    return {
-      description: nameOf(resolve(image)),
-      args,
-      isCached: true,
-      ...(await fromStore(settings, { kind: 'image', image: archive })),
-    }
+    const description = nameOf(resolve(image))
+    const paths = storePaths(settings.stateDir)
+    makeStore(paths)
+    const shared = await shareStore(paths)
+    const lowerDirs = await interruptible((signal) =>
+      unpackWithin(paths, archive, { name: description, limitBytes, onStep: () => {}, signal }),
+    )
+    const release = () => shared[Symbol.dispose]()
+    return { description, args, isCached: true, lowerDirs, config: archive.config, release }
   }
   const [name, ...words] = args
   if (name !== undefined && !onlyCommand) {

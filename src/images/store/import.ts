@@ -73,11 +73,14 @@ export async function addImage(
   }
   for (const document of image.documents) await takeBlob(paths, document, options.signal)
   const manifest = image.manifest ?? makeManifest(paths, image, layers)
-  await unpack(paths, image, options)
+  const used = storeBytes(paths)
+  const { name, limitBytes } = options
+  if (limitBytes > 0 && used >= limitBytes) throw storeFull({ name, used, limitBytes })
+  await unpackWithin(paths, image, options)
   using _index = await holdIndex(paths, options.signal)
-  const others = readIndex(paths).filter(({ name }) => name !== options.name)
-  writeIndex(paths, [...others, { name: options.name, ...manifest, pulledAt: new Date().toISOString() }])
-  return findImage(paths, options.name)
+  const others = readIndex(paths).filter((other) => other.name !== name)
+  writeIndex(paths, [...others, { name, ...manifest, pulledAt: new Date().toISOString() }])
+  return findImage(paths, name)
 }
 
 interface Blob {
@@ -174,15 +177,19 @@ function suffixOf(path: string): string {
   return compression === undefined ? '' : `+${compression}`
 }
 
-async function unpack(
+/**
+ * The directories of its layers, topmost first. Those that are there need no room. The caller shares the store.
+ *
+ * @throws KataError IMAGE_STORE_FULL, ROOTFS_*; the signal's reason.
+ */
+export async function unpackWithin(
   paths: StorePaths,
-  image: Omit<ArchivedImage, typeof Symbol.dispose>,
+  image: Pick<ArchivedImage, 'path' | 'layers'>,
   { name, limitBytes, onStep, signal }: ImportOptions,
-): Promise<void> {
+): Promise<string[]> {
   const used = storeBytes(paths)
-  const room = limitBytes === 0 ? imageLimits.bytes : Math.min(imageLimits.bytes, limitBytes - used)
-  const full = (cause?: unknown) => storeFull({ name, used, limitBytes }, cause)
-  if (room <= 0) throw full()
+  const left = limitBytes === 0 ? imageLimits.bytes : Math.max(limitBytes - used, 0)
+  const room = Math.min(imageLimits.bytes, left)
   const limits: UnpackLimits = { ...imageLimits, bytes: room }
   const count = image.layers.length
   try {
@@ -190,10 +197,10 @@ async function unpack(
       signal.throwIfAborted()
       onStep(`unpacking layer ${number} of ${count}`)
     }
-    await unpackImage(image, paths.cacheDir, limits, { onLayer, signal })
+    return await unpackImage(image, paths.cacheDir, limits, { onLayer, signal })
   } catch (error) {
     const tooLarge = error instanceof KataError && error.code === 'ROOTFS_TOO_LARGE'
-    throw tooLarge && room < imageLimits.bytes ? full(error) : error
+    throw tooLarge && room < imageLimits.bytes ? storeFull({ name, used, limitBytes }, error) : error
   }
 }
 
