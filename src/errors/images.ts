@@ -25,7 +25,7 @@ export const imagesErrors = {
   IMAGE_STORE_CORRUPT: entry(
     'internal',
     'the image store {path} is damaged: {reason}',
-    'Remove that directory and pull the images again. Containers keep their files, which are elsewhere.',
+    'Remove an image that is named with `kata-ts rmi`, or all of that directory, and pull again. Containers keep their files, which are elsewhere.',
   ),
   IMAGE_STORE_FULL: entry(
     'resource_exhausted',

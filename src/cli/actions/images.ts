@@ -21,6 +21,7 @@ interface Listed {
   readonly created: string | null
   readonly pulledAt: string
   readonly bytes: number
+  readonly damage?: string
 }
 
 /** Prints the full name, as docker does. */
@@ -32,6 +33,9 @@ export async function pullOne(settings: Settings, flags: PullFlags, name: string
 
 export async function images(settings: Settings, { quiet, digests }: ImagesFlags): Promise<number> {
   const all = (await listImages(storePaths(settings.stateDir))).map(listed)
+  for (const { name, damage } of all)
+    if (damage !== undefined)
+      settings.tell(`warning: ${name} is damaged; remove it with \`kata-ts rmi ${name}\`: ${damage}`)
   settings.print(
     render(settings.format, all, (list) =>
       quiet ? idsOf(list) : asTable(list, digests === true, Date.now()),
@@ -58,21 +62,23 @@ export async function rmi(settings: Settings, force: boolean, names: readonly st
 export const noteRemoved = ({ stateDir }: Settings, id: string): void =>
   appendEvent(stateDir, { type: 'image', action: 'delete', namespace: '', id, attributes: {} })
 
-function listed({ name, id, digest, created, pulledAt, bytes }: StoredImage): Listed {
-  return { name, id, digest, created, pulledAt, bytes }
+function listed({ name, id, digest, created, pulledAt, bytes, damage }: StoredImage): Listed {
+  return { name, id, digest, created, pulledAt, bytes, ...(damage !== undefined && { damage }) }
 }
 
 function idsOf(list: readonly Listed[]): string {
-  return [...new Set(list.map(({ id }) => `${shortId(id)}\n`))].join('')
+  const whole = list.filter(({ damage }) => damage === undefined)
+  return [...new Set(whole.map(({ id }) => `${shortId(id)}\n`))].join('')
 }
 
 const shortId = (id: string): string => id.slice('sha256:'.length, 'sha256:'.length + 12)
 
 function asTable(list: readonly Listed[], withDigests: boolean, now: number): string {
-  const rows = list.map(({ name, id, digest, created, bytes }) => {
+  const rows = list.map(({ name, id, digest, created, bytes, damage }) => {
     const parsed = parseImageName(name)
     return [
-      ...[shortName(parsed), parsed.tag ?? '-', ...(withDigests ? [digest] : []), shortId(id)],
+      ...[shortName(parsed), parsed.tag ?? '-', ...(withDigests ? [digest] : [])],
+      damage === undefined ? shortId(id) : 'damaged',
       ...[created === null ? '-' : shortDuration(now - Date.parse(created)), byteSize(bytes)],
     ]
   })

@@ -24,16 +24,28 @@ export interface StoredImage {
   readonly layers: readonly string[]
   /** Digests of all its blobs. */
   readonly blobs: readonly string[]
+  /** What is wrong with its documents, if something is: then it has no id, and its layers and other blobs are not known. */
+  readonly damage?: string
 }
 
-/** Sorted by name. @throws KataError IMAGE_STORE_CORRUPT. */
+/** Sorted by name. A damaged one is among them, and keeps none of the others from being used or removed. @throws KataError IMAGE_STORE_CORRUPT. */
 export async function listImages(paths: StorePaths): Promise<StoredImage[]> {
   const images: StoredImage[] = []
   for (const entry of readIndex(paths)) {
-    const image = await describeUnlessGone(paths, entry)
+    const image = await describeUnlessGone(paths, entry).catch((error) => damagedImage(entry, error))
     if (image !== undefined) images.push(image)
   }
   return images
+}
+
+/** What is wrong with the documents themselves. Anything else may be over at the next try, and then nothing was lost. */
+const damages = ['ROOTFS_DIGEST_MISMATCH', 'ROOTFS_ARCHIVE_INVALID', 'ROOTFS_TOO_LARGE']
+
+function damagedImage({ name, digest, pulledAt }: IndexEntry, error: unknown): StoredImage {
+  const cause = error instanceof KataError ? error.cause : undefined
+  if (!(cause instanceof KataError) || !damages.includes(cause.code)) throw error
+  const unknown = { id: '', created: null, bytes: 0, layers: [], blobs: [digest] }
+  return { name, digest, pulledAt, ...unknown, damage: cause.message }
 }
 
 /** An image by its name, or by its id or the beginning of it. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_NAME_INVALID. */
@@ -77,7 +89,8 @@ function openStored(paths: StorePaths, digest: string): Promise<ArchivedImage> {
 
 async function describe(paths: StorePaths, entry: IndexEntry): Promise<StoredImage> {
   using image = await openStored(paths, entry.digest).catch((cause) => {
-    throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: String(cause) }, { cause })
+    const reason = `${entry.name}: ${cause}`
+    throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason }, { cause })
   })
   const layers = image.layers.map(({ diffId }) => layerName(diffId))
   return {

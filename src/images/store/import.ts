@@ -6,6 +6,7 @@ import {
   existsSync,
   fsyncSync,
   openSync,
+  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -16,7 +17,12 @@ import { KataError } from '../../errors.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
-import { type ArchivedImage, type ArchivedManifest, openImageArchive } from '../image-archive.ts'
+import {
+  type ArchivedDocument,
+  type ArchivedImage,
+  type ArchivedManifest,
+  openImageArchive,
+} from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
 import { imageLimits, unpackImage } from '../layer-cache.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
@@ -71,7 +77,10 @@ export async function addImage(
     const { file, offset, size } = layer
     layers.push({ file, offset, size, digest: await takeBlob(paths, layer, options.signal) })
   }
-  for (const document of image.documents) await takeBlob(paths, document, options.signal)
+  for (const document of image.documents) {
+    dropDamaged(paths, document)
+    await takeBlob(paths, document, options.signal)
+  }
   const manifest = image.manifest ?? makeManifest(paths, image, layers)
   const used = storeBytes(paths)
   const { name, limitBytes } = options
@@ -81,6 +90,14 @@ export async function addImage(
   const others = readIndex(paths).filter((other) => other.name !== name)
   writeIndex(paths, [...others, { name, ...manifest, pulledAt: new Date().toISOString() }])
   return findImage(paths, name)
+}
+
+/** A document that was damaged where it lies is taken anew. */
+function dropDamaged(paths: StorePaths, { digest }: ArchivedDocument): void {
+  const path = blobPath(paths, digest)
+  if (!existsSync(path)) return
+  const actual = `sha256:${new Bun.CryptoHasher('sha256').update(readFileSync(path)).digest('hex')}`
+  if (actual !== digest) rmSync(path, { force: true })
 }
 
 interface Blob {

@@ -1,6 +1,15 @@
 /** What goes and what stays when images are removed, in a store filled from layouts of the test's own. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { makeOciFiles, makeTar } from '../testing.ts'
 import { listImages, lookForImage } from './image-store.ts'
@@ -107,7 +116,46 @@ test('an image that is removed while the store is read is none, and the store is
   // One that has its name is missed.
   await add(b, [shared, own('b')])
   rmSync(blobPath(paths, readIndex(paths)[1]!.digest))
-  await expect(names()).rejects.toMatchObject({ code: 'IMAGE_STORE_CORRUPT' })
+  await expect(lookForImage(paths, 'b')).rejects.toMatchObject({ code: 'IMAGE_STORE_CORRUPT' })
+})
+
+test('a damaged image is listed as such, keeps no other from being used, and can be removed', async () => {
+  const whole = await add(a, [shared, own('a')])
+  const broken = await add(b, [shared, own('b')])
+  const third = await add('docker.io/library/c:1', [own('c')])
+  for (const damage of [broken.id, broken.digest]) {
+    const path = blobPath(paths, damage)
+    chmodSync(path, 0o600)
+    writeFileSync(path, '{}')
+    const [first, second] = await listImages(paths)
+    expect(first).toEqual(whole)
+    expect(second).toMatchObject({ name: b, id: '', digest: broken.digest, layers: [] })
+    expect(second?.damage).toContain(damage.slice(7))
+    expect((await lookForImage(paths, whole.id.slice(7, 19)))?.name).toBe(a)
+    await expect(lookForImage(paths, 'b')).rejects.toMatchObject({
+      code: 'IMAGE_STORE_CORRUPT',
+      fields: { reason: expect.stringContaining(b) },
+    })
+  }
+  // Its own blobs stay, whichever they are.
+  const layerOfBroken = broken.blobs[3]!
+  await remove('c:1')
+  expect(existsSync(blobPath(paths, third.id))).toBe(false)
+  expect(existsSync(blobPath(paths, layerOfBroken))).toBe(true)
+  await prune(paths, () => ({ ...nobody, containers: new Map([[whole.id, ['web']]]) }))
+  expect(await names()).toEqual([a, b])
+  await remove('b')
+  expect(await names()).toEqual([a])
+  expect(readdirSync(paths.blobs).sort()).toEqual(whole.blobs.map((blob) => blob.slice(7)).sort())
+})
+
+test('an image whose documents are damaged is whole again when it is pulled again', async () => {
+  const { id } = await add(a, [shared])
+  const path = blobPath(paths, id)
+  chmodSync(path, 0o600)
+  writeFileSync(path, '')
+  expect(await add(a, [shared])).toMatchObject({ name: a, id })
+  expect(await names()).toEqual([a])
 })
 
 test('a store may have any number of blobs', async () => {

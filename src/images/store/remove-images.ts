@@ -3,6 +3,7 @@ import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { parseImageName } from '../names/image-name.ts'
 import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
@@ -46,9 +47,10 @@ export async function removeImage(
 ): Promise<void> {
   makeStore(paths)
   using _held = await holdStore(paths)
-  const image = await findImage(paths, text)
+  const all = await listImages(paths)
+  const image = await findAny(paths, text, all)
   const names = readIndex(paths).map(({ name }) => name)
-  const sameImage = (await listImages(paths)).filter(({ id }) => id === image.id)
+  const sameImage = image.damage === undefined ? all.filter(({ id }) => id === image.id) : [image]
   const byName = sameImage.some(({ name }) => name === image.name) && !isIdOf(image, text)
   const going = byName ? [image.name] : sameImage.map(({ name }) => name)
   const using = users()
@@ -62,9 +64,27 @@ export async function removeImage(
   )
 }
 
-/** What {@link prune} would remove: images that no container uses, and layers and blobs without an image. */
+/** As {@link findImage}; one that is damaged is found by its name. */
+async function findAny(paths: StorePaths, text: string, all: readonly StoredImage[]): Promise<StoredImage> {
+  try {
+    return await findImage(paths, text)
+  } catch (error) {
+    if (!(error instanceof KataError && error.code === 'IMAGE_STORE_CORRUPT')) throw error
+    const { full } = parseImageName(text)
+    const damaged = all.find(({ name, damage }) => name === full && damage !== undefined)
+    if (damaged === undefined) throw error
+    return damaged
+  }
+}
+
+/**
+ * What {@link prune} would remove: images that no container uses, and layers and blobs without an image. Who uses a damaged one is not
+ * known, so it is for a person to remove.
+ */
 export async function planPrune(paths: StorePaths, users: ImageUsers): Promise<Removal> {
-  const staying = (await listImages(paths)).filter(({ id }) => users.containers.has(id))
+  const staying = (await listImages(paths)).filter(
+    ({ id, damage }) => damage !== undefined || users.containers.has(id),
+  )
   return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, {
     ...{ layers: layerNames(paths), disks: diskNames(paths) },
   })
@@ -83,6 +103,8 @@ function isIdOf({ id }: StoredImage, text: string): boolean {
   return id.startsWith(`sha256:${text.replace(/^sha256:/, '')}`)
 }
 
+const hexOf = (digest: string): string => digest.slice('sha256:'.length)
+
 /** `candidates`: layers and disks that may go. */
 async function planRemoval(
   paths: StorePaths,
@@ -93,11 +115,13 @@ async function planRemoval(
   const all = await listImages(paths)
   const kept = all.filter(({ name }) => staying.has(name))
   const keptLayers = new Set([...users.layers, ...kept.flatMap(({ layers }) => layers)])
-  const keptBlobs = new Set(
-    kept.flatMap(({ blobs }) => blobs.map((digest) => digest.slice('sha256:'.length))),
-  )
+  const keptBlobs = new Set(kept.flatMap(({ blobs }) => blobs.map(hexOf)))
   const layers = [...new Set(candidates.layers)].filter((name) => !keptLayers.has(name))
-  const blobs = namesIn(paths.blobs).filter((name) => !keptBlobs.has(name))
+  // Any of the others may be a blob of a damaged image that stays.
+  const mayGo = kept.some(({ damage }) => damage !== undefined)
+    ? new Set(all.flatMap(({ name, blobs }) => (staying.has(name) ? [] : blobs.map(hexOf))))
+    : undefined
+  const blobs = namesIn(paths.blobs).filter((name) => !keptBlobs.has(name) && (mayGo?.has(name) ?? true))
   const keptDisks = new Set([...users.disks, ...kept.map(({ layers }) => diskOfImage(layers))])
   const disks = candidates.disks.filter((name) => !keptDisks.has(name) && diskBytes(paths, name) > 0)
   const files = [
