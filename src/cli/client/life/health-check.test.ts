@@ -1,5 +1,13 @@
 import { expect, test } from 'bun:test'
-import { afterProbe, type HealthCheck, startingHealth, untilNextProbe } from './health-check.ts'
+import { readText } from '../../../json/document.ts'
+import {
+  afterProbe,
+  type HealthCheck,
+  readHealth,
+  resultText,
+  startingHealth,
+  untilNextProbe,
+} from './health-check.ts'
 
 const check: HealthCheck = {
   command: ['true'],
@@ -26,6 +34,20 @@ test('the last five results are kept', () => {
   let health = startingHealth
   for (let code = 1; code <= 7; code++) health = afterProbe(health, check, result(code), 100_000)
   expect(health.log.map(({ exitCode }) => exitCode)).toEqual([3, 4, 5, 6, 7])
+})
+
+test('a result can be read again, whatever the guest has said and however long', () => {
+  for (const said of [
+    'x'.repeat(100_000),
+    '\ufffd'.repeat(4096),
+    'fine\n',
+    '\u{1f600}'.repeat(10_000),
+    'a\0b',
+  ]) {
+    const health = afterProbe(startingHealth, check, result(-1, resultText(said)), 0)
+    expect(readText(readHealth, JSON.stringify(health))).toEqual(health)
+  }
+  expect(resultText('not\x1b yet\n')).toBe('not  yet\n')
 })
 
 test('checks are more frequent while it starts', () => {

@@ -1,6 +1,8 @@
 /** What a health check is, and what its results mean: docker's rules (Dockerfile's HEALTHCHECK). Pure. */
+
 import { list, needed, record } from '../../../json/compounds.ts'
 import { choice, number, text, textUpTo } from '../../../json/values.ts'
+import { plainLines } from '../../../plain-text.ts'
 
 export interface HealthCheck {
   /** The command and its arguments. */
@@ -45,6 +47,8 @@ export interface Health {
 /** Bytes of a check's output that are kept. */
 export const mostOutput = 4096
 const mostResults = 5
+/** Of a result's text, bytes: sentences of ours may stand around the output. */
+const mostText = 4 * mostOutput
 
 export const readHealth = record<Health>({
   status: needed(choice('starting', 'healthy', 'unhealthy')),
@@ -55,11 +59,17 @@ export const readHealth = record<Health>({
         start: needed(text),
         end: needed(text),
         exitCode: needed(number),
-        output: needed(textUpTo(4 * mostOutput)),
+        output: needed(textUpTo(mostText)),
       }),
     ),
   ),
 })
+
+/** A text of the guest's for results, which go to terminals: of its control characters, only those of lines stay. */
+export function resultText(text: string): string {
+  // A unit of UTF-16 has at most three bytes in UTF-8.
+  return plainLines(text.slice(0, mostText / 4))
+}
 
 export const startingHealth: Health = { status: 'starting', failingStreak: 0, log: [] }
 

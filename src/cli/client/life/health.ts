@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs'
 import { describeError } from '../../../errors.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
-import { plainLines } from '../../../plain-text.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
 import { sleep, within } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
@@ -18,6 +17,7 @@ import {
   type HealthCheck,
   mostOutput,
   type ProbeResult,
+  resultText,
   startingHealth,
   untilNextProbe,
 } from './health-check.ts'
@@ -84,17 +84,16 @@ async function probe(
       bytes += chunk.length
     },
   }
-  // It is the guest's, and goes to terminals.
-  const told = () => plainLines(Buffer.concat(kept).toString())
+  const told = () => Buffer.concat(kept).toString()
   const ended = (exitCode: number, output: string): ProbeResult => ({
-    ...{ start, end: new Date().toISOString(), exitCode, output },
+    ...{ start, end: new Date().toISOString(), exitCode, output: resultText(output) },
   })
   try {
     const code = await runProbe(settings, record, command, { timeoutMs, task, output: keep })
     if (code !== undefined) return ended(code, told())
     return ended(-1, `the check did not end within ${timeoutMs / 1000} s\n${told()}`)
   } catch (error) {
-    return ended(-1, plainLines(describeError(error)).slice(0, mostOutput))
+    return ended(-1, describeError(error))
   }
 }
 
