@@ -1,6 +1,15 @@
 /** Files of a container that the person who copies has no rights to change, without root's right to change them all the same. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { makeTar } from '../../../images/testing.ts'
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)
@@ -17,17 +26,20 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-/** What `copyFrom` throws, in a process of this user's that has no capabilities. */
-async function copy(to: string): Promise<string> {
+/** What `copyFrom` throws, in a process of this user's that has no capabilities. `during` is code that runs while tar does. */
+async function copy(to: string, path = '/app', during = ''): Promise<string> {
   const code = `
-    import { readFileSync } from 'node:fs'
+    import * as fs from 'node:fs'
     import { copyFrom } from ${JSON.stringify(import.meta.resolve('./from-container.ts'))}
     const tar = {
       name: 'c',
       log: { debug() {}, warn() {} },
-      run: (_, { output }) => output.write(readFileSync('${base}/tar')),
+      async run(_, { output }) {
+        ${during}
+        await output.write(fs.readFileSync('${base}/tar'))
+      },
     }
-    await copyFrom(tar, '/app', '${to}').catch((error) => process.stdout.write(String(error)))`
+    await copyFrom(tar, '${path}', '${to}').catch((error) => process.stdout.write(String(error)))`
   const without = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--']
   const child = Bun.spawn([...without, process.execPath, '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -48,4 +60,34 @@ asRoot('nothing is left of a copy that is refused', async () => {
   expect(await copy(`${base}/to`)).toContain('[COPY_TARGET]')
   expect(readdirSync(`${base}/to`)).toEqual(['app'])
   expect(readdirSync(`${base}/to/app`)).toEqual([])
+})
+
+asRoot('the content of a directory needs no right above the directory that it goes into', async () => {
+  // Without capabilities root may write into its own directory, and not into that of others around it.
+  mkdirSync(`${base}/others/mine`, { recursive: true })
+  chownSync(`${base}/others`, 1234, 1234)
+  expect(await copy(`${base}/others/mine`, '/.')).toBe('')
+  expect(readdirSync(`${base}/others/mine`)).toEqual(['app'])
+  expect(readdirSync(`${base}/others`)).toEqual(['mine'])
+})
+
+asRoot('the directory that a relative path ends in stands for its content, as with docker', async () => {
+  for (const [index, path] of ['.', './', 'app/..'].entries()) {
+    mkdirSync(`${base}/to/${index}`)
+    expect(await copy(`${base}/to/${index}`, path)).toBe('')
+    expect(readdirSync(`${base}/to/${index}`)).toEqual(['app'])
+  }
+})
+
+asRoot('a copy goes where it was sent, whatever becomes of the path meanwhile', async () => {
+  mkdirSync(`${base}/victim`)
+  const swap = `
+    const [mine] = fs.readdirSync('${base}/to')
+    fs.renameSync('${base}/to/' + mine, '${base}/to/moved')
+    fs.symlinkSync('${base}/victim', '${base}/to/' + mine)
+    fs.renameSync('${base}/to', '${base}/kept')
+    fs.symlinkSync('${base}/victim', '${base}/to')`
+  expect(await copy(`${base}/to`, '/app', swap)).toBe('')
+  expect(readdirSync(`${base}/victim`)).toEqual([])
+  expect(readdirSync(`${base}/kept`)).toContain('app')
 })

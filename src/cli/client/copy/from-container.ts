@@ -1,9 +1,12 @@
 /** Files of a container for the host: what its `tar` sends is a stream that may say anything. */
 import {
   chmodSync,
+  closeSync,
   constants,
   existsSync,
   fchmodSync,
+  fchownSync,
+  fstatSync,
   lstatSync,
   mkdtempSync,
   openSync,
@@ -14,7 +17,7 @@ import {
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { type UnpackedCopy, unpackCopy } from '../../../images/unpack-copy.ts'
-import { closing } from '../../../linux/files/open-at.ts'
+import { closing, O_PATH } from '../../../linux/files/open-at.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import type { ByteSink } from '../output.ts'
 import type { ContainerTar } from './container-tar.ts'
@@ -35,21 +38,86 @@ export async function copyFrom(
   destination: string,
 ): Promise<readonly string[]> {
   const plan = planOf(path, destination)
-  const directory = mkdtempSync(join(dirname(plan.target), '.kata-ts-copy-'))
+  const into = openTarget(plan.into)
   try {
-    const copy = await receive(tar, path, directory)
-    place(directory, copy, plan)
-    return copy.leftOut
+    return await copyInto(tar, path, { ...plan, open: `/proc/self/fd/${into}` })
   } finally {
-    await removeTree(directory).catch((error) => tar.log.warn('a rest of a copy', { directory, error }))
+    closeSync(into)
   }
 }
 
 interface Plan {
-  /** Where the one thing goes, or the directory of what is in it. */
-  readonly target: string
-  /** The one name that the stream has at its top; undefined: all that is in the directory. */
-  readonly name: string | undefined
+  /** The directory that it goes into. */
+  readonly into: string
+  /** The one name that the stream has at its top, and the one that it gets; undefined: all that is in a directory. */
+  readonly one: { readonly name: string; readonly newName: string } | undefined
+}
+
+interface OpenPlan extends Plan {
+  /** The directory again, by its descriptor: it may be another user's, who can put anything in the place of a path. */
+  readonly open: string
+}
+
+function openTarget(path: string): number {
+  try {
+    return openSync(path, O_PATH | constants.O_DIRECTORY)
+  } catch (cause) {
+    throw notThere(path, cause)
+  }
+}
+
+/** First into a directory of our own beside the target, which is on the same file system. */
+async function copyInto(tar: ContainerTar, path: string, plan: OpenPlan): Promise<readonly string[]> {
+  const directory = makeDirectory(plan)
+  try {
+    return await closingAsync(openOwn(directory, plan), async (fd) => {
+      // With the dot it is the directory, and not a link to it.
+      const own = `/proc/self/fd/${fd}/.`
+      const copy = await receive(tar, path, own)
+      place(own, copy, plan)
+      return copy.leftOut
+    })
+  } finally {
+    await removeTree(directory).catch((error) => tar.log.warn('a rest of a copy', { in: plan.into, error }))
+  }
+}
+
+function makeDirectory({ open, into }: OpenPlan): string {
+  try {
+    return mkdtempSync(`${open}/.kata-ts-copy-`)
+  } catch (cause) {
+    throw notThere(into, cause)
+  }
+}
+
+/** Whoever may change the target may have put another directory in the place of ours by now: that is made ours, or refused. */
+function openOwn(directory: string, { into }: OpenPlan): number {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    const { uid, gid, mode } = fstatSync(fd)
+    const self = process.getuid?.() ?? 0
+    if (uid === self && (mode & 0o777) === 0o700) return fd
+    fchownSync(fd, self, gid)
+    fchmodSync(fd, (mode & 0o2000) | 0o700)
+    if (readdirSync(`/proc/self/fd/${fd}`).length > 0) throw new Error('it is not empty')
+    return fd
+  } catch (cause) {
+    closeSync(fd)
+    throw new KataError('COPY_TARGET', { path: into, reason: 'somebody else changes it' }, { cause })
+  }
+}
+
+function notThere(path: string, cause: unknown): KataError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+  return new KataError('COPY_TARGET', { path, reason }, { cause })
+}
+
+async function closingAsync<T>(fd: number, work: (fd: number) => Promise<T>): Promise<T> {
+  try {
+    return await work(fd)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** As docker: into a directory that exists, else under the last name of the destination. */
@@ -62,15 +130,16 @@ function planOf(path: string, destination: string): Plan {
   if (!isDirectory && !existsSync(dirname(target))) throw refuse(`there is no directory ${dirname(target)}`)
   if (name === undefined) {
     if (!isDirectory) throw refuse('there is no such directory for what is in another')
-    return { target: join(target, '.'), name }
+    return { into: target, one: undefined }
   }
-  return { target: isDirectory ? join(target, name) : target, name }
+  if (isDirectory) return { into: target, one: { name, newName: name } }
+  return { into: dirname(target), one: { name, newName: basename(target) } }
 }
 
-/** Undefined for the content of a directory: a path that ends with `/.`, or the root. */
+/** Undefined for the content of a directory: a path whose last name is `.`, or the root. */
 function nameOf(path: string): string | undefined {
-  const isContent = path.endsWith('/.') || posix.normalize(path) === '/'
-  return isContent ? undefined : basename(posix.normalize(path))
+  const absolute = posix.resolve('/', path)
+  return basename(path) === '.' || absolute === '/' ? undefined : basename(absolute)
 }
 
 function createArgs(path: string): string[] {
@@ -117,26 +186,23 @@ async function* chunksOf(reader: Reader): AsyncGenerator<Uint8Array> {
 }
 
 /** Nothing that exists is replaced, but a file by a file. */
-function place(directory: string, copy: UnpackedCopy, { target, name }: Plan): void {
+function place(directory: string, copy: UnpackedCopy, { into, open, one }: OpenPlan): void {
   const names = readdirSync(directory)
   const [only] = names
-  if (name !== undefined && (names.length !== 1 || only !== name))
+  if (one !== undefined && (names.length !== 1 || only !== one.name))
     throw new KataError('COPY_UNSAFE', {
-      entry: JSON.stringify(names.find((found) => found !== name) ?? ''),
-      reason: `only ${JSON.stringify(name)} was asked for`,
+      entry: JSON.stringify(names.find((found) => found !== one.name) ?? ''),
+      reason: `only ${JSON.stringify(one.name)} was asked for`,
     })
-  const moves =
-    name === undefined
-      ? names.map((found) => [found, join(target, found)] as const)
-      : [[name, target] as const]
+  const moves = names.map((name) => [name, one?.newName ?? name] as const)
   for (const [from, to] of moves) {
-    const there = lstatSync(to, { throwIfNoEntry: false })
-    const isFile = lstatSync(join(directory, from)).isFile()
+    const there = lstatSync(`${open}/${to}`, { throwIfNoEntry: false })
+    const isFile = lstatSync(`${directory}/${from}`).isFile()
     if (there !== undefined && !(isFile && there.isFile()))
-      throw new KataError('COPY_TARGET', { path: to, reason: 'it exists' })
+      throw new KataError('COPY_TARGET', { path: join(into, to), reason: 'it exists' })
   }
   copy.finish()
-  for (const [from, to] of moves) move(join(directory, from), to)
+  for (const [from, to] of moves) move(`${directory}/${from}`, `${open}/${to}`)
 }
 
 /** A directory can only be moved by who may write into it. It is held open, as its new place may be another user's to change. */
