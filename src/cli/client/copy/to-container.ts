@@ -5,9 +5,12 @@ import { basename, dirname, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { systemTool } from '../../../linux/processes/which.ts'
 import { lastWords } from '../../../plain-text.ts'
+import { within } from '../../../time.ts'
 import type { ContainerTar } from './container-tar.ts'
 
 const nowhere = { write: async () => {} }
+/** How long our tar may take to end when all is in the container, milliseconds. */
+const endsMs = 10_000
 
 /** A tar from elsewhere into a directory of the container, for `cp - NAME:PATH`. */
 export async function unpackIn(
@@ -20,7 +23,7 @@ export async function unpackIn(
 
 /** As docker: into a directory that is there, else under the last name of the destination. All of it is root's there. */
 export async function copyTo(tar: ContainerTar, source: string, destination: string): Promise<void> {
-  const isContent = source.endsWith('/.')
+  const isContent = basename(source) === '.'
   const path = resolve(source)
   lstatSync(path)
   const target = absolute(destination)
@@ -38,9 +41,12 @@ export async function copyTo(tar: ContainerTar, source: string, destination: str
   const said = child.stderr.text()
   try {
     await unpackIn(tar, directory, child.stdout)
-  } finally {
+  } catch (error) {
     child.kill()
+    throw error
   }
+  // The container's tar has all of it, and ours may still be about to end. One that goes on has nobody who reads.
+  if ((await within(child.exited, endsMs)) === undefined) child.kill()
   if ((await child.exited) !== 0)
     throw new KataError('COPY_FAILED', { name: tar.name, reason: lastWords(await said) })
 }
