@@ -1,5 +1,6 @@
 /** A log file of bounded size: when it is full it becomes `<path>.1`, what was that `<path>.2` and so on, and a new one begins. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { olderLog } from './log-files.ts'
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants
@@ -56,9 +57,9 @@ export class RotatingFile {
 
   #rotate(): void {
     const { maxFiles } = this.#bounds
-    // The only file there may be begins anew. Another is made first: each try that has no room for it would cost the oldest file.
-    const made = maxFiles === 1 ? this.#path : `${this.#path}.new`
-    const fresh = openSync(made, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600)
+    const made = `${this.#path}.new`
+    const fresh = this.#begin(made)
+    if (fresh === undefined) return
     try {
       for (let age = maxFiles - 1; age > 0; age--)
         renameIfThere(olderLog(this.#path, age - 1), olderLog(this.#path, age))
@@ -70,6 +71,21 @@ export class RotatingFile {
     closeSync(this.#fd)
     this.#fd = fresh
     this.#size = 0
+  }
+
+  /**
+   * Made before anything is moved: each try that has no room for it would cost the oldest file. Who follows the log finds another file in
+   * its place, and reads the full one to its end. Undefined where the only file there may be has begun anew, for want of room.
+   */
+  #begin(path: string): number | undefined {
+    try {
+      return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0o600)
+    } catch (error) {
+      if (this.#bounds.maxFiles > 1 || !isDiskFull(error)) throw error
+      ftruncateSync(this.#fd, 0)
+      this.#size = 0
+      return undefined
+    }
   }
 }
 

@@ -54,6 +54,19 @@ test('one who follows gets every line once, whenever new files begin', () => {
   expect(seen + textOf(reader)).toBe(written)
 })
 
+test('one who follows a log of a single file goes on with the one that takes its place', () => {
+  const sink = writer(100, 1)
+  let written = ''
+  let seen = ''
+  for (let index = 0; index < 40; index++) {
+    sink.write(Buffer.from(`${index}\n`))
+    written += `${index}\n`
+    seen += textOf(reader)
+  }
+  sink.close()
+  expect(seen).toBe(written)
+})
+
 test('one who is too slow goes on with the oldest file that is kept', () => {
   const sink = writer(100, 2)
   sink.write(Buffer.from('first\n'))
