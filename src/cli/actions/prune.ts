@@ -3,7 +3,7 @@ import { KataError } from '../../errors.ts'
 import { planPrune, prune as pruneStore, type Removal } from '../../images/store/remove-images.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
 import { imageUsers } from '../client/image-users.ts'
-import { listRecords, readRecord } from '../client/record.ts'
+import { readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
 import type { PruneFlags } from '../commands/images.ts'
@@ -43,9 +43,9 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
 async function stoppedContainers(settings: Settings): Promise<string[]> {
   const { stateDir, namespace } = settings
   const all = await Promise.all(
-    listRecords(stateDir, namespace).map(async (id) => {
-      const { status } = await observe(readRecord(stateDir, namespace, id))
-      return status === 'stopped' || status === 'created' ? [id] : []
+    readRecords(stateDir, namespace).map(async (record) => {
+      const { status } = await observe(record)
+      return status === 'stopped' || status === 'created' ? [record.id] : []
     }),
   )
   return all.flat()

@@ -1,7 +1,7 @@
 /** What the containers of every namespace use of the image store. */
 import type { ImageUsers } from '../../images/store/remove-images.ts'
 import { storedDisk } from './disk-root.ts'
-import { claimedWithoutRecord, listNamespaces, listRecords, readRecord } from './record.ts'
+import { listNamespaces, readRecords } from './record.ts'
 import { snapshotRecords } from './snapshots/store.ts'
 
 /** `without`: containers that do not count, as `namespace/id`. @throws KataError RECORD_UNREADABLE: what such a container uses is not known. */
@@ -9,12 +9,11 @@ export function imageUsers(stateDir: string, without: ReadonlySet<string> = new 
   const containers = new Map<string, string[]>()
   const layers = new Set<string>()
   const disks = new Set<string>()
+  // One without a record holds no layer either: its client would share the store until then.
   for (const namespace of listNamespaces(stateDir))
-    for (const id of listRecords(stateDir, namespace)) {
+    for (const record of readRecords(stateDir, namespace)) {
+      const { id } = record
       if (without.has(`${namespace}/${id}`)) continue
-      // Its client has noted nothing, and holds no layer either: it would share the store until then.
-      if (claimedWithoutRecord(stateDir, namespace, id) !== undefined) continue
-      const record = readRecord(stateDir, namespace, id)
       for (const path of record.layers) layers.add(path.slice(path.lastIndexOf('/') + 1))
       const disk = record.disks === undefined ? undefined : storedDisk(record.disks, stateDir)
       if (disk !== undefined) disks.add(disk)

@@ -10,6 +10,7 @@ import {
   listRecords,
   listRemovals,
   readRecord,
+  readRecords,
   recordPaths,
   removeRecord,
   updateRecord,
@@ -40,6 +41,14 @@ test('a name is claimed once', () => {
   expect(() => createRecord(stateDir, record('web'))).toThrow(/^\[CONTAINER_EXISTS\] .*web.*default/)
   expect(listRecords(stateDir, 'default')).toEqual(['web'])
   expect(listNamespaces(stateDir)).toEqual(['default'])
+})
+
+test('a name that was only claimed has no record, and one that cannot be read is named', () => {
+  createRecord(stateDir, record('web'))
+  mkdirSync(`${stateDir}/containers/default/claimed`)
+  expect(readRecords(stateDir, 'default')).toEqual([record('web')])
+  writeFileSync(recordPaths(stateDir, 'default', 'claimed').file, '{')
+  expect(() => readRecords(stateDir, 'default')).toThrow(/^\[RECORD_UNREADABLE\] .*claimed/)
 })
 
 test('records are private to root', () => {

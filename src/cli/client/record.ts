@@ -262,6 +262,19 @@ export function listRecords(stateDir: string, namespace: string): string[] {
   return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`).filter(isName)
 }
 
+/** All records of a namespace. A container whose client has only claimed its name, or that is being removed, has none. @throws KataError RECORD_UNREADABLE. */
+export function readRecords(stateDir: string, namespace: string): ContainerRecord[] {
+  return listRecords(stateDir, namespace).flatMap((id) => {
+    if (claimedWithoutRecord(stateDir, namespace, id) !== undefined) return []
+    try {
+      return [readRecord(stateDir, namespace, id)]
+    } catch (error) {
+      if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return []
+      throw error
+    }
+  })
+}
+
 /** Namespaces that have records, sorted. */
 export function listNamespaces(stateDir: string): string[] {
   return namesIn(`${stateDir}/containers`).filter(isName)

@@ -5,7 +5,7 @@ import { blobsBytes, treeBytes } from '../../../images/store/layer-sizes.ts'
 import { planPrune } from '../../../images/store/remove-images.ts'
 import { storePaths } from '../../../images/store/store-paths.ts'
 import { imageUsers } from '../../client/image-users.ts'
-import { listNamespaces, listRecords, readRecord, recordPaths } from '../../client/record.ts'
+import { listNamespaces, readRecords, recordPaths } from '../../client/record.ts'
 import { snapshotDirectories } from '../../client/snapshots/store.ts'
 import { observe } from '../../client/status.ts'
 import { listVolumes, volumePaths } from '../../client/volumes/store.ts'
@@ -55,9 +55,9 @@ async function imagesUse({ stateDir }: Settings): Promise<Use> {
 
 async function containersUse({ stateDir }: Settings): Promise<Use> {
   const all = listNamespaces(stateDir).flatMap((namespace) =>
-    listRecords(stateDir, namespace).map(async (id) => {
-      const bytes = sizeOf(recordPaths(stateDir, namespace, id).directory)
-      const { status } = await observe(readRecord(stateDir, namespace, id))
+    readRecords(stateDir, namespace).map(async (record) => {
+      const bytes = sizeOf(recordPaths(stateDir, namespace, record.id).directory)
+      const { status } = await observe(record)
       return { bytes, isOver: ['stopped', 'dead', 'created'].includes(status) }
     }),
   )
