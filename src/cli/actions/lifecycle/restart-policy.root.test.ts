@@ -54,6 +54,18 @@ test('stop ends always, also while it waits to start again; start begins anew', 
   expect(read(client, 'brief')).toMatchObject({ status: 'running', restarts: 0, stopWanted: false })
 })
 
+test('a policy that is taken back starts nothing more', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  change(client, 'brief', { pauseMs: 5000 })
+  await client.kata('kill', '--signal', 'HUP', 'brief')
+  await eventually(() => read(client, 'brief').restartsAt)
+  expect(await client.kata('update', '--restart', 'no', 'brief')).toMatchObject({ code: 0 })
+  expect((await client.list())[0]).toMatchObject({ status: 'stopped', exitCode: 129 })
+  expect((await client.kata('rm', 'brief')).code).toBe(0)
+  expect(client.leftovers()).toEqual([])
+})
+
 test('kill ends it for good, and so does rm --force; a signal that asks for less does not', async () => {
   await using client = testClient()
   await client.start('killed', ['sleep', '60'], ['--restart', 'always'])

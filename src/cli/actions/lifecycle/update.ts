@@ -74,7 +74,8 @@ async function updateOne(
   if (hasLimits) writeLimits(recordPaths(stateDir, namespace, id).bundle, limits)
   noteEvent(settings, record, 'update')
   if (restart === undefined) return
-  updateRecord(stateDir, namespace, id, { restart })
+  // What its policy before was about to start again stays ended.
+  updateRecord(stateDir, namespace, id, { restart, ...(restart.name === 'no' && { restartsAt: undefined }) })
   if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })
 }
 
