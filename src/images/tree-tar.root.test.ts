@@ -2,9 +2,11 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  closeSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -12,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { makeFifo } from '../linux/files/fifo.ts'
-import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
+import { makeWhiteout, setXattr, xattrsOf } from '../linux/files/inode.ts'
 import { changesOf } from './changes.ts'
 import { chunkSource } from './formats/byte-source.ts'
 import { readTar, type TarEntry } from './formats/tar-reader.ts'
@@ -70,6 +72,17 @@ test('a tar of all that the container sees', async () => {
   expect(first).toMatchObject({ type: 'file', text: 'new', uid: 1000, gid: 50, mode: 0o4755 })
   expect(first?.xattrs.get('user.note')?.toString()).toBe('note')
   expect(second).toMatchObject({ type: 'hardlink', linkName: first!.name })
+})
+
+test('extended attributes are bounded, and take the memory that they have', () => {
+  const fd = openSync(`${base}/upper/new`, 'r')
+  try {
+    expect(xattrsOf(fd).get('user.note')?.buffer.byteLength).toBeLessThan(65_536)
+    expect([...xattrsOf(fd, 13).keys()]).toEqual(['user.note'])
+    expect(() => xattrsOf(fd, 12)).toThrow(expect.objectContaining({ errno: 'E2BIG' }))
+  } finally {
+    closeSync(fd)
+  }
 })
 
 test('a tar of what it has changed is a layer of an image', async () => {

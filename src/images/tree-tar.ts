@@ -80,8 +80,9 @@ async function* packedFile(
   if (fd === undefined) return
   try {
     // Of what is open now: the name may have become another file's.
-    const { dev, ino, nlink, size, mode, uid, gid } = fstatSync(fd)
-    const key = `${dev} ${ino}`
+    const { dev, ino, nlink, size, mode, uid, gid, birthtimeMs } = fstatSync(fd)
+    // The number of a file that was removed meanwhile may be that of a new one.
+    const key = `${dev} ${ino} ${birthtimeMs}`
     const linkName = names.get(key)
     if (linkName !== undefined) return yield tarHeader({ ...facts, type: 'hardlink', linkName })
     if (nlink > 1) names.set(key, found.path)

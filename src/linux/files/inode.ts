@@ -1,7 +1,7 @@
 /** Inodes that node:fs cannot make: extended attributes (xattr(7)) and overlay's whiteouts. */
 import { dlopen, ptr } from 'bun:ffi'
 import { chmodSync, lchownSync, rmSync } from 'node:fs'
-import { checked, cstring, lastErrno } from '../libc.ts'
+import { checked, cstring, lastErrno, SyscallError } from '../libc.ts'
 
 const S_IFCHR = 0o020000
 const S_IFBLK = 0o060000
@@ -37,8 +37,11 @@ export function getXattr(path: string, name: string): Buffer {
   return bytes.subarray(0, checked(length, `lgetxattr ${name} of ${path}`))
 }
 
-/** Of an open file: its capabilities, and what users noted. @throws SyscallError. */
-export function xattrsOf(fd: number): Map<string, Buffer> {
+/** Of the names and values of one file: what a tar's extended header has room for, and a guest may make as many as it likes. */
+const mostXattrBytes = 512 << 10
+
+/** Of an open file: its capabilities, and what users noted. @throws SyscallError: E2BIG when that is more than `most` bytes. */
+export function xattrsOf(fd: number, most = mostXattrBytes): Map<string, Buffer> {
   bound ??= bind()
   const names = Buffer.alloc(65536)
   const length = bound.flistxattr(fd, ptr(names), names.length)
@@ -47,11 +50,15 @@ export function xattrsOf(fd: number): Map<string, Buffer> {
     .toString('utf8', 0, checked(length, 'flistxattr'))
     .split('\0')
     .filter((name) => name === 'security.capability' || name.startsWith('user.'))
+  const value = Buffer.alloc(65536)
+  let bytes = 0
   return new Map(
     kept.map((name) => {
-      const value = Buffer.alloc(65536)
-      const size = bound!.fgetxattr(fd, cstring(name), ptr(value), value.length)
-      return [name, value.subarray(0, checked(size, `fgetxattr ${name}`))]
+      const size = checked(bound!.fgetxattr(fd, cstring(name), ptr(value), value.length), `fgetxattr ${name}`)
+      bytes += name.length + size
+      if (bytes > most)
+        throw new SyscallError('reading extended attributes', 'E2BIG', `they take more than ${most} bytes.`)
+      return [name, Buffer.from(value.subarray(0, size))]
     }),
   )
 }
