@@ -158,6 +158,31 @@ describe('serial', () => {
     connection.close()
   })
 
+  test('a guest that answers nothing at the last does not come to rest, and one that is lost is told as such', async () => {
+    let isDeaf = false
+    const health = service(HealthDefinition, {
+      check: () =>
+        isDeaf ? new Promise<never>(() => {}) : { status: HealthCheckResponse_ServingStatus.SERVING },
+    })
+    let port: { close(): void } | undefined
+    const path = guest((transport) => {
+      port = transport
+      void serve(transport, [health, services[1]!])
+    })
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    isDeaf = true
+    expect(await connection.rest({ timeoutMs: 20 })).toBe(false)
+    const reason = new Error('given up')
+    await expect(connection.rest({ timeoutMs: 5_000, signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    )
+    const lost = codeOf(connection.rest({ timeoutMs: 5_000 }))
+    await Bun.sleep(10)
+    port?.close()
+    expect(await lost).toBe('AGENT_DIED')
+    connection.close()
+  })
+
   test('a guest that goes on ends the connection that it had, and serves another', async () => {
     const ends: (Error | undefined)[] = []
     // As the agent does it: the port is one, and its connections follow each other.

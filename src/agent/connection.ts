@@ -80,6 +80,7 @@ export class AgentConnection {
    * process of a container may run meanwhile. Calls that wait for an event of the guest stay asked.
    *
    * @returns false when a call is not answered in time; then nothing is held.
+   * @throws the signal's reason; KataError AGENT_DIED when the connection is lost.
    */
   async rest({ timeoutMs, signal }: WaitOptions): Promise<boolean> {
     const link = this.#link
@@ -87,13 +88,22 @@ export class AgentConnection {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#rest = { over: promise, end: resolve }
     let isQuiet = false
+    let late: AbortSignal | undefined
     try {
       const polling = { timeoutMs, everyMs: 5, ...(signal && { signal }) }
       const answered = await until(() => this.#asked === 0, polling)
       // The guest answers in turn, and has looked at all its streams between two answers.
-      for (let round = 0; answered && round < 2; round++) await hello(link, deadline(timeoutMs, signal))
+      for (let round = 0; answered && round < 2; round++) {
+        late = deadline(timeoutMs, signal)
+        await hello(link, late)
+      }
       isQuiet = answered
       return answered
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (link.closeReason) throw await this.#explain(this.#died(reasonOf(link.closeReason), error))
+      if (late?.aborted) return false
+      throw error
     } finally {
       if (!isQuiet) this.goOn()
     }
