@@ -63,7 +63,7 @@ export function removeHalves(runDir: string, token: string): void {
     rmSync(path, { recursive: true, force: true })
 }
 
-/** Replaces an owner file that cannot be read, as a power cut may leave it. Its process is not alive. */
+/** Replaces an owner file that cannot be read, as a power cut may leave it, or another version of kata-ts. Whether its process is alive is not known. */
 const nobody: ReservationOwner = {
   sandbox: 'unknown',
   token: '',
@@ -82,6 +82,9 @@ export function readOwner(runDir: string, k: number): ReservationOwner | undefin
     throw error
   }
 }
+
+/** Whether it is known who holds a block. */
+export const isKnown = (owner: ReservationOwner): boolean => owner.token !== ''
 
 /** Gives block `k` back. The very last step of a release. */
 export function unreserve(runDir: string, k: number): void {

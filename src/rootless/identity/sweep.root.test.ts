@@ -104,6 +104,22 @@ describe('sweep', () => {
     expect(readFileSync('/etc/group', 'utf8')).not.toContain(line)
   })
 
+  test('a holder that cannot be read, as of another version, keeps what runs; without processes the block is free', async () => {
+    const block = uidBlock(where.range, 4)
+    mkdirSync(`${where.runDir}/uids/4`, { recursive: true })
+    writeFileSync(`${where.runDir}/uids/4/owner`, '{"holder":"of a later version"}')
+    const process = sleeperAs(block.uid)
+    await Bun.sleep(20)
+    const [held] = await sweep()
+    expect(held?.error).toContain('[UID_STILL_USED]')
+    expect(process.exitCode).toBeNull()
+    expect(reservedBlocks(where.runDir)).toEqual([4])
+    process.kill('SIGKILL')
+    await process.exited
+    expect((await sweep()).map(({ error }) => error)).toEqual([undefined])
+    expect(reservedBlocks(where.runDir)).toEqual([])
+  })
+
   test('an owner file that a power cut left unreadable counts as dead', async () => {
     mkdirSync(`${where.runDir}/uids/3`, { recursive: true })
     writeFileSync(`${where.runDir}/uids/3/owner`, '{"sand')

@@ -11,7 +11,7 @@ import { defaultUserdbDir } from './account.ts'
 import { deleteUser } from './account-useradd.ts'
 import { removeRecords } from './account-userdb.ts'
 import { removePrivateDir } from './private-dir.ts'
-import { ownerLives, readOwner, removeDrafts, reservedBlocks, unreserve } from './reservation.ts'
+import { isKnown, ownerLives, readOwner, removeDrafts, reservedBlocks, unreserve } from './reservation.ts'
 import {
   blockOfUid,
   blockSize,
@@ -46,9 +46,10 @@ export async function sweepRootless(options: SweepOptions, log: Logger): Promise
   const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
   const results: SweepResult[] = []
   for (const leftover of findLeftovers(runDir, range, userDir, userdbDir)) {
-    const { block, found, sandbox } = leftover
+    const { block, found, sandbox, isHeld } = leftover
     const result = { name: block.name, uid: block.uid, found, ...(sandbox === undefined ? {} : { sandbox }) }
     try {
+      if (isHeld) throw stillUsed(block, 'a live process of a holder that cannot be read')
       await cleanBlock(block, { runDir, userDir, userdbDir, reserved: found === 'reservation' })
       results.push(result)
     } catch (error) {
@@ -67,6 +68,8 @@ interface Leftover {
   readonly block: UidBlock
   readonly found: SweepResult['found']
   readonly sandbox?: string
+  /** Nobody knows whose processes these are: they may be those of a sandbox that lives. */
+  readonly isHeld?: boolean
 }
 
 /** Listed before the reservations are read: a start that comes in between then has its reservation already. */
@@ -85,15 +88,18 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     const block = uidBlock(range, k)
     // It belongs to another configured range. The sweep of that range knows its ids.
     if (owner.first >= 0 && owner.first !== block.first) return []
-    return [{ block, found: 'reservation', sandbox: owner.sandbox }]
+    const isHeld = !isKnown(owner) && runs(block)
+    return [{ block, found: 'reservation', sandbox: owner.sandbox, isHeld }]
   })
   const seen = new Set(reserved)
   const orphans = [...accounts, ...directories, ...records]
     .filter(({ block: { k } }) => !seen.has(k) && seen.add(k))
     // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
-    .filter(({ block: { first } }) => processesOfUids(first, first + blockSize - 1).length === 0)
+    .filter(({ block }) => !runs(block))
   return [...dead, ...orphans]
 }
+
+const runs = ({ first }: UidBlock): boolean => processesOfUids(first, first + blockSize - 1).length > 0
 
 function blocksOf(range: UidRange, uids: readonly number[], found: SweepResult['found']): Leftover[] {
   return uids.flatMap((uid) => {
@@ -112,14 +118,17 @@ function accountUids(range: UidRange): number[] {
   )
 }
 
+function stillUsed({ first }: Pick<UidBlock, 'first'>, what: string): KataError {
+  return new KataError('UID_STILL_USED', { first, last: first + blockSize - 1, what })
+}
+
 /** The same order as a regular release, the reservation last. */
 async function cleanBlock(
   { k, first, uid, name }: UidBlock,
   where: { runDir: string; userDir: string; userdbDir: string; reserved: boolean },
 ): Promise<void> {
-  const last = first + blockSize - 1
-  if (where.reserved && !(await killUids(first, last)))
-    throw new KataError('UID_STILL_USED', { first, last, what: 'a live process' })
+  if (where.reserved && !(await killUids(first, first + blockSize - 1)))
+    throw stillUsed({ first }, 'a live process')
   await removePrivateDir(`${where.userDir}/${uid}`, uid)
   removeRecords(where.userdbDir, name, uid)
   await deleteUser(name, uid)
