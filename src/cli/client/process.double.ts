@@ -22,6 +22,7 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess 
   const access = held === undefined ? O_RDONLY : O_RDWR
   const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)
   const child = Bun.spawn([...args], {
+    detached: true,
     stdio: [
       input === undefined ? 'ignore' : Bun.file(input).stream(),
       outputs[0] ?? 'pipe',
@@ -31,6 +32,15 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess 
   for (const fd of outputs) if (fd !== undefined) closeSync(fd)
   const copies = [child.stdout, child.stderr].map((stream, index) => copy(stream, logs[index]))
   return { child, delivered: Promise.all(copies).then(() => {}) }
+}
+
+/** Ends what it has started, as the end of a container does. */
+export function endGroup({ pid }: Bun.Subprocess): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // There is none any more.
+  }
 }
 
 async function copy(stream: unknown, target: LogTarget | undefined): Promise<void> {

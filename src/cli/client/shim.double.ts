@@ -16,7 +16,7 @@ import { DeleteResponse, TaskDefinition } from '../../protocol/generated/contain
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import { connectUnix, listen } from '../../ttrpc/bun.ts'
 import { serve, service, TtrpcError } from '../../ttrpc/ttrpc.ts'
-import { spawnOn } from './process.double.ts'
+import { endGroup, spawnOn } from './process.double.ts'
 import type { StreamUris } from './streams.ts'
 
 interface FakeProcess {
@@ -109,7 +109,10 @@ function serveTasks(): void {
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)
         throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
-      Object.assign(found, spawnOn(found.io, found.args))
+      const started = spawnOn(found.io, found.args)
+      Object.assign(found, started)
+      // Its children go with a container's first process.
+      if (execId === '') void started.child.exited.then(() => endGroup(started.child))
       return { pid: find(execId).child?.pid ?? 0 }
     },
     wait: async ({ execId }) => ({ exitStatus: await exit(execId) }),
@@ -139,7 +142,8 @@ function serveTasks(): void {
       return {}
     },
     delete({ execId }) {
-      find(execId).child?.kill('SIGKILL')
+      const { child } = find(execId)
+      if (child !== undefined) endGroup(child)
       processes.delete(execId)
       return {}
     },
