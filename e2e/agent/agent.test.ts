@@ -225,6 +225,25 @@ describe('processes', () => {
     ])
   })
 
+  test('a umask, zero included, of a container and of an exec, and files of the cgroup', async () => {
+    for (const [umask, shown] of [
+      [undefined, '0022'],
+      [0, '0000'],
+      [0o77, '0077'],
+    ] as const) {
+      const options = { args: ['sh', '-c', 'umask'], ...(umask !== undefined && { umask }) }
+      expect(await runContainer(guest, `umask-${shown}`, options)).toMatchObject({ stdout: `${shown}\n` })
+    }
+    await createContainer(guest, 'masked', { args: ['sleep', '1000'], umask: 0o77 })
+    await guest.agent.startContainer({ containerId: 'masked' })
+    await exec(guest, 'masked', 'umask', ['sh', '-c', 'umask'], false, 0o27)
+    expect((await outcome(guest, 'masked', 'umask')).stdout).toBe('0027\n')
+    await guest.agent.removeContainer({ containerId: 'masked' })
+    const unified = { 'cpu.idle': '1', 'cpu.max.burst': '1000' }
+    const args = ['sh', '-c', 'cd /sys/fs/cgroup; cat cpu.idle cpu.max.burst']
+    expect(await runContainer(guest, 'idle', { args, unified })).toMatchObject({ stdout: '1\n1000\n' })
+  })
+
   test('seccomp filter, masked and read-only paths, cgroup namespace, default devices', async () => {
     const script =
       'grep -E "^(Seccomp|SigBlk|SigIgn):" /proc/self/status; cat /proc/kcore | wc -c; echo 1 > /proc/sys/kernel/pid_max; cat /proc/self/cgroup; echo x > /dev/null && mount -t tmpfs x /tmp'

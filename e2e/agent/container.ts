@@ -14,10 +14,13 @@ export interface ContainerOptions {
   readonly env?: readonly string[]
   readonly cwd?: string
   readonly user?: { uid: number; gid: number }
+  readonly umask?: number
   readonly terminal?: boolean
   readonly readonlyRoot?: boolean
   readonly memoryLimit?: bigint
   readonly pidsLimit?: bigint
+  /** Files of its cgroup. */
+  readonly unified?: Readonly<Record<string, string>>
   /** Forbid mount(2). */
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
@@ -84,16 +87,18 @@ export async function exec(
   execId: string,
   args: readonly string[],
   terminal = false,
+  umask?: number,
 ) {
-  await guest.agent.execProcess({ containerId: id, execId, process: process({ args, terminal }) })
+  const options = { args, terminal, ...(umask !== undefined && { umask }) }
+  await guest.agent.execProcess({ containerId: id, execId, process: process(options) })
 }
 
-function process({ args, env, cwd, user, terminal, ...more }: ContainerOptions): Process {
+function process({ args, env, cwd, user, umask, terminal, ...more }: ContainerOptions): Process {
   const all = [...capabilities, ...(more.capabilities ?? [])]
   const limits = { bounding: all, effective: all, permitted: all }
   return {
     terminal: terminal ?? false,
-    user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: [], username: '' },
+    user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: [], username: '', umask },
     args: [...args],
     env: ['PATH=/bin', ...(env ?? [])],
     cwd: cwd ?? '/',
@@ -134,6 +139,7 @@ function spec(id: string, options: ContainerOptions) {
       resources: {
         memory: memoryLimit === undefined ? undefined : { limit: memoryLimit },
         pids: pidsLimit === undefined ? undefined : { limit: pidsLimit },
+        unified: { ...options.unified },
       },
       seccomp: seccomp
         ? {

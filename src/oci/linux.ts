@@ -5,7 +5,7 @@ import { readResources } from './resources.ts'
 import { readSeccomp } from './seccomp.ts'
 import type { OciDevice, OciIdMapping, OciLinux, OciNamespace } from './spec.ts'
 
-const idMappings = list(
+export const idMappings = list(
   record<OciIdMapping>({ containerID: needed(uint32), hostID: needed(uint32), size: needed(uint32) }),
 )
 

@@ -8,7 +8,13 @@ const texts = list(text)
 export const readProcess = record<OciProcess>({
   terminal: bool,
   consoleSize: record<OciConsoleSize>({ height: needed(uint32), width: needed(uint32) }),
-  user: record<OciUser>({ uid: uint32, gid: uint32, additionalGids: list(uint32), username: text }),
+  user: record<OciUser>({
+    uid: uint32,
+    gid: uint32,
+    additionalGids: list(uint32),
+    username: text,
+    umask: uint32,
+  }),
   args: texts,
   env: texts,
   cwd: text,

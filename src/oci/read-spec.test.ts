@@ -87,10 +87,10 @@ test('what we make ourselves is read as it is, frozen to its leaves', () => {
 
 test('fields that the guest cannot have are left out by name', () => {
   const dropped: string[] = []
-  const process = { user: { uid: 1, umask: 18 }, scheduler: { policy: 'SCHED_FIFO' } }
-  const json = { domainname: 'd', process, linux: { personality: { domain: 'LINUX32' } } }
+  const process = { user: { uid: 1, shell: 'sh' }, scheduler: { policy: 'SCHED_FIFO' } }
+  const json = { vm: {}, process, linux: { personality: { domain: 'LINUX32' } } }
   expect(parseSpec(json, dropped)).toEqual({ process: { user: { uid: 1 } }, linux: {} })
-  expect(dropped).toEqual(['domainname', 'process.scheduler', 'process.user.umask', 'linux.personality'])
+  expect(dropped).toEqual(['vm', 'process.scheduler', 'process.user.shell', 'linux.personality'])
 })
 
 /** Paths of objects in a value that are not frozen. */

@@ -11,7 +11,7 @@ import { type ReadOptions, readText, readValue } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import { bool, positive, type Reader, text, textUpTo } from '../json/values.ts'
 import { requireOneClient } from './annotations.ts'
-import { readLinux } from './linux.ts'
+import { idMappings, readLinux } from './linux.ts'
 import { readProcess } from './process.ts'
 import { type OciResources, readResources } from './resources.ts'
 import type { OciHook, OciHooks, OciMount, OciProcess, OciRoot, OciSpec } from './spec.ts'
@@ -34,8 +34,16 @@ const spec = record<OciSpec>({
   root: record<OciRoot>({ path: needed(text), readonly: bool }),
   process: readProcess,
   hostname: text,
+  domainname: text,
   mounts: list(
-    record<OciMount>({ destination: needed(text), type: text, source: text, options: list(text) }),
+    record<OciMount>({
+      destination: needed(text),
+      type: text,
+      source: text,
+      options: list(text),
+      uidMappings: idMappings,
+      gidMappings: idMappings,
+    }),
   ),
   hooks: record<OciHooks>({
     prestart: hooks,
@@ -60,13 +68,15 @@ export function parseSpecText(json: string, dropped?: string[]): OciSpec {
 }
 
 /** The text of a `process` object, as an exec has it. @throws KataError OCI_SPEC_INVALID naming the field. */
-export function parseProcessText(json: string): OciProcess {
-  return coded(() => readText(readProcess, json, { path: 'process' } satisfies ReadOptions))
+export function parseProcessText(json: string, dropped: string[] = []): OciProcess {
+  return coded(() => readText(readProcess, json, { path: 'process', dropped } satisfies ReadOptions))
 }
 
 /** The text of a `linux.resources` object, as an update has it. @throws KataError OCI_SPEC_INVALID naming the field. */
-export function parseResourcesText(json: string): OciResources {
-  return coded(() => readText(readResources, json, { path: 'linux.resources' } satisfies ReadOptions))
+export function parseResourcesText(json: string, dropped: string[] = []): OciResources {
+  return coded(() =>
+    readText(readResources, json, { path: 'linux.resources', dropped } satisfies ReadOptions),
+  )
 }
 
 function fromOneClient(read: OciSpec): OciSpec {

@@ -49,6 +49,10 @@ export interface OciCpu {
   /** Of the host, such as `0-3,7`. */
   readonly cpus?: string
   readonly mems?: string
+  /** What may be saved up of the quota. */
+  readonly burst?: number
+  /** 1: it gets the processor when nobody else wants it. */
+  readonly idle?: number
 }
 
 export interface OciPids {
@@ -115,6 +119,8 @@ export const readResources = record<OciResources>({
     realtimePeriod: uint64,
     cpus: text,
     mems: text,
+    burst: uint64,
+    idle: int64,
   }),
   pids: record<OciPids>({ limit: int64 }),
   blockIO: record<OciBlockIO>({

@@ -11,6 +11,8 @@ export interface OciSpec {
   readonly root?: OciRoot
   readonly process?: OciProcess
   readonly hostname?: string
+  /** Of NIS. */
+  readonly domainname?: string
   readonly mounts?: readonly OciMount[]
   readonly hooks?: OciHooks
   readonly annotations?: Readonly<Record<string, string>>
@@ -29,6 +31,8 @@ export interface OciMount {
   readonly type?: string
   readonly source?: string
   readonly options?: readonly string[]
+  readonly uidMappings?: readonly OciIdMapping[]
+  readonly gidMappings?: readonly OciIdMapping[]
 }
 
 export interface OciProcess {
@@ -60,6 +64,7 @@ export interface OciUser {
   readonly additionalGids?: readonly number[]
   /** On Windows only, says the specification; the protocol has it. */
   readonly username?: string
+  readonly umask?: number
 }
 
 /** Names such as CAP_CHOWN. */

@@ -4,6 +4,7 @@ import { warnClient } from '../bundle/warnings.ts'
 import { KataError } from '../errors.ts'
 import { isPodSandbox } from '../oci/annotations.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
+import { refuseMappedMounts } from '../oci/guest/namespaces.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import { compileSeccomp } from '../oci/guest/seccomp-filter.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
@@ -20,7 +21,13 @@ import { modulesOf } from './disks/layer-verity.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
 import { everyStep } from './end/every-step.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
-import { requireSeccomp, requireSubpaths, requireTarget, requireVerifier } from './guest/agent-support.ts'
+import {
+  requireSeccomp,
+  requireSubpaths,
+  requireTarget,
+  requireVerifier,
+  warnOfOwnFields,
+} from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
 import { undrivenDevices } from './guest/passed-drivers.ts'
 import { giveMemoryBack } from './guest/paused-memory.ts'
@@ -150,7 +157,9 @@ export class Containers {
   #check({ id, spec }: ContainerRequest): SharedProcesses {
     const { id: sandboxId, agentFacts, config, network, share, log } = this.#parts
     requireSeccomp(spec, id, agentFacts, config.runtime.disableGuestSeccomp)
+    refuseMappedMounts(spec)
     warnOfHooks(spec, id, log, id === sandboxId && network.holder !== undefined)
+    warnOfOwnFields(spec, id, agentFacts, log)
     if (share.idMap !== undefined) requireSharedIds(spec, id, share.idMap)
     const processes = this.#pids.sharedWith(id, spec)
     requireTarget(processes.pidnsContainer, id, agentFacts)

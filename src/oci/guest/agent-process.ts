@@ -14,6 +14,7 @@ export function toAgentProcess(process: OciProcess): agent.Process {
       gid: user.gid ?? 0,
       additionalGids: [...(user.additionalGids ?? [])],
       username: user.username ?? '',
+      umask: user.umask,
     },
     args: [...args],
     env: [...env],

@@ -25,7 +25,7 @@ export function toAgentResources(resources: OciResources): agent.LinuxResources 
       limit: uint64(limit),
     })),
     network: network && toNetwork(network),
-    unified: { ...unified },
+    unified: { ...cpuFiles(cpu), ...unified },
   }
 }
 
@@ -60,6 +60,14 @@ function toCpu(cpu: OciCpu): agent.LinuxCPU {
     realtimePeriod: uint64(cpu.realtimePeriod),
     cpus: cpu.cpus ?? '',
     mems: cpu.mems ?? '',
+  }
+}
+
+/** What the message has no field for goes as the file of cgroup v2 that it means. */
+function cpuFiles({ idle, burst }: OciCpu = {}): Record<string, string> {
+  return {
+    ...(idle !== undefined && { 'cpu.idle': String(idle) }),
+    ...(burst !== undefined && { 'cpu.max.burst': String(uint64(burst)) }),
   }
 }
 

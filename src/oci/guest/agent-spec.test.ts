@@ -115,7 +115,6 @@ test('every field of the specification arrives, through the wire too', () => {
   expect(spec.version).toBe('1.2.0')
   expect(spec.process).toEqual({
     ...full.process,
-    user: { uid: 1000, gid: 1001, additionalGids: [5, 6], username: 'u' },
     rlimits: [{ type: 'RLIMIT_NOFILE', hard: 0xffffffffffffffffn, soft: 1024n }],
     oomScoreAdj: -998n,
   })
@@ -196,6 +195,23 @@ test('every field of the specification arrives, through the wire too', () => {
       unified: { 'memory.high': '1000' },
     },
   })
+})
+
+test('an absent umask and one of zero are not the same, through the wire too', () => {
+  for (const umask of [undefined, 0, 0o77]) {
+    const user = { uid: 1, ...(umask !== undefined && { umask }) }
+    const spec = read({ process: { user } })
+    expect(Spec.decode(Spec.encode(spec).finish()).process?.user?.umask).toBe(umask)
+  }
+})
+
+test('limits of the processor without a field of their own go by the file of cgroup v2', () => {
+  const unified = (text: string) => toAgentResources(parseResourcesText(text)).unified
+  expect(unified('{"cpu":{"idle":1,"burst":5000},"unified":{"memory.high":"1"}}')).toEqual({
+    ...{ 'cpu.idle': '1', 'cpu.max.burst': '5000', 'memory.high': '1' },
+  })
+  expect(unified('{"cpu":{"idle":0},"unified":{"cpu.idle":"1"}}')).toEqual({ 'cpu.idle': '1' })
+  expect(unified('{"cpu":{"shares":2}}')).toEqual({})
 })
 
 test('missing and null parts keep their defaults', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { withoutHostNumbers, withoutHostOnly } from './host-only.ts'
+import { unmetLimits, unmetWishes, withoutHostNumbers, withoutHostOnly } from './host-only.ts'
 
 test('labels, processors, disks and caches of the host are left out, everything else stays', () => {
   const spec = {
@@ -28,4 +28,19 @@ test('labels, processors, disks and caches of the host are left out, everything 
 test('a spec without these parts, and an update of the processors alone', () => {
   expect(withoutHostOnly({})).toEqual({ linux: {} })
   expect(withoutHostNumbers({ cpu: { cpus: '0-1' } })).toEqual({ cpu: {} })
+})
+
+test('wishes that nobody meets are named; empty ones, and labels, are none', () => {
+  const linux = {
+    mountLabel: 'system_u:object_r:x',
+    intelRdt: { l3CacheSchema: 'L3:0=f' },
+    resources: {
+      ...{ cpu: { cpus: '1' }, network: { classID: 5, priorities: [] } },
+      blockIO: { weight: 0, throttleWriteBpsDevice: [{ major: 8, minor: 0, rate: 1 }] },
+    },
+  }
+  const limits = ['linux.resources.blockIO', 'linux.resources.network']
+  expect(unmetWishes({ linux })).toEqual(['linux.intelRdt.l3CacheSchema', ...limits])
+  expect(unmetLimits({ blockIO: { weight: 0, weightDevice: [] }, network: {} })).toEqual([])
+  expect(unmetWishes({})).toEqual([])
 })

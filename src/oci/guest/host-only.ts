@@ -3,7 +3,7 @@
  * its disks by number. The guest has other processors and disks and no such modules; to its OCI runtime they would
  * be errors.
  */
-import type { OciResources } from '../resources.ts'
+import type { OciBlockIO, OciNetwork, OciResources } from '../resources.ts'
 import type { OciProcess, OciSpec } from '../spec.ts'
 
 /** The spec without them, as Kata passes it on. Pure. */
@@ -29,4 +29,28 @@ export function withoutHostNumbers(resources: OciResources): OciResources {
   if (cpu === undefined) return kept
   const { cpus: _cpus, mems: _mems, ...shares } = cpu
   return { ...kept, cpu: shares }
+}
+
+/**
+ * Names of wishes among them that nothing on the host takes care of, so that nobody relies on them. Pure. Labels are no wish: clients add
+ * theirs to every container.
+ */
+export function unmetWishes({ linux = {} }: Pick<OciSpec, 'linux'>): string[] {
+  const { intelRdt, resources = {} } = linux
+  return [...(intelRdt?.l3CacheSchema ? ['linux.intelRdt.l3CacheSchema'] : []), ...unmetLimits(resources)]
+}
+
+/** The same for `linux.resources` alone. Pure. */
+export function unmetLimits({ blockIO, network }: OciResources): string[] {
+  return [
+    ...(asks(blockIO) ? ['linux.resources.blockIO'] : []),
+    ...(asks(network) ? ['linux.resources.network'] : []),
+  ]
+}
+
+/** Clients send empty ones. */
+function asks(limits: OciBlockIO | OciNetwork = {}): boolean {
+  return Object.values<unknown>({ ...limits }).some((value) =>
+    Array.isArray(value) ? value.length > 0 : value,
+  )
 }

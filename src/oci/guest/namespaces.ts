@@ -32,3 +32,13 @@ export function refuseUserNamespace({ linux }: OciSpec, container: string): void
   if (linux?.namespaces?.some(({ type }) => type === 'user'))
     throw new KataError('SPEC_USER_NAMESPACE', { container })
 }
+
+/** Without its map a mount would give the container the rights of other users. @throws KataError SHARE_MOUNT_INVALID. */
+export function refuseMappedMounts({ mounts = [] }: Pick<OciSpec, 'mounts'>): void {
+  const mapped = mounts.find(
+    ({ uidMappings = [], gidMappings = [] }) => uidMappings.length + gidMappings.length > 0,
+  )
+  if (mapped === undefined) return
+  const reason = 'users of the host cannot be mapped to those of a container in a machine'
+  throw new KataError('SHARE_MOUNT_INVALID', { what: `uidMappings of ${mapped.destination}`, reason })
+}

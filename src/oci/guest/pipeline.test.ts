@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { deviceRights } from '../devices/device-rights.ts'
 import type { OciLinux, OciNamespace, OciSpec } from '../spec.ts'
-import { askedPidNamespace } from './namespaces.ts'
+import { askedPidNamespace, refuseMappedMounts } from './namespaces.ts'
 import { type GuestFacts, guestSpec, guestSteps } from './pipeline.ts'
 
 const spec: OciSpec = {
@@ -172,6 +172,7 @@ test('the steps stand in the order that is stated, each behind those whose resul
     'set root',
     'set annotations',
     'set namespaces',
+    'set the domain name',
     'drop the cgroup of the host',
     'keep mounts from the agent',
     'drop rules that are compiled',
@@ -238,4 +239,23 @@ test('no step changes what it is given', () => {
     step.apply({ ...copy, linux: { ...copy.linux, devices: [disk] } }, busyFacts)
     expect(JSON.stringify(copy)).toBe(before)
   }
+})
+
+test('a domain name is set as the parameter of its namespace, unless that is asked for as well', () => {
+  expect(guestOf({ ...spec, domainname: 'example.test' })).toMatchObject({
+    linux: { sysctl: { 'kernel.domainname': 'example.test' } },
+  })
+  expect(guestOf({ ...spec, domainname: 'example.test' })).not.toHaveProperty('domainname')
+  const sysctl = { 'kernel.domainname': 'other' }
+  expect(guestOf({ ...spec, domainname: 'example.test', linux: { sysctl } }).linux?.sysctl).toEqual(sysctl)
+  expect(guestOf({ ...spec, domainname: '' }).linux?.sysctl).toBeUndefined()
+})
+
+test('a mount with ids of its own is refused: without them it would be another user’s', () => {
+  const mapping = [{ containerID: 0, hostID: 1000, size: 1 }]
+  for (const mappings of [{ uidMappings: mapping }, { gidMappings: mapping }]) {
+    const mounts = [{ destination: '/data', type: 'bind', source: '/d', ...mappings }]
+    expect(() => refuseMappedMounts({ mounts })).toThrow('[SHARE_MOUNT_INVALID]')
+  }
+  expect(() => refuseMappedMounts({ mounts: [{ destination: '/d', uidMappings: [] }] })).not.toThrow()
 })

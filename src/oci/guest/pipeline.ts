@@ -79,6 +79,16 @@ export const guestSteps: readonly GuestStep[] = [
     apply: withLinux((linux) => ({ ...linux, namespaces: guestNamespaces(linux.namespaces) })),
   },
   {
+    // The protocol has no field for it, and the parameter of the UTS namespace is the same.
+    name: 'set the domain name',
+    apply: ({ domainname = '', ...spec }) =>
+      domainname === ''
+        ? spec
+        : withLinux((linux) => ({ ...linux, sysctl: { 'kernel.domainname': domainname, ...linux.sysctl } }))(
+            spec,
+          ),
+  },
+  {
     // The guest agent has a cgroup for each container.
     name: 'drop the cgroup of the host',
     apply: withLinux(({ cgroupsPath: _hostCgroup, ...linux }) => linux),

@@ -54,6 +54,8 @@ export interface User {
   gid: number;
   additionalGids: number[];
   username: string;
+  /** Ours, as below: absent is the usual mask. */
+  umask?: number | undefined;
 }
 
 export interface LinuxCapabilities {
@@ -761,7 +763,7 @@ export const Box: MessageFns<Box> = {
 };
 
 function createBaseUser(): User {
-  return { uid: 0, gid: 0, additionalGids: [], username: "" };
+  return { uid: 0, gid: 0, additionalGids: [], username: "", umask: undefined };
 }
 
 export const User: MessageFns<User> = {
@@ -781,6 +783,9 @@ export const User: MessageFns<User> = {
     }
     if (message.username !== "") {
       writer.uint32(34).string(message.username);
+    }
+    if (message.umask !== undefined) {
+      writer.uint32(8000).uint32(message.umask);
     }
     return writer;
   },
@@ -840,6 +845,14 @@ export const User: MessageFns<User> = {
             message.username = reader.string();
             continue;
           }
+          case 1000: {
+            if (tag !== 8000) {
+              break;
+            }
+
+            message.umask = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -861,6 +874,7 @@ export const User: MessageFns<User> = {
     message.gid = object.gid ?? 0;
     message.additionalGids = object.additionalGids?.map((e) => e) || [];
     message.username = object.username ?? "";
+    message.umask = object.umask ?? undefined;
     return message;
   },
 };

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { AgentFacts } from '../../agent/agent-facts.ts'
+import { createLogger } from '../../log.ts'
 import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import {
   requirePidsLimit,
@@ -7,6 +8,7 @@ import {
   requireSubpaths,
   requireTarget,
   requireVerifier,
+  warnOfOwnFields,
 } from './agent-support.ts'
 
 const katas: AgentFacts = {
@@ -32,6 +34,17 @@ test('a part of a volume in memory is for our own agent only', () => {
   expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')
   requireSubpaths(storages, 'c', { ...katas, name: 'kata-ts' })
   requireSubpaths([{ driver: 'local', options: ['mode=0755'] }], 'c', katas)
+})
+
+test('what only our own agent knows of a specification is named', () => {
+  const told: unknown[] = []
+  const log = createLogger({ sink: ({ fields }) => told.push(fields.fields) })
+  const spec = { process: { user: { umask: 0 } }, linux: { resources: { cpu: { burst: 5 } } } }
+  warnOfOwnFields(spec, 'c', { ...katas, name: 'kata-ts' }, log)
+  warnOfOwnFields({ process: { user: {} }, linux: { resources: { unified: {} } } }, 'c', katas, log)
+  expect(told).toEqual([])
+  warnOfOwnFields(spec, 'c', katas, log)
+  expect(told).toEqual([['process.user.umask', 'linux.resources.cpu.burst']])
 })
 
 test('layers are verified by our own agent only', () => {

@@ -5,6 +5,7 @@
 import { type AgentFacts, describeAgent } from '../../agent/agent-facts.ts'
 import type { AgentClient } from '../../agent/client.ts'
 import { KataError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { verityEnabled } from '../../protocol/storage-drivers.ts'
 
@@ -54,6 +55,28 @@ export function requireVerifier(
 export function requireTarget(target: string, container: string, agent: AgentFacts): void {
   if (agent.name !== 'kata-ts' && target !== '')
     throw new KataError('AGENT_NO_TARGET', { container, target, agent: describeAgent(agent) })
+}
+
+/** Names what our messages carry in fields of our own, when the agent is one that does not know them and would leave it out. */
+export function warnOfOwnFields(
+  { process, linux = {} }: OciSpec,
+  container: string,
+  agent: AgentFacts,
+  log: Logger,
+): void {
+  const { cpu, unified = {} } = linux.resources ?? {}
+  const asked = {
+    'process.user.umask': process?.user?.umask !== undefined,
+    'linux.resources.cpu.idle': cpu?.idle !== undefined,
+    'linux.resources.cpu.burst': cpu?.burst !== undefined,
+    'linux.resources.unified': Object.keys(unified).length > 0,
+    'linux.seccomp.defaultErrnoRet': linux.seccomp?.defaultErrnoRet !== undefined,
+  }
+  const fields = Object.entries(asked).flatMap(([field, is]) => (is ? [field] : []))
+  if (agent.name !== 'kata-ts' && fields.length > 0)
+    log.warn('the agent in the guest does not know these fields of a specification', {
+      ...{ container, agent: describeAgent(agent), fields },
+    })
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Calls about a container as a whole. */
+import { unmetLimits } from '../../oci/guest/host-only.ts'
 import { parseResourcesText } from '../../oci/read-spec.ts'
 import type { NetworkStats } from '../../protocol/generated/agent.ts'
 import type {
@@ -9,6 +10,7 @@ import type {
 import { toMetrics } from '../statistics/stats.ts'
 import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
+import { warnOfUnmet } from './create-task.ts'
 import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess, TaskState } from './task-process.ts'
@@ -43,10 +45,13 @@ async function change(
 
 /** @throws KataError TASK_NOT_FOUND, those of the resources. */
 export async function updateTask(
-  { tasks }: TaskContext,
+  { tasks, log }: TaskContext,
   { id, resources }: UpdateTaskRequest,
 ): Promise<object> {
-  await tasks.get(id).container.update(parseResourcesText(textOf(resources)))
+  const fields: string[] = []
+  const limits = parseResourcesText(textOf(resources), fields)
+  warnOfUnmet([...fields, ...unmetLimits(limits)], id, log)
+  await tasks.get(id).container.update(limits)
   return {}
 }
 

@@ -1,6 +1,8 @@
 /** Create: a container in the pod's sandbox, which the first container makes. */
+import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
+import { unmetWishes } from '../../oci/guest/host-only.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { checkSpecLimits } from '../../oci/spec-limits.ts'
 import { terminationMount } from '../../oci/termination-mount.ts'
@@ -68,12 +70,17 @@ function readContainer(
   const fields: string[] = []
   const spec = complete(readBundleSpec(bundle, fields))
   checkSpecLimits(spec, id)
+  warnOfUnmet([...fields, ...unmetWishes(spec)], id, log)
+  return { id, spec, rights: deviceRights(spec), bundle, rootfs }
+}
+
+/** Names fields of what a client has sent that have no effect, so that nobody waits for one. */
+export function warnOfUnmet(fields: readonly string[], container: string, log: Logger): void {
   if (fields.length > 0)
     log.warn('a container in a machine does not get these fields of its specification', {
-      container: id,
+      container,
       fields,
     })
-  return { id, spec, rights: deviceRights(spec), bundle, rootfs }
 }
 
 /** The client does not wait for the container any more; with the first one the pod's start ends. */

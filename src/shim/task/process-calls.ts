@@ -9,6 +9,7 @@ import type {
 } from '../../protocol/generated/containerd/task.ts'
 import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
+import { warnOfUnmet } from './create-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
 import { checkStreams } from './open-streams.ts'
@@ -39,8 +40,10 @@ export async function addExec(context: TaskContext, request: ExecProcessRequest)
   const { id, execId, stdin, stdout, stderr, terminal } = request
   const task = context.tasks.get(id)
   if (task.init.state === 'stopped') throw wrongState('exec in', task.init)
-  const spec = parseProcessText(textOf(request.spec))
+  const fields: string[] = []
+  const spec = parseProcessText(textOf(request.spec), fields)
   checkProcessLimits(spec, id)
+  warnOfUnmet(fields, id, context.log)
   checkStreams({ stdout, stderr })
   const process = makeProcess(context, {
     id: execId,

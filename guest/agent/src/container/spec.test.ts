@@ -29,6 +29,13 @@ describe('specToJson', () => {
     })
   })
 
+  test('a umask is the process’s, zero included', () => {
+    for (const umask of [0, 0o77]) {
+      const process = Process.fromPartial({ args: ['true'], user: { uid: 1, umask } })
+      expect(seen(processToJson(process)).user).toEqual({ uid: 1, gid: 0, additionalGids: [], umask })
+    }
+  })
+
   test('annotations, by which crun would take orders, are not passed on', () => {
     const annotations = { 'run.oci.seccomp_bpf_data': 'AA==', 'run.oci.hooks.stdout': '/init', mine: 'x' }
     const json = seen(specToJson(Spec.fromPartial({ ...minimal, annotations }), context))

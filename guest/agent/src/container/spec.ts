@@ -59,7 +59,10 @@ export function processToJson(process: Process): Json {
   return {
     terminal,
     consoleSize: terminal && consoleSize?.height ? consoleSize : undefined,
-    user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: user?.additionalGids ?? [] },
+    user: {
+      ...{ uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: user?.additionalGids ?? [] },
+      umask: user?.umask,
+    },
     args,
     env,
     cwd: cwd || '/',
