@@ -1,10 +1,10 @@
 /** A volume's files for the group of the pod (Kubernetes `fsGroup`), in the way that kubelet does it on a host. */
-import { type Facts, lstat } from 'os'
-import { chmod, lchown } from 'syscalls'
+import { type Facts, stat } from 'os'
+import { chmod, close, lchown, lchownat, open, openIn } from 'syscalls'
 import type { FSGroup } from '../../../../src/protocol/generated/agent.ts'
 import { FSGroupChangePolicy } from '../../../../src/protocol/generated/types.ts'
 import { invalid } from '../errors.ts'
-import { isDirectory, list } from '../system/files.ts'
+import { errnoName, isDirectory, list, openFlags } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 
 const linkType = 0o120000
@@ -13,24 +13,85 @@ const setGroupId = 0o2000
 /** The agent serves other calls between this many files. */
 const pieceSize = 500
 
-/** @throws TtrpcError INVALID_ARGUMENT for a path that is not there, SysError from chown(2) and chmod(2). */
+/**
+ * Another container may have the volume, and put links into it meanwhile: what is changed was opened before, below the top of the volume.
+ *
+ * @throws TtrpcError INVALID_ARGUMENT for a path that is not there, SysError from chown(2) and chmod(2).
+ */
 export async function giveTreeToGroup(path: string, group: FSGroup, readonly: boolean): Promise<void> {
-  const { groupId, groupChangePolicy } = group
-  const top = factsOf(path)
-  if (groupChangePolicy === FSGroupChangePolicy.ON_ROOT_MISMATCH && isGiven(top, groupId, readonly)) return
-  let handled = 0
-  const pending = [path]
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const facts = factsOf(next)
-    // The mode of a link is nobody's, and what it points to may be anywhere.
-    if ((facts.mode & typeMask) !== linkType) {
-      lchown(next, -1, groupId)
-      chmod(next, groupMode(facts, readonly))
-    }
-    if (isDirectory(facts)) for (const name of list(next)) pending.push(`${next}/${name}`)
-    if (++handled % pieceSize === 0) await sleep(0)
+  const top = openTop(path)
+  try {
+    const { groupId, groupChangePolicy } = group
+    const facts = factsOf(top)
+    const isDone = groupChangePolicy === FSGroupChangePolicy.ON_ROOT_MISMATCH
+    if (isDone && isGiven(facts, groupId, readonly)) return
+    if (!isDirectory(facts)) lchown(path, -1, groupId)
+    else lchown(`${placeOf(top)}/.`, -1, groupId)
+    chmod(placeOf(top), groupMode(facts, readonly))
+    if (isDirectory(facts)) await giveBelow(top, groupId, readonly)
+  } finally {
+    close(top)
   }
 }
+
+async function giveBelow(top: number, group: number, readonly: boolean): Promise<void> {
+  let handled = 0
+  const pending = ['.']
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const directory = openEntry(top, path, openFlags.directory)
+    if (directory === undefined) continue
+    try {
+      for (const name of list(placeOf(directory))) {
+        if (giveEntry(directory, name, group, readonly)) pending.push(`${path}/${name}`)
+        if (++handled % pieceSize === 0) await sleep(0)
+      }
+    } finally {
+      close(directory)
+    }
+  }
+}
+
+/** Whether it is a directory. */
+function giveEntry(directory: number, name: string, group: number, readonly: boolean): boolean {
+  const entry = openEntry(directory, name, openFlags.path)
+  if (entry === undefined) return false
+  try {
+    const facts = factsOf(entry)
+    // The mode of a link is nobody's, and what it points to may be anywhere.
+    if ((facts.mode & typeMask) === linkType) return false
+    lchownat(directory, name, -1, group)
+    chmod(placeOf(entry), groupMode(facts, readonly))
+    return isDirectory(facts)
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  } finally {
+    close(entry)
+  }
+}
+
+/** Undefined when it has gone, or become something else, since it was listed. */
+function openEntry(directory: number, path: string, flags: number): number | undefined {
+  try {
+    return openIn(directory, path, flags | openFlags.noFollow, 0)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoName(error) ?? '')
+
+function openTop(path: string): number {
+  try {
+    return open(path, openFlags.path, 0)
+  } catch (error) {
+    throw invalid(`${path} cannot be looked at (${errnoName(error)})`, error)
+  }
+}
+
+/** The way to an open file, whatever has its name by now. */
+const placeOf = (fd: number): string => `/proc/self/fd/${fd}`
 
 /** Permission bits with the group's added. Pure. */
 function groupMode(facts: Pick<Facts, 'mode'>, readonly: boolean): number {
@@ -42,8 +103,9 @@ function isGiven(facts: Facts, group: number, readonly: boolean): boolean {
   return facts.gid === group && groupMode(facts, readonly) === (facts.mode & 0o7777)
 }
 
-function factsOf(path: string): Facts {
-  const [facts, error] = lstat(path)
-  if (error !== 0) throw invalid(`${path} cannot be looked at (errno ${error})`)
+/** Of an open file. */
+function factsOf(fd: number): Facts {
+  const [facts, error] = stat(placeOf(fd))
+  if (error !== 0) throw invalid(`a file of a volume cannot be looked at (errno ${error})`)
   return facts
 }

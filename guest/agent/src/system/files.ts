@@ -14,6 +14,7 @@ export const openFlags = {
   nonBlock: 0o4000,
   directory: 0o200000,
   noFollow: 0o400000,
+  path: 0o10000000,
 } as const
 
 const typeMask = 0o170000

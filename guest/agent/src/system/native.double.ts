@@ -1,9 +1,9 @@
 /**
  * The agent's native modules (`syscalls`, `os` and `std`) for unit tests on the host: the calls on files, over node:fs and with the
- * errors of the real ones. Paths are not resolved inside a root, as openat2 does it in the guest. Nothing is mounted: `mounts` lists
- * what would be. Time runs a thousand times as fast.
+ * errors of the real ones. Nothing is mounted: `mounts` lists what would be. Time runs a thousand times as fast.
  */
 import * as fs from 'node:fs'
+import { openAt, resolve } from '../../../../src/linux/files/open-at.ts'
 
 /** Lines on the console. */
 export const said: string[] = []
@@ -35,8 +35,14 @@ export function read(fd: number, size: number): Uint8Array {
 export const pwrite = (fd: number, bytes: Uint8Array, position: number): void =>
   void fs.writeSync(fd, bytes, 0, bytes.length, position)
 export const open = (path: string, flags: number, mode: number): number => fs.openSync(path, flags, mode)
-export const openIn = (directory: number, path: string, flags: number, mode: number): number =>
-  fs.openSync(at(directory, path), flags, mode)
+export function openIn(directory: number, path: string, flags: number, mode: number): number {
+  if ((flags & fs.constants.O_CREAT) !== 0) return fs.openSync(at(directory, path), flags, mode)
+  try {
+    return openAt(directory, path, flags, resolve.inRoot | resolve.noMagiclinks)
+  } catch (error) {
+    throw failed((error as { errno: string }).errno)
+  }
+}
 export const mkdirat = (directory: number, name: string, mode: number): void =>
   fs.mkdirSync(at(directory, name), { mode })
 export function unlinkat(directory: number, name: string, flags: number): void {
@@ -51,6 +57,8 @@ export const renameat = (directory: number, name: string, to: string): void =>
 export const lchownat = (directory: number, name: string, uid: number, gid: number): void =>
   fs.lchownSync(at(directory, name), uid, gid)
 export const fileSize = (fd: number): number => fs.fstatSync(fd).size
+export const chmod = (path: string, mode: number): void => fs.chmodSync(path, mode)
+export const lchown = (path: string, uid: number, gid: number): void => fs.lchownSync(path, uid, gid)
 export const fchmod = (fd: number, mode: number): void => fs.fchmodSync(fd, mode)
 export const close = (fd: number): void => fs.closeSync(fd)
 export const mount = (source: string, target: string, type: string, flags: number, data: string): void =>
@@ -61,6 +69,8 @@ export const umount = (): never => {
 /** Processes of their own that were asked for. */
 export const started: string[] = []
 export const syncFileSystem = (path: string): number => started.push(`sync ${path}`)
+export const enterDirectories = (paths: readonly string[]): number => started.push(`enter ${paths.join(' ')}`)
+export const kill = (pid: number, signal: number): void => void started.push(`kill ${pid} ${signal}`)
 export const startMount = (source: string, target: string): number =>
   started.push(`mount ${source} ${target}`)
 
@@ -75,11 +85,13 @@ function told<T>(call: () => T, otherwise: T): [T, number] {
   }
 }
 
-export const lstat = (path: string) =>
+const factsOf = (look: typeof fs.statSync | typeof fs.lstatSync) => (path: string) =>
   told(() => {
-    const { mode, uid, gid, size, ino, rdev, mtimeMs } = fs.lstatSync(path)
+    const { mode, uid, gid, size, ino, rdev, mtimeMs } = look(path)
     return { ...{ mode, uid, gid, size, ino, rdev }, mtime: mtimeMs }
   }, undefined)
+export const stat = factsOf(fs.statSync)
+export const lstat = factsOf(fs.lstatSync)
 export const mkdir = (path: string, mode: number): number =>
   -told(() => fs.mkdirSync(path, { mode }), undefined)[1]
 export const readdir = (path: string) => told(() => ['.', '..', ...fs.readdirSync(path)], [] as string[])
@@ -97,4 +109,4 @@ const absent = (): never => {
   throw failed('ENOSYS')
 }
 export const [loadModule, loadPackedModule, mapDevice, unmapDevice, nameErrno] = Array(5).fill(absent)
-export const [chmod, lchown, pread] = Array(3).fill(absent)
+export const pread = absent
