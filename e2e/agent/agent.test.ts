@@ -271,6 +271,22 @@ describe('processes', () => {
     expect(readFileSync(join(guest.share, 'volume/file'), 'utf8')).toBe('kept\n')
   })
 
+  test('a share that does not answer keeps the agent from nothing else', async () => {
+    guest.stallShare(true)
+    try {
+      const made = createContainer(guest, 'stalled', { args: ['true'] })
+      made.catch(() => {})
+      await Bun.sleep(slow(500))
+      const answered = await Promise.race([guest.health.check({}), Bun.sleep(slow(5000))])
+      expect(answered).toBeDefined()
+      guest.stallShare(false)
+      await made
+    } finally {
+      guest.stallShare(false)
+    }
+    await guest.agent.removeContainer({ containerId: 'stalled' })
+  })
+
   test('containers of one pod share IPC and UTS, and processes when asked to', async () => {
     await createContainer(guest, 'first', { args: ['sleep', '777'] })
     await guest.agent.startContainer({ containerId: 'first' })

@@ -61,6 +61,8 @@ export interface Guest {
   console(): string
   /** How many pages of the guest's memory have this text in them. */
   pagesWith(text: string): number
+  /** Whether the server of the shared directory stands still. */
+  stallShare(isStalled: boolean): void
   /** Drops the connection to the agent and sends these bytes over a raw one. */
   garble(bytes: Uint8Array): Promise<void>
   /** Drops the connection to the agent and makes a new one. */
@@ -147,6 +149,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     return {
       ...{ agent, health, share, bootMs, console, ended: qemu.exited },
       pagesWith: (text) => pagesWith(qemu.pid, text),
+      stallShare: (isStalled) => virtiofsd.kill(isStalled ? 'SIGSTOP' : 'SIGCONT'),
       async garble(bytes) {
         connection?.close()
         const raw = await connectUnix(`${dir}/agent.sock`)

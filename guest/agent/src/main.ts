@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     remount: resizeEphemeral,
     unmount: (mounted: MountedStorage) => unmountStorage(mounted, reaper.exitOf),
   })
-  const sources = new SharedSources(sharedDirectory)
+  const sources = new SharedSources(sharedDirectory, reaper.exitOf)
   const passed = new PassedDevices()
   const sandbox = new Sandbox({ loop, oom, crun, volumes, sources, passed, exitOf: reaper.exitOf })
   const served = agentServices({

@@ -62,6 +62,8 @@ declare module 'syscalls' {
     flags: number,
     data: string,
   ): number
+  /** Opens each, and passes over what is no directory, in a child, as a server of files may never answer: its pid. */
+  export function enterDirectories(paths: readonly string[]): number
   /** A device of the device mapper with one target, which can only be read: the minor number of its node `/dev/dm-N`. */
   export function mapDevice(name: string, sectors: number, type: string, parameters: string): number
   /** EBUSY while the device is open. */

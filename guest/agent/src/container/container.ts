@@ -115,7 +115,7 @@ export class Container {
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
         else mounted.push(await mountStorage(storage, tools.exitOf))
       const sources = [...oci.mounts, ...storages].map(({ source }) => source)
-      tools.sources.hold(id, [oci.root.path, ...sources])
+      await tools.sources.hold(id, [oci.root.path, ...sources])
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
       loadMountedDevices(oci.mounts.map(({ source }) => source))
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)

@@ -4,27 +4,49 @@
  * sockets, locks and file watches do not meet. So the agent enters first, and the containers bind what it mounted. It
  * also leaves last, which makes the moment of the unmount the agent's choice: see share-requests.ts.
  */
-import { close, open } from 'syscalls'
-import { detach, openFlags } from '../system/files.ts'
+import { enterDirectories, kill } from 'syscalls'
+import { deadline } from '../errors.ts'
+import { detach } from '../system/files.ts'
+import { within } from '../system/wait.ts'
+import type { ExitOf } from './grow-volume.ts'
 import { shareAtRest } from './share-requests.ts'
+
+/** How long the share may take. What it shows may be a file system of a network that has gone away. */
+const enterMilliseconds = 30_000
+const sigKill = 9
 
 export class SharedSources {
   readonly #directory: string
+  readonly #exitOf: ExitOf
   /** Containers by source. */
   readonly #users = new Map<string, Set<string>>()
 
-  constructor(directory: string) {
+  constructor(directory: string, exitOf: ExitOf) {
     this.#directory = directory
+    this.#exitOf = exitOf
   }
 
-  /** Enters what the container binds or has as its root. What cannot be entered is left to fail with crun's words. */
-  hold(containerId: string, paths: readonly string[]): void {
-    for (const source of paths.filter((path) => path.startsWith(`${this.#directory}/`))) {
+  /**
+   * Enters what the container binds or has as its root. What cannot be entered is left to fail with crun's words. A child does it, as the
+   * agent would answer nobody meanwhile, and its host takes the machine for dead then.
+   *
+   * @throws TtrpcError DEADLINE_EXCEEDED when the share does not answer.
+   */
+  async hold(containerId: string, paths: readonly string[]): Promise<void> {
+    const sources = paths.filter((path) => path.startsWith(`${this.#directory}/`))
+    for (const source of sources) {
       const users = this.#users.get(source) ?? new Set()
       users.add(containerId)
       this.#users.set(source, users)
-      enter(source)
     }
+    if (sources.length === 0) return
+    const child = enterDirectories(sources)
+    await within(this.#exitOf(child), enterMilliseconds, () => {
+      kill(child, sigKill)
+      return deadline(
+        `the share did not show the files of container ${containerId} in ${enterMilliseconds} ms`,
+      )
+    })
   }
 
   /** Leaves what nobody else uses. While the share is never at rest that waits for the next container to leave. */
@@ -36,13 +58,5 @@ export class SharedSources {
       this.#users.delete(source)
       detach(source)
     }
-  }
-}
-
-function enter(path: string): void {
-  try {
-    close(open(path, openFlags.directory, 0))
-  } catch {
-    // A file: it is part of the share's own file system.
   }
 }
