@@ -1,7 +1,7 @@
 /** The end of a machine, watched from the start of its VMM on; and the connection to its agent, made before its guest runs. */
 import type { AgentConnection, AgentOptions } from '../../../agent/connection.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
-import { waitedForProcessor } from '../../../linux/processes/processor-wait.ts'
+import { processorWait } from '../../../linux/processes/processor-wait.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
 import { MachineEnd } from '../../end/machine-end.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
@@ -23,6 +23,9 @@ export interface WatchedMachine {
 /** Collects the signs of the machine's end. */
 export function watchMachine(machine: WatchedMachine): MachineEnd {
   const { program, vmm, vmmProcess, cgroups, share, signal } = machine
+  const its = processorWait(vmmProcess.pid)
+  // An answer that is there is late as well where this process gets no processor to read it.
+  const ours = processorWait(process.pid)
   const end = new MachineEnd({
     get id() {
       return machine.id
@@ -30,7 +33,7 @@ export function watchMachine(machine: WatchedMachine): MachineEnd {
     program,
     consoleTail: () => vmm.consoleTail(),
     outOfMemory: () => cgroups.outOfMemory(),
-    waited: () => waitedForProcessor(vmmProcess.pid),
+    waited: () => its() + ours(),
   })
   void vmm.ended.then((told) => end.tell('machine', told))
   void share?.share.exited.then((exit) => end.tell('share', exit))
