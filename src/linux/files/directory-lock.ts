@@ -47,6 +47,15 @@ export async function underDirectoryLock(
   }
 }
 
+/** The lock, if it is free now, until it is disposed of; undefined when another has it, or when the directory does not exist. */
+export function tryDirectoryLock(directory: string): Disposable | undefined {
+  const fd = open(directory)
+  if (fd === undefined) return undefined
+  if (libc.flock(fd, LOCK_EX_NB) === 0) return { [Symbol.dispose]: () => closeSync(fd) }
+  closeSync(fd)
+  return undefined
+}
+
 const lock = (fd: number, patienceMs: number): Promise<boolean> =>
   until(() => libc.flock(fd, LOCK_EX_NB) === 0, { timeoutMs: patienceMs, everyMs: pauseMs })
 

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
 import { listen } from '../../ttrpc/bun.ts'
@@ -74,6 +75,24 @@ test('one that a pod takes meanwhile is left to it', async () => {
     return { done: false, reason: 'it is taken' }
   })
   await endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
+  expect(existsSync(stateDir)).toBe(true)
+})
+
+test('one that takes its pod while it is about to be killed is left to it', async () => {
+  const shim = Bun.spawn(['sleep', '600'])
+  stops.push(() => shim.kill('SIGKILL'))
+  const { stateDir } = await waiting('a', processRef(shim.pid)!)
+  open('a', () => ({ done: false, reason: 'it is taken, or ends' }))
+  let ended: Promise<void>
+  {
+    // As a shim does while it takes one.
+    using _held = tryDirectoryLock(stateDir)
+    ended = endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
+    await Bun.sleep(300)
+    nameMachine({ stateDir }, sandboxPaths(runDir, 'default', 'web'))
+  }
+  await ended
+  expect(isAlive(processRef(shim.pid)!)).toBe(true)
   expect(existsSync(stateDir)).toBe(true)
 })
 

@@ -1,9 +1,12 @@
 /** The waiting machines of a run directory, as their directories tell: which there are, of what they are clones, and their end. */
 import { existsSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
+import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
+import { killAndWait } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
 import { until } from '../../time.ts'
@@ -25,6 +28,8 @@ export interface PoolEntry {
 
 /** How long a waiting machine may take to answer, and to end, milliseconds. */
 const [answerMs, endMs] = [2000, 20_000]
+/** And whoever else has its directory, milliseconds: a shim that takes a pod, or another that ends it. */
+const heldMs = 10_000
 
 const factsOf = ({ stateDir }: SandboxPaths) => `${stateDir}/waiting.json`
 const waitingFacts = record<{ readonly template: string }>({ template: needed(text) })
@@ -62,5 +67,30 @@ export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise
     } catch (error) {
       log.warn('a waiting machine does not answer, and is killed', { machine: id, error })
     }
-  if (look() !== undefined) await teardown(paths, log)
+  if (await killUntaken(paths, log, () => look() === undefined)) await teardown(paths, log)
+}
+
+/**
+ * Kills the shim of a machine that waits, unless `isTaken` says that the machine is a pod's by now. It takes none meanwhile, as its directory is
+ * held for that. Returns whether it is dead.
+ *
+ * @throws KataError TEARDOWN_BUSY.
+ */
+export async function killUntaken(
+  paths: SandboxPaths,
+  log: Logger,
+  isTaken: () => boolean,
+): Promise<boolean> {
+  const shim = ownerOf(openLedger(paths, log))
+  // Nobody is left to take one.
+  if (shim === undefined || !isAlive(shim)) return !isTaken()
+  let isDead = false
+  const outcome = await underDirectoryLock(paths.stateDir, heldMs, async () => {
+    if (isTaken()) return
+    await killAndWait(shim)
+    isDead = true
+  })
+  if (outcome === 'busy')
+    throw new KataError('TEARDOWN_BUSY', { path: paths.stateDir, seconds: heldMs / 1000 })
+  return isDead
 }

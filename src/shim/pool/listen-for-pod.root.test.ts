@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readShimProcess } from '../../bundle/shim-process.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
@@ -142,6 +143,28 @@ test('a pod whose bundle the shim does not see is not taken', async () => {
   expect(await takeWaiting(runDir, pod({ bundle: `${runDir}/hidden` }))).toBe(false)
   expect(existsSync(shimSocketPath(runDir, 'default', 'web'))).toBe(false)
   expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
+})
+
+test('a machine that is being ended takes no pod, and one that has taken a pod is not killed', async () => {
+  const child = await waiting('w1')
+  const { stateDir } = waitingPaths(runDir, 'w1')
+  {
+    using _held = tryDirectoryLock(stateDir)
+    expect(await takeWaiting(runDir, pod())).toBe(false)
+    expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
+  }
+  // It hangs until somebody has decided to kill it, and takes another pod then.
+  child.kill('SIGSTOP')
+  let asked: Promise<boolean>
+  {
+    using _held = tryDirectoryLock(stateDir)
+    asked = takeWaiting(runDir, pod())
+    await Bun.sleep(2500)
+    nameMachine({ stateDir }, sandboxPaths(runDir, 'default', 'other'))
+  }
+  expect(await asked).toBe(false)
+  expect(isAlive(processRef(child.pid)!)).toBe(true)
+  expect(readWarnings(bundle)).toEqual([])
 })
 
 test('two pods do not share a shim', async () => {

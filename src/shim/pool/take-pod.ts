@@ -3,6 +3,7 @@ import { closeSync, rmSync } from 'node:fs'
 import { bundleFile } from '../../bundle/files.ts'
 import { writeShimProcess } from '../../bundle/shim-process.ts'
 import { describeError } from '../../errors.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
@@ -31,6 +32,9 @@ export function takePod(
   runDir: string,
 ): TakenPod | { readonly refused: string } {
   if (machine.end.over.aborted) return { refused: 'the machine has ended' }
+  // Whoever kills this process for want of an answer has it until then (../../sandbox/pool/pool.ts).
+  using held = tryDirectoryLock(machine.paths.stateDir)
+  if (held === undefined) return { refused: 'the machine is being ended' }
   try {
     const { configPath: file, bundle, env } = pod
     const asked = decideConfig({ file, spec: readSpecIfThere(bundle) ?? {}, bundle, env }, silentLogger)

@@ -24,30 +24,28 @@ export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean>
       const { done } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
       if (done) return true
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT' || (await isAnothers(runDir, id, pod))) continue
-      await killShim(runDir, id, pod)
-      warn(id, pod.bundle, cause)
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue
+      if (await killUnlessAnothers(runDir, id, pod)) warn(id, pod.bundle, cause)
     }
   }
   return false
 }
 
-/** Whether the machine is a pod's, and not this one's. A shim has the pod's name before it stops listening. */
-async function isAnothers(runDir: string, id: string, pod: NewPod): Promise<boolean> {
+/**
+ * Kills the shim of a machine that is no other pod's; whether it did. A shim has the pod's name before it stops listening. What reads ledgers takes
+ * long to load, and no usual start needs it.
+ */
+async function killUnlessAnothers(runDir: string, id: string, pod: NewPod): Promise<boolean> {
   const { listWaiting } = await import('../../sandbox/records/gc.ts')
-  const isOurs = machineDir(sandboxPaths(runDir, pod.namespace, pod.id)) === waitingPaths(runDir, id).stateDir
-  return !(isOurs || listWaiting(runDir).some((machine) => machine.id === id))
-}
-
-/** What reads ledgers takes long to load, and no usual start needs it. */
-async function killShim(runDir: string, id: string, pod: NewPod): Promise<void> {
-  const { openLedger, ownerOf, teardown } = await import('../../sandbox/end/teardown.ts')
-  const { killAndWait } = await import('../../linux/processes/signal.ts')
+  const { killUntaken } = await import('../../sandbox/pool/pool.ts')
+  const { teardown } = await import('../../sandbox/end/teardown.ts')
   const waiting = waitingPaths(runDir, id)
-  const shim = ownerOf(openLedger(waiting, silentLogger))
-  if (shim !== undefined) await killAndWait(shim)
   const named = sandboxPaths(runDir, pod.namespace, pod.id)
-  if (machineDir(named) === waiting.stateDir) await teardown(named, silentLogger)
+  const isOurs = () => machineDir(named) === waiting.stateDir
+  const isAnothers = () => !(isOurs() || listWaiting(runDir).some((machine) => machine.id === id))
+  if (!(await killUntaken(waiting, silentLogger, isAnothers))) return false
+  if (isOurs()) await teardown(named, silentLogger)
+  return true
 }
 
 function warn(id: string, bundle: string, cause: unknown): void {
