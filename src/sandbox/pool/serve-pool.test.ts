@@ -29,6 +29,8 @@ class Host {
   readonly machines: { taken: () => void; isOver: boolean }[] = []
   load: HostLoad = idle
   startsFail = false
+  /** Not even a process can be started. */
+  startsThrow = false
   /** Those that are being made stay so. */
   makesSlowly = false
   sweep: () => Promise<void> = async () => {}
@@ -38,6 +40,7 @@ class Host {
   }
 
   start(): PooledMachine {
+    if (this.startsThrow) throw new Error('no process can be made')
     const { promise: gone, resolve } = Promise.withResolvers<void>()
     const entry = {
       isOver: false,
@@ -109,6 +112,21 @@ test('memory pressure is seen while a machine is being made, which ends then', a
   host.load = short
   await host.pass(2 * pauses.lookMs)
   expect(host.held).toBe(0)
+  host.over.abort()
+  await served
+})
+
+test('where no process can be started, those that wait stay, and it is tried again', async () => {
+  const host = new Host()
+  const served = host.serve()
+  await host.pass(2 * pauses.lookMs)
+  host.startsThrow = true
+  host.machines[0]!.taken()
+  await host.pass(20_000)
+  expect(host.held).toBe(host.machines.length - 1)
+  host.startsThrow = false
+  await host.pass(60_000)
+  expect(host.held).toBe(2)
   host.over.abort()
   await served
 })

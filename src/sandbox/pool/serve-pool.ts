@@ -14,7 +14,7 @@ export interface PooledMachine {
 }
 
 export interface PoolHost {
-  /** Starts a machine that is to wait. */
+  /** Starts a machine that is to wait. @throws errors of the system. */
   start(): PooledMachine
   load(): HostLoad
   /** Releases what killed ones have left. */
@@ -58,6 +58,13 @@ export async function servePool(
   const leaving = new Set<PooledMachine>()
   let notBefore = 0
   let failures = 0
+  const failed = (error?: unknown) => {
+    failures++
+    const waitMs = Math.min(pauses.failedMs * 2 ** (failures - 1), pauses.longestMs)
+    notBefore = clock.now() + waitMs
+    const why = error === undefined ? {} : { error }
+    log.warn('no machine came to wait', { failures, nextTryInSeconds: waitMs / 1000, ...why })
+  }
   const add = async () => {
     const machine = host.start()
     kept.add(machine)
@@ -68,11 +75,8 @@ export async function servePool(
     signal.addEventListener('abort', stop, { once: true })
     const isReady = await machine.ready
     signal.removeEventListener('abort', stop)
-    failures = isReady ? 0 : failures + 1
-    if (isReady || signal.aborted) return
-    const waitMs = Math.min(pauses.failedMs * 2 ** (failures - 1), pauses.longestMs)
-    notBefore = clock.now() + waitMs
-    log.warn('no machine came to wait', { failures, nextTryInSeconds: waitMs / 1000 })
+    if (isReady) failures = 0
+    else if (!signal.aborted) failed()
   }
   const endAll = () => {
     for (const machine of kept) {
@@ -85,7 +89,8 @@ export async function servePool(
   const sweep = oneAtATime(() =>
     host.sweep().catch((error) => log.warn('what killed machines have left stays', { error })),
   )
-  const fill = oneAtATime(add)
+  // A host that can start no process now is asked again later: those that wait end with this one.
+  const fill = oneAtATime(() => add().catch(failed))
   // Nothing holds up the look at the memory: a machine is made slowest when that is short.
   while (!signal.aborted) {
     sweep()
