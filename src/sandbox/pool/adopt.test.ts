@@ -73,6 +73,13 @@ describe.each([
     },
   ],
   [
+    'a machine whose guest does not answer',
+    samePod,
+    (pool: Pool) => {
+      pool.isSilent = true
+    },
+  ],
+  [
     'a machine that has ended',
     samePod,
     (pool: Pool) => pool.vmm.end({ reason: 'exited', consoleTail: '', logTail: '' }),

@@ -27,6 +27,9 @@ import { recordTimings } from '../start/timings.ts'
 import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
 import type { WaitingMachine } from './waiting-machine.ts'
 
+/** How long the guest of a waiting machine may take to say that it is there, milliseconds. */
+const answerMs = 2000
+
 /** Claims the pod's name for the machine, which is the pod's from then on. @throws KataError SANDBOX_EXISTS, ID_INVALID. */
 export function nameForPod(
   machine: Pick<WaitingMachine, 'paths' | 'pod'>,
@@ -86,7 +89,7 @@ const unusable = (reason: string, cause?: unknown) => new KataError('POOL_UNUSAB
 
 /** @throws KataError POOL_UNUSABLE for a machine that is not what this pod's would be; SANDBOX_TOO_LARGE, OCI_SPEC_INVALID. */
 async function requireFit(
-  { config, accelerator, clone, share, end }: WaitingMachine,
+  { config, accelerator, clone, share, end, agent }: WaitingMachine,
   request: SandboxRequest,
   host: StartHost,
 ): Promise<void> {
@@ -94,6 +97,9 @@ async function requireFit(
   requireStartable(request)
   if (end.over.aborted) throw unusable(`it has ended: ${describeError(end.over.reason)}`)
   if (!isSameConfig(config, request.config)) throw unusable('the configuration of the pod is another')
+  // Nobody has asked its guest for anything since it began to wait.
+  const answered = agent.health.check({}, { timeoutMs: answerMs })
+  answered.catch(() => {})
   const plan = planMachine(request.config, container.spec, hostMemoryMiB())
   try {
     const assets = await findAssets(host, request.config)
@@ -101,6 +107,9 @@ async function requireFit(
     if (!isEqual(now?.template.facts, clone.template.facts))
       throw unusable('its template is not the one that there is now')
     share?.requireFit(container)
+    await answered.catch((cause) => {
+      throw unusable(`its guest does not answer: ${describeError(cause)}`, cause)
+    })
   } catch (error) {
     throw isUnusable(error) ? error : unusable(describeError(error), error)
   }

@@ -49,6 +49,8 @@ export class HostDouble implements Disposable {
   onStep: (step: Step, leaving?: AbortSignal) => unknown = () => {}
   /** What the share says to a container that it was not made for. */
   onFit: () => void = () => {}
+  /** The guest does not say that it is there. */
+  isSilent = false
   /** What the machine was made from. */
   made: Parameters<StartHost['createVmm']>[0] | undefined
   #paths: SandboxPaths | undefined
@@ -222,7 +224,7 @@ export class HostDouble implements Disposable {
     }
     const connection = {
       agent: { ...agent, createSandbox, warmUp: async () => void this.log.push('warm-up') },
-      health: { check: () => never },
+      health: { check: () => (this.isSilent ? Promise.reject(new Error('no answer')) : Promise.resolve({})) },
       closed: closed.promise,
       close: () => closed.resolve(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed by us' })),
       explainLossBy: () => {},
