@@ -32,7 +32,8 @@ export function readCheckpoint(directory: string): Checkpoint {
   return { directory, state, recorded, facts: readCheckpointFacts(file) }
 }
 
-function requireRootsOwn(path: string, kind: 'file' | 'directory'): BigIntStats {
+/** The file or directory at `path`. @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED when there is none. */
+export function requireRootsOwn(path: string, kind: 'file' | 'directory'): BigIntStats {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined) throw new KataError('CHECKPOINT_DAMAGED', { path, reason: 'it is not there' })
   const reason = whyForeign(stat, kind)

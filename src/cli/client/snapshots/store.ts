@@ -7,7 +7,7 @@ import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
-import { readCheckpoint } from '../../../sandbox/checkpoint/checkpoint.ts'
+import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
 import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
 import { type ContainerRecord, readRecordFile } from '../record.ts'
@@ -89,6 +89,9 @@ export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
   if (!existsSync(directory)) throw new KataError('SNAPSHOT_NOT_FOUND', { name, namespace: store.namespace })
   const { facts } = readCheckpoint(directory)
   const record = readRecordOf(directory)
+  // They say what runs, and with which rights.
+  for (const path of keptFiles.map((file) => bundleFile(directory, file)))
+    if (existsSync(path)) requireRootsOwn(path, 'file')
   const files = [checkpointFiles.state, checkpointFiles.disk].map((file) => `${directory}/${file}`)
   const sizes = files.map((file) => (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512)
   return { name, directory, bundle: directory, facts, record, bytes: sizes.reduce((a, b) => a + b) }
@@ -96,6 +99,7 @@ export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
 
 function readRecordOf(directory: string): ContainerRecord {
   const path = `${directory}/${recordName}`
+  requireRootsOwn(path, 'file')
   try {
     return readRecordFile(path)
   } catch (cause) {
@@ -135,7 +139,7 @@ export function snapshotDirectories(stateDir: string): string[] {
     })
 }
 
-/** Records of the containers that all snapshots are of: what these use of the image store stays. @throws KataError CHECKPOINT_DAMAGED. */
+/** Records of the containers that all snapshots are of: what these use of the image store stays. @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. */
 export const snapshotRecords = (stateDir: string): ContainerRecord[] =>
   snapshotDirectories(stateDir).map(readRecordOf)
 

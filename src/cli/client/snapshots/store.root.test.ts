@@ -1,0 +1,72 @@
+/** Snapshots on disk. Root's own files are what is asked for, so this runs as root. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { bundleFile } from '../../../bundle/files.ts'
+import type { ContainerRecord } from '../record.ts'
+import { createSnapshot, readSnapshot, snapshotRecords } from './store.ts'
+
+let stateDir: string
+beforeEach(() => {
+  stateDir = mkdtempSync('/var/tmp/kata-ts-snapshots-')
+})
+afterEach(() => rmSync(stateDir, { recursive: true }))
+
+const record: ContainerRecord = {
+  ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
+  ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running' },
+  ...{ terminal: false, detached: false, autoRemove: false },
+}
+const facts = {
+  ...{ version: 1, savedBy: '1', savedAt: 'now', key: 'k', accelerator: 'tcg', container: 'web', disks: [] },
+  plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+  state: { bytes: 6, sha256: 'd' },
+}
+const read = () => readSnapshot({ stateDir, namespace: 'default' }, 'warm')
+const directory = () => `${stateDir}/snapshots/default/warm`
+
+beforeEach(async () => {
+  const bundle = `${stateDir}/bundle`
+  mkdirSync(bundle)
+  for (const file of ['spec', 'overrides'] as const)
+    writeFileSync(bundleFile(bundle, file), '{}', { mode: 0o600 })
+  await createSnapshot({ stateDir, namespace: 'default' }, 'warm', { record, bundle }, async (to) => {
+    mkdirSync(to, { mode: 0o700 })
+    writeFileSync(`${to}/state`, 'memory', { mode: 0o600 })
+    writeFileSync(`${to}/checkpoint.json`, JSON.stringify(facts), { mode: 0o600 })
+  })
+})
+
+const files: readonly [string, (directory: string) => string][] = [
+  ['what runs', (at) => bundleFile(at, 'spec')],
+  ['what the command line said', (at) => bundleFile(at, 'overrides')],
+  ['its record', (at) => `${at}/record.json`],
+]
+test.each(files)('%s is root’s alone to write, or counts for nothing', (_, pathIn) => {
+  expect(read().record.id).toBe('web')
+  const path = pathIn(directory())
+  chownSync(path, 65534, 0)
+  expect(read).toThrow('[CHECKPOINT_FOREIGN]')
+  chownSync(path, 0, 0)
+  chmodSync(path, 0o666)
+  expect(read).toThrow('[CHECKPOINT_FOREIGN]')
+  chmodSync(path, 0o600)
+  expect(read().record.id).toBe('web')
+  renameSync(path, `${path}.elsewhere`)
+  symlinkSync(`${path}.elsewhere`, path)
+  expect(read).toThrow('[CHECKPOINT_FOREIGN]')
+})
+
+test('of a record that is not root’s no image is known, and none is removed for that', () => {
+  expect(snapshotRecords(stateDir)).toHaveLength(1)
+  chmodSync(`${directory()}/record.json`, 0o666)
+  expect(() => snapshotRecords(stateDir)).toThrow('[CHECKPOINT_FOREIGN]')
+})
