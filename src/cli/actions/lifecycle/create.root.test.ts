@@ -1,5 +1,6 @@
 /** `create`, `start --attach`, `rename` and what else is said of a container that has not run, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
 
@@ -67,6 +68,21 @@ test('what runs is not renamed, and no name is taken twice', async () => {
     Bun.sleep(1500).then(() => client.kata('rm', '-f', 'runs')),
   ])
   expect(waited).toMatchObject({ code: 0, stdout: '-1\n' })
+})
+
+test('a disk of a container’s own is found by its new name', async () => {
+  await using client = testClient()
+  const files = `${client.base}/files`
+  mkdirSync(files)
+  const made = await client.kata(
+    ...['create', '--name', 'before', '--storage-opt', 'size=16M', '--rootfs', files, '--', 'true'],
+  )
+  expect(made).toMatchObject({ code: 0, stdout: 'before\n' })
+  expect((await client.kata('rename', 'before', 'after')).code).toBe(0)
+  const directory = `${client.base}/state/containers/default/after`
+  const { disks } = JSON.parse(readFileSync(`${directory}/record.json`, 'utf8'))
+  expect(disks.image).toBe(`${directory}/image.erofs`)
+  expect(existsSync(disks.image)).toBe(true)
 })
 
 test('only the streams that were asked for are shown, and a signal leaves what is not to get it', async () => {

@@ -1,10 +1,11 @@
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { writeEventLogWishes } from '../../../bundle/event-log.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { eventAttributes, noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
+import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
@@ -33,7 +34,7 @@ export async function rename(settings: Settings, name: string, newName: string):
       throw error
     }
     const renamed = readRecord(stateDir, namespace, newName)
-    updateRecord(stateDir, namespace, newName, { id: newName })
+    updateRecord(stateDir, namespace, newName, { id: newName, ...movedDisks(renamed, directory, target) })
     const { bundle } = recordPaths(stateDir, namespace, newName)
     writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(renamed) })
     noteEvent(settings, renamed, 'rename', { oldName: name })
@@ -41,6 +42,12 @@ export async function rename(settings: Settings, name: string, newName: string):
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
   return 0
+}
+
+/** A disk in the directory of a container has moved with that. */
+function movedDisks({ disks }: ContainerRecord, from: string, to: string): Pick<ContainerRecord, 'disks'> {
+  if (disks === undefined || dirname(disks.image) !== from) return {}
+  return { disks: { ...disks, image: `${to}/${basename(disks.image)}` } }
 }
 
 /** As a new container does it: two that want one name cannot both have it. */
