@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { failpointsOf } from '../../ledger/failpoints.ts'
+import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/records/gc.ts'
 import { sleep } from '../../time.ts'
@@ -12,6 +13,7 @@ import {
   listRecords,
   listRemovals,
   readRecord,
+  recordPaths,
   removeRecord,
 } from '../client/record.ts'
 import { unfinishedSnapshots } from '../client/snapshots/store.ts'
@@ -48,7 +50,21 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
   return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
 }
 
+/** One that another command has in hand is left to it: what that has begun would be taken for what a crash left. */
 async function collectContainer(
+  settings: Settings,
+  namespace: string,
+  id: string,
+): Promise<Collected | undefined> {
+  const { directory } = recordPaths(settings.stateDir, namespace, id)
+  let collected: Collected | undefined
+  await underDirectoryLock(directory, 0, async () => {
+    collected = await collectHeld(settings, namespace, id)
+  })
+  return collected
+}
+
+async function collectHeld(
   settings: Settings,
   namespace: string,
   id: string,

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 import { someFacts } from '../../sandbox/records/facts.double.ts'
@@ -41,6 +42,13 @@ const run = (...args: string[]) => kata('run', '--rm', '--rootfs', base, '--', .
 
 async function list(): Promise<{ id: string; status: string; exitCode: number; shimPid: number }[]> {
   return JSON.parse((await kata('ps', '--format', 'json')).stdout)
+}
+
+/** With a range of ids that nobody uses: this must not touch sandboxes of the host that runs the test. */
+function gc() {
+  const range = 'rootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n'
+  writeFileSync(`${base}/c.toml`, `[hypervisor.qemu]\n${range}`)
+  return kata('gc', '--config', `${base}/c.toml`)
 }
 
 /** Records and sockets that exist now. */
@@ -263,12 +271,13 @@ describe('run in the background', () => {
     const [listed] = await list()
     process.kill(listed!.shimPid, 'SIGKILL')
     await until(async () => (await list())[0]?.status === 'dead')
-    // A range of ids that nobody uses: this must not touch sandboxes of the host that runs the test.
-    writeFileSync(
-      `${base}/c.toml`,
-      '[hypervisor.qemu]\nrootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n',
-    )
-    expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('default/orphan')
+    {
+      // As a command does that starts it, suspends it, or lets it go on.
+      using _held = tryDirectoryLock(`${base}/state/containers/default/orphan`)
+      expect((await gc()).stdout).not.toContain('default/orphan')
+      expect((await list())[0]).toMatchObject({ status: 'dead' })
+    }
+    expect((await gc()).stdout).toContain('default/orphan')
     expect((await list())[0]).toMatchObject({ status: 'stopped', exitCode: 137 })
   })
 
@@ -306,11 +315,7 @@ describe('run in the background', () => {
     mkdirSync(`${base}/state/containers/default/.removed-1`)
     makeDeepTree(`${base}/state/containers/default/.removed-1/t`, 3000)
     expect(await kata('rm', '--force', 'deep')).toMatchObject({ code: 0, stdout: 'deep\n' })
-    writeFileSync(
-      `${base}/c.toml`,
-      '[hypervisor.qemu]\nrootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n',
-    )
-    expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('.removed-1')
+    expect((await gc()).stdout).toContain('.removed-1')
     expect(leftovers()).toEqual([])
   }, 60_000)
 
