@@ -18,6 +18,7 @@ import {
 } from '../client/record.ts'
 import { unfinishedSnapshots } from '../client/snapshots/store.ts'
 import { observe } from '../client/status.ts'
+import { suspended, wasSaved } from '../client/suspended.ts'
 import { uidRangeForPerson } from '../configuration.ts'
 import { explain } from '../explain.ts'
 import { render } from '../output/format.ts'
@@ -79,7 +80,8 @@ async function collectHeld(
     }
     const record = readRecord(settings.stateDir, namespace, id)
     if (await isLeftBehind(record)) {
-      await inTime((signal) => endContainer(settings, record, { signal }))
+      const note = wasSaved(settings, record) ? () => suspended : undefined
+      await inTime((signal) => endContainer(settings, record, { signal, note }))
       return { kind: 'container', name }
     }
     if (record.status !== 'stopped' || !record.autoRemove || hasOwner(record)) return undefined

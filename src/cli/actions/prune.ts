@@ -6,6 +6,7 @@ import { imageUsers } from '../client/image-users.ts'
 import { readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
+import { wasSaved } from '../client/suspended.ts'
 import type { PruneFlags } from '../commands/images.ts'
 import { render } from '../output/format.ts'
 import { byteSize } from '../output/size.ts'
@@ -45,7 +46,8 @@ async function stoppedContainers(settings: Settings): Promise<string[]> {
   const all = await Promise.all(
     readRecords(stateDir, namespace).map(async (record) => {
       const { status } = await observe(record)
-      return status === 'stopped' || status === 'created' ? [record.id] : []
+      const isOver = status === 'created' || (status === 'stopped' && !wasSaved(settings, record))
+      return isOver ? [record.id] : []
     }),
   )
   return all.flat()

@@ -7,6 +7,7 @@ import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
 import { type Observation, observe } from '../../client/status.ts'
+import { suspended, wasSaved } from '../../client/suspended.ts'
 import { TaskClient } from '../../client/task.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
@@ -25,8 +26,12 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
     const seen = await observe(record)
     if (isStarted(seen)) return ensureKeeper(settings, record)
     await release(settings, record, seen)
+    const ended = findRecord(settings, name)
+    // Its memory would be lost.
+    if (ended.status === 'suspended')
+      throw new KataError('CONTAINER_NOT_ENDED', { name: ended.id, status: ended.status })
     const changes = { restarts: 0, pauseMs: 0, stopWanted: false }
-    await runAgain(settings, findRecord(settings, name), { isKeeper: false, changes })
+    await runAgain(settings, ended, { isKeeper: false, changes })
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
@@ -34,7 +39,10 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
 
 const isStarted = ({ status }: Observation): boolean => ['running', 'paused', 'restarting'].includes(status)
 
-/** What is left of the run before. A shim that died, or a host that went down, has ended the container, too. */
+/**
+ * What is left of the run before. A shim that died, or a host that went down, has ended the container, too; one whose machine was saved is
+ * suspended from then on.
+ */
 export async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
   if (record.status === 'created') return
   const hasEnded = seen.status === 'stopped' || seen.status === 'dead'
@@ -42,7 +50,8 @@ export async function release(settings: Settings, record: ContainerRecord, seen:
     throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })
   if (!seen.held || (await ownerCleansUp(settings, record))) return
   const task = seen.status === 'stopped' ? await connectToShim(record) : undefined
-  await endContainer(settings, record, { exitCode: seen.exitCode, task })
+  const note = wasSaved(settings, record) ? () => suspended : undefined
+  await endContainer(settings, record, { exitCode: seen.exitCode, task, note })
 }
 
 /**

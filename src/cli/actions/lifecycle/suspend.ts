@@ -7,12 +7,10 @@ import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
 import { observe } from '../../client/status.ts'
+import { suspended } from '../../client/suspended.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 import { release } from './start.ts'
-
-/** What a suspended container has not: an end. */
-const suspended = { status: 'suspended', exitCode: undefined, finishedAt: undefined } as const
 
 export function suspend(settings: Settings, names: readonly string[]): Promise<number> {
   return forEachName(settings, names, (name) =>
@@ -66,7 +64,8 @@ async function resumeOne(settings: Settings, record: ContainerRecord): Promise<v
   try {
     await runAgain(settings, findRecord(settings, id), { isKeeper: false, changes: {}, checkpoint: saved })
   } catch (error) {
-    updateRecord(stateDir, namespace, id, suspended)
+    // It may have been removed meanwhile, and the name be another's.
+    if (existsSync(saved)) updateRecord(stateDir, namespace, id, suspended)
     throw error
   }
   rmSync(saved, { recursive: true, force: true })

@@ -1,0 +1,68 @@
+/** A container whose machine was saved, and whose client did not live to note that, against a double of the shim. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(120_000)
+
+const savedOf = (client: TestClient, id: string) => `${client.base}/state/containers/default/${id}/suspended`
+
+/** Its shim was killed after `savedAt` seconds after its start, when it had saved the machine. */
+async function saved(client: TestClient, id: string, savedAt: number): Promise<void> {
+  await client.start(id, ['sleep', '2'])
+  const { shimPid } = (await client.list()).find((listed) => listed.id === id)!
+  const facts = `${savedOf(client, id)}/checkpoint.json`
+  mkdirSync(savedOf(client, id))
+  writeFileSync(facts, '{}')
+  const time = Date.now() / 1000 + savedAt
+  utimesSync(facts, time, time)
+  process.kill(shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list()).find((listed) => listed.id === id)?.status === 'dead')
+}
+
+/** With a range of ids that nobody uses: this must not touch sandboxes of the host that runs the test. */
+function gc(client: TestClient) {
+  const range = 'rootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n'
+  writeFileSync(`${client.base}/c.toml`, `[hypervisor.qemu]\n${range}`)
+  return client.kata('gc', '--config', `${client.base}/c.toml`)
+}
+
+test('what was saved last is suspended, whoever finds it, and nothing but rm and stop takes its memory', async () => {
+  await using client = testClient()
+  await saved(client, 'found', 10)
+  expect((await client.kata('start', 'found')).stderr).toContain('container found is suspended')
+  expect(await client.list()).toEqual([expect.objectContaining({ id: 'found', status: 'suspended' })])
+  await client.kata('rm', 'found')
+
+  await saved(client, 'collected', 10)
+  expect((await gc(client)).stdout).toContain('default/collected')
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended', exitCode: null })])
+  expect((await client.kata('prune', '--containers', '--keep-images', '--force')).code).toBe(0)
+  expect(existsSync(savedOf(client, 'collected'))).toBe(true)
+  expect((await client.kata('stop', 'collected')).code).toBe(0)
+  expect(existsSync(savedOf(client, 'collected'))).toBe(false)
+})
+
+test('what was saved before the container ran on counts for nothing', async () => {
+  await using client = testClient()
+  await saved(client, 'ran-on', -10)
+  expect((await gc(client)).stdout).toContain('default/ran-on')
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+  expect((await client.kata('start', 'ran-on')).code).toBe(0)
+  expect(existsSync(savedOf(client, 'ran-on'))).toBe(false)
+})
+
+test('a resume whose saved machine has gone meanwhile leaves a container that can be started', async () => {
+  await using client = testClient()
+  await saved(client, 'gone', 10)
+  // The double knows no saved machines, and refuses this one.
+  const directory = `${client.base}/state/containers/default/gone`
+  writeFileSync(`${directory}/bundle/config.json`, JSON.stringify({ process: { args: ['refuse-create'] } }))
+  const resuming = client.spawn(['resume', 'gone'])
+  const status = () => JSON.parse(readFileSync(`${directory}/record.json`, 'utf8')).status
+  await eventually(() => status() === 'creating')
+  rmSync(savedOf(client, 'gone'), { recursive: true })
+  expect(await resuming.exited).toBe(1)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped' })])
+})
