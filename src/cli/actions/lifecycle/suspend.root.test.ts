@@ -33,6 +33,13 @@ test('what was saved last is suspended, whoever finds it, and nothing but rm and
   await saved(client, 'found', 10)
   expect((await client.kata('start', 'found')).stderr).toContain('container found is suspended')
   expect(await client.list()).toEqual([expect.objectContaining({ id: 'found', status: 'suspended' })])
+  const spec = `${client.base}/state/containers/default/found/bundle/config.json`
+  const before = readFileSync(spec, 'utf8')
+  // It would go on with the limits that it had.
+  expect((await client.kata('update', '--memory', '64M', 'found')).stderr).toContain(
+    '[CONTAINER_NOT_RUNNING]',
+  )
+  expect(readFileSync(spec, 'utf8')).toBe(before)
   await client.kata('rm', 'found')
 
   await saved(client, 'collected', 10)

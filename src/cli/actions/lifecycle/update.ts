@@ -61,6 +61,8 @@ async function updateOne(
   const { status } = await observe(record)
   const isRunning = status === 'running' || status === 'paused'
   const hasLimits = Object.keys(limits).length > 0
+  // It goes on with the limits that it had, and would only seem to have others.
+  if (status === 'suspended' && hasLimits) throw new KataError('CONTAINER_NOT_RUNNING', { name, status })
   if (isRunning && hasLimits) {
     const task = await connectRunning(record)
     try {
