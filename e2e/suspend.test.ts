@@ -121,6 +121,9 @@ test(
     expect(await kata.call(['fork', 'first', 'fork'])).toEqual({ code: 0, stdout: 'fork\n', stderr: '' })
     const made = await kata.call(['snapshot', 'create', 'first', 'warm'])
     expect(made).toEqual({ code: 0, stdout: 'warm\n', stderr: '' })
+    // It stood still for both, and is not late by that.
+    const now = Math.floor(Date.now() / 1000)
+    expect(Number((await shell('first', 'date +%s')).stdout)).toBeGreaterThanOrEqual(now)
     const again = await kata.call(['snapshot', 'create', 'first', 'warm'])
     expect(again.stderr).toContain('[SNAPSHOT_EXISTS]')
     const from = ['run', '-d', '--config', `${directory}/disks.toml`, '--from', 'warm', '--name']

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { silentLogger } from '../../log.ts'
 import { saveAtRest } from './at-rest.ts'
 
 let directory: string
@@ -15,7 +16,10 @@ const machine = { accelerator: { accelerator: 'tcg' }, plan: {}, began: 'boot', 
 const none = async () => ({})
 
 /** Saves a machine whose VMM does that; what was done, in order. */
-async function save(vmm: { save?: () => Promise<void>; goOn?: () => Promise<void> }, ends = false) {
+async function save(
+  vmm: { save?: () => Promise<void>; goOn?: () => Promise<void>; setTime?: () => Promise<void> },
+  ends = false,
+) {
   const done: string[] = []
   const noted = (what: string, work: () => Promise<unknown> = none) => ({
     [what]: async () => {
@@ -23,11 +27,15 @@ async function save(vmm: { save?: () => Promise<void>; goOn?: () => Promise<void
       return await work()
     },
   })
-  const guest = { syncFileSystems: none, pauseContainer: none, ...noted('resumeContainer') }
+  const guest = {
+    ...{ syncFileSystems: none, pauseContainer: none },
+    ...noted('setGuestDateTime', vmm.setTime),
+    ...noted('resumeContainer'),
+  }
   const agent = { agent: guest, rest: async () => true, goOn: () => void done.push('calls go on') }
   const end = { tell: (sign: string) => void done.push(sign) }
   const driver = { save: vmm.save, ...noted('goOn', vmm.goOn) }
-  const parts = { id: 'pod', agent, vmm: driver, disks: { all: [] }, machine, end }
+  const parts = { id: 'pod', agent, vmm: driver, disks: { all: [] }, machine, end, log: silentLogger }
   const request = { directory: `${directory}/saved`, ends, signal: new AbortController().signal }
   const saved = { key: 'k', container: 'c' }
   const work = saveAtRest(parts as unknown as Parameters<typeof saveAtRest>[0], saved, request)
@@ -39,12 +47,16 @@ async function save(vmm: { save?: () => Promise<void>; goOn?: () => Promise<void
 }
 
 const fails = (reason: string) => () => Promise.reject(new Error(reason))
-const awake = ['goOn', 'calls go on', 'resumeContainer']
+const awake = ['goOn', 'calls go on', 'setGuestDateTime', 'resumeContainer']
 
-test('machine, calls and container go on in this order', async () => {
+test('machine, calls and container go on in this order, with the time of the host', async () => {
   expect(await save({})).toEqual({ done: awake, error: '' })
   rmSync(`${directory}/saved`, { recursive: true })
   expect(await save({ save: fails('no room') })).toEqual({ done: awake, error: 'Error: no room' })
+})
+
+test('a container whose guest takes no time runs all the same', async () => {
+  expect(await save({ setTime: fails('no clock') })).toEqual({ done: awake, error: '' })
 })
 
 test('a machine that has ended by its save stays as it is', async () => {

@@ -2,6 +2,7 @@
 import { KataError } from '../../errors.ts'
 import type { Vmm } from '../../vmm/vmm.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
+import { tellTime } from '../start/guest/start-guest.ts'
 import { type Saveable, type SaveRequest, saveMachine } from './save-machine.ts'
 
 /** How long what was asked of the guest may take to be answered, milliseconds. */
@@ -42,7 +43,7 @@ export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveReq
 }
 
 /** Lets the machine go on, and the calls to it. One that cannot is given up: its guest answers nobody again. */
-async function wake({ vmm, agent, end }: Parts): Promise<void> {
+async function wake({ vmm, agent, end, log }: Parts): Promise<void> {
   try {
     await vmm.goOn?.()
   } catch (error) {
@@ -51,4 +52,6 @@ async function wake({ vmm, agent, end }: Parts): Promise<void> {
   } finally {
     agent.goOn()
   }
+  // Its clock has stood still with it. A container that was not told runs all the same.
+  await tellTime(agent.agent).catch((error) => log.warn('the clock of the guest is late', { error }))
 }

@@ -62,11 +62,19 @@ export async function startGuest(
 export async function renewGuest(
   agent: Pick<AgentClient, 'setGuestDateTime' | 'reseedRandomDev'>,
 ): Promise<void> {
-  const now = Date.now()
   await Promise.all([
-    agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
+    tellTime(agent),
     agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
   ])
+}
+
+/** Sets the guest's clock to the host's. */
+export async function tellTime(agent: Pick<AgentClient, 'setGuestDateTime'>): Promise<void> {
+  const now = Date.now()
+  await agent.setGuestDateTime({
+    sec: BigInt(Math.floor(now / 1000)),
+    usec: BigInt((now % 1000) * 1000),
+  })
 }
 
 function shareStorage({ tag, guestPath }: SharePlace) {
