@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
 import { saveAtRest } from './at-rest.ts'
 
@@ -61,6 +62,19 @@ test('a container whose guest takes no time runs all the same', async () => {
 
 test('a machine that has ended by its save stays as it is', async () => {
   expect(await save({}, true)).toEqual({ done: [], error: '' })
+})
+
+test('a VMM that is late is asked again, and its machine is not given up for that', async () => {
+  const late = new KataError('VMM_COMMAND_TIMEOUT', { command: 'cont', seconds: 10 })
+  const answers = [Promise.reject(late), Promise.reject(late), Promise.resolve()]
+  for (const answer of answers) answer.catch(() => {})
+  const { done, error } = await save({ goOn: async () => answers.shift() })
+  expect({ done, error }).toEqual({ done: ['goOn', 'goOn', ...awake], error: '' })
+
+  rmSync(`${directory}/saved`, { recursive: true })
+  const never = await save({ goOn: () => Promise.reject(late) })
+  expect(new Set(never.done)).toEqual(new Set(['goOn', 'condemned', 'calls go on']))
+  expect(never.error).toContain('[VMM_COMMAND_TIMEOUT]')
 })
 
 test('a machine that does not go on is given up, and nobody waits for it', async () => {

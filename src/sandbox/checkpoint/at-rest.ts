@@ -7,6 +7,8 @@ import { type Saveable, type SaveRequest, saveMachine } from './save-machine.ts'
 
 /** How long what was asked of the guest may take to be answered, milliseconds. */
 const answersMs = 30_000
+/** How often a VMM is asked to let its machine go on that leaves that without an answer: a minute for QEMU. */
+const mostAsked = 6
 
 type Parts = Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'end' | 'log'>
 
@@ -42,10 +44,21 @@ export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveReq
   }
 }
 
+/** A VMM that does not answer in its time may wait for a disk that is busy, most of all with what was saved: it is asked again. */
+async function goOn(vmm: Pick<Vmm, 'goOn'>): Promise<void> {
+  for (let left = mostAsked; ; left--)
+    try {
+      return await vmm.goOn?.()
+    } catch (error) {
+      const isLate = error instanceof KataError && error.code === 'VMM_COMMAND_TIMEOUT'
+      if (!isLate || left === 1) throw error
+    }
+}
+
 /** Lets the machine go on, and the calls to it. One that cannot is given up: its guest answers nobody again. */
 async function wake({ vmm, agent, end, log }: Parts): Promise<void> {
   try {
-    await vmm.goOn?.()
+    await goOn(vmm)
   } catch (error) {
     end.tell('condemned', 'it did not go on after it had been saved')
     throw error
