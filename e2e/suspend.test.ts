@@ -15,6 +15,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { namesIn } from '../src/linux/files/names-in.ts'
 import { isAlive, processRef } from '../src/linux/processes/proc.ts'
 import { Sandbox } from '../src/sdk/sdk.ts'
 import { configuration } from './harness/configuration.ts'
@@ -258,6 +259,33 @@ test(
     expectWhole(await goesOn('first'))
   },
   slow(120_000),
+)
+
+test.each([
+  [['suspend', 'first'], 'SIGKILL', 137],
+  [['fork', 'first', 'never'], 'SIGINT', 130],
+  [['snapshot', 'create', 'first', 'never'], 'SIGINT', 130],
+] as const)(
+  '%j that ends while it saves leaves the container as it was, and nothing else',
+  async (words, signal, code) => {
+    const containers = `${kata.stateDir}/containers/default`
+    const savedNow = () => [
+      ...namesIn(containers).flatMap((id) =>
+        namesIn(`${containers}/${id}`).filter((name) => name.startsWith('suspended')),
+      ),
+      ...namesIn(`${kata.stateDir}/snapshots/default`),
+    ]
+    const client = kata.spawn(words)
+    while (savedNow().length === 0 && client.exitCode === null) await Bun.sleep(5)
+    client.kill(signal)
+    expect(await client.exited).toBe(code)
+    await eventually('what was written to go', () => savedNow().length === 0 || undefined)
+    expectWhole(await goesOn('first'))
+    const listed = JSON.parse((await kata.call(['ps', '--all', '--format', 'json'])).stdout)
+    const states = listed.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`)
+    expect(states.filter((state) => /first|never/.test(state))).toEqual(['first running'])
+  },
+  slow(60_000),
 )
 
 test(

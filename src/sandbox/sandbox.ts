@@ -4,6 +4,7 @@ import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/age
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import { within } from '../time.ts'
 import { saveAtRest } from './checkpoint/at-rest.ts'
+import type { SaveRequest } from './checkpoint/save-machine.ts'
 import { requireSaveable } from './checkpoint/saveable.ts'
 import type { Container } from './container.ts'
 import type { ContainerRequest } from './container-request.ts'
@@ -98,14 +99,15 @@ export class Sandbox {
    * Saves the machine with its disks to `directory`, at which nothing may be. With `ends` it never runs again: call {@link stop} then. Otherwise
    * it goes on.
    *
-   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the machine runs on then.
+   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then.
    */
-  async save(request: { readonly directory: string; readonly ends: boolean }): Promise<void> {
+  async save(request: SaveRequest): Promise<void> {
     const { end } = this.#parts
     const saved = requireSaveable(this.#parts, this.#containers.all)
     this.#held = { times: this.#held.times + 1, now: true }
     try {
-      await saveAtRest(this.#parts, saved, { ...request, signal: end.over })
+      const signal = AbortSignal.any([end.over, request.signal])
+      await saveAtRest(this.#parts, saved, { ...request, signal })
       this.#isSaved = request.ends
     } finally {
       this.#held = { ...this.#held, now: false }

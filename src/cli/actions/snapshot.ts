@@ -4,6 +4,7 @@ import { writtenDisk } from '../client/disk-root.ts'
 import { underContainerLock } from '../client/lock.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { detach, prepareAgain } from '../client/run.ts'
+import { interruptible } from '../client/signals.ts'
 import { newContainer, orForget, requireOwnDisks } from '../client/snapshots/new-container.ts'
 import {
   createSnapshot,
@@ -22,11 +23,14 @@ import type { Settings } from '../settings.ts'
 import { connectRunning, forEachName } from './containers.ts'
 import { ownRecord } from './lifecycle/suspend.ts'
 
-/** The container is held for as long as its machine is saved, and goes on. */
+/** The container is held for as long as its machine is saved, and goes on. The first signal gives the save up, by the end of the connection. */
 async function saveRunning(record: ContainerRecord, directory: string): Promise<void> {
   const task = await connectRunning(record, ['running'])
   try {
-    await task.checkpoint(directory)
+    await interruptible((signal) => {
+      signal.addEventListener('abort', () => task.close(), { once: true })
+      return task.checkpoint(directory)
+    })
   } finally {
     task.close()
   }

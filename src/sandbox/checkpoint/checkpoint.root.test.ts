@@ -46,10 +46,11 @@ const machine = {
 function save(
   ends: boolean,
   write: (fd: number) => void = (fd) => writeFileSync(fd, 'memory'),
+  signal = running,
 ): Promise<void> {
   const vmm = { save: async ({ state }: SaveTo) => write(state) }
   const parts = { vmm, machine, disks: { all: disks() } } as unknown as Parameters<typeof saveMachine>[0]
-  const request = { directory: saved(), ends, signal: running }
+  const request = { directory: saved(), ends, signal }
   return saveMachine(parts, { key: 'a'.repeat(64), container: 'web' }, request)
 }
 const verify = (now = disks()) => verifyCheckpoint(readCheckpoint(saved()), now, running)
@@ -94,6 +95,13 @@ test.each([
   })
   await expect(failing).rejects.toThrow('[CHECKPOINT_DISK_FULL]')
   expect(() => readCheckpoint(saved())).toThrow('[CHECKPOINT_DAMAGED]')
+  expect(await Array.fromAsync(new Bun.Glob('saved*').scan({ cwd: directory, onlyFiles: false }))).toEqual([])
+})
+
+test('a save that is given up while the VMM writes leaves nothing', async () => {
+  const giveUp = new AbortController()
+  const given = save(true, () => giveUp.abort(new Error('nobody wants it')), giveUp.signal)
+  await expect(given).rejects.toThrow('nobody wants it')
   expect(await Array.fromAsync(new Bun.Glob('saved*').scan({ cwd: directory, onlyFiles: false }))).toEqual([])
 })
 

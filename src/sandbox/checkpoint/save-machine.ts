@@ -54,6 +54,7 @@ export async function saveMachine(
     }
     const text = `${JSON.stringify(facts, null, 2)}\n`
     writeFileSync(`${target}/${checkpointFiles.facts}`, text, { mode: 0o600 })
+    signal.throwIfAborted()
     renameSync(target, directory)
   } catch (cause) {
     rmSync(target, { recursive: true, force: true })

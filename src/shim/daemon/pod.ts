@@ -5,6 +5,7 @@
 import { KataError } from '../../errors.ts'
 import type { CgroupStats, VolumeStatsResponse } from '../../protocol/generated/agent.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import type { SaveRequest } from '../../sandbox/checkpoint/save-machine.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import type { OomWatch } from '../../sandbox/guest/oom.ts'
@@ -124,7 +125,7 @@ export class Pod {
   }
 
   /** {@link Sandbox.save}; with `ends` the pod is over afterwards. @throws KataError TASK_STATE without a sandbox. */
-  async save(request: { readonly directory: string; readonly ends: boolean }): Promise<void> {
+  async save(request: SaveRequest): Promise<void> {
     if (this.#sandbox === undefined || this.over.aborted) throw this.#wrong('save', 'stopped')
     await this.#sandbox.save(request)
     if (request.ends) await this.stopAnyway('it is suspended')

@@ -2,15 +2,21 @@
 import { KataError } from '../../errors.ts'
 import { CheckpointOptions } from '../../protocol/generated/containerd/runc_options.ts'
 import type { CheckpointTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import type { CallContext } from '../../ttrpc/ttrpc.ts'
 import { wrongState } from './answers.ts'
 import type { TaskContext } from './task-context.ts'
 
 const optionsType = 'containerd.runc.v1.CheckpointOptions'
 
-/** @throws KataError TASK_NOT_FOUND, TASK_STATE, TASK_UNSUPPORTED for containerd, CHECKPOINT_REFUSED, and those of the pod's `save`. */
+/**
+ * A client that goes away before it is saved has no use for it, and nobody would come for what was saved: the container goes on then.
+ *
+ * @throws KataError TASK_NOT_FOUND, TASK_STATE, TASK_UNSUPPORTED for containerd, CHECKPOINT_REFUSED, and those of the pod's `save`.
+ */
 export async function checkpointTask(
   { pod, tasks, clientReturns }: TaskContext,
   { id, path, options }: CheckpointTaskRequest,
+  call?: Pick<CallContext, 'onCancel'>,
 ): Promise<object> {
   // Its root file systems are no disks that could be saved, and it would take what is in the directory for an image of CRIU.
   if (clientReturns) throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
@@ -19,6 +25,8 @@ export async function checkpointTask(
   if (task.hasExecs)
     throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'processes run in it that exec has started' })
   const ends = options?.typeUrl === optionsType && CheckpointOptions.decode(options.value).exit
-  await pod.save({ directory: path, ends })
+  const givenUp = new AbortController()
+  call?.onCancel((reason) => givenUp.abort(reason))
+  await task.whileSaved(() => pod.save({ directory: path, ends, signal: givenUp.signal }))
   return {}
 }

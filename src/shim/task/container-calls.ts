@@ -17,7 +17,10 @@ import type { TaskProcess, TaskState } from './task-process.ts'
 
 /** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, or ends meanwhile. */
 export async function pauseTask({ tasks, events }: TaskContext, id: string): Promise<object> {
-  const { init, container } = tasks.get(id)
+  const task = tasks.get(id)
+  const { init, container } = task
+  // A save ends with the container running.
+  if (task.saved !== undefined) await task.saved
   await change(init, { action: 'pause', from: 'running', to: 'paused' }, () => container.pause())
   events.publish(taskEvents.paused({ containerId: id }))
   return {}

@@ -31,6 +31,7 @@ function serviceOf(
     makes = Promise.resolve(),
     clientReturns = true,
     records = { add: (_: { id: string }) => {}, remove: () => {} },
+    save = async (_: { signal: AbortSignal }) => {},
   } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
@@ -62,6 +63,7 @@ function serviceOf(
     stopped: new Promise<void>(() => {}),
     watchOom: async () => {},
     attachLateNetwork: async () => void lateNetworks++,
+    save,
     stop: async () => {
       stops++
       if (held !== '') throw new KataError('RELEASE_FAILED', { held, reason: 'EBUSY' })
@@ -468,6 +470,51 @@ describe('a container that is paused and resumed', () => {
     await paused
     const topics = await endedDuring(service, service.tasks.resume({ id: 'web' }))
     expect(topics).toEqual(['paused', 'exit', 'delete'])
+  })
+})
+
+describe('a container whose machine is saved', () => {
+  const saving = async () => {
+    const asked = Promise.withResolvers<AbortSignal>()
+    const saved = Promise.withResolvers<void>()
+    const save = async ({ signal }: { signal: AbortSignal }) => {
+      asked.resolve(signal)
+      signal.addEventListener('abort', () => saved.reject(signal.reason))
+      await saved.promise
+    }
+    const service = serviceOf('pod', { clientReturns: false, save })
+    await service.create('pod')
+    await service.tasks.start({ id: 'pod', execId: '' })
+    service.topics.length = 0
+    const call: { cancel?: (reason: TtrpcError) => void } = {}
+    const onCancel = (handler: (reason: TtrpcError) => void) => {
+      call.cancel = handler
+    }
+    const request = { id: 'pod', path: '/saved', options: undefined }
+    const work = service.tasks.checkpoint(request, { onCancel })
+    return { service, work, call, saved, signal: await asked.promise }
+  }
+
+  test('goes on, and is not saved, once its client has gone', async () => {
+    const { work, call, signal } = await saving()
+    expect(signal.aborted).toBe(false)
+    const gone = new TtrpcError('unavailable', 'the connection is closed')
+    call.cancel!(gone)
+    await expect(work).rejects.toBe(gone)
+    expect(signal.aborted).toBe(true)
+  })
+
+  test('is paused after that, which would let it go on', async () => {
+    const { service, work, saved } = await saving()
+    const paused = service.tasks.pause({ id: 'pod' })
+    await Bun.sleep(0)
+    expect(() => service.answer()).toThrow()
+    saved.resolve()
+    await work
+    await Bun.sleep(0)
+    service.answer()
+    await paused
+    expect(service.topics).toEqual(['paused'])
   })
 })
 

@@ -156,8 +156,8 @@ export class TaskService {
     await Promise.allSettled(this.#shutdowns)
   }
 
-  checkpoint(request: api.CheckpointTaskRequest): Promise<object> {
-    return checkpointTask(this.#context, request)
+  checkpoint(request: api.CheckpointTaskRequest, call?: Pick<CallContext, 'onCancel'>): Promise<object> {
+    return checkpointTask(this.#context, request, call)
   }
 
   /** @throws KataError TASK_NOT_FOUND. */

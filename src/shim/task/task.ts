@@ -12,6 +12,7 @@ export class Task {
   /** On the host: what the container says of its end; undefined when its client asked for none. */
   readonly terminationFile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
+  #saving: Promise<unknown> | undefined
 
   constructor(options: {
     id: string
@@ -53,6 +54,22 @@ export class Task {
   /** Whether an exec runs, or is about to. */
   get hasExecs(): boolean {
     return [...this.#execs.values()].some(({ state }) => state !== 'stopped')
+  }
+
+  /** The result of `save`, which holds the container and lets it go on. */
+  async whileSaved<T>(save: () => Promise<T>): Promise<T> {
+    const saving = save()
+    this.#saving = saving
+    try {
+      return await saving
+    } finally {
+      if (this.#saving === saving) this.#saving = undefined
+    }
+  }
+
+  /** Settles once the container is not held for a save; undefined when it is not. Never rejects. */
+  get saved(): Promise<unknown> | undefined {
+    return this.#saving?.catch(() => {})
   }
 
   /** Resolves when no exec runs any more, or after `ms`. */
