@@ -1,5 +1,6 @@
 /** Saves the machine of a sandbox with its disk, while its guest stands still. */
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fsync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { copySparse, digestOf } from '../../linux/files/sparse-file.ts'
@@ -43,19 +44,28 @@ export async function saveMachine(
   try {
     const path = `${target}/${checkpointFiles.state}`
     await withFile(path, 'wx', async (state) => vmm.save?.({ state }))
-    const state = await withFile(path, 'r', (fd) => digestOf(fd, signal))
+    const state = await withFile(path, 'r', async (fd) => {
+      const digest = await digestOf(fd, signal)
+      // From then on the memory is nowhere else.
+      if (ends) await flush(fd)
+      return digest
+    })
     const copy = ends ? undefined : `${target}/${checkpointFiles.disk}`
     const saved: SavedDisk[] = []
     for (const disk of disks.all) saved.push(await saveDisk(disk, copy, signal))
-    const facts: CheckpointFacts = {
+    const noted: CheckpointFacts = {
       ...{ version: 1, savedBy: version, savedAt: new Date().toISOString(), key, container },
       ...{ accelerator: machine.accelerator.accelerator, plan: machine.plan, state, disks: saved },
       ...{ wasClone: machine.began === 'clone', cards: machine.cards },
     }
-    const text = `${JSON.stringify(facts, null, 2)}\n`
-    writeFileSync(`${target}/${checkpointFiles.facts}`, text, { mode: 0o600 })
+    const text = `${JSON.stringify(noted, null, 2)}\n`
+    const facts = `${target}/${checkpointFiles.facts}`
+    writeFileSync(facts, text, { mode: 0o600 })
+    if (ends) for (const written of [facts, target]) await withFile(written, 'r', flush)
     signal.throwIfAborted()
     renameSync(target, directory)
+    // It has its name, whatever comes of that.
+    if (ends) await withFile(dirname(directory), 'r', flush).catch(() => {})
   } catch (cause) {
     rmSync(target, { recursive: true, force: true })
     throw isDiskFull(cause) ? new KataError('CHECKPOINT_DISK_FULL', { path: directory }, { cause }) : cause
@@ -80,6 +90,10 @@ export function unchanging(path: string): Pick<SavedDisk, 'bytes' | 'changedAt' 
   const { size, mtimeNs } = statSync(path, { bigint: true })
   return { bytes: Number(size), changedAt: `${mtimeNs}`, sha256: '' }
 }
+
+/** Until it is on the disk. Others are answered meanwhile. */
+const flush = (fd: number): Promise<void> =>
+  new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())))
 
 async function withFile<T>(path: string, flags: string, work: (fd: number) => Promise<T>): Promise<T> {
   const fd = openSync(path, flags, 0o600)
