@@ -99,6 +99,23 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     expect((await statusOf(id)).state).toBe(ContainerState.CONTAINER_RUNNING)
   })
 
+  test.each(['a pipe', 'a terminal'])(
+    'with stdin that is %s it outlives containerd, and hears its next client',
+    async (kind) => {
+      const tty = kind === 'a terminal'
+      const { id, start } = await logged(['cat'], { stdin: true, tty })
+      await start()
+      await containerd.stopDaemon('SIGKILL')
+      await Bun.sleep(2000)
+      await containerd.startDaemon()
+      expect((await statusOf(id)).state).toBe(ContainerState.CONTAINER_RUNNING)
+      const remote = await attach(id, tty)
+      await remote.write('said\n')
+      await eventually('the echo', () => remote.stdout.includes('said') || undefined)
+      remote.close()
+    },
+  )
+
   test('a terminal without stdin is a terminal, and has no end of input', async () => {
     const { id, log, start } = await logged(['sh', '-c', 'test -t 0 && test -t 1 && tty; exec sh'], {
       tty: true,

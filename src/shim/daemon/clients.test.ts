@@ -14,6 +14,28 @@ import type { ShimServices } from './services.ts'
 const directory = mkdtempSync(join(tmpdir(), 'clients-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
+test('a client that comes when another has gone is not taken for it', async () => {
+  const path = join(directory, 'two')
+  const services = { pod: {}, tasks: {}, sandbox: {} } as unknown as ShimServices
+  const clients = serveClients(listenUnix(path), services, silentLogger)
+  const count = async (wanted: number) => {
+    while (clients.count() !== wanted) await Bun.sleep(1)
+  }
+  const [one, two] = [await connectUnix(path), await connectUnix(path)]
+  await count(2)
+  const stay = clients.now()
+  one.close()
+  await count(1)
+  expect(stay()).toBe(true)
+  two.close()
+  await count(0)
+  const next = await connectUnix(path)
+  await count(1)
+  expect({ stay: stay(), now: clients.now()() }).toEqual({ stay: false, now: true })
+  next.close()
+  clients.stop()
+})
+
 test('however many waits were given up, a container can be killed', async () => {
   const never = () => new Promise<never>(() => {})
   let killed = 0

@@ -6,7 +6,7 @@ import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { listen } from '../../ttrpc/bun.ts'
-import { serve, service } from '../../ttrpc/ttrpc.ts'
+import { serve, service, type Transport } from '../../ttrpc/ttrpc.ts'
 import { collectWhenIdle, returnMemory, watched } from './idle.ts'
 import type { ShimServices } from './services.ts'
 import { toStatus } from './status.ts'
@@ -17,6 +17,8 @@ const taskV3 = { ...TaskDefinition, fullName: 'containerd.task.v3.Task' }
 export interface Clients {
   /** How many are connected. */
   count(): number
+  /** Returns whether one of those that are connected now still is, for later. */
+  now(): () => boolean
   /** Takes no more of them. */
   stop(): void
 }
@@ -36,14 +38,20 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
   ]
   const busy = collectWhenIdle(returnMemory)
   busy()
-  let count = 0
+  const connected = new Set<Transport>()
   const listener = listen({ fd }, (transport, connection) => {
-    count++
+    connected.add(transport)
     const { pid: peer } = peerOf(connection)
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
-    void serve(watched(transport, busy), services, { toStatus, onError, peer }).closed.then(() => count--)
+    void serve(watched(transport, busy), services, { toStatus, onError, peer }).closed.then(() =>
+      connected.delete(transport),
+    )
   })
-  return { count: () => count, stop: () => listener.stop() }
+  const now = () => {
+    const those = [...connected]
+    return () => those.some((transport) => connected.has(transport))
+  }
+  return { count: () => connected.size, now, stop: () => listener.stop() }
 }
 
 /** Clients make calls to find out whether something still exists. */

@@ -43,8 +43,9 @@ export async function servePod({
   readonly machine?: WaitingMachine
 }): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
-  const services = makeServices(flags, runDir, log, machine)
-  const clients = serveClients(listener, services, log)
+  const clientsNow = () => clients.now()
+  const services = makeServices({ flags, runDir, log, machine, clientsNow })
+  const clients: Clients = serveClients(listener, services, log)
   const abandoned = whenAbandoned(() => isAlone(flags, services, clients))
   await Promise.race([services.shutdownRequested, interrupted, abandoned])
   await services.pod.stopAnyway()

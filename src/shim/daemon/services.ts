@@ -28,13 +28,21 @@ export interface ShimServices {
   readonly shutdownRequested: Promise<void>
 }
 
-/** `machine` waited in this shim for its pod. */
-export function makeServices(
-  flags: ShimFlags,
-  runDir: string,
-  log: Logger,
-  machine?: WaitingMachine,
-): ShimServices {
+export function makeServices({
+  flags,
+  runDir,
+  log,
+  machine,
+  clientsNow,
+}: {
+  readonly flags: ShimFlags
+  readonly runDir: string
+  readonly log: Logger
+  /** It waited in this shim for its pod. */
+  readonly machine: WaitingMachine | undefined
+  /** {@link TaskContext.clientsNow}. */
+  readonly clientsNow: () => () => boolean
+}): ShimServices {
   const shutdown = Promise.withResolvers<void>()
   const events = eventsFor(flags, log)
   // The pod tells the tasks of its machine's death, and the tasks' service needs the pod.
@@ -48,7 +56,7 @@ export function makeServices(
   const showMounts: MountShower = (bundle, client) => showMountsApart(flags, bundle, client)
   const isLate = machine !== undefined
   const tasks: TaskService = new TaskService({
-    ...{ pod, events, records: recordsOf(flags, runDir), log, showMounts, isLate },
+    ...{ pod, events, records: recordsOf(flags, runDir), log, showMounts, isLate, clientsNow },
     namespace: flags.namespace,
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),

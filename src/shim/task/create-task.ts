@@ -120,9 +120,18 @@ function addTask(
   spec: OciSpec,
   container: Container,
 ): Task {
-  const { tasks, events, clientReturns: tellsDeath } = context
+  const { tasks, events, clientReturns, clientsNow = () => () => true } = context
   const stdio = { stdin, stdout, stderr, terminal }
-  const init = makeProcess(context, { id, stdio, guest: container.init, tellsDeath })
+  // A containerd that ends closes its end, and opens it again once it is back. So does dockerd, whose end the shim cannot tell from
+  // that of the input: a terminal has none.
+  const inputReturns = () => {
+    const stay = clientsNow()
+    return () => terminal || !stay()
+  }
+  const init = makeProcess(context, {
+    ...{ id, stdio, guest: container.init, tellsDeath: clientReturns },
+    ...(clientReturns && { inputReturns }),
+  })
   const terminationFile = terminationMount(spec)?.source
   const task = new Task({ id, bundle, container, init, terminationFile })
   tasks.add(task)

@@ -6,7 +6,10 @@ import type { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 import { TaskProcess } from './task-process.ts'
 
-type Made = Pick<ConstructorParameters<typeof TaskProcess>[0], 'id' | 'stdio' | 'guest' | 'tellsDeath'>
+type Made = Pick<
+  ConstructorParameters<typeof TaskProcess>[0],
+  'id' | 'stdio' | 'guest' | 'tellsDeath' | 'inputReturns'
+>
 
 /** A guest that does not end the process in its time after SIGKILL loses its machine. */
 export function makeProcess(

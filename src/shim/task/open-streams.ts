@@ -29,8 +29,12 @@ export function checkStreams({ stdout, stderr }: Pick<Stdio, 'stdout' | 'stderr'
   for (const uri of [stdout, stderr]) if (isLoggingProgram(uri)) checkLoggingProgram(uri)
 }
 
-/** All of them or none. @throws KataError STDIO_INVALID. */
-export async function openStreams(stdio: Stdio, process: LoggedProcess): Promise<Streams> {
+/** All of them or none. `inputReturns`: see {@link openInput}. @throws KataError STDIO_INVALID. */
+export async function openStreams(
+  stdio: Stdio,
+  process: LoggedProcess,
+  inputReturns?: () => () => boolean,
+): Promise<Streams> {
   const { stdin, terminal, ...uris } = stdio
   // A terminal has one stream only.
   const wanted: OutputStream[] = terminal ? ['stdout'] : ['stdout', 'stderr']
@@ -43,7 +47,7 @@ export async function openStreams(stdio: Stdio, process: LoggedProcess): Promise
         programs.set(uri, await startLoggingProgram(uri, process))
       sinks.push([stream, programs.get(uri)?.[stream] ?? openOutput(uri)])
     }
-    const input = openInput(stdin)
+    const input = openInput(stdin, inputReturns)
     for (const [uri, program] of programs)
       leaveUnused(
         wanted.filter((stream) => uris[stream] === uri),

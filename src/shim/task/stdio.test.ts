@@ -116,6 +116,50 @@ describe('input', () => {
     expect(await text).toBe('one two')
   })
 
+  test('whose writer may come back waits for it, and is not over before the client said so', async () => {
+    const path = fifo()
+    const input = openInput(path, () => () => true)!
+    const text = textOf(input.chunks)
+    for (const word of ['one ', 'two ', 'three']) {
+      const writer = openSync(path, constants.O_WRONLY)
+      writeFileSync(writer, word)
+      closeSync(writer)
+      // Longer than the time of grace.
+      if (word === 'one ') await Bun.sleep(1200)
+    }
+    await Bun.sleep(20)
+    input.finish()
+    expect(await text).toBe('one two three')
+  })
+
+  test('whose writer goes with the client’s word, or does not come back, is over', async () => {
+    const path = fifo()
+    for (const isTold of [true, false]) {
+      const input = openInput(path, () => () => isTold)!
+      const text = textOf(input.chunks)
+      const writer = openSync(path, constants.O_WRONLY)
+      writeFileSync(writer, 'all')
+      closeSync(writer)
+      await Bun.sleep(20)
+      if (isTold) input.finish()
+      expect(await text).toBe('all')
+    }
+  })
+
+  test('that waits for its writer lets go of the FIFO once it is cancelled', async () => {
+    const path = fifo()
+    const input = openInput(path, () => () => true)!
+    const text = textOf(input.chunks)
+    closeSync(openSync(path, constants.O_WRONLY))
+    await Bun.sleep(1200)
+    // Another writer finds a reader.
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
+    input.cancel()
+    expect(await text).toBe('')
+    await Bun.sleep(20)
+    expect(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).toThrow('ENXIO')
+  })
+
   test('that was written before the client said so is read to its end, however slowly', async () => {
     const path = fifo()
     const input = openInput(path)!

@@ -11,7 +11,7 @@ import { KataError } from '../../errors.ts'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import { parseLogUri } from '../../sandbox/records/log-files.ts'
-import { sleep } from '../../time.ts'
+import { sleep, within } from '../../time.ts'
 
 export interface OutputSink {
   /** Resolves when the bytes were accepted, so that a slow reader slows the process down; once closed, it drops them. */
@@ -103,43 +103,77 @@ export function descriptorSink(fd: number): OutputSink {
   }
 }
 
-/** @throws KataError STDIO_INVALID. Returns undefined when the task has no stdin. */
-export function openInput(uri: string): InputSource | undefined {
+/**
+ * Returns undefined when the task has no stdin.
+ *
+ * @param mayReturn asked when the last writer has gone without a word. Its answer tells, a grace period later, whether the writer may come
+ *   back. Absent: it does not.
+ * @throws KataError STDIO_INVALID.
+ */
+export function openInput(uri: string, mayReturn?: () => () => boolean): InputSource | undefined {
   if (uri === '') return undefined
   const held = heldInputPath(uri)
   const access = held === undefined ? constants.O_RDONLY : constants.O_RDWR
-  const fd = openFifo(held ?? uri, access | constants.O_NONBLOCK)
-  const reader = Bun.file(fd).stream().getReader()
+  let from = readerOf(openFifo(held ?? uri, access | constants.O_NONBLOCK))
   let ended = false
   let isFinishing = false
   let pending: Promise<unknown> | undefined
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>()
   const cancel = () => {
     if (ended) return
     ended = true
-    void reader.cancel().finally(() => closeSync(fd))
+    tell()
+    from.close()
   }
   const endIfEmpty = (read: Promise<unknown>) =>
     void sleep(closeIoGraceMs).then(() => pending === read && cancel())
   const finish = () => {
     isFinishing = true
+    tell()
     if (pending !== undefined) endIfEmpty(pending)
+  }
+  const isOver = async () => {
+    if (mayReturn === undefined) return true
+    const returns = mayReturn()
+    await within(told, closeIoGraceMs)
+    return ended || isFinishing || !returns()
   }
   async function* chunks(): AsyncGenerator<Uint8Array> {
     try {
       while (!ended) {
-        const read = reader.read()
+        const read = from.read()
         pending = read
         if (isFinishing) endIfEmpty(read)
-        const { value, done } = await read
+        const { value } = await read
         pending = undefined
-        if (done || value === undefined) return
-        yield value
+        if (value !== undefined) yield value
+        else if (await isOver()) return
+        else from = from.held()
       }
     } finally {
       cancel()
     }
   }
   return { chunks: chunks(), finish, cancel }
+}
+
+function readerOf(fd: number) {
+  const reader = Bun.file(fd).stream().getReader()
+  const close = () =>
+    void reader
+      .cancel()
+      .catch(() => {})
+      .finally(() => closeSync(fd))
+  return {
+    read: () => reader.read(),
+    close,
+    /** The same FIFO with a writer of ours, so that it has no end any more; what is in it is kept. */
+    held: () => {
+      const next = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_NONBLOCK)
+      close()
+      return readerOf(next)
+    },
+  }
 }
 
 function openFifo(path: string, flags: number): number {

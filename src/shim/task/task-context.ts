@@ -26,5 +26,7 @@ export interface TaskContext {
    * its containers get none of it.
    */
   readonly clientReturns: boolean
+  /** Returns whether one of the clients that are connected now still is, for later. Default: one is. */
+  readonly clientsNow?: () => () => boolean
   readonly limits?: KillLimits
 }

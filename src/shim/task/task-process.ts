@@ -42,6 +42,7 @@ export class TaskProcess {
   readonly #afterKill: AfterKill
   readonly #onSurvived: () => void
   readonly #tellsDeath: boolean
+  readonly #inputReturns: (() => () => boolean) | undefined
   /** Streams that ended within a line. */
   readonly #midLine = new Set<OutputStream>()
   /** Streams of which something was lost. */
@@ -63,6 +64,8 @@ export class TaskProcess {
     log: Logger
     /** Whether the death of the machine, the reason of `lost`, is the last line of its error stream, or terminal. Default false. */
     tellsDeath?: boolean
+    /** Whether a client that closed its end of stdin and said nothing may come back with more, see {@link openStreams}. Default never. */
+    inputReturns?: () => () => boolean
     /** Told once, when the guest has not ended the process in its time after SIGKILL. */
     onSurvived?: () => void
     limits?: KillLimits
@@ -78,6 +81,7 @@ export class TaskProcess {
     this.#log = options.log.child({ process: options.id })
     this.#settle = resolve
     this.#tellsDeath = options.tellsDeath ?? false
+    this.#inputReturns = options.inputReturns
     this.#onSurvived = options.onSurvived ?? (() => {})
     this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
   }
@@ -101,10 +105,8 @@ export class TaskProcess {
   }
 
   async #startNow(): Promise<void> {
-    const { sinks, input, logged } = await openStreams(this.stdio, {
-      namespace: this.#namespace,
-      id: this.id,
-    })
+    const owner = { namespace: this.#namespace, id: this.id }
+    const { sinks, input, logged } = await openStreams(this.stdio, owner, this.#inputReturns)
     this.#input = input
     this.logged = logged
     try {

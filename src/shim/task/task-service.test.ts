@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { KataError } from '../../errors.ts'
+import { makeFifo } from '../../linux/files/fifo.ts'
 import { silentLogger } from '../../log.ts'
 import { CreateTaskRequest, ExecProcessRequest } from '../../protocol/generated/containerd/task.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
@@ -30,12 +40,15 @@ function serviceOf(
     refuses = false,
     makes = Promise.resolve(),
     clientReturns = true,
+    clientsStay = true,
     records = { add: (_: { id: string }) => {}, remove: () => {} },
     save = async (_: { signal: AbortSignal }) => {},
   } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
+  /** Processes whose stdin has ended. */
+  const inputsOver: string[] = []
   const answers: (() => void)[] = []
   const answered = () => new Promise<void>((resolve) => answers.push(resolve))
   const topics: string[] = []
@@ -53,7 +66,10 @@ function serviceOf(
       signal: async () => void (deaf || ends.get(name)!(137)),
       resize: async () => {},
       output: async () => {},
-      input: async () => {},
+      input: async (chunks: AsyncIterable<Uint8Array>) => {
+        for await (const _ of chunks);
+        inputsOver.push(name)
+      },
     }
   }
   const died = Promise.withResolvers<KataError>()
@@ -103,9 +119,11 @@ function serviceOf(
     limits,
     namespace: 'k8s.io',
     clientReturns,
+    clientsNow: () => () => clientsStay,
     log: silentLogger,
   })
-  const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
+  const create = (id: string, more: Partial<CreateTaskRequest> = {}) =>
+    tasks.create(CreateTaskRequest.fromPartial({ id, bundle, ...more }))
   const exec = (id: string, execId: string) =>
     tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
   return {
@@ -114,6 +132,7 @@ function serviceOf(
     exec,
     ends,
     removed,
+    inputsOver,
     /** Lets the guest answer the oldest Pause or Resume. */
     answer: () => answers.shift()!(),
     topics,
@@ -525,6 +544,27 @@ test('a container that ran out of memory is told and marked; one that is none of
   expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create'], marked: false })
   tasks.oomKilled('one')
   expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create', 'oom'], marked: true })
+})
+
+describe('the input of a container whose client closes its end without a word', () => {
+  test.each<[string, Parameters<typeof serviceOf>[1] & { terminal?: boolean }, string[]]>([
+    ['goes on where all of containerd has gone', { clientsStay: false }, []],
+    ['is over while containerd is there', {}, ['pod']],
+    ['goes on where it is a terminal, which has no end of input', { terminal: true }, []],
+    ['is over for the command line', { clientsStay: false, terminal: true, clientReturns: false }, ['pod']],
+  ])('%s', async (_, { terminal = false, ...options }, over) => {
+    const { tasks, create, ends, inputsOver } = serviceOf('pod', options)
+    const stdin = join(bundle, 'stdin')
+    makeFifo(stdin)
+    await create('pod', { stdin, terminal })
+    await tasks.start({ id: 'pod', execId: '' })
+    closeSync(openSync(stdin, constants.O_WRONLY))
+    // A client that does say so has said it by then.
+    await Bun.sleep(1200)
+    expect(inputsOver).toEqual(over)
+    ends.get('pod')!(0)
+    await tasks.wait({ id: 'pod', execId: '' })
+  })
 })
 
 test('a service is over once none of its tasks runs or may still be started', async () => {
