@@ -3,7 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { DeleteResponse } from '../../src/protocol/generated/containerd/task.ts'
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
+import { shim } from '../harness/executable.ts'
 import { eventually } from '../harness/kata.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
@@ -212,6 +214,20 @@ test('a pod that shares its pid namespace: every container sees the others, and 
   const alone = await pod.start(['sleep', '1000'])
   expect((await pod.exec(alone, ['ps', '-o', 'args'])).stdout).not.toContain('pause')
   await sharing.remove()
+})
+
+test('a container that containerd gives up, for it did not reach the shim in time, ends; its neighbour lives on', async () => {
+  const neighbour = await pod.start(['sleep', '1000'])
+  const id = await pod.start(['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'])
+  // What containerd runs then.
+  const { state, socket } = containerd.files
+  const bundle = `${state}/io.containerd.runtime.v2.task/k8s.io/${id}`
+  const flags = ['-namespace', 'k8s.io', '-address', socket, '-publish-binary', 'containerd', '-id', id]
+  const { stdout } = Bun.spawnSync([shim, ...flags, '-bundle', bundle, 'delete'], { cwd: bundle })
+  expect(DeleteResponse.decode(stdout).exitStatus).toBe(137)
+  expect(await exited(id)).toMatchObject({ exitCode: 137 })
+  expect((await pod.exec(neighbour, ['echo', 'alive'])).stdout).toBe('alive\n')
+  await calls().removeContainer({ containerId: id })
 })
 
 test('the end of the machine is the end of the pod and of its containers', async () => {

@@ -1,7 +1,7 @@
 /**
  * `delete`: containerd runs it after the end of each task, and after the shim's death. It works from disk, is quick when there is
- * nothing to do, and leaves nothing behind even when it is killed itself (teardown.ts). It prints a DeleteResponse with 137: a
- * process whose shim is gone was killed.
+ * nothing to do, and leaves nothing behind even when it is killed itself (teardown.ts). It prints a DeleteResponse with 137, unless it
+ * knows better: a process whose shim is gone was killed.
  */
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
@@ -15,9 +15,10 @@ import { toTimestamp } from '../protocol/timestamp.ts'
 import { tellShimDeath } from '../sandbox/end/shim-death.ts'
 import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
 import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
+import { tasksOf } from '../sandbox/records/task-records.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './shim-socket.ts'
-import { tearDownApart } from './teardown.ts'
+import { answerMs, tearDownApart } from './teardown.ts'
 
 const killedStatus = 137
 
@@ -27,11 +28,20 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   const log = createLogger({ level: 'warn', fields: { sandbox: flags.id, subsystem: 'shim-delete' } })
   // A pod's shim outlives each container of the pod.
   const sandboxId = podOf(bundle, log) ?? flags.id
+  let ended: DeleteResponse | undefined
   if (sandboxId === flags.id) {
     await tearDownApart(flags, bundle, log)
     rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
-  } else tellDeathOf(sandboxPaths(runDir, flags.namespace, sandboxId), log)
-  const response = { pid: shimPid(bundle, log), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }
+  } else {
+    const paths = sandboxPaths(runDir, flags.namespace, sandboxId)
+    tellDeathOf(paths, log)
+    ended = await endLeft(paths, flags.id, log)
+  }
+  const response = ended ?? {
+    pid: shimPid(bundle, log),
+    exitStatus: killedStatus,
+    exitedAt: toTimestamp(new Date()),
+  }
   writeSync(1, DeleteResponse.encode(response).finish())
   return 0
 }
@@ -44,6 +54,14 @@ function tellDeathOf(paths: SandboxPaths, log: Logger): void {
   } catch (error) {
     log.warn('whether the shim was killed is not told', { error })
   }
+}
+
+/** Ends a container that its pod still has. Usually the client has deleted it before. */
+async function endLeft(paths: SandboxPaths, id: string, log: Logger): Promise<DeleteResponse | undefined> {
+  const task = tasksOf(paths, log).find((known) => known.id === id)
+  if (task === undefined) return undefined
+  const { endTask } = await import('./end-task.ts')
+  return endTask(task, { limitMs: Math.max(answerMs - performance.now(), 0), log })
 }
 
 /** The errors of a bundle that cannot be read. */

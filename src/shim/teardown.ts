@@ -15,7 +15,7 @@ import { spawnSelf } from './self.ts'
 import { shimSocketPath } from './shim-socket.ts'
 
 /** `delete` answers containerd within this time of its start, milliseconds. */
-const answerMs = 4000
+export const answerMs = 4000
 
 /** Does the work, even if the process that waits for it dies. */
 export async function tearDownShim(flags: ShimFlags): Promise<number> {
