@@ -14,6 +14,11 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
   return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
 }
 
+/** Removes the socket that a dead shim left. One on which a shim listens is another's, started under the name since. */
+export function removeDeadSocket(path: string): void {
+  if (!isListening(path)) rmSync(path, { force: true })
+}
+
 /** @throws KataError SHIM_EXISTS. */
 export function bindSocket(
   runDir: string,

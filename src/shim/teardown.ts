@@ -3,7 +3,7 @@
  * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again. So the work runs in a process
  * that containerd does not know.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, unlinkSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
 import { createLogger, type Logger } from '../log.ts'
@@ -12,7 +12,7 @@ import { defaultRunDir, sandboxPaths } from '../sandbox/records/paths.ts'
 import { within } from '../time.ts'
 import type { ShimFlags } from './flags.ts'
 import { spawnSelf } from './self.ts'
-import { shimSocketPath } from './shim-socket.ts'
+import { removeDeadSocket, shimSocketPath } from './shim-socket.ts'
 
 /** `delete` answers containerd within this time of its start, milliseconds. */
 export const answerMs = 4000
@@ -22,7 +22,7 @@ export async function tearDownShim(flags: ShimFlags): Promise<number> {
   const { namespace, id, runDir = defaultRunDir } = flags
   const log = createLogger({ level: 'warn', fields: { sandbox: id, subsystem: 'shim-delete' } })
   await teardown(sandboxPaths(runDir, namespace, id), log, failpointsOf('delete', process.env, log))
-  rmSync(shimSocketPath(runDir, namespace, id), { force: true })
+  removeDeadSocket(shimSocketPath(runDir, namespace, id))
   return 0
 }
 

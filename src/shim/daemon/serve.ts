@@ -48,14 +48,34 @@ export async function servePod({
   const clients: Clients = serveClients(listener, services, log)
   const abandoned = whenAbandoned(() => isAlone(flags, services, clients))
   await Promise.race([services.shutdownRequested, interrupted, abandoned])
-  await services.pod.stopAnyway()
-  await services.events.flush(flushMs)
-  await within(services.tasks.shutdownsAnswered(), answerMs)
+  await leave(services, clients, shimSocketPath(runDir, flags.namespace, flags.id))
+  return 0
+}
+
+/**
+ * Ends the pod, and then the service. The name is free before the last events are waited for: a client that has the answer to Shutdown may
+ * start another shim of that name at once, whose socket must be neither refused nor removed.
+ */
+export async function leave(
+  {
+    pod,
+    events,
+    tasks,
+  }: {
+    readonly pod: Pick<ShimServices['pod'], 'stopAnyway'>
+    readonly events: Pick<ShimServices['events'], 'flush'>
+    readonly tasks: Pick<ShimServices['tasks'], 'shutdownsAnswered'>
+  },
+  clients: Pick<Clients, 'stop'>,
+  socket: string,
+): Promise<void> {
+  await pod.stopAnyway()
   clients.stop()
-  rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
+  rmSync(socket, { force: true })
+  await events.flush(flushMs)
+  await within(tasks.shutdownsAnswered(), answerMs)
   // The answers to Shutdown leave before the process exits.
   await sleep(10)
-  return 0
 }
 
 /** Resolves with the first signal to end, or the first error that nothing caught. */
