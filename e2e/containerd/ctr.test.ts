@@ -162,6 +162,26 @@ describe('a task that goes on', () => {
   })
 })
 
+test('a container that is killed with execs in it: their ends are told before its own', async () => {
+  const id = 'crowd'
+  await containerd.ctr(['run', '-d', ...kata, busyboxImage, id, 'sleep', '1000'])
+  const execs = ['one', 'two', 'three']
+  const clients = execs.map((execId) =>
+    containerd.ctr(['task', 'exec', '--exec-id', execId, id, 'sleep', '1000']),
+  )
+  const runs = (execId: string) => events.ofExec(id, execId).includes('exec-started')
+  await eventually('the execs', () => execs.every(runs) || undefined)
+  await containerd.ctr(['task', 'kill', '-s', 'SIGKILL', id])
+  expect((await Promise.all(clients)).map(({ code }) => code)).toEqual([137, 137, 137])
+  const exits = await eventually('all ends', () => {
+    const told = events.exitsOf(id)
+    return told.length === 4 ? told : undefined
+  })
+  expect(exits.at(-1)).toBe('')
+  await containerd.ctr(['task', 'rm', id])
+  await containerd.ctr(['containers', 'rm', id])
+})
+
 test('a container over its memory limit: the event comes before the exit', async () => {
   const eat = ['dd', 'if=/dev/zero', 'of=/dev/shm/food', 'bs=1M', 'count=40']
   expect((await run('hungry', eat, ['--memory-limit', String(16 << 20)])).code).toBe(137)

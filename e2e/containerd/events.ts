@@ -36,6 +36,13 @@ export class EventLog {
       .map(({ execId }) => execId)
   }
 
+  /** Ids of the processes of a container whose ends were told, in the order of that; empty for its init process. */
+  exitsOf(containerId: string): string[] {
+    return this.#lines
+      .filter((line) => line.containerId === containerId && line.topic === 'exit')
+      .map(({ execId }) => execId)
+  }
+
   close(): void {
     this.#child.kill()
   }

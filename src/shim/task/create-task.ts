@@ -11,7 +11,6 @@ import type { Container } from '../../sandbox/container.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { leaveLateRootfs, showLateMounts } from '../late-mounts.ts'
-import { execsEndMs } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
 import { checkStreams } from './open-streams.ts'
@@ -19,6 +18,12 @@ import { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 
 type Call = Pick<CallContext, 'onCancel' | 'peer'>
+
+/**
+ * How long the execs of a container that has ended may take to be told as ended, milliseconds. How they ended cannot be found out once the
+ * container is removed or its machine stopped.
+ */
+const execsEndMs = 500
 
 /**
  * @throws KataError TASK_EXISTS, TASK_STATE when it was given up or deleted meanwhile, those of the specification, of the sandbox's
@@ -131,9 +136,10 @@ function addTask(
   const init = makeProcess(context, {
     ...{ id, stdio, guest: container.init, tellsDeath: clientReturns },
     ...(clientReturns && { inputReturns }),
+    othersOver: () => task.endExecs(execsEndMs),
   })
   const terminationFile = terminationMount(spec)?.source
-  const task = new Task({ id, bundle, container, init, terminationFile })
+  const task: Task = new Task({ id, bundle, container, init, terminationFile })
   tasks.add(task)
   const event = { containerId: id, bundle, rootfs, io: stdio, checkpoint, pid: task.pid }
   events.publish(taskEvents.create(event))
@@ -143,7 +149,5 @@ function addTask(
 
 /** The pod ends with its own container, and with no other. What is left of it is killed, its logging program too. */
 function endPodWith({ pod }: TaskContext, task: Task): void {
-  void task.init.exited
-    .then(() => Promise.all([task.execsOver(execsEndMs), task.init.logged]))
-    .then(() => pod.stopAnyway())
+  void task.init.exited.then(() => task.init.logged).then(() => pod.stopAnyway())
 }

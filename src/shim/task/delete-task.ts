@@ -7,13 +7,6 @@ import type { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 
 /**
- * How long the execs of a container that has ended may take to be told as ended, milliseconds. They end with it, and how they ended
- * cannot be found out once the container is removed or its machine stopped. Those of a pod that shares its processes may go on until
- * then.
- */
-export const execsEndMs = 500
-
-/**
  * Ends the record of a stopped process; for the sandbox's own container only once everything is released. There is none yet of a
  * container that is being made; it is removed once that is done.
  *
@@ -51,8 +44,5 @@ async function remove({ pod, tasks }: TaskContext, task: Task): Promise<void> {
   // Nothing of a container is left once its machine has gone.
   if (task.id === pod.id) await pod.stop()
   else if (pod.isStopping) await pod.stopAnyway()
-  else {
-    await task.execsOver(execsEndMs)
-    await task.container.remove()
-  }
+  else await task.container.remove()
 }

@@ -17,7 +17,10 @@ const paused = event('paused', 'TaskPaused', events.TaskPaused)
 const resumed = event('resumed', 'TaskResumed', events.TaskResumed)
 const oom = event('oom', 'TaskOOM', events.TaskOOM)
 
-/** containerd relies on their order: create, start, exit, delete; exec-added, exec-started, exit; oom before exit. */
+/**
+ * containerd relies on their order: create, start, exit, delete; exec-added, exec-started, exit; oom before exit. Of a container's processes
+ * the first one's exit is the last, as runc's shim keeps it: dockerd forgets the execs of a container that has ended.
+ */
 export const taskEvents = {
   create,
   start,

@@ -43,6 +43,7 @@ export class TaskProcess {
   readonly #onSurvived: () => void
   readonly #tellsDeath: boolean
   readonly #inputReturns: (() => () => boolean) | undefined
+  readonly #othersOver: (() => Promise<void>) | undefined
   /** Streams that ended within a line. */
   readonly #midLine = new Set<OutputStream>()
   /** Streams of which something was lost. */
@@ -66,6 +67,8 @@ export class TaskProcess {
     tellsDeath?: boolean
     /** Whether a client that closed its end of stdin and said nothing may come back with more, see {@link openStreams}. Default never. */
     inputReturns?: () => () => boolean
+    /** Awaited before its end is told: ends that are to be told before. */
+    othersOver?: () => Promise<void>
     /** Told once, when the guest has not ended the process in its time after SIGKILL. */
     onSurvived?: () => void
     limits?: KillLimits
@@ -82,6 +85,7 @@ export class TaskProcess {
     this.#settle = resolve
     this.#tellsDeath = options.tellsDeath ?? false
     this.#inputReturns = options.inputReturns
+    this.#othersOver = options.othersOver
     this.#onSurvived = options.onSurvived ?? (() => {})
     this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
   }
@@ -189,6 +193,7 @@ export class TaskProcess {
       return isLoss(error) ? lost : lostExitStatus
     })
     if (this.#tellsDeath) await this.#tellDeath(sinks)
+    await this.#othersOver?.()
     await this.#end(status, sinks)
   }
 

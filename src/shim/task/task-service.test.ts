@@ -16,6 +16,7 @@ import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { silentLogger } from '../../log.ts'
 import { CreateTaskRequest, ExecProcessRequest } from '../../protocol/generated/containerd/task.ts'
+import { TaskExit } from '../../protocol/generated/containerd/task_events.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
@@ -47,11 +48,14 @@ function serviceOf(
 ) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
+  const signals: string[] = []
   /** Processes whose stdin has ended. */
   const inputsOver: string[] = []
   const answers: (() => void)[] = []
   const answered = () => new Promise<void>((resolve) => answers.push(resolve))
   const topics: string[] = []
+  /** Processes whose ends were published. */
+  const exits: string[] = []
   const deaths: string[] = []
   const left: string[] = []
   let stops = 0
@@ -63,7 +67,10 @@ function serviceOf(
         if (fails) throw new Error('refused')
       },
       wait: () => ended,
-      signal: async () => void (deaf || ends.get(name)!(137)),
+      signal: async (signal: number) => {
+        signals.push(`${name} ${signal}`)
+        if (!deaf) ends.get(name)!(137)
+      },
       resize: async () => {},
       output: async () => {},
       input: async (chunks: AsyncIterable<Uint8Array>) => {
@@ -110,7 +117,10 @@ function serviceOf(
     onLeft: (error) => void left.push(String(error)),
     oom: { isKnown: () => false, onOom: () => {} },
   })
-  const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
+  const publish = ({ topic, event }: TaskEvent) => {
+    topics.push(topic.replace('/tasks/', ''))
+    if (topic === '/tasks/exit') exits.push(TaskExit.decode(event.value).id)
+  }
   const limits = { stallMs: 10_000, endMs }
   const tasks: TaskService = new TaskService({
     pod,
@@ -132,10 +142,12 @@ function serviceOf(
     exec,
     ends,
     removed,
+    signals,
     inputsOver,
     /** Lets the guest answer the oldest Pause or Resume. */
     answer: () => answers.shift()!(),
     topics,
+    exits,
     deaths,
     left,
     died,
@@ -283,24 +295,43 @@ describe('a pod of several containers', () => {
     expect((await tasks.pids({ id: 'web' })).processes).toEqual([{ pid: 4242, info: undefined }])
   })
 
-  test('a container is removed once the ends of its execs are known', async () => {
-    const { tasks, create, exec, ends, removed } = serviceOf('pod')
-    for (const id of ['pod', 'web']) {
-      await create(id)
-      await tasks.start({ id, execId: '' })
+  describe('with an exec', () => {
+    const running = async () => {
+      const service = serviceOf('pod')
+      for (const id of ['pod', 'web']) {
+        await service.create(id)
+        await service.tasks.start({ id, execId: '' })
+      }
+      await service.exec('web', 'one')
+      await service.tasks.start({ id: 'web', execId: 'one' })
+      return service
     }
-    await exec('web', 'one')
-    await tasks.start({ id: 'web', execId: 'one' })
-    ends.get('web')!(137)
-    await tasks.wait({ id: 'web', execId: '' })
-    const ended = tasks.wait({ id: 'web', execId: 'one' })
-    const deleted = tasks.delete({ id: 'web', execId: '' })
-    await Bun.sleep(5)
-    expect(removed).toEqual([])
-    ends.get('one')!(137)
-    expect((await ended).exitStatus).toBe(137)
-    await deleted
-    expect(removed).toEqual(['web'])
+
+    test.each(['pod', 'web'])('the end of %s is told after those of its execs', async (id) => {
+      const { tasks, exec, ends, exits } = await running()
+      await exec(id, 'two')
+      await tasks.start({ id, execId: 'two' })
+      ends.get(id)!(137)
+      const ended = tasks.wait({ id, execId: '' })
+      await Bun.sleep(5)
+      expect(exits).toEqual([])
+      for (const execId of ['one', 'two']) ends.get(execId)!(137)
+      expect((await ended).exitStatus).toBe(137)
+      expect(exits.filter((process) => process !== 'one')).toEqual(['two', id])
+    })
+
+    test('and is told, and its container removed, though the guest does not end the exec', async () => {
+      const { tasks, ends, exits, removed, signals } = await running()
+      ends.get('web')!(3)
+      expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(3)
+      // In a pod that shares its processes an exec does not end with its container.
+      expect(signals).toEqual(['web 9'])
+      const ended = tasks.wait({ id: 'web', execId: 'one' })
+      await tasks.delete({ id: 'web', execId: '' })
+      expect({ exits, removed }).toEqual({ exits: ['web'], removed: ['web'] })
+      ends.get('one')!(137)
+      expect((await ended).exitStatus).toBe(137)
+    })
   })
 
   test("the end of the pod's own container ends the pod, whose containers then hold nothing", async () => {

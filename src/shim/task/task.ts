@@ -4,6 +4,8 @@ import type { Container } from '../../sandbox/container.ts'
 import { within } from '../../time.ts'
 import type { TaskProcess } from './task-process.ts'
 
+const sigkill = 9
+
 export class Task {
   readonly id: string
   readonly bundle: string
@@ -72,12 +74,14 @@ export class Task {
     return this.#saving?.catch(() => {})
   }
 
-  /** Resolves when no exec runs any more, or after `ms`. */
-  async execsOver(ms: number): Promise<void> {
+  /** To be called when the init process has ended. Resolves when no exec runs any more, or after `ms`. */
+  async endExecs(ms: number): Promise<void> {
     const running = [...this.#execs.values()].filter(
       ({ state }) => state !== 'created' && state !== 'stopped',
     )
     if (running.length === 0) return
+    // They have ended with it, unless the pod shares its processes. SIGKILL for the init process is sent to all that is in the container.
+    void this.container.init.signal(sigkill).catch(() => {})
     await within(Promise.all(running.map(({ exited }) => exited)), ms)
   }
 
