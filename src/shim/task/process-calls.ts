@@ -63,11 +63,12 @@ export async function addExec(context: TaskContext, request: ExecProcessRequest)
  */
 export async function killProcess(
   { tasks }: TaskContext,
-  { id, execId, signal, all }: KillRequest,
+  { id, execId, signal }: KillRequest,
 ): Promise<object> {
   const task = tasks.get(id)
-  // SIGKILL for the init process is sent by the guest to all that is in the container.
-  const process = all ? task.init : task.process(execId)
+  // `all` asks for nothing more: SIGKILL for the init process is sent by the guest to all that is in the container, and an exec is meant
+  // alone, as with runc's shim.
+  const process = task.process(execId)
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === sigkill && process === task.init) task.endIsNear()
   await process.signal(signal)

@@ -307,6 +307,13 @@ describe('a pod of several containers', () => {
       return service
     }
 
+    test('to kill that, by whatever name, is to kill nothing else', async () => {
+      const { tasks } = await running()
+      await tasks.kill({ id: 'web', execId: 'one', signal: 9, all: true })
+      expect((await tasks.wait({ id: 'web', execId: 'one' })).exitStatus).toBe(137)
+      expect((await tasks.state({ id: 'web', execId: '' })).exitedAt).toBeUndefined()
+    })
+
     test.each(['pod', 'web'])('the end of %s is told after those of its execs', async (id) => {
       const { tasks, exec, ends, exits } = await running()
       await exec(id, 'two')
