@@ -182,6 +182,21 @@ describe('a task process', () => {
     expect((await process.exited).status).toBe(255)
   })
 
+  test.each([9, 15])('a signal %d that a dying machine does not take is no failure', async (signal) => {
+    const lost = new AbortController()
+    const died = () => Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'reset' }))
+    const { guest } = guestDouble({ ends: new Promise(() => {}) })
+    const process = processOf({ ...guest, signal: died }, { lost: lost.signal })
+    await process.start()
+    const signalled = process.signal(signal)
+    signalled.catch(() => {})
+    // What became of the machine is known a little later.
+    await Bun.sleep(20)
+    lost.abort()
+    await signalled
+    expect((await process.exited).status).toBe(255)
+  })
+
   test('a guest that lives and does not tell how it ended is not waited for', async () => {
     const refused = Promise.reject(new TtrpcError('not_found', 'no such process'))
     const process = processOf(guestDouble({ ends: refused as Promise<never> }).guest)

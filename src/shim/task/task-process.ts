@@ -134,12 +134,22 @@ export class TaskProcess {
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; killing it just ends it.
     if (this.state === 'created') return this.#end(128 + signal, [])
-    if (signal !== sigkill) return this.guest.signal(signal)
+    if (signal !== sigkill) return this.#tell(signal)
     this.#afterKill.killed()
     // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
-    await Promise.race([this.exited, this.guest.signal(signal)]).catch((error) => {
+    await Promise.race([this.exited, this.#tell(signal)]).catch((error) => {
       if (!this.#lost.aborted) throw error
     })
+  }
+
+  /** A guest that is lost takes the process with it, which the client learns as its end, and not as a failure of the signal. */
+  async #tell(signal: number): Promise<void> {
+    try {
+      await this.guest.signal(signal)
+    } catch (error) {
+      if (!isLoss(error)) throw error
+      await this.exited
+    }
   }
 
   /** What is killed while it starts is not waited for longer than what runs. */
