@@ -45,6 +45,13 @@ describe('output', () => {
     expect(readFileSync(path, 'utf8')).toBe('before after')
   })
 
+  test('a file has the name that its URI says, whatever a URI has other uses for', async () => {
+    const sink = openOutput(`file://${directory}/100%25%20of%23what%3F`)
+    await sink.write(bytes('text'))
+    await sink.close()
+    expect(readFileSync(join(directory, '100% of#what?'), 'utf8')).toBe('text')
+  })
+
   test('both streams of a log of ours are in one bounded file', async () => {
     const path = join(directory, 'log')
     const open = (stream: 'stdout' | 'stderr') =>

@@ -57,7 +57,7 @@ function fileSink(uri: string): OutputSink {
   const target = parseLogUri(uri)
   const file = attempt(uri, () =>
     target === undefined
-      ? new PlainFile(decodeURI(new URL(uri).pathname))
+      ? new PlainFile(decodeURIComponent(new URL(uri).pathname))
       : openContainerLog(target.path, target.stream, target.bounds),
   )
   return {
