@@ -47,6 +47,11 @@ export const configErrors = {
     '{where}: {name} is not a key, but almost the name of {key} in [{table}], which confines the VMM or a pod',
     'Write {key} in [{table}], or remove the line: it has no effect.',
   ),
+  CONFIG_PATH_MISSPELLED: entry(
+    'invalid_argument',
+    'the options that containerd has for this runtime contain {key}, and no ConfigPath',
+    'Write it as ConfigPath, with the absolute path of a configuration file, or remove it: the shim reads no other option.',
+  ),
   CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
   CONFIG_VMM_CANNOT: entry(
     'invalid_argument',
