@@ -82,7 +82,7 @@ export const sandboxErrors = {
   TASK_UNSUPPORTED: entry(
     'unimplemented',
     'kata-ts has no {action}',
-    'Do without it: a machine cannot be saved to disk yet.',
+    'Do without it: pods of containerd cannot be saved. `kata-ts suspend` saves containers of the command line.',
   ),
   STDIO_INVALID: entry(
     'invalid_argument',
