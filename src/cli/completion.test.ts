@@ -49,7 +49,9 @@ async function complete(...lines: (readonly string[])[]): Promise<string[][]> {
     (words) => `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
 COMPREPLY=(); _kata_ts; printf '%s ' "\${COMPREPLY[@]}"; printf '\\n'`,
   )
-  const script = `${completionScript(program, 'bash')}\n${each.join('\n')}`
+  // What it asks for names answers with its own words.
+  const lister = 'kata-ts() { local IFS=-; echo "$*"; }'
+  const script = `${completionScript(program, 'bash')}\n${lister}\n${each.join('\n')}`
   const child = Bun.spawn(['bash', '-c', script], { env: { PATH: '' }, stdio: ['ignore', 'pipe', 'inherit'] })
   return (await child.stdout.text())
     .trimEnd()
@@ -80,6 +82,30 @@ test('bash completes the values of an option, and nothing where it knows none', 
       ['kata-ts', 'completion', 'f'],
     ),
   ).toEqual([['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], [], ['fish']])
+})
+
+test('bash completes the names that a command takes', async () => {
+  expect(
+    await complete(
+      ['kata-ts', 'stop', 'ps-'],
+      ['kata-ts', 'audit', 'ps-'],
+      ['kata-ts', 'volume', 'rm', 'volume-'],
+      ['kata-ts', 'volume', 'create', 'volume-'],
+      ['kata-ts', 'network', 'inspect', 'network-'],
+      ['kata-ts', 'snapshot', 'create', 'ps-'],
+      ['kata-ts', 'snapshot', 'rm', 'snapshot-'],
+    ),
+  ).toEqual([
+    ...[['ps---quiet'], ['ps---quiet'], ['volume-ls---quiet'], [], ['network-ls---quiet']],
+    ...[['ps---quiet'], ['snapshot-ls---quiet']],
+  ])
+})
+
+test('zsh completes at once where it loads the script itself', () => {
+  const script = completionScript(program, 'zsh')
+  expect(script).toStartWith('#compdef kata-ts\n')
+  // The name of the file in the package.
+  expect(script).toMatch(/funcstack\[1\]\}" == "_kata-ts" \]\]; then\n {2}_kata_ts "\$@"\n/)
 })
 
 test.each([

@@ -20,8 +20,8 @@ interface Entry {
   readonly summary: string
   readonly options: readonly Flag[]
   readonly children: readonly string[]
-  /** Its arguments are names of containers. */
-  readonly takesNames: boolean
+  /** The command that lists what its arguments may be. */
+  readonly lister: string | undefined
   /** Fixed words that its arguments may be. */
   readonly argumentWords: readonly string[]
 }
@@ -45,7 +45,7 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
       values: valuesOfOption(flags),
     })),
     children: children.map((child) => child.name()),
-    takesNames: command.registeredArguments.some((argument) => argument.name() === 'name'),
+    lister: listerOf(words, command.registeredArguments[0]?.name()),
     argumentWords: command.registeredArguments.flatMap((argument) => {
       const values = valuesOfArgument(argument.name())
       return Array.isArray(values) ? values : []
@@ -54,12 +54,23 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
   return [entry, ...children.flatMap((child) => collectEntries(child, [...words, child.name()]))]
 }
 
+const groupsWithNames: readonly string[] = ['volume', 'network', 'snapshot']
+
+/** By the words of a command and the name of its first argument. What `create` makes has a new name, but for the container of a snapshot. */
+function listerOf([group = '', verb]: readonly string[], argument = ''): string | undefined {
+  const list = (of: string) => `kata-ts ${of} --quiet 2>/dev/null`
+  if (groupsWithNames.includes(group) && verb !== 'create')
+    return argument === '' ? undefined : list(`${group} ls`)
+  const isContainer = ['name', 'container', 'sandbox'].includes(argument)
+  return isContainer && group !== 'volume' ? list('ps') : undefined
+}
+
 /** Bash and zsh share a function that prints the words which may follow. */
 function cases(entries: readonly Entry[]): string {
   return entries
-    .map(({ path, options, children, takesNames, argumentWords }) => {
+    .map(({ path, options, children, lister, argumentWords }) => {
       const flags = options.flatMap(({ flag, short }) => (short === undefined ? [flag] : [short, flag]))
-      const names = takesNames ? ' $(kata-ts ps --quiet 2>/dev/null)' : ''
+      const names = lister === undefined ? '' : ` $(${lister})`
       return `    "${path}") words="${[...children, ...argumentWords, ...flags].join(' ')}${names}" ;;`
     })
     .join('\n')
@@ -141,7 +152,12 @@ ${cases(entries).replaceAll('words="', 'words_line="')}
   esac
   compadd -- \${=words_line}
 }
-compdef _kata_ts kata-ts
+# zsh runs this file at the first completion when it is one of its $fpath; otherwise it was sourced.
+if [[ "\${funcstack[1]}" == "_kata-ts" ]]; then
+  _kata_ts "$@"
+else
+  compdef _kata_ts kata-ts
+fi
 `
 }
 
@@ -159,9 +175,8 @@ function fish(entries: readonly Entry[]): string {
       return `complete -c kata-ts -n '${condition}'${shortFlag} -l ${flag.slice(2)}${value} -d ${quote(text)}`
     })
     const words = entry.argumentWords.map((word) => `complete -c kata-ts -f -n '${condition}' -a ${word}`)
-    const names = entry.takesNames
-      ? [`complete -c kata-ts -f -n '${condition}' -a '(kata-ts ps --quiet 2>/dev/null)'`]
-      : []
+    const names =
+      entry.lister === undefined ? [] : [`complete -c kata-ts -f -n '${condition}' -a '(${entry.lister})'`]
     return [...children, ...options, ...words, ...names]
   })
   return `# fish completion for kata-ts\n${lines.join('\n')}\n`
