@@ -41,12 +41,15 @@ const run: AllowedOptions = {
   tty: 'plain',
   rm: 'plain',
   restart: 'plain',
+  // A program of kata-ts's own, in the container.
+  init: 'plain',
   name: 'plain',
   label: 'plain',
   labelFile: 'file',
   cidfile: 'new-file',
   image: 'image',
   memory: 'plain',
+  memorySwap: 'plain',
   cpus: 'plain',
   machineMemory: 'plain',
   vcpus: 'plain',
@@ -57,6 +60,8 @@ const run: AllowedOptions = {
   envFile: 'env-file',
   entrypoint: 'plain',
   user: 'plain',
+  // In the container: on the host his volumes know no id but his own.
+  groupAdd: 'plain',
   workdir: 'plain',
   readOnly: 'plain',
   // Not a namespace of the host's. What the network of a container reaches, his own processes reach, too.
@@ -88,6 +93,8 @@ const run: AllowedOptions = {
   tmpfs: 'plain',
   addHost: 'plain',
   dns: 'plain',
+  dnsSearch: 'plain',
+  dnsOption: 'plain',
   shmSize: 'plain',
 }
 
@@ -119,7 +126,15 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
     workdir: 'plain',
   },
   // Not --all-namespaces: other namespaces are those of other users.
-  ps: { all: 'plain', running: 'plain', filter: 'plain', quiet: 'plain' },
+  ps: {
+    all: 'plain',
+    running: 'plain',
+    filter: 'plain',
+    quiet: 'plain',
+    last: 'plain',
+    latest: 'plain',
+    trunc: 'plain',
+  },
   attach: { detachKeys: 'plain', stdin: 'plain', sigProxy: 'plain' },
   // Not --boot, which starts what is others'.
   start: { attach: 'plain', interactive: 'plain', detachKeys: 'plain' },

@@ -179,7 +179,9 @@ function volumeOf(text: string): AskedVolume {
   if (destination === '' || more.length > 0) throw refuse('it needs the form SRC:DST or SRC:DST:ro')
   if (access !== 'ro' && access !== 'rw')
     throw new KataError('SERVICE_REFUSED', { what: `the option ${access} of volume ${text}` })
-  if (!/^(\/|\.{1,2}(\/|$))/.test(source)) throw refuse('the source is not a path')
+  if (source === '') throw refuse('the source is not a path')
+  if (!/^(\/|\.{1,2}(\/|$))/.test(source))
+    throw new KataError('SERVICE_REFUSED', { what: `a volume by its name (${source.slice(0, 80)})` })
   return { source, destination, readonly: access === 'ro' }
 }
 
