@@ -1,6 +1,7 @@
 /** A host on which every check is ok, for tests; each test changes what it is about. */
 import type { HypervisorConfig } from '../../config/config.ts'
 import { builtInConfig } from '../../config/load.ts'
+import { version } from '../../version.ts'
 import type { CheckContext } from './check.ts'
 import type { CommandOutput, FileFacts, HostProbe } from './host-probe.ts'
 
@@ -60,7 +61,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     [`${qemu} -accel help`, out('Accelerators:\ntcg\nkvm\n')],
     ['/usr/bin/swtpm --version', out('TPM emulator version 0.7.1\n')],
     ['/usr/libexec/virtiofsd --version', out('virtiofsd 1.13.2\n')],
-    ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out('0.1.0\n')],
+    ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out(`${version}\n`)],
   ])
   const tools = new Set(
     'setpriv unshare prlimit mount umount pivot_root env dash bash useradd userdel groupadd chown chmod pasta nft ip skopeo'.split(
@@ -77,6 +78,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     uid: () => 0,
     architecture: () => 'x64',
     kernelRelease: () => '6.12.0-amd64',
+    isBundle: () => false,
     readText: (path) => files.get(path),
     list: (path) => directories.get(path) ?? [],
     stat: (path) => stats.get(path),

@@ -7,6 +7,7 @@ import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../guest
 import { askProgram } from '../../linux/processes/ask-program.ts'
 import { findTool } from '../../linux/processes/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
+import { bundleOf } from '../../own-bundle.ts'
 import { landlockProblem } from '../../rootless/filters/landlock.ts'
 import { checkUidRange, checkUpperIds, type UidRange } from '../../rootless/identity/uid-range.ts'
 import { leaseDir } from '../../sandbox/records/paths.ts'
@@ -35,6 +36,8 @@ export interface HostProbe {
   architecture(): string
   /** `uname -r`. */
   kernelRelease(): string
+  /** Whether kata-ts brings the programs that it starts. */
+  isBundle(): boolean
   /** A file's text; undefined when it cannot be read. */
   readText(path: string): string | undefined
   /** Names in a directory; none when it cannot be read. */
@@ -72,6 +75,7 @@ export function hostProbe(cacheDir?: string): HostProbe {
     uid: () => process.getuid?.() ?? -1,
     architecture: arch,
     kernelRelease: release,
+    isBundle: () => bundleOf(process.execPath) !== undefined,
     readText: (path) => attempt(() => readFileSync(path, 'utf8')),
     list: (path) => attempt(() => readdirSync(path)) ?? [],
     stat: (path) => attempt(() => fileFacts(path)),

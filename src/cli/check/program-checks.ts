@@ -1,6 +1,6 @@
 /** The programs that a start runs beside the VMM: virtiofsd and the tools that build the jail. */
 import { bundleOf } from '../../own-bundle.ts'
-import { shimName } from '../../version.ts'
+import { shimName, version } from '../../version.ts'
 import { type Check, failed, firstLine, ok, warning } from './check.ts'
 
 const virtiofsd: Check = {
@@ -52,16 +52,24 @@ const bundle = bundleOf(process.execPath)
 
 const shim: Check = {
   name: 'shim',
-  run: ({ host }) => {
+  run: async ({ host }) => {
     const path = clientPath
       .map((directory) => `${directory}/${shimName}`)
       .find((candidate) => host.isExecutable(candidate))
-    return path === undefined
+    if (path === undefined)
+      return warning(
+        `${shimName} is in none of ${clientPath.join(', ')}: containerd will not find it`,
+        bundle === undefined
+          ? `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`
+          : `If containerd is to start it: \`ln -s ${bundle.programs}/${shimName} /usr/local/bin/\`.`,
+      )
+    // What cannot be asked is started all the same.
+    const { code, text } = await host.ask([path, '--version'])
+    const found = /\d+\.\d+\.\d+\S*/.exec(text)?.[0] ?? version
+    return code === 0 && found !== version
       ? warning(
-          `${shimName} is in none of ${clientPath.join(', ')}: containerd will not find it`,
-          bundle === undefined
-            ? `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`
-            : `If containerd is to start it: \`ln -s ${bundle.programs}/${shimName} /usr/local/bin/\`.`,
+          `${path} is version ${found}, and this program ${version}: containerd starts the former`,
+          'Install one version in both places, or remove the one that is not wanted.',
         )
       : ok(path)
   },

@@ -92,6 +92,17 @@ const rows: Row[] = [
   ],
   [
     'system',
+    'an old Debian, with all programs in the bundle',
+    (host) => {
+      host.files.set('/etc/os-release', 'ID=debian\nVERSION_ID="12"\n')
+      host.isBundle = () => true
+    },
+    {},
+    'ok',
+    'the bundle brings its own programs',
+  ],
+  [
+    'system',
     'no os-release',
     (host) => host.files.delete('/etc/os-release'),
     {},
@@ -534,6 +545,18 @@ const rows: Row[] = [
     {},
     'warning',
     'ln -s',
+  ],
+  [
+    'shim',
+    'of another version, in front of ours',
+    (host) =>
+      host.commands.set('/usr/local/bin/containerd-shim-kata-ts-v2 --version', {
+        code: 0,
+        text: 'containerd-shim-kata-ts-v2:\n  Version:  0.0.9\n  Revision: abc\n',
+      }),
+    {},
+    'warning',
+    'is version 0.0.9',
   ],
   [
     'jail-tools',

@@ -32,6 +32,7 @@ const system: Check = {
     const found = `${field('PRETTY_NAME') || 'unknown distribution'}, kernel ${kernel}`
     if (major < 6 || (major === 6 && minor < 1))
       return warning(`${found}: tried with kernels from 6.1 on`, 'Use a newer kernel if a start fails.')
+    if (host.isBundle()) return ok(`${found}; the bundle brings its own programs`)
     // Testing and unstable have no version.
     if (field('ID') === 'debian' && Number.parseInt(field('VERSION_ID') || '13', 10) < 13)
       return warning(
