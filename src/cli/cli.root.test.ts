@@ -1,6 +1,6 @@
 /** The command line as a person meets it before any container exists. */
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
 import { bootId } from '../linux/processes/proc.ts'
@@ -9,6 +9,8 @@ import { writeTaskRecord } from '../sandbox/records/task-records.ts'
 import { newTemplate } from '../sandbox/template/template-store.ts'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
+// A guest image without its manifest.
+mkdirSync(`${base}/cache/images/half`, { recursive: true })
 afterAll(() => rmSync(base, { recursive: true }))
 
 async function kata(...args: string[]) {
@@ -88,10 +90,12 @@ test.each([
   [['logs', 'nobody']],
   [['inspect', 'nobody']],
   [['guest', 'inspect', 'nothing', '--cache-dir', base]],
+  [['guest', 'inspect', 'half', '--cache-dir', `${base}/cache`]],
+  [['--format', 'json', 'guest', 'inspect', 'half', '--cache-dir', `${base}/cache`]],
 ])('%j fails with 1 and a coded error', async (args) => {
   const { code, stderr } = await kata(...args)
   expect(code).toBe(1)
-  expect(stderr).toMatch(/^kata-ts: \[[A-Z_]+\] .+\n$/)
+  expect(stderr).toMatch(/^kata-ts: \[(?!INTERNAL)[A-Z_]+\] .+\n$/)
 })
 
 test.each([

@@ -39,7 +39,7 @@ export async function build(settings: Settings, flags: GuestFlags): Promise<numb
 export async function list(settings: Settings, flags: GuestFlags): Promise<number> {
   const cacheDir = cacheDirOf(flags)
   const current = findImage(cacheDir)?.id
-  const packaged = cacheDir === defaultCacheDir ? loadImage(packagedImageDir) : undefined
+  const packaged = packagedImage(cacheDir)
   const images = [...imageIds(cacheDir).map((id) => loadImage(`${cacheDir}/images/${id}`)), packaged]
     .filter((image) => image !== undefined)
     .map(({ id, manifest }) => ({
@@ -73,10 +73,22 @@ export async function inspect(
   [id]: readonly string[],
 ): Promise<number> {
   const cacheDir = cacheDirOf(flags)
-  const image = id === undefined ? requireImage(cacheDir) : loadImage(directoryOf(cacheDir, id))
-  settings.print(render(settings.format, image, (found) => asText(found!)))
+  const image = id === undefined ? requireImage(cacheDir) : imageNamed(cacheDir, id)
+  settings.print(render(settings.format, image, asText))
   return 0
 }
+
+/** One of the list. @throws KataError IMAGE_UNKNOWN, IMAGE_MANIFEST_CORRUPT. */
+function imageNamed(cacheDir: string, id: string): GuestImage {
+  const built = imageIds(cacheDir).includes(id) ? loadImage(`${cacheDir}/images/${id}`) : undefined
+  const image = built ?? packagedImage(cacheDir)
+  if (image?.id !== id) throw new KataError('IMAGE_UNKNOWN', { id, cacheDir })
+  return image
+}
+
+/** The one that came with this executable is listed beside those of the usual place. */
+const packagedImage = (cacheDir: string): GuestImage | undefined =>
+  cacheDir === defaultCacheDir ? loadImage(packagedImageDir) : undefined
 
 export async function rm(settings: Settings, flags: GuestFlags, ids: readonly string[]): Promise<number> {
   const cacheDir = cacheDirOf(flags)

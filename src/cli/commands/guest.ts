@@ -22,7 +22,7 @@ export function guestCommand(cli: Cli): Command {
   ] as const
   for (const [usage, summary] of verbs) {
     const verb = usage.split(' ')[0]!
-    const example = `guest ${verb === 'rm' ? 'rm 3f2a' : verb}`
+    const example = `guest ${verb === 'rm' ? 'rm 3f2a8c51d0e94b7766aa01c4' : verb}`
     const child = describe({ usage, summary, example }).option('--cache-dir <dir>', 'where images are kept')
     if (verb === 'build')
       child.option(
