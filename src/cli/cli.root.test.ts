@@ -142,6 +142,17 @@ test.each([
   expect(stdout.split('\n')[0]).toBe(usage)
 })
 
+test.each(['CONTAINER_EXISTS', '[CONTAINER_EXISTS]'])('help %s says what the error means', async (code) => {
+  expect(await kata('help', code)).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: `[CONTAINER_EXISTS] a container named {name} exists in namespace {namespace}.
+What to do: Choose another --name, or remove it with \`kata-ts rm {name}\`.
+
+Words in braces stand for what the message names.
+`,
+  })
+})
+
 test('help of what there is not says so', async () => {
   for (const [args, command] of [
     [['help', 'nosuch'], 'kata-ts'],

@@ -72,7 +72,7 @@ export const cliErrors = {
   CONTAINER_NOT_RUNNING: entry(
     'failed_precondition',
     'container {name} is {status}, not running',
-    'Only a running container can do this; start a new one with `kata-ts run`.',
+    'Only a running container can do this. `kata-ts start {name}` starts one that has ended; `unpause` and `resume` let one go on.',
   ),
   CONTAINER_RUNNING: entry(
     'failed_precondition',
@@ -97,7 +97,7 @@ export const cliErrors = {
   CONTAINER_NOT_ENDED: entry(
     'failed_precondition',
     'container {name} is {status}, and cannot be started again',
-    'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then.',
+    'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then. A suspended one goes on by `kata-ts resume {name}`.',
   ),
   CONTAINER_NOT_SUSPENDED: entry(
     'failed_precondition',

@@ -1,5 +1,7 @@
-/** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. */
+/** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. `kata-ts help CODE`: what an error means. */
 import { type Command, Help, type Option } from 'commander'
+import { catalogue } from '../../errors/catalogue.ts'
+import type { CatalogueEntry } from '../../errors/entry.ts'
 import { groupOrder } from '../groups.ts'
 import { allCommandsGroup, describe } from './command.ts'
 
@@ -7,11 +9,25 @@ import { allCommandsGroup, describe } from './command.ts'
 export function helpCommand(parent: Command): Command {
   return describe({
     usage: 'help [command...]',
-    summary: 'show the help of a command',
-    example: 'help config show',
+    summary: 'show the help of a command, or what the code of an error means',
+    example: 'help KVM_UNUSABLE',
   }).action((words: string[]) => {
+    const error = words.length === 1 ? errorText(words[0]!) : undefined
+    if (error !== undefined) return parent.configureOutput().writeOut?.(error)
     words.reduce((found, word) => childOf(found, word) ?? refuse(parent, words), parent).help()
   })
+}
+
+/** `[CODE]`, as messages have it, or without brackets. */
+function errorText(word: string): string | undefined {
+  const code = word.replace(/^\[(.*)\]$/, '$1')
+  if (!Object.hasOwn(catalogue, code)) return undefined
+  const { sentence, remedy }: CatalogueEntry = catalogue[code as keyof typeof catalogue]
+  const plain = (text: string) => text.replace(/\{"(\w+)"\}/g, '"{$1}"')
+  const words = `${sentence}${remedy}`.includes('{')
+    ? '\nWords in braces stand for what the message names.\n'
+    : ''
+  return `[${code}] ${plain(sentence)}.\nWhat to do: ${plain(remedy)}\n${words}`
 }
 
 /**
