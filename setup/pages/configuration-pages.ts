@@ -58,9 +58,9 @@ if its path is below \`/etc/kata-containers/\` or below a directory \`share/defa
 Symbolic links are not followed for this.
 
 Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each file has
-only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means. The directory and
-each file in it belong to root, to the user who runs kata-ts or to the owner of the main file, and nobody else can write to them; otherwise
-nothing starts (\`CONFIG_UNSAFE\`).
+only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means. They count for every
+main file in that directory: for files of several VMMs, make directories. The directory and each file in it belong to root, to the user who
+runs kata-ts or to the owner of the main file, and nobody else can write to them; otherwise nothing starts (\`CONFIG_UNSAFE\`).
 
 A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in

@@ -148,7 +148,7 @@ const files = [
   heading('Files'),
   item('\\fI/etc/kata\\-ts/configuration.toml\\fR', 'the configuration: \\fBkata\\-ts.toml\\fR(5)'),
   item('\\fI/run/kata\\-ts\\fR', 'state of running sandboxes'),
-  item('\\fI/var/lib/kata\\-ts\\fR', 'records and logs of containers, unpacked images'),
+  item('\\fI/var/lib/kata\\-ts\\fR', 'containers with their logs, volumes, images'),
   item('\\fI/var/cache/kata\\-ts\\fR', 'guest images that were built on this host'),
 ].join('')
 
