@@ -94,6 +94,12 @@ test('a removal stops the units, unless a sandbox runs', () => {
   expect(removed.left).toContain(`${wants}/kata-ts.socket`)
 })
 
+test('a container that its restart policy will start again keeps the package, too', () => {
+  const [asked = ''] = run('prerm', ['remove']).calls
+  for (const status of ['creating', 'created', 'running', 'paused', 'restarting', 'unresponsive'])
+    expect(asked).toContain(`--filter status=${status}`)
+})
+
 test('a purge takes links of enabled units, the group of the service and what was made at run time', () => {
   const purged = run('postrm', ['purge'])
   expect(purged).toMatchObject({ exitCode: 0, left: [`${wants}/other.socket`] })

@@ -1,6 +1,6 @@
 /** The files that our documents tell to install (docs/how-to, packaging/). */
 import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { root as repository } from '../paths.ts'
 import type { Part } from './part.ts'
 
@@ -21,14 +21,16 @@ const copies: Readonly<Record<string, string>> = {
   '/etc/systemd/system/kata-ts-boot.service': 'systemd/kata-ts-boot.service',
   '/etc/systemd/system/kata-ts-pool.service': 'systemd/kata-ts-pool.service',
   '/etc/systemd/system/kata-ts-templates.service': 'systemd/kata-ts-templates.service',
-  '/etc/systemd/system/kata-ts.service': 'systemd/kata-ts.service',
+  // The socket would start its service again.
   '/etc/systemd/system/kata-ts.socket': 'systemd/kata-ts.socket',
+  '/etc/systemd/system/kata-ts.service': 'systemd/kata-ts.service',
   '/etc/tmpfiles.d/kata-ts.conf': 'systemd/kata-ts.tmpfiles.conf',
   '/etc/cni/net.d/10-kata-ts.conflist': 'cni/10-kata-ts.conflist',
   '/etc/docker/daemon.json': 'docker/daemon.json',
   '/etc/crio/crio.conf.d/50-kata-ts.conf': 'crio/50-kata-ts.conf',
 }
 
+const unitDir = '/etc/systemd/system'
 const configDir = '/etc/kata-ts'
 const packaging = join(repository, 'packaging')
 
@@ -70,13 +72,26 @@ function removal(root: string, path: string): Part {
   return {
     what: path,
     remove() {
+      const isUnit = path.startsWith(`${unitDir}/`)
+      if (isUnit) forgetUnit(root, basename(path))
       rmSync(root + path)
+      if (isUnit && hasSystemd(root)) Bun.spawnSync(['systemctl', 'daemon-reload'])
       // A running udev keeps a rule that it has read.
       if (root === '' && path.startsWith('/etc/udev/') && exists('/run/udev/control'))
         Bun.spawnSync(['udevadm', 'control', '--reload'])
     },
   }
 }
+
+/** Ends a unit, and removes the links that `systemctl enable` made. */
+function forgetUnit(root: string, unit: string): void {
+  if (hasSystemd(root)) Bun.spawnSync(['systemctl', 'stop', unit])
+  for (const entry of readdirSync(root + unitDir))
+    if (entry.endsWith('.wants')) rmSync(join(root + unitDir, entry, unit), { force: true })
+}
+
+/** The host's runs; one of another root does not. */
+const hasSystemd = (root: string): boolean => root === '' && exists('/run/systemd/system')
 
 /** Directories alone, from the leaves up. @throws ENOTEMPTY when there is a file after all. */
 function removeEmpty(directory: string): void {

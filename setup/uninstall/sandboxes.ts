@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Listed } from '../../src/cli/actions/ps.ts'
 import { defaultStateDir } from '../../src/cli/settings.ts'
-import { listSandboxes } from '../../src/sandbox/records/gc.ts'
+import { listSandboxes, listWaiting } from '../../src/sandbox/records/gc.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { root } from '../paths.ts'
 import { SetupError } from '../setup-error.ts'
@@ -28,10 +28,16 @@ export function hostSandboxes({ runDir = defaultRunDir, stateDir = defaultStateD
       const said = await call('gc')
       // One that is being started has told nobody yet, and is no garbage.
       const [still] = listSandboxes(runDir)
-      if (still === undefined) return said
+      if (still !== undefined)
+        throw new SetupError(
+          `sandbox ${still.namespace}/${still.id} is still there; nothing else was removed`,
+          'remove its container, or wait until it has started or failed, and run it again',
+        )
+      const waiting = listWaiting(runDir)
+      if (waiting.length === 0) return said
       throw new SetupError(
-        `sandbox ${still.namespace}/${still.id} is still there; nothing else was removed`,
-        'remove its container, or wait until it has started or failed, and run it again',
+        `machines wait for pods: ${waiting.map(({ id }) => id).join(', ')}; nothing else was removed`,
+        'end `kata-ts factory serve` (systemctl stop kata-ts-pool.service), and run it again',
       )
     },
   }

@@ -157,6 +157,19 @@ describe('files and directories', () => {
     expect(files()).toEqual([])
   })
 
+  test('a unit that was enabled goes with the link that enabled it', async () => {
+    const links = ['multi-user.target.wants/kata-ts-boot.service', 'sockets.target.wants/kata-ts.socket']
+    for (const link of links) {
+      const unit = link.slice(link.indexOf('/') + 1)
+      ship(`systemd/${unit}`, `/etc/systemd/system/${unit}`)
+      mkdirSync(dirname(at(`/etc/systemd/system/${link}`)), { recursive: true })
+      symlinkSync(`/etc/systemd/system/${unit}`, at(`/etc/systemd/system/${link}`))
+    }
+    put('/etc/systemd/system/sockets.target.wants/other.socket')
+    expect(await run()).toBe(true)
+    expect(files()).toEqual(['/etc/systemd/system/sockets.target.wants/other.socket'])
+  })
+
   test('--dry-run says the same and does nothing', async () => {
     installAll()
     put('/etc/kata-ts/configuration.toml', 'mine')
