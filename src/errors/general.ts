@@ -15,7 +15,7 @@ export const generalErrors = {
   FILE_FAILED: entry(
     'internal',
     '{call} {path} failed with {errno}',
-    'Check that the command needs this file, and the space left on its file system.',
+    'Check the path and the rights to it, and that its file system has room and can be written.',
   ),
   FILE_EXISTS: entry(
     'already_exists',

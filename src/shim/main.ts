@@ -1,7 +1,8 @@
 /** containerd-shim-kata-ts-v2: the same executable as `kata-ts`, by another name. */
 import { existsSync } from 'node:fs'
 import { writeFailure } from '../bundle/failure.ts'
-import { describeError, KataError } from '../errors.ts'
+import { coded } from '../errors/coded.ts'
+import type { KataError } from '../errors.ts'
 import { parseShimFlags, type ShimFlags } from './flags.ts'
 
 /** Runs one action and resolves with the exit status. Nothing but what containerd expects may reach stdout or stderr. */
@@ -48,15 +49,16 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
       }
     }
   } catch (error) {
-    process.stderr.write(`${describeError(error)}\n`)
-    if (flags !== undefined) tellClient(flags, error)
+    const told = coded(error)
+    process.stderr.write(`${told.message}\n`)
+    if (flags !== undefined) tellClient(flags, told)
     return 1
   }
 }
 
 /** Our own client passes the bundle to every action and reads this file. Other clients have only the text on stderr. */
-function tellClient({ bundle }: ShimFlags, error: unknown): void {
-  if (!(error instanceof KataError && existsSync(bundle))) return
+function tellClient({ bundle }: ShimFlags, error: KataError): void {
+  if (!existsSync(bundle)) return
   try {
     writeFailure(bundle, 'actionFailure', error)
   } catch {

@@ -1,8 +1,8 @@
 /** `--result-file`: how a command ended, as JSON for the program that called it. Standard error belongs to the command in the container. */
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
-import { type ErrorFields, KataError } from '../../errors.ts'
+import { coded } from '../../errors/coded.ts'
+import type { ErrorFields } from '../../errors.ts'
 import { Interrupted } from '../client/signals.ts'
-import { coded } from '../explain.ts'
 
 export interface ToldError {
   /** Of the catalogue, or `INTERRUPTED` when a signal ended the command before anything ran. */
@@ -28,7 +28,7 @@ export interface CommandResult extends Told {
 export function toldError(error: unknown): ToldError {
   if (error instanceof Interrupted)
     return { code: 'INTERRUPTED', message: error.message, remedy: '', fields: {} }
-  const { code, rawMessage: message, remedy, fields } = error instanceof KataError ? error : coded(error)
+  const { code, rawMessage: message, remedy, fields } = coded(error)
   return { code, message, remedy, fields }
 }
 

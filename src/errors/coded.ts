@@ -1,0 +1,27 @@
+/** Errors that were thrown without a code: by the operating system, or by a mistake of ours. */
+import { describeError, KataError } from '../errors.ts'
+
+/** Explains an error of the operating system: `open`, a path where the call has one, and ENOSPC. */
+interface Errno extends Error {
+  readonly code: string
+  readonly syscall: string
+  readonly path?: string
+}
+
+/** The error itself where it has a code. */
+export function coded(error: unknown): KataError {
+  if (error instanceof KataError) return error
+  if (!isErrno(error)) return new KataError('INTERNAL', { reason: describeError(error) }, { cause: error })
+  const { code: errno, syscall: call, path = 'of a file' } = error
+  if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0)
+    return new KataError('NOT_ROOT', { what: 'kata-ts' }, { cause: error })
+  if (errno === 'EEXIST' && error.path !== undefined)
+    return new KataError('FILE_EXISTS', { path }, { cause: error })
+  return new KataError('FILE_FAILED', { call, path, errno }, { cause: error })
+}
+
+function isErrno(error: unknown): error is Errno {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as Partial<Errno>
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) && typeof syscall === 'string'
+}
