@@ -37,6 +37,16 @@ test('after a taking: what was taken is released', async () => {
   expect(open().held).toEqual([])
 })
 
+test.each([
+  'before-take:thing',
+  'before-take:thing=explode',
+  'beforetake:thing=fail',
+  'before-take:thing=fail; x',
+  'gc2/before-take:thing=fail',
+])('%s is refused: it would show that everything is fine', (asked) => {
+  expect(() => open(asked)).toThrow('[FAILPOINT_INVALID]')
+})
+
 test('around a release: it stays written down, and another process releases it', async () => {
   for (const [point, so] of [
     ['before-release', ['taken', 'released']],

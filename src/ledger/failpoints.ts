@@ -1,7 +1,7 @@
 /**
  * Faults on purpose, one for every moment at which a holding is taken or released: that nothing is left behind after a
  * crash is shown by crashing there, and not by hoping. They are asked for in the environment of a process, which only
- * whoever starts the runtime can set:
+ * the runtime's parent can set:
  *
  *   KATA_TS_FAILPOINTS=before-take:account=kill,delete/after-release:process=fail
  *

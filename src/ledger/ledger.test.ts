@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../log.ts'
@@ -44,8 +44,7 @@ test('releases what a failed taking may have taken, and passes the error on', as
   const taking = ledger.take(thing, { name: 'a' }, () => {
     throw new Error('taking failed')
   })
-  expect(taking).rejects.toThrow('taking failed')
-  await taking.catch(() => {})
+  await expect(taking).rejects.toThrow('taking failed')
   expect(released).toEqual(['a'])
   expect(ledger.held).toEqual([])
 })
@@ -61,8 +60,7 @@ test('one release that fails keeps no other from being released and stays writte
   await ledger.take(thing, { name: 'a' }, () => {})
   await ledger.take(stubborn, { name: 'b' }, () => {})
   await ledger.take(thing, { name: 'c' }, () => {})
-  expect(ledger.releaseAll()).rejects.toThrow('RELEASE_FAILED')
-  await ledger.releaseAll().catch(() => {})
+  await expect(ledger.releaseAll()).rejects.toThrow('RELEASE_FAILED')
   expect(released).toEqual(['c', 'a'])
   expect(open().held).toEqual(['stubborn'])
 })
@@ -80,6 +78,37 @@ test('a single holding can be released on its own', async () => {
   await ledger.release(thing, ({ name }) => name === 'a')
   expect(released).toEqual(['a'])
   expect(open().dataOf(thing)).toEqual([{ name: 'b' }])
+})
+
+test('what a later process takes is not taken for what an earlier one holds', async () => {
+  await open().take(thing, { name: 'a' }, () => {})
+  const later = open()
+  await later.take(thing, { name: 'b' }, () => {})
+  await later.release(thing, ({ name }) => name === 'b')
+  expect(open().dataOf(thing)).toEqual([{ name: 'a' }])
+})
+
+test('what nobody knows how to release stays written down, and is no success', async () => {
+  await open().take(stubborn, { name: 'a' }, () => {})
+  const path = join(directory, 'ledger.jsonl')
+  const other = new Ledger(path, [thing], silentLogger)
+  await expect(other.releaseAll()).rejects.toThrow(/^\[RELEASE_FAILED\].*names an unknown holding stubborn/)
+  expect(open().held).toEqual(['stubborn'])
+})
+
+test('a holding that two release at once takes no other along', async () => {
+  const ledger = open()
+  for (const name of ['a', 'b']) await ledger.take(thing, { name }, () => {})
+  const releaseA = () => ledger.release(thing, ({ name }) => name === 'a')
+  await Promise.all([releaseA(), releaseA()])
+  expect(ledger.dataOf(thing)).toEqual([{ name: 'b' }])
+  await ledger.releaseAll()
+  expect(released.at(-1)).toBe('b')
+})
+
+test('is root’s alone', async () => {
+  await open().take(thing, { name: 'a' }, () => {})
+  expect(statSync(join(directory, 'ledger.jsonl')).mode & 0o777).toBe(0o600)
 })
 
 test('what work took goes with it, whatever comes of it, and what was there before stays', async () => {

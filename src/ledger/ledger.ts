@@ -170,7 +170,10 @@ export class Ledger {
     await this.#failpoints?.reach('before-release', kind.kind)
     await kind.release(holding.data as never, this.#log)
     await this.#failpoints?.reach('after-release', kind.kind)
-    this.#holdings.splice(this.#holdings.indexOf(holding), 1)
+    const index = this.#holdings.indexOf(holding)
+    // Another caller has released it meanwhile.
+    if (index < 0) return
+    this.#holdings.splice(index, 1)
     try {
       this.#append({ op: 'release', id: holding.id })
     } catch (error) {
@@ -210,7 +213,7 @@ function parseRecord(line: string): LedgerRecord | undefined {
   }
 }
 
-/** Empty for one that is not there: whoever lists sandboxes meets those that end. */
+/** Empty for one that is not there: a list of sandboxes has those that end, too. */
 function readLedger(path: string): string {
   try {
     return readFileSync(path, 'utf8')
