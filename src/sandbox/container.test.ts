@@ -4,12 +4,15 @@ import { type LinuxResources, Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { Container, createInGuest } from './container.ts'
 
-/** A container with these limits, what its guest was told of changes, and what its machine was sized for. */
-function containerWith(resources: OciResources) {
+/** A container with these limits, what its guest was told of changes and did not refuse by `check`, and what its machine was sized for. */
+function containerWith(resources: OciResources, check: () => void = () => {}) {
   const told: LinuxResources[] = []
   const sized: OciResources[] = []
   const agent = {
-    updateContainer: async (request: { resources: LinuxResources }) => void told.push(request.resources),
+    updateContainer: async (request: { resources: LinuxResources }) => {
+      check()
+      told.push(request.resources)
+    },
   }
   const surroundings = {
     ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources },
@@ -51,6 +54,17 @@ describe('a change of limits', () => {
     const { container, sized } = containerWith({ cpu: { quota: 25_000, period: 50_000 } })
     await container.update({ cpu: { quota: 0, period: 100_000, shares: 7 } })
     expect(sized).toEqual([{ cpu: { quota: 25_000, period: 100_000, shares: 7 } }])
+  })
+
+  test('what the guest has refused is not taken along by a later change', async () => {
+    let refuses = true
+    const { container, told } = containerWith({ cpu: { quota: 25_000, period: 50_000 } }, () => {
+      if (refuses) throw new TtrpcError('invalid_argument', 'no such quota', { isAnswer: true })
+    })
+    await expect(container.update({ cpu: { quota: 1 } })).rejects.toThrow('no such quota')
+    refuses = false
+    await container.update({ cpu: { period: 100_000 } })
+    expect(told).toMatchObject([{ cpu: { quota: 25_000n, period: 100_000n } }])
   })
 
   test('rules of devices stay those of the guest: what clients send along has numbers of the host', async () => {

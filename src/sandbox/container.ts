@@ -122,13 +122,20 @@ export class Container {
 
   /** `resources` are the limits to change; what they do not name stays as it is. */
   async update(resources: OciResources): Promise<void> {
-    const merged = mergeResources(this.#resources, resources)
+    const before = this.#resources
+    const merged = mergeResources(before, resources)
     await this.#surroundings.resize(merged)
     this.#resources = merged
-    await this.#agent.updateContainer({
-      containerId: this.#guestId,
-      resources: toAgentResources(changesForGuest(resources, merged)),
-    })
+    try {
+      await this.#agent.updateContainer({
+        containerId: this.#guestId,
+        resources: toAgentResources(changesForGuest(resources, merged)),
+      })
+    } catch (error) {
+      // Not in force: a later change of the period alone would take the refused quota along.
+      if (this.#resources === merged) this.#resources = before
+      throw error
+    }
     await requirePidsLimit(
       BigInt(resources.pids?.limit ?? 0),
       this.#guestId,
