@@ -7,7 +7,7 @@ import { inNetns, lastingIdentity, type Netns, openNetns, openOwnNetns } from '.
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
-import { embeddedDnsResource, findEmbeddedDns, leadToEmbeddedDns } from './embedded-dns.ts'
+import { findEmbeddedDns, leadToEmbeddedDns } from './embedded-dns.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { type NetworkLimits, noLimits } from './limits.ts'
 import { embeddedServer, hostPeer } from './localhost.ts'
@@ -22,7 +22,7 @@ export interface NetworkOptions {
   readonly queues: number
   /** Whether vhost-net is used where the host has it. */
   readonly vhost: boolean
-  /** Of each interface; default none. */
+  /** The limits of each interface; default none. */
   readonly limits?: NetworkLimits
   /** Interfaces, by index, that have their card already. */
   readonly known?: ReadonlySet<number>
@@ -70,9 +70,7 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
       })
       if (localhost === undefined && embedded !== undefined) {
         const data = { netns: path, identity: lastingIdentity(netns) }
-        await ledger.take(embeddedDnsResource, data, () =>
-          leadToEmbeddedDns(data, tapName(each), embedded, log),
-        )
+        await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded }, log)
       }
       localhost ??= {
         ...{ index: each.index, mac: tapMac, peer: hostPeer },

@@ -6,12 +6,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
-import type { ResourceKind } from '../ledger/ledger.ts'
+import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { isNoNetns, lastingIdentity, openNetns } from '../linux/processes/netns.ts'
 import { runTool } from '../linux/processes/run-tool.ts'
 import { findTool } from '../linux/processes/which.ts'
 import type { Logger } from '../log.ts'
 import { lastWords } from '../plain-text.ts'
+import { networkTool } from './uplink/tools.ts'
 
 /** What Docker writes into resolv.conf. */
 export const embeddedAddress = '127.0.0.11'
@@ -75,16 +76,21 @@ function isThere(path: string, identity: string): boolean {
   }
 }
 
-/** Leads what comes by `tap` to the name server. Without nft the container runs, and cannot look up names: a warning says so. */
+/**
+ * Leads what comes by `tap` to the name server. Without nft the container runs, and cannot look up names: a warning says so, and nothing
+ * is held, as nobody could release it.
+ *
+ * @throws KataError NETWORK_DNS_FAILED.
+ */
 export async function leadToEmbeddedDns(
-  { netns }: EmbeddedDnsData,
-  tap: string,
-  ports: EmbeddedPorts,
+  ledger: Ledger,
+  data: EmbeddedDnsData,
+  { tap, ports }: { readonly tap: string; readonly ports: EmbeddedPorts },
   log: Logger,
 ): Promise<void> {
   if (findTool('nft') === undefined)
     return log.warn('Docker’s name server cannot be reached: nft is not there; apt-get install nftables')
-  await nft(netns, rules(tap, ports))
+  await ledger.take(embeddedDnsResource, data, () => nft(data.netns, rules(tap, ports)))
 }
 
 /** Pure. */
@@ -107,12 +113,7 @@ table ${table} {
 }
 
 async function nft(netns: string, commands: string): Promise<void> {
-  const argv = [
-    findTool('nsenter') ?? '/usr/bin/nsenter',
-    `--net=${netns}`,
-    '--',
-    findTool('nft') ?? '/usr/sbin/nft',
-  ]
+  const argv = [networkTool('nsenter'), `--net=${netns}`, '--', networkTool('nft')]
   const { code, stderr } = await runTool([...argv, commands.trim()], { timeoutMs: 10_000 })
   if (code !== 0) throw new KataError('NETWORK_DNS_FAILED', { reason: lastWords(stderr) })
 }

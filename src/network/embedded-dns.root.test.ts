@@ -1,0 +1,45 @@
+/** The rules that lead to Docker's name server, in a network namespace of the test's own, with nft and where it is not installed. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/embedded-dns-`)
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const nft = '/usr/sbin/nft'
+const noNft = existsSync(nft) ? '' : ' (skipped: nft is not installed)'
+
+/** What is held once the rules were asked for, how often it was warned, and what is held after the release. */
+async function led(hide: boolean): Promise<unknown> {
+  const code = `
+    import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
+    import { lastingIdentity, openOwnNetns } from '${import.meta.dir}/../linux/processes/netns.ts'
+    import { createLogger } from '${import.meta.dir}/../log.ts'
+    import { embeddedDnsResource, leadToEmbeddedDns } from '${import.meta.dir}/embedded-dns.ts'
+    const warnings = []
+    const log = createLogger({ sink: ({ message }) => void warnings.push(message) })
+    const ledger = new Ledger('${directory}/ledger.jsonl', [embeddedDnsResource], log)
+    const data = { netns: '/proc/self/ns/net', identity: lastingIdentity(openOwnNetns()) }
+    await leadToEmbeddedDns(ledger, data, { tap: 'tap0', ports: { udp: 4000, tcp: 4001 } }, log)
+    const held = [...ledger.held]
+    await ledger.releaseAll()
+    console.log(JSON.stringify({ held, warned: warnings.length, left: ledger.held }))`
+  const script = hide ? `mount --bind /dev/null ${nft}; exec "$@"` : 'exec "$@"'
+  const program = ['/bin/sh', '-ec', script, 'sh', process.execPath, '-e', code]
+  const child = Bun.spawn(['/usr/bin/unshare', '--mount', '--net', ...program], { stderr: 'inherit' })
+  return JSON.parse(await child.stdout.text())
+}
+
+test.skipIf(noNft !== '')(`the rules are held, and gone after the release${noNft}`, async () => {
+  expect(await led(false)).toEqual({ held: ['embedded-dns'], warned: 0, left: [] })
+})
+
+test.skipIf(noNft !== '')(
+  `without nft there are none, a warning says so, and nothing keeps the sandbox from being released${noNft}`,
+  async () => {
+    expect(await led(true)).toEqual({ held: [], warned: 1, left: [] })
+  },
+)
