@@ -1,9 +1,10 @@
 /** Saves the machine of a sandbox with its disk, while its guest stands still. */
-import { closeSync, fsync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
-import { copySparse, digestOf } from '../../linux/files/sparse-file.ts'
+import { flush, flushFile } from '../../linux/files/flush.ts'
+import { copySparse, digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
 import { version } from '../../version.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
@@ -29,7 +30,8 @@ export interface Saveable {
 }
 
 /**
- * Stops the guest and writes all of it. The directory has its name once it is whole. The guest stands still afterwards, whatever comes of it.
+ * Stops the guest and writes all of it. The directory has its name once it is whole and on the disk: a machine that ends has nothing else
+ * left. The guest stands still afterwards, whatever comes of it.
  *
  * @throws KataError CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason; errors of the system. Nothing is left then.
  */
@@ -44,12 +46,7 @@ export async function saveMachine(
   try {
     const path = `${target}/${checkpointFiles.state}`
     await withFile(path, 'wx', async (state) => vmm.save?.({ state }))
-    const state = await withFile(path, 'r', async (fd) => {
-      const digest = await digestOf(fd, signal)
-      // From then on the memory is nowhere else.
-      if (ends) await flush(fd)
-      return digest
-    })
+    const state = await withFile(path, 'r', (fd) => flushedDigest(fd, signal))
     const copy = ends ? undefined : `${target}/${checkpointFiles.disk}`
     const saved: SavedDisk[] = []
     for (const disk of disks.all) saved.push(await saveDisk(disk, copy, signal))
@@ -59,13 +56,15 @@ export async function saveMachine(
       ...{ wasClone: machine.began === 'clone', cards: machine.cards },
     }
     const text = `${JSON.stringify(noted, null, 2)}\n`
-    const facts = `${target}/${checkpointFiles.facts}`
-    writeFileSync(facts, text, { mode: 0o600 })
-    if (ends) for (const written of [facts, target]) await withFile(written, 'r', flush)
+    await withFile(`${target}/${checkpointFiles.facts}`, 'wx', async (fd) => {
+      writeFileSync(fd, text)
+      await flush(fd)
+    })
+    await flushFile(target)
     signal.throwIfAborted()
     renameSync(target, directory)
     // It has its name, whatever comes of that.
-    if (ends) await withFile(dirname(directory), 'r', flush).catch(() => {})
+    if (ends) await flushFile(dirname(directory)).catch(() => {})
   } catch (cause) {
     rmSync(target, { recursive: true, force: true })
     throw isDiskFull(cause) ? new KataError('CHECKPOINT_DISK_FULL', { path: directory }, { cause }) : cause
@@ -80,9 +79,20 @@ async function saveDisk(
   const place = { id, place: placeOf(address), readonly }
   if (readonly) return { ...place, ...unchanging(name) }
   const digest = await withFile(name, 'r', (from) =>
-    copy === undefined ? digestOf(from, signal) : withFile(copy, 'wx', (to) => copySparse(from, to, signal)),
+    copy === undefined
+      ? flushedDigest(from, signal)
+      : withFile(copy, 'wx', async (to) => {
+          const copied = await copySparse(from, to, signal)
+          await flush(to)
+          return copied
+        }),
   )
   return { ...place, ...digest, changedAt: '' }
+}
+
+async function flushedDigest(fd: number, signal: AbortSignal): Promise<FileDigest> {
+  await flush(fd)
+  return digestOf(fd, signal)
 }
 
 /** What is only read is root's, and nobody writes to it. */
@@ -90,10 +100,6 @@ export function unchanging(path: string): Pick<SavedDisk, 'bytes' | 'changedAt' 
   const { size, mtimeNs } = statSync(path, { bigint: true })
   return { bytes: Number(size), changedAt: `${mtimeNs}`, sha256: '' }
 }
-
-/** Until it is on the disk. Others are answered meanwhile. */
-const flush = (fd: number): Promise<void> =>
-  new Promise((resolve, reject) => fsync(fd, (error) => (error ? reject(error) : resolve())))
 
 async function withFile<T>(path: string, flags: string, work: (fd: number) => Promise<T>): Promise<T> {
   const fd = openSync(path, flags, 0o600)

@@ -5,6 +5,7 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
+import { flushFile } from '../../../linux/files/flush.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
@@ -66,6 +67,7 @@ export async function createSnapshot(
     await save(unfinished)
     copyKept(bundle, unfinished)
     writeFileSync(`${unfinished}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    for (const file of namesIn(unfinished)) await flushFile(`${unfinished}/${file}`)
     requireFree(target, store, name)
     renameSync(unfinished, target)
   } catch (error) {
