@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 
 let kubelet: string
@@ -33,6 +33,22 @@ test('none is one where other users may enter the directory', () => {
   try {
     expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
   } finally {
+    chmodSync(pods, 0o750)
+  }
+})
+
+test.skipIf(process.getuid?.() !== 0)('none is one where another user or group owns the directory', () => {
+  const [user, group] = [[1000, 0] as const, [0, 1000] as const]
+  try {
+    for (const [uid, gid] of [user, group]) {
+      chownSync(pods, uid, gid)
+      expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
+    }
+    // Its group may not enter.
+    chmodSync(pods, 0o700)
+    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(true)
+  } finally {
+    chownSync(pods, 0, 0)
     chmodSync(pods, 0o750)
   }
 })

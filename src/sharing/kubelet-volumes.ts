@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 /** Mounts from elsewhere on the host, where other users may reach the files: `local` volumes, and `subPath` of any volume. */
 const volume = /^\/[^/]+\/volumes\/(?!kubernetes\.io~local-volume\/)./
-const othersMayEnter = 0o001
+const [groupMayEnter, othersMayEnter] = [0o010, 0o001]
 
 /**
  * Whether `path` is such a volume or lies in one, and only root can enter its directory. `kubelet` is the kubelet's root directory. Both
@@ -17,6 +17,6 @@ const othersMayEnter = 0o001
 export function isKubeletVolume(path: string, kubelet: string): boolean {
   const podsDir = join(kubelet, 'pods')
   if (!path.startsWith(`${podsDir}/`) || !volume.test(path.slice(podsDir.length))) return false
-  const { uid, mode } = statSync(podsDir)
-  return uid === 0 && (mode & othersMayEnter) === 0
+  const { uid, gid, mode } = statSync(podsDir)
+  return uid === 0 && (gid === 0 || (mode & groupMayEnter) === 0) && (mode & othersMayEnter) === 0
 }
