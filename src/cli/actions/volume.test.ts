@@ -1,6 +1,6 @@
 /** A volume that a container has is not removed, whenever it got it. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { silentLogger } from '../../log.ts'
 import { createVolume, volumePaths } from '../client/volumes/store.ts'
@@ -56,4 +56,11 @@ test('one that is being made, and has no specification yet, says that it has non
   mkdirSync(`${stateDir}/containers/default/web/bundle`, { recursive: true })
   expect(await prune(settings, { force: true } as never)).toBe(0)
   expect(existsSync(data())).toBe(false)
+})
+
+test('a volume whose name is taken by something else is not made, and leaves nothing', () => {
+  const volumes = `${stateDir}/volumes/default`
+  symlinkSync('nowhere', `${volumes}/other`)
+  expect(() => createVolume(settings, 'other')).toThrow('ENOTDIR')
+  expect(readdirSync(volumes).sort()).toEqual(['data', 'other'])
 })

@@ -2,7 +2,7 @@
  * Volumes by name: `<stateDir>/volumes/<namespace>/<name>/` with `volume.json` and the files themselves in `_data`. Nobody but root can enter
  * the directories above `_data`, so owners and set-user-id bits of a container's files mean nothing to users of the host.
  */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
@@ -61,7 +61,8 @@ export function createVolume(store: VolumeStore, name: string, labels: Labels = 
     renameSync(temporary, directory)
     note(store, name, 'create')
   } catch (error) {
-    // Somebody else made it first.
+    rmSync(temporary, { recursive: true, force: true })
+    // Another process made it first.
     if (!existsSync(directory)) throw error
   }
   return readVolume(store, name)
