@@ -1,0 +1,161 @@
+/** What a person typed for `run` and `create`, read and checked before anything is made or an image is looked for. */
+import { loadConfig } from '../../config/load.ts'
+import type { Overrides } from '../../config/overrides.ts'
+import { KataError } from '../../errors.ts'
+import { silentLogger } from '../../log.ts'
+import { requireTerminal } from '../client/attach.ts'
+import type { Attached } from '../client/run.ts'
+import { volumePaths } from '../client/volumes/store.ts'
+import type { RunFlags } from '../commands/run.ts'
+import { parseCallerVolume } from '../parse/caller-volume.ts'
+import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
+import { parseDevice } from '../parse/device.ts'
+import { mergeEnv } from '../parse/env.ts'
+import { readEnvFiles } from '../parse/env-file.ts'
+import { parseExpose } from '../parse/expose.ts'
+import { parseHealth } from '../parse/health.ts'
+import { hostnameOf, parseHostname } from '../parse/hostname.ts'
+import { parseAddHost, parseDns } from '../parse/hosts.ts'
+import { readLabels } from '../parse/labels.ts'
+import { parseLogOptions } from '../parse/log-options.ts'
+import { parseMounts } from '../parse/mount.ts'
+import { checkName, generateName } from '../parse/name.ts'
+import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
+import { parsePlace } from '../parse/place.ts'
+import { parseWorkdir, requirePlaces } from '../parse/place-in-container.ts'
+import { parseRestart } from '../parse/restart.ts'
+import { parseRights } from '../parse/rights.ts'
+import { parseSignal } from '../parse/signal.ts'
+import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
+import { parseStorageOptions } from '../parse/storage-options.ts'
+import { parseVolume } from '../parse/volume.ts'
+import type { Settings } from '../settings.ts'
+import { networkOf } from './run-network.ts'
+
+export type Asked = ReturnType<typeof askedOf>
+
+/** @throws KataError with the code of the first option that makes no sense; those of {@link loadConfig}. */
+export function askedOf(settings: Settings, flags: RunFlags) {
+  const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
+  const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
+  refuseConflicts(flags)
+  attachedOf(flags)
+  if (flags.platform !== undefined) parseChoice(flags.platform, '--platform', platforms)
+  if (!detach) requireTerminal({ interactive, terminal })
+  const id = checkName(flags.name ?? generateName(), 'container')
+  const overrides = overridesOf(flags)
+  const logBounds = parseLogOptions(flags.logOpt ?? [])
+  const bound = parseStorageOptions(flags.storageOpt ?? [])
+  const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
+  const limits = limitsOf(flags)
+  const volumePlace = (name: string) => volumePaths(settings, name).data
+  const mounts = parseMounts(flags.mount ?? [], volumePlace)
+  const plainRights = parseRights(flags)
+  const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
+  const place = parsePlace(flags, flags.memory)
+  const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
+  // The shim tells its warnings.
+  const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
+  const network = networkOf(settings, flags, { id, hostname, config })
+  const alsoExposed = parseExpose(flags.expose ?? [])
+  const dns = (flags.dns ?? []).map(parseDns)
+  const etc = {
+    hostname,
+    hosts: (flags.addHost ?? []).map(parseAddHost),
+    // On a shared network its name server asks them.
+    dns: network.place === undefined ? dns : [],
+    nameServer: network.nameServer,
+    hasNetwork: network.isNone !== true,
+    resolver: place.resolver,
+  }
+  const volumes = [
+    ...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)),
+    ...mounts.volumes,
+    ...(flags.callerVolume ?? []).map(parseCallerVolume),
+  ]
+  const devices = (flags.device ?? []).map(parseDevice)
+  requirePlaces([...volumes, ...rights.tmpfs])
+  const workdir = flags.workdir ? parseWorkdir(flags.workdir) : undefined
+  const envFiles = readEnvFiles(flags.envFile ?? [])
+  const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
+  // An image may have to be pulled, so what can be wrong with the rest is found first.
+  envOver([])
+  const stop = stopOf(flags)
+  const health = parseHealth(flags)
+  const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
+  return {
+    ...{ id, hostname, interactive, terminal, detachKeys, autoRemove, labels, logBounds, overrides, config },
+    ...{ limits, rights, place, workdir, network, alsoExposed, etc, volumes, devices, bound },
+    ...{ envOver, stop, health, restart },
+  }
+}
+
+const streamNames = ['stdin', 'stdout', 'stderr'] as const
+
+/** @throws KataError OPTION_INVALID. */
+export function attachedOf({ attach, sigProxy }: Pick<RunFlags, 'attach' | 'sigProxy'>): Attached {
+  const names = (attach ?? streamNames).map((text) =>
+    parseChoice(text.toLowerCase(), '--attach', streamNames),
+  )
+  return {
+    streams: new Set(names),
+    passesSignals: sigProxy === undefined || parseBoolean(sigProxy, '--sig-proxy'),
+  }
+}
+
+/** The platforms whose images a machine here can run. */
+const platforms = ['linux/amd64', 'linux/x86_64']
+
+function refuseConflicts({ interactive, rootfs, image, rm, restart, attach, detach }: RunFlags): void {
+  if (attach !== undefined && detach === true)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--attach and --detach',
+      reason: 'a container in the background has nobody to attach',
+      remedy: 'Omit one of them, and see `kata-ts attach`.',
+    })
+  if (rm === true && restart !== undefined && restart !== 'no')
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--rm and --restart',
+      reason: 'a container that is removed cannot be started again',
+      remedy: 'Omit one of them.',
+    })
+  if (interactive && (image === '-' || image === '/dev/stdin'))
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--image - and --interactive',
+      reason: 'the image takes all of standard input',
+      remedy: 'Save the image to a file first.',
+    })
+  if (rootfs !== undefined && image !== undefined)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--rootfs and --image',
+      reason: 'a container has one root file system',
+      remedy: 'Omit one of them.',
+    })
+}
+
+function overridesOf({ machineMemory, vcpus, rootless, accelerator }: RunFlags): Overrides {
+  return {
+    ...(machineMemory === undefined ? {} : { memory: parseMachineMemory(machineMemory) }),
+    ...(vcpus === undefined ? {} : { vcpus: parseWhole(vcpus, '--vcpus', 1, 240) }),
+    ...(rootless === undefined ? {} : { rootless: parseBoolean(rootless, '--rootless') }),
+    ...(accelerator === undefined
+      ? {}
+      : { accelerator: parseChoice(accelerator, '--accelerator', ['auto', 'kvm', 'tcg']) }),
+  }
+}
+
+function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
+  return {
+    ...(memory === undefined ? {} : { memoryBytes: parseMemoryLimit(memory) }),
+    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
+    ...(pidsLimit === undefined ? {} : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
+  }
+}
+
+/** How `stop` ends the container; what nobody said is absent. */
+function stopOf({ stopSignal, stopTimeout }: RunFlags) {
+  return {
+    stopSignal: stopSignal === undefined ? undefined : parseSignal(stopSignal, '--stop-signal'),
+    stopTimeout: stopTimeout === undefined ? undefined : parseStopTimeout(stopTimeout, '--stop-timeout'),
+  }
+}
