@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { TestNetns } from '../src/network/testing.ts'
-import { resourceKinds } from '../src/sandbox/size/resources.ts'
+import { resourceKinds } from '../src/sandbox/end/resource-kinds.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { HugePages } from './harness/host/huge-pages.ts'
 import { eventually, Kata } from './harness/kata.ts'

@@ -23,7 +23,7 @@ import { type IdentityOptions, takeIdentity } from '../../src/rootless/identity/
 import { makePrivateDir } from '../../src/rootless/identity/private-dir.ts'
 import { launch } from '../../src/rootless/jail/jail.ts'
 import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/jail/launch-spec.ts'
-import { resourceKinds } from '../../src/sandbox/size/resources.ts'
+import { resourceKinds } from '../../src/sandbox/end/resource-kinds.ts'
 import { qemuCommandLine } from '../../src/vmm/qemu/settings/command-line.ts'
 import { qemuSyscalls } from '../../src/vmm/qemu/syscalls.ts'
 import { ownDirectory } from '../harness/directories.ts'

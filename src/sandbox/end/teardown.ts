@@ -14,7 +14,7 @@ import type { Logger } from '../../log.ts'
 import { ownerResource } from '../records/owner.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { machineDir, removeDanglingName, removeState } from '../records/state-dir.ts'
-import { resourceKinds } from '../size/resources.ts'
+import { resourceKinds } from './resource-kinds.ts'
 import { tellShimDeath } from './shim-death.ts'
 
 /** How long a tool that the shim left may take, milliseconds: what the shim itself would have given it. */
