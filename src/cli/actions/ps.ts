@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { treeBytes } from '../../images/store/layer-sizes.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
@@ -150,7 +149,7 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
 function sizeOf({ stateDir }: Settings, record: ContainerRecord): number | null {
   if (isExternal(record)) return null
   const upper = `${recordPaths(stateDir, record.namespace, record.id).directory}/upper`
-  return existsSync(upper) ? treeBytes(upper) : 0
+  return treeBytes(upper)
 }
 
 function listed(settings: Settings, record: ContainerRecord, seen: Observation): Omit<Listed, 'sizeBytes'> {

@@ -2,8 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { ownDescriptorRights } from '../../linux/processes/descriptor-limit.ts'
-import { findTool, toolDirectories } from '../../linux/processes/which.ts'
-import { jailShell } from '../../rootless/jail/jail-tools.ts'
+import { jailShell, jailTool } from '../../rootless/jail/jail-tools.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
@@ -41,7 +40,7 @@ const closeFilter = `ulimit -c 0; ${enterPodScore}; exec "$@" ${filterFd}<&-`
  */
 export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
   checkProgram(spec.program)
-  const [setpriv, unshare, sh, env] = ['setpriv', 'unshare', jailShell, 'env'].map(tool)
+  const [setpriv, unshare, sh, env] = ['setpriv', 'unshare', jailShell, 'env'].map(jailTool)
   const enter = ['--user', '--keep-caps', '--ipc', '--uts', '--', sh!, '-c', waitForMap, 'sh']
   const become = ['--reuid', '0', '--regid', '0', '--clear-groups']
   return [
@@ -86,13 +85,6 @@ function checkProgram(path: string): void {
     const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
     throw new KataError('VIRTIOFSD_MISSING', { path, reason }, { cause })
   }
-}
-
-function tool(name: string): string {
-  const path = findTool(name)
-  if (path === undefined)
-    throw new KataError('JAIL_TOOL_MISSING', { tool: name, directories: toolDirectories.join(', ') })
-  return path
 }
 
 /** The most that a daemon gets: each file that the guest knows costs one. */

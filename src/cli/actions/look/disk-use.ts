@@ -1,5 +1,4 @@
 /** `system df`: sizes on the disk. Containers, volumes and snapshots are those of every namespace. */
-import { existsSync } from 'node:fs'
 import { listImages } from '../../../images/store/image-store.ts'
 import { blobsBytes, treeBytes } from '../../../images/store/layer-sizes.ts'
 import { planPrune } from '../../../images/store/remove-images.ts'
@@ -48,7 +47,7 @@ async function imagesUse({ stateDir }: Settings): Promise<Use> {
   const images = await listImages(paths)
   const users = imageUsers(stateDir)
   const { bytes: reclaimableBytes } = await planPrune(paths, users)
-  const bytes = blobsBytes(paths) + sizeOf(paths.layers)
+  const bytes = blobsBytes(paths) + treeBytes(paths.layers)
   const active = images.filter(({ id }) => users.containers.has(id)).length
   return { type: 'Images', total: images.length, active, bytes, reclaimableBytes }
 }
@@ -56,7 +55,7 @@ async function imagesUse({ stateDir }: Settings): Promise<Use> {
 async function containersUse({ stateDir }: Settings): Promise<Use> {
   const all = listNamespaces(stateDir).flatMap((namespace) =>
     readRecords(stateDir, namespace).map(async (record) => {
-      const bytes = sizeOf(recordPaths(stateDir, namespace, record.id).directory)
+      const bytes = treeBytes(recordPaths(stateDir, namespace, record.id).directory)
       const { status } = await observe(record)
       return { bytes, isOver: ['stopped', 'dead', 'created'].includes(status) }
     }),
@@ -77,7 +76,7 @@ function volumesUse(settings: Settings): Use {
     const uses = volumeUses(store)
     return listVolumes(store).map((name) => {
       const { data } = volumePaths(store, name)
-      return { isUsed: uses.has(data), bytes: sizeOf(data) }
+      return { isUsed: uses.has(data), bytes: treeBytes(data) }
     })
   })
   const unused = found.filter(({ isUsed }) => !isUsed)
@@ -91,8 +90,6 @@ function volumesUse(settings: Settings): Use {
 /** No container needs one, and nothing but `snapshot rm` takes it: what was saved cannot be made again. */
 function snapshotsUse({ stateDir }: Settings): Use {
   const all = snapshotDirectories(stateDir)
-  const bytes = all.reduce((total, directory) => total + sizeOf(directory), 0)
+  const bytes = all.reduce((total, directory) => total + treeBytes(directory), 0)
   return { type: 'Snapshots', total: all.length, active: 0, bytes, reclaimableBytes: 0 }
 }
-
-const sizeOf = (directory: string): number => (existsSync(directory) ? treeBytes(directory) : 0)
