@@ -5,12 +5,14 @@ import {
   chownSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
+import { unfinished } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { ContainerRecord } from '../record.ts'
 import { createSnapshot, readSnapshot, snapshotRecords } from './store.ts'
 
@@ -63,6 +65,20 @@ test.each(files)('%s is root’s alone to write, or counts for nothing', (_, pat
   renameSync(path, `${path}.elsewhere`)
   symlinkSync(`${path}.elsewhere`, path)
   expect(read).toThrow('[CHECKPOINT_FOREIGN]')
+})
+
+test('a snapshot that cannot be made leaves nothing, nor what its shim did not live to remove', async () => {
+  const making = createSnapshot(
+    { stateDir, namespace: 'default' },
+    'next',
+    { record, bundle: `${stateDir}/bundle` },
+    async (to) => {
+      mkdirSync(unfinished(to))
+      throw new Error('its shim was killed')
+    },
+  )
+  await expect(making).rejects.toThrow('its shim was killed')
+  expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
 })
 
 test('of a record that is not root’s no image is known, and none is removed for that', () => {

@@ -9,7 +9,11 @@ import { flushFile } from '../../../linux/files/flush.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
-import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
+import {
+  type CheckpointFacts,
+  checkpointFiles,
+  unfinished,
+} from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
 import { type ContainerRecord, readRecordFile } from '../record.ts'
 
@@ -62,16 +66,17 @@ export async function createSnapshot(
   const target = placeOf(store, name)
   requireFree(target, store, name)
   mkdirSync(directoryOf(store), { recursive: true, mode: 0o700 })
-  const unfinished = unfinishedPath(store)
+  const making = unfinishedPath(store)
   try {
-    await save(unfinished)
-    copyKept(bundle, unfinished)
-    writeFileSync(`${unfinished}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
-    for (const file of namesIn(unfinished)) await flushFile(`${unfinished}/${file}`)
+    await save(making)
+    copyKept(bundle, making)
+    writeFileSync(`${making}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    for (const file of namesIn(making)) await flushFile(`${making}/${file}`)
     requireFree(target, store, name)
-    renameSync(unfinished, target)
+    renameSync(making, target)
   } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true })
+    // A shim that was killed has left what it was writing.
+    for (const path of [making, unfinished(making)]) rmSync(path, { recursive: true, force: true })
     throw error
   }
 }
