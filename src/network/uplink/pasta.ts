@@ -96,14 +96,14 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
     const kill = () => child.kill('SIGKILL')
     stop.addEventListener('abort', kill)
     try {
-      const ready = await untilReady(child.stdout, readyLine)
+      const ready = await untilReady(child.stdout, readyLine, stop)
       const [gateway] = ref === undefined ? [] : childrenOf(ref)
       const [container] = gateway === undefined ? [] : childrenOf(gateway)
       if (!ready || ref === undefined || gateway === undefined || container === undefined) {
         kill()
         await child.exited
         signal?.throwIfAborted()
-        throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said) })
+        throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said()) })
       }
       const exited = child.exited.then(
         (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),

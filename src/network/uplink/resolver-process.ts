@@ -62,7 +62,7 @@ export function resolverLauncher(
     const kill = () => child.kill('SIGKILL')
     stop.addEventListener('abort', kill)
     try {
-      const ready = await untilReady(child.stdout, 'ready')
+      const ready = await untilReady(child.stdout, 'ready', stop)
       if (ready && ref !== undefined) {
         const exited = child.exited.then(
           (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
@@ -72,7 +72,7 @@ export function resolverLauncher(
       kill()
       await child.exited
       signal?.throwIfAborted()
-      throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said) })
+      throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said()) })
     } finally {
       stop.removeEventListener('abort', kill)
     }
