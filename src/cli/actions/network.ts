@@ -25,7 +25,7 @@ export async function create(
   { internal, subnet, label = [] }: NetworkFlags,
   [name = '']: readonly string[],
 ): Promise<number> {
-  createNetwork(settings, name, {
+  await createNetwork(settings, name, {
     ...{ internal: internal === true, labels: parseLabels(label) },
     subnet: subnet === undefined ? undefined : parseSubnet(subnet),
   })

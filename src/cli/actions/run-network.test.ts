@@ -11,7 +11,7 @@ for (const [name, internal] of [
   ['shop', false],
   ['vault', true],
 ] as const)
-  createNetwork(store, name, { internal, labels: {} })
+  await createNetwork(store, name, { internal, labels: {} })
 const networkOf = (
   flags: Parameters<typeof networkIn>[1],
   internetworkingModel: 'tcfilter' | 'none' = 'tcfilter',

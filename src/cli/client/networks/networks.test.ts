@@ -61,30 +61,44 @@ describe('a subnet', () => {
 })
 
 describe('networks', () => {
-  test('are made once, with addresses of their own, and nobody else reads them', () => {
-    const [one, other] = ['one', 'other'].map((name) => createNetwork(store, name, plain))
-    expect(one!.subnet).not.toBe(other!.subnet)
-    expect(readNetwork(store, 'one')).toEqual(one!)
+  test('are made once, with addresses of their own, and nobody else reads them', async () => {
+    const one = await createNetwork(store, 'one', plain)
+    const other = await createNetwork(store, 'other', plain)
+    expect(one.subnet).not.toBe(other.subnet)
+    expect(readNetwork(store, 'one')).toEqual(one)
     expect(listNetworks(store)).toEqual(['one', 'other'])
     expect(statSync(networkDir(store, 'one')).mode & 0o777).toBe(0o700)
-    expect(() => createNetwork(store, 'one', plain)).toThrow('[NETWORK_EXISTS]')
+    await expect(createNetwork(store, 'one', plain)).rejects.toThrow('[NETWORK_EXISTS]')
     for (const word of ['bridge', 'host', 'none', 'default'])
-      expect(() => createNetwork(store, word, plain)).toThrow('[OPTION_INVALID] network create')
-    expect(() => createNetwork(store, '../up', plain)).toThrow('[NAME_INVALID]')
-    expect(() => createNetwork(store, 'third', { ...plain, subnet: parseSubnet(one!.subnet) })).toThrow(
-      '[NETWORK_SUBNET_TAKEN]',
-    )
+      await expect(createNetwork(store, word, plain)).rejects.toThrow('[OPTION_INVALID] network create')
+    await expect(createNetwork(store, '../up', plain)).rejects.toThrow('[NAME_INVALID]')
+    const again = { ...plain, subnet: parseSubnet(one.subnet) }
+    await expect(createNetwork(store, 'third', again)).rejects.toThrow('[NETWORK_SUBNET_TAKEN]')
     expect(listNetworks(store)).toEqual(['one', 'other'])
   })
 
-  test('are made while others go', () => {
-    createNetwork(store, 'one', plain)
+  test('of several processes at once have no address in common', async () => {
+    const program = `
+      import { createNetwork } from '${import.meta.dir}/store.ts'
+      const store = JSON.parse(process.argv[1])
+      await new Promise((resolve) => setTimeout(resolve, Number(process.argv[3]) - Date.now()))
+      await createNetwork(store, process.argv[2], { labels: {}, internal: false })`
+    const at = String(Date.now() + 1500)
+    const argv = (name: string) => ['-e', program, JSON.stringify(store), name, at]
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const makers = names.map((name) => Bun.spawn([process.execPath, ...argv(name)]))
+    expect(await Promise.all(makers.map(({ exited }) => exited))).toEqual(names.map(() => 0))
+    expect(new Set(names.map((name) => readNetwork(store, name).subnet)).size).toBe(names.length)
+  })
+
+  test('are made while others go', async () => {
+    await createNetwork(store, 'one', plain)
     mkdirSync(networkDir(store, 'gone'))
-    expect(createNetwork(store, 'other', plain).name).toBe('other')
+    expect((await createNetwork(store, 'other', plain)).name).toBe('other')
   })
 
   test('give each container a place, until they are full', async () => {
-    createNetwork(store, 'small', small)
+    await createNetwork(store, 'small', small)
     const places = await Promise.all(['a', 'b', 'c'].map((name) => put(name, 'small')))
     expect(places.map(({ address }) => address).sort()).toEqual(['10.7.0.10', '10.7.0.11', '10.7.0.12'])
     expect(places[0]).toMatchObject({ gateway: '10.7.0.9', bits: 29, mac: macOf(places[0]!.address) })
@@ -107,14 +121,14 @@ describe('networks', () => {
   })
 
   test('give nobody an address whose hardware address is another’s', async () => {
-    createNetwork(store, 'small', small)
+    await createNetwork(store, 'small', small)
     await put('a', 'small', { mac: macOf('10.7.0.11') })
     expect(await put('b', 'small')).toMatchObject({ address: '10.7.0.12', mac: macOf('10.7.0.12') })
     expect(await put('c', 'small', { mac: '02:00:00:00:00:01' })).toMatchObject({ address: '10.7.0.11' })
   })
 
   test('stay while a container has a place, and its address is free once it is removed', async () => {
-    createNetwork(store, 'small', small)
+    await createNetwork(store, 'small', small)
     const { address } = await put('a', 'small')
     await expect(removeNetwork(store, 'small')).rejects.toThrow(/^\[NETWORK_IN_USE\].*belongs to a/)
     rmSync(recordPaths(store.stateDir, store.namespace, 'a').directory, { recursive: true })

@@ -5,6 +5,7 @@ import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { bool, text } from '../../../json/values.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -36,6 +37,9 @@ const networkFile = record<NamedNetwork>({
   internal: needed(bool),
 })
 
+/** How long others may take to make theirs, milliseconds. */
+const patienceMs = 30_000
+
 /** Words of `run --network` that are no names. */
 const words = ['none', 'bridge', 'host', 'default']
 
@@ -50,19 +54,42 @@ export interface NetworkWish {
 export const networkDir = (store: NetworkStore, name: string): string =>
   `${directoryOf(store)}/${checkName(name, 'network')}`
 
-/** @throws KataError OPTION_INVALID for a word of `run --network`; NAME_INVALID, NETWORK_EXISTS, NETWORK_SUBNET_TAKEN. */
-export function createNetwork(store: NetworkStore, name: string, wish: NetworkWish): NamedNetwork {
+/**
+ * Nobody else makes a network in this namespace meanwhile: two would choose the same subnet.
+ *
+ * @throws KataError OPTION_INVALID for a word of `run --network`; NAME_INVALID, NETWORK_EXISTS, NETWORK_SUBNET_TAKEN, NETWORK_BUSY.
+ */
+export async function createNetwork(
+  store: NetworkStore,
+  name: string,
+  wish: NetworkWish,
+): Promise<NamedNetwork> {
   if (words.includes(name))
     throw new KataError('OPTION_INVALID', {
       ...{ option: 'network create', value: name },
       allowed: `any name but ${words.join(', ')}, which mean something else to \`run --network\``,
     })
   const directory = networkDir(store, name)
-  const subnet = chooseSubnet(store, wish.subnet)
-  const { labels, internal } = wish
+  const all = directoryOf(store)
+  mkdirSync(all, { recursive: true, mode: 0o700 })
+  let network: NamedNetwork | undefined
+  const outcome = await underDirectoryLock(all, patienceMs, async () => {
+    network = writeNetwork(store, { name, directory }, wish)
+  })
+  if (outcome !== 'done') throw new KataError('NETWORK_BUSY', { name })
+  return network!
+}
+
+/** The caller has the lock of all networks. */
+function writeNetwork(
+  store: NetworkStore,
+  { name, directory }: { readonly name: string; readonly directory: string },
+  { labels, internal, subnet: asked }: NetworkWish,
+): NamedNetwork {
+  const subnet = chooseSubnet(store, asked)
   const network = { name, createdAt: new Date().toISOString(), labels, subnet: subnet.text, internal }
   const fresh = `${directoryOf(store)}/.${crypto.randomUUID()}`
-  mkdirSync(fresh, { recursive: true, mode: 0o700 })
+  mkdirSync(fresh, { mode: 0o700 })
   writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 })
   try {
     // Onto a directory with a file in it there is no renaming.

@@ -55,7 +55,7 @@ test('on a network that is internal by now, a container has no way outside, what
   const place = { network: 'front', address: '10.89.0.2', bits: 24, gateway: '10.89.0.1', names: ['web'] }
   writeNetworkWishes(bundle, { ports: [], place, mac: '02:42:0a:59:00:02' })
   const outcome = async (internal: boolean, id: string, ports: readonly PublishedPort[] = []) => {
-    createNetwork(settings(), 'front', { labels: {}, internal })
+    await createNetwork(settings(), 'front', { labels: {}, internal })
     await newContainer(settings(), { record, bundle }, id, ports)
     const { directory: made, bundle: own } = recordPaths(directory, 'default', id)
     const { allowed } = readNetworkWishes(own)!
