@@ -79,7 +79,13 @@ async function byPasta(turn: number): Promise<Made> {
   mkdirSync(stateDir)
   const ledger = testLedger(stateDir)
   const { signal } = new AbortController()
-  const { container } = await startUplink(ledger, { wishes: { ports: [] }, uid, stateDir, signal })
+  const { container } = await startUplink(ledger, {
+    wishes: { ports: [] },
+    uid,
+    token: 'be',
+    stateDir,
+    signal,
+  })
   return {
     pid: container.pid,
     memory: () => processesOfUid(uid).reduce((sum, pid) => sum + readMemory(pid).own.pss, 0),

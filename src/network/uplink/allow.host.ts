@@ -18,6 +18,7 @@ import {
   serveUdp,
   testLedger,
   together,
+  token,
   visit,
 } from './testing.ts'
 import { startUplink } from './uplink.ts'
@@ -68,7 +69,7 @@ const allowed = [
 ]
 const program = { executable: process.execPath, prefix: [`${import.meta.dir}/../../cli/main.ts`] }
 const { container } = await startUplink(ledger, {
-  ...{ wishes: { ports: [], allowed }, uid, stateDir: directory, signal, program },
+  ...{ wishes: { ports: [], allowed }, uid, token, stateDir: directory, signal, program },
 })
 const from = container.pid
 const server = containerLink.gateway

@@ -13,44 +13,64 @@ import { lastWords } from '../../plain-text.ts'
 import { neverForwarded, neverForwardedIpv6 } from '../egress/egress.ts'
 import { networkTool } from './tools.ts'
 
-export interface HostRulesData {
+/** Whose rules they are: one lease of a user, whose id others get later. */
+export interface RulesHolder {
   readonly uid: number
+  /** What no other lease has. */
+  readonly token: string
 }
 
-const tableOf = (uid: number) => `inet ${tableName}${uid}`
-const tableName = 'kata-ts-'
+export interface HostRulesData {
+  readonly uid: number
+  /** Absent in a ledger of an earlier version. */
+  readonly table?: string
+}
+
+/** A table of such rules. */
+export interface HostTable {
+  readonly uid: number
+  readonly table: string
+}
+
+const tablePrefix = 'kata-ts-'
+const tableOf = ({ uid, token }: RulesHolder): string => `${tablePrefix}${uid}-${token.slice(0, 8)}`
 
 /** The table goes after the processes: it is taken before they are started. */
 export const hostRulesResource: ResourceKind<HostRulesData> = {
   kind: 'host-rules',
-  async release({ uid }) {
-    await removeHostRules(uid)
+  async release({ uid, table = `${tablePrefix}${uid}` }) {
+    await removeHostTable(table)
   },
 }
 
 /** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
-export async function removeHostRules(uid: number): Promise<void> {
-  // Adding a table that is there changes nothing, and deleting one that is not there fails.
-  const { code, stderr } = await nft(`add table ${tableOf(uid)}; delete table ${tableOf(uid)}`)
-  if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
+export async function removeHostTable(table: string): Promise<void> {
+  await change(without(table))
 }
 
-/** The users for whom there are rules. None where the packet filter cannot be asked: nobody has rules there. */
-export async function usersWithHostRules(): Promise<number[]> {
+/** Adding a table that is there changes nothing, and deleting one that is not there fails. */
+const without = (table: string): string => `add table inet ${table}; delete table inet ${table}`
+
+/** None where the packet filter cannot be asked: nobody has rules there. */
+export async function hostTables(): Promise<HostTable[]> {
   if (findTool('nft') === undefined) return []
   const { code, stdout } = await nft('list tables inet')
   if (code !== 0) return []
-  return [...stdout.matchAll(new RegExp(`^table inet ${tableName}(\\d+)$`, 'gm'))].map(([, uid]) =>
-    Number(uid),
-  )
+  const found = stdout.matchAll(new RegExp(`^table inet (${tablePrefix}(\\d+)(?:-[0-9a-f]+)?)$`, 'gm'))
+  return [...found].map(([, table = '', uid]) => ({ table, uid: Number(uid) }))
 }
 
 /** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
-export async function closeHost(ledger: Ledger, uid: number, nameServer: string | undefined): Promise<void> {
-  await ledger.take(hostRulesResource, { uid }, async () => {
-    const { code, stderr } = await nft(hostRules(uid, nameServer))
-    if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
-  })
+export async function closeHost(
+  ledger: Ledger,
+  holder: RulesHolder,
+  nameServer: string | undefined,
+): Promise<void> {
+  const { uid } = holder
+  const table = tableOf(holder)
+  await ledger.take(hostRulesResource, { uid, table }, () =>
+    change(`${without(table)}\n${hostRules({ uid, table }, nameServer)}`),
+  )
 }
 
 /**
@@ -59,11 +79,11 @@ export async function closeHost(ledger: Ledger, uid: number, nameServer: string 
  * gateway never forwards is closed here as well, for a pasta that was taken over, but for name servers there: `--dns` may name one, and
  * then the gateway's own asks it.
  */
-export function hostRules(uid: number, nameServer: string | undefined): string {
+export function hostRules({ uid, table }: HostTable, nameServer: string | undefined): string {
   const dns =
     nameServer === undefined ? '' : `ip daddr ${nameServer} meta l4proto { tcp, udp } th dport 53 accept`
   return `
-table ${tableOf(uid)} {
+table inet ${table} {
   chain wall {
     ct direction reply accept
     ${dns}
@@ -84,6 +104,11 @@ table ${tableOf(uid)} {
 export function firstNameServer(resolvConf: string): string | undefined {
   const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
   return servers.find((address) => ipVersion(address) === 4)
+}
+
+async function change(rules: string): Promise<void> {
+  const { code, stderr } = await nft(rules)
+  if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
 }
 
 function nft(rules: string) {

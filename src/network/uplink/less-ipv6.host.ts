@@ -14,6 +14,7 @@ import {
   serve,
   testLedger,
   together,
+  token,
 } from './testing.ts'
 import { startUplink } from './uplink.ts'
 
@@ -29,7 +30,7 @@ async function container(name: string, uid: number) {
   const stateDir = `${directory}/${name}`
   command('mkdir', '-p', stateDir)
   const ledger = testLedger(stateDir)
-  const { pid } = (await startUplink(ledger, { wishes: { ports }, uid, stateDir, signal })).container
+  const { pid } = (await startUplink(ledger, { wishes: { ports }, uid, token, stateDir, signal })).container
   await serve(pid, 'container')
   const reached = await together({
     outside: fetchFrom(pid, outside.web),
@@ -48,7 +49,10 @@ async function container(name: string, uid: number) {
   await killUids(uid, uid)
   // A port that cannot be published as asked is said, and not left out.
   const wishes = { ports: [{ ...ports[0], address: '::1' }] }
-  const refused = await startUplink(ledger, { wishes, uid, stateDir, signal }).then(() => 'started', String)
+  const refused = await startUplink(ledger, { wishes, uid, token, stateDir, signal }).then(
+    () => 'started',
+    String,
+  )
   await ledger.releaseAll()
   await killUids(uid, uid)
   return { reached, addresses, refused }

@@ -2,7 +2,7 @@
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { ip } from '../testing.ts'
 import { containerLink } from './addresses.ts'
-import { fetchFrom, inside, lookUp, outside, serve, testLedger, together } from './testing.ts'
+import { fetchFrom, inside, lookUp, outside, serve, testLedger, together, token } from './testing.ts'
 import { startUplink } from './uplink.ts'
 
 const [, , directory = ''] = process.argv
@@ -12,7 +12,8 @@ await serve(process.pid, 'host')
 const ledger = testLedger(directory)
 const { signal } = new AbortController()
 const ports = [{ host: 8080, container: 80, protocol: 'tcp' }] as const
-const { pid } = (await startUplink(ledger, { wishes: { ports }, uid, stateDir: directory, signal })).container
+const { pid } = (await startUplink(ledger, { wishes: { ports }, uid, token, stateDir: directory, signal }))
+  .container
 await serve(pid, 'container')
 const reached = await together({
   outside: fetchFrom(pid, outside.web),

@@ -38,11 +38,13 @@ test('the first name server of IPv4 is the one that pasta asks', () => {
   expect(firstNameServer('# nameserver 1.1.1.1\n')).toBeUndefined()
 })
 
+const own = { uid: 7, table: 'kata-ts-7' }
+
 test('the host’s rules are about one user, and know an exception only for a name server', () => {
-  expect(hostRules(7, '127.0.0.53')).toContain(
+  expect(hostRules(own, '127.0.0.53')).toContain(
     'ip daddr 127.0.0.53 meta l4proto { tcp, udp } th dport 53 accept',
   )
-  const without = hostRules(7, undefined)
+  const without = hostRules(own, undefined)
   expect(without.match(/accept$/gm)).toHaveLength(1)
   expect(without).toContain('meta skuid 7 goto wall')
   for (const [address, family] of metadata)

@@ -22,6 +22,7 @@ import {
   serveUdp,
   testLedger,
   together,
+  token,
 } from './testing.ts'
 import { startUplink } from './uplink.ts'
 
@@ -40,7 +41,7 @@ const ports = [
   { address: '0.0.0.0', host: 8081, container: 80, protocol: 'tcp' },
   { address: '::', host: 8082, container: 80, protocol: 'tcp' },
 ] as const
-const { container } = await startUplink(ledger, { wishes: { ports }, uid, stateDir: directory, signal })
+const { container } = await startUplink(ledger, { wishes: { ports }, uid, token, stateDir: directory, signal })
 await serve(container.pid, 'container')
 const from = container.pid
 // The container has sent nothing yet: its gateway has to find it.
@@ -117,7 +118,7 @@ const taken = await together(
   Object.fromEntries(
     somebody.map(({ port }, index) => {
       const wishes = { ports: [{ host: port, container: 80, protocol: (['tcp', 'udp'] as const)[index]! }] }
-      const start = startUplink(ledger, { wishes, uid: uid + 2 + index, stateDir: directory, signal })
+      const start = startUplink(ledger, { wishes, uid: uid + 2 + index, token, stateDir: directory, signal })
       return [port, start.then(() => 'started', String)]
     }),
   ),

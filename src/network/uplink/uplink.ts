@@ -19,6 +19,8 @@ export interface UplinkOptions {
   readonly members?: string | undefined
   /** The user of all its processes, and of nothing else. */
   readonly uid: number
+  /** Names this lease of the user. */
+  readonly token: string
   /** Root-owned directory of the sandbox, where audits find what was promised. */
   readonly stateDir: string
   /** Aborts the start. */
@@ -35,7 +37,7 @@ export interface UplinkOptions {
  */
 export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<LaunchedPasta> {
   const { wishes, uid, stateDir, signal } = options
-  await closeHost(ledger, uid, firstNameServer(hostResolvConf()))
+  await closeHost(ledger, options, firstNameServer(hostResolvConf()))
   const link = linkOf(wishes, hasIpv6())
   const launch = pastaLauncher({ uid, wishes, link, ipv4: hasIpv4Route(), ipv6: hasIpv6Route() })
   const posture = pastaPosture(uid)

@@ -34,7 +34,7 @@ export async function takeContainerNetwork(
   { id, namespace, wishes, config, runDir, stateDir, log, signal }: ContainerNetworkRequest,
 ): Promise<string> {
   const { rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
-  const { identity } = await takeIdentity(
+  const { identity, lease } = await takeIdentity(
     ledger,
     {
       ...{ runDir: leaseDir, range: { base, blocks }, sandbox: `${namespace}/${id}` },
@@ -49,7 +49,9 @@ export async function takeContainerNetwork(
     place === undefined || members === undefined
       ? undefined
       : await joinNetwork(ledger, { members, id, place })
-  const { gateway, container } = await startUplink(ledger, { wishes, uid, members, stateDir, signal })
+  const { token } = lease
+  const made = { wishes, uid, token, members, stateDir, signal }
+  const { gateway, container } = await startUplink(ledger, made)
   if (joined !== undefined) plugInGateway(joined, gateway)
   return `/proc/${container.pid}/ns/net`
 }

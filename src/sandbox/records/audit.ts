@@ -8,7 +8,7 @@ import { namesIn } from '../../linux/files/names-in.ts'
 import { readOomScore } from '../../linux/processes/oom-score.ts'
 import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
-import { usersWithHostRules } from '../../network/uplink/host-rules.ts'
+import { hostTables } from '../../network/uplink/host-rules.ts'
 import { shimScore } from '../../rootless/jail/oom-score.ts'
 import { readNamespaces, readPosture } from '../../rootless/posture/posture.ts'
 import {
@@ -75,6 +75,8 @@ export async function auditRecords(
   }
   return audited
 }
+
+const usersWithHostRules = async (): Promise<number[]> => (await hostTables()).map(({ uid }) => uid)
 
 /** It is in the host's network. */
 const hasHostRules = ({ name }: PostureRecord): boolean => name === 'pasta'

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
-import { usersWithHostRules } from '../../network/uplink/host-rules.ts'
+import { hostTables } from '../../network/uplink/host-rules.ts'
 import { type UidRange, uidBlock } from '../../rootless/identity/uid-range.ts'
 import { until } from '../../time.ts'
 import { sweepHostRules } from './host-rules-sweep.ts'
@@ -31,7 +31,7 @@ test('rules go whose user is nobody’s, and stay for one that is reserved, has 
     const hasProcess = () => processesOfUids(used, used).length > 0
     expect(await until(hasProcess, { timeoutMs: 5000, everyMs: 5 })).toBe(true)
     expect(await sweepHostRules(runDir, range)).toEqual([{ uid: lost }])
-    const left = await usersWithHostRules()
+    const left = (await hostTables()).map(({ uid }) => uid)
     expect(left).not.toContain(lost)
     expect(left).toEqual(expect.arrayContaining([reserved, used, beyond]))
   } finally {

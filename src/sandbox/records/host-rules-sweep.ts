@@ -1,7 +1,7 @@
 /** Finds the rules of the packet filter that a network left whose ledger is lost: a run directory that was removed by hand, for one. */
 import { describeError } from '../../errors.ts'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
-import { removeHostRules, usersWithHostRules } from '../../network/uplink/host-rules.ts'
+import { hostTables, removeHostTable } from '../../network/uplink/host-rules.ts'
 import { reservedBlocks } from '../../rootless/identity/reservation.ts'
 import { blockOfUid, type UidRange } from '../../rootless/identity/uid-range.ts'
 
@@ -14,13 +14,13 @@ export interface SweptRules {
 /** Removes those of users of `range` that nobody has reserved in `runDir` and who have no process. */
 export async function sweepHostRules(runDir: string, range: UidRange): Promise<SweptRules[]> {
   // Read before the reservations: who makes rules has reserved the user first.
-  const candidates = await usersWithHostRules()
+  const candidates = await hostTables()
   const reserved = new Set(reservedBlocks(runDir))
   const swept: SweptRules[] = []
-  for (const uid of candidates) {
+  for (const { uid, table } of candidates) {
     const block = blockOfUid(range, uid)
     if (block === undefined || reserved.has(block.k) || processesOfUids(uid, uid).length > 0) continue
-    const failure = await removeHostRules(uid).then(() => undefined, describeError)
+    const failure = await removeHostTable(table).then(() => undefined, describeError)
     swept.push({ uid, ...(failure === undefined ? {} : { failure }) })
   }
   return swept
