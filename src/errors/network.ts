@@ -63,6 +63,11 @@ export const networkErrors = {
     "the host's own services cannot be closed to the container's network: {reason}",
     'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall. Or run the container with --network none.',
   ),
+  NETWORK_LOST: entry(
+    'unavailable',
+    'the container has lost its network: {reason}',
+    '`kata-ts restart` makes all of it again. dmesg tells whether the kernel ended it because memory ran out.',
+  ),
   NETWORK_DNS_FAILED: entry(
     'failed_precondition',
     "the container's way to Docker's name server cannot be made: {reason}",

@@ -1,4 +1,4 @@
-/** A socket to the kernel's routing tables (netlink(7), NETLINK_ROUTE) in the namespace of the calling thread. */
+/** Sockets to the kernel's routing tables and packet filters (netlink(7)) in the network namespace of the calling thread. */
 import { closeSync } from 'node:fs'
 import { checked, libc, ptr } from '../libc.ts'
 
@@ -6,6 +6,7 @@ const AF_NETLINK = 16
 const SOCK_RAW = 3
 const SOCK_CLOEXEC = 0o2000000
 const NETLINK_ROUTE = 0
+const NETLINK_NETFILTER = 12
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
 const SOL_NETLINK = 270
@@ -19,7 +20,7 @@ const answerSeconds = 10
 const datagramBytes = 64 * 1024
 
 /** Has the shape of the netlink room's NetlinkSocket. */
-export interface RouteSocket {
+export interface KernelSocket {
   send(message: Uint8Array): void
   /** @throws SyscallError EAGAIN when no answer comes in time. */
   receive(): Uint8Array
@@ -27,8 +28,13 @@ export interface RouteSocket {
 }
 
 /** @throws SyscallError. */
-export function openRouteSocket(): RouteSocket {
-  const fd = checked(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), 'socket AF_NETLINK')
+export const openRouteSocket = (): KernelSocket => openSocket(NETLINK_ROUTE)
+
+/** @throws SyscallError. */
+export const openFilterSocket = (): KernelSocket => openSocket(NETLINK_NETFILTER)
+
+function openSocket(protocol: number): KernelSocket {
+  const fd = checked(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket AF_NETLINK')
   const set = (level: number, option: number, value: Uint8Array) =>
     checked(
       libc.setsockopt(fd, level, option, ptr(value), value.length),

@@ -8,6 +8,7 @@ import { closeHost, hostTables } from './host-rules.ts'
 import { testLedger } from './testing.ts'
 
 const uid = 2_067_000_040
+const nothing = { nameServer: undefined, ports: [] }
 const tables = async () =>
   (await hostTables()).filter((found) => found.uid === uid).map(({ table }) => table.split('-').at(-1))
 
@@ -26,10 +27,36 @@ describe.skipIf(process.getuid?.() !== 0 || findTool('nft') === undefined)('rule
   test('are those of one lease: what is left of an earlier one takes none from who has the user now', async () => {
     mkdirSync(`${directory}/former`)
     const former = testLedger(`${directory}/former`)
-    await closeHost(former, { uid, token: '0aaaaaaa-1' }, undefined)
-    await closeHost(ledger, { uid, token: '0bbbbbbb-2' }, undefined)
+    await closeHost(former, { uid, token: '0aaaaaaa-1' }, nothing)
+    const wall = await closeHost(ledger, { uid, token: '0bbbbbbb-2' }, nothing)
     expect((await tables()).sort()).toEqual(['0aaaaaaa', '0bbbbbbb'])
     await former.releaseAll()
     expect(await tables()).toEqual(['0bbbbbbb'])
+    expect(wall.isWhole()).toBe(true)
+  })
+
+  test('are looked at one by one, and laid again as they were', async () => {
+    const ports = [{ host: 8080, container: 80, protocol: 'udp' }] as const
+    const open = { nameServer: '192.0.2.53', ports }
+    const wall = await closeHost(ledger, { uid, token: '0ccccccc-3' }, open)
+    const name = `kata-ts-${uid}-0ccccccc`
+    const list = () => Bun.spawnSync(['nft', 'list', 'table', 'inet', name]).stdout.toString()
+    const laid = list()
+    for (const change of [
+      `insert rule inet ${name} wall accept`,
+      `flush chain inet ${name} wall`,
+      `flush table inet ${name}`,
+      `delete table inet ${name}`,
+    ]) {
+      expect(wall.isWhole()).toBe(true)
+      expect(Bun.spawnSync(['nft', change]).exitCode).toBe(0)
+      expect({ change, whole: wall.isWhole() }).toEqual({ change, whole: false })
+      await wall.mend(new AbortController().signal)
+      expect(list()).toBe(laid)
+    }
+    // What somebody else has in the filter is no change of them.
+    expect(Bun.spawnSync(['nft', `add table inet ${name}-other`]).exitCode).toBe(0)
+    expect(wall.isWhole()).toBe(true)
+    expect(Bun.spawnSync(['nft', `delete table inet ${name}-other`]).exitCode).toBe(0)
   })
 })

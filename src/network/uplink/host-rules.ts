@@ -4,11 +4,15 @@
  * address of the host, whichever that has at the time, except to its name server.
  */
 
+import type { PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { openFilterSocket } from '../../linux/interfaces/netlink-socket.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { findTool } from '../../linux/processes/which.ts'
+import { NetlinkClient } from '../../netlink/client.ts'
 import { ipVersion } from '../../netlink/ip.ts'
+import { dumpRules } from '../../netlink/packet-filter.ts'
 import { lastWords } from '../../plain-text.ts'
 import { neverForwarded, neverForwardedIpv6 } from '../egress/egress.ts'
 import { networkTool } from './tools.ts'
@@ -60,32 +64,75 @@ export async function hostTables(): Promise<HostTable[]> {
   return [...found].map(([, table = '', uid]) => ({ table, uid: Number(uid) }))
 }
 
+/** What a network may say to its host in spite of the wall. */
+export interface OpenToHost {
+  /** The host's name server. */
+  readonly nameServer: string | undefined
+  /** Those who come in by them get answers. */
+  readonly ports: readonly PublishedPort[]
+}
+
+/** The rules of one holder, as they were laid. */
+export interface HostWall {
+  /** Whether they still are. Whoever flushes the host's packet filter takes them along. */
+  isWhole(): boolean
+  /** Lays them anew. @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
+  mend(signal: AbortSignal): Promise<void>
+}
+
 /** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
-export async function closeHost(
-  ledger: Ledger,
-  holder: RulesHolder,
-  nameServer: string | undefined,
-): Promise<void> {
+export async function closeHost(ledger: Ledger, holder: RulesHolder, open: OpenToHost): Promise<HostWall> {
   const { uid } = holder
   const table = tableOf(holder)
-  await ledger.take(hostRulesResource, { uid, table }, () =>
-    change(`${without(table)}\n${hostRules({ uid, table }, nameServer)}`),
-  )
+  const rules = hostRules({ uid, table }, open)
+  const lay = async (signal?: AbortSignal) => {
+    await change(`${without(table)}\n${rules}`, signal)
+    const now = rulesNow(table)
+    if (now === undefined) throw new KataError('NETWORK_WALL_FAILED', { reason: 'they are gone at once' })
+    return now
+  }
+  let laid = await ledger.take(hostRulesResource, { uid, table }, () => lay())
+  return {
+    isWhole: () => Buffer.compare(rulesNow(table) ?? new Uint8Array(0), laid) === 0,
+    async mend(signal) {
+      laid = await lay(signal)
+    },
+  }
+}
+
+/** Undefined when there are none, or the kernel does not say which. */
+function rulesNow(table: string): Uint8Array | undefined {
+  try {
+    const socket = openFilterSocket()
+    try {
+      const rules = dumpRules(new NetlinkClient(socket), table)
+      return rules.length === 0 ? undefined : rules
+    } finally {
+      socket.close()
+    }
+  } catch {
+    return undefined
+  }
 }
 
 /**
- * Pure. Answers to those who come in by a published port are no connection of its own. The host hears what it sends to a group, too. What
+ * Pure. Answers to those who come in by a published port are no connection of its own; they have its number, as the kernel may take the
+ * direction of a connection that was there before the rules for the other one. The host hears what it sends to a group, too. What
  * has no socket is the kernel's and passes: neighbour discovery, and the last words of connections that processes have closed. What the
  * gateway never forwards is closed here as well, for a pasta that was taken over, but for name servers there: `--dns` may name one, and
  * then the gateway's own asks it.
  */
-export function hostRules({ uid, table }: HostTable, nameServer: string | undefined): string {
+export function hostRules({ uid, table }: HostTable, { nameServer, ports }: OpenToHost): string {
   const dns =
     nameServer === undefined ? '' : `ip daddr ${nameServer} meta l4proto { tcp, udp } th dport 53 accept`
+  const answers = (['tcp', 'udp'] as const).map((protocol) => {
+    const own = new Set(ports.filter((port) => port.protocol === protocol).map(({ host }) => host))
+    return own.size === 0 ? '' : `ct direction reply ${protocol} sport { ${[...own].join(', ')} } accept`
+  })
   return `
 table inet ${table} {
   chain wall {
-    ct direction reply accept
+    ${answers.join('\n    ')}
     ${dns}
     oifname "lo" reject with icmpx admin-prohibited
     fib daddr type { local, anycast, broadcast, multicast } reject with icmpx admin-prohibited
@@ -106,11 +153,11 @@ export function firstNameServer(resolvConf: string): string | undefined {
   return servers.find((address) => ipVersion(address) === 4)
 }
 
-async function change(rules: string): Promise<void> {
-  const { code, stderr } = await nft(rules)
+async function change(rules: string, signal?: AbortSignal): Promise<void> {
+  const { code, stderr } = await nft(rules, signal)
   if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
 }
 
-function nft(rules: string) {
-  return runTool([networkTool('nft'), rules.trim()], { timeoutMs: 10_000 })
+function nft(rules: string, signal?: AbortSignal) {
+  return runTool([networkTool('nft'), rules.trim()], { timeoutMs: 10_000, ...(signal && { signal }) })
 }

@@ -41,14 +41,22 @@ test('the first name server of IPv4 is the one that pasta asks', () => {
 const own = { uid: 7, table: 'kata-ts-7' }
 
 test('the host’s rules are about one user, and know an exception only for a name server', () => {
-  expect(hostRules(own, '127.0.0.53')).toContain(
+  expect(hostRules(own, { nameServer: '127.0.0.53', ports: [] })).toContain(
     'ip daddr 127.0.0.53 meta l4proto { tcp, udp } th dport 53 accept',
   )
-  const without = hostRules(own, undefined)
-  expect(without.match(/accept$/gm)).toHaveLength(1)
+  const without = hostRules(own, { nameServer: undefined, ports: [] })
+  expect(without).not.toMatch(/accept$/m)
   expect(without).toContain('meta skuid 7 goto wall')
   for (const [address, family] of metadata)
     expect(without).toMatch(new RegExp(`${family} daddr {[^}]* ${address}[,/ ].* th dport != 53 reject`))
+})
+
+test('who comes in by a published port gets answers, and nobody else', () => {
+  const ports = [8080, 8081].map((host) => ({ host, container: 80, protocol: 'tcp' }) as const)
+  const rules = hostRules(own, { nameServer: undefined, ports })
+  expect(rules.match(/.*accept$/gm)?.map((line) => line.trim())).toEqual([
+    'ct direction reply tcp sport { 8080, 8081 } accept',
+  ])
 })
 
 /** One service of a cloud in each place that is not link-local, and one that is. */

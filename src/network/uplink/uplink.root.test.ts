@@ -108,4 +108,19 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       none: { reached, addresses: null, refused: expect.stringContaining('[NETWORK_START_FAILED]') },
     })
   }, 180_000)
+
+  test('is looked after: rules that go come back, so does its name server, and pasta’s end is told', () => {
+    const laidAgain =
+      'rules that keep a container from the host had been removed or changed: they are laid again '
+    expect(JSON.parse(onHost(`${import.meta.dir}/look-after.host.ts`))).toEqual({
+      ...{ made: 'No route to host', flushed: 'connected' },
+      // By a connection that began in between nothing is said any more; by that of another user it is.
+      heard: ['of-1'],
+      ...{ after: { 'the whole filter': 'closed' }, again: { 'one table': 'closed' } },
+      told: [laidAgain, laidAgain, 'the name server of a container has ended, and is started again '],
+      names: { answered: '198.51.100.1', held: 1, another: true },
+      end: [expect.stringContaining('[NETWORK_LOST] the container has lost its network: pasta has ended')],
+      left: '',
+    })
+  }, 180_000)
 })

@@ -1,14 +1,18 @@
 /** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { processResource } from '../../ledger/process-resource.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 import { hasIpv4Route } from '../../linux/interfaces/ipv4.ts'
 import { hasIpv6, hasIpv6Route } from '../../linux/interfaces/ipv6.ts'
+import type { Logger } from '../../log.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
+import type { Launched } from '../../rootless/launcher.ts'
 import { isAddress } from '../egress/egress.ts'
 import { type ContainerLink, linkOf, pastaLink } from './addresses.ts'
 import { hasNameServer } from './gateway-rules.ts'
 import { closeHost, firstNameServer } from './host-rules.ts'
+import { lookAfter } from './look-after.ts'
 import { type LaunchedPasta, pastaLauncher, pastaPosture, resolverPosture } from './pasta.ts'
 import { type OwnProgram, ownProgram, resolverLauncher } from './resolver-process.ts'
 import { networkTool } from './tools.ts'
@@ -29,15 +33,21 @@ export interface UplinkOptions {
   readonly program?: OwnProgram
 }
 
+export interface Uplink extends LaunchedPasta {
+  /** {@link lookAfter}: tells what it loses, and mends what can be mended, until `signal` fires. */
+  lookAfter(log: Logger, signal: AbortSignal): void
+}
+
 /**
  * Makes the network; the container's end is the network namespace of the process `container`. The caller's lease of the user ends
  * what is left of its processes.
  *
  * @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED, NETWORK_WALL_FAILED, POSTURE_DIFFERS.
  */
-export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<LaunchedPasta> {
+export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<Uplink> {
   const { wishes, uid, stateDir, signal } = options
-  await closeHost(ledger, options, firstNameServer(hostResolvConf()))
+  const nameServer = firstNameServer(hostResolvConf())
+  const wall = await closeHost(ledger, options, { nameServer, ports: wishes.ports })
   const link = linkOf(wishes, hasIpv6())
   const launch = pastaLauncher({ uid, wishes, link, ipv4: hasIpv4Route(), ipv6: hasIpv6Route() })
   const posture = pastaPosture(uid)
@@ -45,15 +55,24 @@ export async function startUplink(ledger: Ledger, options: UplinkOptions): Promi
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
     ...{ checked: posture, working: posture, settles: true },
   }))
-  if (hasNameServer(wishes)) await startNameServer(ledger, { pasta, link }, options)
-  return pasta
+  const startServer = (until: AbortSignal) =>
+    startNameServer(ledger, { pasta, link }, { ...options, signal: until })
+  const again = async (until: AbortSignal) => {
+    await ledger.release(processResource, ({ name }) => name === resolverName)
+    return startServer(until)
+  }
+  const own = hasNameServer(wishes) ? { running: await startServer(signal), again } : undefined
+  const all = { pasta, wall, nameServer: own }
+  return { ...pasta, lookAfter: (log, until) => lookAfter(all, log, until) }
 }
 
-async function startNameServer(
+const resolverName = 'resolver'
+
+function startNameServer(
   ledger: Ledger,
   { pasta, link }: { readonly pasta: LaunchedPasta; readonly link: ContainerLink },
   { wishes, members, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
-): Promise<void> {
+): Promise<Launched> {
   const settings = {
     ...{ nft: networkTool('nft'), listen: link.gateway, members },
     ...{ networks: networksOf(wishes, link), ipv6: hasIpv6Route() },
@@ -62,8 +81,8 @@ async function startNameServer(
   }
   const launch = resolverLauncher(uid, pasta.gateway, settings, program)
   const posture = resolverPosture(uid)
-  const start = { name: 'resolver', stateDir, launch, options: { signal } }
-  await confineBy(ledger, heldAsProcess('resolver'), start, async () => ({
+  const start = { name: resolverName, stateDir, launch, options: { signal } }
+  return confineBy(ledger, heldAsProcess(resolverName), start, async () => ({
     ...{ checked: posture, working: posture },
   }))
 }

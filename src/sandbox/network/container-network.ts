@@ -6,7 +6,7 @@ import { openNetns } from '../../linux/processes/netns.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { type Joined, joinNetwork, membersDir, plugIn } from '../../network/shared/shared.ts'
-import { startUplink } from '../../network/uplink/uplink.ts'
+import { startUplink, type Uplink } from '../../network/uplink/uplink.ts'
 import { takeIdentity } from '../../rootless/identity/identity.ts'
 import { leaseDir } from '../records/paths.ts'
 
@@ -23,8 +23,13 @@ export interface ContainerNetworkRequest {
   readonly signal: AbortSignal
 }
 
+export interface ContainerNetwork extends Pick<Uplink, 'lookAfter'> {
+  /** Path of the container's network namespace. */
+  readonly netns: string
+}
+
 /**
- * Returns the path of the container's network namespace. The user comes from a lease of its own, so neither the VMM nor another sandbox
+ * The user comes from a lease of its own, so neither the VMM nor another sandbox
  * has its id. A shared network is held open by this very process.
  *
  * @throws KataError, those of {@link joinNetwork} and {@link startUplink}, and what taking a user throws.
@@ -32,7 +37,7 @@ export interface ContainerNetworkRequest {
 export async function takeContainerNetwork(
   ledger: Ledger,
   { id, namespace, wishes, config, runDir, stateDir, log, signal }: ContainerNetworkRequest,
-): Promise<string> {
+): Promise<ContainerNetwork> {
   const { rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
   const { identity, lease } = await takeIdentity(
     ledger,
@@ -50,10 +55,9 @@ export async function takeContainerNetwork(
       ? undefined
       : await joinNetwork(ledger, { members, id, place })
   const { token } = lease
-  const made = { wishes, uid, token, members, stateDir, signal }
-  const { gateway, container } = await startUplink(ledger, made)
-  if (joined !== undefined) plugInGateway(joined, gateway)
-  return `/proc/${container.pid}/ns/net`
+  const uplink = await startUplink(ledger, { wishes, uid, token, members, stateDir, signal })
+  if (joined !== undefined) plugInGateway(joined, uplink.gateway)
+  return { netns: `/proc/${uplink.container.pid}/ns/net`, lookAfter: uplink.lookAfter }
 }
 
 function plugInGateway(joined: Joined, { pid }: ProcessRef): void {

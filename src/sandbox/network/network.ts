@@ -17,7 +17,7 @@ import { openSource } from '../../sharing/source.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
-import { takeContainerNetwork } from './container-network.ts'
+import { type ContainerNetwork, takeContainerNetwork } from './container-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
@@ -111,18 +111,20 @@ export class SandboxNetwork {
   /** The process that holds a network namespace for a client that fills it late. */
   readonly holder: { readonly pid: number } | undefined
   readonly #netns: string | undefined
+  readonly #ours: ContainerNetwork | undefined
   readonly #known = new Set<number>()
   #localhost: Localhost | undefined
 
   private constructor(
     parts: NetworkParts,
     netns: string | undefined,
-    { holder, isOurs = false }: { holder?: { pid: number }; isOurs?: boolean } = {},
+    { holder, ours }: { holder?: { pid: number }; ours?: ContainerNetwork } = {},
   ) {
     this.#parts = parts
     this.#netns = netns
     this.holder = holder
-    this.isOurs = isOurs
+    this.#ours = ours
+    this.isOurs = ours !== undefined
   }
 
   /** @throws KataError HOOK_FAILED, those of {@link holdNetns} and {@link takeContainerNetwork}. */
@@ -131,10 +133,10 @@ export class SandboxNetwork {
     parts: NetworkMaking,
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
-    if (wishes !== undefined)
-      return new SandboxNetwork(parts, await takeContainerNetwork(ledger, { ...parts, wishes }), {
-        isOurs: true,
-      })
+    if (wishes !== undefined) {
+      const ours = await takeContainerNetwork(ledger, { ...parts, wishes })
+      return new SandboxNetwork(parts, ours.netns, { ours })
+    }
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
     if (filled === undefined) return new SandboxNetwork(parts, netns)
     const holder = await holdNetns(ledger, { ...parts, identity: await parts.identity })
@@ -144,6 +146,11 @@ export class SandboxNetwork {
       runHooks(create, state, parts.signal),
     )
     return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, { holder })
+  }
+
+  /** Tells what a network of ours loses, and mends what can be mended, until `signal` fires. */
+  lookAfter(signal: AbortSignal): void {
+    this.#ours?.lookAfter(this.#parts.log, signal)
   }
 
   /** Makes cards for every interface that has none yet, for the VMM of user `uid`. @throws KataError, those of {@link attachNetwork}. */

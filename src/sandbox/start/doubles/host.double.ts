@@ -198,7 +198,7 @@ export class HostDouble implements Disposable {
           ...{ close: () => opened.dispose(), [Symbol.dispose]: () => opened.dispose() },
         }
       })
-    return { attach, placeOf: () => undefined } as unknown as SandboxNetwork
+    return { attach, placeOf: () => undefined, lookAfter: () => {} } as unknown as SandboxNetwork
   }
 
   #vfio(): VfioHost {

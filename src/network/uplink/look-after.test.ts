@@ -1,0 +1,59 @@
+import { expect, test } from 'bun:test'
+import { KataError } from '../../errors.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import { createLogger } from '../../log.ts'
+import { until } from '../../time.ts'
+import { lookAfter } from './look-after.ts'
+
+/** A process in the place of pasta, and what is told of it. */
+function network() {
+  const child = Bun.spawn(['sleep', '60'])
+  const exited = child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode }) as const)
+  const told: string[] = []
+  const log = createLogger({ sink: ({ fields }) => told.push(String(fields.error)) })
+  const pasta = { ref: processRef(child.pid)!, exited: exited as Promise<never> }
+  return { child, pasta, told, log, [Symbol.dispose]: () => child.kill('SIGKILL') }
+}
+
+const untouched = { isWhole: () => true, mend: async () => {} }
+
+test('rules that cannot be laid again end the network', async () => {
+  using made = network()
+  const wall = {
+    isWhole: () => false,
+    mend: () => Promise.reject(new KataError('NETWORK_WALL_FAILED', { reason: 'no nft' })),
+  }
+  lookAfter({ pasta: made.pasta, wall, nameServer: undefined }, made.log, new AbortController().signal)
+  await made.child.exited
+  await until(() => made.told.length === 2, { timeoutMs: 1000 })
+  expect(made.told).toEqual([
+    expect.stringContaining('[NETWORK_WALL_FAILED]'),
+    expect.stringContaining('[NETWORK_LOST]'),
+  ])
+})
+
+test('a network whose end was asked for is told of by nobody', async () => {
+  using made = network()
+  const over = new AbortController()
+  lookAfter({ pasta: made.pasta, wall: untouched, nameServer: undefined }, made.log, over.signal)
+  over.abort()
+  made.child.kill('SIGKILL')
+  await made.child.exited
+  await Bun.sleep(20)
+  expect(made.told).toEqual([])
+})
+
+test('a name server that does not start is tried again', async () => {
+  using made = network()
+  const over = new AbortController()
+  const exit = { code: 1, signal: null }
+  let tries = 0
+  const again = async () => {
+    if (++tries < 2) throw new KataError('NETWORK_START_FAILED', { reason: 'not yet' })
+    return { exited: new Promise<never>(() => {}) }
+  }
+  const nameServer = { running: { exited: Promise.resolve(exit) }, again }
+  lookAfter({ pasta: made.pasta, wall: untouched, nameServer }, made.log, over.signal)
+  expect(await until(() => tries === 2, { timeoutMs: 5000 })).toBe(true)
+  over.abort()
+})
