@@ -221,7 +221,10 @@ test(
       return audit.code === 0 ? undefined : audit.stdout
     })
     expect(audited).toContain('pasta')
+    expect(await ok('ps')).toContain('running (network lost)')
+    expect((await kata.inspect('web')).sandbox.networkLost).toBe(true)
     await ok('restart', 'web')
+    expect((await kata.inspect('web')).sandbox.networkLost).toBe(false)
     expect(
       await eventually('the port', () => textOf(`http://127.0.0.1:${port}/`).catch(() => undefined)),
     ).toBe('hello\n')

@@ -12,6 +12,7 @@ import { readBundleSpec } from '../../oci/bundle.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { plainJson } from '../../plain-text.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
+import { hasLostNetwork } from '../../sandbox/records/lost-network.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
@@ -123,6 +124,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
   const sandbox = sandboxPaths(settings.runDir, record.namespace, sandboxOf(record))
   const live = readFacts(sandbox.facts)
   const isLive = live !== undefined || shimPid !== undefined
+  const networkLost = shown(() => hasLostNetwork(sandbox.stateDir))
   return {
     ...record,
     healthcheck: record.health ?? null,
@@ -136,7 +138,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
     overrides: shown(() => readOverrides(paths.bundle)),
     failure: shown(() => toldFailure(paths.bundle)),
     warnings: shown(() => readWarnings(paths.bundle)),
-    sandbox: isLive ? { stateDir: sandbox.stateDir, shimPid, vmmPid, ...live } : null,
+    sandbox: isLive ? { stateDir: sandbox.stateDir, shimPid, vmmPid, ...live, networkLost } : null,
   }
 }
 

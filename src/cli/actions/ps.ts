@@ -2,6 +2,7 @@ import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { treeBytes } from '../../images/store/layer-sizes.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
+import { hasLostNetwork } from '../../sandbox/records/lost-network.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
@@ -43,6 +44,8 @@ export interface Listed extends DockerListed {
   readonly acceleratorReason: string | null
   /** The open walls around it. */
   readonly openWalls: readonly OpenWall[] | null
+  /** The network that we made for it is gone. */
+  readonly networkLost: boolean
 }
 
 export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
@@ -128,10 +131,16 @@ function readAll(settings: Settings): ContainerRecord[] {
   return [...own, ...listExternal(settings)]
 }
 
+interface LiveFacts extends SandboxFacts {
+  readonly networkLost: boolean
+}
+
 /** What the shim wrote down of the machine that the container is in; told when it cannot be read. */
-function factsOf(settings: Settings, record: ContainerRecord): SandboxFacts | undefined {
+function factsOf(settings: Settings, record: ContainerRecord): LiveFacts | undefined {
   try {
-    return readFacts(sandboxPaths(settings.runDir, record.namespace, sandboxOf(record)).facts)
+    const { facts, stateDir } = sandboxPaths(settings.runDir, record.namespace, sandboxOf(record))
+    const found = readFacts(facts)
+    return found && { ...found, networkLost: hasLostNetwork(stateDir) }
   } catch (error) {
     tellError(settings, error)
     return undefined
@@ -177,6 +186,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     accelerator: facts?.accelerator ?? null,
     acceleratorReason: facts?.acceleratorReason ?? null,
     openWalls: facts?.openWalls ?? null,
+    networkLost: facts?.networkLost ?? false,
   }
 }
 
@@ -215,14 +225,16 @@ export function asTable(
   )
 }
 
-/** `stopped (137, OOM)`: gives the reason for a kill by the kernel. */
+/** `stopped (137, OOM)`: gives the reason for a kill by the kernel. `running (healthy, network lost)`. */
 function statusText({
   status,
   exitCode,
   oomKilled,
   health,
-}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled' | 'health'>): string {
-  if (health !== null) return `${status} (${health})`
+  networkLost,
+}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled' | 'health' | 'networkLost'>): string {
+  const more = [...(health === null ? [] : [health]), ...(networkLost ? ['network lost'] : [])]
+  if (more.length > 0) return `${status} (${more.join(', ')})`
   if (exitCode === null) return status
   return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
 }
