@@ -57,6 +57,11 @@ export const networkErrors = {
     'no free port of the host can lead to port {port} of the container: {reason}',
     'Name an address that the host has, or publish fewer ports; `kata-ts ps` shows which are published.',
   ),
+  NETWORK_PORT_RESERVED: entry(
+    'failed_precondition',
+    'port {port} of the host cannot be published: those below {first} are for root alone to listen on, and pasta is not root',
+    'Publish {port} at a higher port, or let everybody listen on it: sysctl net.ipv4.ip_unprivileged_port_start={port}',
+  ),
   NETWORK_PORTS_BUSY: entry('unavailable', 'others are looking for free ports of the host', 'Try again.'),
   NETWORK_WALL_FAILED: entry(
     'failed_precondition',

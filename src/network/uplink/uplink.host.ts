@@ -1,5 +1,5 @@
 /** The host of uplink.root.test.ts, in network and mount namespaces of its own: prints what a container reached as JSON. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
@@ -41,7 +41,13 @@ const ports = [
   { address: '0.0.0.0', host: 8081, container: 80, protocol: 'tcp' },
   { address: '::', host: 8082, container: 80, protocol: 'tcp' },
 ] as const
-const { container } = await startUplink(ledger, { wishes: { ports }, uid, token, stateDir: directory, signal })
+const { container } = await startUplink(ledger, {
+  wishes: { ports },
+  uid,
+  token,
+  stateDir: directory,
+  signal,
+})
 await serve(container.pid, 'container')
 const from = container.pid
 // The container has sent nothing yet: its gateway has to find it.
@@ -124,6 +130,31 @@ const taken = await together(
   ),
 )
 await ledger.releaseAll()
+// One that is root's, before and after the operator has opened it to everybody.
+const low = (user: number) =>
+  startUplink(ledger, {
+    ...{ wishes: { ports: [{ host: 443, container: 80, protocol: 'tcp' }] }, uid: user, token },
+    ...{ stateDir: directory, signal },
+  })
+const reserved = { before: await low(uid + 4).then(() => 'started', String) }
+writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '443')
+const opened = await low(uid + 4)
+await serve(opened.container.pid, 'low')
+const after = await fetchFrom(process.pid, `${host.address}:443`)
+await ledger.releaseAll()
+await killUids(uid + 4, uid + 4)
 const left = { processes: processesOfUid(uid), tables: command('nft', 'list', 'tables').trim() }
-console.log(JSON.stringify({ first, reached, metadata, ipv6, users, unclosed, taken, left }))
+console.log(
+  JSON.stringify({
+    first,
+    reached,
+    metadata,
+    ipv6,
+    users,
+    unclosed,
+    taken,
+    reserved: { ...reserved, after },
+    left,
+  }),
+)
 process.exit(0)

@@ -4,7 +4,7 @@ import { noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { first, reached, metadata, ipv6, users, unclosed, taken, left } = JSON.parse(
+    const { first, reached, metadata, ipv6, users, unclosed, taken, reserved, left } = JSON.parse(
       onHost(`${import.meta.dir}/uplink.host.ts`),
     )
     expect(first).toBe('container fd5e:9c41:7ab0:1::3')
@@ -47,6 +47,10 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     expect(unclosed).toBe(0)
     for (const port of [8083, 8084])
       expect(taken[port]).toMatch(new RegExp(`NETWORK_START_FAILED.*${port} .Address already in use`))
+    expect(reserved).toEqual({
+      before: expect.stringContaining('[NETWORK_PORT_RESERVED] port 443 of the host'),
+      after: expect.stringContaining('low '),
+    })
     expect(left).toEqual({ processes: [], tables: '' })
   }, 180_000)
 

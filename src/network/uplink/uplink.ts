@@ -1,10 +1,12 @@
 /** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
-import type { NetworkWishes } from '../../bundle/network.ts'
+import type { NetworkWishes, PublishedPort } from '../../bundle/network.ts'
+import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 import { hasIpv4Route } from '../../linux/interfaces/ipv4.ts'
 import { hasIpv6, hasIpv6Route } from '../../linux/interfaces/ipv6.ts'
+import { firstOpenPort } from '../../linux/interfaces/low-ports.ts'
 import type { Logger } from '../../log.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
 import type { Launched } from '../../rootless/launcher.ts'
@@ -42,10 +44,11 @@ export interface Uplink extends LaunchedPasta {
  * Makes the network; the container's end is the network namespace of the process `container`. The caller's lease of the user ends
  * what is left of its processes.
  *
- * @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED, NETWORK_WALL_FAILED, POSTURE_DIFFERS.
+ * @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED, NETWORK_WALL_FAILED, NETWORK_PORT_RESERVED, POSTURE_DIFFERS.
  */
 export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<Uplink> {
   const { wishes, uid, stateDir, signal } = options
+  requireOpenPorts(wishes.ports)
   const nameServer = firstNameServer(hostResolvConf())
   const wall = await closeHost(ledger, options, { nameServer, ports: wishes.ports })
   const link = linkOf(wishes, hasIpv6())
@@ -64,6 +67,13 @@ export async function startUplink(ledger: Ledger, options: UplinkOptions): Promi
   const own = hasNameServer(wishes) ? { running: await startServer(signal), again } : undefined
   const all = { pasta, wall, nameServer: own }
   return { ...pasta, lookAfter: (log, until) => lookAfter(all, log, until) }
+}
+
+/** pasta listens with no right of root's. */
+function requireOpenPorts(ports: readonly PublishedPort[]): void {
+  const first = firstOpenPort()
+  const reserved = ports.find(({ host }) => host < first)
+  if (reserved !== undefined) throw new KataError('NETWORK_PORT_RESERVED', { port: reserved.host, first })
 }
 
 const resolverName = 'resolver'
