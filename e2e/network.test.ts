@@ -43,6 +43,8 @@ beforeAll(async () => {
   podA.address('net1', `${a.second}/24`)
   ip(`addr add ${host.second}/24 dev kt-a1`)
   podA.ip(`route add 10.79.0.0/16 via ${host.second} mtu 1300 metric 5`)
+  // Both links lead there, and the kernel prefers neither.
+  for (const link of ['eth0', 'net1']) podA.ip(`-6 route append 2001:db8:79::/48 dev ${link} metric 7`)
   podA.ip('neigh add 10.78.0.9 lladdr 02:00:00:00:00:09 dev net1 nud permanent')
   // From here on: ip itself leaves the directory of its namespaces mounted.
   before = hostState(kata.runDir)

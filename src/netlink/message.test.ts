@@ -17,6 +17,7 @@ import {
 } from './message.ts'
 import { parseNeighbour } from './neighbour.ts'
 import { parseRoute } from './route.ts'
+import { parseRule } from './rule.ts'
 import { parseTcpConnection } from './tcp-connection.ts'
 
 const uint16 = fc.integer({ min: 0, max: 0xffff })
@@ -51,7 +52,7 @@ describe('messages', () => {
   test('bytes that mean nothing end in a format error or in a value, never in anything else', () => {
     const parsers = [
       ...[parseMessages, parseAttributes, parseLink, parseAddress, parseRoute, parseNeighbour],
-      parseTcpConnection,
+      ...[parseTcpConnection, parseRule],
     ]
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(...parsers), (bytes, parse) => {

@@ -17,6 +17,7 @@ export const flag = {
   replace: 0x100,
   exclusive: 0x200,
   create: 0x400,
+  append: 0x800,
 } as const
 
 /** In an error message: only the header of the request is repeated in it. */

@@ -1,6 +1,7 @@
 /** Routes of the main table (rtnetlink(7), struct rtmsg). */
-import { concat, structure, uint32 } from './bytes.ts'
+import { concat, structure, uint32, view } from './bytes.ts'
 import type { NetlinkClient } from './client.ts'
+import { NetlinkFormatError } from './error.ts'
 import { type Family, family, familyOf, formatIp, formatPrefix, type Prefix } from './ip.ts'
 import { type Attributes, attribute, flag, numberOf, parseAttributes, splitBody } from './message.ts'
 
@@ -48,52 +49,104 @@ export interface Route {
 /** RTNH_F_ONLINK: the only flag of a route that may be asked for; others are the kernel's own. */
 const onLink = 4
 
+/** Told of each route that is left out, or is not the same in a list of routes by one link each: which one, and why. */
+export type OnOther = (route: string, why: string) => void
+
 /**
- * Unicast routes of the main table of both families. `unsupported` gets the routes over several links, through
- * encapsulation, or by a gateway of the other family, which are left out.
+ * Unicast routes of the main table of both families; of one over several links, a route by each. What the kernel made in other
+ * tables, or to keep packets from itself, is left out without a word.
  */
-export function listRoutes(client: NetlinkClient, unsupported: (route: string) => void = () => {}): Route[] {
+export function listRoutes(client: NetlinkClient, onOther: OnOther = () => {}): Route[] {
   return client
     .dump(
       'list routes',
       message.get,
       structure(infoBytes, () => {}),
     )
-    .map((body) => parseRoute(body, unsupported))
-    .filter((route) => route !== undefined)
+    .flatMap((body) => parseRoute(body, onOther))
 }
 
-export function parseRoute(
-  body: Uint8Array,
-  unsupported: (route: string) => void = () => {},
-): Route | undefined {
+export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route[] {
   const { head, attributes } = splitBody(body, infoBytes)
   const of = head.getUint8(0)
-  const [table, flags] = [
-    numberOf(attributes, attributeOf.table) || head.getUint8(4),
-    head.getUint32(8, true),
-  ]
-  if (table !== mainTable || head.getUint8(7) !== unicast || (flags & cloned) !== 0) return
-  if (of !== family.ipv4 && of !== family.ipv6) return
-  const { gateway, preferredSource, destination } = attributeOf
-  const to = attributes.get(destination)?.slice()
-  const prefix = to && { address: to, length: head.getUint8(1) }
-  if ([attributeOf.multipath, attributeOf.via, attributeOf.encapType].some((type) => attributes.has(type))) {
-    unsupported(prefix === undefined ? 'default' : formatPrefix(prefix))
-    return
-  }
-  return {
+  const table = numberOf(attributes, attributeOf.table) || head.getUint8(4)
+  if (table === localTable || (head.getUint32(8, true) & cloned) !== 0) return []
+  if (of !== family.ipv4 && of !== family.ipv6) return []
+  const to = attributes.get(attributeOf.destination)?.slice()
+  const destination = to && { address: to, length: head.getUint8(1) }
+  const name = destination === undefined ? 'default' : formatPrefix(destination)
+  const whole = {
     family: of,
-    ...(prefix && { destination: prefix }),
-    ...optional('gateway', attributes, gateway),
-    ...optional('source', attributes, preferredSource),
-    link: numberOf(attributes, attributeOf.link),
-    scope: head.getUint8(6),
-    protocol: head.getUint8(5),
-    flags: flags & onLink,
+    ...(destination && { destination }),
+    ...optional('source', attributes, attributeOf.preferredSource),
+    ...{ scope: head.getUint8(6), protocol: head.getUint8(5) },
     mtu: numberOf(parseAttributes(attributes.get(attributeOf.metrics) ?? new Uint8Array(0)), metricMtu),
     metric: numberOf(attributes, attributeOf.priority),
   }
+  const multipath = attributes.get(attributeOf.multipath)
+  const single = { flags: head.getUint32(8, true), link: numberOf(attributes, attributeOf.link), attributes }
+  const hops = multipath === undefined ? [single] : hopsIn(multipath)
+  const why = otherwise({ head, table, hops })
+  // The kernel has such routes of its own.
+  if (why !== undefined && whole.protocol !== routeProtocol.kernel) onOther(name, why)
+  if (why !== undefined) return []
+  if (hops.length > 1) onOther(name, 'it has several ways, each of which becomes a route')
+  return hops.map((hop) => ({
+    ...whole,
+    ...optional('gateway', hop.attributes, attributeOf.gateway),
+    ...{ link: hop.link, flags: hop.flags & onLink },
+  }))
+}
+
+/** One of the ways of a route. */
+interface Hop {
+  /** RTNH_F_*. */
+  readonly flags: number
+  /** Index of the link; 0: it names none. */
+  readonly link: number
+  readonly attributes: Attributes
+}
+
+/** struct rtnexthop: u16 length with all that follows, u8 flags, u8 weight less one, i32 index of the link. @throws NetlinkFormatError. */
+function hopsIn(multipath: Uint8Array): Hop[] {
+  const headBytes = 8
+  const hops: Hop[] = []
+  for (let at = 0; at + headBytes <= multipath.length; ) {
+    const rest = multipath.subarray(at)
+    const length = view(rest).getUint16(0, true)
+    if (length < headBytes || length > rest.length)
+      throw new NetlinkFormatError(`a way of ${length} bytes in ${rest.length}`)
+    const { head, attributes } = splitBody(rest.subarray(0, length), headBytes)
+    hops.push({ flags: head.getUint8(2), link: head.getInt32(4, true), attributes })
+    at += (length + 3) & ~3
+  }
+  return hops
+}
+
+/** Types of routes that lead nowhere, by their numbers: RTN_*. */
+const nowhere: Readonly<Record<number, string>> = {
+  6: 'blackhole',
+  7: 'unreachable',
+  8: 'prohibit',
+  9: 'throw',
+}
+
+/** Why a route is none that {@link Route} could describe; undefined when it is one. */
+function otherwise(route: {
+  readonly head: DataView
+  readonly table: number
+  readonly hops: readonly Hop[]
+}): string | undefined {
+  const { head, table, hops } = route
+  const type = head.getUint8(7)
+  if (type !== unicast) return nowhere[type] ?? `type ${type}`
+  if (table !== mainTable) return `table ${table}`
+  if (head.getUint8(2) !== 0) return 'it is for one source'
+  if (head.getUint8(3) !== 0) return 'it is for one type of service'
+  if (hops.some(({ attributes }) => attributes.has(attributeOf.via)))
+    return 'its gateway is of the other family'
+  if (hops.some(({ attributes }) => attributes.has(attributeOf.encapType))) return 'it encapsulates packets'
+  return hops.every(({ link }) => link !== 0) ? undefined : 'it names no link'
 }
 
 function optional<Name extends string>(name: Name, attributes: Attributes, type: number) {
@@ -101,9 +154,14 @@ function optional<Name extends string>(name: Name, attributes: Attributes, type:
   return (value && { [name]: value }) as Record<Name, Uint8Array> | undefined
 }
 
-/** Adds the route, and replaces a route that it conflicts with. @throws NetlinkError ENETUNREACH (unknown gateway), EINVAL. */
-export function addRoute(client: NetlinkClient, route: Route): void {
-  client.change(`add ${describeRoute(route)}`, message.new, routeBody(route), flag.create | flag.replace)
+/**
+ * Adds the route. It replaces one to the same destination with the same metric, or stands beside it.
+ *
+ * @throws NetlinkError ENETUNREACH (unknown gateway), EINVAL; EEXIST when it is there and was to stand beside it.
+ */
+export function addRoute(client: NetlinkClient, route: Route, place: 'instead' | 'beside' = 'instead'): void {
+  const flags = flag.create | (place === 'instead' ? flag.replace : flag.append)
+  client.change(`add ${describeRoute(route)}`, message.new, routeBody(route), flags)
 }
 
 /** @throws NetlinkError ESRCH. */
@@ -111,7 +169,7 @@ export function deleteRoute(client: NetlinkClient, route: Route): void {
   client.change(`delete ${describeRoute(route)}`, message.delete, routeBody(route))
 }
 
-export function describeRoute({ destination, gateway, link }: Route): string {
+function describeRoute({ destination, gateway, link }: Route): string {
   const to = destination === undefined ? 'default' : formatPrefix(destination)
   return `route ${to}${gateway === undefined ? '' : ` via ${formatIp(gateway)}`} on link ${link}`
 }

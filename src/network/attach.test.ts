@@ -86,6 +86,13 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     pod.ip('route add 10.7.0.0/16 dev eth0 scope link mtu 1300 src 10.1.0.2')
     pod.ip('route add 10.8.0.0/16 nexthop via 10.1.0.3 nexthop via 10.1.0.4')
     pod.ip('-6 route add default via fd00::1 metric 7')
+    pod.ip('-6 route add 2001:db8:8::/48 nexthop via fd00::3 nexthop via fd00::4')
+    pod.ip('route add blackhole 10.9.0.0/16')
+    pod.ip('-6 route add prohibit 2001:db8:9::/48')
+    pod.ip('route add 10.11.0.0/16 dev eth0 table 100')
+    pod.ip('route add 10.12.0.0/16 tos 0x10 dev eth0')
+    pod.ip('-6 route add 2001:db8:12::/48 from fd00::2 dev eth0')
+    pod.ip('rule add from 10.1.0.2 table 100 priority 77')
     pod.ip('neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent')
     pod.ip('neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud reachable')
     pod.ip('neigh add 10.1.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable')
@@ -111,9 +118,23 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
         'fd00::/64  0 256',
       ]),
     )
-    // Over several links: the agent protocol has no words for it.
-    expect(described.filter((route) => route.startsWith('10.8'))).toEqual([])
-    expect(warned.join()).toContain('10.8.0.0/16')
+    // Over several ways: the agent protocol has words for each of them.
+    expect(described.filter((route) => /^(10\.8|2001:db8:8:)/.test(route)).sort()).toEqual([
+      ...['10.8.0.0/16 10.1.0.3 0 0', '10.8.0.0/16 10.1.0.4 0 0'],
+      ...['2001:db8:8::/48 fd00::3 0 1024', '2001:db8:8::/48 fd00::4 0 1024'],
+    ])
+    expect(described.join()).not.toMatch(/10\.(9|11|12)\.|2001:db8:(9|12):/)
+    expect(warned).toHaveLength(1)
+    for (const other of [
+      ...['10.8.0.0/16 (it has several ways', '2001:db8:8::/48 (it has several ways'],
+      ...['10.9.0.0/16 (blackhole)', '2001:db8:9::/48 (prohibit)', '10.11.0.0/16 (table 100)'],
+      ...[
+        '10.12.0.0/16 (it is for one type',
+        '2001:db8:12::/48 (it is for one source)',
+        'rule 77 (table 100)',
+      ],
+    ])
+      expect(warned[0]).toContain(other)
     const known = neighbours.map(({ address, mac }) => `${formatIp(address)} ${formatMac(mac)}`)
     expect(known.sort()).toEqual(['10.1.0.1 02:00:00:00:00:01', '10.1.0.9 02:00:00:00:00:09'])
   })

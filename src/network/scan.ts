@@ -7,13 +7,14 @@ import { formatIp } from '../netlink/ip.ts'
 import { type Link, linkFlag, listLinks } from '../netlink/link.ts'
 import { listNeighbours, type Neighbour, neighbourState } from '../netlink/neighbour.ts'
 import { listRoutes, type Route } from '../netlink/route.ts'
+import { listRules } from '../netlink/rule.ts'
 import type { NetworkFacts, PodInterface } from './facts.ts'
 
 /** Each takes a slot of the machine's PCI bus. */
 const mostInterfaces = 8
 
 /**
- * Every link that has an address counts, except loopback. A route that the agent protocol cannot describe is left out
+ * Every link that has an address counts, except loopback. Routes that the agent protocol cannot describe, and rules, are left out
  * with a warning.
  *
  * @throws KataError NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY. @throws NetlinkError.
@@ -28,10 +29,23 @@ export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   if (interfaces.length > mostInterfaces)
     throw new KataError('NETWORK_TOO_MANY', { count: interfaces.length, most: mostInterfaces })
   const isOurs = ({ link }: { link: number }) => interfaces.some(({ index }) => index === link)
-  const unsupported = (route: string) => log.warn('the guest does not get this route', { route })
-  const routes = listRoutes(client, unsupported).filter(isOurs)
+  const others: string[] = []
+  const routes = listRoutes(client, (route, why) => others.push(`${route} (${why})`)).filter(isOurs)
+  for (const { priority, table } of listRules(client)) others.push(`rule ${priority} (table ${table})`)
+  if (interfaces.length > 0 && others.length > 0) warn(others, log)
   const neighbours = listNeighbours(client).filter((entry) => isOurs(entry) && isKept(entry, routes))
   return { interfaces, routes, neighbours }
+}
+
+/** A plugin may have made thousands. */
+const mostNamed = 16
+
+function warn(others: readonly string[], log: Logger): void {
+  const named = others.slice(0, mostNamed).join(', ')
+  const more = others.length - mostNamed
+  log.warn('routes and rules of the pod that the guest does not have as they are', {
+    routes: more > 0 ? `${named} and ${more} others` : named,
+  })
 }
 
 function podInterface(

@@ -1,16 +1,9 @@
 /** The guest's routes and neighbours, as the host tells them. */
 import type { NetlinkClient } from '../../../../src/netlink/client.ts'
-import { tolerate } from '../../../../src/netlink/error.ts'
-import { linkFlag, listLinks } from '../../../../src/netlink/link.ts'
+import { listLinks } from '../../../../src/netlink/link.ts'
 import { addNeighbour } from '../../../../src/netlink/neighbour.ts'
-import {
-  addRoute,
-  deleteRoute,
-  describeRoute,
-  type Route,
-  listRoutes as readRoutes,
-  routeProtocol,
-} from '../../../../src/netlink/route.ts'
+import { routeProtocol } from '../../../../src/netlink/route.ts'
+import { cardRoutes, setRoutes } from '../../../../src/netlink/route-table.ts'
 import type { Routes } from '../../../../src/protocol/generated/agent.ts'
 import type { ARPNeighbor, Route as RouteMessage } from '../../../../src/protocol/generated/types.ts'
 import { invalid } from '../errors.ts'
@@ -26,21 +19,10 @@ import { withNetlink } from './netlink.ts'
 export function updateRoutes({ routes, kernel }: Routes): RouteMessage[] {
   return withNetlink((client) => {
     const find = linkFinder(client)
-    const asked = routes.map((route) => toRoute(route, find))
-    const made = kernel?.routes.map((route) => toRoute(route, find, routeProtocol.kernel))
-    const wanted = new Set([...asked, ...(made ?? [])].map(describeRoute))
-    const goes = ({ protocol }: Route) => {
-      if (protocol === routeProtocol.routerAdvertisement) return false
-      return protocol !== routeProtocol.kernel || made !== undefined
-    }
-    const present = ofCards(client)
-    for (const route of present.filter((route) => goes(route) && !wanted.has(describeRoute(route))))
-      tolerate(['ESRCH'], () => deleteRoute(client, route))
-    const known = new Set(present.map(describeRoute))
-    for (const route of made ?? []) if (!known.has(describeRoute(route))) addRoute(client, route)
-    // A gateway must be reachable by a route that is there already.
-    for (const route of asked.filter(({ gateway }) => gateway === undefined)) addRoute(client, route)
-    for (const route of asked.filter(({ gateway }) => gateway !== undefined)) addRoute(client, route)
+    setRoutes(client, {
+      asked: routes.map((route) => toRoute(route, find)),
+      made: kernel?.routes.map((route) => toRoute(route, find, routeProtocol.kernel)),
+    })
     return describeAll(client)
   })
 }
@@ -55,14 +37,9 @@ export function addNeighbours(neighbours: readonly ARPNeighbor[]): void {
   })
 }
 
-function ofCards(client: NetlinkClient): Route[] {
-  const loopback = listLinks(client).filter(({ flags }) => (flags & linkFlag.loopback) !== 0)
-  return readRoutes(client).filter(({ link }) => !loopback.some(({ index }) => index === link))
-}
-
 function describeAll(client: NetlinkClient): RouteMessage[] {
   const names = new Map(listLinks(client).map(({ index, name }) => [index, name]))
-  return ofCards(client).map((route) => fromRoute(route, names.get(route.link) ?? ''))
+  return cardRoutes(client).map((route) => fromRoute(route, names.get(route.link) ?? ''))
 }
 
 function linkFinder(client: NetlinkClient): FindLink {
