@@ -37,6 +37,11 @@ export const networkErrors = {
     'interface {name} of the pod is of kind {kind}, which carries no Ethernet frames',
     'Use a network plugin that makes Ethernet interfaces (veth, macvlan, a physical one); tunnels belong on the host.',
   ),
+  NETWORK_INTERFACES_ALIKE: entry(
+    'failed_precondition',
+    'the interfaces {other} and {name} of the pod have the same hardware address, {mac}',
+    'The guest knows its cards by it. Give each interface its own: two of ipvlan on one link cannot have that, two of macvlan can.',
+  ),
   NETWORK_TOO_MANY: entry(
     'resource_exhausted',
     'the pod has {count} network interfaces; the limit is {most}',

@@ -296,6 +296,18 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(first.nics).toHaveLength(1)
   })
 
+  test('two interfaces with one hardware address are refused by name', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    pod.veth('net1', fresh())
+    pod.address('net1', '10.2.0.2/24')
+    const mac = /link\/ether (\S+)/.exec(pod.ip('link show eth0'))![1]
+    pod.ip(`link set net1 address ${mac}`)
+    await expect(attach()).rejects.toThrow(
+      `[NETWORK_INTERFACES_ALIKE] the interfaces eth0 and net1 of the pod have the same hardware address, ${mac}`,
+    )
+    expect(pod.ip('-o link')).not.toContain('_kata')
+  })
+
   test('a tunnel is refused by name, a namespace without addresses is no network', async () => {
     pod.ip('addr flush dev eth0')
     using empty = await attach()

@@ -51,7 +51,7 @@ export interface AttachedNetwork extends Disposable {
  * the VMM has its own.
  *
  * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,
- *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY, NETWORK_DNS_FAILED.
+ *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_INTERFACES_ALIKE, NETWORK_TOO_MANY, NETWORK_DNS_FAILED.
  */
 export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Promise<AttachedNetwork> {
   const { netns: path, known = new Set(), log } = options

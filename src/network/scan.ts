@@ -17,7 +17,7 @@ const mostInterfaces = 8
  * Every link that has an address counts, except loopback. Routes that the agent protocol cannot describe, and rules, are left out
  * with a warning.
  *
- * @throws KataError NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY. @throws NetlinkError.
+ * @throws KataError NETWORK_INTERFACE_UNSUPPORTED, NETWORK_INTERFACES_ALIKE, NETWORK_TOO_MANY. @throws NetlinkError.
  */
 export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   const addresses = listAddresses(client)
@@ -28,6 +28,7 @@ export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
     .map(({ link, own }) => podInterface(link, own))
   if (interfaces.length > mostInterfaces)
     throw new KataError('NETWORK_TOO_MANY', { count: interfaces.length, most: mostInterfaces })
+  requireDistinct(interfaces)
   const isOurs = ({ link }: { link: number }) => interfaces.some(({ index }) => index === link)
   const others: string[] = []
   const routes = listRoutes(client, (route, why) => others.push(`${route} (${why})`)).filter(isOurs)
@@ -58,6 +59,14 @@ function podInterface(
   const noArp = (flags & linkFlag.noArp) !== 0
   const prefixes = addresses.map(({ address, length }) => ({ address, length }))
   return { index, name, mac, mtu, noArp, kind, addresses: prefixes }
+}
+
+/** The guest knows its cards by their hardware addresses. */
+function requireDistinct(interfaces: readonly PodInterface[]): void {
+  for (const [at, { name, mac }] of interfaces.entries()) {
+    const other = interfaces.slice(0, at).find((one) => one.mac === mac)
+    if (other !== undefined) throw new KataError('NETWORK_INTERFACES_ALIKE', { name, other: other.name, mac })
+  }
 }
 
 /** Permanent entries, and a default gateway that has answered. The guest finds the other neighbours itself. */
