@@ -47,6 +47,26 @@ test('a container is made, renamed, started with somebody attached, and removed;
   expect(client.leftovers()).toEqual([])
 })
 
+test('on a network a renamed container is found by its new name and its aliases, and the old name is free', async () => {
+  await using client = testClient()
+  await client.kata('network', 'create', 'front')
+  const create = (name: string, ...more: string[]) =>
+    client.kata(
+      ...['create', '--name', name, '--network', 'front', ...more, '--rootfs', client.base, '--', 'true'],
+    )
+  await create('Web', '--network-alias', 'www')
+  expect((await client.kata('rename', 'Web', 'Web-old')).code).toBe(0)
+  await create('web')
+  const [front] = JSON.parse((await client.kata('network', 'inspect', 'front')).stdout)
+  const names = front.containers.map((use: { container: string; names: string[] }) => [
+    use.container,
+    use.names,
+  ])
+  expect(Object.fromEntries(names)).toEqual({ 'Web-old': ['web-old', 'www'], web: ['web'] })
+  for (const name of ['Web-old', 'web']) await client.kata('rm', name)
+  expect(client.leftovers()).toEqual([])
+})
+
 test('what runs is not renamed, and no name is taken twice', async () => {
   await using client = testClient()
   await client.start('runs', ['sleep', '60'])

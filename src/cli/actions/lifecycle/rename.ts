@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { writeEventLogWishes } from '../../../bundle/event-log.ts'
+import { type NetworkPlace, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { eventAttributes, noteEvent } from '../../client/events.ts'
@@ -26,6 +27,7 @@ export async function rename(settings: Settings, name: string, newName: string):
     if (status === 'restarting' || (held && !hasEnded))
       throw new KataError('CONTAINER_RUNNING', { name, status })
     if (hasEnded) await release(settings, record, seen)
+    const wishes = readNetworkWishes(recordPaths(stateDir, namespace, name).bundle)
     claim(target, newName, namespace)
     try {
       renameSync(directory, target)
@@ -36,6 +38,8 @@ export async function rename(settings: Settings, name: string, newName: string):
     const renamed = readRecord(stateDir, namespace, newName)
     updateRecord(stateDir, namespace, newName, { id: newName, ...movedDisks(renamed, directory, target) })
     const { bundle } = recordPaths(stateDir, namespace, newName)
+    if (wishes?.place !== undefined)
+      writeNetworkWishes(bundle, { ...wishes, place: under(newName, name, wishes.place) })
     writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(renamed) })
     noteEvent(settings, renamed, 'rename', { oldName: name })
   })
@@ -48,6 +52,12 @@ export async function rename(settings: Settings, name: string, newName: string):
 function movedDisks({ disks }: ContainerRecord, from: string, to: string): Pick<ContainerRecord, 'disks'> {
   if (disks === undefined || dirname(disks.image) !== from) return {}
   return { disks: { ...disks, image: `${to}/${basename(disks.image)}` } }
+}
+
+/** On a network nobody finds it by its old name any more: another container may have that by now. Aliases stay. */
+function under(newName: string, oldName: string, place: NetworkPlace): NetworkPlace {
+  const kept = place.names.filter((each) => each !== oldName.toLowerCase())
+  return { ...place, names: [...new Set([newName.toLowerCase(), ...kept])] }
 }
 
 /** As a new container does it: two that want one name cannot both have it. */
