@@ -59,6 +59,15 @@ test('--allow limits what is reached, --deny-all alone leaves nothing', () => {
   expect(() => networkOf({ network: 'none', denyAll: true })).toThrow(/^\[OPTION_CONFLICT\].*--deny-all/)
 })
 
+test('--dns that nobody would ask is refused', () => {
+  expect(() => networkOf({ allow: ['a.test'], dns: ['9.9.9.9'] })).toThrow(
+    /^\[OPTION_CONFLICT\].*--dns and --allow/,
+  )
+  expect(() => networkOf({ network: 'shop', dns: ['::1'] })).toThrow(/^\[OPTION_CONFLICT\].*--dns.*IPv4/)
+  expect(networkOf({ network: 'shop', allow: ['a.test'], dns: ['9.9.9.9'] }).place?.upstream).toBe('9.9.9.9')
+  expect(networkOf({ dns: ['::1'] })).toEqual(bridge)
+})
+
 test('a network by its name: names of the container, and its name server', () => {
   const asked = { network: 'shop', publish: ['8080:80'], networkAlias: ['WWW'], dns: ['::1', '9.9.9.9'] }
   expect(networkOf({ ...asked, ip: '10.89.0.7', macAddress: '02-42-0A-59-00-07' })).toEqual({

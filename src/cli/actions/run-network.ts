@@ -80,6 +80,13 @@ export function networkOf(
     )
   const freePorts = free.length > 0 ? { freePorts: free } : {}
   const limits = denyAll === true || allowed.length > 0 ? { allowed } : {}
+  if (choice.kind === 'own' && allowed.length > 0 && dns.length > 0)
+    refuse(
+      ['--dns'],
+      '--allow',
+      'the container asks the name server that opens what is allowed, and reaches no other',
+      '--network NAME besides, whose name server asks the one of --dns; or none of them',
+    )
   if (choice.kind === 'own')
     return { wishes: { ports, ...limits, ...mac }, ...freePorts, nameServer: containerLink.gateway }
   if (choice.kind !== 'named') {
@@ -89,6 +96,14 @@ export function networkOf(
   const { subnet, internal } = readNetwork(store, name)
   if (internal)
     refuse(asked, shown, 'that network is internal, and leads nowhere', 'a network without --internal')
+  const upstream = dns.find((server) => ipVersion(server) === 4)
+  if (upstream === undefined && dns.length > 0)
+    refuse(
+      ['--dns'],
+      shown,
+      'the name server of that network asks others by IPv4 only',
+      'the IPv4 address of a name server',
+    )
   const names = [...new Set([id, hostname, ...aliases].map((each) => each.toLowerCase()))]
   return {
     wishes: { ports, ...(internal ? { allowed: [] } : limits) },
@@ -98,7 +113,7 @@ export function networkOf(
       names,
       address: ip,
       ...mac,
-      upstream: dns.find((server) => ipVersion(server) === 4),
+      upstream,
     },
     nameServer: gatewayOf(parseSubnet(subnet)),
   }

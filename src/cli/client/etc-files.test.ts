@@ -26,7 +26,11 @@ test('hosts and hostname name the container', () => {
 test('name servers: those asked for, or those of the host that are not on its loopback', () => {
   const host = '# made by\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.test\nnameserver ::1\n'
   expect(etcFiles(wishes, host)['resolv.conf']).toBe('nameserver 192.0.2.1\nsearch example.test\n')
-  expect(etcFiles({ ...wishes, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')
+  // As with docker the host's search list goes on to serve.
+  const others = { ...wishes, nameServer: '10.88.0.1', dns: ['192.0.2.7', '192.0.2.8'] }
+  expect(etcFiles(others, host)['resolv.conf']).toBe(
+    'nameserver 192.0.2.7\nnameserver 192.0.2.8\nsearch example.test\n',
+  )
   // Who reaches nothing is told nothing of the host's network, and why names are not found.
   const none = { ...wishes, hasNetwork: false }
   expect(etcFiles(none, host)['resolv.conf']).toBe('# This container has no network.\n')
@@ -38,6 +42,16 @@ test('the name server of a network stands alone, however the host writes its own
   expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, host)['resolv.conf']).toBe(
     'nameserver 10.88.0.1\nsearch\texample.test\n',
   )
+})
+
+test('on a network with names of its own a name is that of a container first, unless somebody says otherwise', () => {
+  const shared = { ...wishes, addresses: ['10.89.0.2'], nameServer: '10.89.0.1' }
+  const of = (host: string, resolver: readonly string[] = []) =>
+    etcFiles({ ...shared, resolver }, host)['resolv.conf']
+  expect(of('search a.test\n')).toBe('nameserver 10.89.0.1\nsearch a.test\noptions ndots:0\n')
+  expect(of('options ndots:5 rotate\n')).toBe('nameserver 10.89.0.1\noptions ndots:5 rotate\n')
+  expect(of('', ['options ndots:2'])).toBe('nameserver 10.89.0.1\noptions ndots:2\n')
+  expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, '')['resolv.conf']).toBe('nameserver 10.88.0.1\n')
 })
 
 test('the directory keeps the facts of the image’s, and a link in its place is left alone', () => {

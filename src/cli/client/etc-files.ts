@@ -41,36 +41,31 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 
 /** Pure. */
 export function etcFiles(
-  {
-    hostname,
-    addresses = ['127.0.1.1'],
-    hosts,
-    dns,
-    nameServer,
-    hasNetwork = true,
-    resolver = [],
-  }: EtcWishes,
+  { hostname, addresses, hosts, dns, nameServer, hasNetwork = true, resolver = [] }: EtcWishes,
   hostResolver: string,
 ): Record<string, string> {
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
-    ...addresses.map((address) => `${address}\t${hostname}`),
+    ...(addresses ?? ['127.0.1.1']).map((address) => `${address}\t${hostname}`),
   ]
-  const asked = dns.map((address) => `nameserver ${address}\n`).join('')
-  const given = hasNetwork ? resolverFor(hostResolver, nameServer) : '# This container has no network.\n'
+  const servers = dns.length > 0 || nameServer === undefined ? dns : [nameServer]
+  const asked = servers.map((address) => `nameserver ${address}\n`).join('')
+  const given = hasNetwork ? resolverFor(hostResolver, asked) : asked || '# This container has no network.\n'
+  const resolv = given + resolver.map((line) => `${line}\n`).join('')
+  // Else the name of another container would be asked for in the host's search domains first, outside, where anything may be its answer.
+  const ownNames = addresses !== undefined
   return {
     hostname: `${hostname}\n`,
     hosts: `${[...lines, ...hosts].join('\n')}\n`,
-    'resolv.conf': (asked || given) + resolver.map((line) => `${line}\n`).join(''),
+    'resolv.conf': resolv + (ownNames && !/\bndots:/.test(resolv) ? 'options ndots:0\n' : ''),
   }
 }
 
 /** The host's search list and options serve any name server. */
-function resolverFor(hostResolver: string, nameServer: string | undefined): string {
+function resolverFor(hostResolver: string, nameServers: string): string {
   const lines = reachable(hostResolver)
-  if (nameServer === undefined) return lines
-  return `nameserver ${nameServer}\n${lines.replace(/^nameserver\s.*\n/gm, '')}`
+  return nameServers === '' ? lines : `${nameServers}${lines.replace(/^nameserver\s.*\n/gm, '')}`
 }
 
 /** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */
