@@ -14,6 +14,17 @@ test('a port, an address and a protocol', () => {
   ])
 })
 
+test('as many ports of the host as of the container', () => {
+  expect(parsePublish(['127.0.0.1:8000-8001:80-81/udp', '90-91'])).toEqual([
+    { address: '127.0.0.1', host: 8000, container: 80, protocol: 'udp' },
+    { address: '127.0.0.1', host: 8001, container: 81, protocol: 'udp' },
+    { container: 90, protocol: 'tcp' },
+    { container: 91, protocol: 'tcp' },
+  ])
+  expect(parsePublish(['1-256:1001-1256'])).toHaveLength(256)
+  expect(() => parsePublish(['8000-8009:80-89', '8005:85'])).toThrow(/8000-8009:80-89 and --publish 8005:85/)
+})
+
 test('without a port of the host any will do', () => {
   const wishes = parsePublish(['80', '127.0.0.1::53/udp', ':81', '8080:80', '80'])
   const free = [
@@ -44,6 +55,12 @@ test.each([
   '8080:80/sctp',
   '8080:80:90',
   ' 80:80',
+  '80-81:80',
+  '80:80-81',
+  '81-80:81-80',
+  '80-:80',
+  '1-257:1-257',
+  '65535-65536',
 ])('refuses %p', (text) => {
   expect(() => parsePublish([text])).toThrow(/^\[OPTION_INVALID\].*CONTAINER/)
 })

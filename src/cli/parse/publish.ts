@@ -1,4 +1,4 @@
-/** `-p [IP:][HOST:]CONTAINER[/udp]`: a port of the host that leads to the container. */
+/** `-p [IP:][HOST:]CONTAINER[/udp]`: a port of the host that leads to the container, or as many of each (`8000-8009:80-89`). */
 
 import type { PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
@@ -17,17 +17,17 @@ export const isPort = (port: number): boolean => port >= 1 && port <= highest
 
 /** @throws KataError OPTION_INVALID; OPTION_CONFLICT when a port of the host is named twice. */
 export function parsePublish(texts: readonly string[]): readonly PublishWish[] {
-  const ports = texts.map(parseOne)
-  for (const [index, port] of ports.entries()) {
-    const other = ports.slice(0, index).find((earlier) => collides(earlier, port))
+  const ports = texts.flatMap((text) => parseOne(text).map((port) => ({ text, port })))
+  for (const [index, { text, port }] of ports.entries()) {
+    const other = ports.slice(0, index).find((earlier) => collides(earlier.port, port))
     if (other !== undefined)
       throw new KataError('OPTION_CONFLICT', {
-        options: `--publish ${texts[ports.indexOf(other)]} and --publish ${texts[index]}`,
+        options: `--publish ${other.text} and --publish ${text}`,
         reason: 'a port of the host leads to one place',
         remedy: 'Publish one of them at another port.',
       })
   }
-  return ports
+  return ports.map(({ port }) => port)
 }
 
 /** The wishes by whether they name a port of the host. */
@@ -55,21 +55,32 @@ function shareAddress(one: string | undefined, other: string | undefined): boole
   )
 }
 
-function parseOne(value: string): PublishWish {
-  const [, named, host = '', container, protocol = 'tcp'] =
-    /^(?:(\[[^\]]+\]|[^:]+):(?=\d*:))?(?:(\d{0,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(value) ?? []
+/** Each of them is a rule of the packet filter, and a socket or two. */
+const longestRange = 256
+
+function parseOne(value: string): PublishWish[] {
+  const [, named, host = '', container = '', protocol = 'tcp'] =
+    /^(?:(\[[^\]]+\]|[^:]+):(?=[\d-]*:))?(?:([\d-]*):)?([\d-]+)(?:\/(tcp|udp))?$/.exec(value) ?? []
   const address = named === undefined ? undefined : parseAddress(named)
-  const ports = [host === '' ? 1 : Number(host), Number(container)]
-  if (!ports.every(isPort) || (named !== undefined && address === undefined))
+  const own = rangeOf(container)
+  const ofHost = host === '' ? own?.map(() => undefined) : rangeOf(host)
+  if (own === undefined || own.length !== ofHost?.length || (named !== undefined && address === undefined))
     throw new KataError('OPTION_INVALID', {
       option: '--publish',
       value,
-      allowed:
-        '[ADDRESS:][HOST:]CONTAINER[/udp], with ports from 1 to 65535 and IPv6 addresses in brackets, such as 127.0.0.1:8080:80, [::1]:8080:80, 127.0.0.1::80 or 80',
+      allowed: `[ADDRESS:][HOST:]CONTAINER[/udp], with ports from 1 to 65535 and IPv6 addresses in brackets, such as 127.0.0.1:8080:80, [::1]:8080:80, 127.0.0.1::80 or 80; or with as many ports of each, up to ${longestRange}, such as 8000-8009:80-89`,
     })
-  return {
+  return own.map((port, index) => ({
     ...(address === undefined ? {} : { address }),
-    ...(host === '' ? {} : { host: Number(host) }),
-    ...{ container: Number(container), protocol: protocol as PublishedPort['protocol'] },
-  }
+    ...(host === '' ? {} : { host: ofHost[index]! }),
+    ...{ container: port, protocol: protocol as PublishedPort['protocol'] },
+  }))
+}
+
+/** `80` or `80-89`; undefined for anything else. */
+function rangeOf(text: string): number[] | undefined {
+  const [, from = '', to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? []
+  const [first, last] = [Number(from), Number(to)]
+  if (!isPort(first) || !isPort(last) || last < first || last - first >= longestRange) return undefined
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index)
 }

@@ -45,9 +45,15 @@ function toAllowed(allowed: readonly AllowedHost[]): string[] {
 }
 
 /** A client gets to the container with the family that it came with. */
-function toPublished({ protocol, container }: PublishedPort, { ipv6, ...ipv4 }: ContainerLink): string[] {
-  const lead = (family: string, own: string, to: string) =>
-    `iifname "${up}" ${family} daddr ${own} ${protocol} dport ${container} dnat ${family} to ${to}`
+function toPublished(
+  ports: readonly PublishedPort[],
+  protocol: PublishedPort['protocol'],
+  { ipv6, ...ipv4 }: ContainerLink,
+): string[] {
+  const own = new Set(ports.filter((port) => port.protocol === protocol).map(({ container }) => container))
+  if (own.size === 0) return []
+  const lead = (family: string, at: string, to: string) =>
+    `iifname "${up}" ${family} daddr ${at} ${protocol} dport { ${[...own].join(', ')} } dnat ${family} to ${to}`
   return [
     lead('ip', pastaLink.own, ipv4.container),
     ...(ipv6 === undefined ? [] : [lead('ip6', pastaLinkIpv6.own, ipv6.container)]),
@@ -90,7 +96,7 @@ table inet gateway {
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     ${allowed === undefined && !own ? toNameServer(link.gateway).join('\n    ') : ''}
-    ${ports.flatMap((port) => toPublished(port, link)).join('\n    ')}
+    ${[...toPublished(ports, 'tcp', link), ...toPublished(ports, 'udp', link)].join('\n    ')}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -91,9 +91,16 @@ test('a container that may reach some names only has no way but theirs', () => {
 })
 
 test('a port leads to the container with the family of its client', () => {
-  const ports = [{ host: 8080, container: 80, protocol: 'tcp' }] as const
-  expect(rulesFor({ ports })).toContain('tcp dport 80 dnat ip to 10.88.0.2')
-  expect(rulesFor({ ports })).toContain('tcp dport 80 dnat ip6 to fd5e:9c41:7ab0::a58:2')
+  const ports = [8080, 8081].map((host) => ({ host, container: 80, protocol: 'tcp' }) as const)
+  const more = [
+    ...ports,
+    { host: 53, container: 5353, protocol: 'udp' },
+    { ...ports[0]!, container: 81 },
+  ] as const
+  expect(rulesFor({ ports })).toContain('tcp dport { 80 } dnat ip to 10.88.0.2')
+  expect(rulesFor({ ports })).toContain('tcp dport { 80 } dnat ip6 to fd5e:9c41:7ab0::a58:2')
+  expect(rulesFor({ ports: more })).toContain('tcp dport { 80, 81 } dnat ip to 10.88.0.2')
+  expect(rulesFor({ ports: more })).toContain('udp dport { 5353 } dnat ip to 10.88.0.2')
 })
 
 test('on a host without IPv6 nothing of it is let through', () => {
