@@ -2,6 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { daemonArgs } from './daemon-args.ts'
 import { Refusal } from './value-types.ts'
 
+/** An argument that kata-ts sets itself, or that gives more rights or ends the daemon. */
+const own = (name: string): [string[]] => [[`--${name}=x`]]
+
 describe("virtiofsd's arguments", () => {
   const read: [string, readonly string[], readonly string[]][] = [
     ['its own spelling', ['--thread-pool-size=1', '--xattr'], ['--thread-pool-size=1', '--xattr']],
@@ -29,6 +32,9 @@ describe("virtiofsd's arguments", () => {
     [['-d']],
     [['announce_submounts']],
     [['--sandbox=none']],
+    [['--sandbox', 'none']],
+    ...['fd', 'socket', 'socket-path', 'socket-group', 'shared-dir', 'tag', 'seccomp', 'cache'].map(own),
+    ...['modcaps', 'uid-map', 'gid-map', 'print-capabilities', 'help', 'version'].map(own),
   ])('%j is refused', (given) => {
     expect(daemonArgs.fromToml(given)).toEqual(new Refusal('value'))
     expect(daemonArgs.fromText(JSON.stringify(given))).toEqual(new Refusal('value'))

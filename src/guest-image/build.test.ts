@@ -96,7 +96,7 @@ describe('buildImage', () => {
     const { modules } = await buildImage({ cacheDir, agent, systemdStub, env })
     const good = readFileSync(modules!)
     writeFileSync(modules!, Buffer.alloc(good.length, 1))
-    expect(verifyImage(findImage(cacheDir)!)).rejects.toMatchObject({ code: 'IMAGE_CHECKSUM_MISMATCH' })
+    await expect(verifyImage(findImage(cacheDir)!)).rejects.toMatchObject({ code: 'IMAGE_CHECKSUM_MISMATCH' })
     await buildImage({ cacheDir, agent, systemdStub, env })
     expect(readFileSync(modules!).equals(good)).toBe(true)
   })

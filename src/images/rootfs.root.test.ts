@@ -154,6 +154,27 @@ test.each<[string, string, () => Buffer]>([
     },
   ],
   [
+    'a layer that is the same one, stored otherwise than its digest says',
+    'ROOTFS_DIGEST_MISMATCH',
+    () => {
+      const stored = gzipSync(lower)
+      return makeOciArchive([{ tar: lower, stored }], {}, (files) =>
+        files.set(`blobs/sha256/${sha256(stored).slice(7)}`, gzipSync(lower, { level: 1 })),
+      )
+    },
+  ],
+  ...['"rootfs"', '"layers"'].map((mark): [string, string, () => Buffer] => [
+    `the document with ${mark} that is another one than its digest says`,
+    'ROOTFS_DIGEST_MISMATCH',
+    () =>
+      makeOciArchive([{ tar: lower }], {}, (files) => {
+        const name = [...files.keys()].find(
+          (key) => key.startsWith('blobs/') && `${files.get(key)}`.includes(mark),
+        )!
+        files.set(name, Buffer.from(`${files.get(name)} `))
+      }),
+  ]),
+  [
     'a layer whose uncompressed form is not the recorded one',
     'ROOTFS_DIGEST_MISMATCH',
     () => makeOciArchive([{ tar: lower, stored: gzipSync(upper) }]),
@@ -277,6 +298,43 @@ test('a decompression bomb stops at the limit', async () => {
     /^\[ROOTFS_TOO_LARGE\]/,
   )
   expect(readdirSync(`${cache}/layers`)).toEqual([])
+})
+
+test('what follows the end of a layer is bounded, too', async () => {
+  const unpack = async (after: number) => {
+    const tar = Buffer.concat([lower, Buffer.alloc(after)])
+    using image = await openImageArchive(archive(makeOciArchive([{ tar }])).path, cache)
+    return (await unpackImage(image, cache, { bytes: 1 << 20, entries: 9 })).length
+  }
+  expect(await unpack(1 << 20)).toBe(1)
+  await expect(unpack(3 << 20)).rejects.toThrow(/^\[ROOTFS_ARCHIVE_INVALID\].*too much after its end/)
+})
+
+test('an image has at most 500 layers, and documents of 8 MiB', async () => {
+  const opened = async (bytes: Buffer) => {
+    using image = await openImageArchive(archive(bytes).path, cache)
+    return image.layers.length
+  }
+  const layers = (count: number) => makeOciArchive(Array.from({ length: count }, () => ({ tar: lower })))
+  expect(await opened(layers(500))).toBe(500)
+  await expect(opened(layers(501))).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*500 layers/)
+  const index = (bytes: number) =>
+    makeOciArchive([{ tar: lower }], {}, (files) => {
+      const text = files.get('index.json')!
+      files.set('index.json', Buffer.concat([text, Buffer.alloc(bytes - text.length, ' ')]))
+    })
+  expect(await opened(index(8 << 20))).toBe(1)
+  await expect(opened(index((8 << 20) + 1))).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*8388608 bytes/)
+})
+
+test('a digest that is a path leads to no file of the host', async () => {
+  mkdirSync(`${base}/layout/blobs/sha256`, { recursive: true })
+  writeFileSync(`${base}/secret`, '{}')
+  const digest = 'sha256:../../../secret'
+  writeFileSync(`${base}/layout/index.json`, JSON.stringify({ manifests: [{ digest }] }))
+  await expect(resolveRootfs({ kind: 'archive', path: `${base}/layout` }, cache)).rejects.toThrow(
+    `${digest} is not a SHA-256 digest`,
+  )
 })
 
 test('a directory is used as it is and never written to, whatever its name', async () => {

@@ -19,9 +19,7 @@ const thing: ResourceKind<{ name: string }> = {
 }
 const stubborn: ResourceKind<{ name: string }> = {
   kind: 'stubborn',
-  release: () => {
-    throw new Error('will not go')
-  },
+  release: () => Promise.reject(new Error('will not go')),
 }
 const open = () => new Ledger(join(directory, 'ledger.jsonl'), [thing, stubborn], silentLogger)
 

@@ -29,4 +29,8 @@ test('paths are absolute, short and without NUL', () => {
   for (const path of ['a', '', '/a\0b', `/${'x'.repeat(4095)}`])
     expect(check(path)).toThrow('[SPEC_PATH] container c1 has a mount destination')
   expect(check('/a', '/b\0')).toThrow('mount source')
+  const device = (path: string) => () =>
+    checkSpecLimits({ linux: { devices: [{ path, type: 'c', major: 1, minor: 3 }] } }, 'c1')
+  expect(device('/dev/null')).not.toThrow()
+  expect(device('dev/null')).toThrow('device path')
 })

@@ -159,6 +159,30 @@ test('a bind is what its user opened, or none', async () => {
   await ledger.releaseAll()
 })
 
+test('what one user is shown is not what another is shown of the same directory, nor root', async () => {
+  const share = `${sandbox.directory}/shares`
+  mkdirSync(share)
+  const ledger = new Ledger(`${sandbox.directory}/ledgers`, [mountResource, directoryResource], silentLogger)
+  const binds = createBinds(ledger, share, idmap)
+  const { dev: device, ino: inode } = statSync(home, { bigint: true })
+  const request = { source: home, destination: '/data', readonly: false, recursive: true }
+  const caller = { ...ids(), guestUid: 0, guestGid: 0, device, inode }
+  const asked = [
+    request,
+    { ...request, caller },
+    { ...request, caller: { ...caller, uid: bob, gid: bob } },
+    { ...request, caller: { ...caller, guestUid: 1000 } },
+  ]
+  const names = []
+  for (const one of [...asked, ...asked]) names.push(await binds.add('c1', one))
+  expect(names.slice(4)).toEqual(names.slice(0, 4))
+  expect(new Set(names).size).toBe(4)
+  expect(statSync(`${share}/${names[1]}/mine`).uid).toBe(idmap.first)
+  expect(statSync(`${share}/${names[2]}/mine`).uid).not.toBe(idmap.first)
+  expect(statSync(`${share}/${names[2]}/bobs`).uid).toBe(idmap.first)
+  await ledger.releaseAll()
+})
+
 function ids() {
   return { uid: alice, gid: aliceGroup, device: 0n, inode: 0n }
 }

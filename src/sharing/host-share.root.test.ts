@@ -281,8 +281,8 @@ describe.each<[string, IdExtent[] | undefined]>([
       share.addBind('c1', { source: path, destination: '/x', readonly: true, recursive: false })
     const rootfs = (type: string, options: string[], from = base) =>
       share.addRootfs('c1', [{ type, source: from, options }])
-    expect(bind(join(base, 'nothing'))).rejects.toThrow(/^\[SHARE_SOURCE_MISSING\].*ENOENT/)
-    expect(bind(join(base, 'socket'))).rejects.toThrow(/^\[SHARE_SOURCE_KIND\].*socket/)
+    await expect(bind(join(base, 'nothing'))).rejects.toThrow(/^\[SHARE_SOURCE_MISSING\].*ENOENT/)
+    await expect(bind(join(base, 'socket'))).rejects.toThrow(/^\[SHARE_SOURCE_KIND\].*socket/)
     await expect(rootfs('bind', ['rbind'], join(base, 'nothing'))).rejects.toThrow(
       /^\[SHARE_SOURCE_MISSING\]/,
     )
@@ -291,7 +291,7 @@ describe.each<[string, IdExtent[] | undefined]>([
     )
     await expect(rootfs('ext4', ['loop'])).rejects.toThrow(/^\[SHARE_MOUNT_INVALID\]/)
     await expect(rootfs('nosuchfs', [])).rejects.toThrow(/^\[SHARE_MOUNT_FAILED\].*ENODEV/)
-    expect(share.addRootfs('../c1', [])).rejects.toThrow(/^\[ID_INVALID\]/)
+    await expect(share.addRootfs('../c1', [])).rejects.toThrow(/^\[ID_INVALID\]/)
     expect(ledger.held).toEqual(holdings)
   })
 

@@ -115,6 +115,17 @@ test('an oversize frame is reported once and skipped, and the frames around it c
   )
 })
 
+test('a frame of more than 16 MiB is not skipped over: nothing that follows it is believed', () => {
+  const header = (length: number) => {
+    const bytes = Buffer.alloc(headerBytes)
+    bytes.writeUInt32BE(length)
+    bytes.set([0, 0, 0, 3, 1], 4)
+    return bytes
+  }
+  expect(decodeAll([header(2 ** 24)])).toEqual({ frames: [], oversize: [3] })
+  expect(() => decodeAll([header(2 ** 24 + 1)])).toThrow('malformed frame: a length of 16777217 bytes')
+})
+
 test('garbage never throws anything but a TtrpcError', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat()), (bytes, places) => {

@@ -40,7 +40,7 @@ test('work that is interrupted ends with the signal, and other failures stay wha
   const error = await working.catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(Interrupted)
   expect((error as Interrupted).exitCode).toBe(130)
-  expect(interruptible(() => Promise.reject(new Error('of its own')))).rejects.toThrow('of its own')
+  await expect(interruptible(() => Promise.reject(new Error('of its own')))).rejects.toThrow('of its own')
   expect(await interruptible(async () => 7)).toBe(7)
   expect(process.listenerCount('SIGINT')).toBe(before)
 })

@@ -136,6 +136,11 @@ test('what concerns the container alone is as for root', async () => {
   expect(argv.toSorted()).toEqual(['run', anonymous, ...passed, '--memory-swap=-1', 'x', '--'].toSorted())
 })
 
+test('the first port of any user is 1024, and a name is looked for among containers alone', async () => {
+  expect(await restricted('run', '-p', '1024:80', 'x')).toContain('--publish=1024:80')
+  expect(await restricted('inspect', 'web')).toEqual(['inspect', '--type=container', '--', 'web'])
+})
+
 test('a variable has the caller’s value, and none where he has none', async () => {
   expect(await restricted('run', '-e', 'HOME', '-e', 'NONE', '--', 'sh')).toEqual([
     ...['run', anonymous, '--env=HOME=/home/a', '--', 'sh'],
@@ -225,6 +230,7 @@ const refused = [
   ['start', '--boot'],
   ['exec', '--privileged', 'web', 'sh'],
   ['run', '-p', '80:80'],
+  ['run', '-p', '1023:80'],
   ['run', '--network', 'mine'],
   ['run', '--authfile', '/root/auth.json'],
   ['run', '--tls-verify', 'false'],

@@ -56,6 +56,37 @@ test('a member runs a container with streams, variables and an exit code, and on
   expect(outsider.stderr).toContain('[SERVICE_NOT_A_MEMBER] user 4400')
 })
 
+test('nobody is no member: other user namespaces may show anybody as him', async () => {
+  const { stderr } = await service.run({ uid: 65_534 }, ['ps'])
+  expect(stderr).toContain('[SERVICE_NOT_A_MEMBER] user 65534')
+})
+
+test('a socket that is not root’s is no service: it gets neither a terminal nor files', async () => {
+  const base = `${home}/impostor`
+  const socket = `${base}/run/service.sock`
+  mkdirSync(`${base}/run`, { recursive: true })
+  chownSync(`${base}/run`, alice.uid, alice.uid)
+  const code = `
+    import { listenUnix } from '${import.meta.dir}/../../linux/sockets/socket.ts'
+    listenUnix('${socket}')
+    console.log('listens')
+    setTimeout(() => {}, 60_000)`
+  const options = { cwd: '/', env: { PATH: process.env.PATH ?? '' } }
+  const impostor = Bun.spawn([...service.as(alice), process.execPath, '-e', code], {
+    ...{ ...options, stdio: ['ignore', 'pipe', 'inherit'] },
+  } as const)
+  try {
+    await impostor.stdout.getReader().read()
+    chmodSync(socket, 0o777)
+    const command = [process.execPath, `${import.meta.dir}/../client/client.host.ts`, base, 'ps']
+    const child = Bun.spawn([...service.as(bob), ...command], { ...options, stderr: 'pipe' })
+    expect(await child.stderr.text()).toMatch(/\[SERVICE_UNREACHABLE\].*it is not root’s/)
+  } finally {
+    impostor.kill()
+    await impostor.exited
+  }
+})
+
 test('a member’s container starts again by its policy, and only he sees what happens to it', async () => {
   const words = ['run', '-d', '--name', 'again', '--restart', 'on-failure:1', '--', 'sh', '-c', 'exit 3']
   expect((await service.run(alice, words)).code).toBe(0)
@@ -286,6 +317,20 @@ test.each([
   expect(stdout).toContain('"ask":"refused"')
   expect(stdout).toContain(reason)
   expect((await service.run(alice, ['ps', '-q'])).code).toBe(0)
+})
+
+test('a command asks for 256 files and variables, and no more', async () => {
+  const { stdout } = await member(`
+    const socket = connectUnix(path)
+    const names = Array.from({ length: 300 }, (_, index) => ['-e', 'NAME' + index])
+    sendFrame(socket, { version: 1, argv: ['run', ...names.flat(), '--', 'true'] }, { fds: [0, 1, 1], timeoutMs: 5000 })
+    let [asked, text] = [0, last(socket)]
+    for (; text.includes('"ask":"env"'); text = last(socket)) {
+      asked++
+      sendFrame(socket, {}, { timeoutMs: 5000 })
+    }
+    console.log(asked, text)`)
+  expect(stdout).toMatch(/^256 .*\[SERVICE_REQUEST\].*more than 256 files/)
 })
 
 test('many connections of one user do not keep another one out', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { lookAtOperatorPath, openOperatorPath } from './operator-path.ts'
 
@@ -65,6 +65,24 @@ describe('the path that an operator names', () => {
       }
     },
   )
+
+  test.each<[string, (place: string) => void]>([
+    ['others may write to', (place) => chmodSync(place, 0o777)],
+    ['a group may write to', (place) => chmodSync(place, 0o770)],
+    ['another user owns', (place) => chownSync(place, 65534, 0)],
+  ])("is refused at a link in a directory of the system's that %s", (_, open) => {
+    const place = mkdtempSync('/usr/lib/operator-')
+    try {
+      symlinkSync(directory, `${place}/link`)
+      expect(opened(`${place}/link/there`)).toBe(`${directory}/there`)
+      open(place)
+      expect(() => openOperatorPath(`${place}/link/there`)).toThrow(
+        /^\[SOURCE_LINK\].*users other than root can write to/,
+      )
+    } finally {
+      rmSync(place, { recursive: true })
+    }
+  })
 
   test('is refused at a link of another user, wherever it lies', () => {
     const path = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)

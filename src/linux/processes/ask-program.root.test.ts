@@ -30,5 +30,5 @@ test('what it says and how it ends comes back, and it gets nothing of our enviro
   expect(await perl('print scalar(keys %ENV); print STDERR "err"; exit 3')).toEqual({
     ...{ code: 3, stdout: '0', stderr: 'err' },
   })
-  expect(askProgram(['/nonexistent'])).rejects.toThrow('ENOENT')
+  await expect(askProgram(['/nonexistent'])).rejects.toThrow('ENOENT')
 })

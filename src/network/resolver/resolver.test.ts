@@ -1,5 +1,6 @@
 /** What a guest gets that asks wrongly, too much, or while nobody is there who knows. */
 import { describe, expect, test } from 'bun:test'
+import { createSocket } from 'node:dgram'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { AnswerOptions } from './answer.ts'
 import { addressRecord, readQuery, writeAnswer } from './message.ts'
@@ -165,6 +166,90 @@ describe('the host’s name server', () => {
     expect(codeOf(await askTcp(resolver.port, framed(queryOf('secret.test'))))).toBe(5)
     expect(codeOf(await askUdp(resolver.port, queryOf('4.4.8.8.in-addr.arpa', 12)))).toBe(5)
     expect(upstream.asked).toEqual({ udp: 1, tcp: 1 })
+  })
+})
+
+describe('the answer about an allowed name', () => {
+  const allowed = [{ host: 'a.test' }]
+  /** Answers with these addresses. */
+  const replyWith =
+    (...addresses: string[]) =>
+    (query: Buffer) =>
+      writeAnswer(
+        readQuery(query)!,
+        0,
+        addresses.map((address) => addressRecord({ address, ttl: 60 })),
+      )
+
+  test('opens public addresses alone, and holds no others', async () => {
+    using upstream = await serveUpstream(replyWith('10.0.0.1', '9.9.9.1', '169.254.169.254'))
+    const opened: string[] = []
+    const open: AnswerOptions['open'] = async (addresses) =>
+      void opened.push(...addresses.map(({ address }) => address))
+    using resolver = await start(upstream.port, { allowed, open })
+    const answer = await askUdp(resolver.port, queryOf('a.test'))
+    expect([codeOf(answer), countOf(answer)]).toEqual([0, 1])
+    expect(answer!.subarray(-4)).toEqual(Buffer.of(9, 9, 9, 1))
+    expect(opened).toEqual(['9.9.9.1'])
+  })
+
+  test('is a refusal when all of it is private', async () => {
+    using upstream = await serveUpstream(replyWith('10.0.0.1'))
+    const opened: unknown[] = []
+    using resolver = await start(upstream.port, { allowed, open: async (all) => void opened.push(all) })
+    expect(codeOf(await askUdp(resolver.port, queryOf('a.test')))).toBe(5)
+    expect(opened).toEqual([])
+  })
+
+  test('has nothing for records that carry data, and nobody outside is asked for them', async () => {
+    using upstream = await serveUpstream(reply(1))
+    using resolver = await start(upstream.port, { allowed, ipv6: false })
+    for (const type of [5, 15, 16, 28, 33, 255]) {
+      const answer = await askUdp(resolver.port, queryOf('a.test', type))
+      expect([type, codeOf(answer), countOf(answer)]).toEqual([type, 0, 0])
+    }
+    expect(upstream.asked.udp).toBe(0)
+    expect(countOf(await askUdp(resolver.port, queryOf('a.test', 1)))).toBe(1)
+  })
+
+  test('comes once its addresses are open', async () => {
+    using upstream = await serveUpstream(reply(1))
+    const opening = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const open = () => {
+      asked.resolve()
+      return opening.promise
+    }
+    using resolver = await start(upstream.port, { allowed, open })
+    let answer: Buffer | undefined
+    const answering = askUdp(resolver.port, queryOf('a.test')).then((came) => {
+      answer = came
+    })
+    await asked.promise
+    // An answer that did not wait would be here before that of a question that was asked later.
+    expect(codeOf(await askUdp(resolver.port, queryOf('b.test')))).toBe(5)
+    expect(answer).toBeUndefined()
+    opening.resolve()
+    await answering
+    expect(countOf(answer)).toBe(1)
+  })
+
+  test('is the host’s name server’s: what others send to the same port is passed over', async () => {
+    const liar = createSocket('udp4')
+    const server = createSocket('udp4')
+    await new Promise<void>((resolve) => server.bind(0, localhost, resolve))
+    server.on('message', (query, from) => {
+      liar.send(replyWith('8.8.8.8')(query), from.port, from.address, () =>
+        server.send(replyWith('9.9.9.9')(query), from.port, from.address),
+      )
+    })
+    try {
+      using resolver = await start(server.address().port, { allowed })
+      const answer = await askUdp(resolver.port, queryOf('a.test'))
+      expect(answer!.subarray(-4)).toEqual(Buffer.of(9, 9, 9, 9))
+    } finally {
+      for (const socket of [liar, server]) socket.close()
+    }
   })
 })
 

@@ -48,6 +48,18 @@ describe('the filter of a jail', () => {
 
   // What the kernel has besides: newer than any list of what is bad would be, or forgotten by it.
   test.each([
+    ['unlink', '87, $b'],
+    ['mkdir', '83, $b, 0755'],
+    ['rename', '82, $b, $b'],
+    ['chmod', '90, $b, 0755'],
+    ['symlink', '88, $b, $b'],
+    ['mknod', '133, $b, 0020666, 0'],
+    ['process_vm_readv', '310, -1, 0, 0, 0, 0, 0'],
+    ['pidfd_getfd', '438, -1, 0, 0'],
+    ['setns', '308, -1, 0'],
+    ['bpf', '321, -1, 0, 0'],
+    ['keyctl', '250, -1, 0, 0'],
+    ['clone3', '435, 0, 0'],
     ['open_tree_attr', '467, -1, 0, 0, 0, 0'],
     ['listmount', '458, 0, 0, 0, 0'],
     ['statmount', '457, 0, 0, 0, 0'],

@@ -6,6 +6,7 @@ import { accountResource, createAccount } from './account.ts'
 import { addUser, deleteUser } from './account-useradd.ts'
 import { takeIdentity } from './identity.ts'
 import { type Lease, takeLease } from './lease.ts'
+import { readOwner, reserve, unreserve } from './reservation.ts'
 import { accountComment, uidBlock } from './uid-range.ts'
 
 let at: ReturnType<typeof scratch>
@@ -78,6 +79,20 @@ describe('useradd', () => {
     expect(linesOf('passwd', name)).toEqual([])
   })
 
+  test('an account is not taken from the sandbox that has the block by now', async () => {
+    const { name, runDir, k } = lease
+    await createAccount(at.ledger, lease, 'useradd')
+    const owner = readOwner(runDir, k)!
+    unreserve(runDir, k)
+    reserve(runDir, k, { ...owner, sandbox: 'other', token: 'another' })
+    await openLedger(at.directory).releaseAll()
+    try {
+      expect(linesOf('passwd', name)).toHaveLength(1)
+    } finally {
+      await deleteUser(name, lease.uid)
+    }
+  })
+
   test('no mailbox is made, where useradd makes one for every user', async () => {
     const code = `
       import { addUser, deleteUser } from '${import.meta.dir}/account-useradd.ts'
@@ -143,6 +158,20 @@ describe('userdb and none', () => {
     writeFileSync(`${userdbDir}/${lease.name}.user`, `{"userName":"${lease.name}","uid":${lease.uid}}`)
     await expect(createAccount(at.ledger, lease, 'userdb', { userdbDir })).rejects.toThrow('ACCOUNT_TAKEN')
     expect(readdirSync(userdbDir)).toEqual([`${lease.name}.user`])
+  })
+
+  test('records that somebody else has written over ours stay', async () => {
+    const userdbDir = `${at.directory}/userdb`
+    const { name, uid } = lease
+    await createAccount(at.ledger, lease, 'userdb', { userdbDir })
+    const theirs = {
+      user: { userName: name, uid, realName: 'a person' },
+      group: { groupName: name, gid: uid + 1 },
+    }
+    for (const [kind, record] of Object.entries(theirs))
+      writeFileSync(`${userdbDir}/${name}.${kind}`, JSON.stringify(record))
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(userdbDir).sort()).toEqual([`${name}.group`, `${name}.user`])
   })
 
   test('none makes nothing and holds nothing', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { processRef } from '../../linux/processes/proc.ts'
+import { bootId, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { leaseResource, takeLease } from './lease.ts'
@@ -66,6 +66,12 @@ describe('lease', () => {
     expect(reservedBlocks(lease.runDir)).toEqual([lease.k])
   })
 
+  test('a reservation that a sandbox of the same name has taken since is not released', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    await leaseResource.release({ ...lease, token: 'an earlier taking' }, silentLogger)
+    expect(reservedBlocks(lease.runDir)).toEqual([lease.k])
+  })
+
   test.skipIf(!isRoot)('release kills what runs with the ids of the block, and only that', async () => {
     const lease = await takeLease(at.ledger, at.options)
     const inside = [sleeperAs(lease.uid), sleeperAs(lease.first)]
@@ -115,6 +121,9 @@ describe('reservation', () => {
     expect(ownerLives(gone)).toBe(false)
     const live = { ...gone, process: processRef(process.pid)! }
     expect(reserve(runDir, 3, live)).toBe(false)
+    // Process numbers and start times come again after a boot.
+    expect(ownerLives(live)).toBe(false)
+    expect(ownerLives({ ...live, bootId: bootId() })).toBe(true)
     unreserve(runDir, 3)
     expect(reserve(runDir, 3, live)).toBe(true)
   })

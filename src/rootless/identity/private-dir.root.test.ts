@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -78,10 +80,31 @@ describe('private directory', () => {
     await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_PARENT_UNSAFE.*mode 777/)
   })
 
+  test('a parent that another user owns is refused', async () => {
+    mkdirSync(lease.userDir)
+    chownSync(lease.userDir, 1000, 0)
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(
+      /PRIVATE_DIR_PARENT_UNSAFE.*owned by uid 1000/,
+    )
+  })
+
+  test('what another user has put in its place stays', async () => {
+    await makePrivateDir(at.ledger, lease)
+    chownSync(path, 1000, 1000)
+    await openLedger(at.directory).releaseAll()
+    expect(statSync(path).uid).toBe(1000)
+  })
+
   test('one that is bounded takes sockets and little else, and leaves no mount', async () => {
     expect(await makePrivateDir(at.ledger, lease, true)).toBe(path)
     const { uid, gid, mode } = statSync(path)
     expect([uid, gid, mode & 0o7777]).toEqual([lease.uid, lease.uid, 0o700])
+    const mounted = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+    const options = mounted
+      .find((line) => line.split(' ')[4] === path)
+      ?.split(' ')[5]
+      ?.split(',')
+    expect(options).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']))
     const write = (where: string) => writeFileSync(`${where}/file`, Buffer.alloc(3 * 1024 ** 2))
     expect(() => write(path)).toThrow('ENOSPC')
     write(at.directory)

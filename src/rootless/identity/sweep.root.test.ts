@@ -7,7 +7,7 @@ import { addUser, deleteUser } from './account-useradd.ts'
 import { addRecords } from './account-userdb.ts'
 import { takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
-import { reservedBlocks, unreserve } from './reservation.ts'
+import { reserve, reservedBlocks, unreserve } from './reservation.ts'
 import { sweepRootless } from './sweep.ts'
 import { type UidBlock, uidBlock } from './uid-range.ts'
 
@@ -118,6 +118,17 @@ describe('sweep', () => {
     await process.exited
     expect((await sweep()).map(({ error }) => error)).toEqual([undefined])
     expect(reservedBlocks(where.runDir)).toEqual([])
+  })
+
+  test('leaves alone a block of another range, though its owner is dead', async () => {
+    const { first } = uidBlock({ base: 0x7d000000, blocks: 8 }, 4)
+    const held = { sandbox: 'other', token: 't', first, process: dead, bootId: 'another boot' }
+    reserve(where.runDir, 4, held)
+    expect(await sweep()).toEqual([])
+    expect(reservedBlocks(where.runDir)).toEqual([4])
+    reserve(where.runDir, 5, { ...held, first: uidBlock(where.range, 5).first })
+    expect((await sweep()).map(({ sandbox }) => sandbox)).toEqual(['other'])
+    expect(reservedBlocks(where.runDir)).toEqual([4])
   })
 
   test('an owner file that a power cut left unreadable counts as dead', async () => {

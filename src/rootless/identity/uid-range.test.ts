@@ -31,6 +31,7 @@ describe('uid range', () => {
     ['subuid', 'eve:1879000000:65536\n', 1],
     ['subgid', '# comment\neve:1879048192:1\n', 2],
     ['passwd', `kata-7:x:1879048200:7:${accountComment}:/:/bin/sh\n`, 1],
+    ['passwd', `kata-7:x:${uidBlock(range, 7).uid}:7:Eve:/:/bin/sh\n`, 1],
   ])('a foreign line of %s is named', (file, text, line) => {
     withEtc(file, text, (etc) =>
       expect(() => checkUidRange(range, etc)).toThrow(new RegExp(`UID_RANGE_OVERLAP.*${file} line ${line} `)),

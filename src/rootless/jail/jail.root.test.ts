@@ -113,6 +113,15 @@ describe('walls from inside', () => {
     expect(said.trim().split('\n')).toEqual(['ok', 'ok', EROFS, EROFS, EROFS])
   })
 
+  test.skipIf(landlockAbi() === 0)('makes files where it may write, and no directories', async () => {
+    mkdirSync(`${stateDir}/shared`)
+    Bun.spawnSync(['/usr/bin/chown', `${uid}`, `${stateDir}/shared`])
+    const paths: JailPath[] = [{ source: `${stateDir}/shared`, target: '/run', access: 'read-write' }]
+    const acts = ['open F, ">", "/run/file"', 'unlink "/run/file"', 'mkdir "/run/d"']
+    const said = await perl(acts.map(attempt).join(''), { paths })
+    expect(said.trim().split('\n')).toEqual(['ok', 'ok', EACCES])
+  })
+
   test.skipIf(landlockAbi() === 0)('executes nothing but the program', async () => {
     // The one is not there, the other was needed to start the program.
     const acts = ['/usr/bin/true', '/usr/bin/env'].flatMap((path) => [
@@ -348,6 +357,13 @@ describe('launch', () => {
     ],
   ] as [string, Partial<LaunchSpec>, RegExp][])('%s is refused', async (_, more, message) => {
     await expect(launch(specOf(['-e', '1'], more), silentLogger)).rejects.toThrow(message)
+  })
+
+  test('a state directory that others can write is refused', async () => {
+    Bun.spawnSync(['/usr/bin/chmod', '777', stateDir])
+    await expect(launch(specOf(['-e', '1']), silentLogger)).rejects.toThrow(
+      /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,
+    )
   })
 
   test('a failing set-up names its step and leaves no process', async () => {

@@ -7,7 +7,7 @@ import { silentLogger } from '../../log.ts'
 import { baseSyscalls } from '../filters/base-syscalls.ts'
 import { launch } from '../jail/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../jail/launch-spec.ts'
-import { type Posture, readPosture, type ThreadPosture } from './posture.ts'
+import { type NamespaceKind, type Posture, readPosture, type ThreadPosture } from './posture.ts'
 import {
   assertPosture,
   comparePosture,
@@ -100,23 +100,31 @@ describe('posture', () => {
       expect(found).toContain(field)
   })
 
+  type Row = [string, () => Posture, string, number | undefined]
   const groups = (ids: number[]) => () => withThread({ groups: ids })
-  test.each<[string, () => Posture, string, number | undefined]>([
+  test.each<Row>([
     ['saved uid', () => withThread({ uid: [uid, uid, 0, uid] }), 'uid', 7],
     ['file system gid', () => withThread({ gid: [uid, uid, uid, 0] }), 'gid', 7],
     ['one group more', groups([993, 4]), 'groups', 7],
     ['no group', groups([]), 'groups', 7],
     ['a capability', () => withThread({ capabilities: caps('CapAmb', '0000000000000001') }), 'CapAmb', 7],
+    ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd'].map((set): Row => {
+      const capabilities = () => withThread({ capabilities: caps(set, '0000000000000001') })
+      return [`a capability in ${set}`, capabilities, set, 7]
+    }),
     ['privileges to gain', () => withThread({ noNewPrivs: 0 }), 'noNewPrivs', 7],
     ['no filter', () => withThread({ seccomp: 0 }), 'seccomp', 7],
     ['a filter less', () => withThread({ seccompFilters: 0 }), 'seccompFilters', 7],
-    ["the host's network", () => withThread({ namespaces: namespaces('net') }), 'namespaces.net', 7],
-    [
-      'an own user namespace',
-      () => withThread({ namespaces: { ...namespaces(), user: 'user:[1]' } }),
-      'namespaces.user',
-      7,
-    ],
+    ["the host's network", () => withThread(ofHost('net')), 'namespaces.net', 7],
+    ...(['mnt', 'ipc', 'uts', 'pid'] as const).map((kind): Row => {
+      return [`the host's ${kind} namespace`, () => withThread(ofHost(kind)), `namespaces.${kind}`, 7]
+    }),
+    ...(['user', 'cgroup'] as const).map((kind): Row => {
+      const own = () => withThread(namespace(kind, `${kind}:[1]`))
+      return [`an own ${kind} namespace`, own, `namespaces.${kind}`, 7]
+    }),
+    ['another map of users', () => idMaps({ uid: '0 0 1' }), 'idMaps.uid', undefined],
+    ['another map of groups', () => idMaps({ gid: '0 0 1' }), 'idMaps.gid', undefined],
     [
       'a mount more',
       () => ({ ...actual, mounts: [...actual.mounts, { point: '/etc', flags: [] }] }),
@@ -143,11 +151,60 @@ describe('posture', () => {
       'limits.core',
       undefined,
     ],
+    ...(['nofile', 'nproc'] as const).map((name): Row => {
+      const limits = () => ({ ...actual, limits: { ...actual.limits, [name]: '1024:unlimited' } })
+      return [`another limit of ${name}`, limits, `limits.${name}`, undefined]
+    }),
     ['another directory', () => ({ ...actual, cwd: '/usr' }), 'cwd', undefined],
     ['kept at the cost of others', () => ({ ...actual, oomScoreAdj: -1 }), 'oomScoreAdj', undefined],
     ['an interface', () => ({ ...actual, interfaces: ['eth0', 'lo'] }), 'interfaces', undefined],
   ])('%s is found, and only that', (_, change, field, tid) => {
     expect(fields(change())).toEqual([[field, tid]])
+  })
+
+  test('locked memory is compared where it was limited', () => {
+    const limited = { ...expected, limits: { ...expected.limits, memlock: '4096:4096' } }
+    const memlock = (value: string) => ({ ...actual, limits: { ...actual.limits, memlock: value } })
+    const differing = (posture: Posture) => comparePosture(limited, posture).map(({ field }) => field)
+    expect(differing(memlock('4096:4096'))).toEqual([])
+    expect(differing(memlock('4096:unlimited'))).toEqual(['limits.memlock'])
+  })
+
+  test('threads beside the first may have to have more filters, and inherited ones are none of their own', () => {
+    const may = { ...expected, firstThreadFilters: 1, seccompFilters: 2, inheritedFilters: 1 }
+    const [first] = actual.threads
+    const differing = (ofFirst: number, ofOther: number) =>
+      comparePosture(may, {
+        ...actual,
+        threads: [
+          { ...first!, seccompFilters: ofFirst },
+          { ...first!, tid: 7, seccompFilters: ofOther },
+        ],
+      }).map(({ tid, expected: wanted }) => [tid, wanted])
+    expect(differing(2, 3)).toEqual([])
+    expect(differing(2, 2)).toEqual([[7, 'at least 3']])
+    expect(differing(1, 3)).toEqual([[first!.tid, 'at least 2']])
+  })
+
+  test('mounts that come and go are passed over only below those that are named', () => {
+    const may = { ...expected, mountsBelow: true }
+    const more = { ...actual, mounts: [...actual.mounts, { point: '/data with space/a', flags: [] }] }
+    const without = { ...actual, mounts: actual.mounts.filter(({ point }) => point !== '/usr/bin/env') }
+    expect(comparePosture(may, more)).toEqual([])
+    expect(comparePosture(may, without).map(({ field }) => field)).toEqual(['mounts'])
+  })
+
+  test('cores of its own are those of all its threads', () => {
+    const differing = (cores: Posture['cores']) =>
+      comparePosture({ ...expected, cores: 'own' }, { ...actual, cores }).map((row) => row.actual)
+    expect((['own', 'no-smt'] as const).flatMap(differing)).toEqual([])
+    expect((['shared', 'mixed', 'unknown'] as const).flatMap(differing)).toEqual([
+      ...['shared', 'mixed', 'unknown'],
+    ])
+  })
+
+  test('is read of every thread', () => {
+    expect(readPosture(process.pid).threads.length).toBeGreaterThan(1)
   })
 
   test('what it may open by name, or by how its name begins, is no difference', () => {
@@ -168,7 +225,11 @@ describe('posture', () => {
     expect(rows(0, 0)).toEqual(['0'])
     expect(rows(2, 3)).toEqual(['at least 2'])
     expect(rows(3, 3)).toEqual(['3'])
-    expect(rows(0, 1, { ...one, otherSockets: ['socket:[1]'] })).toEqual(['a unix socket'])
+    const other = { ...one, otherSockets: ['socket:[1]'] }
+    expect(rows(0, 1, other)).toEqual(['a unix socket'])
+    expect(comparePosture({ ...expected, sockets: 1, anySockets: true }, other)).toEqual([])
+    // One that was handed over is not counted.
+    expect(comparePosture({ ...expected, handedOver: { disk: ['socket:[1]'] } }, one)).toEqual([])
   })
 
   test('tells the family of a socket', () => {
@@ -257,7 +318,11 @@ const descriptor = (fd: number, target: string): Posture => ({
   ...actual,
   descriptors: { ...actual.descriptors, [fd]: target },
 })
-function namespaces(host?: 'net'): ThreadPosture['namespaces'] {
-  const own = actual.threads[0]!.namespaces
-  return host === undefined ? own : { ...own, [host]: expected.hostNamespaces[host] }
-}
+const namespace = (kind: NamespaceKind, id: string): Pick<ThreadPosture, 'namespaces'> => ({
+  namespaces: { ...actual.threads[0]!.namespaces, [kind]: id },
+})
+const ofHost = (kind: NamespaceKind) => namespace(kind, expected.hostNamespaces[kind])
+const idMaps = (changed: Partial<Posture['idMaps']>): Posture => ({
+  ...actual,
+  idMaps: { ...actual.idMaps, ...changed },
+})

@@ -33,10 +33,10 @@ test('who does not answer is not waited for', async () => {
   const socket = socketOf({ stateDir })
   rmSync(socket, { force: true })
   const listener = listen({ fd: listenUnix(socket) }, () => {})
-  expect(askWaiting(socket, { ask: 'end' }, 20)).rejects.toThrow('no answer within 0.02 s')
+  await expect(askWaiting(socket, { ask: 'end' }, 20)).rejects.toThrow('no answer within 0.02 s')
   listener.stop()
   rmSync(socket, { force: true })
-  expect(askWaiting(socket, { ask: 'end' }, 5000)).rejects.toMatchObject({ code: 'ENOENT' })
+  await expect(askWaiting(socket, { ask: 'end' }, 5000)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 test('a question that is reset before all of it is read fails, and nothing else does', async () => {
@@ -56,7 +56,7 @@ test.each(['{"ask":"adopt","pod":{"id":"a"}}', '{"ask":"open"}', 'what'])(
     const [here, there] = transportPair()
     const answered = answerOne(there, () => ({ done: true, reason: '' }))
     void here.write(new TextEncoder().encode(`${line}\n`))
-    expect(answered).rejects.toThrow()
+    await expect(answered).rejects.toThrow()
   },
 )
 

@@ -102,8 +102,8 @@ test('much memory comes in steps, because the kernel keeps its book on it in wha
 test('a machine that cannot grow refuses the container and keeps what was known before', async () => {
   const { sizer, asked } = stage({ most: { vcpus: 2, memoryMiB: 512 } })
   await sizer.demand('a', demand(0, 256))
-  expect(sizer.demand('b', demand(0, 128))).rejects.toThrow('no room')
-  expect(sizer.demand('a', demand(0, 1 << 21))).rejects.toThrow('SANDBOX_TOO_LARGE')
+  await expect(sizer.demand('b', demand(0, 128))).rejects.toThrow('no room')
+  await expect(sizer.demand('a', demand(0, 1 << 21))).rejects.toThrow('SANDBOX_TOO_LARGE')
   await sizer.demand('c', demand(9, 0))
   expect(asked.at(-1)).toEqual({ vcpus: 10, memoryMiB: 512 })
   expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 512 })

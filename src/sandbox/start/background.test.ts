@@ -20,8 +20,7 @@ test('leaving the scope early aborts the work and waits for its end', async () =
     await using _work = background((signal) => untilAborted(signal, () => (ended = true)))
     throw new Error('a step failed')
   }
-  expect(leave()).rejects.toThrow('a step failed')
-  await leave().catch(() => {})
+  await expect(leave()).rejects.toThrow('a step failed')
   expect(ended).toBe(true)
 })
 
@@ -29,5 +28,5 @@ test('a failure reaches whoever waits for it', async () => {
   await using work = background(async () => {
     throw new Error('checksum')
   })
-  expect(work.done).rejects.toThrow('checksum')
+  await expect(work.done).rejects.toThrow('checksum')
 })

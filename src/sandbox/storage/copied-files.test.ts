@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { keepCopy } from './copied-files.ts'
@@ -142,6 +151,17 @@ test('what has more entries or bytes than fit is refused by name', async () => {
   await expect(keepCopy(client, request(base), unexpected)).rejects.toThrow(
     new RegExp(`^\\[SHARE_COPY_TOO_LARGE\\] ${base}.*c1`),
   )
+  expect(calls).toEqual([])
+})
+
+test('what has more bytes than fit is refused before any is copied, or when it grows meanwhile', async () => {
+  for (const name of ['a', 'b']) writeFileSync(`${base}/${name}`, 'fine')
+  const grow = (name: string) => truncateSync(`${base}/${name}`, 33 * 1024 * 1024)
+  const slow = slowAgent(() => grow('b'))
+  await expect(keepCopy(slow.client, request(base), unexpected)).rejects.toThrow('[SHARE_COPY_TOO_LARGE]')
+  expect(texts(slow.calls)).toEqual(['fine'])
+  const { calls, client } = agent()
+  await expect(keepCopy(client, request(base), unexpected)).rejects.toThrow('[SHARE_COPY_TOO_LARGE]')
   expect(calls).toEqual([])
 })
 

@@ -68,7 +68,7 @@ describe('output', () => {
 
   test('a full disk is an error, not an endless loop', async () => {
     const sink = openOutput('file:///dev/full')
-    expect(sink.write(bytes('x'))).rejects.toThrow('ENOSPC')
+    await expect(sink.write(bytes('x'))).rejects.toThrow('ENOSPC')
   })
 
   test('a FIFO’s reader gets every byte at its own pace, and the end', async () => {

@@ -1,0 +1,99 @@
+/** What of a launch description becomes of a jail's mounts and Landlock rules, and which descriptions are refused. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { nodeFs, planJail } from './jail-plan.ts'
+import type { JailPath, LaunchSpec } from './launch-spec.ts'
+
+let base: string
+beforeAll(() => {
+  base = mkdtempSync(`${realpathSync(tmpdir())}/jail-plan-`)
+  mkdirSync(`${base}/directory`)
+  writeFileSync(`${base}/file`, '')
+})
+afterAll(() => rmSync(base, { recursive: true }))
+
+const planOf = (more: Partial<LaunchSpec>) =>
+  planJail({
+    ...{ program: '/usr/bin/sleep', args: [], paths: [], fds: [], output: 1, stateDir: base },
+    identity: { name: 'kata-0', uid: 70_000, gid: 70_000, groups: [] },
+    syscalls: { allowed: [] },
+    ...more,
+  })
+
+describe('a path', () => {
+  test.each<[JailPath['access'], string, string[], string[]]>([
+    ['read', 'file', ['nodev', 'noexec', 'nosuid', 'ro'], ['read-file']],
+    ['read', 'directory', ['nodev', 'noexec', 'nosuid', 'ro'], ['read-file', 'read-dir']],
+    ['execute', 'file', ['nodev', 'nosuid', 'ro'], ['read-file', 'execute']],
+    ['read-write', 'file', ['nodev', 'noexec', 'nosuid'], ['read-file', 'write-file', 'truncate']],
+    [
+      'read-write',
+      'directory',
+      ['nodev', 'noexec', 'nosuid'],
+      [...['read-file', 'write-file', 'truncate'], ...['read-dir', 'remove-file', 'make-reg', 'make-sock']],
+    ],
+  ])('to %s of a %s gets no more than that', (access, kind, flags, accesses) => {
+    const { mounts, rules } = planOf({ paths: [{ source: `${base}/${kind}`, target: '/data', access }] })
+    expect(mounts.find(({ target }) => target === '/data')).toEqual({
+      ...{ source: `${base}/${kind}`, target: '/data', directory: kind === 'directory', flags },
+    })
+    expect(rules.filter(({ path }) => path === '/data')).toEqual([{ path: '/data', accesses }])
+  })
+
+  test('to a device node may be one, and nothing else may', () => {
+    const { mounts } = planOf({ paths: [{ source: '/dev/null', target: '/dev/null', access: 'read-write' }] })
+    const withDevices = mounts.filter(({ flags }) => !flags.includes('nodev'))
+    expect(withDevices.map(({ target }) => target)).toEqual(['/dev/null'])
+  })
+})
+
+test('only the program and its loader may be executed, and nothing of the system’s be written', () => {
+  const { program, mounts, rules } = planOf({})
+  const executed = rules.filter(({ accesses }) => accesses.includes('execute')).map(({ path }) => path)
+  expect(executed).toEqual([program, realpathSync('/lib64/ld-linux-x86-64.so.2')])
+  for (const { accesses } of rules)
+    expect(['execute', 'read-file', 'read-dir']).toEqual(expect.arrayContaining([...accesses]))
+  for (const { flags } of mounts) expect(flags).toEqual(expect.arrayContaining(['nosuid', 'ro']))
+})
+
+test('a directory for nodes takes none that its program makes', () => {
+  const { mounts, rules } = planOf({ nodeDirs: ['/disks'] })
+  expect(mounts.at(-1)).toEqual({
+    ...{ source: nodeFs, target: '/disks', directory: true, flags: ['noexec', 'nosuid'] },
+  })
+  expect(rules.at(-1)).toEqual({ path: '/disks', accesses: ['read-file', 'write-file'] })
+})
+
+test('group 0 is never handed over', () => {
+  const identity = { name: 'kata-0', uid: 70_000, gid: 70_000 }
+  expect(() => planOf({ identity: { ...identity, groups: [993, 0] } })).toThrow(
+    /^\[JAIL_SPEC_INVALID\].*group 0 is never handed over/,
+  )
+  planOf({ identity: { ...identity, groups: [993] } })
+})
+
+describe('a target', () => {
+  const to = (...targets: string[]) =>
+    planOf({ paths: targets.map((target) => ({ source: `${base}/file`, target, access: 'read' })) })
+
+  test.each(['data', '/a/../b', '/a//b', '/a/', '/a\0b', '/', ''])(
+    '%j is no plain absolute path',
+    (target) => {
+      expect(() => to(target)).toThrow(/^\[JAIL_SPEC_INVALID\].*is not a plain absolute path/)
+    },
+  )
+
+  test.each(['/old', '/old/x', '/proc', '/proc/self', '/lib', '/lib/x', '/lib64', '/filter'])(
+    '%s is a place of the jail’s own',
+    (target) => {
+      expect(() => to(target)).toThrow(/^\[JAIL_SPEC_INVALID\].*is a place of the jail's own/)
+    },
+  )
+
+  test('lies neither in nor over another', () => {
+    to('/data/a', '/data/b', '/data-c')
+    for (const targets of [['/data', '/data'], ['/data', '/data/a'], ['/data/a', '/data'], ['/usr/bin/env']])
+      expect(() => to(...targets)).toThrow(/^\[JAIL_SPEC_INVALID\].*lies in or over/)
+  })
+})

@@ -1,0 +1,77 @@
+/** An audit of a sandbox whose shim is root as it comes, and beside whose VMM another process has its user. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { type ProcessRef, processRef, readStatus } from '../../linux/processes/proc.ts'
+import { silentLogger } from '../../log.ts'
+import { somePosture } from '../../rootless/posture/posture.double.ts'
+import { recordPosture } from '../../rootless/posture/posture-record.ts'
+import { sleeperAs } from '../../rootless/test-support.ts'
+import { auditSandbox } from './audit.ts'
+import { type SandboxPaths, sandboxPaths } from './paths.ts'
+
+const uid = 2_067_000_060
+let runDir: string
+let paths: SandboxPaths
+let children: Bun.Subprocess[]
+beforeEach(() => {
+  runDir = mkdtempSync(`${tmpdir()}/audit-`)
+  paths = sandboxPaths(runDir, 'default', 'pod')
+  mkdirSync(paths.stateDir, { recursive: true })
+  writeFileSync(paths.facts, '{}')
+  children = []
+})
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  await Promise.all(children.map(({ exited }) => exited))
+  rmSync(runDir, { recursive: true })
+})
+
+function child(process: Bun.Subprocess): ProcessRef {
+  children.push(process)
+  return processRef(process.pid)!
+}
+
+/** One that has become the user. */
+async function ofUser(): Promise<ProcessRef> {
+  const ref = child(sleeperAs(uid))
+  while (readStatus(`/proc/${ref.pid}/status`)?.get('Uid')?.startsWith(`${uid}\t`) !== true)
+    await Bun.sleep(1)
+  return ref
+}
+
+/** What the audit says of the sandbox with this shim and VMM, by process. */
+async function audited(shim: ProcessRef, vmm: ProcessRef) {
+  writeFileSync(paths.ledger, `${JSON.stringify({ op: 'take', id: 1, kind: 'owner', data: shim })}\n`)
+  recordPosture(paths.stateDir, { name: 'vmm', ref: vmm, expected: somePosture({ uid, gid: uid }) })
+  const all = await auditSandbox('pod', paths, silentLogger)
+  const differing = (rows: (typeof all)[number]['rows']) =>
+    rows.filter(({ expected, actual }) => expected !== actual)
+  return all.map(({ name, pid, rows }) => ({ name, pid, rows: differing(rows) }))
+}
+
+test('the rights of the shim are looked at on each of its threads, and its mounts are its own', async () => {
+  const shim = processRef(process.pid)!
+  const found = await audited(shim, await ofUser())
+  const { rows } = found.find(({ name }) => name === 'shim')!
+  expect(rows).toContainEqual({ field: 'namespaces.mnt', expected: 'own', actual: 'host' })
+  const threads = new Set(rows.flatMap(({ tid }) => tid ?? []))
+  expect(threads.size).toBeGreaterThan(1)
+})
+
+test('another process of the VMM’s user is told', async () => {
+  const vmm = await ofUser()
+  const stranger = await ofUser()
+  const found = await audited(processRef(process.pid)!, vmm)
+  expect(found.filter(({ name }) => name === 'unknown')).toEqual([
+    { name: 'unknown', pid: stranger.pid, rows: [{ field: 'process', expected: 'none', actual: 'sleep' }] },
+  ])
+})
+
+test('another process that has the number of one that has ended does not pass for it', async () => {
+  const vmm = await ofUser()
+  const found = await audited(processRef(process.pid)!, { ...vmm, startTime: '1' })
+  expect(found.find(({ name }) => name === 'vmm')?.rows).toEqual([
+    { field: 'process', expected: 'running', actual: 'gone' },
+  ])
+})

@@ -1,0 +1,53 @@
+/** What is collected of a run directory, and what is left alone. The uid range is one that nothing else of this host has. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { listenUnix } from '../../linux/sockets/socket.ts'
+import { silentLogger } from '../../log.ts'
+import { collectGarbage } from './gc.ts'
+import { sandboxPaths } from './paths.ts'
+
+let runDir: string
+beforeEach(() => {
+  runDir = mkdtempSync(`${tmpdir()}/gc-`)
+})
+afterEach(() => rmSync(runDir, { recursive: true }))
+
+const collected = async () => {
+  const range = { base: 0x7d000000, blocks: 1 }
+  const found = await collectGarbage({ runDir, range, log: silentLogger })
+  return found.filter(({ name }) => name.startsWith('default/') || name.startsWith(runDir))
+}
+
+/** The state directory of a sandbox whose ledger names this process; of one without, no process has said that it is its own. */
+function sandbox(id: string, owner?: ProcessRef): string {
+  const { stateDir, ledger } = sandboxPaths(runDir, 'default', id)
+  mkdirSync(stateDir, { recursive: true })
+  if (owner !== undefined)
+    writeFileSync(ledger, `${JSON.stringify({ op: 'take', id: 1, kind: 'owner', data: owner })}\n`)
+  return stateDir
+}
+
+test('sandboxes of the dead are collected; those of the living, and those that are being made, are not', async () => {
+  const shim = Bun.spawn(['/usr/bin/sleep', '60'])
+  const dead = sandbox('dead', processRef(shim.pid))
+  shim.kill('SIGKILL')
+  await shim.exited
+  const alive = sandbox('alive', processRef(process.pid))
+  const young = sandbox('young')
+  expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/dead' }])
+  expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
+})
+
+test('sockets that nobody listens on are collected', async () => {
+  mkdirSync(`${runDir}/s`)
+  const listener = listenUnix(`${runDir}/s/alive`)
+  closeSync(listenUnix(`${runDir}/s/dead`))
+  try {
+    expect(await collected()).toEqual([{ kind: 'socket', name: `${runDir}/s/dead` }])
+    expect(existsSync(`${runDir}/s/alive`)).toBe(true)
+  } finally {
+    closeSync(listener)
+  }
+})
