@@ -7,7 +7,7 @@
 const unfit = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
 /** As {@link unfit}, without the two of which lines of text are made. */
 const unfitInLines = /[^\P{Cc}\n\t]|[\p{Bidi_Control}\u2028\u2029]/gu
-/** Of these, JSON leaves in a string what is no C0 character. */
+/** JSON escapes C0 characters itself, and leaves the others in a string. */
 const unfitInJson = /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu
 
 /** At most `most` characters of `text`, with `instead` in place of each that is unfit. */

@@ -29,7 +29,7 @@ export interface NetworkPlace {
   /** The network's name. */
   readonly network: string
   readonly address: string
-  /** Of the network's prefix. */
+  /** The length of the network's prefix. */
   readonly bits: number
   /** The address by which the container leaves the network, and asks for names. */
   readonly gateway: string

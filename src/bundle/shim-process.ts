@@ -1,4 +1,4 @@
-/** Which process the shim is, written by `start` for whoever has to end a shim that does not answer. */
+/** Which process the shim is, written by `start` for clients that have to end a shim that does not answer. */
 import { describeError } from '../errors.ts'
 import { needed, record } from '../json/compounds.ts'
 import { readText as readJson } from '../json/document.ts'

@@ -27,11 +27,11 @@ const byPlaceholder: Readonly<Record<string, Values>> = {
   shell: ['bash', 'zsh', 'fish'],
 }
 
-/** Of the option `--flag <placeholder>`; undefined for one without a value. */
+/** The values of the option `--flag <placeholder>`; undefined for an option without a value. */
 export function valuesOfOption(flags: string): Values {
   const [, flag = '', placeholder] = /(--[a-z-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? []
   return placeholder === undefined ? undefined : (byFlag[flag] ?? byPlaceholder[placeholder])
 }
 
-/** Of a command's argument of this name. */
+/** The values of a command's argument of this name. */
 export const valuesOfArgument = (name: string): Values => byPlaceholder[name]

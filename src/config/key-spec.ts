@@ -40,7 +40,7 @@ export interface Key {
   readonly wall: boolean
   /** Not every VMM has it: those that do name it (`DriverConfiguration.has`). */
   readonly optional: boolean
-  /** Of an optional key whose absence is an error and not a warning: what those that have it not cannot do. */
+  /** What a VMM without this optional key cannot do. Setting it there is then an error and not a warning. */
   readonly elsewhere?: string | undefined
   /** Read and checked already, but nothing acts on it yet: setting it is a warning. */
   readonly pending: boolean

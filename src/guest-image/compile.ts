@@ -29,7 +29,7 @@ export interface BuildOptions {
 
 export interface Built {
   readonly path: string
-  /** Of its inputs, and of the compilers. */
+  /** The checksum of its inputs, and of the compilers. */
   readonly inputsSha256: string
   /** False when it was there already. */
   readonly rebuilt: boolean
@@ -37,7 +37,7 @@ export interface Built {
 
 /** How one file is made. */
 export interface Recipe {
-  /** Of the file in `outDir`. */
+  /** The name of the file in `outDir`. */
   readonly name: string
   /** Files and directories from the repository's root, tests left out. */
   readonly inputs: readonly string[]
@@ -73,7 +73,7 @@ export async function ensureBuilt(recipe: Recipe, options: BuildOptions): Promis
   try {
     await recipe.make(work)
     const bytes = readFileSync(join(work, name))
-    // Renamed into place, so that whoever reads it meanwhile has the old one or the new one.
+    // Renamed into place, so that a reader has the old one or the new one.
     const fresh = join(outDir, `.${name}.${process.pid}`)
     writeFileSync(fresh, bytes, { mode: 0o755 })
     renameSync(fresh, path)

@@ -8,7 +8,7 @@ export interface DynamicSymbol {
   readonly name: string
   /** For example LIBSYSTEMD_209; undefined without one. */
   readonly version: string | undefined
-  /** Of an imported symbol with a version: the soname of the library that has to define it. */
+  /** For an imported symbol with a version, the soname of the library that has to define it. */
   readonly library: string | undefined
 }
 

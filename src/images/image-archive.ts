@@ -184,7 +184,7 @@ class Archive {
 
 function readAll(name: string, { file, offset, size, isAll }: Member): Buffer {
   return closing(openSync(file, 'r'), (fd) => {
-    // The store's index is replaced by whoever adds an image.
+    // Adding an image to the store replaces its index.
     const length = isAll === true ? fstatSync(fd).size : size
     if (length > maxJsonBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })

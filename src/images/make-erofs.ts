@@ -14,7 +14,7 @@ export interface ErofsRequest {
   readonly layers: readonly string[]
   /** The file to make. */
   readonly target: string
-  /** A directory to make and remove, on the file system of `target`; its name is known to whoever removes what the dead have left. */
+  /** A directory to make and remove, on the file system of `target`; its name is one that the sweep of leftovers knows. */
   readonly scratch: string
   /** 32 hexadecimal digits or more, from which the file system has its UUID: the same layers give the same bytes. */
   readonly key: string

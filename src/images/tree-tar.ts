@@ -79,7 +79,7 @@ async function* packedFile(
   const fd = openFound(found)
   if (fd === undefined) return
   try {
-    // Of what is open now: the name may have become another file's.
+    // The facts of the open file: its name may have become another file's.
     const { dev, ino, nlink, size, mode, uid, gid, birthtimeMs } = fstatSync(fd)
     // The number of a file that was removed meanwhile may be that of a new one.
     const key = `${dev} ${ino} ${birthtimeMs}`

@@ -29,11 +29,11 @@ const mostPadding = 1 << 20
 export interface UnpackedCopy {
   /** Names. */
   readonly leftOut: readonly string[]
-  /** Gives directories their modes and times. Until then the person can remove all of it, whoever that is. */
+  /** Gives directories their modes and times. Until then any person can remove all of it. */
   finish(): void
 }
 
-/** Of one copy. */
+/** The limits of one copy. */
 const copyLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**

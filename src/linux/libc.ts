@@ -37,7 +37,7 @@ const { symbols } = dlopen('libc.so.6', {
 
 export const libc = symbols
 
-/** Of the two names of one number, manual pages use EAGAIN. */
+/** EAGAIN and EWOULDBLOCK are one number; manual pages use the former. */
 const errnoNames = new Map<number, string>(
   Object.entries(constants.errno)
     .filter(([name]) => name !== 'EWOULDBLOCK')

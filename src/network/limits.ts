@@ -20,7 +20,7 @@ export const noLimits: NetworkLimits = { receive: 0, send: 0 }
 const headerBytes = 18
 /** Packets that always fit: into a burst, and into what waits. */
 const [leastBurst, leastQueue] = [2, 32]
-/** Of a second's worth: how much may leave at once, and wait. */
+/** How much may leave at once, and how much may wait, as parts of a second's worth. */
 const [burstPart, queuePart] = [1 / 100, 1 / 10]
 
 export function bucketFor(bitsPerSecond: number, mtu: number): TokenBucket {

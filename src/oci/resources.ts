@@ -30,7 +30,7 @@ export interface DeviceRule {
 export interface OciMemory {
   readonly limit?: number
   readonly reservation?: number
-  /** Of memory and swap together. */
+  /** The limit of memory and swap together. */
   readonly swap?: number
   readonly kernel?: number
   readonly kernelTCP?: number
@@ -46,7 +46,7 @@ export interface OciCpu {
   readonly period?: number
   readonly realtimeRuntime?: number
   readonly realtimePeriod?: number
-  /** Of the host, such as `0-3,7`. */
+  /** Processors of the host, such as `0-3,7`. */
   readonly cpus?: string
   readonly mems?: string
   /** What may be saved up of the quota. */

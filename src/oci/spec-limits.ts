@@ -46,7 +46,7 @@ export function checkSpecLimits(spec: OciSpec, container: string): void {
   if (root !== undefined) checkPath(root.path, root.path !== '', 'root path', container)
 }
 
-/** Of an exec as well as of the container's first process. @throws KataError SPEC_LIMIT. */
+/** For an exec as well as for the container's first process. @throws KataError SPEC_LIMIT. */
 export function checkProcessLimits({ args, env, rlimits = [], user }: OciProcess, container: string): void {
   checkCounts(
     {

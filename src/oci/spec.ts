@@ -128,7 +128,7 @@ export interface OciIdMapping {
 export interface OciNamespace {
   /** pid, network, mount, ipc, uts, user, cgroup or time. */
   readonly type: string
-  /** Of one that exists; absent: a new one. */
+  /** The path of an existing namespace; absent: a new one. */
   readonly path?: string
 }
 

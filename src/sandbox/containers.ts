@@ -62,7 +62,7 @@ export class Containers {
   readonly #oomScore: PodOomScore
   readonly #emptyDirs: EmptyDirs
   readonly #pids: ContainerPids
-  /** Of each container: {@link ContainerDisks.directVolumes}. */
+  /** {@link ContainerDisks.directVolumes} of each container. */
   readonly #directVolumes = new Map<string, ContainerDisks['directVolumes']>()
   /** Those that are there, as they were asked for. */
   readonly #requests = new Map<string, ContainerRequest>()

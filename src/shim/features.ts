@@ -34,7 +34,7 @@ export const features = {
     // Network: the machine has the interfaces of that namespace. A user namespace is refused (SPEC_USER_NAMESPACE).
     namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'uts'],
     capabilities: allCapabilities,
-    // Of the host, where cgroupsPath says; the limits hold in the guest, by version 2. systemd is not asked.
+    // The host's cgroups, at cgroupsPath; the limits hold in the guest, by version 2. systemd is not asked.
     cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
     seccomp: {
       enabled: true,

@@ -24,7 +24,7 @@ export function spawnSelf(
   })
 }
 
-/** Of this process, without what would turn the executable into Bun's own. */
+/** This process's environment, without what would turn the executable into Bun's own. */
 export function ownEnvironment(): Record<string, string> {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
   return Object.fromEntries(Object.entries(environment).map(([name, value = '']) => [name, value]))

@@ -73,7 +73,7 @@ function verdict(differences: number): string {
   return coloured(differences === 1 ? '1 DIFFERENCE' : `${differences} DIFFERENCES`, 'bad')
 }
 
-/** Of a row that differs, all but what was expected. */
+/** Paints all of a row that differs but what was expected. */
 const paint: Paint = (cell, column, [mark]) =>
   mark === '!' && column !== 'EXPECTED' ? coloured(cell, 'bad') : cell
 

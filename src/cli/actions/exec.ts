@@ -129,7 +129,7 @@ async function wantedProcess(
   const { tty: terminal = false, user, workdir, privileged } = flags
   const env = [...readEnvFiles(flags.envFile ?? []), ...(flags.env ?? [])]
   const size = terminal ? await callerWindow() : undefined
-  // Of no name: that of the container, as in docker.
+  // Without a name: the container's user, as in docker.
   const account = user ? userInImage(layersOf(settings, record), user) : undefined
   return processSpec(
     spec.process ?? {},

@@ -53,7 +53,7 @@ async function stoppedContainers(settings: Settings): Promise<string[]> {
   return all.flat()
 }
 
-/** Of images. */
+/** No images to remove. */
 const nothing: Removal = { images: [], layers: [], files: [], bytes: 0 }
 
 const isEmpty = ({ images, layers, files }: Removal): boolean =>

@@ -23,7 +23,7 @@ import { forEachName } from './containers.ts'
 
 interface ShownVolume extends NamedVolume {
   readonly namespace: string
-  /** Of its files, on the host. */
+  /** The directory of its files, on the host. */
   readonly mountpoint: string
   readonly containers: readonly string[]
 }

@@ -31,7 +31,7 @@ const blockBytes = 4096
 /** The most that ext4 can be with such blocks. */
 const mostBytes = 16 * 2 ** 40
 const formatMs = 60_000
-/** Of a directory that anybody may change there is no disk in the store. */
+/** The disk of a directory that anybody may change, which is not in the store. */
 const ownName = 'image.erofs'
 
 /** Path of the disk for what the container of that directory writes. */
@@ -63,7 +63,7 @@ export async function chooseDisks(
   const paths = storePaths(stateDir)
   makeStore(paths)
   const size = { bytes: bytes ?? sizeOfHost(stateDir) }
-  // Of what may change under its name nothing is kept for others.
+  // What may change under its name is not kept for others.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
   const image = await imageDisk(paths, {
     ...{ layers: rootfs.lowerDirs, container: id, signal },

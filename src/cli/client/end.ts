@@ -1,4 +1,4 @@
-/** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
+/** The end of a container, by its own client, `rm`, or `gc`. */
 import { rmSync } from 'node:fs'
 import { readShimProcess } from '../../bundle/shim-process.ts'
 import { describeError } from '../../errors.ts'

@@ -282,7 +282,7 @@ export function listNamespaces(stateDir: string): string[] {
 
 const LOCK_EX = 2
 
-/** For moments: whoever has the lock does nothing but read and write a small file. */
+/** For moments: the holder of the lock only reads and writes a small file. */
 function locked(directory: string, work: () => void): void {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {

@@ -5,7 +5,7 @@ import type { ErrorFields } from '../../errors.ts'
 import { Interrupted } from '../client/signals.ts'
 
 export interface ToldError {
-  /** Of the catalogue, or `INTERRUPTED` when a signal ended the command before anything ran. */
+  /** A code of the catalogue, or `INTERRUPTED` when a signal ended the command before anything ran. */
   readonly code: string
   /** The sentence, without code and remedy. */
   readonly message: string

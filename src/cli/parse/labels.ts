@@ -6,7 +6,7 @@ export type Labels = Readonly<Record<string, string>>
 
 const mostLabels = 1000
 const mostBytes = 1 << 16
-/** Of a file; root reads it for members of the service's group, too. */
+/** The largest file, bytes. Root reads it for members of the service's group, too. */
 const mostFileBytes = 1 << 20
 
 /** Labels of files first, so that options win. @throws KataError OPTION_INVALID. */

@@ -19,7 +19,7 @@ const synonyms: Readonly<Record<string, string>> = {
   destination: 'target',
   ro: 'readonly',
 }
-/** Of each type, beyond `type` and `target`. */
+/** The fields of each type, beyond `type` and `target`. */
 const known: Readonly<Record<string, readonly string[]>> = {
   bind: ['source', 'readonly'],
   volume: ['source', 'readonly', 'volume-nocopy'],
@@ -41,7 +41,7 @@ export function parseMounts(options: readonly string[], place: VolumePlace): Mou
 export function mountFields(text: string): Fields {
   const fields = new Map<string, string>()
   for (const [name, value] of text.split(',').map(fieldOf)) {
-    // Whoever reads the first of two would see another mount than who reads the last.
+    // A reader of the first of two would see another mount than a reader of the last.
     if (fields.has(name)) refuse(text, `${name} once`)
     fields.set(name, value)
   }

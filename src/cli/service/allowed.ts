@@ -67,7 +67,7 @@ const run: AllowedOptions = {
   // Not a namespace of the host's. What the network of a container reaches, his own processes reach, too.
   network: ['none', 'bridge'],
   publish: 'publish',
-  // Of the ports that are free, none is below 1024.
+  // No port that it finds is below 1024.
   publishAll: 'plain',
   expose: 'plain',
   allow: 'plain',
@@ -98,7 +98,7 @@ const run: AllowedOptions = {
   shmSize: 'plain',
 }
 
-/** Of what runs in the foreground. */
+/** The options of a command in the foreground. */
 const foreground: AllowedOptions = {
   detach: 'plain',
   detachKeys: 'plain',

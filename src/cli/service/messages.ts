@@ -51,7 +51,7 @@ const field: Reader<Field> = (value, at) => {
   throw at.wrong(value, 'a text, a number or a boolean')
 }
 
-/** Of the service, which bounds the whole: what a person is told may have anything in it. */
+/** The service's words, which may have anything in them. It bounds the whole message. */
 const words: Reader<string> = (value, at) => {
   if (typeof value !== 'string') throw at.wrong(value, 'a string')
   return value
@@ -74,7 +74,7 @@ export const readAnswer = record<Answer>({ errno: textUpTo(32), value: text })
 export const requestLimits: FrameLimits = { maxBytes: 1 << 20, maxFds: 3, timeoutMs: 5000 }
 /** A file may lie on a slow disk. */
 export const answerLimits: FrameLimits = { maxBytes: 256 * 1024, maxFds: 1, timeoutMs: 30_000 }
-/** Of asks: how long a command takes to be allowed depends on the service's own work. */
+/** The limits of asks. How long the service takes to allow a command depends on its own work. */
 export const askLimits: FrameLimits = { maxBytes: 256 * 1024, maxFds: 0, timeoutMs: 60_000 }
 
 /** Longest part of an error that is told, characters. */
@@ -87,7 +87,7 @@ export function shortened({ code, message, remedy, fields }: ToldError): ToldErr
   return { ...{ code, message: message.slice(0, maxPart), remedy }, fields: Object.fromEntries(short) }
 }
 
-/** Of more than these the first ones are told: all of it has to fit into the socket when the process ends. */
+/** The first errors and warnings are told, and no more: all of it has to fit into the socket when the process ends. */
 const [maxErrors, maxWarnings] = [8, 16]
 const readTold = record<Told>({ errors: needed(list(readToldError)), warnings: needed(list(words)) })
 

@@ -10,7 +10,7 @@ export interface BootFields {
   readonly kernel: string
   readonly initrd: string
   readonly image: string
-  /** Of the image. */
+  /** The file system of the image. */
   readonly rootfsType: RootfsType
   /** Split at white space, appended last. */
   readonly kernelParams: readonly string[]

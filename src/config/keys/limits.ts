@@ -6,15 +6,15 @@ import { keysOf } from '../key-spec.ts'
 import { integer, type ValueType } from '../value-types.ts'
 
 export interface LimitFields {
-  /** Of each disk; bits per second, 0 for no limit. */
+  /** For each disk, bits per second; 0: no limit. */
   readonly diskRateLimiterBwMaxRate: number
   /** Bits that are free of it once. */
   readonly diskRateLimiterBwOneTimeBurst: number
-  /** Of each disk; operations per second, 0 for no limit. */
+  /** For each disk, operations per second; 0: no limit. */
   readonly diskRateLimiterOpsMaxRate: number
   /** Operations that are free of it once. */
   readonly diskRateLimiterOpsOneTimeBurst: number
-  /** Of each network interface, bits per second; 0 for no limit. */
+  /** For each network interface, bits per second; 0: no limit. */
   readonly rxRateLimiterMaxRate: number
   readonly txRateLimiterMaxRate: number
 }

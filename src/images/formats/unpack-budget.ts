@@ -12,7 +12,7 @@ export interface UnpackLimits {
 const mostNameBytes = 256 * 2 ** 20
 
 export interface Counted {
-  /** Of its content, bytes. */
+  /** The size of its content, bytes. */
   readonly size: number
   readonly name: string
   readonly xattrs?: ReadonlyMap<string, Uint8Array>

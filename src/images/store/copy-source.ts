@@ -14,7 +14,7 @@ export interface SourceCopy {
 }
 
 /**
- * Links in a directory stay links, which lead whoever follows them no further than his own rights.
+ * Links in a directory stay links, which lead a reader no further than his own rights.
  *
  * @throws KataError ROOTFS_MISSING, PULL_FAILED; what `checkRoom` throws; the signal's reason.
  */

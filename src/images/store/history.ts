@@ -11,7 +11,7 @@ export interface HistoryStep {
   readonly created: string | null
   readonly createdBy: string
   readonly comment: string
-  /** Of its layer, unpacked; 0 for a step without one. */
+  /** The size of its layer, unpacked; 0 for a step without one. */
   readonly bytes: number
 }
 

@@ -12,7 +12,7 @@ import type { StorePaths } from './store-paths.ts'
 export interface ImageDiskRequest {
   /** Host directories that are named by what is in them, topmost first. */
   readonly layers: readonly string[]
-  /** Of the whole store; 0: no limit. */
+  /** The limit of the whole store; 0: none. */
   readonly limitBytes: number
   /** For errors. */
   readonly container: string

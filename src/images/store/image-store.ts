@@ -71,7 +71,7 @@ export async function lookForImage(paths: StorePaths, text: string): Promise<Sto
   return entry === undefined ? undefined : describeUnlessGone(paths, entry)
 }
 
-/** Undefined when it was removed after the index was read: whoever only looks does not hold the store. Names go before files. */
+/** Undefined when it was removed after the index was read: a reader does not hold the store. Names go before files. */
 async function describeUnlessGone(paths: StorePaths, entry: IndexEntry): Promise<StoredImage | undefined> {
   try {
     return await describe(paths, entry)

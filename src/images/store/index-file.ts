@@ -11,10 +11,10 @@ import type { StorePaths } from './store-paths.ts'
 export interface IndexEntry {
   /** The full name. */
   readonly name: string
-  /** Of its manifest. */
+  /** The digest of its manifest. */
   readonly digest: string
   readonly mediaType: string
-  /** Of the manifest, bytes. */
+  /** The size of its manifest, bytes. */
   readonly size: number
   /** ISO 8601. */
   readonly pulledAt: string

@@ -40,7 +40,7 @@ export function getXattr(path: string, name: string): Buffer {
 /** Of the names and values of one file: what a tar's extended header has room for, and a guest may make as many as it likes. */
 const mostXattrBytes = 512 << 10
 
-/** Of an open file: its capabilities, and what users noted. @throws SyscallError: E2BIG when that is more than `most` bytes. */
+/** The capabilities of an open file, and the attributes that users gave it. @throws SyscallError: E2BIG when that is more than `most` bytes. */
 export function xattrsOf(fd: number, most = mostXattrBytes): Map<string, Buffer> {
   bound ??= bind()
   const names = Buffer.alloc(65536)

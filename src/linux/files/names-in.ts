@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 
-/** Of a directory that is not there, of what is none, and of a process that has ended. */
+/** Errors of a missing directory, of something else than a directory, and of a process that has ended. */
 const nothing: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ESRCH'])
 
 /** What is in a directory, sorted; empty where there is none. Others may remove it at any moment. @throws other errors of the system. */

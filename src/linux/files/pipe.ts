@@ -12,7 +12,7 @@ let bound: ReturnType<typeof bind> | undefined
 /** The two ends of a pipe, for somebody to close. */
 export interface Pipe {
   readonly read: number
-  /** Of it a writer is never made to wait in the kernel (O_NONBLOCK). */
+  /** O_NONBLOCK: the kernel never makes a writer wait. */
   readonly write: number
 }
 

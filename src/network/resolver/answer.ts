@@ -27,7 +27,7 @@ import { ask, type Transport, type Upstream } from './upstream.ts'
 /** Questions that wait for the host's name server at a time; more have a failure for an answer. */
 const mostQuestions = 64
 
-/** Of an answer. */
+/** The largest answer. */
 const mostBytes: Readonly<Record<Transport, number>> = { udp: datagramBytes, tcp: messageBytes }
 
 export interface AnswerOptions {

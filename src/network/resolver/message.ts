@@ -127,7 +127,7 @@ function writeRecord({ type, ttl, data }: AnswerRecord): Buffer {
 
 export interface Answer {
   readonly code: number
-  /** Of the name that was asked, through its aliases. A record counts no longer than the aliases that lead to it. */
+  /** The addresses of the asked name, through its aliases. A record counts no longer than the aliases that lead to it. */
   readonly addresses: readonly AddressRecord[]
   /** There is more of it, over TCP. */
   readonly truncated: boolean

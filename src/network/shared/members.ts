@@ -15,7 +15,7 @@ export interface Member {
   /** The shim, which holds the network's namespace open, and by which of its descriptors. */
   readonly holder: ProcessRef
   readonly fd: number
-  /** Of the namespace, `device:inode`. */
+  /** The namespace's, `device:inode`. */
   readonly identity: string
 }
 
@@ -50,7 +50,7 @@ export function addressesOf(members: ReadonlyMap<string, Member>, name: string):
   return found.length === 0 ? undefined : found.flatMap(ownAddresses)
 }
 
-/** Of a name between its dots (RFC 1035, 2.3.4). A container's own name may be longer. */
+/** The longest part of a name between its dots (RFC 1035, 2.3.4). A container's own name may be longer. */
 const longestLabel = 63
 
 /** The name of the one who has the address: the first that an answer can hold. */

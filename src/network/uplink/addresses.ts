@@ -33,7 +33,7 @@ export const containerLink = {
   bits: 30,
 } as const satisfies Ends
 
-/** The same 32 bits behind another prefix: whoever has the one address alone has the other alone. */
+/** The same 32 bits behind another prefix: where the one address is unique, the other is. */
 function behind(prefix: string, ipv4: string): string {
   const bytes = parseIp(prefix)!
   bytes.set(parseIp(ipv4)!, 12)

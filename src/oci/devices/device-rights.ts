@@ -16,7 +16,7 @@ export interface DeviceRights {
    * was only asked for where the container has it under another name.
    */
   readonly every: boolean
-  /** Of the host's numbers, in their order. */
+  /** Rules by the host's numbers, in their order. */
   readonly rules: readonly DeviceRule[]
 }
 

@@ -13,7 +13,7 @@ const mostAsked = 6
 type Parts = Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'end' | 'log'>
 
 /**
- * Files are on their disk first, for whoever gives up the memory. Then the container stands still, so that nothing of it is on its way to us.
+ * Files are on their disk first, in case the memory is given up. Then the container stands still, so that nothing of it is on its way to us.
  *
  * @throws as {@link saveMachine}, {@link Vmm.goOn}; KataError CHECKPOINT_REFUSED.
  */

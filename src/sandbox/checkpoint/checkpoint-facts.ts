@@ -13,7 +13,7 @@ export interface SavedDisk {
   readonly place: string
   readonly readonly: boolean
   readonly bytes: number
-  /** Of one that can be written, see {@link FileDigest}; empty for one that is only read. */
+  /** The digest of a writable disk ({@link FileDigest}); empty for a disk that is only read. */
   readonly sha256: string
   /** When the file of one that is only read was written last, nanoseconds since 1970; empty for the others. */
   readonly changedAt: string
@@ -21,7 +21,7 @@ export interface SavedDisk {
 
 export interface CheckpointFacts {
   readonly version: 1
-  /** Of kata-ts. */
+  /** The version of kata-ts. */
   readonly savedBy: string
   /** ISO 8601. */
   readonly savedAt: string

@@ -42,7 +42,7 @@ export function guestPlaces(container: string): GuestPlaces {
 
 /**
  * Plugs the disks in, those of type erofs read-only, and says how the guest mounts them. An upper directory of the host becomes a sparse
- * disk in that directory, so that whoever counts its blocks counts those of the container's files.
+ * disk in that directory, so that its blocks are counted as those of the container's files.
  *
  * @throws KataError ROOTFS_LAYERS, DEVICE_*, EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL, those of the VMM.
  */

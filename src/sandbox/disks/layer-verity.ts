@@ -14,7 +14,7 @@ import type { GuestStorage } from '../../sharing/share.ts'
 export interface LayerVerity {
   /** In hex. */
   readonly rootHash: string
-  /** Of the superblock in the layer's file, bytes. */
+  /** Where the superblock begins in the layer's file, bytes. */
   readonly hashOffset: number
 }
 

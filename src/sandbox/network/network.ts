@@ -74,7 +74,7 @@ function resolvConf({ mounts = [] }: OciSpec, container: string): string[] {
   }
 }
 
-/** Of a file, and as the mount will find it: a FIFO would make all wait, and a device has no end. */
+/** The beginning of a file, as the mount will find it. A FIFO would make all wait, and a device has no end. */
 function startOf(path: string, container: string): string {
   const source = openSource(path, container)
   try {
@@ -99,7 +99,7 @@ export interface NetworkMaking extends NetworkParts {
   readonly namespace: string
   readonly runDir: string
   readonly stateDir: string
-  /** Of the VMM, as is who holds a namespace for a client; it may be on its way. */
+  /** The VMM's user, as whom a client's namespace is held, too. It may be on its way. */
   readonly identity: Identity | Promise<Identity>
   readonly signal: AbortSignal
 }

@@ -34,7 +34,7 @@ const podProcesses: SharedProcesses = { sandboxPidns: true, pidnsContainer: '' }
 
 export class ContainerPids {
   readonly #options: ContainerPidsOptions
-  /** Of each container with processes of its own; undefined while its stand-in is being started. */
+  /** The process of each container that has its own; undefined while its stand-in is being started. */
   readonly #pids = new Map<string, number | undefined>()
   readonly #starting = new Map<string, Promise<unknown>>()
 

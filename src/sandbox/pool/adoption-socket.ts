@@ -49,7 +49,7 @@ const answer = record<Answer>({ done: needed(bool), reason: needed(text) })
 
 export const socketOf = ({ stateDir }: Pick<SandboxPaths, 'stateDir'>): string => `${stateDir}/adopt.sock`
 
-/** Of the machines that wait now, by name. One that is being made or was taken has none. */
+/** The sockets of the machines that wait now, by name. A machine that is being made or was taken has none. */
 export function adoptionSockets(runDir: string): { readonly id: string; readonly socket: string }[] {
   return namesIn(`${runDir}/${poolName}`)
     .map((id) => ({ id, socket: socketOf(waitingPaths(runDir, id)) }))

@@ -81,7 +81,7 @@ const usersWithHostRules = async (): Promise<number[]> => (await hostTables()).m
 /** It is in the host's network. */
 const hasHostRules = ({ name }: PostureRecord): boolean => name === 'pasta'
 
-/** Whoever flushes the host's packet filter takes them along. */
+/** Flushing the host's packet filter removes them. */
 function hostRulesRow(uid: number, users: readonly number[]): PostureRow {
   return { field: 'host rules', expected: 'there', actual: users.includes(uid) ? 'there' : 'gone' }
 }

@@ -43,7 +43,7 @@ export function removeTaskRecord(paths: SandboxPaths, id: string): void {
   rmSync(`${directoryOf(paths)}/${id}.json`, { force: true })
 }
 
-/** Of one sandbox, by id. */
+/** The task records of one sandbox, by id. */
 export function tasksOf(paths: SandboxPaths, log: Logger): TaskRecord[] {
   const directory = directoryOf(paths)
   return namesIn(directory)

@@ -103,5 +103,5 @@ async function make(
   }
 }
 
-/** It is in the cgroup of whoever makes it. */
+/** It is in the cgroup of the process that makes it. */
 const unlimited = { outOfMemory: () => undefined }

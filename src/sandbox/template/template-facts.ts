@@ -12,7 +12,7 @@ export interface TemplateFacts {
   readonly key: string
   /** ISO 8601. */
   readonly madeAt: string
-  /** Of the host, when it was made. */
+  /** The boot of the host in which it was made. */
   readonly bootId: string
   /** Path of the program. */
   readonly vmm: string
@@ -21,7 +21,7 @@ export interface TemplateFacts {
   readonly accelerator: 'kvm' | 'tcg'
   readonly vcpus: number
   readonly memoryMiB: number
-  /** Of the files of the saved machine. */
+  /** The facts of the saved machine's files. */
   readonly saved: { readonly state: FileFacts; readonly memory?: FileFacts }
 }
 

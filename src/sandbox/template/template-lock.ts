@@ -23,7 +23,7 @@ export async function whileMakingTemplates<T>(templatePath: string, work: () => 
   return done.value
 }
 
-/** Runs `work`, which removes templates; whoever made the directory. @throws KataError TEMPLATE_BUSY; what `work` throws. */
+/** Runs `work`, which removes templates, also in a directory that we did not make. @throws KataError TEMPLATE_BUSY; what `work` throws. */
 export async function whileRemovingTemplates<T>(templatePath: string, work: () => Promise<T>): Promise<T> {
   const done = await locked(templatePath, work)
   if (done !== undefined) return done.value

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/generated/cri/runtime.ts'
 
 const configTypeUrl = 'runtime.v1.PodSandboxConfig'
-/** Of a pod's annotations these alone are meant for us. Another one could pass for what containerd says. */
+/** The only annotations of a pod that are meant for us. Another one could pass for what containerd says. */
 const ours = 'io.katacontainers.'
 
 /**
@@ -92,7 +92,7 @@ function announcement(id: string, { metadata, linux }: PodSandboxConfig): Record
   }
 }
 
-/** Whoever the pod's processes are: the share has room for their ids from the start. */
+/** Whichever users the pod's processes have, the share has room for their ids from the start. */
 function user(context: LinuxSandboxSecurityContext | undefined) {
   const { runAsUser, runAsGroup, supplementalGroups = [] } = context ?? {}
   return {

@@ -23,7 +23,7 @@ export interface SandboxServiceOptions {
   readonly runtimeOptions: () => RuntimeOptions | undefined
   /** Copies mounts of the client's that the shim does not see; absent for a shim that is younger than its pod, and sees all. */
   readonly showMounts?: MountShower
-  /** Of the pod's interfaces in the guest. */
+  /** Figures of the pod's interfaces in the guest. */
   readonly networkStats: () => Promise<NetworkStats[]>
   /** The client is done with the shim. */
   readonly onShutdown: () => void
@@ -110,7 +110,7 @@ export class SandboxService {
     return { pid, createdAt: toTimestamp(this.#startedAt) }
   }
 
-  /** Of the guest. */
+  /** The guest's platform. */
   async platform({ sandboxId }: api.PlatformRequest): Promise<api.PlatformResponse> {
     this.#requirePod(sandboxId)
     return { platform: { os: 'linux', architecture: 'amd64', variant: '', osVersion: '' } }

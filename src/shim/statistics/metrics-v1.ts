@@ -4,7 +4,7 @@ import type { BlkioStats, MemoryStats, StatsContainerResponse } from '../../prot
 import { type MemoryStat, Metrics } from '../../protocol/generated/containerd/cgroups_v1.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 
-/** Of a network interface (IFNAMSIZ) and of an operation, characters: both are words of the guest's, and become labels. */
+/** The longest names of a network interface (IFNAMSIZ) and of an operation, characters. The guest chooses both, and they become labels. */
 const [longestName, longestOperation] = [15, 16]
 const mostUint64 = (1n << 64n) - 1n
 

@@ -22,7 +22,7 @@ export async function deleteProcess(
   const task = tasks.get(id)
   const process = task.process(execId)
   if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)
-  // Whoever starts the container again has another logging program, for the same file.
+  // The next start of the container has another logging program, for the same file.
   await process.logged
   // Another Delete came first.
   if (tasks.get(id) !== task || task.process(execId) !== process)

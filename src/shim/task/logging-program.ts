@@ -15,7 +15,7 @@ import { descriptorSink, type OutputSink } from './stdio.ts'
 /** Whose output it is. */
 export interface LoggedProcess {
   readonly namespace: string
-  /** Of the container, or of the exec. */
+  /** The id of the container, or of the exec. */
   readonly id: string
 }
 
@@ -130,7 +130,7 @@ function isEnding(pid: number): boolean {
   return fields === undefined || statHasEnded(fields) || (Number(fields[6]) & PF_EXITING) !== 0
 }
 
-/** The end of a stream is told to the program, and to whoever waits for it. A program that has gone fails the write (EPIPE). */
+/** The end of a stream is told to the program, and to all that wait for it. A program that has gone fails the write (EPIPE). */
 function pipeSink(fd: number): OutputSink & { readonly closed: Promise<void> } {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   const sink = descriptorSink(fd)

@@ -158,7 +158,7 @@ export class TaskProcess {
     void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())
   }
 
-  /** To be called when it is removed: whoever waits for one that nobody started has its answer. */
+  /** To be called when it is removed: a Wait for a process that was never started has its answer then. */
   removed(): void {
     if (!this.isUntouched) return
     this.failedToStart = true

@@ -57,7 +57,7 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   }
 }
 
-/** Of a suspended container its files stay. */
+/** Discards the saved machine; the container's files stay. */
 function discard({ stateDir }: Settings, { namespace, id }: ContainerRecord): void {
   const finishedAt = new Date().toISOString()
   updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode: 128 + SIGKILL, finishedAt })

@@ -59,7 +59,7 @@ async function resumeOne(settings: Settings, record: ContainerRecord): Promise<v
   const { saved } = recordPaths(stateDir, namespace, id)
   const seen = await observe(record)
   if (!existsSync(saved)) throw new KataError('CONTAINER_NOT_SUSPENDED', { name: id, status: seen.status })
-  // Whoever suspended it did not live to note that.
+  // The process that suspended it did not live to note that.
   if (seen.status !== 'suspended') await release(settings, record, seen)
   try {
     await runAgain(settings, findRecord(settings, id), { isKeeper: false, changes: {}, checkpoint: saved })

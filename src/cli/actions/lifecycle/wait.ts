@@ -73,7 +73,7 @@ async function exitCodeOf(settings: Settings, name: string): Promise<number> {
   try {
     return await task.wait()
   } catch (error) {
-    // Whoever cleans up ends the shim: then the record has the exit code.
+    // The cleanup ends the shim: then the record has the exit code.
     const { exitCode } = await observe(findRecord(settings, name))
     if (exitCode === undefined) throw error
     return exitCode

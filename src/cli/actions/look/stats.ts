@@ -51,7 +51,7 @@ export async function stats(
   return 0
 }
 
-/** Of the containers that run; without names all of the namespace. */
+/** A sample of each running container; without names, of all in the namespace. */
 async function sampleAll(settings: Settings, names: readonly string[]): Promise<Map<string, Sample>> {
   const records = names.length > 0 ? names.flatMap((name) => found(settings, name)) : allRecords(settings)
   const samples = await Promise.all(

@@ -15,7 +15,7 @@ import { attachStreams } from '../streams.ts'
 import type { TaskClient } from '../task.ts'
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
-/** Of what tar says on its error output, bytes. */
+/** The most that is kept of tar's error output, bytes. */
 export const mostWords = 4096
 
 export interface ContainerTar {

@@ -66,7 +66,7 @@ async function fill(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const [filling, filled] = [`${directory}/filling`, `${directory}/filled`]
-  // Of one that was killed.
+  // What a killed filling left.
   await removeEntry(filling)
   if (!existsSync(filled)) {
     if (readdirSync(data).length > 0) return

@@ -22,7 +22,7 @@ export type Node =
   | {
       readonly kind: 'block'
       readonly word: 'if' | 'range' | 'with'
-      /** Of a range: its index and value, or its value alone. */
+      /** The variables of a range: its index and value, or its value alone. */
       readonly variables: readonly string[]
       readonly pipeline: Pipeline
       readonly body: readonly Node[]

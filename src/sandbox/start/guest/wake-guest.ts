@@ -14,7 +14,7 @@ export interface WakingGuest {
 
 /**
  * Gives it the host's time, randomness and a network, before anything of its container runs. No other end of its connections is there any more,
- * and whoever waits for one is told so.
+ * and the process that waits for one is told so.
  *
  * @throws those of {@link whileGuestLives}.
  */

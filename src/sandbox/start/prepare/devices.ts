@@ -23,7 +23,7 @@ export interface DevicesRequest {
   readonly paths: SandboxPaths
   readonly container: ContainerRequest
   readonly network: Pick<SandboxNetwork, 'attach' | 'placeOf'>
-  /** Of the VMM. */
+  /** The VMM's. */
   readonly uid: number
   readonly share: ServedShare | undefined
   readonly log: Logger
