@@ -8,12 +8,16 @@ interface Errno extends Error {
   readonly path?: string
 }
 
+/** Directories of kata-ts: what is refused there is root's, and elsewhere it may be a file of the caller's own. */
+const ours = /^\/(run|var\/lib|var\/cache)\/kata-ts(\/|$)/
+
 /** The error itself where it has a code. */
-export function coded(error: unknown): KataError {
+export function coded(error: unknown, isRoot = process.getuid?.() === 0): KataError {
   if (error instanceof KataError) return error
   if (!isErrno(error)) return new KataError('INTERNAL', { reason: describeError(error) }, { cause: error })
   const { code: errno, syscall: call, path = 'of a file' } = error
-  if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0)
+  const isRefused = errno === 'EACCES' || errno === 'EPERM'
+  if (isRefused && !isRoot && (error.path === undefined || ours.test(path)))
     return new KataError('NOT_ROOT', { what: 'kata-ts' }, { cause: error })
   if (errno === 'EEXIST' && error.path !== undefined)
     return new KataError('FILE_EXISTS', { path }, { cause: error })
