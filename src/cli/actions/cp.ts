@@ -47,7 +47,7 @@ async function inContainer(
   // The files of a user who is not root are for his own rights; only tar in the container is the service's to run.
   if (process.getuid?.() !== 0) return work(execTar(settings, name))
   const record = findRecord(settings, name)
-  const task = await connectRunning(record)
+  const task = await connectRunning(record, ['running'])
   const signals = catchSignals()
   try {
     await work(containerTar({ settings, record, task, signals }))

@@ -34,7 +34,7 @@ export async function exec(
     if (detach && interactive) throw detachedInput()
     requireTerminal({ interactive, terminal })
     const record = findRecord(settings, name)
-    task = await connectRunning(record)
+    task = await connectRunning(record, ['running'])
     const execId = checkName(flags.execId ?? `exec-${crypto.randomUUID().slice(0, 8)}`, 'exec')
     const process = await wantedProcess(settings, record, flags, args)
     const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }

@@ -222,6 +222,18 @@ describe('run in the background', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('what is paused runs no further command, and says so; unpaused it goes on', async () => {
+    await start('held', 'sleep', '60')
+    expect((await kata('pause', 'held')).code).toBe(0)
+    const refused = await kata('exec', 'held', 'true')
+    expect(refused.code).toBe(125)
+    expect(refused.stderr).toContain('[CONTAINER_NOT_RUNNING] container held is paused, not running')
+    expect((await kata('unpause', 'held')).code).toBe(0)
+    expect((await kata('exec', 'held', 'true')).code).toBe(0)
+    expect((await kata('rm', '-f', 'held')).stdout).toBe('held\n')
+    expect(leftovers()).toEqual([])
+  })
+
   test('logs --follow goes on until the end', async () => {
     await start('talker', 'sh', '-c', 'for i in 1 2 3; do echo $i; sleep 0.2; done')
     expect((await kata('logs', '--follow', 'talker')).stdout).toBe('1\n2\n3\n')

@@ -78,6 +78,7 @@ function remove(): void {
 
 function serveTasks(): void {
   const processes = new Map<string, FakeProcess>()
+  let isPaused = false
   const find = (execId: string) => {
     const found = processes.get(execId)
     if (found === undefined) throw new KataError('TASK_NOT_FOUND', { id: execId || id })
@@ -105,7 +106,16 @@ function serveTasks(): void {
       processes.set(execId, { args, io: { stdin, stdout, stderr } })
       return {}
     },
+    pause() {
+      isPaused = true
+      return {}
+    },
+    resume() {
+      isPaused = false
+      return {}
+    },
     start({ execId }) {
+      if (isPaused) throw new TtrpcError('internal', 'the guest says: the container is paused')
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)
         throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
@@ -120,7 +130,8 @@ function serveTasks(): void {
       const { child } = find(execId)
       if (child === undefined) return { status: Status.CREATED }
       const ended = child.exitCode !== null || child.signalCode !== null
-      return ended ? { status: Status.STOPPED, exitStatus: await exit(execId) } : { status: Status.RUNNING }
+      if (ended) return { status: Status.STOPPED, exitStatus: await exit(execId) }
+      return { status: isPaused ? Status.PAUSED : Status.RUNNING }
     },
     connect: () => ({ shimPid: process.pid, taskPid: find('').child?.pid ?? process.pid }),
     stats() {
