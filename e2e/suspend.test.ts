@@ -283,7 +283,7 @@ test.each([
     expectWhole(await goesOn('first'))
     const listed = JSON.parse((await kata.call(['ps', '--all', '--format', 'json'])).stdout)
     const states = listed.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`)
-    expect(states.filter((state) => /first|never/.test(state))).toEqual(['first running'])
+    expect(states.filter((state: string) => /first|never/.test(state))).toEqual(['first running'])
   },
   slow(60_000),
 )
