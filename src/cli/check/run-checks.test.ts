@@ -10,6 +10,35 @@ import { fixKvm } from './fix-kvm.ts'
 import { hostProbe } from './host-probe.ts'
 import { checks, runChecks } from './run-checks.ts'
 
+const owned = (uid: number, gid: number, mode: number) => ({ kind: 'file' as const, uid, gid, mode })
+
+test.each([
+  ['root’s', {}, 'ok', '/etc/k/a.toml, which root alone can change'],
+  ['of a group of root’s', { '/etc/k/a.toml': owned(0, 0, 0o664) }, 'ok', 'root alone'],
+  ['everybody’s', { '/etc/k/a.toml': owned(0, 0, 0o666) }, 'warning', 'can change /etc/k/a.toml, and'],
+  [
+    'in a directory of another user',
+    { '/etc/k': owned(1000, 0, 0o755) },
+    'warning',
+    'can change /etc/k, and',
+  ],
+  [
+    'beside drop-ins of a group',
+    { '/etc/k/config.d': owned(0, 50, 0o775) },
+    'warning',
+    'can change /etc/k/config.d, and',
+  ],
+] as const)('a configuration that is %s', async (_, stats, status, detail) => {
+  const host = fakeHost()
+  host.stats.set('/etc/k/a.toml', owned(0, 0, 0o644))
+  for (const [path, facts] of Object.entries(stats)) host.stats.set(path, facts)
+  const { config } = contextOf(host)
+  const results = await runChecks({ host, config: { ...config, source: '/etc/k/a.toml' } })
+  const found = results.find(({ name }) => name === 'configuration')!
+  expect(found.status).toBe(status)
+  expect(found.detail).toContain(detail)
+})
+
 async function check(
   name: string,
   host: FakeHost,

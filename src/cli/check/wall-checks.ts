@@ -1,6 +1,8 @@
 /** Which walls a start would leave open, by configuration and host. */
+import { dirname } from 'node:path'
 import { openWalls } from '../../sandbox/records/open-walls.ts'
 import { type Check, ok, warning } from './check.ts'
+import type { FileFacts } from './host-probe.ts'
 
 const walls: Check = {
   name: 'walls',
@@ -17,4 +19,27 @@ const walls: Check = {
   },
 }
 
-export const wallChecks: readonly Check[] = [walls]
+/** Who can write a file of the configuration, or put another in its place, decides which walls stand. */
+const configuration: Check = {
+  name: 'configuration',
+  run: ({ host, config: { source, dropIns } }) => {
+    const files = [source, ...dropIns].filter((file) => file.startsWith('/'))
+    // A directory of drop-ins counts that has none yet.
+    const directories = files.map(dirname).flatMap((directory) => [directory, `${directory}/config.d`])
+    const places = [...new Set([...files, ...directories])]
+    const open = places.filter((place) => isOpen(host.stat(place)))
+    return open.length === 0
+      ? ok(files.length === 0 ? 'the built-in one' : `${files.join(', ')}, which root alone can change`)
+      : warning(
+          `others than root can change ${open.join(', ')}, and so switch walls off`,
+          'Run `chown root` and `chmod go-w` for each.',
+        )
+  },
+}
+
+/** Of no file there is nothing to say. What a group of root's may write, root may. */
+const isOpen = (stat: FileFacts | undefined): boolean =>
+  stat !== undefined &&
+  (stat.uid !== 0 || (stat.mode & 0o002) !== 0 || (stat.gid !== 0 && (stat.mode & 0o020) !== 0))
+
+export const wallChecks: readonly Check[] = [walls, configuration]
