@@ -63,6 +63,24 @@ describe('an image in the cache', () => {
     expect(findImage(cache)).toBeUndefined()
   })
 
+  test.each([
+    ['newer, with its agent, counts', '2026-01-02T00:00:00Z', 'agent', 'built'],
+    ['newer, with another agent, does not', '2026-01-02T00:00:00Z', 'other', 'packaged'],
+    ['older does not', '2025-12-31T00:00:00Z', 'agent', 'packaged'],
+  ])('beside that of a package: one that is %s', (_what, builtAt, agent, expected) => {
+    const write = (at: string, changes: Partial<ImageManifest>) => {
+      mkdirSync(at, { recursive: true })
+      const written = { ...manifest('kernel', 'initrd'), ...changes }
+      writeFileSync(join(at, 'manifest.json'), JSON.stringify(written))
+    }
+    const packaged = join(cache, 'package')
+    write(packaged, { id: 'packaged' })
+    expect(findImage(cache, packaged)?.id).toBe('packaged')
+    write(dir, { id: 'built', builtAt, agentSha256: sha256(agent) })
+    symlinkSync('images/abc', join(cache, 'current'))
+    expect(findImage(cache, packaged)?.id).toBe(expected)
+  })
+
   for (const file of ['vmlinux', 'initrd']) {
     test(`with another ${file}`, async () => {
       writeImage()

@@ -5,7 +5,10 @@ import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { Container, createInGuest } from './container.ts'
 
 /** A container with these limits, what its guest was told of changes and did not refuse by `check`, and what its machine was sized for. */
-function containerWith(resources: OciResources, check: () => void = () => {}) {
+function containerWith(
+  resources: OciResources,
+  { check = () => {}, facts = { name: 'kata-ts', version: '' }, pidsLimit = 0n } = {},
+) {
   const told: LinuxResources[] = []
   const sized: OciResources[] = []
   const agent = {
@@ -13,9 +16,10 @@ function containerWith(resources: OciResources, check: () => void = () => {}) {
       check()
       told.push(request.resources)
     },
+    statsContainer: async () => ({ cgroupStats: { pidsStats: { limit: pidsLimit } } }),
   }
   const surroundings = {
-    ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources },
+    ...{ pid: 1, guestId: 'c', agentFacts: facts, resources },
     resize: async (merged: OciResources) => void sized.push(merged),
   }
   return { container: new Container('c', agent as never, surroundings as never), told, sized }
@@ -58,13 +62,23 @@ describe('a change of limits', () => {
 
   test('what the guest has refused is not taken along by a later change', async () => {
     let refuses = true
-    const { container, told } = containerWith({ cpu: { quota: 25_000, period: 50_000 } }, () => {
+    const check = () => {
       if (refuses) throw new TtrpcError('invalid_argument', 'no such quota', { isAnswer: true })
-    })
+    }
+    const { container, told } = containerWith({ cpu: { quota: 25_000, period: 50_000 } }, { check })
     await expect(container.update({ cpu: { quota: 1 } })).rejects.toThrow('no such quota')
     refuses = false
     await container.update({ cpu: { period: 100_000 } })
     expect(told).toMatchObject([{ cpu: { quota: 25_000n, period: 100_000n } }])
+  })
+
+  test.each([
+    ['is in force', 7n, undefined],
+    ['was taken and not set', 0n, 'AGENT_NO_PIDS_LIMIT'],
+  ])('of processes that %s', async (_what, limit, code) => {
+    const { container } = containerWith({}, { facts: { name: 'other', version: '1' }, pidsLimit: limit })
+    const outcome = await container.update({ pids: { limit: 7 } }).catch((error) => error.code)
+    expect(outcome).toBe(code)
   })
 
   test('rules of devices stay those of the guest: what clients send along has numbers of the host', async () => {
@@ -96,4 +110,55 @@ describe('a container that its guest does not make', () => {
     expect(await failing(new TtrpcError('internal', 'crun says no', { isAnswer: true }))).toEqual([])
     expect(await failing(new Error('the connection is lost'))).toEqual([])
   })
+
+  test('with the limit of processes that was asked for is removed there', async () => {
+    const removed: string[] = []
+    const agent = {
+      createContainer: async () => {},
+      statsContainer: async () => ({ cgroupStats: { pidsStats: { limit: 0n } } }),
+      removeContainer: async ({ containerId }: { containerId: string }) => void removed.push(containerId),
+    }
+    const oci = Spec.fromPartial({ linux: { resources: { pids: { limit: 7n } } } })
+    const limits = { timeoutMs: 1000, facts: { name: 'other', version: '1' } }
+    const made = createInGuest(agent as never, { containerId: 'c', oci }, limits as never)
+    await expect(made).rejects.toMatchObject({ code: 'AGENT_NO_PIDS_LIMIT' })
+    expect(removed).toEqual(['c'])
+  })
+})
+
+describe('removal', () => {
+  const removing = async (answer: () => Promise<void>) => {
+    let isRemoved = false
+    const surroundings = {
+      ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} },
+      remove: async () => {
+        isRemoved = true
+      },
+    }
+    const container = new Container('c', { removeContainer: answer } as never, surroundings as never)
+    const outcome = await container.remove().catch((error) => error)
+    return { isRemoved, outcome }
+  }
+
+  test('takes from the host what the container had, even when the guest refuses', async () => {
+    expect(await removing(async () => {})).toEqual({ isRemoved: true, outcome: undefined })
+    const refusal = new TtrpcError('internal', 'I keep it', { isAnswer: true })
+    expect(await removing(() => Promise.reject(refusal))).toEqual({ isRemoved: true, outcome: refusal })
+  })
+
+  test('of a container whose machine is lost is left to the teardown', async () => {
+    const loss = new Error('the connection is lost')
+    expect(await removing(() => Promise.reject(loss))).toEqual({ isRemoved: false, outcome: loss })
+  })
+})
+
+test('a further process has none of the host’s labels: the guest has no such profiles', async () => {
+  const asked: { process: { args: string[]; apparmorProfile: string; selinuxLabel: string } }[] = []
+  const agent = { execProcess: async (request: (typeof asked)[number]) => void asked.push(request) }
+  const surroundings = { pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} }
+  const container = new Container('c', agent as never, surroundings as never)
+  const labels = { apparmorProfile: 'docker-default', selinuxLabel: 'system_u:system_r:container_t:s0' }
+  const user = { uid: 0, gid: 0 }
+  await container.exec('e', { args: ['/bin/true'], cwd: '/', user, ...labels } as never).start()
+  expect(asked).toMatchObject([{ process: { args: ['/bin/true'], apparmorProfile: '', selinuxLabel: '' } }])
 })

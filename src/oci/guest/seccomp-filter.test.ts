@@ -64,6 +64,25 @@ test('several conditions for one argument are alternatives, for several argument
   expect(['140, 0, 0', '140, 0, 1'].map((text) => call(text, both))).toEqual([EPERM, 0])
 })
 
+test.each([
+  ['SCMP_ACT_KILL', 'SIGSYS'],
+  ['SCMP_ACT_KILL_THREAD', 'SIGSYS'],
+  ['SCMP_ACT_KILL_PROCESS', 'SIGSYS'],
+  ['SCMP_ACT_TRAP', 'SIGSYS'],
+  ['SCMP_ACT_LOG', undefined],
+])('%s of a call ends its program by %s', (action, signal) => {
+  const profile = without({ names: ['getppid'], action })
+  writeFileSync(`${directory}/filter`, compileSeccomp(profile)!)
+  const perl = ['/usr/bin/perl', '-e', 'syscall(110)']
+  const { signalCode } = Bun.spawnSync([
+    '/usr/bin/setpriv',
+    '--seccomp-filter',
+    `${directory}/filter`,
+    ...perl,
+  ])
+  expect(signalCode).toBe(signal as never)
+})
+
 test('the default profile lets a program run and refuses what it does not name', () => {
   expect(call('39', defaultSeccomp())).toBe(0)
   // add_key and userfaultfd

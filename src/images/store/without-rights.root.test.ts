@@ -1,0 +1,66 @@
+/** What a program that reads a stranger's bytes may do, asked of such a program. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { runWithoutRights, throwAwayUid } from './without-rights.ts'
+
+let base: string
+beforeAll(() => {
+  base = mkdtempSync('/run/kata-ts-rights-')
+})
+afterAll(() => rmSync(base, { recursive: true }))
+
+let runs = 0
+/** What a shell script prints as such a program. */
+async function run(script: string, { gid, signal }: { gid?: number; signal?: AbortSignal } = {}) {
+  const directory = `${base}/${++runs}`
+  mkdirSync(directory)
+  const uid = throwAwayUid()
+  chownSync(directory, uid, uid)
+  const output = openSync(`${base}/${runs}.out`, 'w')
+  try {
+    const { failed, words } = await runWithoutRights({
+      ...{ argv: ['/bin/sh', '-c', script], environment: ['ITS=own'], uid, gid, directory, output },
+      ...{ signal: signal ?? new AbortController().signal, received: () => 0, onBytes: () => {} },
+      stalled: () => new Error('nothing came'),
+    })
+    return { uid, failed, words, printed: readFileSync(`${base}/${runs}.out`, 'utf8') }
+  } finally {
+    closeSync(output)
+    expect(processesOfUids(uid, uid)).toEqual([])
+  }
+}
+
+test('it is a user of its own without groups, capabilities and ways to get any', async () => {
+  const { uid, failed, printed } = await run('cat /proc/self/status')
+  expect(failed).toBe(false)
+  const status = new Map(printed.split('\n').map((line) => line.split(/:\s*/, 2) as [string, string]))
+  const four = Array(4).fill(uid).join('\t')
+  expect([status.get('Uid'), status.get('Gid'), status.get('Groups')?.trim()]).toEqual([four, four, ''])
+  for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+    expect([set, status.get(set)]).toEqual([set, '0'.repeat(16)])
+  expect(status.get('NoNewPrivs')).toBe('1')
+})
+
+test('it has the one group that it is given', async () => {
+  const { printed } = await run('grep Groups: /proc/self/status', { gid: 0x7ffffffe })
+  expect(printed.trim().split(/\s+/)).toEqual(['Groups:', String(0x7ffffffe)])
+})
+
+test('it sees no process but its own, writes where it is told to, and has no environment of root’s', async () => {
+  const script = 'echo /proc/[0-9]*; pwd; echo x > a && cat a; ls /tmp; ulimit -c; /usr/bin/env | sort'
+  const { printed } = await run(script)
+  const [processes, ...lines] = printed.trim().split('\n')
+  expect(processes?.split(' ').length).toBeLessThan(4)
+  expect(lines.slice(0, 4)).toEqual(['/tmp', 'x', 'a', '0'])
+  const names = lines.slice(4).map((line) => line.split('=')[0]!)
+  expect(names).toEqual(['HOME', 'ITS', 'PATH', 'PWD', 'TMPDIR'])
+})
+
+test('what it has started ends with it, also when it is told to stop', async () => {
+  expect((await run('sleep 86400 & exit 3')).failed).toBe(true)
+  const stop = new AbortController()
+  const reason = new Error('enough')
+  setTimeout(() => stop.abort(reason), 300)
+  await expect(run('setsid sleep 86400 & sleep 86400', { signal: stop.signal })).rejects.toBe(reason)
+})
