@@ -7,6 +7,11 @@ export function isBind({ type, options = [] }: OciMount): boolean {
   return type === 'bind' || options.includes('bind') || options.includes('rbind')
 }
 
+/** Whether the container may only read there. `rro` holds for what is mounted below as well; CRI clients send it in place of `ro`. */
+export function isReadOnly({ options = [] }: OciMount): boolean {
+  return options.includes('ro') || options.includes('rro')
+}
+
 /** Volumes and their parts, below the directory that kubelet has for a pod. */
 const kubeletVolume = /\/(volumes\/kubernetes\.io~[^/]+|volume-subpaths)\//
 

@@ -23,6 +23,7 @@ describe('the mount of a termination message', () => {
     ['a volume', { source: '/var/lib/kubelet/pods/6b1f/volumes/kubernetes.io~empty-dir/0a1b2c3d' }, {}],
     ['another pod’s', {}, { 'io.kubernetes.cri.sandbox-uid': '7c2a' }],
     ['one that the container only reads', { options: ['rbind', 'ro'] }, {}],
+    ['one that it only reads, with all below', { options: ['rbind', 'rro'] }, {}],
     ['what is no bind', { type: 'tmpfs', options: [] }, {}],
   ])('is not %s', (_, change, annotations) => {
     expect(found(change, annotations)).toBeUndefined()

@@ -4,7 +4,7 @@
  */
 import { podUidOf } from './annotations.ts'
 import { mountCaller } from './caller-mount.ts'
-import { isBind } from './mounts.ts'
+import { isBind, isReadOnly } from './mounts.ts'
 import type { OciMount, OciSpec } from './spec.ts'
 
 /** Tells the guest where it is in the container. The kubelet's own annotation, which containerd does not pass on by default. */
@@ -17,10 +17,10 @@ const kubeletFile = /\/pods\/([^/]+)\/containers\/[^/]+\/[0-9a-f]{8}$/
 export function terminationMount(spec: Pick<OciSpec, 'annotations' | 'mounts'>): OciMount | undefined {
   const pod = podUidOf(spec)
   return spec.mounts?.find((mount) => {
-    const { source = '', options = [] } = mount
+    const { source = '' } = mount
     const [, uid] = kubeletFile.exec(source) ?? []
     // A user's directories may have any names.
     if (mountCaller(mount) !== undefined) return false
-    return uid !== undefined && (pod === undefined || uid === pod) && isBind(mount) && !options.includes('ro')
+    return uid !== undefined && (pod === undefined || uid === pod) && isBind(mount) && !isReadOnly(mount)
   })
 }

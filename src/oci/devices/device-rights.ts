@@ -6,6 +6,7 @@
  * `privileged_without_host_devices`, takes every fence away and says nothing of devices. In a virtual machine both mean the
  * same: the guest is the container's.
  */
+import { isReadOnly } from '../mounts.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciSpec } from '../spec.ts'
 import { isAny } from './device-rules.ts'
@@ -47,6 +48,6 @@ function isUnfenced({ linux = {}, process = {}, mounts = [] }: OciSpec): boolean
     maskedPaths.length === 0 &&
     readonlyPaths.length === 0 &&
     sysfs !== undefined &&
-    !sysfs.options?.includes('ro')
+    !isReadOnly(sysfs)
   )
 }

@@ -8,6 +8,7 @@ import { findDiskAt } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { Logger } from '../../log.ts'
+import { isReadOnly } from '../../oci/mounts.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { bindEntryName } from '../../sharing/binds.ts'
 import { kataGuestSharedDir } from '../../sharing/host-share.ts'
@@ -45,9 +46,9 @@ export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): vo
   const onDisks = new Set(volumeUses(spec).map(({ mount }) => mount))
   for (const mount of sharedMounts(spec, id)) {
     if (onDisks.has(mount)) continue
-    const { source = '', options = [] } = mount
-    const readonly = options.some((option) => option === 'ro' || option === 'rro')
-    if (howToCarry({ source, readonly }, id) === 'copy') requireSmall({ source, container: id })
+    const { source = '' } = mount
+    if (howToCarry({ source, readonly: isReadOnly(mount) }, id) === 'copy')
+      requireSmall({ source, container: id })
   }
 }
 

@@ -51,3 +51,14 @@ test('mounts of a disk’s file system, and of disk images, are volumes; others 
     { index: 3, source: '/srv/image', readonly: false, kind: 'file' },
   ])
 })
+
+test('a disk that is to be read-only with all below it is read-only, in a word that its file system knows', () => {
+  const options = ['rbind', 'rro', 'noatime']
+  const mounts = [
+    { destination: '/data', type: 'ext4', source: '/dev/sdb1', options },
+    { destination: '/dev/xvdb', type: 'bind', source: '/srv/image', options: [...options, imageFileOption] },
+  ]
+  const uses = volumeUses({ mounts })
+  expect(uses.map(({ readonly }) => readonly)).toEqual([true, true])
+  for (const use of uses) expect(use.options.slice(0, 3)).toEqual(['rbind', 'ro', 'noatime'])
+})

@@ -6,6 +6,7 @@ import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts
 import { mountCaller } from '../../oci/caller-mount.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
+import { isReadOnly } from '../../oci/mounts.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
 
 /** A block device that the container gets as a device. */
@@ -81,11 +82,13 @@ export function volumeUses({ mounts = [] }: OciSpec): VolumeUse[] {
 }
 
 function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
-  const { type = '', source = '', options = [] } = mount
+  const { type = '', source = '' } = mount
   if (!source.startsWith('/')) return undefined
   // What a user may mount is files: a path of his may lead to a device by now.
   if (mountCaller(mount) !== undefined) return undefined
-  const readonly = options.includes('ro')
+  // Nothing is mounted below on a disk, and no file system knows `rro`.
+  const options = (mount.options ?? []).map((word) => (word === 'rro' ? 'ro' : word))
+  const readonly = isReadOnly(mount)
   const image = options.includes(imageFileOption) ? ({ kind: 'file' } as const) : {}
   if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }
   const direct = readDirectVolume(source)

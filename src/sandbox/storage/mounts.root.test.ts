@@ -63,6 +63,7 @@ test('files of the host are carried into the share, with what the mount asks for
     { source: '/srv', destination: '/x', readonly: true, recursive: true, follow: true },
     { source: '/srv', destination: '/y', readonly: false, recursive: false, follow: false },
   ])
+  expect((await carry(bind('/srv', 'rro'))).binds).toMatchObject([{ readonly: true }])
 })
 
 test('what the host forbids on a file system is forbidden in the guest', async () => {
@@ -174,7 +175,7 @@ test('a device that every kernel has is the guest’s, by its number, with the r
   const node = '/dev/kata-ts-test-kmsg'
   expect(Bun.spawnSync(['mknod', node, 'c', '1', '11']).exitCode).toBe(0)
   try {
-    const { mounts, binds, deviceRules } = await carry(bind(node), bind('/dev/null', 'ro'), bind('/srv'))
+    const { mounts, binds, deviceRules } = await carry(bind(node), bind('/dev/null', 'rro'), bind('/srv'))
     expect(mounts.map(({ source }) => source)).toEqual(['/dev/kmsg', '/dev/null', '/guest/1'])
     expect(binds).toHaveLength(1)
     expect(deviceRules).toEqual([

@@ -7,7 +7,7 @@ import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
 import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
 import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
-import { isBind, isPodShm } from '../../oci/mounts.ts'
+import { isBind, isPodShm, isReadOnly } from '../../oci/mounts.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
@@ -132,9 +132,7 @@ export function bindRequest(mount: OciMount): BindRequest {
     source,
     destination,
     // All containers of the pod have the same scratch directory, whether they may write to it or not.
-    readonly:
-      (caller !== undefined || !isEmptyDir(source)) &&
-      options.some((option) => option === 'ro' || option === 'rro'),
+    readonly: (caller !== undefined || !isEmptyDir(source)) && isReadOnly(mount),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
     ...(caller === undefined ? {} : { caller }),
@@ -157,7 +155,7 @@ function charDevice(source: string): GuestCharDevice | undefined {
 }
 
 function mountedDevice(mount: OciMount, { path, major, minor }: GuestCharDevice): CarriedMount {
-  const access = mount.options?.includes('ro') ? 'r' : 'rw'
+  const access = isReadOnly(mount) ? 'r' : 'rw'
   return { mount: { ...mount, source: path }, deviceRule: { allow: true, type: 'c', major, minor, access } }
 }
 

@@ -4,7 +4,7 @@
  * two seconds and repeats each change there: Kata's driver `watchable-bind`, with Kata's limits.
  */
 import { closeSync } from 'node:fs'
-import { isBind } from '../../oci/mounts.ts'
+import { isBind, isReadOnly } from '../../oci/mounts.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import { watchDriver } from '../../protocol/storage-drivers.ts'
 import { bindEntryName } from '../../sharing/binds.ts'
@@ -34,9 +34,9 @@ export const isInApiVolume = (source: string): boolean => inVolume.test(source)
  * @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SOURCE_LINK.
  */
 export function howToShow(mount: OciMount, container: string): WayToShow {
-  const { source = '', options = [] } = mount
+  const { source = '' } = mount
   if (!isBind(mount) || !wholeVolume.test(source)) return 'shared'
-  if (!options.some((option) => option === 'ro' || option === 'rro')) return 'shared'
+  if (!isReadOnly(mount)) return 'shared'
   const { fd, kind } = openSource(source, container)
   if (kind === 'directory') return fits(fd) ? 'watched' : 'too large'
   closeSync(fd)
