@@ -281,9 +281,11 @@ test.each([
     expect(await client.exited).toBe(code)
     await eventually('what was written to go', () => savedNow().length === 0 || undefined)
     expectWhole(await goesOn('first'))
-    const listed = JSON.parse((await kata.call(['ps', '--all', '--format', 'json'])).stdout)
-    const states = listed.map(({ id, status }: { id: string; status: string }) => `${id} ${status}`)
-    expect(states.filter((state: string) => /first|never/.test(state))).toEqual(['first running'])
+    const listed: { id: string; status: string }[] = JSON.parse(
+      (await kata.call(['ps', '--all', '--format', 'json'])).stdout,
+    )
+    const states = listed.map(({ id, status }) => `${id} ${status}`)
+    expect(states.filter((state) => /first|never/.test(state))).toEqual(['first running'])
   },
   slow(60_000),
 )

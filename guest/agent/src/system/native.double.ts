@@ -3,7 +3,6 @@
  * errors of the real ones. Nothing is mounted: `mounts` lists what would be. Time runs a thousand times as fast.
  */
 import * as fs from 'node:fs'
-import { openAt, resolve } from '../../../../src/linux/files/open-at.ts'
 
 /** Lines on the console. */
 export const said: string[] = []
@@ -35,14 +34,30 @@ export function read(fd: number, size: number): Uint8Array {
 export const pwrite = (fd: number, bytes: Uint8Array, position: number): void =>
   void fs.writeSync(fd, bytes, 0, bytes.length, position)
 export const open = (path: string, flags: number, mode: number): number => fs.openSync(path, flags, mode)
-export function openIn(directory: number, path: string, flags: number, mode: number): number {
-  if ((flags & fs.constants.O_CREAT) !== 0) return fs.openSync(at(directory, path), flags, mode)
-  try {
-    return openAt(directory, path, flags, resolve.inRoot | resolve.noMagiclinks)
-  } catch (error) {
-    throw failed((error as { errno: string }).errno)
+export const openIn = (directory: number, path: string, flags: number, mode: number): number =>
+  fs.openSync(at(directory, inRoot(directory, path, (flags & fs.constants.O_NOFOLLOW) === 0)), flags, mode)
+
+/** As openat2 with RESOLVE_IN_ROOT finds it: no link leads out of the directory. */
+function inRoot(directory: number, path: string, followsLast: boolean): string {
+  const pending = path.split('/').reverse()
+  let found: string[] = []
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === '' || name === '.') continue
+    if (name === '..') {
+      found.pop()
+      continue
+    }
+    const [target, error] = readlink(at(directory, [...found, name].join('/')))
+    if (error !== 0 || (pending.length === 0 && !followsLast)) {
+      found.push(name)
+      continue
+    }
+    if (target.startsWith('/')) found = []
+    pending.push(...target.split('/').reverse())
   }
+  return found.join('/') || '.'
 }
+
 export const mkdirat = (directory: number, name: string, mode: number): void =>
   fs.mkdirSync(at(directory, name), { mode })
 export function unlinkat(directory: number, name: string, flags: number): void {
