@@ -90,6 +90,22 @@ test('a container that may reach some names only has no way but theirs', () => {
   expect(rulesFor({ ports: [], allowed: [] })).not.toContain('dport 53')
 })
 
+test('what does not come from the container’s own address is let out nowhere, not even to a name server', () => {
+  for (const allowed of [undefined, [{ host: 'a.test' }]]) {
+    const rules = rulesFor({ ports: [], ...(allowed && { allowed }) })
+    const forward = rules.slice(rules.indexOf('chain forward'), rules.indexOf('chain input'))
+    const own = ['ip saddr != 10.88.0.2 drop', 'ip6 saddr != fd5e:9c41:7ab0::a58:2 drop']
+    const accepting = forward.match(/^.*accept$/gm)!.map((line) => forward.indexOf(line))
+    // Answers and published ports come from elsewhere.
+    const outgoing = accepting.slice(2)
+    expect(outgoing.length).toBeGreaterThan(0)
+    for (const rule of own) {
+      expect(forward).toContain(rule)
+      expect(forward.indexOf(rule)).toBeLessThan(Math.min(...outgoing))
+    }
+  }
+})
+
 test('a port leads to the container with the family of its client', () => {
   const ports = [8080, 8081].map((host) => ({ host, container: 80, protocol: 'tcp' }) as const)
   const more = [
