@@ -58,6 +58,15 @@ test('an answer with the id of another connection is stale', () => {
   expect(received.slice(-1)).toEqual([2])
 })
 
+test('an answer that is too large for the first one is stale', () => {
+  const { push, received } = harness(1001)
+  push(encodeResponse(1001, { payload: new Uint8Array(4096) }))
+  expect(received).toEqual([])
+  const answer = encodeResponse(1001, { payload: new Uint8Array(4000) })
+  push(answer)
+  expect(received).toEqual([...answer])
+})
+
 test('more than a megabyte without an answer ends the stream', () => {
   const { push, closed } = harness(1001)
   for (let sent = 0; sent < 1 << 20; sent += 4096) push(new Uint8Array(4096).fill(2))
