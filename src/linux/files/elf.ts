@@ -1,9 +1,20 @@
-/** The one fact we need of ELF files (elf(5)): which loader the kernel starts a program with. */
+/** What the kernel starts a program with: the loader that its ELF file names (elf(5)), or the interpreter of a script. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 const PT_INTERP = 3
 /** sizeof(Elf64_Phdr). */
 const entrySize = 56
+
+/** Whether the kernel starts it by a `#!` interpreter (execve(2)), which a jail does not have. */
+export function isScript(path: string): boolean {
+  const fd = openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(2)
+    return readSync(fd, head, 0, 2, 0) === 2 && head.toString('latin1') === '#!'
+  } finally {
+    closeSync(fd)
+  }
+}
 
 /** The program interpreter (`/lib64/ld-linux-x86-64.so.2`), or undefined for a static program, a script or 32-bit ELF. */
 export function programInterpreter(path: string): string | undefined {

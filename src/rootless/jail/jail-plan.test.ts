@@ -65,6 +65,17 @@ test('a directory for nodes takes none that its program makes', () => {
   expect(rules.at(-1)).toEqual({ path: '/disks', accesses: ['read-file', 'write-file'] })
 })
 
+test('a program that is no file, or a script, is refused by its name', () => {
+  writeFileSync(`${base}/script`, '#!/bin/sh\n')
+  for (const [program, reason] of [
+    ['script', 'is a script, and its interpreter is not in the jail'],
+    ['directory', 'is not a file'],
+  ] as const)
+    expect(() => planOf({ program: `${base}/${program}` })).toThrow(
+      `the jail of ${base}/${program} cannot be built: ${base}/${program} ${reason}`,
+    )
+})
+
 test('group 0 is never handed over', () => {
   const identity = { name: 'kata-0', uid: 70_000, gid: 70_000 }
   expect(() => planOf({ identity: { ...identity, groups: [993, 0] } })).toThrow(

@@ -5,7 +5,7 @@
 import { realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, normalize } from 'node:path'
 import { KataError } from '../../errors.ts'
-import { programInterpreter } from '../../linux/files/elf.ts'
+import { isScript, programInterpreter } from '../../linux/files/elf.ts'
 import { filterPath } from '../filters/syscall-filter.ts'
 import { jailTool, toolsInside } from './jail-tools.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
@@ -45,6 +45,8 @@ export function planJail(spec: LaunchSpec): JailPlan {
   const invalid = (reason: string) => new KataError('JAIL_SPEC_INVALID', { program: spec.program, reason })
   if (spec.identity.groups.includes(0)) throw invalid('group 0 is never handed over')
   const program = resolve(spec.program, invalid)
+  if (!statSync(program).isFile()) throw invalid(`${program} is not a file`)
+  if (isScript(program)) throw invalid(`${program} is a script, and its interpreter is not in the jail`)
   const paths = spec.paths.map((path) => checkedPath(path, invalid))
   const tools = toolsInside.map(jailTool)
   const loaders = loadersOf([program, ...tools])
