@@ -11,9 +11,9 @@ import { KataError } from '../../errors.ts'
 import { type Capability, capabilityMask } from '../../linux/processes/capabilities.ts'
 import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../linux/processes/signal.ts'
-import { findTool, toolDirectories } from '../../linux/processes/which.ts'
 import type { LaunchOptions } from '../../rootless/jail/jail.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { jailShell, jailTool } from '../../rootless/jail/jail-tools.ts'
 import type { ExitInfo, LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import { deadline, sleep } from '../../time.ts'
@@ -45,33 +45,35 @@ const lookMs = 250
  */
 const holderScript = `
 set -eu
-setpriv=$1 sleep=$2 user=$3 first=$4
-shift 4
+setpriv=$1 sleep=$2 user=$3 shell=$4 first=$5
+shift 5
 ulimit -c ${jailLimits.core}
 ulimit -p ${jailLimits.nproc}
 ${enterPodScore}
 cd /
 # The shell exports where it is.
 unset PWD OLDPWD
-"$setpriv" --pdeathsig KILL -- /bin/sh -c "$first" sh "$setpriv" "$sleep" "$user" "$@" &
+"$setpriv" --pdeathsig KILL -- "$shell" -c "$first" sh "$setpriv" "$sleep" "$user" "$shell" "$@" &
 exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL -- \\
   "$sleep" infinity </dev/null >/dev/null 2>&1 3>&- 4>&-
 `
 
+/** Runs as the sandbox's user. The line `jailed` on our own stderr tells that the jailer has done its work. */
+const sleepScript = 'unset PWD OLDPWD; echo jailed >&2; exec "$1" infinity </dev/null >/dev/null 2>&1'
+
 /**
- * Runs as root, as the first process of the namespace of pids. Descriptor 3 is Firecracker's stdout, 4 its stderr. The line
- * `jailed` on our own stderr tells that the jailer has done its work.
+ * Runs as root, as the first process of the namespace of pids. Descriptor 3 is Firecracker's stdout, 4 its stderr. A change of user
+ * forgets with whom a process dies, so nothing is told before that is asked for again.
  */
 const firstScript = `
 set -eu
-setpriv=$1 sleep=$2 user=$3
-shift 3
+setpriv=$1 sleep=$2 user=$3 shell=$4 sleepScript=$5
+shift 5
 echo kata > /proc/sys/kernel/hostname
 unset PWD OLDPWD
 "$@" >&3 2>&4 3>&- 4>&-
-echo jailed >&2
 exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL -- \\
-  "$sleep" infinity </dev/null >/dev/null 2>&1 3>&- 4>&-
+  "$shell" -c "$sleepScript" sh "$sleep" 3>&- 4>&-
 `
 
 export interface JailerLaunch {
@@ -141,21 +143,15 @@ async function untilJailed(stderr: ReadableStream<Uint8Array>): Promise<string> 
 }
 
 function command({ jailer, args, uid }: JailerLaunch): string[] {
-  const setpriv = tool('setpriv')
+  const [setpriv, shell] = [jailTool('setpriv'), jailTool(jailShell)]
   const bounding = jailerCapabilities.map((name) => `+${name}`).join(',')
   return [
     ...[setpriv, '--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all'],
     ...[`--bounding-set=-all,${bounding}`, '--clear-groups', '--'],
-    ...[tool('unshare'), '--pid', '--net', '--ipc', '--uts', '--'],
-    ...[tool('sh'), '-c', holderScript, 'sh', setpriv, tool('sleep'), `${uid}`, firstScript, jailer, ...args],
+    ...[jailTool('unshare'), '--pid', '--net', '--ipc', '--uts', '--'],
+    ...[shell, '-c', holderScript, 'sh', setpriv, jailTool('sleep'), `${uid}`, shell, firstScript],
+    ...[sleepScript, jailer, ...args],
   ]
-}
-
-function tool(name: string): string {
-  const path = findTool(name)
-  if (path === undefined)
-    throw new KataError('JAIL_TOOL_MISSING', { tool: name, directories: toolDirectories.join(', ') })
-  return path
 }
 
 function watched(

@@ -1,0 +1,23 @@
+/** With dash in the jailer's place, which leaves a process behind as the jailer does. */
+import { expect, test } from 'bun:test'
+
+test('a process is started in its namespaces where the host’s sh is bash, and goes with what stands around it', async () => {
+  const code = `
+    import { openSync } from 'node:fs'
+    import { isAlive } from '${import.meta.dir}/../../linux/processes/proc.ts'
+    import { launchByJailer } from '${import.meta.dir}/jailer.ts'
+    const output = openSync('/dev/null', 'r+')
+    const program = { jailer: '/usr/bin/dash', args: ['-c', '/usr/bin/sleep 60 &'], stdout: output, stderr: output }
+    const { ref, around, exited } = await launchByJailer({ uid: 65534, ...program }, {})
+    console.log(isAlive(ref))
+    process.kill(around.holder.pid, 'SIGKILL')
+    await exited
+    console.log(isAlive(ref))`
+  const bashAsSh = `
+    mount -t tmpfs tmpfs /mnt; mkdir /mnt/upper /mnt/work; ln -s bash /mnt/upper/sh
+    mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/mnt/upper,workdir=/mnt/work /usr/bin; exec "$@"`
+  const program = ['/usr/bin/dash', '-ec', bashAsSh, 'sh', process.execPath, '-e', code]
+  const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...program], { stderr: 'pipe' })
+  const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()])
+  expect({ out, err }).toEqual({ out: 'true\nfalse\n', err: '' })
+})
