@@ -2,13 +2,13 @@
  * How an idle sandbox's memory and the next one's start grow with the number of those that run: a mean over all of them, by process and
  * part. It stops before the host's memory runs short, and says so. Then the same of clones without a share, which have their memory in common.
  */
+import { configurationOf } from './configuration.ts'
 import { freeMemoryMiB } from './free-memory.ts'
 import type { Host } from './host.ts'
 import { mib, ms, type Result } from './report.ts'
 import { type Memory, nothing, readMemory, sum } from './smaps.ts'
 import { runOnce } from './start.ts'
 import { round, type Summary, summarize } from './stats.ts'
-import { configuration } from './warm.ts'
 
 /** Sandboxes at which is measured. */
 export const defaultSteps = [1, 5, 10, 20, 40]
@@ -75,7 +75,7 @@ export async function benchDensity(host: Host, wanted: readonly number[]): Promi
 }
 
 async function measureClones(host: Host, wanted: number): Promise<DensityData['clones']> {
-  const flags = configuration(host, 'mapped', { default_memory: `${guestMiB}` })
+  const flags = ['--config', configurationOf(host, 'mapped', { default_memory: `${guestMiB}` })]
   await host.must(['factory', 'init', ...flags])
   try {
     const names: string[] = []

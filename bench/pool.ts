@@ -14,7 +14,10 @@ export interface BenchPool extends AsyncDisposable {
 const restMs = 1000
 const fillMs = slow(120_000)
 
-export function servePool(host: Host, flags: readonly string[]): BenchPool {
+/** What of {@link Host} a pool needs. */
+type PoolHost = Pick<Host, 'command' | 'runDir' | 'stateDir' | 'interrupted'>
+
+export function servePool(host: PoolHost, flags: readonly string[]): BenchPool {
   const pressure = `${host.stateDir}/pressure`
   mkdirSync(pressure, { recursive: true })
   for (const name of ['cpu', 'memory'])

@@ -2,9 +2,8 @@
  * A start as a clone of a template beside a cold one and a bare boot of the same machine, in turns, with a share and without one; then starts
  * with a machine that waited; and what an idle clone takes of memory.
  */
-import { writeFileSync } from 'node:fs'
 import { type BareGuest, bootBare } from './bare.ts'
-import { shippedWith } from './configuration.ts'
+import { configurationOf, type StartKind } from './configuration.ts'
 import type { Host } from './host.ts'
 import { servePool } from './pool.ts'
 import { mib, ms, type Result } from './report.ts'
@@ -19,11 +18,8 @@ const settleMs = 2000
 
 export async function benchWarm(host: Host, guest: BareGuest, rounds: number): Promise<Result> {
   const aim = aims[guest.accelerator]
-  const flags = {
-    cold: configuration(host, 'cold'),
-    clone: configuration(host, 'clones'),
-    mapped: configuration(host, 'mapped'),
-  }
+  const of = (kind: StartKind) => ['--config', configurationOf(host, kind)]
+  const flags = { cold: of('cold'), clone: of('clone'), waiting: of('waiting'), mapped: of('mapped') }
   const { totalMs: makeMs } = await host.must(['factory', 'init', ...flags.clone])
   await host.must(['factory', 'init', ...flags.mapped])
   try {
@@ -43,7 +39,7 @@ export async function benchWarm(host: Host, guest: BareGuest, rounds: number): P
       clone.push(cloned)
       mapped.push(alike.firstOutputMs)
     }
-    const pooled = await runPooled(host, flags.clone, rounds)
+    const pooled = await runPooled(host, flags.waiting, rounds)
     const summary = {
       bareBoot: summarize(bare),
       cold: summarize(cold),
@@ -112,24 +108,6 @@ async function runPooled(host: Host, flags: readonly string[], rounds: number) {
     if (turn > 0) runs.push(run)
   }
   return runs
-}
-
-/** Flags with the configuration that we ship, with or without clones, and with those that map one memory. */
-export function configuration(
-  host: Host,
-  kind: 'cold' | 'clones' | 'mapped',
-  more: Readonly<Record<string, string>> = {},
-): string[] {
-  const path = `${host.stateDir}/${kind}.toml`
-  const settings = {
-    ...more,
-    ...{ enable_template: `${kind !== 'cold'}`, template_path: `"${host.stateDir}/templates"` },
-    ...{ vm_cache_number: kind === 'clones' ? '1' : '0' },
-    // As docs/how-to/templates.md advises for such clones.
-    ...(kind === 'mapped' ? { shared_fs: '"none"', block_device_driver: '"virtio-blk"' } : {}),
-  }
-  writeFileSync(path, shippedWith(settings))
-  return ['--config', path]
 }
 
 /** KiB, as PSS. */

@@ -45,7 +45,9 @@ const whole = [
   record('exec', { firstOutput: time, total: time }),
   record('streams', { stdout: time, stdin: time }),
   record('containerd', {
-    calls: { runc: { RunPodSandbox: time }, 'kata-ts': { RunPodSandbox: time } },
+    calls: Object.fromEntries(
+      ['runc', 'cold', 'clone', 'waiting'].map((handler) => [handler, { RunPodSandbox: time }]),
+    ),
     bareBoot: time,
   }),
 ]

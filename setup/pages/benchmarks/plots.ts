@@ -1,4 +1,5 @@
 /** The plots of docs/benchmarks.md: which record each is drawn of, and how. */
+import type { Handler } from '../../../bench/containerd.ts'
 import type { DensityData } from '../../../bench/density.ts'
 import type { PeersData } from '../../../bench/peers/peers.ts'
 import type { BenchRecord, RecordName } from '../../../bench/records/record.ts'
@@ -49,6 +50,11 @@ const started = (record: 'start' | 'start.kvm'): PlotFile => ({
     })
   },
 })
+
+interface ContainerdData {
+  readonly calls: Readonly<Record<Handler, Readonly<Record<string, Median>>>>
+  readonly bareBoot: Median
+}
 
 interface WarmData {
   readonly bareBoot: Median
@@ -197,25 +203,19 @@ export const plots: readonly PlotFile[] = [
     record: 'containerd',
     caption: 'Calls of one pod through CRI: kata-ts beside runc',
     draw(data) {
-      const { calls, bareBoot } = data as unknown as {
-        calls: Readonly<Record<'runc' | 'kata-ts', Readonly<Record<string, Median>>>>
-        bareBoot: Median
-      }
+      const { calls, bareBoot } = data as unknown as ContainerdData
       const names = Object.keys(calls.runc)
-      const medians = (handler: 'runc' | 'kata-ts') => names.map((name) => calls[handler][name]?.median)
-      const boots = names.map((name, index) => {
-        const time = medians('kata-ts')[index]
-        return name === 'RunPodSandbox' && time !== undefined
-          ? timeWithRatio(time, bareBoot.median)
-          : undefined
-      })
       return bars({
         ...{ title: 'CRI calls of one pod, median; RunPodSandbox with its ratio to a bare boot', unit: 'ms' },
         rows: names,
-        series: [
-          { name: 'runc', values: medians('runc') },
-          { name: 'kata-ts', values: medians('kata-ts'), labels: boots },
-        ],
+        series: Object.entries(calls).map(([handler, summaries]) => ({
+          name: handler === 'runc' ? handler : `kata-ts, ${handler}`,
+          values: names.map((name) => summaries[name]?.median),
+          labels: names.map((name) => {
+            const time = name === 'RunPodSandbox' ? summaries[name]?.median : undefined
+            return time === undefined ? undefined : timeWithRatio(time, bareBoot.median)
+          }),
+        })),
       })
     },
   },
