@@ -22,6 +22,10 @@ test('the time of a process is that of its threads, whatever it is called', () =
   expect(ticksOf(2 ** 22)).toBe(0)
 })
 
+test('less than no time is none', () => {
+  expect(sharesBetween({ all: 0, busy: 5, stolen: 0 }, { all: 100, busy: 3, stolen: 0 }).busy).toBe(0)
+})
+
 test('no time at all is not busy', () => {
   const ticks = readTicks()
   expect(ticks.all).toBeGreaterThan(ticks.busy)

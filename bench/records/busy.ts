@@ -31,10 +31,10 @@ export function readTicks(stat: string = readFileSync('/proc/stat', 'utf8')): Ti
   return { all, busy: all - idle - ioWait, stolen }
 }
 
-/** To a hundredth; 0 of no time. */
+/** To a hundredth; 0 of no time. What is left after one process's time may be less than nothing: the kernel counts it by another clock. */
 export function sharesBetween(before: Ticks, after: Ticks): Shares {
   const all = Math.max(1, after.all - before.all)
-  const hundredth = (ticks: number) => Math.round((100 * ticks) / all) / 100
+  const hundredth = (ticks: number) => Math.max(0, Math.round((100 * ticks) / all) / 100)
   return { busy: hundredth(after.busy - before.busy), stolen: hundredth(after.stolen - before.stolen) }
 }
 
