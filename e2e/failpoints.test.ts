@@ -278,7 +278,7 @@ test('a misspelt failpoint is refused', async () => {
   const { outcome } = await runWith(['before-take=fail'])
   expect(outcome).toMatchObject({
     code: 125,
-    stderr: expect.stringContaining('before-take=fail that is no failpoint'),
+    stderr: expect.stringContaining('before-take=fail, which is not a failpoint'),
   })
   await kata.call(['gc'])
 })

@@ -196,7 +196,7 @@ test('a configuration without a template boots, and says so', async () => {
   const outcome = await kata.run(['grep', '-o', 'other=1', '/proc/cmdline'], { flags: ['--config', other] })
   expect(outcome).toMatchObject({ code: 0, stdout: 'other=1\n' })
   expect(outcome.stderr).toContain(
-    '[TEMPLATE_UNUSABLE] no clone of a template: there is none for this kernel',
+    '[TEMPLATE_UNUSABLE] the pod cannot start as a clone of a template: there is none for this kernel',
   )
 })
 

@@ -175,6 +175,6 @@ test('a pid namespace that is none of the pod’s is refused, with the path and 
   ])
   expect(code).not.toBe(0)
   expect(stderr).toContain(
-    '[PID_NAMESPACE_FOREIGN] container foreign asks for the pid namespace /proc/1/ns/pid, which is that of no container of its pod. Name a running container of the same pod',
+    '[PID_NAMESPACE_FOREIGN] container foreign asks for the pid namespace /proc/1/ns/pid, which belongs to no container of its pod. Name a running container of the same pod',
   )
 })

@@ -11,7 +11,7 @@ export function errorsPage(parts: readonly ErrorPart[]): string {
 <!-- ${generated('src/errors/')} -->
 
 Every error that kata-ts reports has a stable code. Messages read \`[CODE] what went wrong. What to do.\`; words in
-braces below stand for the things that a message names. \`kata-ts help CODE\` prints what stands here.
+braces below stand for the things that a message names. \`kata-ts help CODE\` prints the same.
 
 ${parts.map(indexOf).join('\n')}
 

@@ -139,7 +139,7 @@ describe('which file', () => {
       chmodSync(path, 0o777)
       const { message } = expectCode(() => load({ file: main }), 'CONFIG_UNSAFE')
       expect(message).toContain(
-        `${path} would be read with configuration file ${main}, and everybody may write to it`,
+        `${path} would be read together with configuration file ${main}, and everybody may write to it`,
       )
       chmodSync(path, 0o755)
     }

@@ -140,7 +140,7 @@ describe.skipIf(!canMakeNodes)('their nodes', () => {
   test('and refused if they are anything else', () => {
     const numbers = { major: 1, minor: 5 }
     expect(() => openVfioDevice({ ...device, numbers }, 'c', { dev })).toThrow(
-      `[DEVICE_CHANGED] device ${dev}/vfio/devices/vfio0 of container c is the character device 1:3, but the character device 1:5 was announced`,
+      `[DEVICE_CHANGED] device ${dev}/vfio/devices/vfio0 of container c is the character device 1:3, but its specification says the character device 1:5`,
     )
     writeFileSync(`${dev}/vfio/devices/vfio5`, '')
     expect(() => openVfioDevice({ ...device, cdev: 'vfio5' }, 'c', { dev })).toThrow('no character device')

@@ -15,12 +15,12 @@ export const agentErrors = {
   AGENT_UNREACHABLE: entry(
     'deadline_exceeded',
     'the guest agent behind {endpoint} did not answer within {seconds} s ({reason})',
-    'Look at the guest console in the report or log: the guest may not have booted, or its image has no agent. A slow host needs a longer dial_timeout.',
+    'Look at the guest console in the report or log: the guest may not have booted, or its image may have no agent. On a slow host, raise dial_timeout.',
   ),
   AGENT_DIED: entry(
     'unavailable',
     'the connection to the guest agent behind {endpoint} is gone ({reason})',
-    'The machine or its agent ended; its log and console tail say why. Remove the container and start it again.',
+    'The machine or its agent ended; the log and the end of the console say why. Remove the container and run it again.',
   ),
   AGENT_NOT_READY: entry(
     'failed_precondition',
@@ -30,7 +30,7 @@ export const agentErrors = {
   GUEST_SETUP_TIMEOUT: entry(
     'deadline_exceeded',
     'the guest of sandbox {sandbox} answers, but did not {doing} within {seconds} s; its console ends with: {tail}',
-    'A file system that the guest waits for, or a kernel module, holds it up; its console may say which. A slow host needs a longer create_container_timeout.',
+    'A file system or a kernel module blocks the guest; its console may say which. On a slow host, raise create_container_timeout.',
   ),
   AGENT_MISBEHAVED: entry(
     'internal',
@@ -45,7 +45,7 @@ export const agentErrors = {
   COMMAND_NOT_EXECUTABLE: entry(
     'failed_precondition',
     '{command} in the container cannot be executed: permission denied ({reason})',
-    'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
+    'Check its mode (`chmod +x`), and that it is a program for x86-64 Linux.',
   ),
   WORKDIR_INVALID: entry(
     'invalid_argument',
@@ -55,17 +55,17 @@ export const agentErrors = {
   SYSCTL_REFUSED: entry(
     'invalid_argument',
     'the guest refuses a kernel parameter of the container ({reason})',
-    'Check its name and value: it is for the kernel of the machine, not of the host.',
+    'Check its name and value: it is set in the kernel of the guest, not in that of the host.',
   ),
   MEMORY_LIMIT_TOO_LOW: entry(
     'invalid_argument',
     'the memory limit of the container is too low to start {command} ({reason})',
-    'Raise it: before the program runs, the runtime needs some hundred kilobytes of it. 6 MiB, the least that Docker and `kata-ts run` take, is enough for that.',
+    'Raise it: the runtime needs a few hundred kilobytes of it before the program runs. 6 MiB, the least that Docker and `kata-ts run` take, is enough.',
   ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',
-    'Use an agent that was built with seccomp, or give up the profiles: `disable_guest_seccomp = true` for all, `seccompProfile: Unconfined` or `--security-opt seccomp=unconfined` for one container.',
+    'Use an agent that was built with seccomp, or run without the profile: `disable_guest_seccomp = true` for all containers, `seccompProfile: Unconfined` or `--security-opt seccomp=unconfined` for one.',
   ),
   AGENT_NO_TARGET: entry(
     'failed_precondition',
@@ -90,22 +90,22 @@ export const agentErrors = {
   MOUNT_TYPE: entry(
     'invalid_argument',
     'mount {destination} of container {container} has the type {type}, which the guest cannot mount',
-    'Mount it on the host and give its directory as a bind mount; proc, sysfs, tmpfs, devpts, mqueue and cgroup are the guest’s own.',
+    'Mount it on the host, and bind-mount that directory. The guest itself mounts proc, sysfs, tmpfs, devpts, mqueue and cgroup.',
   ),
   MOUNT_PROPAGATION: entry(
     'invalid_argument',
     'mount {destination} of container {container} asks for {propagation} propagation (Bidirectional): what a virtual machine mounts cannot appear on the host',
-    'Use HostToContainer (rslave), which lets later mounts of the host appear in the container, or none.',
+    'Use HostToContainer (rslave), with which later mounts of the host appear in the container, or no propagation.',
   ),
   DEVICE_UNSUPPORTED: entry(
     'invalid_argument',
     'device {path} ({device}) of container {container} belongs to the host’s kernel: its number means nothing in the guest',
-    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host. A whole PCI device can be given: bind it to vfio-pci and ask for its /dev/vfio/GROUP.',
+    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host. To hand over a whole PCI device, bind it to vfio-pci and ask for its /dev/vfio/GROUP.',
   ),
   SPEC_LIMIT: entry(
     'invalid_argument',
     'container {container} asks for {count} {what}; the limit is {limit}',
-    'Ask for fewer: put files into one volume instead of mounting each.',
+    'Ask for fewer; for instance, put files into one volume instead of mounting each of them.',
   ),
   SPEC_PATH: entry(
     'invalid_argument',
@@ -114,13 +114,13 @@ export const agentErrors = {
   ),
   PID_NAMESPACE_FOREIGN: entry(
     'invalid_argument',
-    'container {container} asks for the pid namespace {path}, which is that of no container of its pod',
+    'container {container} asks for the pid namespace {path}, which belongs to no container of its pod',
     'Name a running container of the same pod (`kubectl debug --target`): processes of the host and of other machines cannot be shared.',
   ),
   SPEC_USER_NAMESPACE: entry(
     'unimplemented',
     'container {container} asks for a user namespace of the host, whose ids do not exist in the guest',
-    'Omit it (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
+    'Omit it (hostUsers: false, userns-remap): the container’s root is root in a virtual machine only.',
   ),
   OCI_SPEC_INVALID: entry(
     'invalid_argument',

@@ -5,7 +5,7 @@ export const cgroupsErrors = {
   CGROUP_PATH_INVALID: entry(
     'invalid_argument',
     'the cgroups path {path} of the container is invalid',
-    'The client of the runtime must give a plain path or slice:prefix:name, without ".." in it.',
+    'Correct it in the client that started the container: a plain path, or slice:prefix:name, without "..".',
   ),
   CGROUP_UNUSABLE: entry(
     'failed_precondition',
@@ -15,17 +15,17 @@ export const cgroupsErrors = {
   CPUSET_INVALID: entry(
     'invalid_argument',
     'the list of processors or memory nodes {list} is invalid',
-    'The client of the runtime must give numbers and ranges of the host, such as 0-3,7.',
+    'Give numbers and ranges that the host has, such as 0-3,7.',
   ),
   CGROUP_STAYS: entry(
     'unavailable',
     'cgroup {path} cannot be removed: processes {pids} are in it',
-    'End them or move them to another cgroup; `kata-ts gc` then removes it.',
+    'End these processes or move them to another cgroup, then run `kata-ts gc`.',
   ),
   CGROUP_MEMORY_TOO_SMALL: entry(
     'resource_exhausted',
     'cgroup {path} allows {limitMiB} MiB of memory, and a virtual machine does not start with less than {leastMiB} MiB',
-    "Raise the pod's memory limits or the overhead of its RuntimeClass, or set sandbox_cgroup_only = false: the machine is then not counted to the pod.",
+    "Raise the pod's memory limits or the overhead of its RuntimeClass, or set sandbox_cgroup_only = false, with which the machine counts outside the pod.",
   ),
   CGROUP_OUT_OF_MEMORY: entry(
     'resource_exhausted',

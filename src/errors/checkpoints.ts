@@ -5,26 +5,26 @@ export const checkpointErrors = {
   CHECKPOINT_REFUSED: entry(
     'failed_precondition',
     'the machine of {id} cannot be saved: {reason}',
-    'docs/how-to/suspend.md says what can: a container with `shared_fs = "none"` in its configuration, whose files are on disks of its own.',
+    'Use a container whose files are on disks of its own (`shared_fs = "none"` in its configuration). docs/how-to/suspend.md lists what can be saved.',
   ),
   CHECKPOINT_FOREIGN: entry(
     'failed_precondition',
-    '{path} counts for nothing as a part of a saved machine: it {reason}',
-    'Find out who made it, and remove what was saved there.',
+    '{path} cannot be trusted as a part of a saved machine: it {reason}',
+    'Find out who made it, then remove the saved machine (`kata-ts snapshot rm`, or `kata-ts rm` for a suspended container).',
   ),
   CHECKPOINT_DAMAGED: entry(
     'failed_precondition',
     'the saved machine with {path} is damaged: {reason}',
-    'It cannot go on. Remove it; the files of a suspended container are still there, and `kata-ts stop` then `kata-ts start` boots with them.',
+    'It cannot go on. Remove a snapshot with `kata-ts snapshot rm`. A suspended container keeps its files: `kata-ts stop`, then `kata-ts start`, boots it with them.',
   ),
   CHECKPOINT_UNUSABLE: entry(
     'failed_precondition',
     'the machine saved in {path} cannot go on here: {reason}',
-    'Give kata-ts, QEMU, guest image, configuration and processor back that it was saved with, or remove it.',
+    'Restore the kata-ts, QEMU, guest image, configuration and processor that it was saved with, or remove it.',
   ),
   CHECKPOINT_DISK_FULL: entry(
     'resource_exhausted',
     'no space is left for a saved machine in {path}',
-    'Make room there, and try again; the container runs on.',
+    'Free space there, and try again. The container runs on.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -41,8 +41,8 @@ export const cliErrors = {
   ),
   VOLUME_FILL_FAILED: entry(
     'failed_precondition',
-    'volume {name} could not be filled with what the image has in {path}: {reason}',
-    'Run it again, with nocopy (-v {name}:{path}:nocopy) if the volume may be empty.',
+    'volume {name} could not be filled with the files of the image in {path}: {reason}',
+    'Run it again. If the volume may start empty, use nocopy: -v {name}:{path}:nocopy.',
   ),
   VOLUME_UNREADABLE: entry(
     'internal',
@@ -72,7 +72,7 @@ export const cliErrors = {
   CONTAINER_NOT_RUNNING: entry(
     'failed_precondition',
     'container {name} is {status}, not running',
-    'Only a running container can do this. `kata-ts start {name}` starts one that has ended; `unpause` and `resume` let one go on.',
+    'Make it run first: `kata-ts start {name}` if it has ended, `kata-ts unpause {name}` if it is paused, `kata-ts resume {name}` if it is suspended.',
   ),
   CONTAINER_RUNNING: entry(
     'failed_precondition',
@@ -97,17 +97,17 @@ export const cliErrors = {
   CONTAINER_NOT_ENDED: entry(
     'failed_precondition',
     'container {name} is {status}, and cannot be started again',
-    'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then. A suspended one goes on by `kata-ts resume {name}`.',
+    'Wait until it has ended (`kata-ts wait {name}`); a container with --rm is removed then. `kata-ts resume {name}` continues a suspended one.',
   ),
   CONTAINER_NOT_SUSPENDED: entry(
     'failed_precondition',
-    'container {name} is {status}, and there is no saved machine of it',
-    'Save one that runs with `kata-ts suspend {name}`; `kata-ts start {name}` boots one that has ended.',
+    'container {name} is {status}, and has no saved machine',
+    'To save a running container, use `kata-ts suspend {name}`. To boot one that has ended, use `kata-ts start {name}`.',
   ),
   SNAPSHOT_EXISTS: entry(
     'already_exists',
-    'there is a snapshot "{name}" already in namespace {namespace}',
-    'Give another name, or remove it with `kata-ts snapshot rm {name}`.',
+    'a snapshot named "{name}" exists in namespace {namespace}',
+    'Choose another name, or remove it with `kata-ts snapshot rm {name}`.',
   ),
   SNAPSHOT_NOT_FOUND: entry(
     'not_found',
@@ -122,27 +122,27 @@ export const cliErrors = {
   COPY_TARGET: entry(
     'failed_precondition',
     'nothing was copied to {path}: {reason}',
-    'Name a path that is not there yet, below a directory that is.',
+    'Name a path that does not exist yet, in a directory that does.',
   ),
   COPY_FAILED: entry(
     'failed_precondition',
     'the copy failed in container {name}: {reason}',
-    'Copying needs `tar` in the container, a path that is there, and room where it goes.',
+    'Check that the container has `tar`, that the path exists, and that there is space at the destination.',
   ),
   COPY_UNSAFE: entry(
     'failed_precondition',
     'the container sent the entry {entry}, which is refused: {reason}',
-    'Nothing was copied. No program that means well sends that: do not trust this container.',
+    'Nothing was copied. An honest tar does not send such an entry: do not trust this container.',
   ),
   CONTAINER_OOM: entry(
     'resource_exhausted',
-    "container {id} ran out of memory: the guest's kernel killed a process of it",
+    "container {id} ran out of memory: the guest's kernel killed one of its processes",
     'Raise --memory if it was set, else --machine-memory, which is the memory of the machine.',
   ),
   RECORD_UNREADABLE: entry(
     'internal',
     'the record {path} of a container cannot be read ({reason})',
-    'Remove the container with `kata-ts rm --force`, which ends its machine too.',
+    'Remove the container with `kata-ts rm --force`, which also ends its machine.',
   ),
   REMOVAL_UNFINISHED: entry(
     'unavailable',
@@ -157,7 +157,7 @@ export const cliErrors = {
   IMAGE_IN_USE: entry(
     'failed_precondition',
     'guest image {id} is {use}',
-    'Build another first (`kata-ts guest build`), or remove it all the same with `kata-ts guest rm --force {id}`.',
+    'Build another one first (`kata-ts guest build`), or force it: `kata-ts guest rm --force {id}`.',
   ),
   LOG_NOT_KEPT: entry(
     'not_found',
@@ -166,7 +166,7 @@ export const cliErrors = {
   ),
   LOG_ELSEWHERE: entry(
     'failed_precondition',
-    'the output of container {name} is kept by the client that started it, if at all',
+    'kata-ts does not keep the output of container {name}: another client started it',
     'Use that client: `docker logs`, `crictl logs` or `kubectl logs`.',
   ),
   USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
@@ -178,12 +178,12 @@ export const cliErrors = {
   CONTAINER_AMBIGUOUS: entry(
     'invalid_argument',
     '{count} containers begin with {"name"}',
-    'Give more of the id: `kata-ts ps` shows them whole.',
+    'Give more of the id: `kata-ts ps` shows whole ids.',
   ),
   CONTAINER_FOREIGN: entry(
     'failed_precondition',
     'container {name} belongs to another client of the runtime and cannot be {what} here',
-    'Do that where it was made: with ctr, Docker or Kubernetes.',
+    'Use the client that made it: ctr, Docker or Kubernetes.',
   ),
   SHIM_START_FAILED: entry(
     'unavailable',

@@ -19,8 +19,8 @@ export const configErrors = {
   ),
   CONFIG_UNSAFE: entry(
     'permission_denied',
-    '{path} would be read with configuration file {mainFile}, and {reason}',
-    'Let it belong to root or to the owner of that file, with no right to write for others, or keep that file in a directory of its own.',
+    '{path} would be read together with configuration file {mainFile}, and {reason}',
+    'Give it to root or to the owner of {mainFile}, and let nobody else write to it (`chmod go-w`). Or move {mainFile} into a directory of its own.',
   ),
   CONFIG_SYNTAX: entry(
     'invalid_argument',
@@ -44,13 +44,13 @@ export const configErrors = {
   ),
   CONFIG_WALL_MISSPELLED: entry(
     'invalid_argument',
-    '{where}: {name} is not a key, but almost the name of {key} in [{table}], which confines the VMM or a pod',
+    '{where}: {name} is not a key; it resembles {key} in [{table}], which confines the VMM or a pod',
     'Write {key} in [{table}], or remove the line: it has no effect.',
   ),
   CONFIG_PATH_MISSPELLED: entry(
     'invalid_argument',
-    'the options that containerd has for this runtime contain {key}, and no ConfigPath',
-    'Write it as ConfigPath, with the absolute path of a configuration file, or remove it: the shim reads no other option.',
+    'the options of this runtime in the configuration of containerd have {key}, and no ConfigPath',
+    'Write ConfigPath, with the absolute path of a configuration file, or remove {key}: the shim reads no other option.',
   ),
   CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
   CONFIG_VMM_CANNOT: entry(
@@ -61,7 +61,7 @@ export const configErrors = {
   CONFIG_UNSUPPORTED: entry(
     'unimplemented',
     '{where}: {asked} cannot be granted: {reason}',
-    'Remove it if pods may run without; nothing starts without a protection or a limit that was asked for.',
+    'Remove it if pods may run without it. kata-ts starts nothing without a protection or limit that was asked for.',
   ),
   CONFIG_FILE_MISSING: entry(
     'not_found',
@@ -86,7 +86,7 @@ export const configErrors = {
   ANNOTATION_UNSUPPORTED: entry(
     'unimplemented',
     'annotation {annotation} cannot be granted: {reason}',
-    'Remove it from the pod: no pod starts without a protection or a limit that it asks for.',
+    'Remove it from the pod if the pod may run without it. No pod starts without a protection or limit that it asks for.',
   ),
   ANNOTATION_UNKNOWN: entry('invalid_argument', 'annotation {annotation} is not known', '{hint}'),
 } satisfies Record<string, CatalogueEntry>

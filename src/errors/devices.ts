@@ -14,8 +14,8 @@ export const devicesErrors = {
   ),
   DEVICE_CHANGED: entry(
     'failed_precondition',
-    'device {device} of container {container} is {found}, but {wanted} was announced',
-    'Something else has taken its place since the container was described: check the host, then describe it again.',
+    'device {device} of container {container} is {found}, but its specification says {wanted}',
+    'The device changed after the specification was written: check the host, then create the container again.',
   ),
   DEVICE_IN_USE: entry(
     'failed_precondition',
@@ -25,12 +25,12 @@ export const devicesErrors = {
   DEVICE_OPEN_FAILED: entry(
     'failed_precondition',
     'device {device} of container {container} cannot be opened: {reason}',
-    'Hand it over read-only if it cannot be written, else see the named errno. Its mode and owner need not be changed.',
+    'See the named errno. If the device cannot be written, ask for it read-only. Its mode and owner do not matter: root opens it.',
   ),
   DEVICE_PLUG_FAILED: entry(
     'failed_precondition',
     'device {device} of container {container} cannot be handed to the virtual machine: {reason}',
-    'See the reason; a lock that is taken means that another machine uses the same disk.',
+    'See the reason. A lock that is taken means that another machine uses the same disk.',
   ),
   DEVICE_VOLUMES_DISABLED: entry(
     'failed_precondition',
@@ -39,8 +39,8 @@ export const devicesErrors = {
   ),
   DISK_UNMOUNTABLE: entry(
     'invalid_argument',
-    'the guest does not mount a disk of container {container}: {reason}',
-    'Check what is on the disk with the tools of its file system, in a machine that may be lost: EINVAL means that it is no such file system, or is damaged.',
+    'the guest cannot mount a disk of container {container}: {reason}',
+    'EINVAL means that the disk holds another file system, or a damaged one. Check it with the tools of that file system, in a throw-away machine if you do not trust it.',
   ),
   VSOCK_MISSING: entry(
     'failed_precondition',
@@ -49,8 +49,8 @@ export const devicesErrors = {
   ),
   VSOCK_FAILED: entry(
     'failed_precondition',
-    '{path} gives the machine no address: {reason}',
-    'See the named errno; EADDRINUSE means that every address tried is taken. agent_channel = "serial" needs none.',
+    '{path} gave the machine no vsock address: {reason}',
+    'See the named errno; EADDRINUSE means that all addresses that were tried are taken. agent_channel = "serial" needs no address.',
   ),
   VFIO_DISABLED: entry(
     'failed_precondition',
@@ -60,22 +60,22 @@ export const devicesErrors = {
   VFIO_GROUP_SHARED: entry(
     'failed_precondition',
     'IOMMU group {group} is shared with the host: container {container} asks for a device of it, and driver {driver} has {address}',
-    'Bind every function of the group to vfio-pci: driverctl set-override {address} vfio-pci. Its node’s mode need not be changed.',
+    'Bind every function of the group to vfio-pci: driverctl set-override {address} vfio-pci.',
   ),
   VFIO_NO_CDEV: entry(
     'failed_precondition',
-    'host device {device} of container {container} has no character device of its own: it could be handed over by the legacy VFIO container only, whose group node the VMM’s user would have to open',
+    'host device {device} of container {container} has no character device for VFIO; kata-ts does not use the legacy VFIO container, whose group node the VMM’s user would have to open',
     'Use a kernel with CONFIG_VFIO_DEVICE_CDEV and CONFIG_IOMMUFD (6.6 or later), and bind the device to vfio-pci.',
   ),
   VFIO_NO_IOMMU: entry(
     'failed_precondition',
     'host device {device} of container {container} has no IOMMU between it and the memory of the host',
-    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. vfio-noiommu is not used: the guest could write to any memory.',
+    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. kata-ts does not use vfio-noiommu, with which the guest could write to any memory.',
   ),
   VFIO_NO_IOMMUFD: entry(
     'failed_precondition',
     'the devices that container {container} asks for need /dev/iommu, which this host does not have',
-    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). The legacy VFIO container is not used instead.',
+    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). kata-ts does not fall back to the legacy VFIO container.',
   ),
   TPM_MISSING: entry(
     'failed_precondition',
@@ -90,7 +90,7 @@ export const devicesErrors = {
   DIRECT_VOLUME_INVALID: entry(
     'invalid_argument',
     'the direct volume described in {path} cannot be used: {reason}',
-    'Correct the description, or remove it with its directory; the CSI driver that wrote it names the volume.',
+    'Correct the description, or remove it with its directory. The CSI driver of the volume wrote it.',
   ),
   DIRECT_VOLUME_MISSING: entry(
     'not_found',
@@ -100,16 +100,16 @@ export const devicesErrors = {
   DIRECT_VOLUME_UNUSED: entry(
     'failed_precondition',
     'no container of a running sandbox has the direct volume {volume}',
-    'Its file system is mounted in a guest alone, so it has figures and grows only while a container has it.',
+    'Start a container with the volume first: only its guest mounts the file system, and can measure or grow it.',
   ),
   DIRECT_VOLUME_SIZE: entry(
     'invalid_argument',
     'the direct volume {volume} cannot have {size} bytes: {reason}',
-    'Let its block device or disk image grow on the host first, then name a size in bytes that it has: a multiple of 512, and not less than before.',
+    'Grow the block device or disk image on the host first. Then give its size in bytes: a multiple of 512, and not less than before.',
   ),
   DIRECT_VOLUME_NOT_GROWN: entry(
     'failed_precondition',
-    'the guest does not grow the file system of the direct volume {volume}: {reason}',
-    'Its disk has the new size already: correct the reason and ask again, or grow the file system with its own tool while no container has it.',
+    'the guest cannot grow the file system of the direct volume {volume}: {reason}',
+    'The disk has its new size already. Remove the cause and run the command again, or grow the file system with its own tool while no container uses it.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -14,8 +14,8 @@ export const guestImageErrors = {
   ),
   IMAGE_CHECKSUM_MISMATCH: entry(
     'failed_precondition',
-    '{path} is not what was built: it has {actual}, recorded is {expected}',
-    'Run `kata-ts guest build`: it replaces a damaged image. Find out who changed the file.',
+    '{path} changed after it was built: its checksum is {actual}, and {expected} was recorded',
+    'Find out who changed the file. `kata-ts guest build` replaces a damaged image.',
   ),
   IMAGE_MANIFEST_CORRUPT: entry(
     'failed_precondition',
@@ -54,13 +54,13 @@ export const guestImageErrors = {
   ),
   IMAGE_PACKAGE_CONTENT: entry(
     'failed_precondition',
-    'the Debian packages do not hold {name} ({reason})',
-    'They are newer or older than this version of kata-ts knows: use its latest version.',
+    'the Debian packages do not contain {name} ({reason})',
+    'This version of kata-ts does not know these packages: use its latest version.',
   ),
   IMAGE_MODULE_UNKNOWN: entry(
     'invalid_argument',
     'the guest kernel {kernelRelease} has no module {name}',
-    'Check the name: it is that of the file, without .ko.xz. What the kernel has built in needs no module.',
+    'Give the name of the file without .ko.xz. A driver that is built into the kernel needs no module.',
   ),
   IMAGE_SYSTEMD_SYMBOL: entry(
     'failed_precondition',

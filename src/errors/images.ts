@@ -10,7 +10,7 @@ export const imagesErrors = {
   IMAGE_NOT_STORED: entry(
     'not_found',
     'there is no image {"name"} in the store',
-    'See `kata-ts images` for those that are there, or get it with `kata-ts pull`.',
+    'See `kata-ts images` for the stored images, or pull it with `kata-ts pull`.',
   ),
   IMAGE_AMBIGUOUS: entry(
     'invalid_argument',
@@ -25,17 +25,17 @@ export const imagesErrors = {
   IMAGE_STORE_CORRUPT: entry(
     'internal',
     'the image store {path} is damaged: {reason}',
-    'Remove an image that is named with `kata-ts rmi`, or all of that directory, and pull again. Containers keep their files, which are elsewhere.',
+    'If the reason names an image, remove that one with `kata-ts rmi` and pull it again; otherwise remove the whole directory. Containers keep their files, which are elsewhere.',
   ),
   IMAGE_STORE_FULL: entry(
     'resource_exhausted',
-    'images take {used} MiB, and {image} does not fit into the {limit} MiB that are allowed',
-    'Free some with `kata-ts prune`, or raise image_store_limit in [runtime] of the configuration (0: no limit).',
+    'images take {used} MiB, and with {image} they would exceed the limit of {limit} MiB',
+    'Remove unused images with `kata-ts prune`, or raise image_store_limit in [runtime] of the configuration (0: no limit).',
   ),
   IMAGE_STORE_BUSY: entry(
     'unavailable',
-    'another command changes the image store {path} and did not end in {seconds} s',
-    'Wait for it (`ps` shows `kata-ts pull`, `rmi` or `prune`) and try again.',
+    'another command has locked the image store {path} for more than {seconds} s',
+    'Wait for it and try again: `ps` shows a `kata-ts pull`, `rmi` or `prune`.',
   ),
   FILES_ELSEWHERE: entry(
     'failed_precondition',
@@ -45,7 +45,7 @@ export const imagesErrors = {
   FILES_UNREADABLE: entry(
     'failed_precondition',
     'the files of container {name} cannot be read: {reason}',
-    'See the reason; what was written before it is not complete.',
+    'See the reason. The output so far is incomplete.',
   ),
   IMAGE_CHANGE_INVALID: entry(
     'invalid_argument',
@@ -59,33 +59,33 @@ export const imagesErrors = {
   ),
   OUTPUT_TERMINAL: entry(
     'failed_precondition',
-    'a tar is not written to a terminal',
-    'Name a file (--output FILE; for cp a path), or send standard output to a file or program.',
+    'standard output is a terminal, and a tar archive would garble it',
+    'Name a file (--output FILE; with cp, a path), or redirect standard output to a file or program.',
   ),
   PRUNE_UNCONFIRMED: entry(
     'failed_precondition',
-    'nothing was removed: nobody said yes',
+    'nothing was removed: the question was not answered with y',
     'Answer y, or use --force, which does not ask.',
   ),
   SKOPEO_MISSING: entry(
     'failed_precondition',
-    '{image} is not in the store, and the program that gets images from registries is not installed: skopeo',
+    '{image} is not in the store, and skopeo, which pulls images from registries, is not installed',
     'Install it (`apt-get install skopeo`), or give an archive with --image FILE; a command for the embedded busybox follows `--`: `kata-ts run -- CMD`.',
   ),
   CTR_MISSING: entry(
     'failed_precondition',
-    '{image} is in containerd’s store, and the program that reads it is in none of these places: {places}',
-    'Install it (`apt-get install containerd`), or write an archive where it is: `ctr images export FILE NAME`, then --image FILE.',
+    '{image} names containerd’s store, and ctr, which reads it, is in none of these places: {places}',
+    'Install ctr (`apt-get install containerd`), or export the image where ctr is installed (`ctr images export FILE NAME`) and use --image FILE.',
   ),
   CONTAINERD_UNREADABLE: entry(
     'failed_precondition',
     '{image} cannot be read from containerd: {reason}',
-    '`ctr --namespace {namespace} images list` shows what is there; CONTAINERD_ADDRESS names another socket. Pull anew what has lost its layers (`discard_unpacked_layers` of containerd): `ctr images pull NAME`.',
+    'See `ctr --namespace {namespace} images list` for the images; CONTAINERD_ADDRESS names another socket. If containerd discarded the layers (`discard_unpacked_layers`), pull the image again: `ctr images pull NAME`.',
   ),
   AUTH_FILE_INVALID: entry(
     'invalid_argument',
     'the credentials in {path} cannot be used: {reason}',
-    'Make them with `skopeo login` or `docker login`, or name another file with --authfile.',
+    'Write it with `skopeo login` or `docker login`, or name another file with --authfile.',
   ),
   PULL_UNKNOWN: entry(
     'not_found',
@@ -94,22 +94,22 @@ export const imagesErrors = {
   ),
   PULL_DENIED: entry(
     'permission_denied',
-    'the registry does not hand out {image}: {reason}',
+    'the registry denies access to {image}: {reason}',
     'Check the name, or log in with `skopeo login REGISTRY` or `docker login REGISTRY`; --authfile names other credentials.',
   ),
   PULL_UNREACHABLE: entry(
     'unavailable',
     'the registry of {image} does not answer: {reason}',
-    'Check the network, the proxy (HTTPS_PROXY) and mirrors in /etc/containers/registries.conf; without a network give an archive with --image FILE, or a command for the embedded busybox behind `--`: `kata-ts run -- CMD`.',
+    'Check the network, the proxy (HTTPS_PROXY) and mirrors in /etc/containers/registries.conf. Without a network, use an archive (--image FILE) or the embedded busybox (`kata-ts run -- CMD`).',
   ),
   PULL_TLS: entry(
     'failed_precondition',
-    'the registry of {image} cannot prove who it is: {reason}',
-    'Put its CA certificate into /etc/containers/certs.d/REGISTRY/ca.crt; --tls-verify=false takes any answer, also by plain HTTP, of whoever is in between.',
+    'the certificate of the registry of {image} cannot be verified: {reason}',
+    'Put its CA certificate into /etc/containers/certs.d/REGISTRY/ca.crt. --tls-verify=false skips the check and allows plain HTTP: anyone between you and the registry can then send you another image.',
   ),
   PULL_FAILED: entry(
     'internal',
     '{image} cannot be pulled: {reason}',
-    'The reason is of skopeo, which pulls images: its policy is /etc/containers/policy.json, its registries are /etc/containers/registries.conf.',
+    'The reason comes from skopeo, which pulls images. It reads /etc/containers/policy.json and /etc/containers/registries.conf.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -5,7 +5,7 @@ export const networkErrors = {
   NETNS_INVALID: entry(
     'failed_precondition',
     'the network namespace {path} cannot be used: {reason}',
-    'It must be a network namespace that exists while the pod starts; look at what made it, normally containerd and its CNI plugins.',
+    'It must be a network namespace that exists while the pod starts. Look at the program that made it, normally containerd with its CNI plugins.',
   ),
   NETNS_HOST: entry(
     'failed_precondition',
@@ -20,27 +20,27 @@ export const networkErrors = {
   NETWORK_TUN_MISSING: entry(
     'failed_precondition',
     'the host has no {path}, which connects a pod to its virtual machine',
-    'Run modprobe tun, and name tun in /etc/modules-load.d to have it after a boot; in a container pass the device in.',
+    'Run modprobe tun, and add tun to /etc/modules-load.d to load it at boot. If kata-ts itself runs in a container, pass the device in.',
   ),
   NETWORK_REDIRECT_FAILED: entry(
     'failed_precondition',
     'interface {name} of the pod cannot be connected to its virtual machine: {reason}',
-    'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and no other program may have put an ingress queue on this interface. A network namespace is for one sandbox at a time; `kata-ts gc` takes away what one that crashed has left there.',
+    'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and the interface must have no other ingress queue. A network namespace serves one sandbox at a time; `kata-ts gc` removes what a crashed sandbox left there.',
   ),
   NETWORK_LIMIT_FAILED: entry(
     'failed_precondition',
     'interface {name} of the pod cannot be limited to {rate} bits per second: {reason}',
-    'The kernel needs sch_tbf (modprobe it), and no other program may have put a queue of its own on this interface inside the pod. Otherwise set rx_rate_limiter_max_rate and tx_rate_limiter_max_rate to 0.',
+    'The kernel needs sch_tbf (modprobe it), and the interface must have no queue of another program. Or set rx_rate_limiter_max_rate and tx_rate_limiter_max_rate to 0.',
   ),
   NETWORK_INTERFACE_UNSUPPORTED: entry(
     'unimplemented',
     'interface {name} of the pod is of kind {kind}, which carries no Ethernet frames',
-    'Use a network plugin that makes Ethernet interfaces (veth, macvlan, a physical one); tunnels belong on the host.',
+    'Use a network plugin that makes Ethernet interfaces (veth, macvlan, a physical one), and keep tunnels on the host.',
   ),
   NETWORK_INTERFACES_ALIKE: entry(
     'failed_precondition',
     'the interfaces {other} and {name} of the pod have the same hardware address, {mac}',
-    'The guest knows its cards by it. Give each interface its own: two of ipvlan on one link cannot have that, two of macvlan can.',
+    'Give each interface an address of its own: the guest tells its cards apart by it. Interfaces of ipvlan on one link always share one; use macvlan instead.',
   ),
   NETWORK_TOO_MANY: entry(
     'resource_exhausted',
@@ -55,7 +55,7 @@ export const networkErrors = {
   NETWORK_START_FAILED: entry(
     'failed_precondition',
     "the container's network cannot be made: {reason}",
-    'A port that is taken already is named here: publish another one. Otherwise the kernel needs user namespaces for unprivileged users, tun, veth and nf_tables; --network none does without.',
+    'If the reason names a port that is taken, publish another one. Otherwise check that the kernel has user namespaces, tun, veth and nf_tables. --network none needs none of them.',
   ),
   NETWORK_PORTS_TAKEN: entry(
     'resource_exhausted',
@@ -64,24 +64,28 @@ export const networkErrors = {
   ),
   NETWORK_PORT_RESERVED: entry(
     'failed_precondition',
-    'port {port} of the host cannot be published: those below {first} are for root alone to listen on, and pasta is not root',
-    'Publish {port} at a higher port, or let everybody listen on it: sysctl net.ipv4.ip_unprivileged_port_start={port}',
+    'port {port} of the host cannot be published: only root may listen on ports below {first}, and pasta is not root',
+    'Publish at a higher port of the host, or let every user listen from {port} on: sysctl net.ipv4.ip_unprivileged_port_start={port}',
   ),
-  NETWORK_PORTS_BUSY: entry('unavailable', 'others are looking for free ports of the host', 'Try again.'),
+  NETWORK_PORTS_BUSY: entry(
+    'unavailable',
+    'other commands are choosing free ports of the host at this moment',
+    'Try again.',
+  ),
   NETWORK_WALL_FAILED: entry(
     'failed_precondition',
     "the host's own services cannot be closed to the container's network: {reason}",
-    'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall. Or run the container with --network none.',
+    'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them). Or run the container with --network none. Nothing was started.',
   ),
   NETWORK_LOST: entry(
     'unavailable',
     'the container has lost its network: {reason}',
-    '`kata-ts restart` makes all of it again. dmesg tells whether the kernel ended it because memory ran out.',
+    'Run `kata-ts restart`, which makes it anew. dmesg says whether the kernel killed a process for want of memory.',
   ),
   NETWORK_DNS_FAILED: entry(
     'failed_precondition',
-    "the container's way to Docker's name server cannot be made: {reason}",
-    'The kernel needs nf_tables and nft_nat (modprobe them). Otherwise use the default bridge, which has no such server.',
+    "the container cannot be connected to Docker's name server: {reason}",
+    "The kernel needs nf_tables and nft_nat (modprobe them). Or use Docker's default bridge, which has no such server.",
   ),
   NETWORK_NOT_FOUND: entry(
     'not_found',
@@ -98,7 +102,7 @@ export const networkErrors = {
     'network {name} belongs to {containers}',
     'Remove these containers first, with `kata-ts rm`.',
   ),
-  NETWORK_BUSY: entry('unavailable', 'others are at work on network {name}', 'Try again.'),
+  NETWORK_BUSY: entry('unavailable', 'another command is changing network {name}', 'Try again.'),
   NETWORK_UNREADABLE: entry(
     'internal',
     'the record {path} of a network cannot be read ({reason})',
@@ -107,7 +111,7 @@ export const networkErrors = {
   NETWORK_SUBNET_TAKEN: entry(
     'already_exists',
     'the addresses {subnet} are taken by {by}',
-    'Name others with --subnet, or remove networks with `kata-ts network rm`.',
+    'Choose another --subnet, or remove unused networks with `kata-ts network rm`.',
   ),
   NETWORK_ADDRESS_INVALID: entry(
     'invalid_argument',

@@ -25,7 +25,7 @@ export const rootlessErrors = {
   UID_STILL_USED: entry(
     'failed_precondition',
     'ids {first} to {last} stay leased: {what} is left',
-    'Run `kata-ts gc` once it is gone; until then no sandbox gets these ids.',
+    'Remove it, then run `kata-ts gc`. Until then no sandbox gets these ids.',
   ),
   ACCOUNT_TAKEN: entry(
     'already_exists',
@@ -60,12 +60,12 @@ export const rootlessErrors = {
   CORE_SCHEDULING_MISSING: entry(
     'failed_precondition',
     'the machine cannot be kept from sharing cores with others: {reason}',
-    "Use a kernel with CONFIG_SCHED_CORE (Linux 5.14 or later; Debian's are built without it). Otherwise set enable_core_scheduling = false, and remove sched_core or SCHED_CORE from containerd's configuration.",
+    "Use a kernel with CONFIG_SCHED_CORE (Linux 5.14 or later; Debian builds its kernels without it). Or set enable_core_scheduling = false, and remove sched_core or SCHED_CORE from containerd's configuration.",
   ),
   PRIVATE_DIR_OCCUPIED: entry(
     'already_exists',
-    '{path} exists already and is not from this sandbox',
-    'Find out who made it; if a dead sandbox left it, `kata-ts gc` removes it.',
+    '{path} exists already, and this sandbox did not make it',
+    'Run `kata-ts gc`, which removes it if a dead sandbox left it. Otherwise find out who made it.',
   ),
   PRIVATE_DIR_PARENT_UNSAFE: entry(
     'failed_precondition',
@@ -75,7 +75,7 @@ export const rootlessErrors = {
   JAIL_MEMORY_LOCK: entry(
     'failed_precondition',
     '{program} needs to lock {wantedMiB} MiB of memory for its devices, and {allowedMiB} MiB are allowed',
-    'Let containerd raise it: LimitMEMLOCK=infinity in its unit, or leave it CAP_SYS_RESOURCE; or set hot_plug_vfio and cold_plug_vfio to "no-port".',
+    'Set LimitMEMLOCK=infinity in the unit of containerd, or give it CAP_SYS_RESOURCE. Or set hot_plug_vfio and cold_plug_vfio to "no-port".',
   ),
   JAIL_TOOL_MISSING: entry(
     'failed_precondition',
@@ -85,7 +85,7 @@ export const rootlessErrors = {
   JAIL_NO_LANDLOCK: entry(
     'failed_precondition',
     '{program} would run without Landlock: {reason}',
-    'Use a kernel from 5.13 on with landlock in its lsm= parameter and util-linux from 2.40 on, or accept it by landlock = "best-effort".',
+    'Use Linux 5.13 or later with landlock in its lsm= parameter, and util-linux 2.40 or later. Or accept it with landlock = "best-effort".',
   ),
   JAIL_SPEC_INVALID: entry(
     'invalid_argument',
@@ -105,6 +105,6 @@ export const rootlessErrors = {
   POSTURE_DIFFERS: entry(
     'failed_precondition',
     'process {pid} is not confined as asked: {differences}',
-    'It was stopped. Check whether an LSM, a wrapper or another runtime on this host changes processes as they start.',
+    'The process was stopped. Check whether an LSM, a wrapper or another runtime on this host changes processes as they start.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -5,17 +5,17 @@ export const sandboxErrors = {
   PROCESS_STAYS: entry(
     'internal',
     'the {name} process {pid} was killed and does not exit',
-    'It hangs in the kernel (see /proc/{pid}/stack); run `kata-ts gc` once it is gone.',
+    'It hangs in the kernel (see /proc/{pid}/stack). Run `kata-ts gc` once it has ended.',
   ),
   RELEASE_FAILED: entry(
     'internal',
     'could not release everything: {held} still held ({reason})',
-    'Run `kata-ts gc` once the cause is gone; what is still held stays written down.',
+    'Remove the cause, then run `kata-ts gc`, which releases the rest.',
   ),
   START_GIVEN_UP: entry(
     'unavailable',
     'the start of sandbox {id} was given up: {reason}',
-    'Nothing of it is left; start it again if that was not intended.',
+    'Everything was released. Start it again if that was not intended.',
   ),
   TEARDOWN_BUSY: entry(
     'unavailable',
@@ -25,7 +25,7 @@ export const sandboxErrors = {
   TEARDOWN_GOES_ON: entry(
     'deadline_exceeded',
     'sandbox {id} is not torn down yet, after {seconds} s: {held} still held',
-    'It goes on by itself, in process {pid}; `kata-ts gc` waits for its end.',
+    'Process {pid} continues the teardown; `kata-ts gc` waits for it.',
   ),
   ID_INVALID: entry(
     'invalid_argument',
@@ -35,12 +35,12 @@ export const sandboxErrors = {
   SHIM_RIGHTS: entry(
     'internal',
     'the shim has rights that it should have dropped: {found}',
-    'Start it by its `start` action. If you did, report this.',
+    'Start the shim with its `start` action. If you did, report this as a bug.',
   ),
   SHIM_USAGE: entry(
     'invalid_argument',
     'the shim was called with invalid arguments: {problem}',
-    'containerd and kata-ts call the shim; by hand: containerd-shim-kata-ts-v2 -namespace NS -id ID start|delete, or -v.',
+    'Let containerd or kata-ts call the shim. By hand: containerd-shim-kata-ts-v2 -namespace NS -id ID start|delete, or -v.',
   ),
   BUNDLE_INVALID: entry(
     'invalid_argument',
@@ -55,7 +55,7 @@ export const sandboxErrors = {
   STATE_UNREADABLE: entry(
     'internal',
     'the state of a sandbox in {path} cannot be read: {reason}',
-    'A sandbox of another version wrote it, or it was damaged: end that sandbox, and run `kata-ts gc`.',
+    'Another version of kata-ts wrote it, or it is damaged: end that sandbox, then run `kata-ts gc`.',
   ),
   SHIM_EXISTS: entry(
     'already_exists',
@@ -64,8 +64,8 @@ export const sandboxErrors = {
   ),
   SANDBOX_REQUEST: entry(
     'invalid_argument',
-    'sandbox {id} cannot be created as it was asked for: {problem}',
-    'containerd asks for one with CRI’s description of the pod and no root file system; another client has to do the same.',
+    'sandbox {id} cannot be created from this request: {problem}',
+    'Send what containerd sends: CRI’s description of the pod, and no root file system.',
   ),
   POD_SHIM_GONE: entry(
     'unavailable',
@@ -75,14 +75,14 @@ export const sandboxErrors = {
   TASK_STATE: entry(
     'failed_precondition',
     'cannot {action} {id}: it is {state}',
-    'Look at its state with `kata-ts ps`; a {state} process takes no {action}.',
+    'See `kata-ts ps` for its state; a {state} process cannot take {action}.',
   ),
   TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what there is with `kata-ts ps`.'),
   TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),
   TASK_UNSUPPORTED: entry(
     'unimplemented',
-    'kata-ts has no {action}',
-    'Do without it: pods of containerd cannot be saved. `kata-ts suspend` saves containers of the command line.',
+    'kata-ts does not implement {action}',
+    'Do without it. Pods of containerd cannot be saved; `kata-ts suspend` saves containers of `kata-ts run`.',
   ),
   STDIO_INVALID: entry(
     'invalid_argument',
@@ -97,52 +97,52 @@ export const sandboxErrors = {
   SANDBOX_DIED: entry(
     'unavailable',
     'sandbox {id} died: {reason}',
-    'The machine and all that it held have been removed; the console tail and the shim log say more: {tail}',
+    'The machine and all that it held have been removed. The end of its console and the log of the shim say more: {tail}',
   ),
   TERMINATION_FILE_INVALID: entry(
     'failed_precondition',
     'the termination message {path} is not written: {problem}',
-    'Find out what replaced the file: the kubelet makes it new and empty for every container.',
+    'Find out which program changed the file: the kubelet creates it anew and empty for each container.',
   ),
   RUN_DIR_FULL: entry(
     'resource_exhausted',
     'no space is left for the state of sandbox {id} in {path}',
-    'Make room there or give another --run-dir; what the start had taken has been released.',
+    'Free space there, or use another --run-dir. The start released what it had taken.',
   ),
   SANDBOX_NOT_RUNNING: entry(
     'not_found',
     'there is no running sandbox {id}',
-    'See `kata-ts ps` for what runs; a sandbox that is just being started can be asked about a moment later.',
+    'See `kata-ts ps` for running sandboxes. If it is just starting, try again in a moment.',
   ),
   SANDBOX_EXISTS: entry(
     'already_exists',
-    'the state directory {path} exists',
-    'Another sandbox has this name, or a crash left it: `kata-ts gc` removes what is dead.',
+    'the state directory {path} exists already',
+    'Choose another name. If a crash left the directory, `kata-ts gc` removes it.',
   ),
   LEDGER_KIND_UNKNOWN: entry(
     'internal',
     'ledger {path} names an unknown holding {kind}',
-    'It was written by another version of kata-ts: run `kata-ts gc` of that version.',
+    'Another version of kata-ts wrote it: run `kata-ts gc` of that version.',
   ),
   FAILPOINT: entry('internal', 'failpoint {name}: an injected fault', 'Unset KATA_TS_FAILPOINTS.'),
   FAILPOINT_INVALID: entry(
     'invalid_argument',
-    '{variable} has an entry {entry} that is no failpoint',
-    'Write [serve/|delete/|gc/]POINT:KIND=fail|hang|kill, POINT being before-take, after-take, before-release or after-release.',
+    '{variable} has the entry {entry}, which is not a failpoint',
+    'Write [serve/|delete/|gc/]POINT:KIND=fail|hang|kill, where POINT is before-take, after-take, before-release or after-release.',
   ),
   TEMPLATE_UNUSABLE: entry(
     'failed_precondition',
-    'no clone of a template: {reason}',
+    'the pod cannot start as a clone of a template: {reason}',
     'Run `kata-ts factory init` after a boot of the host and after each change of kernel, VMM or configuration; or set `enable_template = false` in [factory].',
   ),
   POOL_UNUSABLE: entry(
     'failed_precondition',
-    'no waiting machine is taken: {reason}',
-    'The pod starts as a clone of the template, or boots. `kata-ts factory status` shows what waits, and `kata-ts gc` removes what is dead.',
+    'the pod cannot take a waiting machine: {reason}',
+    'It starts as a clone of the template, or boots. `kata-ts factory status` shows the waiting machines, and `kata-ts gc` removes dead ones.',
   ),
   POOL_SERVED: entry(
     'already_exists',
-    'another process keeps the waiting machines in {path}',
-    'One `kata-ts factory serve` is enough for a run directory: stop the other one, or give another --run-dir.',
+    'another `kata-ts factory serve` keeps the waiting machines in {path}',
+    'Stop the other one, or use another --run-dir.',
   ),
 } satisfies Record<string, CatalogueEntry>

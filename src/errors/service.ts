@@ -5,12 +5,12 @@ export const serviceErrors = {
   SERVICE_REFUSED: entry(
     'permission_denied',
     '{what} is only for root',
-    'Run it as root or with sudo. What members of the group may do stands in the threat model, "The service and its group".',
+    'Run it as root or with sudo. THREAT-MODEL.md, "The service and its group", lists what members may do.',
   ),
   SERVICE_REQUEST: entry(
     'invalid_argument',
-    'the service cannot take this request: {reason}',
-    'Use the command line of the same version as the service.',
+    'the service refuses this request: {reason}',
+    'Use the same version of the command line and of the service.',
   ),
   SERVICE_NOT_A_MEMBER: entry(
     'permission_denied',
@@ -19,32 +19,32 @@ export const serviceErrors = {
   ),
   SERVICE_BUSY: entry(
     'resource_exhausted',
-    'the service has {count} commands of user {uid} at work, which is the limit',
-    'Wait for some of them to end.',
+    'user {uid} has {count} commands running in the service, which is the limit',
+    'Wait until one of them ends, or have root raise `--commands`.',
   ),
   SERVICE_UNREACHABLE: entry(
     'unavailable',
     'the service at {path} cannot be used ({reason})',
-    'Be a member of the group of that socket, and see that the service runs: `systemctl status kata-ts.socket`.',
+    'Check that the service runs (`systemctl status kata-ts.socket`) and that you are a member of the group of that socket (`id`).',
   ),
   SERVICE_LOST: entry(
     'unavailable',
     'the connection to the service was lost',
-    'A container that ran goes on: see `kata-ts ps`. The log of the service says why it ended.',
+    'Containers go on: see `kata-ts ps`. The log of the service says why it ended (`journalctl -u kata-ts`).',
   ),
   SERVICE_RUNNING: entry(
     'already_exists',
-    'a service listens on {path} already',
+    'another service already listens on {path}',
     'Stop it first, or use another --socket.',
   ),
   SERVICE_NO_GROUP: entry(
     'not_found',
     'there is no group {group} for the socket of the service',
-    'Make it: `groupadd --system {group}`, or name another with --group.',
+    'Create it with `groupadd --system {group}`, or name another group with --group.',
   ),
   CALLER_FILE: entry(
     'permission_denied',
     '{path} cannot be used: {reason}',
-    'The file is opened with your own rights; name one that you may use so.',
+    'The file is opened with your own rights: name one that you may open.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -14,28 +14,28 @@ export const sharingErrors = {
   ),
   SHARE_SOURCE_HIDDEN: entry(
     'failed_precondition',
-    'container {container} mounts something of {point}, which was mounted after its pod began and cannot be shown to the pod’s shim ({errno})',
+    'container {container} mounts a path below {point}, which was mounted after its pod began and cannot be shown to the pod’s shim ({errno})',
     'Make the mount above it shared before pods start (`mount --make-rshared /`, as systemd does; with CRI-O, skip_mount_home = "true" in storage.conf), or run the pod again.',
   ),
   SOURCE_LINK: entry(
     'invalid_argument',
     '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',
-    'Name the path that the link leads to, if it leads where you mean, or use a bind mount in its place.',
+    'Name the path that the link leads to, if that is what you mean, or replace the link by a bind mount.',
   ),
   SHARE_CALLER: entry(
     'failed_precondition',
-    '{source} cannot be shown in container {container} with the rights of its user alone: no unprivileged virtiofsd serves the files',
-    'Use a VMM with a shared file system, and files that can be idmapped (not NFS, FUSE or an overlay); root may mount it.',
+    '{source} cannot be shown in container {container} with only the rights of its user: no unprivileged virtiofsd can serve it',
+    'Use a VMM with a shared file system and a source that can be idmapped (not NFS, FUSE or an overlay), or have root run the container.',
   ),
   SHARE_SOURCE_CHANGED: entry(
     'failed_precondition',
-    '{source} is no longer the file or directory that was asked for as a mount of container {container}',
-    'Leave it in its place while the container starts; a container that ran before keeps the mounts that it was made with.',
+    '{source} was replaced: it is no longer the file or directory that container {container} was to mount',
+    'Do not move it while the container starts. A container that is started again needs the very files that it was made with: put them back, or make a new container.',
   ),
   SHARE_NO_VOLUMES: entry(
     'failed_precondition',
     'container {container} wants to write {source}, and its pod was started without a share for that',
-    'Mount it read-only, or let the first container of the pod have a writable volume too: the share comes with the machine.',
+    'Mount it read-only, or give the first container of the pod a writable volume too: the share is made when the pod starts.',
   ),
   SHARE_ENTRY_TAKEN: entry(
     'already_exists',
@@ -60,42 +60,42 @@ export const sharingErrors = {
   ROOTFS_LAYERS: entry(
     'invalid_argument',
     'the layers of container {container} cannot be put together in the guest: {reason}',
-    'See the reason: the erofs snapshotter can be told otherwise in its section of containerd’s configuration, and another snapshotter needs no layers on disks.',
+    'Change the settings of the erofs snapshotter in containerd’s configuration as the reason says, or use another snapshotter.',
   ),
   ROOTFS_DISK_FAILED: entry(
     'internal',
     'the root file system of container {container} cannot be copied to a disk: {reason}',
-    'See the reason; the disk lies below /var/lib/kata-ts and takes as much room as the image has.',
+    'See the reason. The disk lies below /var/lib/kata-ts and is as large as the image.',
   ),
   ROOTFS_DISK_TOOL: entry(
     'failed_precondition',
     '{tool} was not found in {directories}',
-    'Install the packages e2fsprogs, erofs-utils and coreutils: root file systems become disks with them.',
+    'Install the packages e2fsprogs, erofs-utils and coreutils, which make disks of root file systems.',
   ),
   EMPTYDIR_DISK_FAILED: entry(
     'internal',
     'the disk of the emptyDir {directory} cannot be made: {reason}',
-    'See the reason; the disk lies in that directory. emptydir_mode = "shared-fs" needs none.',
+    'See the reason. The disk lies in that directory. emptydir_mode = "shared-fs" needs no disk.',
   ),
   SHARE_MOUNT_FAILED: entry(
     'internal',
     'mount of type {type} for container {container} failed with {errno} in {call}',
-    'Check that the kernel has that file system, that its directories exist and what `dmesg` says.',
+    'Check that the kernel has that file system and that its directories exist. `dmesg` may say more.',
   ),
   SHARE_NOT_IDMAPPABLE: entry(
     'failed_precondition',
-    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system does not take an id map ({errno})',
-    'Put it on a file system that does (ext4, xfs, btrfs; tmpfs since Linux 6.3; NFS, FUSE and overlay do not), or let virtiofsd be root for it: virtio_fs_privilege = "root" or, where nothing else will do, "auto"; for this pod alone by annotation.',
+    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system cannot be idmapped ({errno})',
+    'Move it to ext4, xfs, btrfs, or tmpfs on Linux 6.3 or later (not NFS, FUSE or overlay). Or let virtiofsd be root: virtio_fs_privilege = "auto" for such shares only, "root" for all; an annotation sets it for one pod.',
   ),
   SHARE_ID_BEYOND: entry(
     'failed_precondition',
     'container {container} runs with id {id}, which is not in the id map of its pod’s running virtiofsd',
-    'Run it with an id up to 2147483647, or make it the first container of its pod: its ids are mapped then.',
+    'Use an id up to 2147483647, or make this the first container of its pod, whose ids are always mapped.',
   ),
   SHARE_CONNECTION_TAKEN: entry(
     'failed_precondition',
     'the connection to the share daemon was handed over already',
-    'One share serves one virtual machine: make another share for another machine.',
+    'One share serves one virtual machine: make another share for the other machine.',
   ),
   VIRTIOFSD_MISSING: entry(
     'failed_precondition',
@@ -110,7 +110,7 @@ export const sharingErrors = {
   ROOTFS_MISSING: entry(
     'not_found',
     'root file system {path} cannot be used: {reason}',
-    'Name an existing directory (--rootfs), or an OCI or docker archive or OCI layout (--image).',
+    'Name an existing directory (--rootfs), or an OCI archive, docker archive or OCI layout (--image).',
   ),
   ROOTFS_ARCHIVE_INVALID: entry(
     'invalid_argument',
@@ -120,11 +120,11 @@ export const sharingErrors = {
   ROOTFS_ARCHIVE_TAG: entry(
     'invalid_argument',
     '{path} {problem}; its tags are: {tags}',
-    'Name one of them behind the file: --image FILE:TAG.',
+    'Append one of them to the file: --image FILE:TAG.',
   ),
   ROOTFS_ARCHIVE_UNSAFE: entry(
     'invalid_argument',
-    'layer {layer} of the image holds the entry {entry}, which is refused: {reason}',
+    'layer {layer} of the image contains the entry {entry}, which is refused: {reason}',
     'Build the image again without that entry; do not use an image that you do not trust.',
   ),
   ROOTFS_DIGEST_MISMATCH: entry(

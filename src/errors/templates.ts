@@ -4,8 +4,8 @@ import { type CatalogueEntry, entry } from './entry.ts'
 export const templateErrors = {
   TEMPLATE_FOREIGN: entry(
     'failed_precondition',
-    '{path} counts for nothing as a part of a machine template: it {reason}',
-    'Find out who made it; `kata-ts factory destroy` removes all templates, `kata-ts factory init` makes one anew.',
+    '{path} cannot be trusted as a part of a machine template: it {reason}',
+    'Find out who made it. `kata-ts factory destroy` removes all templates, and `kata-ts factory init` makes a new one.',
   ),
   TEMPLATE_DAMAGED: entry(
     'failed_precondition',
@@ -15,11 +15,11 @@ export const templateErrors = {
   TEMPLATE_DISK_FULL: entry(
     'resource_exhausted',
     'no space is left for a machine template in {path}',
-    'Make room there, or set template_path in [factory] to another directory, and run `kata-ts factory init` again.',
+    'Free space there, or set template_path in [factory] to another directory, then run `kata-ts factory init` again.',
   ),
   TEMPLATE_BUSY: entry(
     'unavailable',
-    'another command makes or removes the machine templates in {path}',
+    'another command is making or removing machine templates in {path}',
     'Wait for that `kata-ts factory init` or `kata-ts factory destroy`, and try again.',
   ),
 } satisfies Record<string, CatalogueEntry>

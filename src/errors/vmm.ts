@@ -10,12 +10,12 @@ export const vmmErrors = {
   VMM_TOO_OLD: entry(
     'failed_precondition',
     '{path} is {name} {version}; kata-ts needs {minimum} or later',
-    'Install a later {install}, or name one with path= in the configuration.',
+    'Install a newer {install}, or name one with path= in the configuration.',
   ),
   VMM_OPTION_INVALID: entry(
     'invalid_argument',
     'the virtual machine cannot be described to the VMM: {reason}',
-    'Correct the value that is named in the configuration or annotation.',
+    'Correct the named value in the configuration or annotation.',
   ),
   VMM_DISK_IMAGE: entry(
     'failed_precondition',
@@ -30,12 +30,12 @@ export const vmmErrors = {
   VMM_START_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
-    'Its last words are quoted; if there are none, the host is too busy: wait and start again. With VFIO devices or enable_mem_prealloc all memory is touched first: raise dial_timeout.',
+    'Its last output is quoted; if there is none, the host may be too busy: start again later. VFIO devices and enable_mem_prealloc touch all memory first: raise dial_timeout for them.',
   ),
   VMM_PROTOCOL: entry(
     'internal',
     'the VMM broke its own protocol: {reason}',
-    'It was killed. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
+    'The VMM was killed. A compromised or wrong program behaves like this: keep its log, and check path= in the configuration.',
   ),
   VMM_DISCONNECTED: entry(
     'unavailable',
@@ -45,12 +45,12 @@ export const vmmErrors = {
   VMM_COMMAND_FAILED: entry(
     'internal',
     'the VMM refused {command}: {reason}',
-    'See the reason; while the sandbox lives, vmm.log in its state directory may tell more.',
+    'See the reason. While the sandbox runs, vmm.log in its state directory may say more.',
   ),
   VMM_COMMAND_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM did not answer {command} within {seconds} s',
-    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts. A VFIO device takes long in a machine with much memory: raise create_container_timeout.',
+    'The VMM hangs or the host is overloaded: stop the sandbox if this lasts. Plugging a VFIO device into a large machine takes long: raise create_container_timeout.',
   ),
   VMM_NO_FREE_PORT: entry(
     'resource_exhausted',
@@ -69,33 +69,33 @@ export const vmmErrors = {
   ),
   VMM_NO_VFIO: entry(
     'failed_precondition',
-    'host device {device} of container {container} cannot be handed to the machine: kata-ts has no way to give {vmm} one',
+    'host device {device} of container {container} cannot be handed to the machine: kata-ts does not support VFIO with {vmm}',
     'Use {possible} for containers with VFIO devices.',
   ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
     '{device} could not be taken out of the running machine: {reason}',
-    'Remove it again once the guest no longer uses it, or end the sandbox, which takes it out in any case.',
+    'Remove it again once the guest no longer uses it, or end the sandbox.',
   ),
   VMM_NO_HUGEPAGES: entry(
     'resource_exhausted',
-    'the machine needs {needed} huge pages of {pageKiB} KiB for its {memoryMiB} MiB, and {free} are free',
+    'the machine needs {needed} huge pages of {pageKiB} KiB for its {memoryMiB} MiB of memory, and {free} are free',
     'Reserve more (`sysctl vm.nr_hugepages=...`, or hugepages= on the kernel command line), or set enable_hugepages = false.',
   ),
   VMM_MEMORY_SLOTS: entry(
     'resource_exhausted',
     'the machine cannot get {size} MiB more: all {slots} slots for memory are taken',
-    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, and start the pod again.',
+    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, then start the pod again.',
   ),
   VMM_MEMORY_REFUSED: entry(
     'resource_exhausted',
     'the guest did not take {size} MiB of memory: it {answer}',
-    'Raise default_memory so that less is added while it runs; a kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
+    'Raise default_memory, so that less is added later. A kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
   ),
   VMM_GUEST_PANICKED: entry(
     'unavailable',
     'the guest kernel of sandbox {sandbox} panicked: {tail}',
-    'The console tail names the cause: often a kernel without a needed driver, a damaged initrd, or too little memory.',
+    'The end of the console names the cause: often a kernel without a needed driver, a damaged initrd, or too little memory.',
   ),
   VMM_GUEST_SHUT_DOWN: entry(
     'unavailable',
@@ -105,16 +105,16 @@ export const vmmErrors = {
   VMM_INTERNAL_ERROR: entry(
     'internal',
     'the VMM of sandbox {sandbox} stopped the guest with an internal error: {tail}',
-    'With KVM the CPU or an outer hypervisor cannot run this guest: set accelerator = "tcg" or "auto".',
+    'With KVM, the processor or an outer hypervisor cannot run this guest: set accelerator = "tcg" (emulation, no security boundary) or "auto".',
   ),
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
     'the guest of sandbox {sandbox}, which ran with {accelerator} ({reason}), said nothing within {seconds} s; its console ends with: {tail}',
-    "Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=. A guest of your own whose agent speaks only vsock, as Kata's does, needs /dev/vhost-vsock here: `modprobe vhost_vsock`.",
+    "If the guest is only slow (a busy host, or tcg), raise dial_timeout; `kata-ts check` says why KVM is not used. Otherwise check kernel= and initrd=. A guest with Kata's agent needs /dev/vhost-vsock: `modprobe vhost_vsock`.",
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',
     'accelerator = "kvm" cannot be used: {reason}',
-    'Enable virtualization in the firmware or the outer hypervisor, or set accelerator = "tcg": emulation, no security boundary.',
+    'Enable virtualization in the firmware or the outer hypervisor. Or set accelerator = "tcg": emulation, which is slow and no security boundary.',
   ),
 } satisfies Record<string, CatalogueEntry>

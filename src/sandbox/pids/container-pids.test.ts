@@ -61,7 +61,7 @@ test.each([
 ])('%s, which is none of the pod’s, is refused', (path) => {
   const { known } = aPod()
   expect(() => known.sharedWith('x', pids(path))).toThrow(
-    `[PID_NAMESPACE_FOREIGN] container x asks for the pid namespace ${path}, which is that of no container of its pod`,
+    `[PID_NAMESPACE_FOREIGN] container x asks for the pid namespace ${path}, which belongs to no container of its pod`,
   )
 })
 

@@ -96,7 +96,7 @@ describe.each([
     const told: string[] = []
     const log = { ...silentLogger, warn: (message: string) => void told.push(message) }
     const sandbox = await adoptMachine(machine, { ...request, log }, pool.withTemplate)
-    expect(told.join()).toContain('[POOL_UNUSABLE] no waiting machine is taken: ')
+    expect(told.join()).toContain('[POOL_UNUSABLE] the pod cannot take a waiting machine: ')
     expect(pool.log.indexOf('release owner')).toBeLessThan(pool.log.indexOf('claim'))
     expect(readFacts(sandboxPaths(request.runDir, 'test', 'pod').facts)!.waited).toBeUndefined()
     expect(readdirSync(`${request.runDir}/pool`)).toEqual([])

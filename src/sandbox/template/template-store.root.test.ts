@@ -144,7 +144,7 @@ describe('what is not root’s counts for nothing', () => {
       spoil(path + inPath)
       expect(find).toThrow(/^\[TEMPLATE_FOREIGN\] .*kata-ts factory destroy.*kata-ts factory init/)
       expect(find).toThrow(
-        `${path}${inPath} counts for nothing as a part of a machine template: it ${reason}`,
+        `${path}${inPath} cannot be trusted as a part of a machine template: it ${reason}`,
       )
     })
 

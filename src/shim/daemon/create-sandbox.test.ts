@@ -156,7 +156,7 @@ test.each<[string, Record<string, string>, () => void, string]>([
     change()
     await Bun.sleep(0)
     await service.startSandbox(podId)
-    expect(told.join()).toContain(`[POOL_UNUSABLE] no waiting machine is taken: ${reason}`)
+    expect(told.join()).toContain(`[POOL_UNUSABLE] the pod cannot take a waiting machine: ${reason}`)
     expect(host.log.indexOf('release owner')).toBeLessThan(host.log.indexOf('claim'))
     expect(host.log).toContain('user')
     expect(facts().waited).toBeUndefined()

@@ -207,7 +207,7 @@ test('one that hangs is killed, one that is dead is passed over, and the client 
   expect(isAlive(ref)).toBe(false)
   const [first, second] = readWarnings(bundle)
   expect(first).toContain(
-    '[POOL_UNUSABLE] no waiting machine is taken: the shim of w1 is of no use, it gave no answer',
+    '[POOL_UNUSABLE] the pod cannot take a waiting machine: the shim of w1 is of no use, it gave no answer',
   )
   expect(second).toContain('the shim of w2 is of no use')
 })

@@ -432,8 +432,8 @@ describe('a task process', () => {
 describe('the death of the machine', () => {
   const death = new KataError('SANDBOX_DIED', { id: 's', reason: 'the VMM ended (SIGKILL)', tail: 'a\nb' })
   const line =
-    '[SANDBOX_DIED] sandbox s died: the VMM ended (SIGKILL). The machine and all that it held have been removed; the console ' +
-    'tail and the shim log say more: a b'
+    '[SANDBOX_DIED] sandbox s died: the VMM ended (SIGKILL). The machine and all that it held have been removed. The end of ' +
+    'its console and the log of the shim say more: a b'
 
   /** What the streams of a process got whose machine dies after it said `says` on stderr, or on its terminal. */
   async function toldTo(

@@ -20,7 +20,7 @@ test('a device that gives no address is refused, auto included, and closed', () 
   const before = open()
   for (const channel of ['auto', 'vsock'] as const)
     expect(() => openVsock(channel, '/dev/null')).toThrow(
-      '[VSOCK_FAILED] /dev/null gives the machine no address: ENOTTY',
+      '[VSOCK_FAILED] /dev/null gave the machine no vsock address: ENOTTY',
     )
   expect(open()).toBe(before)
 })

@@ -69,7 +69,7 @@ describe('a clone', () => {
   test('there is none without a template, or with one that counts for nothing', () => {
     const config = configure()
     expect(() => find(config, { findTemplate: () => undefined as unknown as Template })).toThrow(
-      '[TEMPLATE_UNUSABLE] no clone of a template: there is none for this kernel',
+      '[TEMPLATE_UNUSABLE] the pod cannot start as a clone of a template: there is none for this kernel',
     )
     const findTemplate = () => {
       throw new KataError('TEMPLATE_DAMAGED', { path: '/t', reason: 'it is short' })
@@ -99,7 +99,7 @@ describe('a start as a clone', () => {
       way === 'clone' ? asClone(() => Promise.reject(new Error('no such page')), signal) : Promise.resolve()
     await cloneOrBoot(asked, start)
     expect(readWarnings(asked.container.bundle)).toEqual([
-      expect.stringContaining('no clone of a template: '),
+      expect.stringContaining('the pod cannot start as a clone of a template: '),
     ])
     expect(readWarnings(asked.container.bundle)[0]).toContain('no such page')
   })
