@@ -36,7 +36,7 @@ const vhostVsock: Check = {
     const isThere = isDevice(context, vsockDevice)
     if (channel === 'auto' && !isThere)
       return warning(
-        `no ${vsockDevice}: an agent that speaks only vsock, as Kata's does, is not reached`,
+        `no ${vsockDevice}: an agent that speaks only vsock, such as Kata's, cannot be reached`,
         'Run `modprobe vhost_vsock`.',
       )
     return optional(
@@ -58,7 +58,7 @@ const hugePages: Check = {
     return optional(
       ...([enableHugepages, 'enable_hugepages = false', freeMiB >= defaultMemory] as const),
       pageKiB === 0 ? 'the kernel has no huge pages' : `${freeMiB} MiB free in pages of ${pageKiB} KiB`,
-      `run \`sysctl vm.nr_hugepages=N\` with ${defaultMemory} MiB a sandbox in mind`,
+      `run \`sysctl vm.nr_hugepages=N\`, enough for ${defaultMemory} MiB for each sandbox`,
     )
   },
 }
@@ -68,7 +68,7 @@ const tpm: Check = {
   run: ({ host, config }) => {
     const { enableTpm, swtpmPath } = config.hypervisor
     const isThere = host.isExecutable(swtpmPath)
-    const detail = isThere ? `${swtpmPath} emulates one for each sandbox` : `${swtpmPath} is not there`
+    const detail = isThere ? `${swtpmPath} emulates one for each sandbox` : `${swtpmPath} does not exist`
     return optional(enableTpm, 'enable_tpm = false', isThere, detail, 'run `apt-get install swtpm`')
   },
 }
@@ -93,7 +93,7 @@ const vfio: Check = {
       return tell(
         false,
         'no /dev/iommu',
-        'run `modprobe iommufd`, on a kernel with CONFIG_IOMMUFD, which that of Debian 13 lacks',
+        'run `modprobe iommufd`, on a kernel with CONFIG_IOMMUFD, which Debian 13 does not have',
       )
     const bound = host.list('/sys/class/vfio-dev').filter((name) => !name.startsWith('noiommu-'))
     return tell(

@@ -1,4 +1,4 @@
-/** /dev/kvm as rootless VMMs need it, and the CPU behind it. What is missing is fatal only if KVM is insisted upon. */
+/** /dev/kvm as rootless VMMs need it, and the CPU behind it. A missing part fails only if the configuration requires KVM. */
 import { configurations } from '../../config/drivers.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
@@ -14,7 +14,7 @@ const cpu: Check = {
     const flags = /^flags\s*:(.*)$/m.exec(host.readText('/proc/cpuinfo') ?? '')?.[1]?.split(' ') ?? []
     const found = ['vmx', 'svm'].find((flag) => flags.includes(flag))
     if (found !== undefined) return ok(`hardware virtualization (${found})`)
-    return withoutKvm(config, 'the CPU shows neither vmx nor svm')
+    return withoutKvm(config, 'the CPU has neither vmx nor svm')
   },
 }
 
@@ -51,7 +51,7 @@ const accelerator: Check = {
     if (failure !== undefined)
       return warning(
         `auto: ${reason}; a start whose trial fails runs under TCG, no security boundary`,
-        'Raise dial_timeout where guests are slow to boot, or set accelerator = "kvm": a start then fails and says why.',
+        'Raise dial_timeout if guests boot slowly, or set accelerator = "kvm": a start then fails and says why.',
       )
     if (found === 'unknown') return ok(`auto: ${reason}`)
     if (found === 'kvm') return ok(`kvm (${reason})`)
@@ -59,7 +59,7 @@ const accelerator: Check = {
       ? ok(`tcg (${reason}): emulation, no security boundary`)
       : warning(
           `tcg (${reason}): emulation, many times slower and no security boundary`,
-          'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
+          'Remove what keeps KVM from being used, or set accelerator = "tcg" if you want emulation.',
         )
   },
 }

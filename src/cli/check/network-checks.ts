@@ -13,7 +13,7 @@ const purposes: readonly Purpose[] = [
   {
     check: 'container-network',
     programs: { pasta: 'passt', nft: 'nftables', ip: 'iproute2' },
-    lost: '`run` is refused unless it has --network none or ns:PATH; under Docker, names on its own networks need nft',
+    lost: '`run` works only with --network none or ns:PATH; under Docker, names on user-defined networks need nft',
   },
   {
     check: 'registries',

@@ -33,11 +33,11 @@ const landlock: Check = {
   name: 'landlock',
   run: async ({ host, config }) => {
     const problem = await host.landlockProblem()
-    if (problem === undefined) return ok('a program that is restricted by it is refused')
+    if (problem === undefined) return ok('it restricts a test program')
     const remedy =
-      'Use a kernel from 5.13 on with landlock in its lsm= parameter if that is set, and util-linux from 2.40 on'
+      'Use Linux 5.13 or later, with landlock in its lsm= parameter if that is set, and util-linux 2.40 or later'
     return config.hypervisor.landlock === 'required'
-      ? failed(problem, `${remedy}, or accept it by landlock = "best-effort".`)
+      ? failed(problem, `${remedy}, or accept it with landlock = "best-effort".`)
       : warning(`${problem}: VMMs run without this layer`, `${remedy}.`)
   },
 }
@@ -61,15 +61,15 @@ const shim: Check = {
         `${shimName} is in none of ${clientPath.join(', ')}: containerd will not find it`,
         bundle === undefined
           ? `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`
-          : `If containerd is to start it: \`ln -s ${bundle.programs}/${shimName} /usr/local/bin/\`.`,
+          : `To let containerd start it: \`ln -s ${bundle.programs}/${shimName} /usr/local/bin/\`.`,
       )
     // What cannot be asked is started all the same.
     const { code, text } = await host.ask([path, '--version'])
     const found = /\d+\.\d+\.\d+\S*/.exec(text)?.[0] ?? version
     return code === 0 && found !== version
       ? warning(
-          `${path} is version ${found}, and this program ${version}: containerd starts the former`,
-          'Install one version in both places, or remove the one that is not wanted.',
+          `${path} is version ${found}, which containerd starts, and this program is version ${version}`,
+          'Install one version in both places, or remove one of them.',
         )
       : ok(path)
   },

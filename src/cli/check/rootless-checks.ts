@@ -20,7 +20,7 @@ const account: Check = {
   run: ({ host, config }) => {
     const { rootless: used, rootlessAccount: mode } = config.hypervisor
     if (!used) return ok('not used: rootless = false')
-    if (mode === 'none') return ok('bare numbers, no account is made')
+    if (mode === 'none') return ok('bare numbers, without an account')
     if (mode === 'userdb') {
       const resolves = /^passwd:.*\bsystemd\b/m.test(host.readText('/etc/nsswitch.conf') ?? '')
       return resolves
@@ -49,7 +49,7 @@ const uidRange: Check = {
     try {
       host.checkUidRange({ base, blocks })
       if (isDaemons) host.checkUpperIds()
-      return ok(`${blocks} blocks of 65536 ids from ${base}, used by nobody else`)
+      return ok(`${blocks} blocks of 65536 ids from ${base}, which no account uses`)
     } catch (error) {
       if (!(error instanceof KataError)) throw error
       return failed(error.rawMessage, error.remedy)

@@ -13,8 +13,8 @@ import { checks, runChecks } from './run-checks.ts'
 const owned = (uid: number, gid: number, mode: number) => ({ kind: 'file' as const, uid, gid, mode })
 
 test.each([
-  ['root’s', {}, 'ok', '/etc/k/a.toml, which root alone can change'],
-  ['of a group of root’s', { '/etc/k/a.toml': owned(0, 0, 0o664) }, 'ok', 'root alone'],
+  ['root’s', {}, 'ok', '/etc/k/a.toml, which only root can change'],
+  ['of a group of root’s', { '/etc/k/a.toml': owned(0, 0, 0o664) }, 'ok', 'only root'],
   ['everybody’s', { '/etc/k/a.toml': owned(0, 0, 0o666) }, 'warning', 'can change /etc/k/a.toml, and'],
   [
     'in a directory of another user',
@@ -286,7 +286,7 @@ const rows: Row[] = [
     },
     {},
     'ok',
-    '1000000 open files of a share for sandboxes of kata-ts',
+    'sandboxes of kata-ts can open 1000000 files of a share',
   ],
   [
     'descriptors',
@@ -299,7 +299,7 @@ const rows: Row[] = [
     },
     {},
     'warning',
-    '4096 open files of a share for sandboxes of containerd; beyond it listings of directories end early in the guest Set LimitNOFILE',
+    'sandboxes of containerd can open 4096 files of a share; beyond that, directory listings in the guest end early Set LimitNOFILE',
   ],
   [
     'descriptors',
@@ -384,7 +384,7 @@ const rows: Row[] = [
     (host) => host.stats.delete('/dev/vhost-vsock'),
     { agentChannel: 'auto', initrd: '/srv/kata.initrd' },
     'warning',
-    "an agent that speaks only vsock, as Kata's does, is not reached",
+    "an agent that speaks only vsock, such as Kata's, cannot be reached",
   ],
   ['huge-pages', 'not asked for', () => {}, {}, 'ok', '4096 MiB free in pages of 2048 KiB; not used'],
   [
@@ -798,7 +798,7 @@ const rows: Row[] = [
     (host) => Object.assign(host, { checkUpperIds: upperIdsTaken }),
     { virtioFsPrivilege: 'root' },
     'ok',
-    'used by nobody else',
+    'which no account uses',
   ],
   [
     'uid-range',

@@ -1,4 +1,4 @@
-/** `kata-ts check` as a library: everything that a start needs of the host, looked at without starting anything. */
+/** `kata-ts check` as a library: checks everything that a start needs of the host, without starting anything. */
 import { describeError, KataError } from '../../errors.ts'
 import { type Check, type CheckContext, type CheckResult, failed, type Outcome, ok } from './check.ts'
 import { deviceChecks } from './device-checks.ts'

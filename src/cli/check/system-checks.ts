@@ -13,7 +13,7 @@ const root: Check = {
       ? ok('running as root')
       : failed(
           `running as uid ${host.uid()}`,
-          'Run it as root or with sudo: kata-ts makes accounts, namespaces and mounts, and gives root up for the VMM.',
+          'Run it as root or with sudo: kata-ts makes accounts, namespaces and mounts. The VMM does not run as root.',
         ),
 }
 
@@ -31,19 +31,19 @@ const system: Check = {
     const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(osRelease)?.[1] ?? ''
     const found = `${field('PRETTY_NAME') || 'unknown distribution'}, kernel ${kernel}`
     if (major < 6 || (major === 6 && minor < 1))
-      return warning(`${found}: tried with kernels from 6.1 on`, 'Use a newer kernel if a start fails.')
+      return warning(`${found}: tested with 6.1 and later`, 'Use a newer kernel if a start fails.')
     if (host.isBundle()) return ok(`${found}; the bundle brings its own programs`)
     // Testing and unstable have no version.
     if (field('ID') === 'debian' && Number.parseInt(field('VERSION_ID') || '13', 10) < 13)
       return warning(
-        `${found}: supported is Debian 13 or later; Debian 12 has no package virtiofsd`,
+        `${found}: Debian 13 or later is supported; Debian 12 has no package virtiofsd`,
         'Use Debian 13 or later, or set virtio_fs_daemon to a virtiofsd of your own.',
       )
     return field('ID') === 'debian'
       ? ok(found)
       : warning(
-          `${found}: tried on Debian 13`,
-          'Install the packages that the other checks name with your own tools.',
+          `${found}: tested on Debian 13`,
+          'Install the packages that the other checks name with the tools of your distribution.',
         )
   },
 }
@@ -55,7 +55,7 @@ const memory: Check = {
     const available = Math.floor(Number(kilobytes ?? 0) / 1024)
     const { defaultMemory } = config.hypervisor
     const found = `${available} MiB available, ${defaultMemory} MiB a sandbox`
-    const remedy = 'Lower default_memory (or --machine-memory), or stop something.'
+    const remedy = 'Lower default_memory (or --machine-memory), or stop other programs.'
     if (available < 256) return failed(found, remedy)
     return available < defaultMemory ? warning(found, remedy) : ok(found)
   },
@@ -76,7 +76,7 @@ const namespaces: Check = {
     return missing.length === 0
       ? ok(names.join(', '))
       : failed(
-          `the kernel gives no namespaces of kind ${missing.join(', ')}`,
+          `the kernel has no namespaces of kind ${missing.join(', ')}`,
           'Use a kernel that has them, and set /proc/sys/user/max_*_namespaces above 0.',
         )
   },
@@ -132,13 +132,13 @@ const runDirectory: Check = {
         'Mount a tmpfs on /run; kata-ts keeps its state in /run/kata-ts.',
       )
     const found = `${Math.floor(free / MiB)} MiB free on /run`
-    const remedy = 'Free space on /run: sockets, logs and the state of sandboxes lie there.'
+    const remedy = 'Free space on /run: it holds sockets, logs and the state of sandboxes.'
     if (free < 16 * MiB) return failed(found, remedy)
     return free < 128 * MiB ? warning(found, remedy) : ok(found)
   },
 }
 
-/** systemd's own hard limit, when nobody sets another. Each file of a share that the guest knows takes one. */
+/** systemd's default hard limit. Each file of a share that the guest knows takes one. */
 const fewDescriptors = 524_288
 
 /** Programs that start shims, by the kernel's name of them. */
@@ -155,13 +155,13 @@ const descriptors: Check = {
       const [limits, status] = ['limits', 'status'].map((file) => host.readText(`/proc/${process}/${file}`))
       const limit = Math.min(descriptorRights({ limits, status, most }).reachable, mostDescriptors)
       const name = process === 'self' ? 'kata-ts' : commandOf(process)
-      return { limit, text: `${limit} open files of a share for sandboxes of ${name}` }
+      return { limit, text: `sandboxes of ${name} can open ${limit} files of a share` }
     })
     const low = found.filter(({ limit }) => limit < fewDescriptors)
     return low.length === 0
       ? ok(found.map(({ text }) => text).join(', '))
       : warning(
-          `${low.map(({ text }) => text).join(', ')}; beyond it listings of directories end early in the guest`,
+          `${low.map(({ text }) => text).join(', ')}; beyond that, directory listings in the guest end early`,
           'Set LimitNOFILE=1048576 for the service (in a shell, `ulimit -Hn 1048576`), and fs.nr_open to no less.',
         )
   },
@@ -171,8 +171,8 @@ const network: Check = {
   name: 'network',
   run: ({ host, config }) => {
     if (config.runtime.internetworkingModel === 'none') return ok('not used: internetworking_model is none')
-    // Without root there is nothing to try with, which the first check says.
-    if (host.uid() !== 0) return ok('not tried: only root can')
+    // Only root can try it; the first check says so.
+    if (host.uid() !== 0) return ok('not tested: only root can')
     try {
       host.probeNetwork()
       return ok('taps, ingress queues and redirection between interfaces')

@@ -29,9 +29,9 @@ const configuration: Check = {
     const places = [...new Set([...files, ...directories])]
     const open = places.filter((place) => isOpen(host.stat(place)))
     return open.length === 0
-      ? ok(files.length === 0 ? 'the built-in one' : `${files.join(', ')}, which root alone can change`)
+      ? ok(files.length === 0 ? 'the built-in one' : `${files.join(', ')}, which only root can change`)
       : warning(
-          `others than root can change ${open.join(', ')}, and so switch walls off`,
+          `users other than root can change ${open.join(', ')}, and so switch walls off`,
           'Run `chown root` and `chmod go-w` for each.',
         )
   },
