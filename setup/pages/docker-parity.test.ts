@@ -20,7 +20,7 @@ test('what is here is not said to be missing', () => {
   expect(others.map(({ word }) => word)).toEqual(
     expect.arrayContaining(['cp --archive', 'update --cpu-shares']),
   )
-  expect(dockerParityPage()).toContain('| `--cpu-shares` | – | it is among containers of one kernel')
+  expect(dockerParityPage()).toContain('| `--cpu-shares` | – | it weighs containers of one kernel')
 })
 
 test('nothing that is here has a reason why it is not', () => {

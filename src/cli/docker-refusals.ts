@@ -1,12 +1,13 @@
 /** Commands and options of docker's that we do not have, with the reason or what to use: docs/docker-parity.md is made of them. */
 
-const blockIo = 'a machine has its disks from the VMM; its disk_rate_limiter keys bound them'
+const blockIo = 'the disk_rate_limiter keys of configuration.toml limit the disks of a machine'
 const windows = 'it is for Windows containers'
-const sharedKernel = 'it is among containers of one kernel, and each has its own machine; use --cpus'
-const ownNamespaces = 'a container is alone in its machine, so there is nobody to share namespaces with'
+const sharedKernel =
+  'it weighs containers of one kernel against each other, and each has its own machine; use --cpus'
+const ownNamespaces = 'a container is alone in its machine, so there are no namespaces to share'
 const onNetwork = '--network ns:PATH takes the interfaces of a namespace as they are; set that up there'
 const buildElsewhere = 'build and change images with docker or buildah'
-const daemonOnly = 'there is no daemon to do it'
+const daemonOnly = 'it needs a daemon, and kata-ts has none'
 
 /** By command, and by option of `run`. Those whose nearest name of ours misleads have their advice in docker-words.ts. */
 export const refusals: Readonly<Record<string, string>> = {
@@ -20,7 +21,7 @@ export const refusals: Readonly<Record<string, string>> = {
   logout: 'use `skopeo logout`',
   manifest: 'use `skopeo inspect --raw`',
   node: daemonOnly,
-  plugin: 'volumes and logs are kept by kata-ts itself',
+  plugin: 'kata-ts has no plugins',
   push: 'use `skopeo copy`',
   search: 'use `skopeo list-tags`',
   secret: daemonOnly,
@@ -30,7 +31,7 @@ export const refusals: Readonly<Record<string, string>> = {
   trust: 'use the policy.json of `skopeo`',
   '--blkio-weight': blockIo,
   '--blkio-weight-device': blockIo,
-  '--cgroup-parent': 'the key sandbox_cgroup_only and its neighbours in configuration.toml place a sandbox',
+  '--cgroup-parent': 'the key sandbox_cgroup_only of configuration.toml decides where a sandbox is',
   '--cgroupns': 'a container has its own cgroup namespace, in its machine',
   '--cpu-count': windows,
   '--cpu-percent': windows,
@@ -64,6 +65,6 @@ export const refusals: Readonly<Record<string, string>> = {
   '--use-api-socket': daemonOnly,
   '--userns': 'a container is in a machine of its own, whose VMM is a throw-away user',
   '--uts': ownNamespaces,
-  '--volume-driver': 'volumes are directories of the host; mount what it should be, and use -v',
+  '--volume-driver': 'volumes are directories of the host; mount the file system there, and use -v',
   '--volumes-from': 'name the volumes: -v NAME:/path',
 }

@@ -10,7 +10,7 @@ const onlyDriver = (...options: readonly string[]) =>
   Object.fromEntries(
     options.map((option) => [
       `network create ${option}`,
-      'omit it: there is one kind of network; `run --network ns:PATH` takes what you made otherwise',
+      'omit it: there is one kind of network; for others, make a namespace and use `run --network ns:PATH`',
     ]),
   )
 
@@ -19,22 +19,22 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
   'network disconnect': 'a container has its network for life; use `run --network NAME`',
   'network create --ipv6':
-    'omit it: a network has IPv6 where the host has it, with addresses that follow from those of IPv4',
+    'omit it: a network has IPv6 if the host has it, with addresses that follow from those of IPv4',
   'network create --gateway': 'omit it: the gateway has the second address of --subnet',
   'network create --ip-range': 'omit it: containers get addresses of all of --subnet',
   'network create --attachable': 'omit it: any container may be on a network',
   ...onlyDriver('--driver', '-d', '--opt', '-o'),
   container: 'use it before a command of containers, as in `kata-ts container ls`, or omit it',
   image:
-    'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` is about what machines boot',
+    'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` manages what machines boot',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
-  'logs --details': 'see the labels by `kata-ts inspect NAME`',
+  'logs --details': '`kata-ts inspect NAME` shows the labels',
   'update --memory-swap': 'a machine has no swap: --memory is the limit',
   'rm --link': 'containers have no links',
-  'cp --archive': 'omit it: what is copied becomes root’s, or yours',
+  'cp --archive': 'omit it: copies belong to root, or to you',
   'cp --follow-link': 'name the file that the link leads to',
   'cp --quiet': 'omit it: no progress is shown',
-  'stats --all': 'use `kata-ts ps`: only a container that runs uses anything',
+  'stats --all': 'use `kata-ts ps`: a stopped container uses nothing',
   'stats --no-trunc': 'omit it: names are shown whole',
   'inspect --size': 'use `kata-ts ps --size`',
   'start --checkpoint': 'use `kata-ts run --from SNAPSHOT`, or `kata-ts resume`',

@@ -11,7 +11,7 @@ const same = (...words: readonly string[]) => Object.fromEntries(words.map((word
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
-    summary: 'the word may be there: `kata-ts container ls` is `kata-ts ps`',
+    summary: 'optional prefix, as in docker: `kata-ts container ls` is `kata-ts ps`',
     words: {
       ...{ ls: ['ps'], list: ['ps'], ps: ['ps'], remove: ['rm'], inspect: ['inspect', '--type=container'] },
       prune: ['prune', '--containers', '--keep-images'],
@@ -21,7 +21,7 @@ const groups: Readonly<Record<string, Group>> = {
   },
   image: {
     summary:
-      'the word may be there: `kata-ts image ls` is `kata-ts images`; `guest` is about what machines boot',
+      'optional prefix, as in docker: `kata-ts image ls` is `kata-ts images`; `guest` manages what machines boot',
     words: {
       ...{ ls: ['images'], list: ['images'], rm: ['rmi'], remove: ['rmi'] },
       inspect: ['inspect', '--type=image'],

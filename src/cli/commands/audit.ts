@@ -5,7 +5,8 @@ import { type Cli, describe, rootAction } from './command.ts'
 export function auditCommand(cli: Cli): Command {
   const command = describe({
     usage: 'audit [sandbox...]',
-    summary: 'read the posture of every process of running sandboxes and compare it with what was asked for',
+    summary:
+      'read from the kernel how each process of running sandboxes is confined, and compare it with what was asked for',
     example: 'audit web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {

@@ -5,12 +5,12 @@ import { action, type Cli, describe } from './command.ts'
 export function configCommand(cli: Cli): Command {
   const command = describe({
     usage: 'config',
-    summary: 'look at the configuration',
+    summary: 'show the configuration',
     example: 'config show',
   })
   const show = describe({
     usage: 'show',
-    summary: 'print the effective configuration and the files it comes from',
+    summary: 'print the effective configuration and the files that it comes from',
     example: 'config show --config /etc/kata-ts/configuration.toml',
   }).option('--config <file>', 'configuration file')
   return command.addCommand(

@@ -13,17 +13,13 @@ export function directVolumeCommand(cli: Cli): Command {
   const note = '\'{"volume-type":"block","device":"/dev/sdb","fstype":"ext4"}\''
   const verbs = [
     ['add', 'say which disk a guest mounts in place of a volume of the host', ` --mount-info ${note}`],
-    ['remove', 'forget what was said of a volume', ''],
-    [
-      'resize',
-      'grow the file system of a volume that a container has, once its disk has grown',
-      ' --size 2147483648',
-    ],
-    ['stats', 'print the capacity and use of a volume that a container has, as JSON', ''],
+    ['remove', 'remove the note about a volume', ''],
+    ['resize', 'grow the file system of a mounted volume, after its disk has grown', ' --size 2147483648'],
+    ['stats', 'print the capacity and use of a mounted volume as JSON', ''],
   ] as const
   const command = describe({
     usage: 'direct-volume',
-    summary: 'add, remove, grow and look at direct-assigned volumes',
+    summary: 'add, remove, grow and show direct-assigned volumes',
     example: `direct-volume stats --volume-path ${path}`,
   })
   for (const [verb, summary, rest] of verbs) {
@@ -34,7 +30,7 @@ export function directVolumeCommand(cli: Cli): Command {
     )
     if (verb === 'add')
       child.requiredOption('--mount-info <json>', 'the disk, its file system and its options')
-    if (verb === 'resize') child.requiredOption('--size <bytes>', 'what the volume shall have')
+    if (verb === 'resize') child.requiredOption('--size <bytes>', 'new size of the volume')
     command.addCommand(
       rootAction<Flags>(child, cli, async (settings, { volumePath, ...flags }) => {
         const actions = await import('../actions/direct-volume.ts')

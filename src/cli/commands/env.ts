@@ -5,7 +5,7 @@ import { action, type Cli, describe } from './command.ts'
 export function envCommand(cli: Cli): Command {
   const command = describe({
     usage: 'env',
-    summary: 'print runtime, hypervisor, guest image and host facts',
+    summary: 'print facts about runtime, VMM, guest image and host',
     example: 'env --format json',
   }).option('--config <file>', 'configuration file')
   return action<{ config?: string }>(command, cli, async (settings, { config }) => {

@@ -18,14 +18,14 @@ export interface ExecFlags {
 export function execCommand(cli: Cli): Command {
   const command = describe({
     usage: 'exec <name> <command...>',
-    summary: 'run one more command in a running container',
+    summary: 'run another command in a running container',
     example: 'exec -it web sh',
   })
     .passThroughOptions()
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
-    .option('-d, --detach', 'do not wait for the command; its output is dropped')
-    .option('--detach-keys <keys>', 'what leaves a terminal (default: ctrl-p,ctrl-q)')
+    .option('-d, --detach', 'do not wait for the command, and drop its output')
+    .option('--detach-keys <keys>', 'keys that leave the terminal (default: ctrl-p,ctrl-q)')
     .option('--exec-id <id>', 'name of this command for `kill --exec-id` (default: a random one)')
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)

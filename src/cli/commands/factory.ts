@@ -11,18 +11,17 @@ export interface FactoryFlags {
 export function factoryCommand(cli: Cli): Command {
   const command = describe({
     usage: 'factory',
-    summary:
-      'make, list and remove machine templates, saved with their agents up, and keep clones of them waiting',
+    summary: 'make, list and remove machine templates, and keep clones of them waiting',
     example: 'factory init',
   })
   const verbs = [
     [
       'init',
-      'boot a machine and save it as the template of pods; an older one is replaced, those of earlier boots go',
+      'boot a machine and save it as the template of pods; replaces an older one, and removes those of earlier boots',
     ],
     ['status', 'list the templates, and say whether pods can be clones of them'],
-    ['serve', 'keep machines waiting for pods, as many as vm_cache_number says, until a signal ends it'],
-    ['destroy', 'end all waiting machines and remove all templates; machines of pods run on'],
+    ['serve', 'keep vm_cache_number machines waiting for pods, until a signal ends it'],
+    ['destroy', 'end all waiting machines and remove all templates; pods go on'],
   ] as const
   for (const [verb, summary] of verbs) {
     const child = describe({ usage: verb, summary, example: `factory ${verb}` }).option(

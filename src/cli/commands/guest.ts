@@ -11,11 +11,11 @@ export interface GuestFlags {
 export function guestCommand(cli: Cli): Command {
   const command = describe({
     usage: 'guest',
-    summary: 'build, list, show and remove guest images: kernel and initrd of the machines',
+    summary: 'build, list, show and remove guest images, the kernel and initrd of machines',
     example: 'guest build',
   })
   const verbs = [
-    ['build', 'build the guest image from Debian packages, or find it up to date'],
+    ['build', 'build the guest image from Debian packages, unless it is up to date'],
     ['list', 'list guest images; the current one is marked'],
     ['inspect [id]', 'print the manifest of an image (default: the current one)'],
     ['rm <id...>', 'remove guest images'],
@@ -27,11 +27,14 @@ export function guestCommand(cli: Cli): Command {
     if (verb === 'build')
       child.option(
         '--kernel-module <name>',
-        'a module of Debian’s kernel for guests to load, beyond the usual; repeatable',
+        'additional module of Debian’s kernel that guests may load; repeatable',
         collect,
       )
     if (verb === 'rm')
-      child.option('-f, --force', 'remove also what the next sandbox boots, or one has booted')
+      child.option(
+        '-f, --force',
+        'remove it even if the next sandbox would boot it, or a running one has booted it',
+      )
     command.addCommand(
       action<GuestFlags>(child, cli, async (settings, flags, args) => {
         const guest = await import('../actions/guest.ts')

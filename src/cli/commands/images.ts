@@ -19,7 +19,7 @@ export const registryOptions = (command: Command): Command =>
   command
     .option(
       '--tls-verify <bool>',
-      'false: take whatever answers for the registry, also by plain HTTP (default: true)',
+      'false: accept plain HTTP and invalid certificates of the registry (default: true)',
     )
     .option(
       '--authfile <file>',
@@ -31,11 +31,11 @@ export function pullCommand(cli: Cli): Command {
     describe({
       usage: 'pull <image>',
       summary:
-        'get an image from a registry, or from containerd:, docker-daemon: and other stores of this host',
+        'pull an image from a registry, or from containerd:, docker-daemon: and other stores of this host',
       example: 'pull debian:13',
     }),
   )
-    .option('-q, --quiet', 'no progress on standard error')
+    .option('-q, --quiet', 'show no progress on standard error')
     .option('--config <file>', 'configuration file')
   return rootAction<PullFlags>(command, cli, async (settings, flags, [image = '']) => {
     const { pullOne } = await import('../actions/images.ts')
@@ -46,11 +46,11 @@ export function pullCommand(cli: Cli): Command {
 export function imagesCommand(cli: Cli): Command {
   const command = describe({
     usage: 'images',
-    summary: 'list the images that are in the store',
+    summary: 'list the images in the store',
     example: 'images --digests',
   })
     .option('-q, --quiet', 'ids only')
-    .option('--digests', 'show the digests of manifests, too')
+    .option('--digests', 'also show the digests of manifests')
   return rootAction<ImagesFlags>(command, cli, async (settings, flags) => {
     const { images } = await import('../actions/images.ts')
     return images(settings, flags)
@@ -62,7 +62,7 @@ export function rmiCommand(cli: Cli): Command {
     usage: 'rmi <image...>',
     summary: 'remove images by name or id',
     example: 'rmi debian:13',
-  }).option('-f, --force', 'also an image that containers use; they keep their files')
+  }).option('-f, --force', 'even if containers use it; they keep their files')
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rmi } = await import('../actions/images.ts')
     return rmi(settings, force === true, names)
@@ -72,11 +72,11 @@ export function rmiCommand(cli: Cli): Command {
 export function pruneCommand(cli: Cli): Command {
   const command = describe({
     usage: 'prune',
-    summary: 'remove images and layers that no container uses, after a question',
+    summary: 'remove images and layers that no container uses, after asking',
     example: 'prune --containers',
   })
-    .option('--containers', 'containers of the namespace that have ended, too')
-    .option('--keep-images', 'with --containers: these alone')
+    .option('--containers', 'also remove ended containers of the namespace')
+    .option('--keep-images', 'with --containers: remove only containers')
     .option('-f, --force', 'do not ask')
   return rootAction<PruneFlags>(command, cli, async (settings, flags) => {
     const { prune } = await import('../actions/prune.ts')

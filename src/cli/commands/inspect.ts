@@ -10,13 +10,12 @@ export interface InspectFlags {
 export function inspectCommand(cli: Cli): Command {
   const command = describe({
     usage: 'inspect <name...>',
-    summary:
-      'print all facts about containers as JSON: record, processes and ids, times of the start; or about images',
+    summary: 'print all facts about containers or images as JSON',
     example: "inspect --format '{{.State.Status}}' web",
   })
-    .option('-f, --format <template>', 'print fields by a template of docker’s, such as {{.State.Status}}')
+    .option('-f, --format <template>', 'print fields with a docker template, such as {{.State.Status}}')
     .option('--type <type>', 'container or image (default: a container, or else an image of that name)')
-    .option('--full', 'the rules of the seccomp profile, too')
+    .option('--full', 'also print the rules of the seccomp profile')
   return rootAction<InspectFlags>(
     command,
     cli,

@@ -40,13 +40,13 @@ export function networkCommand(cli: Cli): Command {
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command
-      .option('--internal', 'no way outside: its containers reach each other and nothing else')
+      .option('--internal', 'give its containers no way outside: they reach only each other')
       .option(
         '--subnet <address/bits>',
-        'its IPv4 addresses, from which those of IPv6 follow (default: 256 of 10.89.0.0/16 that are free)',
+        'its IPv4 subnet; the IPv6 addresses follow from it (default: a free /24 of 10.89.0.0/16)',
       )
-      .option('--label <key=value>', 'a note for `network inspect`; repeatable', collect),
+      .option('--label <key=value>', 'label, for `network inspect`; repeatable', collect),
   ls: (command) => command.option('-q, --quiet', 'names only'),
-  rm: (command) => command.option('-f, --force', 'do not mind networks that are not there'),
+  rm: (command) => command.option('-f, --force', 'ignore networks that do not exist'),
   prune: (command) => command.option('-f, --force', 'do not ask'),
 }

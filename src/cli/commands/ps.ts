@@ -21,7 +21,7 @@ export function psCommand(cli: Cli): Command {
     summary: 'list containers in every state',
     example: "ps --filter status=running --format 'table {{.Names}}\\t{{.Status}}'",
   })
-    .option('-a, --all', 'containers in every state, which is so anyway')
+    .option('-a, --all', 'containers in every state, which is the default')
     .option('--running', 'only running containers')
     .option(
       '-f, --filter <key=value>',
@@ -31,7 +31,7 @@ export function psCommand(cli: Cli): Command {
     .option('-q, --quiet', 'names only')
     .option('-n, --last <n>', 'only the n newest containers')
     .option('-l, --latest', 'only the newest container')
-    .option('-s, --size', 'show how much room the files take that each has written')
+    .option('-s, --size', 'show the size of the files that each container has written')
     .option('--no-trunc', 'do not cut lines to the width of the terminal')
     .option(
       '-A, --all-namespaces',

@@ -7,21 +7,18 @@ export function healthOptions(command: Command): Command {
     .optionsGroup(runGroups.health)
     .option(
       '--health-cmd <command>',
-      'a command of the container’s shell that says by its exit code whether it is healthy',
+      'shell command in the container whose exit code says whether it is healthy',
     )
     .option('--health-interval <duration>', 'time between two checks (default: the image’s, or 30s)')
     .option('--health-timeout <duration>', 'how long a check may take (default: the image’s, or 30s)')
-    .option(
-      '--health-retries <n>',
-      'so many failures in a row make it unhealthy (default: the image’s, or 3)',
-    )
+    .option('--health-retries <n>', 'failures in a row that make it unhealthy (default: the image’s, or 3)')
     .option(
       '--health-start-period <duration>',
-      'how long failures after the start do not count (default: the image’s, or 0s)',
+      'time after the start in which failures do not count (default: the image’s, or 0s)',
     )
     .option(
       '--health-start-interval <duration>',
-      'time between checks meanwhile (default: the image’s, or 5s)',
+      'time between checks in the start period (default: the image’s, or 5s)',
     )
-    .option('--no-healthcheck', 'run no check, also not the image’s')
+    .option('--no-healthcheck', 'run no check, not even the image’s')
 }

@@ -9,16 +9,19 @@ export type { PlaceFlags }
 export function placeOptions(command: Command): Command {
   return command
     .optionsGroup(runGroups.content)
-    .option('--group-add <group>', 'a further group of the command, by name or number; repeatable', collect)
+    .option('--group-add <group>', 'additional group of the command, by name or number; repeatable', collect)
     .optionsGroup(runGroups.limits)
     .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on, such as 0-3,7')
     .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
-    .option('--memory-swap <size>', 'taken as docker’s, but a machine has no swap: --memory is the limit')
-    .option('--oom-score-adj <n>', 'how soon the host ends the machine when it is out of memory (0 to 1000)')
+    .option('--memory-swap <size>', 'accepted as in docker, but a machine has no swap: --memory is the limit')
+    .option(
+      '--oom-score-adj <n>',
+      'how likely the host is to end the machine when it runs out of memory (0 to 1000)',
+    )
     .optionsGroup(runGroups.machine)
     .option(
       '--annotation <key=value>',
-      'annotation of the container, such as those of the configuration; repeatable',
+      'OCI annotation of the container, such as one that changes the configuration; repeatable',
       collect,
     )
     .optionsGroup(runGroups.network)

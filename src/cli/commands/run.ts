@@ -67,7 +67,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly config?: string
 }
 
-/** The words behind the options. */
+/** The words after the options. */
 export interface RunWords {
   readonly args: readonly string[]
   /** They follow a `--`: all of them are the command, and none is an image. */
@@ -90,7 +90,7 @@ export function runCommand(cli: Cli): Command {
     [startOptions, nameOptions],
   )
     .optionsGroup(runGroups.own)
-    .option('--from <snapshot>', 'go on with what runs in a snapshot, instead of an image and a command')
+    .option('--from <snapshot>', 'continue what runs in a snapshot, instead of an image and a command')
   return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, wordsOf(command))
@@ -101,7 +101,7 @@ export function createCommand(cli: Cli): Command {
   const command = containerOptions(
     describe({
       usage: 'create [image] [command...]',
-      summary: 'make a container as `run` does, for a later `start`; its machine is made then',
+      summary: 'make a container as `run` does, without starting it; `start` makes its machine',
       example: 'create --name web busybox httpd -f',
     }),
     [ioOptions, nameOptions],
@@ -132,7 +132,10 @@ function containerOptions(command: Command, first: readonly ((command: Command) 
 
 const ioOptions = (command: Command): Command =>
   command
-    .option('-i, --interactive', 'pass standard input to the command, or with --detach keep it for `attach`')
+    .option(
+      '-i, --interactive',
+      'pass standard input to the command; with --detach, keep it open for `attach`',
+    )
     .option('-t, --tty', 'give the command a terminal')
 
 /** How a container is started that is not only made. */
@@ -141,7 +144,7 @@ const startOptions = (command: Command): Command =>
     .option('-d, --detach', 'print the name and leave the container running')
     .option(
       '-a, --attach <stream>',
-      'only stdin, stdout or stderr of the command in the foreground; repeatable (default: all)',
+      'attach only to stdin, stdout or stderr of the command; repeatable (default: all)',
       collect,
     )
     .option(
@@ -150,7 +153,7 @@ const startOptions = (command: Command): Command =>
     )
     .option(
       '--detach-keys <keys>',
-      'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
+      'keys that leave the terminal; `attach` comes back (default: ctrl-p,ctrl-q)',
     )
 
 /** What it is called, what is kept of its output, and what happens at its end. */
@@ -161,15 +164,12 @@ const nameOptions = (command: Command): Command =>
       '--restart <policy>',
       'no, on-failure[:N], always or unless-stopped: start it again once it has ended (default: no)',
     )
-    .option(
-      '--init',
-      'run an init as process 1, which passes signals on and waits for processes that lost their parent',
-    )
+    .option('--init', 'run an init as process 1, which passes signals on and reaps orphaned processes')
     .option('--name <name>', 'name of the container (default: a random one)')
-    .option('-l, --label <key=value>', 'a note for `ps --filter label=...`; repeatable', collect)
+    .option('-l, --label <key=value>', 'label, for `ps --filter label=...`; repeatable', collect)
     .option('--label-file <file>', 'labels, one a line; repeatable', collect)
     .option('--cidfile <file>', 'write the name to this file, which must not exist')
-    .option('--log-opt <name=value>', 'bounds of the log: max-size=16m, max-file=2; repeatable', collect)
+    .option('--log-opt <name=value>', 'limits of the log: max-size=16m, max-file=2; repeatable', collect)
     .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
     .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
 
@@ -184,8 +184,8 @@ const imageOptions = (command: Command): Command =>
         'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
       )
       .option('--pull <when>', 'missing, always or never: when to ask the registry (default: missing)')
-      .option('-q, --quiet', 'no progress of a pull on standard error')
-      .option('--platform <os/arch>', 'linux/amd64, which every image has to be'),
+      .option('-q, --quiet', 'show no progress of a pull on standard error')
+      .option('--platform <os/arch>', 'only linux/amd64, which is the default'),
   )
 
 /** Sizes and limits. */
@@ -194,18 +194,21 @@ const sizeOptions = (command: Command): Command =>
     .optionsGroup(runGroups.limits)
     .option(
       '-m, --memory <size>',
-      'memory limit of the container, such as 512M and at least 6M; its machine gets as much more',
+      'memory limit of the container, such as 512M and at least 6M; its machine grows by as much',
     )
-    .option('--cpus <n>', 'processors that the container may use, such as 1.5; its machine gets as many more')
+    .option('--cpus <n>', 'processors that the container may use, such as 1.5; its machine grows by as many')
     .option(
       '--machine-memory <size>',
-      'memory of the machine without the limit (default: from the configuration)',
+      'memory of the machine itself, to which --memory is added (default: from the configuration)',
     )
-    .option('--vcpus <n>', 'processors of the machine without --cpus (default: from the configuration)')
+    .option(
+      '--vcpus <n>',
+      'processors of the machine itself, to which --cpus are added (default: from the configuration)',
+    )
     .option('--pids-limit <n>', 'how many processes the container may have')
     .option(
       '--storage-opt <size=SIZE>',
-      'bound of what the container writes, from 16M on: its root file system is on disks of the machine then',
+      'limit of what the container writes, at least 16M; puts its root file system on disks of the machine',
       collect,
     )
 
@@ -215,7 +218,7 @@ const contentOptions = (command: Command): Command =>
     .optionsGroup(runGroups.content)
     .option(
       '-v, --volume <src:dst[:ro]>',
-      'show a host path (./src is one of the working directory) in the container, or (src:dst:ext4) the file system of a disk; repeatable',
+      'mount a host path (./src is relative to the working directory), a named volume, or (src:dst:ext4) the file system of a disk; repeatable',
       collect,
     )
     .addOption(
@@ -235,7 +238,7 @@ const contentOptions = (command: Command): Command =>
     )
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
-    .option('--entrypoint <program>', 'run this program in the place of the image’s entry point and command')
+    .option('--entrypoint <program>', 'run this program instead of the image’s entry point and command')
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--read-only', 'make the root file system read-only')
@@ -246,11 +249,11 @@ const networkOptions = (command: Command): Command =>
     .optionsGroup(runGroups.network)
     .option(
       '--network <none|bridge|name|ns:path>',
-      'bridge: a way outside, with DNS and without one to the host; none; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
+      'bridge: DNS and a way outside, but none to the host; none; the name of a network of `network create`; ns:/run/netns/x: the interfaces of that network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
     )
     .option(
       '--network-alias <name>',
-      'a further name by which others on the network find it; repeatable',
+      'additional name by which others on the network find it; repeatable',
       collect,
     )
     .option(
@@ -260,24 +263,24 @@ const networkOptions = (command: Command): Command =>
     .option('--mac-address <mac>', 'its hardware address (default: one that follows from its address)')
     .option(
       '-p, --publish <[ip:][host:]container[/udp]>',
-      'let a port of the host, or any that is free, lead to one of the container; repeatable',
+      'publish a port of the container at a port of the host, or at any free one; repeatable',
       collect,
     )
     .option(
       '-P, --publish-all',
-      'let free ports of the host lead to all ports that the image or --expose names',
+      'publish all ports that the image or --expose names, at free ports of the host',
     )
     .option(
       '--expose <port[-port][/udp]>',
-      'name a port of the container for --publish-all and `inspect`; repeatable',
+      'declare a port of the container, for --publish-all and `inspect`; repeatable',
       collect,
     )
     .option(
       '--allow <host[:port]>',
-      'a name, *.NAME, an IPv4 address or an IPv6 address in brackets that the container may reach by TCP, and nothing else outside; repeatable',
+      'let the container reach only this name, *.NAME, IPv4 address or [IPv6 address] outside, by TCP; repeatable',
       collect,
     )
-    .option('--deny-all', 'let the container reach nothing outside but what --allow names')
+    .option('--deny-all', 'let the container reach nothing outside except what --allow names')
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
 

@@ -18,8 +18,8 @@ export function serviceCommand(cli: Cli): Command {
       '--socket <path>',
       'the socket, unless systemd hands one over (default: service.sock in --run-dir)',
     )
-    .option('--group <name>', 'whose members may connect', 'kata-ts')
-    .option('--commands <n>', 'how many commands one user may have at work', '32')
+    .option('--group <name>', 'group whose members may connect', 'kata-ts')
+    .option('--commands <n>', 'how many commands one user may run at the same time', '32')
   return rootAction<ServiceFlags>(command, cli, async (settings, flags) => {
     const { service } = await import('../service/service.ts')
     return service(settings, flags)

@@ -14,10 +14,14 @@ export function snapshotCommand(cli: Cli): Command {
     example: 'snapshot create web warm',
   })
   const verbs = [
-    ['create <name> <snapshot>', 'save what runs in a container now; it goes on', 'create web warm'],
+    [
+      'create <name> <snapshot>',
+      'save everything that runs in a container; the container goes on',
+      'create web warm',
+    ],
     ['ls', 'list snapshots', 'ls'],
     ['inspect <snapshot...>', 'print all facts about snapshots as JSON', 'inspect warm'],
-    ['rm <snapshot...>', 'remove snapshots; what has gone on from them stays', 'rm warm'],
+    ['rm <snapshot...>', 'remove snapshots; containers that were made from them stay', 'rm warm'],
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm'
@@ -35,5 +39,5 @@ export function snapshotCommand(cli: Cli): Command {
 
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   ls: (command) => command.option('-q, --quiet', 'names only'),
-  rm: (command) => command.option('-f, --force', 'do not mind snapshots that are not there'),
+  rm: (command) => command.option('-f, --force', 'ignore snapshots that do not exist'),
 }

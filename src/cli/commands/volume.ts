@@ -16,7 +16,7 @@ export function volumeCommand(cli: Cli): Command {
     example: 'volume ls',
   })
   const verbs = [
-    ['create [name]', 'make a volume; one of that name stays as it is', 'create data'],
+    ['create [name]', 'make a volume, unless one of that name exists', 'create data'],
     ['ls', 'list volumes, and the containers that have them', 'ls'],
     ['inspect <name...>', 'print all facts about volumes as JSON', 'inspect data'],
     ['rm <name...>', 'remove volumes with their files', 'rm data'],
@@ -38,8 +38,8 @@ export function volumeCommand(cli: Cli): Command {
 
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
-    command.option('--label <key=value>', 'a note for `volume inspect`; repeatable', collect),
+    command.option('--label <key=value>', 'label, for `volume inspect`; repeatable', collect),
   ls: (command) => command.option('-q, --quiet', 'names only'),
-  rm: (command) => command.option('-f, --force', 'do not mind volumes that are not there'),
+  rm: (command) => command.option('-f, --force', 'ignore volumes that do not exist'),
   prune: (command) => command.option('-f, --force', 'do not ask'),
 }

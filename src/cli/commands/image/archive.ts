@@ -17,7 +17,7 @@ export interface LoadFlags {
 export function tagCommand(cli: Cli): Command {
   const command = describe({
     usage: 'tag <image> <name>',
-    summary: 'give an image of the store a further name',
+    summary: 'give an image of the store another name',
     example: 'tag debian:13 base:1',
   })
   return rootAction(command, cli, async (settings, _flags, [source = '', target = '']) => {
@@ -43,7 +43,7 @@ export function saveCommand(cli: Cli): Command {
     usage: 'save <image...>',
     summary: 'write images of the store as one archive, for `load`, docker, podman and skopeo',
     example: 'save --output app.tar app:1',
-  }).option('-o, --output <file>', 'a file in the place of standard output')
+  }).option('-o, --output <file>', 'write to this file instead of standard output')
   return rootAction<{ output?: string }>(command, cli, async (settings, { output }, names) => {
     const { save } = await import('../../actions/image/archive.ts')
     return save(settings, output, names)
@@ -53,12 +53,12 @@ export function saveCommand(cli: Cli): Command {
 export function loadCommand(cli: Cli): Command {
   const command = describe({
     usage: 'load',
-    summary: 'take the images of an archive into the store',
+    summary: 'put the images of an archive into the store',
     example: 'load --input app.tar',
   })
     .option('-i, --input <file>', 'an archive, or the directory of an OCI layout (default: standard input)')
-    .option('--tag <name>', 'the name of an image that has none in the archive')
-    .option('-q, --quiet', 'no progress on standard error')
+    .option('--tag <name>', 'name for an image that has none in the archive')
+    .option('-q, --quiet', 'show no progress on standard error')
     .option('--config <file>', 'configuration file')
   return rootAction<LoadFlags>(command, cli, async (settings, flags) => {
     const { load } = await import('../../actions/image/archive.ts')

@@ -17,9 +17,9 @@ export function diffCommand(cli: Cli): Command {
 export function exportCommand(cli: Cli): Command {
   const command = describe({
     usage: 'export <name>',
-    summary: 'write the files of a container as a tar, without volumes',
+    summary: 'write the files of a container as a tar archive, without volumes',
     example: 'export --output web.tar web',
-  }).option('-o, --output <file>', 'a file in the place of standard output')
+  }).option('-o, --output <file>', 'write to this file instead of standard output')
   return rootAction<{ output?: string }>(command, cli, async (settings, { output }, [name = '']) => {
     const { exportFiles } = await import('../../actions/image/files.ts')
     return exportFiles(settings, name, output)

@@ -20,19 +20,19 @@ const changeOptions = (command: Command): Command =>
       'CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile; repeatable',
       collect,
     )
-    .option('-m, --message <text>', 'a remark for `history`')
+    .option('-m, --message <text>', 'comment for `history`')
     .option('--config <file>', 'configuration file')
 
 export function commitCommand(cli: Cli): Command {
   const command = changeOptions(
     describe({
       usage: 'commit <container> <image>',
-      summary: 'make an image of a container’s files; it keeps the configuration of the container’s image',
+      summary: 'make an image of a container’s files, with the configuration of the container’s image',
       example: 'commit --change \'CMD ["nginx"]\' web site:2',
     }),
   )
-    .option('-a, --author <name>', 'who made it')
-    .option('-p, --pause <bool>', 'pause a running container meanwhile (default: true)')
+    .option('-a, --author <name>', 'author of the image')
+    .option('-p, --pause <bool>', 'pause a running container during the commit (default: true)')
   return rootAction<CommitFlags>(command, cli, async (settings, flags, [container = '', image = '']) => {
     const { commit } = await import('../../actions/image/commit.ts')
     return commit(settings, flags, container, image)
@@ -43,7 +43,7 @@ export function importCommand(cli: Cli): Command {
   const command = changeOptions(
     describe({
       usage: 'import <file> <image>',
-      summary: 'make an image of a tar of files, such as `export` writes; - is standard input',
+      summary: 'make an image of a tar archive, such as `export` writes; - is standard input',
       example: 'import files.tar app:1',
     }),
   )

@@ -12,11 +12,11 @@ export interface AttachFlags {
 export function attachCommand(cli: Cli): Command {
   const command = describe({
     usage: 'attach <name>',
-    summary: 'attach your terminal to a container that runs in the background; signals go to it',
+    summary: 'attach your terminal to a container in the background; signals go to the container',
     example: 'attach web',
   })
-    .option('--detach-keys <keys>', 'what leaves it again (default: ctrl-p,ctrl-q)')
-    .option('--no-stdin', 'only watch')
+    .option('--detach-keys <keys>', 'keys that leave it again (default: ctrl-p,ctrl-q)')
+    .option('--no-stdin', 'only show the output')
     .option(
       '--sig-proxy <bool>',
       'false: a signal ends this command, and the container goes on (default: true)',

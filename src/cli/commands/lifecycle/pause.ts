@@ -5,7 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 export function pauseCommand(cli: Cli): Command {
   const command = describe({
     usage: 'pause <name...>',
-    summary: 'hold all processes of containers; their machines run on',
+    summary: 'freeze all processes of containers; their machines run on',
     example: 'pause web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {

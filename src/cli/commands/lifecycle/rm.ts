@@ -9,7 +9,7 @@ export function rmCommand(cli: Cli): Command {
     example: 'rm --force web',
   })
     .option('-f, --force', 'end a running container first')
-    .option('-v, --volumes', 'taken as docker’s, but no volume is without a name, and named ones stay')
+    .option('-v, --volumes', 'accepted as in docker, but there are no anonymous volumes, and named ones stay')
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rm } = await import('../../actions/lifecycle/rm.ts')
     return rm(settings, { force: force === true }, names)

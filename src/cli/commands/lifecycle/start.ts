@@ -14,15 +14,15 @@ export function startCommand(cli: Cli): Command {
   const command = describe({
     usage: 'start [name...]',
     summary:
-      'run containers that were made or have ended, in the background: a new machine with the files that they left',
+      'run created or ended containers in the background, in new machines with the files that they left',
     example: 'start web',
   })
-    .option('-a, --attach', 'show what it prints, pass signals on, and end with its exit code')
-    .option('-i, --interactive', 'pass standard input to it, too')
-    .option('--detach-keys <keys>', 'what leaves a terminal (default: ctrl-p,ctrl-q)')
+    .option('-a, --attach', 'show its output, pass signals on, and exit with its exit code')
+    .option('-i, --interactive', 'also pass standard input to it')
+    .option('--detach-keys <keys>', 'keys that leave the terminal (default: ctrl-p,ctrl-q)')
     .option(
       '--boot',
-      'start those of every namespace with --restart always or unless-stopped, as after a boot of the host',
+      'start containers of every namespace that have --restart always or unless-stopped, as after a boot of the host',
     )
   return rootAction<StartFlags>(command, cli, async (settings, flags, names) => {
     if ((flags.boot === true) === names.length > 0)

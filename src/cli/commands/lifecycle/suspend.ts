@@ -5,7 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 export function suspendCommand(cli: Cli): Command {
   const command = describe({
     usage: 'suspend <name...>',
-    summary: 'save the machines of containers with all that runs in them, and end them',
+    summary: 'save the machines of containers with everything that runs in them, and end them',
     example: 'suspend web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {
@@ -17,7 +17,7 @@ export function suspendCommand(cli: Cli): Command {
 export function resumeCommand(cli: Cli): Command {
   const command = describe({
     usage: 'resume <name...>',
-    summary: 'let suspended containers go on, each in a machine of a new user',
+    summary: 'continue suspended containers, each in a new machine under a new user',
     example: 'resume web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {
@@ -29,7 +29,7 @@ export function resumeCommand(cli: Cli): Command {
 export function forkCommand(cli: Cli): Command {
   const command = describe({
     usage: 'fork <name> [new-name]',
-    summary: 'start a second container that goes on from where one is now',
+    summary: 'start a copy of a running container, which continues from its current state',
     example: 'fork web web-2',
   })
   return rootAction(command, cli, async (settings, _flags, [name = '', newName]) => {

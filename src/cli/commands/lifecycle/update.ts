@@ -14,10 +14,10 @@ export interface UpdateFlags {
 export function updateCommand(cli: Cli): Command {
   const command = describe({
     usage: 'update <name...>',
-    summary: 'change limits and restart policy of containers, at once where they run',
+    summary: 'change limits and restart policy of containers, at once if they run',
     example: 'update -m 1G --cpus 2 web',
   })
-    .option('-m, --memory <size>', 'memory limit; the machine grows as far as its VMM can')
+    .option('-m, --memory <size>', 'memory limit; the machine grows if its VMM can')
     .option('--cpus <n>', 'processors that the container may use')
     .option('--pids-limit <n>', 'how many processes the container may have')
     .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on')

@@ -15,14 +15,14 @@ export function eventsCommand(cli: Cli): Command {
     summary: 'print what happens to containers, images and volumes, as it happens',
     example: "events --since 10m --filter event=die --format '{{.Actor.ID}}'",
   })
-    .option('--since <time>', 'what happened since then, too: 10m ago, or 2026-01-02T15:04:05Z')
-    .option('--until <time>', 'end then')
+    .option('--since <time>', 'also print events since then: 10m ago, or 2026-01-02T15:04:05Z')
+    .option('--until <time>', 'stop at this time')
     .option(
       '-f, --filter <key=value>',
       'container=NAME, event=ACTION, image=NAME, label=KEY[=VALUE], type=container, image or volume, volume=NAME; repeatable',
       collect,
     )
-    .option('-A, --all-namespaces', 'of containers and volumes of every namespace')
+    .option('-A, --all-namespaces', 'containers and volumes of every namespace')
   return rootAction<EventsFlags>(
     command,
     cli,

@@ -10,9 +10,9 @@ export interface StatsFlags {
 export function statsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'stats [name...]',
-    summary: 'show what running containers use of their machines, each second',
+    summary: 'show every second what running containers use of their machines',
     example: 'stats --no-stream web',
-  }).option('--no-stream', 'once only')
+  }).option('--no-stream', 'print once and exit')
   return rootAction<StatsFlags>(command, cli, async (settings, { stream }, names) => {
     const { stats } = await import('../../actions/look/stats.ts')
     return stats(settings, { stream }, names)

@@ -11,7 +11,7 @@ export interface SystemPruneFlags {
 export function infoCommand(cli: Cli): Command {
   const command = describe({
     usage: 'info',
-    summary: 'show containers, images, machine and host in numbers',
+    summary: 'show numbers about containers, images, machine and host',
     example: "info --format '{{.ContainersRunning}}'",
   })
   return rootAction(
@@ -28,7 +28,7 @@ export function infoCommand(cli: Cli): Command {
 export function systemCommand(cli: Cli): Command {
   const command = describe({
     usage: 'system',
-    summary: 'look at this host: room on the disk, events, numbers; and free what nothing uses',
+    summary: 'show disk space, events and numbers of this host, and free what nothing uses',
     example: 'system df',
   })
   for (const child of [dfCommand(cli), infoCommand(cli), eventsCommand(cli), systemPruneCommand(cli)])
@@ -39,7 +39,7 @@ export function systemCommand(cli: Cli): Command {
 function dfCommand(cli: Cli): Command {
   const command = describe({
     usage: 'df',
-    summary: 'show how much room images, containers, volumes and snapshots take',
+    summary: 'show how much disk space images, containers, volumes and snapshots take',
     example: 'system df',
   })
   return rootAction(command, cli, async (settings) => {
@@ -51,11 +51,11 @@ function dfCommand(cli: Cli): Command {
 function systemPruneCommand(cli: Cli): Command {
   const command = describe({
     usage: 'prune',
-    summary: 'remove containers that have ended, and images that none uses, after a question',
+    summary: 'remove ended containers and unused images, after asking',
     example: 'system prune --volumes',
   })
     .option('-f, --force', 'do not ask')
-    .option('--volumes', 'volumes that no container has, too')
+    .option('--volumes', 'also remove volumes that no container has')
   return rootAction<SystemPruneFlags>(command, cli, async (settings, { force, volumes }) => {
     const [images, volume] = await Promise.all([
       import('../../actions/prune.ts'),
