@@ -5,7 +5,7 @@ import type { RuntimeErrorCode } from './error-codes.ts'
  *
  * - `SDK_EXECUTABLE_MISSING`: `kata-ts` was not found, or could not be started.
  * - `SDK_ANSWER_MISSING`: the executable ended without saying how. It may be of another version.
- * - `SDK_TIMED_OUT`: `timeoutMs` is over. The process in the sandbox was killed, or the sandbox that was being made is gone.
+ * - `SDK_TIMED_OUT`: `timeoutMs` is over. The process in the sandbox was killed, or the new sandbox was removed.
  * - `SDK_OUTPUT_TOO_LARGE`: a command wrote more than `maxOutputBytes`, and was killed.
  * - `SDK_GUEST_FILE_FAILED`: a file in the sandbox could not be read, written or listed.
  * - `INTERRUPTED`: a signal ended the executable before anything ran.
@@ -28,7 +28,7 @@ interface Details {
   readonly cause?: unknown
 }
 
-/** Everything that the runtime or the SDK refuses or could not do. What `signal` of an option aborts rejects with the signal's reason instead. */
+/** An error of the runtime or the SDK. A call that `signal` aborts rejects with the signal's reason instead. */
 export class SandboxError extends Error {
   /** Stable: programs may compare it. */
   readonly code: SandboxErrorCode

@@ -16,9 +16,9 @@ export interface SandboxEvent {
 }
 
 export interface EventsQuery {
-  /** Events from then on, too; default: only those that come. */
+  /** Also reports events since then; default: only new ones. */
   readonly since?: Date
-  /** Ends when it fires. */
+  /** Ends the events. */
   readonly signal?: AbortSignal
   /** Only of sandboxes with all of these labels. */
   readonly labels?: Readonly<Record<string, string>>
@@ -48,7 +48,7 @@ export async function* eventsOf(
   child.stderr.resume()
   const end = () => {
     child.kill('SIGTERM')
-    // Not everybody may signal it (sudo): it ends when nobody reads what it tells.
+    // The caller may not be allowed to signal it (sudo): it ends when its output is closed.
     child.stdout.destroy()
   }
   signal?.addEventListener('abort', end, { once: true })

@@ -1,10 +1,10 @@
-/** A command from its start to its end, with what it wrote. */
+/** Runs a command from its start to its end, and collects its output. */
 import { SandboxError } from './error.ts'
 import { chunksOf, type InputData } from './input.ts'
 import type { ProcessOptions, SandboxProcess } from './process.ts'
 
 export interface ExecOptions extends ProcessOptions {
-  /** What the command reads; default nothing. */
+  /** The command's input; default none. */
   readonly stdin?: InputData
   /** Most bytes of both outputs together; default 64 MiB. More kills the command with SDK_OUTPUT_TOO_LARGE. */
   readonly maxOutputBytes?: number
@@ -69,7 +69,7 @@ export async function collect(process: SandboxProcess, options: ExecOptions): Pr
   }
 }
 
-/** What the end itself says does not matter beside the reason for it. */
+/** The end's own error matters less than the reason for the end. */
 function end(process: SandboxProcess): void {
   Promise.resolve(process[Symbol.asyncDispose]()).catch(() => {})
 }

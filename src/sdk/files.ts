@@ -25,27 +25,27 @@ export interface WriteOptions {
 type Limits = Pick<ExecOptions, 'signal' | 'maxOutputBytes'>
 
 /**
- * The sandbox's own programs read and write, as its root: `cat`, `sh`, `find` and `stat`, and `tar` for whole trees. Nothing that they
- * say is trusted.
+ * Reads and writes files with the sandbox's own programs, as its root: `cat`, `sh`, `find` and `stat`, and `tar` for whole trees. Their
+ * output is not trusted.
  */
 export interface Files {
   /** The content of a file, at most `maxOutputBytes` (default 64 MiB). @throws SandboxError SDK_GUEST_FILE_FAILED, SDK_OUTPUT_TOO_LARGE. */
   read(path: string, options?: Limits): Promise<Uint8Array>
   /** The same as UTF-8. @throws SandboxError as `read`. */
   readText(path: string, options?: Limits): Promise<string>
-  /** Replaces a file, and makes the directories above it. @throws SandboxError SDK_GUEST_FILE_FAILED. */
+  /** Writes or replaces a file, and makes the directories above it. @throws SandboxError SDK_GUEST_FILE_FAILED. */
   write(path: string, data: InputData, options?: WriteOptions): Promise<void>
-  /** What is in a directory, by name. @throws SandboxError SDK_GUEST_FILE_FAILED. */
+  /** The entries of a directory, sorted by name. @throws SandboxError SDK_GUEST_FILE_FAILED. */
   list(path: string, options?: Limits): Promise<ListedFile[]>
   /**
-   * Copies a file or directory of the host into the sandbox: into a directory that is there, else under the last name of `path`.
+   * Copies a file or directory of the host into the sandbox: into `path` if that is a directory, otherwise to `path` itself.
    *
    * @throws SandboxError COPY_FAILED.
    */
   copyIn(hostPath: string, path: string): Promise<void>
   /**
-   * Copies a file or directory out of the sandbox. Nothing of the host is replaced but a file by a file. The files are those of the user
-   * who runs `kata-ts`: root's, with sudo.
+   * Copies a file or directory out of the sandbox. On the host it replaces nothing but a file by a file. The copies belong to the user who
+   * runs `kata-ts`: to root, with sudo.
    *
    * @throws SandboxError COPY_FAILED, COPY_TARGET; COPY_UNSAFE when the sandbox tries to write elsewhere.
    */
@@ -108,7 +108,7 @@ const types = new Map<number, ListedFile['type']>([
   [S_IFLNK, 'symlink'],
 ])
 
-/** Pure. Entries that are none are left out: the sandbox may say anything. */
+/** Pure. Malformed entries are left out: the sandbox may send anything. */
 function parseList(text: string): ListedFile[] {
   const files = text.split('\0').flatMap((entry) => {
     const found = /^([0-9a-f]+) (\d+) (-?\d+)\n\.\/([^/]+)$/s.exec(entry)

@@ -9,21 +9,21 @@ import { unlessFired } from './fired.ts'
 import { readableFrom, writableTo } from './web-streams.ts'
 
 export interface ProcessOptions {
-  /** Variables beside those of the image. They get into the sandbox by a file, not by an argument that others on the host can see. */
+  /** Variables in addition to those of the image. They are passed in a file, so other users of the host cannot see them. */
   readonly env?: Readonly<Record<string, string>>
   /** Working directory in the sandbox; default that of the image. */
   readonly cwd?: string
   /** Name or number in the sandbox, `1000:1000` for instance; default that of the image. */
   readonly user?: string
-  /** Longest time, milliseconds, from the call on. Then the process is killed in the sandbox, and the call fails with SDK_TIMED_OUT. */
+  /** Longest time from the call on, milliseconds. After it, the process in the sandbox is killed and the call fails with SDK_TIMED_OUT. */
   readonly timeoutMs?: number
-  /** Kills the process in the sandbox when it fires; the call rejects with its reason. */
+  /** Kills the process in the sandbox; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * A running command. Its outputs have to be read: a command whose output nobody takes is held back, as in a shell's pipe. Disposing
- * kills it, if it still runs.
+ * A running command. Read its outputs: a command whose output is not read blocks, as in a shell's pipe. Disposing kills it if it still
+ * runs.
  */
 export interface SandboxProcess extends AsyncDisposable {
   /** Close it to end the command's input. */
@@ -37,7 +37,7 @@ export interface SandboxProcess extends AsyncDisposable {
    */
   readonly exitCode: Promise<number>
   /**
-   * Sends a signal, `TERM` for instance; default KILL. It goes to the command itself, not to processes that it has started.
+   * Sends a signal, such as `TERM`, to the command itself, not to its child processes. Default KILL.
    *
    * @throws SandboxError when the command has ended.
    */
@@ -109,14 +109,14 @@ async function endProcess({ child, result }: Call, kill: () => Promise<void>): P
     .finally(() => over.abort())
   const killing = retry(kill, killEveryMs, deadline(killLimitMs, over.signal)).catch(() => {})
   if ((await within(ended, killLimitMs)) !== undefined) return void (await killing)
-  // Somebody asked for output that he does not take, or the runtime does not answer.
+  // The caller does not read the output, or the runtime does not answer.
   destroyOutputs(child)
   if ((await within(ended, killLimitMs)) === undefined) child.kill('SIGKILL')
   over.abort()
   await killing
 }
 
-/** A client that nobody reads from ends the command, and itself. */
+/** A client whose output is closed ends the command, and itself. */
 function destroyOutputs(child: Call['child']): void {
   child.stdout.destroy()
   child.stderr.destroy()

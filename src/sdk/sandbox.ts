@@ -13,7 +13,7 @@ import { unlessFired } from './fired.ts'
 import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
 import { type Snapshot, snapshotNamed } from './snapshot.ts'
 
-/** Which executable is driven, and in which of its worlds. */
+/** Which executable to run, and in which namespace. */
 export interface RuntimeOptions {
   /**
    * The program, or words such as `['sudo', '-n', 'kata-ts']`. Default: the variable `KATA_TS`, else `kata-ts` on the PATH.
@@ -21,7 +21,7 @@ export interface RuntimeOptions {
   readonly executable?: Executable
   /** Sandboxes of different namespaces do not see each other; default `default`. */
   readonly namespace?: string
-  /** Options of all commands of `kata-ts`, put before the command: `['--run-dir', '/run/x']`. */
+  /** Options that every command of `kata-ts` takes, such as `['--run-dir', '/run/x']`. */
   readonly globalFlags?: readonly string[]
 }
 
@@ -39,31 +39,31 @@ export interface CreateOptions extends RuntimeOptions {
   /** Default: a random one. */
   readonly name?: string
   /**
-   * A name such as `debian:13`, as `run IMAGE` takes it; or what `run --image` takes, for a path that exists or that begins with
-   * `/` or `.`. Default, without `rootfs` too: an embedded busybox.
+   * A name such as `debian:13`, as for `run IMAGE`; or a path that exists or begins with `/` or `.`, as for `run --image`. Default, if
+   * `rootfs` is absent, too: an embedded busybox.
    */
   readonly image?: string
   /** A directory of the host with a root file system, which is never modified. */
   readonly rootfs?: string
   /**
-   * The main process. Default: a shell that waits, and reaps what is left of commands. `[]` is the image's own command; words are
-   * given to its entry point.
+   * The main process. Default: a shell that waits, and reaps orphaned processes. `[]` is the image's own command; words are given to
+   * its entry point.
    */
   readonly command?: readonly string[]
-  /** Memory limit, `'512M'` or bytes. The machine gets as much more. */
+  /** Memory limit, `'512M'` or bytes. The machine grows by as much. */
   readonly memory?: string | number
-  /** Processors, 1.5 for instance. The machine gets as many more. */
+  /** Processors, 1.5 for instance. The machine grows by as many. */
   readonly cpus?: number
   /** Most processes at one time. */
   readonly pids?: number
-  /** What `run --network` takes; default `none`, no way to anywhere, unlike the command's. With `allow`, `bridge`. */
+  /** What `run --network` takes. Default `none`, unlike the command line's; with `allow`, `bridge`. */
   readonly network?: string
-  /** What `run --allow` takes, such as `example.org:443`: nothing else outside is reached, and with `[]` nothing at all. */
+  /** What `run --allow` takes, such as `example.org:443`. The sandbox reaches nothing else outside; with `[]` nothing at all. */
   readonly allow?: readonly string[]
-  /** Variables of the main process and, as it is the container's, of `exec`. Others on the host can see them while the sandbox starts. */
+  /** Variables of the main process and of `exec`. Other users of the host can see them while the sandbox starts. */
   readonly env?: Readonly<Record<string, string>>
   readonly volumes?: readonly VolumeOptions[]
-  /** Notes for `Sandbox.list`. */
+  /** Labels for `Sandbox.list`. */
   readonly labels?: Readonly<Record<string, string>>
   /** Name or number in the sandbox, for the main process and `exec`. */
   readonly user?: string
@@ -72,15 +72,15 @@ export interface CreateOptions extends RuntimeOptions {
   /** Makes the root file system read-only. */
   readonly readOnly?: boolean
   /**
-   * A snapshot, or its name: what ran in it goes on in a machine of its own, in place of an image and a command. With it only `name`, times and
-   * the options of the runtime can be given.
+   * A snapshot, or its name: everything that ran in it continues in a machine of its own, in place of an image and a command. Allowed
+   * beside it are `name`, `timeoutMs`, `signal` and the options of the runtime.
    */
   readonly from?: string | Snapshot
   /** Further options of `kata-ts run`, as on its command line. */
   readonly flags?: readonly string[]
-  /** Longest time of the start, milliseconds. Then nothing is left of it, and the call fails with SDK_TIMED_OUT. */
+  /** Longest time of the start, milliseconds. After it, the sandbox is removed and the call fails with SDK_TIMED_OUT. */
   readonly timeoutMs?: number
-  /** Gives the start up when it fires: nothing is left of it, and the call rejects with its reason. */
+  /** Aborts the start: the sandbox is removed, and the call rejects with the signal's reason. */
   readonly signal?: AbortSignal
 }
 
@@ -97,7 +97,7 @@ export interface StopOptions {
 }
 
 export interface LogsOptions {
-  /** Only so many of the last lines. */
+  /** Only this many of the last lines. */
   readonly tail?: number
   readonly since?: Date
   readonly until?: Date
@@ -133,11 +133,11 @@ const randomName = (): string => `sdk-${randomUUID().slice(0, 13)}`
 const idle = ['-c', 'trap "exit 0" TERM INT; while :; do sleep 86400 & wait $!; done']
 
 /**
- * A sandbox: a container in a virtual machine of its own. Dispose it, by `await using` or `kill()`, or it goes on after this program.
+ * A sandbox: a container in a virtual machine of its own. It outlives this program unless you dispose it, by `await using` or `kill()`.
  */
 export class Sandbox implements AsyncDisposable {
   readonly name: string
-  /** What the runtime warned of at the start: walls that are off, emulation in the place of KVM. */
+  /** Warnings of the runtime at the start: walls that are off, emulation in place of KVM. */
   readonly warnings: readonly string[]
   readonly files: Files
   readonly #words: CommandWords
@@ -157,9 +157,9 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Starts a sandbox. It is there until it is disposed or killed.
+   * Starts a sandbox, which exists until it is disposed or killed.
    *
-   * @throws SandboxError what `kata-ts run` says; SDK_TIMED_OUT; the reason of `signal`.
+   * @throws SandboxError any code of `kata-ts run`; SDK_TIMED_OUT. Throws the reason of `signal`.
    */
   static async create(options: CreateOptions = {}): Promise<Sandbox> {
     const { signal, timeoutMs, name = randomName() } = options
@@ -185,7 +185,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * A sandbox that runs already, by its name. Disposing this one ends the commands that were started by it, and leaves the sandbox.
+   * A running sandbox, by its name. Disposing this object ends the commands that it started, but not the sandbox.
    *
    * @throws SandboxError CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING.
    */
@@ -198,8 +198,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * A sandbox by its name, in whatever state: one that is stopped can be started again. Disposing this one leaves the sandbox, as
-   * with {@link Sandbox.attach}.
+   * A sandbox by its name, in any state: a stopped one can be started again. Disposing this object does not end the sandbox, as with
+   * {@link Sandbox.attach}.
    *
    * @throws SandboxError CONTAINER_NOT_FOUND.
    */
@@ -210,7 +210,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * What happens to the sandboxes of the namespace, as it happens. Leaving the loop ends it, and so does `signal`.
+   * Reports what happens to the sandboxes of the namespace, as it happens. To end it, leave the loop or fire `signal`.
    *
    * @throws SandboxError.
    */
@@ -218,7 +218,7 @@ export class Sandbox implements AsyncDisposable {
     return eventsOf(wordsOf(options), options)
   }
 
-  /** All sandboxes of the namespace, in every state, also those that the SDK did not make. */
+  /** All sandboxes of the namespace, in every state, including those that the SDK did not make. */
   static async list(options: ListOptions = {}): Promise<ListedSandbox[]> {
     const filters = Object.entries(options.labels ?? {}).flatMap(([key, value]) => [
       '--filter',
@@ -234,7 +234,7 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Runs a command to its end. An exit code other than 0 is a result and no error.
+   * Runs a command to its end. A non-zero exit code is a result, not an error.
    *
    * @throws SandboxError COMMAND_NOT_FOUND, CONTAINER_NOT_RUNNING, SDK_TIMED_OUT, SDK_OUTPUT_TOO_LARGE...; the reason of `signal`.
    */
@@ -243,7 +243,7 @@ export class Sandbox implements AsyncDisposable {
     return await collect(process, options)
   }
 
-  /** Starts a command, for its streams. What goes wrong later rejects `exitCode`. @throws SandboxError; the reason of `signal`. */
+  /** Starts a command and gives its streams. Later failures reject `exitCode`. @throws SandboxError; the reason of `signal`. */
   async spawn(command: readonly string[], options: ProcessOptions = {}): Promise<SandboxProcess> {
     const process = await startProcess(this.#words, this.name, command, options)
     this.#processes.add(process)
@@ -253,21 +253,20 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /**
-   * Asks the main process to end, and kills it when it does not in time. The machine is gone then; files, record and name stay
-   * until `kill()`.
+   * Asks the main process to end, and kills it after the time-out. This ends the machine; files, record and name stay until `kill()`.
    */
   async stop({ timeoutMs }: StopOptions = {}): Promise<void> {
     const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(timeoutMs / 1000))]
     await callToEnd(this.#words, ['stop', ...time, this.name])
   }
 
-  /** Runs one that is stopped once more: a new machine with the files that it left. One that runs is left as it is. @throws SandboxError. */
+  /** Starts a stopped sandbox again, in a new machine with its files. Does nothing if it runs. @throws SandboxError. */
   async start(): Promise<void> {
     await callToEnd(this.#words, ['start', this.name])
   }
 
   /**
-   * Saves what runs in the sandbox, which goes on. docs/how-to/suspend.md says which sandboxes can be saved.
+   * Saves everything that runs in the sandbox; the sandbox goes on. docs/how-to/suspend.md says which sandboxes can be saved.
    *
    * @throws SandboxError CHECKPOINT_REFUSED, SNAPSHOT_EXISTS.
    */
@@ -276,23 +275,23 @@ export class Sandbox implements AsyncDisposable {
     return snapshotNamed(this.#words, name)
   }
 
-  /** A second sandbox that goes on from where this one is now; this one goes on, too. @throws SandboxError CHECKPOINT_REFUSED. */
+  /** Starts a copy that continues from the current state of this sandbox, which goes on, too. @throws SandboxError CHECKPOINT_REFUSED. */
   async fork(name = randomName()): Promise<Sandbox> {
     const { warnings } = await callToEnd(this.#words, ['fork', this.name, name])
     return new Sandbox(this.#words, name, { isOwn: true, warnings })
   }
 
-  /** Saves the sandbox with all that runs in it, and ends its machine until {@link Sandbox.resume}. @throws SandboxError CHECKPOINT_REFUSED. */
+  /** Saves the sandbox with everything that runs in it, and ends its machine until {@link Sandbox.resume}. @throws SandboxError CHECKPOINT_REFUSED. */
   async suspend(): Promise<void> {
     await callToEnd(this.#words, ['suspend', this.name])
   }
 
-  /** Lets one that is suspended go on, in a machine of another user. @throws SandboxError CONTAINER_NOT_SUSPENDED, CHECKPOINT_*. */
+  /** Continues a suspended sandbox, in a new machine under another user. @throws SandboxError CONTAINER_NOT_SUSPENDED, CHECKPOINT_*. */
   async resume(): Promise<void> {
     await callToEnd(this.#words, ['resume', this.name])
   }
 
-  /** What the main process has written. @throws SandboxError LOG_NOT_KEPT for one that ran in a terminal. */
+  /** The output of the main process. @throws SandboxError LOG_NOT_KEPT for a sandbox that ran in a terminal. */
   async logs({ tail, since, until }: LogsOptions = {}): Promise<SandboxLogs> {
     const { stdout: text, stderr: errorText } = await callToEnd(this.#words, [
       'logs',
@@ -304,7 +303,7 @@ export class Sandbox implements AsyncDisposable {
     return { text, errorText }
   }
 
-  /** Ends the sandbox at once, and removes all that it wrote. One that is gone already is no error. */
+  /** Ends the sandbox at once, and removes all its files. Does nothing if it is gone already. */
   async kill(): Promise<void> {
     await remove(this.#words, this.name)
   }
@@ -355,9 +354,9 @@ function runFlags(name: string, options: CreateOptions): string[] {
   ]
 }
 
-/** Code that nobody trusts gets what it was given, so its network is asked for. */
+/** Untrusted code gets a network only if the caller asks for one. */
 function networkFlags({ network, allow, from }: CreateOptions): string[] {
-  // What goes on has the network that it had.
+  // A snapshot keeps its network.
   if (from !== undefined && network === undefined && allow === undefined) return []
   if (allow === undefined) return ['--network', network ?? 'none']
   return ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]

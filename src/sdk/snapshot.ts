@@ -1,9 +1,9 @@
 import { type CommandWords, callToEnd } from './call.ts'
 
-/** What ran in a sandbox at one moment. Dispose it, by `await using` or `remove()`, or it stays on the disk. */
+/** Everything that ran in a sandbox at one moment. It stays on the disk unless you dispose it, by `await using` or `remove()`. */
 export interface Snapshot extends AsyncDisposable {
   readonly name: string
-  /** Removes it; sandboxes that have gone on from it stay. One that is gone already is no error. */
+  /** Removes it; sandboxes that were made from it stay. Does nothing if it is gone already. */
   remove(): Promise<void>
 }
 

@@ -46,7 +46,7 @@ export interface TaskOptions {
   readonly id: string
   /** Sent with every call, beside the namespace. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** What a call throws in the place of a TtrpcError. `method` is the name on the wire: `Create`. */
+  /** What a call throws instead of a TtrpcError. `method` is the name on the wire: `Create`. */
   readonly toError?: (error: TtrpcError, method: string) => Error
   /** After how many milliseconds of a `create` or `start`, and again and again, the shim has to answer another call; default 300 000. */
   readonly patienceMs?: number
