@@ -25,10 +25,10 @@ export interface Surroundings {
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
-/** They end with the exit code of a command in a container, so that 1 is no error of ours. */
+/** Commands that exit with the code of a command in a container: 1 is not an error of kata-ts. */
 const containerCommands: ReadonlySet<string> = new Set(['run', 'create', 'exec'])
 
-/** Runs one command; all errors end here, and `result` is told of them. */
+/** Runs one command. All errors end here, and are noted in `result`. */
 export async function runCli(
   words: readonly string[],
   surroundings: Surroundings,
@@ -142,7 +142,7 @@ function writeAll(fd: number, text: string): boolean {
       offset += writeSync(fd, bytes, offset)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // `| head`: there is no one to write to.
+      // `| head`: the reader has ended.
       if (code === 'EPIPE') return false
       if (code !== 'EAGAIN') throw new KataError('OUTPUT_FAILED', { errno: String(code) }, { cause: error })
       Bun.sleepSync(1)

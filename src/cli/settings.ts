@@ -26,7 +26,7 @@ export interface Settings {
   readonly self: SelfCommand
   /** The caller's environment. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Writes data to standard output; false when nobody reads it any more. */
+  /** Writes data to standard output; false when its reader has ended. */
   readonly print: (text: string) => boolean
   /** Tells the person something on standard error. */
   readonly tell: (text: string) => void

@@ -9,7 +9,7 @@ import { qemu } from '../vmm/qemu/configuration/configuration.ts'
 import type { QemuFields } from '../vmm/qemu/configuration/keys.ts'
 import type { DriverConfiguration } from './driver-configuration.ts'
 
-/** In the order in which people are told of them; the first is taken where no file chooses one. */
+/** In the order of messages and documentation; the first is the default. */
 const listed = [qemu, cloudHypervisor, firecracker] as const
 
 /** What their own keys set. */

@@ -40,7 +40,7 @@ export async function cachedDirectory(
 async function flush(directory: string): Promise<void> {
   const child = Bun.spawn([systemTool('sync'), '-f', directory], { stdio: ['ignore', 'ignore', 'pipe'] })
   const words = child.stderr.text()
-  // A disk may be full, or broken, when it is written to at last; nobody else is told.
+  // A disk may be full, or broken, when it is written to at last; no other call reports that.
   if ((await child.exited) !== 0) throw new Error(`sync of ${directory}: ${lastWords(await words)}`)
 }
 

@@ -78,7 +78,7 @@ function isThere(path: string, identity: string): boolean {
 
 /**
  * Leads what comes by `tap` to the name server. Without nft the container runs, and cannot look up names: a warning says so, and nothing
- * is held, as nobody could release it.
+ * is held, because nothing could release it.
  *
  * @throws KataError NETWORK_DNS_FAILED.
  */

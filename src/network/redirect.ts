@@ -27,7 +27,7 @@ export interface RedirectData {
   readonly tap: string
   /** Whether localhost of the namespace leads there. */
   readonly localhost: boolean
-  /** What was somebody else's already, so that the redirect failed: it stays. */
+  /** Another program's, because of which the redirect failed: it stays. */
   readonly others?: Others
 }
 

@@ -40,7 +40,7 @@ export class ConfinedProcess {
     return confirmLaunched(this.#start, this.#launched, asked)
   }
 
-  /** Compares the program once more, when it has begun its work, and notes `expected` for audits. @throws KataError as {@link confirm}. */
+  /** Compares the program again, once it has begun its work, and notes `expected` for audits. @throws KataError as {@link confirm}. */
   confirmAtWork(expected: ExpectedPosture): Promise<void> {
     const alone = { ...this.#launched, companions: [] }
     return confirmLaunched(this.#start, alone, { checked: expected, working: expected })

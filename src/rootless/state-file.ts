@@ -1,4 +1,4 @@
-/** Files in which processes of ours tell each other what they know of a sandbox. They are root's, and JSON. */
+/** JSON files, readable only by root, by which our processes share what they know of a sandbox. */
 import { KataError } from '../errors.ts'
 import { readFile } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'

@@ -4,7 +4,7 @@ import { KataError } from '../../errors.ts'
 /**
  * Asks before `what` (`volume prune`) removes `things` of these names.
  *
- * @throws KataError OPTION_CONFLICT when nobody is there to ask.
+ * @throws KataError OPTION_CONFLICT when standard input is no terminal.
  */
 export async function confirmed(what: string, things: string, names: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)

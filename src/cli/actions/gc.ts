@@ -25,9 +25,9 @@ import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
 
-/** A name without a record that was claimed less long ago than this is one of a client that is at work. */
+/** A name without a record that was claimed more recently than this belongs to a client that is at work, milliseconds. */
 const recordGraceMs = 10_000
-/** How long one container's files may take to be removed: the others have a claim too. */
+/** The time for removing one container's files, milliseconds; the others get their turn, too. */
 const removalLimitMs = 60_000
 
 /** Containers first, so that their exit is noted; then what belongs to no container any more. */
@@ -51,7 +51,7 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
   return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
 }
 
-/** One that another command has in hand is left to it: what that has begun would be taken for what a crash left. */
+/** Leaves a container alone while another command works on it: a change in progress looks like what a crash left. */
 async function collectContainer(
   settings: Settings,
   namespace: string,

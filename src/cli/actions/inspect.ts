@@ -142,7 +142,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
   }
 }
 
-/** A seccomp profile has hundreds of lines, among which nobody finds the others: how many rules it has is told in their place. */
+/** Replaces the hundreds of rules of a seccomp profile by their number, so that the rest stays readable. */
 function withoutRules(facts: object): object {
   const { config } = facts as { readonly config?: unknown }
   if (!isObject(config) || !isObject(config.linux) || !isObject(config.linux.seccomp)) return facts

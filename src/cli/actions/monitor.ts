@@ -45,7 +45,7 @@ async function monitorRun(settings: Settings, record: ContainerRecord): Promise<
   await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
 }
 
-/** What a process prints that somebody left is lost, as in docker. */
+/** The output of an exec whose client detached is lost, as in docker. */
 async function monitorExec(
   settings: Settings,
   record: ContainerRecord,

@@ -40,7 +40,7 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
   return code
 }
 
-/** Those that nobody started, or that have ended in order; what a crash left is the business of `gc`. */
+/** Containers that were never started, or that ended normally; `gc` handles what a crash left. */
 async function stoppedContainers(settings: Settings): Promise<string[]> {
   const { stateDir, namespace } = settings
   const all = await Promise.all(

@@ -79,7 +79,7 @@ export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
   return 0
 }
 
-/** How many of the newest containers are asked for; all of them unless somebody said. */
+/** How many of the newest containers to show; by default all. */
 function lastOf({ last, latest }: PsFlags): number {
   if (latest) return 1
   return last === undefined || last === '-1'

@@ -110,7 +110,7 @@ function refuseConflicts({ interactive, rootfs, image, rm, restart, attach, deta
   if (attach !== undefined && detach === true)
     throw new KataError('OPTION_CONFLICT', {
       options: '--attach and --detach',
-      reason: 'a container in the background has nobody to attach',
+      reason: 'a container in the background is attached to nothing',
       remedy: 'Omit one of them, and see `kata-ts attach`.',
     })
   if (rm === true && restart !== undefined && restart !== 'no')
@@ -152,7 +152,7 @@ function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
   }
 }
 
-/** How `stop` ends the container; what nobody said is absent. */
+/** How `stop` ends the container; options that were not given are absent. */
 function stopOf({ stopSignal, stopTimeout }: RunFlags) {
   return {
     stopSignal: stopSignal === undefined ? undefined : parseSignal(stopSignal, '--stop-signal'),

@@ -81,7 +81,7 @@ export async function attach(options: AttachOptions): Promise<number | undefined
 /** Whether there was no answer with a code of the shim's own. */
 const isCallFailed = (error: unknown) => error instanceof KataError && error.code === 'SHIM_CALL_FAILED'
 
-/** A reader that left wants no more; anything else lost what somebody waits for. */
+/** A reader that ended wants no more output; any other failure lost output. */
 function isFailure(lost: unknown): lost is NodeJS.ErrnoException {
   return lost !== undefined && (lost as NodeJS.ErrnoException).code !== 'EPIPE'
 }

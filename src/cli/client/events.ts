@@ -45,7 +45,7 @@ export class EventReader {
     if (!fromStart) for (const _ of this.#drain());
   }
 
-  /** What has come since the last time. A line that is none of ours is passed over. */
+  /** Events since the last call. Lines of another form are skipped. */
   *read(): Generator<HostEvent> {
     for (;;) {
       this.#fd ??= openIfThere(this.#current)

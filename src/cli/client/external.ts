@@ -1,4 +1,4 @@
-/** Containers of other clients, containerd above all: what the shim wrote down, seen as if it were a record of ours. */
+/** Containers of other clients, mainly containerd: what the shim wrote down, in the form of our records. */
 import { KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import { imageNameOf } from '../../oci/annotations.ts'

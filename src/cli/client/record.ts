@@ -21,7 +21,10 @@ import type { RootDisks } from './disk-root.ts'
 import { type HealthCheck, readHealthCheck } from './life/health-check.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
-/** `suspended`: its machine was saved, and nothing of it is left but that. `created`: nobody has started it yet. `creating` until Create has returned; `stopped` once everything but the record itself was released. */
+/**
+ * `created`: not started yet. `creating`: until Create has returned. `suspended`: only its saved machine is left. `stopped`: everything but the
+ * record was released.
+ */
 export type RecordStatus = 'created' | 'creating' | 'running' | 'suspended' | 'stopped'
 
 export interface ContainerRecord {

@@ -51,7 +51,7 @@ export async function chooseRootfs(
     const { path, tag } = splitTag(
       image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
     )
-    // A pipe is read to its end, at its writer's pace, before the store is shared: nobody waits for him.
+    // A pipe is read to its end, at its writer's pace, before the store is shared: no other command has to wait for it.
     using archive = await openImageArchive(resolve(path), settings.stateDir, { name: tag })
     const description = nameOf(resolve(image))
     const paths = storePaths(settings.stateDir)

@@ -59,7 +59,7 @@ export interface ContainerPlan {
   readonly spec: OciSpec
   readonly etc: EtcWishes
   readonly interactive: boolean
-  /** What a person types to leave it. */
+  /** The keys that leave it. */
   readonly detachKeys: Uint8Array
   readonly terminal: boolean
   readonly autoRemove: boolean
@@ -72,7 +72,7 @@ export interface ContainerPlan {
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
-  /** Its ports that get one of the host's with its record. */
+  /** Its ports that get a free port of the host when its record is made. */
   readonly freePorts?: readonly FreePort[] | undefined
   /** Ports that its image or the command line names: `80/tcp`. */
   readonly exposed?: readonly string[] | undefined
@@ -81,7 +81,7 @@ export interface ContainerPlan {
   readonly configFile?: string | undefined
 }
 
-/** What of the command's a container in the foreground is attached to. */
+/** Which streams of the command a container in the foreground is attached to. */
 export interface Attached {
   readonly streams: ReadonlySet<'stdin' | 'stdout' | 'stderr'>
   /** Signals go to the container; otherwise the first one leaves it. */
@@ -162,21 +162,21 @@ export const prepareNew = (settings: Settings, plan: ContainerPlan): Promise<Sta
   prepare(settings, plan, false)
 
 /**
- * Starts a container that has ended once more, in the background: a new machine with the root file system that it left.
- * Nothing may be left of its machine before.
+ * Starts an ended container again, in the background: a new machine with the root file system that it left. Its former machine must be
+ * gone.
  */
 export function runAgain(settings: Settings, record: ContainerRecord, how: RunAgain): Promise<void> {
   return detach(settings, () => prepareAgain(settings, record, how))
 }
 
 export interface RunAgain {
-  /** The saved machine that it goes on with; without one it boots, and what was saved of it is worth nothing any more. */
+  /** The saved machine from which it continues. Without one it boots, and any saved machine of it is removed. */
   readonly checkpoint?: string
   /** This process is the one that waits for the container. */
   readonly isKeeper: boolean
   /** What its record says of this start. */
   readonly changes: Partial<ContainerRecord>
-  /** It has never run: nothing of it is kept when it cannot start. */
+  /** It has never run: it is removed when it cannot start. */
   readonly isNew?: boolean
 }
 
@@ -211,7 +211,7 @@ function makeStdin(paths: RecordPaths): string {
   return paths.stdin
 }
 
-/** A container that is there, for its next start. */
+/** Prepares an existing container for its next start. */
 export function prepareAgain(
   { stateDir }: Settings,
   before: ContainerRecord,
@@ -232,7 +232,7 @@ export function prepareAgain(
   return { record, paths, rootfs, ranBefore: !isNew, isKeeper, ...(checkpoint && { checkpoint }) }
 }
 
-/** The name is taken while nobody else looks for ports, or for a place on its network. */
+/** Takes the name under the lock of the ports, or of its network. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Promise<Startable> {
   const { freePorts = [], network = { ports: [] } } = plan
   if (freePorts.length === 0) return placed(settings, plan, detached)

@@ -76,7 +76,7 @@ function withoutAnswer(error: unknown, address: string, ownerLives: boolean): Li
   if (status === 'deadline_exceeded') return 'unresponsive'
   // The shim knows no such task while it still creates it.
   if (status === 'not_found' && ownerLives) return 'creating'
-  // The kernel refuses one client too many as if nobody listened, and what is dead may be removed.
+  // A full backlog is refused like a dead socket, and a dead container may be removed.
   const isRefused = error instanceof KataError && error.code === 'SHIM_UNREACHABLE'
   if (isRefused && isListening(address.replace(/^unix:\/\//, ''))) return 'unresponsive'
   return 'dead'

@@ -7,7 +7,7 @@ import { type ContainerRecord, recordPaths } from './record.ts'
 /** What a suspended container has not: an end. */
 export const suspended = { status: 'suspended', exitCode: undefined, finishedAt: undefined } as const
 
-/** Whether the machine was saved after its last start: whoever suspended the container may not have lived to note that. */
+/** Whether the machine was saved after its last start. The command that suspended it may have been killed before it noted that. */
 export function wasSaved(
   { stateDir }: Pick<Settings, 'stateDir'>,
   { namespace, id, startedAt }: ContainerRecord,

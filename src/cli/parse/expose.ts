@@ -1,4 +1,4 @@
-/** `--expose PORT[-PORT][/udp]`: ports of a container that somebody may ask for, and an image's own. */
+/** `--expose PORT[-PORT][/udp]`: declared ports of a container, beside those of its image. */
 import { KataError } from '../../errors.ts'
 import { type FreePort, isPort } from './publish.ts'
 

@@ -4,7 +4,7 @@ import type { LogBounds } from '../../sandbox/records/container-log.ts'
 import { parseWhole } from './number.ts'
 import { parseSize } from './size.ts'
 
-/** What is kept unless somebody says otherwise. */
+/** What is kept by default. */
 export const defaultLogBounds: LogBounds = { maxBytes: 16 * 2 ** 20, maxFiles: 2 }
 
 /** A record of the longest line that is written at once has to fit. */

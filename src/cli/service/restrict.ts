@@ -1,4 +1,4 @@
-/** From the words of a member to the command line that root runs for him: parsed here, checked, and written anew. */
+/** Turns a member's words into the command line that root runs for him: parsed, checked, and rebuilt. */
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { transportOf } from '../../images/names/image-source.ts'
@@ -185,7 +185,7 @@ function volumeOf(text: string): AskedVolume {
   return { source, destination, readonly: access === 'ro' }
 }
 
-/** Read as the command itself reads it, and written anew: no word of the member's own decides which of its fields count. */
+/** Parsed as the command parses it, and rebuilt, so that both agree on which fields count. */
 function mount(long: string, text: string, caller: Caller): string[] {
   const fields = mountFields(text)
   const type = fields.get('type')

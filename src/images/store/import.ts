@@ -92,7 +92,7 @@ export async function addImage(
   return findImage(paths, name)
 }
 
-/** A document that was damaged where it lies is taken anew. */
+/** Replaces a stored document that is damaged. */
 function dropDamaged(paths: StorePaths, { digest }: ArchivedDocument): void {
   const path = blobPath(paths, digest)
   if (!existsSync(path)) return

@@ -13,7 +13,7 @@ export interface LoadOptions extends Omit<ImportOptions, 'name' | 'onStep'> {
   readonly onStep: (name: string, step: string) => void
 }
 
-/** An OCI layout may have a tag in the place of a name. */
+/** An OCI layout may have a tag instead of a name. */
 const isWhole = (name: string): boolean => /[/:]/.test(name)
 
 /** @throws KataError IMAGE_UNNAMED, IMAGE_NAME_INVALID, IMAGE_STORE_*, ROOTFS_*; the signal's reason. */
@@ -24,7 +24,7 @@ export async function loadImages(
 ): Promise<StoredImage[]> {
   const { tag, limitBytes, signal } = options
   makeStore(paths)
-  // A pipe is read to its end, at its writer's pace: nobody waits for him.
+  // A pipe is read to its end, at its writer's pace: no other command has to wait for it.
   using archive = await openImageArchives(file, paths.cacheDir)
   using _shared = await shareStore(paths, signal)
   const wanted = archive.images.flatMap(({ name, image }) => {

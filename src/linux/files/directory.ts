@@ -46,7 +46,7 @@ export function readEntries(directory: number): DirectoryEntry[] | undefined {
   return entries
 }
 
-/** Begins the listing anew. @throws SyscallError. */
+/** Rewinds the listing. @throws SyscallError. */
 export function rewind(directory: number): void {
   bound ??= bind()
   checked(bound.lseek(directory, 0, SEEK_SET), 'lseek')

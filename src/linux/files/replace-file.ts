@@ -2,7 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 
 /**
- * Whoever reads the file sees what it was, or all of what it is now; never a part, whoever else replaces it. Its owner alone reads it. It is not flushed:
+ * A reader sees the old content or all of the new one, never a part. Only its owner can read it. It is not flushed:
  * after a crash of the host it may be empty.
  */
 export function replaceFile(path: string, text: string): void {

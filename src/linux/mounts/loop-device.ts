@@ -61,7 +61,7 @@ export function resizeLoopDevice(path: string, file: { readonly dev: number; rea
     checked(ioctl(fd, LOOP_GET_STATUS64, Number(ptr(info))), 'LOOP_GET_STATUS64')
     const isSame =
       info.readBigUInt64LE(0) === BigInt(file.dev) && info.readBigUInt64LE(8) === BigInt(file.ino)
-    // A device that freed itself may be somebody else's by now.
+    // A device that freed itself may belong to another user by now.
     if (!isSame) throw new SyscallError('LOOP_SET_CAPACITY', 'EBADF')
     checked(ioctl(fd, LOOP_SET_CAPACITY, 0), 'LOOP_SET_CAPACITY')
   } finally {

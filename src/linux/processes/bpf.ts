@@ -40,7 +40,7 @@ export const prologue = (): Buffer[] => [
 
 /** Where the call has this number, `then`, which has to end in an answer. */
 export const onCall = (number: number, then: Buffer[]) => ifEqual(number, then)
-/** The same, with an argument in the place of the number: the first, or the one of that index. */
+/** The same for an argument instead of the number: the first, or the one of that index. */
 export const onCallWithArgument = (number: number, then: Buffer[], index = 0) =>
   ifEqual(number, [loadArgument(index), ...then])
 

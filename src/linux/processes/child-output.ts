@@ -1,7 +1,7 @@
 /** What a child says until its end. A process that it leaves behind may have the same output, and live for ever. */
 import { within } from '../../time.ts'
 
-/** How long the end of the output may take after that of the child, milliseconds; and once more, in which a process that was held up reads it. */
+/** How long the output may stay open after the child has ended, and a second wait in which a delayed reader catches up, milliseconds. */
 const [restMs, againMs] = [1000, 100]
 
 /** All that is written to the stream until `exited` settles. @throws what reading and `exited` throw. */

@@ -47,7 +47,7 @@ export const neverForwardedIpv6 = [
 export const isForwarded = (address: string): boolean =>
   [...neverForwarded, ...neverForwardedIpv6].every((network) => !isIn(address, network))
 
-/** No answer opens these: names that lead into somebody's own network are how rebinding gets there (RFC 6890). */
+/** No answer opens these: DNS rebinding uses names that lead into private networks (RFC 6890). */
 const closedNetworks = [
   ...neverForwarded,
   ...['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15'],

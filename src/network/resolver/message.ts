@@ -49,7 +49,7 @@ export function readQuery(message: Buffer): Query | undefined {
   }
 }
 
-/** The query that is sent on: of ours alone, but for the question. */
+/** The forwarded query: ours, except for the question. */
 export function writeQuery(id: number, question: Buffer): Buffer {
   const header = Buffer.alloc(headerBytes)
   header.writeUInt16BE(id, 0)
@@ -140,7 +140,7 @@ export function isAnswerTo(message: Buffer, id: number, question: Buffer): boole
   return message.subarray(headerBytes, headerBytes + question.length).equals(question)
 }
 
-/** The answer to a query of ours; undefined when the message is not that, or broken. */
+/** The answer to our query; undefined for any other message, or a malformed one. */
 export function readAnswer(message: Buffer, id: number, question: Buffer): Answer | undefined {
   if (!isAnswerTo(message, id, question)) return undefined
   const flags = message.readUInt16BE(2)

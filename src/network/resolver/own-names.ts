@@ -4,11 +4,11 @@ import { isIn } from '../egress/egress.ts'
 import { addressRecord, nameRecord, type Query, recordType, responseCode, writeAnswer } from './message.ts'
 
 export interface OwnNames {
-  /** Addresses of both families of those who have the name; undefined when nobody has it. */
+  /** Addresses, of both families, of the containers with this name; undefined when there is none. */
   addresses(name: string): readonly string[] | undefined
   /** The name of the one who has the address. */
   name(address: string): string | undefined
-  /** Networks of the containers, `10.89.0.1/24`: nobody outside is asked who has an address in them. */
+  /** Networks of the containers, `10.89.0.1/24`: no server outside is asked about an address in them. */
   readonly networks: readonly string[]
 }
 

@@ -33,7 +33,7 @@ export async function startResolver(options: ResolverOptions): Promise<Resolver>
     try {
       return await listenOnBoth(options)
     } catch (error) {
-      // The port that UDP got is somebody's with TCP.
+      // The port that UDP got is taken with TCP.
       const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
       if (!isTaken || options.port !== 0 || tries === mostTries) throw error
     }

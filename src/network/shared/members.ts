@@ -44,7 +44,7 @@ export function readMembers(directory: string): ReadonlyMap<string, Member> {
 
 const ownAddresses = ({ address, ipv6 }: Member): string[] => [address, ...(ipv6 === undefined ? [] : [ipv6])]
 
-/** The addresses of those who have the name; undefined when nobody has it. */
+/** The addresses of the members with this name; undefined when there is none. */
 export function addressesOf(members: ReadonlyMap<string, Member>, name: string): string[] | undefined {
   const found = [...members.values()].filter(({ names }) => names.includes(name))
   return found.length === 0 ? undefined : found.flatMap(ownAddresses)

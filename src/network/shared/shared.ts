@@ -64,7 +64,7 @@ export const membersDir = (runDir: string, namespace: string, network: string): 
   `${runDir}/networks/${namespace}/${network}/members`
 
 /**
- * Becomes a member, under a name that is unique on the network, and holds the network open; makes it when nobody else does.
+ * Becomes a member, under a name that is unique on the network, and holds the network open. The first member makes it.
  *
  * @throws KataError NETWORK_START_FAILED.
  */
@@ -83,7 +83,7 @@ export function joinNetwork(
   })
 }
 
-/** The last member takes the directory along: then it is made once more. */
+/** The last member removes the directory: then it is made again. */
 async function tryToJoin(path: string, place: NetworkPlace): Promise<Netns | 'gone' | 'busy'> {
   const members = dirname(path)
   let netns: Netns | undefined

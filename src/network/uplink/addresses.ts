@@ -15,7 +15,7 @@ export interface Ends {
   readonly bits: number
 }
 
-/** A node of IPv6 asks who its neighbours are by a link-local address: without one a router finds nobody who has not asked first. */
+/** IPv6 neighbour discovery uses link-local addresses: without one, a router finds only nodes that have asked it first. */
 export interface Ipv6Ends extends Ends {
   readonly linkLocal: Ends
 }

@@ -71,7 +71,7 @@ const containerEnd = ({ container, gateway, bits, ipv6 }: ContainerLink): string
   ...(ipv6 === undefined ? [] : [`route add ::/0 via ${ipv6.gateway}`]),
 ]
 
-/** They are unique as it is: nobody is asked whether they are. */
+/** They are unique by construction, so duplicate address detection is off. */
 const ipv6Addresses = (end: 'container' | 'gateway', device: string, ipv6: Ipv6Ends | undefined): string[] =>
   (ipv6 === undefined ? [] : [ipv6, ipv6.linkLocal]).map(
     (ends) => `addr add ${ends[end]}/${ends.bits} dev ${device} nodad`,

@@ -55,7 +55,7 @@ export async function removeHostTable(table: string): Promise<void> {
 /** Adding a table that is there changes nothing, and deleting one that is not there fails. */
 const without = (table: string): string => `add table inet ${table}; delete table inet ${table}`
 
-/** None where the packet filter cannot be asked: nobody has rules there. */
+/** Empty where the packet filter cannot be asked: there are no rules then. */
 export async function hostTables(): Promise<HostTable[]> {
   if (findTool('nft') === undefined) return []
   const { code, stdout } = await nft('list tables inet')
@@ -76,7 +76,7 @@ export interface OpenToHost {
 export interface HostWall {
   /** Whether they still are. Whoever flushes the host's packet filter takes them along. */
   isWhole(): boolean
-  /** Lays them anew. @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
+  /** Restores them. @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
   mend(signal: AbortSignal): Promise<void>
 }
 

@@ -51,7 +51,7 @@ export function pastaArgs(
   ports: readonly PublishedPort[],
   { ipv4, ipv6 }: Pick<PastaRequest, 'ipv4' | 'ipv6'>,
 ): string[] {
-  // Told no address, pasta is content with one family where the port of the other is somebody's.
+  // Without an address, pasta accepts one family where the port of the other is taken.
   const everywhere = ipv4 && ipv6 ? ['0.0.0.0/', '::/'] : ['']
   const of = (wanted: 'tcp' | 'udp', option: string) => {
     const specs = ports

@@ -13,7 +13,7 @@ const local: ReadonlySet<string> = new Set(['files', 'compat', 'systemd'])
 const answerMs = 2000
 
 /**
- * Asks for a number, where there is somebody to ask.
+ * Asks whether a number is taken, if a name service is configured.
  *
  * @throws KataError ACCOUNT_TAKEN.
  */

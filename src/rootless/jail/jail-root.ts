@@ -44,7 +44,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: Syscal
   return { root, fstab }
 }
 
-/** Everybody may search it and nobody may list it: a process finds only a node whose name it knows. */
+/** Searchable but not listable: a process finds only a node whose name it knows. */
 const nodeFsOptions = ['mode=0711', 'size=64k', 'nr_inodes=128']
 
 function makePlaceholder(root: string, { target, directory }: JailMount): void {

@@ -30,7 +30,7 @@ const postureRecord = record<PostureRecord>({
 
 const directoryOf = (stateDir: string): string => `${stateDir}/postures`
 
-/** Writes one down, in the place of an earlier one of that name. */
+/** Writes a record, replacing an earlier one of that name. */
 export function recordPosture(stateDir: string, posture: PostureRecord): void {
   const directory = directoryOf(stateDir)
   mkdirSync(directory, { recursive: true, mode: 0o700 })

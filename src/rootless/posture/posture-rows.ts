@@ -39,7 +39,7 @@ export function describePosture(expected: ExpectedPosture, actual: Posture): Pos
   ]
 }
 
-/** Where a core runs one thread at a time it is nobody else's. */
+/** A core that runs one thread at a time is not shared. */
 function coresRow(expected: 'own', actual: Posture['cores']): PostureRow {
   return row('cores', actual === 'no-smt' ? actual : expected, actual)
 }

@@ -54,7 +54,7 @@ function movedDisks({ disks }: ContainerRecord, from: string, to: string): Pick<
   return { disks: { ...disks, image: `${to}/${basename(disks.image)}` } }
 }
 
-/** On a network nobody finds it by its old name any more: another container may have that by now. Aliases stay. */
+/** Its network no longer resolves the old name, which another container may take. Aliases stay. */
 function under(newName: string, oldName: string, place: NetworkPlace): NetworkPlace {
   const kept = place.names.filter((each) => each !== oldName.toLowerCase())
   return { ...place, names: [...new Set([newName.toLowerCase(), ...kept])] }

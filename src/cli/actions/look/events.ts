@@ -12,7 +12,7 @@ import type { Settings } from '../../settings.ts'
 
 const pollMs = 200
 
-/** Prints until `--until`, or a signal, or nobody reads it; with neither `--since` nor `--until`, what happens from now on. */
+/** Prints until `--until`, a signal, or the end of its reader; with neither `--since` nor `--until`, what happens from now on. */
 export async function events(settings: Settings, flags: EventsFlags): Promise<number> {
   const since = flags.since === undefined ? undefined : parseMoment(flags.since, '--since')
   const until = flags.until === undefined ? undefined : parseMoment(flags.until, '--until')
@@ -41,7 +41,7 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
   }
 }
 
-/** Images are everybody's, but what others pull is no business of a member of the service's group. */
+/** All users share the images, but a member of the service's group does not see what others pull. */
 const seesAll = (settings: Settings, namespace: string): boolean =>
   namespace === '' && !isMemberNamespace(settings.namespace)
 

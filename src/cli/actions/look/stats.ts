@@ -31,7 +31,7 @@ export interface Used {
   readonly processes: number
 }
 
-/** Ends when none of the containers runs any more, or nobody reads it. */
+/** Ends when none of the containers runs any more, or its output is closed. */
 export async function stats(
   settings: Settings,
   { stream }: { stream: boolean },

@@ -90,7 +90,7 @@ function makeDirectory({ open, into }: OpenPlan): string {
   }
 }
 
-/** Whoever may change the target may have put another directory in the place of ours by now: that is made ours, or refused. */
+/** A user who can change the target may have replaced our directory by another one, which is then made ours, or refused. */
 function openOwn(directory: string, { into }: OpenPlan): number {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   try {

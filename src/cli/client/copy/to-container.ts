@@ -45,7 +45,7 @@ export async function copyTo(tar: ContainerTar, source: string, destination: str
     child.kill()
     throw error
   }
-  // The container's tar has all of it, and ours may still be about to end. One that goes on has nobody who reads.
+  // The container's tar has everything. Ours may still be about to end; if it goes on, nothing reads its output.
   if ((await within(child.exited, endsMs)) === undefined) child.kill()
   if ((await child.exited) !== 0)
     throw new KataError('COPY_FAILED', { name: tar.name, reason: lastWords(await said) })

@@ -16,7 +16,7 @@ export const readRestartPolicy = record<RestartPolicy>({
 })
 
 const [firstPauseMs, longestPauseMs] = [100, 60_000]
-/** A run as long as this was a good one: the pauses begin anew. */
+/** A run of this length counts as successful and resets the pauses. */
 const goodRunMs = 10_000
 
 /** How a container has ended. */

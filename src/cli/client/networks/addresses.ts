@@ -1,7 +1,7 @@
 /** Which addresses a network and its containers get. Pure. */
 import { addressAt, indexOf, overlaps, type Subnet, sizeOf, subnetAt } from '../../parse/subnet.ts'
 
-/** Networks that nobody chose a subnet for come from 10.89.0.0/16, 256 addresses each. */
+/** Networks without a chosen subnet get a /24 of 10.89.0.0/16. */
 const [firstSubnet, subnetBits, mostSubnets] = [0x0a59_0000, 24, 256]
 
 /** Undefined when all of them are taken. */
@@ -22,7 +22,7 @@ export function isForContainers(subnet: Subnet, address: string): boolean {
   return index !== undefined && index > 1 && index < sizeOf(subnet) - 1
 }
 
-/** The first one for which nobody has anything that `needs` names; undefined when there is none. */
+/** The first candidate whose `needs` are all free; undefined when there is none. */
 export function freeAddress(
   subnet: Subnet,
   taken: ReadonlySet<string>,

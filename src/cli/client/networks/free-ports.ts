@@ -1,4 +1,4 @@
-/** Finds ports of the host that nobody has, for containers that did not name one. */
+/** Finds free ports of the host for containers that did not name one. */
 import { mkdirSync } from 'node:fs'
 import { type NetworkWishes, type PublishedPort, readNetworkWishes } from '../../../bundle/network.ts'
 import { describeError, KataError } from '../../../errors.ts'
@@ -14,7 +14,7 @@ const patienceMs = 30_000
 const firstOpenPort = 1024
 
 /**
- * Finds a port for each of `wanted` and calls `note`, which writes them into the container's record; nobody else looks for ports
+ * Finds a port for each of `wanted` and calls `note`, which writes them into the container's record; no other command looks for ports
  * meanwhile, and those of all records are taken, also of containers that do not run. They stay the container's until it is removed.
  *
  * @throws KataError NETWORK_PORTS_TAKEN, NETWORK_PORTS_BUSY; what `note` throws.

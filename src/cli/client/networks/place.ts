@@ -25,12 +25,12 @@ export interface PlaceWish {
 export interface Placed {
   readonly place: NetworkPlace
   readonly mac: string
-  /** What the network closes. It may be another one of that name than the one that somebody saw before. */
+  /** What the network closes. The network may have been replaced by another one of that name. */
   readonly limits: Pick<NetworkWishes, 'allowed'>
 }
 
 /**
- * Finds a place and calls `note`, which writes it into the container's record; nobody else looks for one meanwhile.
+ * Finds a place and calls `note`, which writes it into the container's record; no other command looks for one meanwhile.
  *
  * @throws KataError NETWORK_NOT_FOUND, NETWORK_ADDRESS_INVALID, NETWORK_ADDRESS_TAKEN, NETWORK_FULL, NETWORK_BUSY; what `note` throws.
  */
