@@ -57,20 +57,20 @@ read as Kata reads it, with the values under "absent"; these include \`rootless 
 if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
 Symbolic links are not followed for this.
 
-Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each file has
-only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means. They count for every
-main file in that directory: for files of several VMMs, make directories. The directory and each file in it belong to root, to the user who
-runs kata-ts or to the owner of the main file, and nobody else can write to them; otherwise nothing starts (\`CONFIG_UNSAFE\`).
+Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links followed), read in lexical order. Each has only the keys that it changes. A
+list replaces the earlier list. The main file decides what an absent key means. Drop-ins count for every main file in that directory: for files of several
+VMMs, make directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
+writable for everybody; otherwise nothing starts (\`CONFIG_UNSAFE\`). \`kata-ts check\` warns about files that a group can write.
 
 A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
 one is used, which is ${nameOf(defaultDriver)}'s.
 
 An unknown key is a warning that names the nearest known key. A key without meaning for the VMM is a warning too, if its value asks for
-something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM cannot fulfil.
+something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM does not support.
 Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
 refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
-holds for annotations. \`kata-ts config show\` prints what is in force.
+holds for annotations. \`kata-ts config show\` prints the effective configuration.
 
 [configuration.schema.json](configuration.schema.json) is a JSON Schema of the file, and the first line of the shipped files names the
 installed copy: an editor with a TOML language server (taplo, Even Better TOML) checks keys and values with it, and completes them.

@@ -17,8 +17,8 @@ const introduction = `# Features by VMM
 
 Generated from \`e2e/vmm-features.ts\` and from the results that \`npm run test:vmm -- VMM --record\` wrote down; do not edit.
 
-- **pass**: the tests of the feature passed in their last recorded run, with the driver as it is now. The cell also says which tests were not
-  run, and whether they ran over a double.
+- **pass**: the tests of the feature passed in their last recorded run, with the current driver. The cell also says which tests did not
+  run, and whether they ran with a double.
 - **not possible**: the VMM cannot do it, for the reason given.
 - **to be recorded**: its tests are newer than the last record.
 - **to be recorded anew**: the driver has changed since its last record, so the record no longer counts.

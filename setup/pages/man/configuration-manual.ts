@@ -24,7 +24,7 @@ export function configurationManual({ version, date }: Edition): string {
     heading('Synopsis'),
     '\\fI/etc/kata\\-ts/configuration.toml\\fR\n.br\n\\fI/etc/kata\\-ts/config.d/*\\fR\n',
     heading('Description'),
-    `${prose('The file is that of Kata Containers, in TOML. A key that is missing has the value that is shipped. Files in `config.d` beside it are read after it, in lexical order, and each has only the keys that it changes. An unknown key is a warning that names the nearest known one; a wrong type or value is an error. `kata-ts config show` prints what is in force.')}\n`,
+    `${prose('The file is that of Kata Containers, in TOML. A key that is missing has the value that is shipped. Files in `config.d` beside it are read after it, in lexical order, and each has only the keys that it changes. An unknown key is a warning that names the nearest known one; a wrong type or value is an error. `kata-ts config show` prints the effective configuration.')}\n`,
     ...tables.flatMap(({ table, name, about }) => [
       heading(name),
       `${text(about)}\n`,
