@@ -3,25 +3,14 @@
  * empty directory that nobody else may enter: every name stays below it, no parent of a name is ever a symbolic link, and nothing that
  * exists is opened. Files belong to the person, have no set-user-id bits and no extended attributes; devices and FIFOs are left out.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  linkSync,
-  lstatSync,
-  lutimesSync,
-  mkdirSync,
-  openSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs'
+import { chmodSync, linkSync, lstatSync, lutimesSync, mkdirSync, symlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { type ByteSource, chunkSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar, type TarEntry } from './formats/tar-reader.ts'
 import { UnpackBudget, type UnpackLimits } from './formats/unpack-budget.ts'
+import { writeNewFile } from './new-file.ts'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 const mostNameBytes = 255
 /** More than tar adds, bytes. */
 const mostPadding = 1 << 20
@@ -157,13 +146,7 @@ function addSymlink(path: string, entry: TarEntry): void {
 }
 
 async function addFile(path: string, entry: TarEntry): Promise<void> {
-  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-  try {
-    for await (const piece of entry.content())
-      for (let written = 0; written < piece.length; ) written += writeSync(fd, piece, written)
-  } finally {
-    closeSync(fd)
-  }
+  await writeNewFile(path, entry)
   chmodSync(path, plainMode(entry.mode))
 }
 

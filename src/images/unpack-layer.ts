@@ -8,18 +8,14 @@
  */
 import {
   chmodSync,
-  closeSync,
-  constants,
   lchownSync,
   linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
-  openSync,
   rmSync,
   type Stats,
   symlinkSync,
-  writeSync,
 } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { makeFifo } from '../linux/files/fifo.ts'
@@ -27,10 +23,10 @@ import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
 import type { ByteSource } from './formats/byte-source.ts'
 import { readTar, type TarEntry } from './formats/tar-reader.ts'
 import type { UnpackBudget } from './formats/unpack-budget.ts'
+import { writeNewFile } from './new-file.ts'
 
 const whiteoutPrefix = '.wh.'
 const opaqueMarker = '.wh..wh..opq'
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 
 /**
  * `layer` names the layer in errors; `budget` is that of its whole image.
@@ -158,7 +154,7 @@ class Unpacker {
     if (entry.type === 'hardlink') return this.#addHardLink(target, entry)
     if (entry.type === 'symlink') this.#addSymlink(target, entry)
     else if (entry.type === 'fifo') makeFifo(target)
-    else await writeContent(target, entry)
+    else await writeNewFile(target, entry)
     this.#setAttributes(target, entry)
     lutimesSync(target, entry.mtime, entry.mtime)
   }
@@ -229,14 +225,4 @@ const setOpaque = (directory: string): void => setXattr(directory, 'trusted.over
 
 function isKeptXattr(name: string): boolean {
   return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'))
-}
-
-async function writeContent(target: string, entry: TarEntry): Promise<void> {
-  const fd = openSync(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-  try {
-    for await (const piece of entry.content())
-      for (let written = 0; written < piece.length; ) written += writeSync(fd, piece, written)
-  } finally {
-    closeSync(fd)
-  }
 }
