@@ -5,23 +5,18 @@
  */
 import { readFileSync } from 'node:fs'
 import type { NetworkWishes, PublishedPort } from '../../bundle/network.ts'
-import { KataError } from '../../errors.ts'
 import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
-import { lastWords } from '../../plain-text.ts'
-import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { exitOf } from '../../rootless/jail/exit-of.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
 import { readNamespaces } from '../../rootless/posture/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
-import { deadline } from '../../time.ts'
 import { type ContainerLink, gatewayLinks, pastaLink, pastaLinkIpv6 } from './addresses.ts'
-import { tailOf, untilReady } from './child-words.ts'
 import { beforePasta, gatewayCommand, readyLine } from './gateway-script.ts'
 import { networkTool } from './tools.ts'
+import { whenReady } from './when-ready.ts'
 
-/** How long it may take until the namespaces are made, milliseconds; 100 are usual. */
-const startMs = 15_000
 /** In its own user namespace: CAP_NET_BIND_SERVICE and CAP_SYS_ADMIN. */
 const ownCapabilities = '0000000000200400'
 /** What pasta leaves to the processes in that namespace: CAP_NET_ADMIN besides. */
@@ -91,32 +86,18 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
     })
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)
-    const said = tailOf(child.stderr)
-    const stop = deadline(startMs, signal)
-    const kill = () => child.kill('SIGKILL')
-    stop.addEventListener('abort', kill)
-    try {
-      const ready = await untilReady(child.stdout, readyLine, stop)
+    const find = () => {
       const [gateway] = ref === undefined ? [] : childrenOf(ref)
       const [container] = gateway === undefined ? [] : childrenOf(gateway)
-      if (!ready || ref === undefined || gateway === undefined || container === undefined) {
-        kill()
-        await child.exited
-        signal?.throwIfAborted()
-        throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said()) })
-      }
-      const exited = child.exited.then(
-        (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
-      )
-      const sleeper = (name: string, holder: ProcessRef): Companion => ({
-        ...{ name, ref: holder },
-        asked: () => ({ checked: sleeperPosture(request.uid), working: sleeperPosture(request.uid) }),
-      })
-      const companions = [sleeper('gateway', gateway), sleeper('container', container)]
-      return { ref, exited, companions, gateway, container }
-    } finally {
-      stop.removeEventListener('abort', kill)
+      return ref && gateway && container && { ref, gateway, container }
     }
+    const found = await whenReady(child, { word: readyLine, signal, find })
+    const sleeper = (name: string, holder: ProcessRef): Companion => ({
+      ...{ name, ref: holder },
+      asked: () => ({ checked: sleeperPosture(request.uid), working: sleeperPosture(request.uid) }),
+    })
+    const companions = [sleeper('gateway', found.gateway), sleeper('container', found.container)]
+    return { ...found, exited: exitOf(child), companions }
   }
 }
 

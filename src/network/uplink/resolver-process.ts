@@ -1,18 +1,13 @@
 /** Starts a container's name server in its gateway, as the user of the network and not of the host. */
 import { closeSync, openSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
 import { ownPrefix } from '../../linux/processes/own-program.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
-import { lastWords } from '../../plain-text.ts'
-import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { exitOf } from '../../rootless/jail/exit-of.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
-import { deadline } from '../../time.ts'
-import { tailOf, untilReady } from './child-words.ts'
 import type { ResolverSettings } from './resolver-main.ts'
 import { resolverWord } from './resolver-word.ts'
 import { networkTool } from './tools.ts'
-
-const startMs = 15_000
+import { whenReady } from './when-ready.ts'
 
 /** This very program: the executable, and the script that it runs from source. */
 export interface OwnProgram {
@@ -57,24 +52,7 @@ export function resolverLauncher(
     if (directory !== undefined) closeSync(directory)
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)
-    const said = tailOf(child.stderr)
-    const stop = deadline(startMs, signal)
-    const kill = () => child.kill('SIGKILL')
-    stop.addEventListener('abort', kill)
-    try {
-      const ready = await untilReady(child.stdout, 'ready', stop)
-      if (ready && ref !== undefined) {
-        const exited = child.exited.then(
-          (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
-        )
-        return { ref, exited, companions: [] }
-      }
-      kill()
-      await child.exited
-      signal?.throwIfAborted()
-      throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said()) })
-    } finally {
-      stop.removeEventListener('abort', kill)
-    }
+    const started = await whenReady(child, { word: 'ready', signal, find: () => ref })
+    return { ref: started, exited: exitOf(child), companions: [] }
   }
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../../log.ts'
 import { lastWords } from '../../plain-text.ts'
 import { deadline } from '../../time.ts'
 import { landlockProblem, requireLandlock } from '../filters/landlock.ts'
+import { exitOf } from './exit-of.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
@@ -92,10 +93,7 @@ function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
   const waiter = processRef(child.pid)
   return {
     ...{ waiter, stderr: child.stderr },
-    exited: child.exited.then(() => ({
-      code: child.exitCode,
-      signal: child.signalCode as NodeJS.Signals | null,
-    })),
+    exited: exitOf(child),
     kill: () => {
       // A process that was just started may not have set its parent-death signal yet.
       const started = waiter && startedBy(waiter)

@@ -14,6 +14,7 @@ import { connectUnix, listenUnix } from '../../linux/sockets/socket.ts'
 import { lastWords } from '../../plain-text.ts'
 import { confineBy, type HeldAs } from '../../rootless/confine.ts'
 import { argumentFilter, setIdFilter } from '../../rootless/filters/argument-filter.ts'
+import { exitOf } from '../../rootless/jail/exit-of.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
 import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
@@ -96,9 +97,7 @@ async function launchDaemon(
   const connection = openToVmm(spec, socketPath)
   const child = spawnDaemon(argv, name, spec, listener)
   const log = keepOutput(child.stderr, `${spec.stateDir}/${name}.log`)
-  const exited = child.exited.then(
-    (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
-  )
+  const exited = exitOf(child)
   const connect = heldConnection(connection, exited)
   const daemon = processRef(child.pid)
   if (daemon !== undefined) known(daemon)
