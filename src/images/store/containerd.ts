@@ -2,8 +2,9 @@
  * An image out of containerd's store. `ctr images export` writes it as an archive, with no rights but the group of containerd's socket
  * (without-rights.ts), into a file that it can neither open nor replace. The archive is read as any other.
  */
-import { accessSync, closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { isExecutable } from '../../linux/processes/which.ts'
 import { lastWords } from '../../plain-text.ts'
 import { architecture } from '../architecture.ts'
 import { openImageArchive } from '../image-archive.ts'
@@ -59,13 +60,4 @@ export async function importFromContainerd(
   using _shared = await shareStore(paths, options.signal)
   using image = await openImageArchive(archive, paths.cacheDir)
   return await addImage(paths, image, options)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -17,7 +17,8 @@ export function findTool(name: string): string | undefined {
 /** The path of a tool that every system has (coreutils, dash, tar), or where it should be. */
 export const systemTool = (name: string): string => findTool(name) ?? `${toolDirectories[0]}/${name}`
 
-function isExecutable(path: string): boolean {
+/** Whether this process may execute the file. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true
