@@ -1,6 +1,6 @@
 /** What can be measured on one running sandbox: exec, and the end. */
 import type { Host } from './host.ts'
-import { ms, type Result } from './report.ts'
+import { ms, type Result, summaryRow } from './report.ts'
 import { summarize } from './stats.ts'
 
 /** Time of `kata-ts exec` until its first output and until it has ended. */
@@ -16,19 +16,16 @@ export async function benchExec(host: Host, rounds: number): Promise<Result> {
   }
   await host.must(['rm', '-f', 'exec'])
   const summary = { firstOutput: summarize(first), total: summarize(total) }
-  const row = (label: string, { median, min, p90 }: typeof summary.total) => [
-    label,
-    ms(median),
-    ms(min),
-    ms(p90),
-  ]
   return {
     name: 'exec',
     what: `kata-ts exec NAME -- echo x (${rounds} rounds)`,
     tables: [
       {
         header: ['', 'median', 'min', 'p90'],
-        rows: [row('until the first output', summary.firstOutput), row('until it has ended', summary.total)],
+        rows: [
+          summaryRow('until the first output', summary.firstOutput),
+          summaryRow('until it has ended', summary.total),
+        ],
       },
     ],
     notes: [],

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import type { BareGuest } from './bare.ts'
 import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
-import { ms, type Result, share } from './report.ts'
+import { type Result, share, summaryRow } from './report.ts'
 import { runOnce } from './start.ts'
 import { compare, round, summarize } from './stats.ts'
 
@@ -31,19 +31,13 @@ export async function benchModules(host: Host, { kernel }: BareGuest, rounds: nu
   }
   const summary = { with: summarize(times.with), without: summarize(times.without) }
   const comparison = compare(summary.with, summary.without)
-  const row = (label: string, { median, min, p90 }: typeof summary.with) => [
-    label,
-    ms(median),
-    ms(min),
-    ms(p90),
-  ]
   return {
     name: 'modules',
     what: `kata-ts run --rm -- echo x, with the image's kernel modules and without (${rounds} rounds in turns)`,
     tables: [
       {
         header: ['until the first output', 'median', 'min', 'p90'],
-        rows: [row('with the modules', summary.with), row('without', summary.without)],
+        rows: [summaryRow('with the modules', summary.with), summaryRow('without', summary.without)],
       },
     ],
     notes: [`ratio with / without: ${comparison.ratio.toFixed(2)}; added share: ${share(comparison.added)}`],

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { ip, TestNetns } from '../src/network/testing.ts'
 import type { Host } from './host.ts'
-import { ms, type Result } from './report.ts'
+import { ms, type Result, summaryRow } from './report.ts'
 import { runOnce, stepMedians } from './start.ts'
 import { round, summarize } from './stats.ts'
 
@@ -38,12 +38,6 @@ export async function benchNetwork(host: Host, rounds: number): Promise<Result> 
     with: took,
   }))
   const { toHost, toGuest, roundTripMs } = await throughput(host, network)
-  const row = (label: string, { median, min, p90 }: typeof starts.with) => [
-    label,
-    ms(median),
-    ms(min),
-    ms(p90),
-  ]
   const added = starts.with.median - starts.without.median
   return {
     name: 'network',
@@ -51,7 +45,7 @@ export async function benchNetwork(host: Host, rounds: number): Promise<Result> 
     tables: [
       {
         header: ['until the first output', 'median', 'min', 'p90'],
-        rows: [row('without a network', starts.without), row('with one', starts.with)],
+        rows: [summaryRow('without a network', starts.without), summaryRow('with one', starts.with)],
       },
       {
         header: ['step (median)', 'without', 'with'],

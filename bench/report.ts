@@ -1,5 +1,6 @@
 /** Results as data, and as a person reads them. */
 import { table } from '../src/cli/output/table.ts'
+import type { Summary } from './stats.ts'
 
 export interface Result {
   /** Name of the benchmark, as it is asked for. */
@@ -40,6 +41,14 @@ function alignNumbers(rows: readonly (readonly string[])[]): string[][] {
 function indent(text: string): string {
   return `${text.trimEnd().replace(/^/gm, '  ')}\n`
 }
+
+/** A row of median, minimum and 90th percentile, milliseconds. */
+export const summaryRow = (label: string, { median, min, p90 }: Summary): string[] => [
+  label,
+  ms(median),
+  ms(min),
+  ms(p90),
+]
 
 export const ms = (value: number): string => `${value.toFixed(value < 100 ? 1 : 0)} ms`
 export const mib = (kib: number): string => `${(kib / 1024).toFixed(1)} MiB`

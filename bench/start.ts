@@ -3,7 +3,7 @@ import type { StartedFacts } from '../setup/demo/sandbox-facts.ts'
 import type { Timing } from '../src/sandbox/start/timings.ts'
 import { type BareGuest, bootBare } from './bare.ts'
 import type { Host } from './host.ts'
-import { ms, type Result, share } from './report.ts'
+import { ms, type Result, share, summaryRow } from './report.ts'
 import { compare, round, summarize } from './stats.ts'
 
 /** What the runtime may add to a bare boot, as a share of it. */
@@ -28,12 +28,6 @@ export async function benchStart(host: Host, guest: BareGuest, rounds: number): 
   }
   const comparison = compare(summary.firstOutput, summary.bareBoot)
   const steps = stepMedians(runs.map(({ steps }) => steps))
-  const row = (label: string, { median, min, p90 }: typeof summary.total) => [
-    label,
-    ms(median),
-    ms(min),
-    ms(p90),
-  ]
   return {
     name: 'start',
     what: `kata-ts run --rm -- echo x, beside a bare QEMU (${rounds} rounds in turns)`,
@@ -41,10 +35,10 @@ export async function benchStart(host: Host, guest: BareGuest, rounds: number): 
       {
         header: ['', 'median', 'min', 'p90'],
         rows: [
-          row('bare QEMU until the agent answers', summary.bareBoot),
-          row('kata-ts until the first output', summary.firstOutput),
-          row('kata-ts until it has ended', summary.total),
-          row('  of that after the first output', summary.end),
+          summaryRow('bare QEMU until the agent answers', summary.bareBoot),
+          summaryRow('kata-ts until the first output', summary.firstOutput),
+          summaryRow('kata-ts until it has ended', summary.total),
+          summaryRow('  of that after the first output', summary.end),
         ],
       },
       {

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { Screen, wrap } from './screen.ts'
+import { wrap } from '../pages/text.ts'
+import { Screen } from './screen.ts'
 
 function shown(use: (screen: Screen) => void, terminal = {}, colour = true): string {
   let text = ''

@@ -1,4 +1,5 @@
 /** What a person sees: headings, facts, tables and ticks; colour on a terminal only, plain text elsewhere. */
+import { wrap } from '../pages/text.ts'
 
 export interface ScreenOutput {
   write(text: string): unknown
@@ -81,16 +82,3 @@ export class Screen {
 }
 
 const textOf = (cell: Cell): string => (typeof cell === 'string' ? cell : cell.text)
-
-/** Breaks at spaces; a word longer than a line stays whole. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
-}

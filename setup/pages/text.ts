@@ -1,9 +1,9 @@
 /** What generated files and the screens of set-up share. */
 
-/** What stands in a generated file about where it comes from. */
+/** The remark in a generated file that says where it comes from. */
 export const generated = (source: string) => `Generated from ${source} by \`npm run docs\`: change it there.`
 
-/** The text in lines of at most `width` characters, longer words apart. */
+/** The text in lines of at most `width` characters, broken at spaces. A longer word stays whole. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
