@@ -14,7 +14,7 @@ const cpu: Check = {
     const flags = /^flags\s*:(.*)$/m.exec(host.readText('/proc/cpuinfo') ?? '')?.[1]?.split(' ') ?? []
     const found = ['vmx', 'svm'].find((flag) => flags.includes(flag))
     if (found !== undefined) return ok(`hardware virtualization (${found})`)
-    return withoutKvm(config, 'the CPU has neither vmx nor svm')
+    return withoutKvm(config, 'the CPU shows neither vmx nor svm')
   },
 }
 
