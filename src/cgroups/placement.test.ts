@@ -13,8 +13,9 @@ test('cgroups that another sandbox of the same name is in are left to it', () =>
   }
   try {
     expect(unoccupied(paths, [{ point }])).toEqual(paths)
-    expect(inside('')).toEqual(paths)
     expect(inside(`${process.pid}\n`)).toEqual(paths)
+    // Of a dead sandbox: its ledger names them, and its release ends all that is in them.
+    expect(inside('').sandbox).toMatch(/^\/vc\/kata_web\.[0-9a-f]{8}$/)
     const other = inside('4711\n')
     expect(other.sandbox).toMatch(/^\/vc\/kata_web\.[0-9a-f]{8}$/)
     expect(other.overhead).toBe(other.sandbox.replace('/vc/kata_', '/kata_overhead/'))

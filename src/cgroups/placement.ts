@@ -3,7 +3,7 @@
  * the pod's, so that the pod's limits and accounts hold for all of them. Without it only the guest's processors are there,
  * and everything that serves them is in an overhead cgroup outside the pod.
  */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -234,18 +234,23 @@ export class CgroupPlacement {
 }
 
 /**
- * Others beside them while processes are in one of them: people choose names, and a sandbox of another namespace, or of another run
- * directory, may have this one. The first to end would end both.
+ * Others beside them, while a process is in one of them or a dead sandbox has left one: people choose names, and a sandbox of another namespace,
+ * or of another run directory, may have this one. The first to end would end both, and so would `gc`, for one that was killed.
  */
 export function unoccupied(
   paths: SandboxCgroupPaths,
   hierarchies: readonly Pick<CgroupHierarchy, 'point'>[],
 ): SandboxCgroupPaths {
   const { sandbox, overhead } = paths
-  const inside = hierarchies.flatMap((hierarchy) =>
-    [sandbox, overhead].flatMap((path) => processesIn(hierarchy, path)),
-  )
-  if (inside.every((pid) => pid === process.pid)) return paths
+  const places = hierarchies.flatMap((hierarchy) => [sandbox, overhead].map((path) => ({ hierarchy, path })))
+  const isOthers = places.some(({ hierarchy, path }) => {
+    const inside = processesIn(hierarchy, path)
+    // Below a parent of its client's, a client may have made it for this very sandbox.
+    const isLeft =
+      inside.length === 0 && ownParents.has(dirname(path)) && existsSync(cgroupDirectory(hierarchy, path))
+    return isLeft || inside.some((pid) => pid !== process.pid)
+  })
+  if (!isOthers) return paths
   const suffix = `.${crypto.randomUUID().slice(0, 8)}`
   return { sandbox: `${sandbox}${suffix}`, overhead: `${overhead}${suffix}` }
 }
