@@ -90,11 +90,7 @@ export class Ledger {
     const holding: Holding = { id: this.#nextId++, kind: kind.kind, data }
     this.#append({ op: 'take', ...holding })
     this.#holdings.push(holding)
-    const amend = (newer: Data) => {
-      // First: without room for the record, what there is now is released all the same.
-      holding.data = newer
-      this.#append({ op: 'amend', id: holding.id, data: newer })
-    }
+    const amend = (newer: Data) => this.#amend(holding, newer)
     try {
       await this.#failpoints?.reach('before-take', kind.kind)
       const taken = await acquire({ id: holding.id, amend })
@@ -104,6 +100,12 @@ export class Ledger {
       await this.#release(holding)
       throw error
     }
+  }
+
+  /** Replaces the data of the newest holding of `kind` that `matches`; does nothing when there is none. */
+  amend<Data>(kind: ResourceKind<Data>, matches: (data: Data) => boolean, newer: Data): void {
+    const holding = this.#holdings.findLast((held) => held.kind === kind.kind && matches(held.data as Data))
+    if (holding !== undefined) this.#amend(holding, newer)
   }
 
   /** Releases the newest holding of `kind` that `matches`; does nothing when there is none. */
@@ -180,6 +182,12 @@ export class Ledger {
       // On a full disk only the record is missing: a later process releases it again, which does nothing.
       this.#log.warn('a release could not be written down', { kind: holding.kind, error })
     }
+  }
+
+  #amend(holding: Holding, newer: unknown): void {
+    // First: without room for the record, what there is now is released all the same.
+    holding.data = newer
+    this.#append({ op: 'amend', id: holding.id, data: newer })
   }
 
   #append(record: LedgerRecord): void {

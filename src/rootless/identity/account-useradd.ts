@@ -4,7 +4,7 @@ import { KataError } from '../../errors.ts'
 import { runTool, type ToolResult } from '../../linux/processes/run-tool.ts'
 import { findTool, toolDirectories } from '../../linux/processes/which.ts'
 import { lastWords } from '../../plain-text.ts'
-import { sleep } from '../../time.ts'
+import { realClock, sleep } from '../../time.ts'
 import { accountComment, readLines } from './uid-range.ts'
 
 /** Exit codes of useradd(8), userdel(8) and groupdel(8). */
@@ -69,12 +69,12 @@ function groupExists(name: string, gid: number): boolean {
 
 /** Repeats while another process holds the lock, with random pauses so that many do not meet again and again. */
 async function withLock(argv: readonly string[], signal?: AbortSignal): Promise<ToolResult> {
-  const deadline = Date.now() + lockPatienceMs
+  const deadline = realClock.now() + lockPatienceMs
   for (let pause = 5; ; pause = Math.min(pause * 2, 200)) {
     signal?.throwIfAborted()
     const result = await runTool(argv)
     const busy = result.code === exits.passwdBusy || result.code === exits.groupBusy
-    if (!busy || Date.now() > deadline) return result
+    if (!busy || realClock.now() > deadline) return result
     await sleep(pause * (0.5 + Math.random()), signal)
   }
 }

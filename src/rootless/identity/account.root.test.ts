@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
-import { openLedger, scratch, testRange } from '../test-support.ts'
+import { openLedger, scratch, sleeperAs, testRange } from '../test-support.ts'
 import { accountResource, createAccount } from './account.ts'
 import { addUser, deleteUser } from './account-useradd.ts'
 import { takeIdentity } from './identity.ts'
@@ -57,10 +58,17 @@ describe('useradd', () => {
         account: 'useradd',
         accelerator: 'tcg',
       } as const
+      const theirs = sleeperAs(first.uid)
+      const theirRef = processRef(theirs.pid)!
+      await Bun.sleep(20)
       const { identity } = await takeIdentity(at.ledger, options, silentLogger)
       expect(identity).toEqual({ name: second.name, uid: second.uid, gid: second.uid, groups: [] })
       await at.ledger.releaseAll()
       expect(linesOf('passwd', first.name).length).toBe(1)
+      // What runs as the other’s user is not ours to end.
+      expect(isAlive(theirRef)).toBe(true)
+      theirs.kill('SIGKILL')
+      await theirs.exited
     } finally {
       await deleteUser(first.name, first.uid)
     }
@@ -83,7 +91,7 @@ describe('useradd', () => {
     const { name, runDir, k } = lease
     await createAccount(at.ledger, lease, 'useradd')
     const owner = readOwner(runDir, k)!
-    unreserve(runDir, k)
+    unreserve(runDir, k, owner.token)
     reserve(runDir, k, { ...owner, sandbox: 'other', token: 'another' })
     await openLedger(at.directory).releaseAll()
     try {

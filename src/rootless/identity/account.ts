@@ -5,7 +5,6 @@ import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { addUser, deleteUser } from './account-useradd.ts'
 import { addRecords, removeRecords } from './account-userdb.ts'
 import type { Lease } from './lease.ts'
-import { requireFree } from './name-service.ts'
 import { readOwner } from './reservation.ts'
 
 /** The ledger's data of an account. */
@@ -47,8 +46,6 @@ export async function createAccount(
 ): Promise<void> {
   const { userdbDir = defaultUserdbDir, signal } = options
   const { name, uid, runDir, k, sandbox } = lease
-  // useradd asks by itself.
-  if (mode !== 'useradd') await requireFree(name, uid)
   if (mode === 'none') return
   const data: AccountData = { mode, name, uid, userdbDir, runDir, k, sandbox }
   await ledger.take(accountResource, data, async (entry) => {

@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { bootId, readProc } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
+import { reservationsDir } from './reservation.ts'
 import { type SweepOptions, sweepRootless } from './sweep.ts'
 
 /** Sweeps unless that was done since the host started. What goes wrong is logged: it is no reason not to start. */
@@ -12,12 +13,14 @@ export async function sweepOncePerBoot(options: SweepOptions, log: Logger): Prom
   const { runDir } = options
   const mark = `${runDir}/swept`
   const boot = bootId()
-  if (readProc(mark) === boot) return
+  const isDue = () => readProc(mark) !== boot
+  if (!isDue()) return
   try {
-    for (const { name, found, error } of await sweepRootless(options, log))
-      if (error === undefined) log.info('removed what an earlier boot left', { name, found })
     mkdirSync(runDir, { recursive: true, mode: 0o711 })
-    // Written last: two starts may sweep at the same time, because a sweep leaves everything with a live owner alone.
+    mkdirSync(reservationsDir(runDir), { recursive: true, mode: 0o700 })
+    // Of several starts at once one sweeps, and the others wait for it.
+    for (const { name, found, error } of await sweepRootless(options, log, isDue))
+      if (error === undefined) log.info('removed what an earlier boot left', { name, found })
     writeFileSync(mark, boot, { mode: 0o600 })
   } catch (error) {
     log.warn('could not look for what an earlier boot left', { error })

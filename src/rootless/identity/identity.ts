@@ -38,10 +38,12 @@ export async function takeIdentity(
       await createAccount(ledger, lease, options.account, options)
       return { identity: { name: lease.name, uid: lease.uid, gid: lease.uid, groups }, lease }
     } catch (error) {
-      await ledger.release(leaseResource, (data) => data.token === lease.token)
+      const isThis = ({ token }: Lease) => token === lease.token
+      const isForeign = error instanceof KataError && error.code === 'ACCOUNT_TAKEN'
+      if (isForeign) ledger.amend(leaseResource, isThis, { ...lease, isForeign })
+      await ledger.release(leaseResource, isThis)
       except.add(lease.k)
-      if (!(error instanceof KataError && error.code === 'ACCOUNT_TAKEN' && except.size < maxTries))
-        throw error
+      if (!isForeign || except.size >= maxTries) throw error
       log.warn('an account lies in the range of VMM users', { name: lease.name, uid: lease.uid })
     }
   }

@@ -5,6 +5,7 @@ import { silentLogger } from '../../log.ts'
 import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { leaseResource, takeLease } from './lease.ts'
 import { ownerLives, readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
+import { uidBlock } from './uid-range.ts'
 
 const isRoot = process.getuid?.() === 0
 let at: ReturnType<typeof scratch>
@@ -43,6 +44,23 @@ describe('lease', () => {
     await expect(takeLease(at.ledger, options)).rejects.toThrow(
       /UID_RANGE_EXHAUSTED.*all 2 blocks.*2130706432.*kata-ts gc/,
     )
+  })
+
+  test('a block whose first or last id is a directory’s user or group is another’s', async () => {
+    const etc = `${at.directory}/etc`
+    mkdirSync(etc)
+    writeFileSync(`${etc}/nsswitch.conf`, 'passwd: files sss\n')
+    const answers = `${at.directory}/getent`
+    const asked = [0, 1].map((k) => uidBlock(at.options.range, k))
+    writeFileSync(answers, `#!/bin/sh\n[ "$2" = ${asked[0]!.first} ] || [ "$2" = ${asked[1]!.uid} ]\n`, {
+      mode: 0o755,
+    })
+    const options = { ...at.options, etc, getent: answers, random: () => 0 }
+    expect((await takeLease(at.ledger, options)).k).toBe(2)
+    expect(reservedBlocks(at.options.runDir)).toEqual([2])
+    writeFileSync(answers, '#!/bin/sh\nexit 0\n')
+    await expect(takeLease(at.ledger, options)).rejects.toThrow('[ACCOUNT_TAKEN]')
+    expect(reservedBlocks(at.options.runDir)).toEqual([2])
   })
 
   test('what is held of a larger range leaves all of a smaller one', async () => {
@@ -124,7 +142,9 @@ describe('reservation', () => {
     // Process numbers and start times come again after a boot.
     expect(ownerLives(live)).toBe(false)
     expect(ownerLives({ ...live, bootId: bootId() })).toBe(true)
-    unreserve(runDir, 3)
+    unreserve(runDir, 3, 'another taking')
+    expect(reserve(runDir, 3, live)).toBe(false)
+    unreserve(runDir, 3, gone.token)
     expect(reserve(runDir, 3, live)).toBe(true)
   })
 

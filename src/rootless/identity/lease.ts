@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { bootId, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
+import { type NameServiceOptions, requireFree } from './name-service.ts'
 import { readOwner, removeHalves, reserve, reservedBlocks, unreserve } from './reservation.ts'
 import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from './uid-range.ts'
 
@@ -15,11 +16,13 @@ export interface LeaseData extends UidBlock {
   readonly token: string
   /** Directory of the private directories, `/run/user`. */
   readonly userDir: string
+  /** One of its ids turned out to be another's, before anything of ours ran with any: what runs with them is not ours to end. */
+  readonly isForeign?: boolean
 }
 
 export type Lease = LeaseData
 
-export interface LeaseOptions {
+export interface LeaseOptions extends NameServiceOptions {
   /** `/run/kata-ts` for every sandbox of the host, as ids are the host's; reservations are below `uids/`. */
   readonly runDir: string
   readonly range: UidRange
@@ -28,7 +31,7 @@ export interface LeaseOptions {
   /** The process that answers for the sandbox. */
   readonly owner: ProcessRef
   readonly userDir?: string
-  /** Where passwd, group, subuid and subgid are. */
+  /** Where passwd, group, subuid, subgid and nsswitch.conf are. */
   readonly etc?: string
   /** Uniform in [0, 1). */
   readonly random?: () => number
@@ -43,25 +46,29 @@ export interface LeaseOptions {
 export const leaseResource: ResourceKind<LeaseData> = {
   kind: 'uid-lease',
   release: async (lease) => {
-    const { runDir, k, sandbox, token, first, uid, userDir } = lease
+    const { runDir, k, sandbox, token, first, uid, userDir, isForeign = false } = lease
     removeHalves(runDir, token)
     const owner = readOwner(runDir, k)
     if (owner?.sandbox !== sandbox || owner.token !== token) return
     const last = first + blockSize - 1
-    if (!(await killUids(first, last)))
+    if (!isForeign && !(await killUids(first, last)))
       throw new KataError('UID_STILL_USED', { first, last, what: 'a process that does not end' })
     const privateDir = `${userDir}/${uid}`
     // A directory of that name with another owner does not belong to this lease: it was refused when it was found.
-    if (lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
+    if (!isForeign && lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
       throw new KataError('UID_STILL_USED', { first, last, what: privateDir })
-    unreserve(runDir, k)
+    unreserve(runDir, k, token)
   },
 }
 
+/** Blocks with an id of a directory's user in them that are tried before a start gives up: each may take seconds. */
+const mostForeign = 8
+
 /**
- * Takes a free block, and writes it into the ledger.
+ * Takes a free block, and writes it into the ledger. Its first id and its last are those by which processes of the host know each other, so a
+ * directory is asked for both.
  *
- * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED.
+ * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED; ACCOUNT_TAKEN when a directory has so many blocks. Nothing is held then.
  */
 export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<Lease> {
   const { runDir, range, sandbox, owner, userDir = '/run/user', random = Math.random } = options
@@ -69,13 +76,22 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
   // Other sandboxes of the host may be configured with a larger range.
   const known = [...reservedBlocks(runDir), ...(options.except ?? [])].filter((k) => k < range.blocks)
   const taken = new Set(known)
+  let foreign = 0
   while (taken.size < range.blocks) {
     const k = freeBlock(range, taken, random)
     taken.add(k)
     const lease: Lease = { ...uidBlock(range, k), runDir, sandbox, token: crypto.randomUUID(), userDir }
     const holder = { sandbox, token: lease.token, first: lease.first, process: owner, bootId: bootId() }
-    const got = await tryTake(ledger, lease, () => reserve(runDir, k, holder))
-    if (got) return lease
+    // Before it is ours: the release of a block ends all that runs with its ids.
+    const isFree = await requireFree(lease.name, [lease.uid, lease.first], options).then(
+      () => true,
+      (error) => {
+        const isTaken = error instanceof KataError && error.code === 'ACCOUNT_TAKEN'
+        if (!isTaken || ++foreign === mostForeign) throw error
+        return false
+      },
+    )
+    if (isFree && (await tryTake(ledger, lease, () => reserve(runDir, k, holder)))) return lease
   }
   const { blocks } = range
   throw new KataError('UID_RANGE_EXHAUSTED', {

@@ -19,13 +19,22 @@ test.each([
   ['# passwd: files ldap', false],
 ])('%j asks somebody: %p', async (text, asks) => {
   writeFileSync(`${etc}/nsswitch.conf`, `${text}\n`)
-  const asked = requireFree('kata-1', known, etc)
+  const asked = requireFree('kata-1', [free, known], { etc })
   if (asks)
     await expect(asked).rejects.toMatchObject({ code: 'ACCOUNT_TAKEN', fields: { name: 'kata-1', uid: 0 } })
   else await asked
-  await requireFree('kata-1', free, etc)
+  await requireFree('kata-1', [free], { etc })
 })
 
 test('a host without that file has nobody to ask', async () => {
-  await requireFree('kata-1', known, etc)
+  await requireFree('kata-1', [free, known], { etc })
+})
+
+test('a number that a process has is another’s, where the service that knows does not answer', async () => {
+  writeFileSync(`${etc}/nsswitch.conf`, 'passwd: sss\n')
+  const getent = `${etc}/getent`
+  writeFileSync(getent, '#!/bin/sh\nkill -9 $$\n', { mode: 0o755 })
+  const own = process.getuid!()
+  await expect(requireFree('kata-1', [own], { etc, getent })).rejects.toThrow('[ACCOUNT_TAKEN]')
+  await requireFree('kata-1', [free], { etc, getent })
 })

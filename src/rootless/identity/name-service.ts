@@ -3,6 +3,7 @@
  * default some of them lie in our range.
  */
 import { KataError } from '../../errors.ts'
+import { processesOfUid } from '../../linux/processes/proc.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { findTool } from '../../linux/processes/which.ts'
 import { readLines } from './uid-range.ts'
@@ -12,18 +13,36 @@ const local: ReadonlySet<string> = new Set(['files', 'compat', 'systemd'])
 /** How long a service may take to answer, milliseconds. One that is out of reach keeps nothing from starting. */
 const answerMs = 2000
 
+export interface NameServiceOptions {
+  /** Where nsswitch.conf is. */
+  readonly etc?: string
+  /** The program that asks; default the host's getent. */
+  readonly getent?: string
+}
+
 /**
- * Asks whether a number is taken, if a name service is configured.
+ * Asks for numbers, where there is somebody to ask. A service that does not answer keeps nothing from starting, unless a process runs with one
+ * of them.
  *
- * @throws KataError ACCOUNT_TAKEN.
+ * @throws KataError ACCOUNT_TAKEN, of `name` and the number.
  */
-export async function requireFree(name: string, id: number, etc = '/etc'): Promise<void> {
-  const getent = asksOthers(readLines(`${etc}/nsswitch.conf`)) ? findTool('getent') : undefined
-  if (getent === undefined) return
+export async function requireFree(
+  name: string,
+  ids: readonly number[],
+  { etc = '/etc', getent }: NameServiceOptions = {},
+): Promise<void> {
+  if (!asksOthers(readLines(`${etc}/nsswitch.conf`))) return
+  const program = getent ?? findTool('getent')
+  if (program === undefined) return
+  const questions = ids.flatMap((uid) => ['passwd', 'group'].map((database) => ({ uid, database })))
   const answers = await Promise.all(
-    ['passwd', 'group'].map((database) => runTool([getent, database, `${id}`], { timeoutMs: answerMs })),
+    questions.map(async ({ uid, database }) => {
+      const { code } = await runTool([program, database, `${uid}`], { timeoutMs: answerMs })
+      return { uid, isTaken: code === 0 || (code === null && processesOfUid(uid).length > 0) }
+    }),
   )
-  if (answers.some(({ code }) => code === 0)) throw new KataError('ACCOUNT_TAKEN', { name, uid: id })
+  const taken = answers.find(({ isTaken }) => isTaken)
+  if (taken !== undefined) throw new KataError('ACCOUNT_TAKEN', { name, uid: taken.uid })
 }
 
 function asksOthers(lines: readonly string[]): boolean {

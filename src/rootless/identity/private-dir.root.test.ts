@@ -68,7 +68,7 @@ describe('private directory', () => {
     // A sweep has freed the block of this ledger, whose process is dead.
     const { runDir, k } = lease
     const owner = readOwner(runDir, k)!
-    unreserve(runDir, k)
+    unreserve(runDir, k, owner.token)
     reserve(runDir, k, { ...owner, sandbox: 'other', token: 'another' })
     await openLedger(at.directory).releaseAll()
     expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])

@@ -31,11 +31,12 @@ const reservationOwner = record<ReservationOwner>({
   bootId: needed(text),
 })
 
-const directoryOf = (runDir: string): string => `${runDir}/uids`
+/** Of all reservations. */
+export const reservationsDir = (runDir: string): string => `${runDir}/uids`
 
 /** Takes block `k`; false when it is taken. */
 export function reserve(runDir: string, k: number, owner: ReservationOwner): boolean {
-  const directory = directoryOf(runDir)
+  const directory = reservationsDir(runDir)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const draft = halfMade(runDir, owner.token)
   try {
@@ -53,9 +54,9 @@ export function reserve(runDir: string, k: number, owner: ReservationOwner): boo
 }
 
 /** Where a reservation lies until it has its owner file; named by the taking, so that a crash in between can be undone. */
-const halfMade = (runDir: string, token: string): string => `${directoryOf(runDir)}/.new-${token}`
+const halfMade = (runDir: string, token: string): string => `${reservationsDir(runDir)}/.new-${token}`
 /** Where it lies while it is removed. */
-const halfRemoved = (runDir: string, token: string): string => `${directoryOf(runDir)}/.gone-${token}`
+const halfRemoved = (runDir: string, token: string): string => `${reservationsDir(runDir)}/.gone-${token}`
 
 /** Removes what a taking or a giving back that was cut short left. */
 export function removeHalves(runDir: string, token: string): void {
@@ -75,7 +76,7 @@ const nobody: ReservationOwner = {
 /** The holder of block `k`, or undefined when it is free. */
 export function readOwner(runDir: string, k: number): ReservationOwner | undefined {
   try {
-    return readFile(reservationOwner, `${directoryOf(runDir)}/${k}/owner`)
+    return readFile(reservationOwner, `${reservationsDir(runDir)}/${k}/owner`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     if (error instanceof JsonMismatch) return nobody
@@ -86,11 +87,12 @@ export function readOwner(runDir: string, k: number): ReservationOwner | undefin
 /** Whether it is known who holds a block. */
 export const isKnown = (owner: ReservationOwner): boolean => owner.token !== ''
 
-/** Gives block `k` back. The very last step of a release. */
-export function unreserve(runDir: string, k: number): void {
-  const token = readOwner(runDir, k)?.token || 'unknown'
-  renameSync(`${directoryOf(runDir)}/${k}`, halfRemoved(runDir, token))
-  removeHalves(runDir, token)
+/** Gives block `k` back, unless another than `taking` has it by now. The very last step of a release. */
+export function unreserve(runDir: string, k: number, taking: string): void {
+  if (readOwner(runDir, k)?.token !== taking) return
+  const name = taking || 'unknown'
+  renameSync(`${reservationsDir(runDir)}/${k}`, halfRemoved(runDir, name))
+  removeHalves(runDir, name)
 }
 
 /** Blocks that are held. */
@@ -108,9 +110,9 @@ export function ownerLives(owner: ReservationOwner): boolean {
 /** Half-made and half-removed reservations of crashed processes. Nothing reads these names; after a minute they are safe to remove. */
 export function removeDrafts(runDir: string, isOld: (path: string) => boolean): void {
   for (const name of entries(runDir)) {
-    const path = `${directoryOf(runDir)}/${name}`
+    const path = `${reservationsDir(runDir)}/${name}`
     if (/^\.(new|gone)-/.test(name) && isOld(path)) rmSync(path, { recursive: true, force: true })
   }
 }
 
-const entries = (runDir: string): string[] => namesIn(directoryOf(runDir))
+const entries = (runDir: string): string[] => namesIn(reservationsDir(runDir))

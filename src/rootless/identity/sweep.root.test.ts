@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { bootId, isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { scratch, sleeperAs } from '../test-support.ts'
 import { createAccount } from './account.ts'
@@ -84,7 +85,7 @@ describe('sweep', () => {
   test('an account without a reservation whose user still runs is somebody else’s and left alone', async () => {
     const lease = await takeLease(at.ledger, { ...at.options, range: where.range })
     await addUser(lease.name, lease.uid)
-    unreserve(where.runDir, lease.k)
+    unreserve(where.runDir, lease.k, lease.token)
     const process = sleeperAs(lease.uid)
     await Bun.sleep(20)
     expect(await sweep()).toEqual([])
@@ -129,6 +130,43 @@ describe('sweep', () => {
     reserve(where.runDir, 5, { ...held, first: uidBlock(where.range, 5).first })
     expect((await sweep()).map(({ sandbox }) => sandbox)).toEqual(['other'])
     expect(reservedBlocks(where.runDir)).toEqual([4])
+  })
+
+  test('a block that a start has taken since it was found is that start’s', async () => {
+    // The first leftover cannot be removed, and the others are taken while that is told.
+    mkdirSync(`${where.runDir}/uids/1`, { recursive: true })
+    writeFileSync(`${where.runDir}/uids/1/owner`, '{"holder":"of a later version"}')
+    const [unknown, released, orphan] = [1, 2, 3].map((k) => uidBlock(where.range, k)) as [
+      UidBlock,
+      UidBlock,
+      UidBlock,
+    ]
+    const owner = { sandbox: 's', first: released.first, process: dead, bootId: bootId() }
+    reserve(where.runDir, 2, { ...owner, token: 'before' })
+    for (const { uid } of [released, orphan]) {
+      mkdirSync(`${where.userDir}/${uid}`, { recursive: true })
+      chownSync(`${where.userDir}/${uid}`, uid, uid)
+    }
+    const sleepers = [unknown, released].map(({ uid }) => sleeperAs(uid))
+    const refs = sleepers.map(({ pid }) => processRef(pid)!)
+    await Bun.sleep(20)
+    const live = { ...owner, process: at.options.owner }
+    const take = () => {
+      unreserve(where.runDir, 2, 'before')
+      reserve(where.runDir, 2, { ...live, token: 'start' })
+      reserve(where.runDir, 3, { ...live, first: orphan.first, token: 'another start' })
+    }
+    const results = await sweepRootless(where, { ...silentLogger, error: take })
+    expect(results.map(({ name, error = '' }) => [name, error.includes('UID_STILL_USED')])).toEqual([
+      [unknown.name, true],
+    ])
+    expect(refs.map(isAlive)).toEqual([true, true])
+    expect([released, orphan].map(({ uid }) => existsSync(`${where.userDir}/${uid}`))).toEqual([true, true])
+    expect(reservedBlocks(where.runDir)).toEqual([1, 2, 3])
+    for (const sleeper of sleepers) {
+      sleeper.kill('SIGKILL')
+      await sleeper.exited
+    }
   })
 
   test('an owner file that a power cut left unreadable counts as dead', async () => {

@@ -4,14 +4,26 @@
  */
 import { statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
+import { bootId, processRef } from '../../linux/processes/proc.ts'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { defaultUserdbDir } from './account.ts'
 import { deleteUser } from './account-useradd.ts'
 import { removeRecords } from './account-userdb.ts'
 import { removePrivateDir } from './private-dir.ts'
-import { isKnown, ownerLives, readOwner, removeDrafts, reservedBlocks, unreserve } from './reservation.ts'
+import {
+  isKnown,
+  ownerLives,
+  type ReservationOwner,
+  readOwner,
+  removeDrafts,
+  reservationsDir,
+  reserve,
+  reservedBlocks,
+  unreserve,
+} from './reservation.ts'
 import {
   blockOfUid,
   blockSize,
@@ -41,17 +53,39 @@ export interface SweepResult {
   readonly error?: string
 }
 
-/** Finds and removes leftovers. A leftover that cannot be removed is reported, and the others are still removed. */
-export async function sweepRootless(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
+/** How long another sweep is waited for, milliseconds: removing an account may wait half of that for the lock of /etc/passwd. */
+const turnMs = 60_000
+
+/**
+ * Finds and removes leftovers, one sweep at a time. A leftover that cannot be removed is reported, and the others are still removed. `isWanted`
+ * is asked once it is this one's turn.
+ */
+export async function sweepRootless(
+  options: SweepOptions,
+  log: Logger,
+  isWanted: () => boolean = () => true,
+): Promise<SweepResult[]> {
+  const directory = reservationsDir(options.runDir)
+  let results: SweepResult[] = []
+  const work = async () => {
+    if (isWanted()) results = await sweep(options, log)
+  }
+  const outcome = await underDirectoryLock(directory, turnMs, work)
+  // Nobody has reserved anything yet.
+  if (outcome === 'gone') await work()
+  if (outcome === 'busy') log.warn('another process is still at work on what was left', { directory })
+  return results
+}
+
+async function sweep(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
   const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
   const results: SweepResult[] = []
   for (const leftover of findLeftovers(runDir, range, userDir, userdbDir)) {
-    const { block, found, sandbox, isHeld } = leftover
-    const result = { name: block.name, uid: block.uid, found, ...(sandbox === undefined ? {} : { sandbox }) }
+    const { block, found, holder } = leftover
+    const { name, uid } = block
+    const result = { name, uid, found, ...(holder === undefined ? {} : { sandbox: holder.sandbox }) }
     try {
-      if (isHeld) throw stillUsed(block, 'a live process of a holder that cannot be read')
-      await cleanBlock(block, { runDir, userDir, userdbDir, reserved: found === 'reservation' })
-      results.push(result)
+      if (await clean(leftover, { runDir, userDir, userdbDir })) results.push(result)
     } catch (error) {
       results.push({ ...result, error: describeError(error) })
       log.error('a leftover stays', { ...result, error })
@@ -67,9 +101,8 @@ export async function sweepRootless(options: SweepOptions, log: Logger): Promise
 interface Leftover {
   readonly block: UidBlock
   readonly found: SweepResult['found']
-  readonly sandbox?: string
-  /** Nobody knows whose processes these are: they may be those of a sandbox that lives. */
-  readonly isHeld?: boolean
+  /** The dead holder, for a reservation. */
+  readonly holder?: ReservationOwner
 }
 
 /** Listed before the reservations are read: a start that comes in between then has its reservation already. */
@@ -88,8 +121,7 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     const block = uidBlock(range, k)
     // It belongs to another configured range. The sweep of that range knows its ids.
     if (owner.first >= 0 && owner.first !== block.first) return []
-    const isHeld = !isKnown(owner) && runs(block)
-    return [{ block, found: 'reservation', sandbox: owner.sandbox, isHeld }]
+    return [{ block, found: 'reservation', holder: owner }]
   })
   const seen = new Set(reserved)
   const orphans = [...accounts, ...directories, ...records]
@@ -122,15 +154,42 @@ function stillUsed({ first }: Pick<UidBlock, 'first'>, what: string): KataError 
   return new KataError('UID_STILL_USED', { first, last: first + blockSize - 1, what })
 }
 
-/** The same order as a regular release, the reservation last. */
-async function cleanBlock(
-  { k, first, uid, name }: UidBlock,
-  where: { runDir: string; userDir: string; userdbDir: string; reserved: boolean },
-): Promise<void> {
-  if (where.reserved && !(await killUids(first, first + blockSize - 1)))
-    throw stillUsed({ first }, 'a live process')
-  await removePrivateDir(`${where.userDir}/${uid}`, uid)
-  removeRecords(where.userdbDir, name, uid)
+type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
+
+/**
+ * False when it is none any more: since it was found its holder's own release has given the block back, or a start has taken it. What has no
+ * reservation gets one, so that no start takes the block while it is cleaned.
+ *
+ * @throws KataError UID_STILL_USED; those of the account.
+ */
+async function clean({ block, holder }: Leftover, places: Places): Promise<boolean> {
+  const { runDir } = places
+  const { k, first } = block
+  if (holder !== undefined) {
+    if (readOwner(runDir, k)?.token !== holder.token) return false
+    // Nobody knows whose processes these are: they may be those of a sandbox that lives.
+    if (!isKnown(holder) && runs(block))
+      throw stillUsed(block, 'a live process of a holder that cannot be read')
+    if (!(await killUids(first, first + blockSize - 1))) throw stillUsed(block, 'a live process')
+    await cleanBlock(block, places)
+    unreserve(runDir, k, holder.token)
+    return true
+  }
+  const token = crypto.randomUUID()
+  const own = { sandbox: 'sweep', token, first, process: processRef(process.pid)!, bootId: bootId() }
+  if (!reserve(runDir, k, own)) return false
+  try {
+    if (runs(block)) return false
+    await cleanBlock(block, places)
+    return true
+  } finally {
+    unreserve(runDir, k, token)
+  }
+}
+
+/** The same order as a regular release. */
+async function cleanBlock({ uid, name }: UidBlock, { userDir, userdbDir }: Places): Promise<void> {
+  await removePrivateDir(`${userDir}/${uid}`, uid)
+  removeRecords(userdbDir, name, uid)
   await deleteUser(name, uid)
-  if (where.reserved) unreserve(where.runDir, k)
 }
