@@ -68,15 +68,15 @@ export function claimSandbox(
   return host.openLedger(paths, log, failpoints)
 }
 
-/** Writes this process down as the sandbox's owner, before anything else. What earlier boots left on disks is removed first. */
+/** Writes this process down as the sandbox's owner, before anything else: `gc` takes a sandbox without one for left. What earlier boots left on disks is removed. */
 export async function claimOwner(
   { sweepDisks }: Pick<StartHost, 'sweepDisks'>,
   ledger: Ledger,
   log: Logger,
 ): Promise<ProcessRef> {
-  for (const swept of sweepDisks())
-    log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })
   const shim = processRef(process.pid)!
   await ledger.take(ownerResource, shim, () => {})
+  for (const swept of sweepDisks())
+    log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })
   return shim
 }
