@@ -103,10 +103,10 @@ export class Sandbox {
    */
   async save(request: SaveRequest): Promise<void> {
     const { end } = this.#parts
-    const saved = requireSaveable(this.#parts, this.#containers.all)
+    const signal = AbortSignal.any([end.over, request.signal])
+    const saved = await requireSaveable(this.#parts, () => this.#containers.all, signal)
     this.#held = { times: this.#held.times + 1, now: true }
     try {
-      const signal = AbortSignal.any([end.over, request.signal])
       await saveAtRest(this.#parts, saved, { ...request, signal })
       this.#isSaved = request.ends
     } finally {

@@ -41,16 +41,17 @@ export function requireRootsOwn(path: string, kind: 'file' | 'directory'): BigIn
   return stat
 }
 
-/** @throws KataError CHECKPOINT_UNUSABLE when it was made of something else. */
-export function requireSameMachine(
+/** @throws KataError CHECKPOINT_UNUSABLE when it was made of something else; the signal's reason; errors of the system. */
+export async function requireSameMachine(
   { directory, facts }: Checkpoint,
   config: Config,
   { assets, accelerator }: Pick<MadeMachine, 'assets' | 'accelerator'>,
-): void {
+  signal: AbortSignal,
+): Promise<void> {
   const unusable = (reason: string) => new KataError('CHECKPOINT_UNUSABLE', { path: directory, reason })
   if (accelerator.accelerator !== facts.accelerator)
     throw unusable(`it ran with ${facts.accelerator}, and here is ${accelerator.accelerator}`)
-  const key = machineKey(config, { assets, accelerator, plan: facts.plan })
+  const key = await machineKey(config, { assets, accelerator, plan: facts.plan }, signal)
   if (key === undefined) throw unusable(`the VMM (${config.hypervisor.driver}) saves no machines`)
   if (key !== facts.key) throw unusable('QEMU, kernel, initrd, configuration or processor are others')
 }

@@ -1,20 +1,56 @@
 /** All that a machine must have in common with one that was saved to go on from there. */
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import type { Config } from '../../config/config.ts'
+import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
 import { templateShape } from '../../vmm/create.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
 import { describeGuest } from '../start/machine/machine.ts'
-import { templateKey } from '../template/template-key.ts'
 
-/** 64 hexadecimal digits; undefined for a VMM that saves no machines. @throws KataError VMM_OPTION_INVALID. */
-export function machineKey(
+/** Raised when machines that earlier versions have saved are of no use to this one. */
+const version = 3
+
+/**
+ * 64 hexadecimal digits; undefined for a VMM that saves no machines. A saved machine outlives the boot of its host: a file counts by its bytes,
+ * as device numbers, and times of attributes alone, are others after a boot, a relabel or a restored backup.
+ *
+ * @throws KataError VMM_OPTION_INVALID; errors of the system; the signal's reason.
+ */
+export async function machineKey(
   config: Config,
   { assets, accelerator, plan }: Pick<MadeMachine, 'assets' | 'accelerator' | 'plan'>,
-): string | undefined {
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const shape = templateShape(describeGuest({ id: 'checkpoint', config, assets, plan, accelerator }), config)
+  if (shape === undefined) return undefined
   const host = accelerator.accelerator === 'kvm' ? `${release()} ${processor()}` : 'emulated'
-  return shape && templateKey(shape, host)
+  const files: unknown[] = []
+  for (const path of shape.files) files.push(await contentOf(path, signal))
+  const parts = { version, host, args: shape.args, files }
+  return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/** The digest of a file; of a directory, as of firmware, those of the files in it and below it, by name. */
+async function contentOf(path: string, signal: AbortSignal): Promise<unknown> {
+  if (!statSync(path).isDirectory()) return fileDigest(path, signal)
+  const content: unknown[] = []
+  // Links lead from package to package, and some to one that is not installed.
+  const isThere = (name: string) => statSync(`${path}/${name}`, { throwIfNoEntry: false })?.isFile() === true
+  for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.isDirectory()) content.push([entry.name, await contentOf(`${path}/${entry.name}`, signal)])
+    else if (isThere(entry.name))
+      content.push([entry.name, await fileDigest(`${path}/${entry.name}`, signal)])
+  }
+  return content
+}
+
+async function fileDigest(path: string, signal: AbortSignal): Promise<FileDigest> {
+  const fd = openSync(path, 'r')
+  try {
+    return await digestOf(fd, signal)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** The host's processor, which a guest under KVM has seen: model, microcode and features. */

@@ -63,7 +63,7 @@ async function resume(
   const verified = verification.done
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
-  requireSameMachine(checkpoint, config, { assets, accelerator })
+  await requireSameMachine(checkpoint, config, { assets, accelerator }, signal)
 
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))

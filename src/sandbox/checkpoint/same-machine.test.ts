@@ -1,13 +1,10 @@
 /** As what a saved machine goes on: the one that it was, or none. */
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfigText } from '../../config/load.ts'
 import { silentLogger } from '../../log.ts'
-import { templateShape } from '../../vmm/create.ts'
-import { describeGuest } from '../start/machine/machine.ts'
-import { templateKey } from '../template/template-key.ts'
 import { type Checkpoint, requireSameCards, requireSameMachine } from './checkpoint.ts'
 import { machineKey } from './machine-key.ts'
 
@@ -17,8 +14,8 @@ afterAll(() => rmSync(directory, { recursive: true }))
 const kernel = `${directory}/kernel`
 beforeEach(() => writeFileSync(kernel, 'kernel'))
 
-const configure = (lines = '', driver = 'qemu') => {
-  const text = `[hypervisor.${driver}]\npath = "${kernel}"\nrootless = true\nshared_fs = "none"\n${lines}\n`
+const configure = (lines = '', driver = 'qemu', program = kernel) => {
+  const text = `[hypervisor.${driver}]\npath = "${program}"\nrootless = true\nshared_fs = "none"\n${lines}\n`
   return loadConfigText('c.toml', Buffer.from(text), silentLogger, { cpus: 2, memoryMiB: 4096 })
 }
 const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
@@ -28,8 +25,13 @@ const made = (accelerator: 'kvm' | 'tcg' = 'tcg') => ({
   plan,
 })
 
-function saved(changes: Partial<Checkpoint['facts']> = {}): Checkpoint {
-  const key = machineKey(configure(), made())!
+const { signal } = new AbortController()
+const keyOf = (config = configure(), machine = made()) => machineKey(config, machine, signal)
+const goOn = (checkpoint: Checkpoint, config = configure(), machine = made()) =>
+  requireSameMachine(checkpoint, config, machine, signal)
+
+async function saved(changes: Partial<Checkpoint['facts']> = {}): Promise<Checkpoint> {
+  const key = (await keyOf())!
   const state = { bytes: 1, sha256: '' }
   const facts = { version: 1, savedBy: '', savedAt: '', key, accelerator: 'tcg', plan, state } as const
   return {
@@ -39,67 +41,81 @@ function saved(changes: Partial<Checkpoint['facts']> = {}): Checkpoint {
 }
 
 describe('a saved machine', () => {
-  test('goes on as the machine that it was', () => {
-    requireSameMachine(saved(), configure(), made())
+  test('goes on as the machine that it was', async () => {
+    await goOn(await saved())
   })
 
-  test.each<[string, () => void, string]>([
+  test('counts a file by its bytes, which a relabel, another boot and a restored backup leave as they were', async () => {
+    const checkpoint = await saved()
+    chmodSync(kernel, 0o640)
+    await goOn(checkpoint)
+    rmSync(kernel)
+    writeFileSync(kernel, 'kernel')
+    utimesSync(kernel, 1, 1)
+    await goOn(checkpoint)
+  })
+
+  test.each<[string, () => Promise<void>, string]>([
     [
       'with another configuration',
-      () => requireSameMachine(saved(), configure('kernel_params = "other=1"'), made()),
+      async () => goOn(await saved(), configure('kernel_params = "other=1"')),
       'QEMU, kernel, initrd, configuration or processor are others',
     ],
     [
       'with another kernel',
-      () => {
-        const checkpoint = saved()
-        writeFileSync(kernel, 'another kernel')
-        requireSameMachine(checkpoint, configure(), made())
+      async () => {
+        const checkpoint = await saved()
+        writeFileSync(kernel, 'Kernel')
+        await goOn(checkpoint)
       },
       'QEMU, kernel, initrd, configuration or processor are others',
     ],
     [
       'of another size',
-      () => requireSameMachine(saved({ plan: { ...plan, memoryMiB: 512 } }), configure(), made()),
+      async () => goOn(await saved({ plan: { ...plan, memoryMiB: 512 } })),
       'QEMU, kernel, initrd, configuration or processor are others',
     ],
     [
       'with another accelerator',
-      () => requireSameMachine(saved(), configure(), made('kvm')),
+      async () => goOn(await saved(), configure(), made('kvm')),
       'it ran with tcg, and here is kvm',
     ],
     [
       'of a VMM that saves none',
-      () => requireSameMachine(saved(), configure('', 'firecracker'), made()),
+      async () => goOn(await saved(), configure('', 'firecracker')),
       'the VMM (firecracker) saves no machines',
     ],
-  ])('does not go on as one %s', (_, go, reason) => {
-    expect(go).toThrow(`[CHECKPOINT_UNUSABLE]`)
-    expect(go).toThrow(reason)
+  ])('does not go on as one %s', async (_, go, reason) => {
+    await expect(go()).rejects.toMatchObject({
+      ...{ code: 'CHECKPOINT_UNUSABLE', message: expect.stringContaining(reason) },
+    })
   })
 
-  test('has as many network cards as it had', () => {
-    const cards = ['02:00:00:00:00:01']
-    requireSameCards(saved({ cards }), ['one'])
-    requireSameCards(saved(), [])
-    expect(() => requireSameCards(saved({ cards }), [])).toThrow(
-      'the machine had 1 network cards, and gets 0',
-    )
-    expect(() => requireSameCards(saved(), ['one'])).toThrow('[CHECKPOINT_UNUSABLE]')
+  test('has as many network cards as it had', async () => {
+    const [without, withOne] = [await saved(), await saved({ cards: ['02:00:00:00:00:01'] })]
+    requireSameCards(withOne, ['one'])
+    requireSameCards(without, [])
+    expect(() => requireSameCards(withOne, [])).toThrow('the machine had 1 network cards, and gets 0')
+    expect(() => requireSameCards(without, ['one'])).toThrow('[CHECKPOINT_UNUSABLE]')
   })
 })
 
-test('under KVM the key has what a guest has seen of its host, and under emulation it has seen nothing', () => {
-  const keyed = (accelerator: 'kvm' | 'tcg') => {
-    const parts = made(accelerator)
-    const shape = templateShape(
-      describeGuest({ id: 'checkpoint', config: configure(), ...parts }),
-      configure(),
-    )!
-    return { key: machineKey(configure(), parts), emulated: templateKey(shape, 'emulated') }
-  }
-  const { key, emulated } = keyed('tcg')
-  expect(key).toBe(emulated)
-  expect(keyed('kvm').key).toMatch(/^[0-9a-f]{64}$/)
-  expect(keyed('kvm').key).not.toBe(keyed('kvm').emulated)
+test('firmware counts by all that is in its directory', async () => {
+  const prefix = join(directory, 'prefix')
+  const firmware = join(prefix, 'share/qemu/more')
+  for (const path of [join(prefix, 'bin'), firmware]) mkdirSync(path, { recursive: true })
+  const vmm = join(prefix, 'bin/qemu')
+  writeFileSync(vmm, 'qemu')
+  writeFileSync(join(firmware, 'bios'), 'one')
+  const key = () => keyOf(configure('', 'qemu', vmm))
+  const before = await key()
+  expect(await key()).toBe(before!)
+  writeFileSync(join(firmware, 'bios'), 'two')
+  expect(await key()).not.toBe(before!)
+})
+
+test('under KVM the key has what a guest has seen of its host, which is another than under emulation', async () => {
+  const [tcg, kvm] = [await keyOf(), await keyOf(configure(), made('kvm'))]
+  expect(kvm).toMatch(/^[0-9a-f]{64}$/)
+  expect(kvm).not.toBe(tcg!)
 })

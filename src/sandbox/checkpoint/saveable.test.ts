@@ -40,18 +40,25 @@ const container = (id = 'web', mounts: OciMount[] = []) => ({
 
 function saveable(changes: object = {}, containers = [container()]) {
   const changed = { ...parts, ...changes } as unknown as Parameters<typeof requireSaveable>[0]
-  return requireSaveable(changed, containers)
+  return requireSaveable(changed, () => containers, new AbortController().signal)
 }
 
-test('a machine with nothing but memory and disks of its own is saved under its key', () => {
-  expect(saveable()).toEqual({
-    ...{ key: machineKey(configure(), machine)!, container: 'web-in-the-guest' },
-  })
-  expect(saveable({ machine: { ...machine, cards: [] }, network: { isOurs: false } }).key).toBeString()
+test('a machine with nothing but memory and disks of its own is saved under its key', async () => {
+  const key = (await machineKey(configure(), machine, new AbortController().signal))!
+  expect(await saveable()).toEqual({ key, container: 'web-in-the-guest' })
+  const without = saveable({ machine: { ...machine, cards: [] }, network: { isOurs: false } })
+  expect((await without).key).toBeString()
+})
+
+test('a machine that gets a disk while its files are read is refused', async () => {
+  const all = [written, image]
+  const saving = saveable({ disks: { all } })
+  all.push(image)
+  await expect(saving).rejects.toThrow('its disks are not')
 })
 
 const volume: OciMount = { destination: '/data', type: 'bind', source: '/srv/data', options: ['rbind'] }
-test.each<[string, () => unknown, string]>([
+test.each<[string, () => Promise<unknown>, string]>([
   ['whose VMM saves none', () => saveable({ vmm: {} }), 'saves no machines'],
   ['that shares files', () => saveable({ share: {} }), 'it shares files with the host'],
   ['with a TPM', () => saveable({ config: configure('enable_tpm = true') }), 'enable_tpm of its'],
@@ -91,7 +98,8 @@ test.each<[string, () => unknown, string]>([
     () => saveable({ config: configure('', kernel) }),
     'its VMM runs from a program that was replaced since',
   ],
-])('a machine %s is refused', (_, save, reason) => {
-  expect(save).toThrow('[CHECKPOINT_REFUSED]')
-  expect(save).toThrow(reason)
+])('a machine %s is refused', async (_, save, reason) => {
+  await expect(save()).rejects.toMatchObject({
+    ...{ code: 'CHECKPOINT_REFUSED', message: expect.stringContaining(reason) },
+  })
 })

@@ -16,17 +16,29 @@ type Parts = Pick<
 /** Kinds of holdings that stand for a device of the host, or a disk that goes with the machine. */
 const foreign: ReadonlySet<string> = new Set(['vfio', 'emptydir-disk'])
 
-/** @throws KataError CHECKPOINT_REFUSED. */
-export function requireSaveable(
+type Saved = ContainerRequest & { readonly guestId: string }
+
+/** `containers` are those of the sandbox at the moment. @throws KataError CHECKPOINT_REFUSED; the signal's reason; errors of the system. */
+export async function requireSaveable(
   parts: Parts,
-  containers: readonly (ContainerRequest & { readonly guestId: string })[],
-): Saveable {
-  const [container, ...others] = containers
+  containers: () => readonly Saved[],
+  signal: AbortSignal,
+): Promise<Saveable> {
+  requireAlone(parts, containers())
+  const key = await machineKey(parts.config, parts.machine, signal)
+  if (key === undefined) throw refused(parts, 'its VMM saves no machines')
+  // It may have got more while its files were read.
+  const { guestId } = requireAlone(parts, containers())
+  return { key, container: guestId }
+}
+
+const refused = ({ id }: Parts, reason: string) => new KataError('CHECKPOINT_REFUSED', { id, reason })
+
+/** The only container of a machine that has nothing else. @throws KataError CHECKPOINT_REFUSED. */
+function requireAlone(parts: Parts, [container, ...others]: readonly Saved[]): Saved {
   const reason = whyNot(parts, container, others.length)
-  const key = reason === undefined ? machineKey(parts.config, parts.machine) : undefined
-  if (container === undefined || key === undefined)
-    throw new KataError('CHECKPOINT_REFUSED', { id: parts.id, reason: reason ?? 'its VMM saves no machines' })
-  return { key, container: container.guestId }
+  if (reason !== undefined) throw refused(parts, reason)
+  return container!
 }
 
 function whyNot(parts: Parts, container: ContainerRequest | undefined, others: number): string | undefined {
