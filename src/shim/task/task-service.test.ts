@@ -575,6 +575,21 @@ describe('a container whose machine is saved', () => {
   })
 })
 
+test('a container is saved beside an exec that nobody has started, and not beside one that runs', async () => {
+  let saves = 0
+  const service = serviceOf('pod', { clientReturns: false, save: async () => void saves++ })
+  await service.create('pod')
+  await service.tasks.start({ id: 'pod', execId: '' })
+  const save = () => service.tasks.checkpoint({ id: 'pod', path: '/saved', options: undefined })
+  // Its client was killed before it said more.
+  await service.exec('pod', 'forgotten')
+  await save()
+  expect(saves).toBe(1)
+  await service.tasks.start({ id: 'pod', execId: 'forgotten' })
+  await expect(save()).rejects.toMatchObject({ code: 'CHECKPOINT_REFUSED' })
+  expect(saves).toBe(1)
+})
+
 test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {
   const { tasks, create, topics } = serviceOf('one')
   await create('one')

@@ -53,9 +53,9 @@ export class Task {
     for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
   }
 
-  /** Whether an exec runs, or is about to. */
+  /** Whether an exec runs, or is being started. One that nobody has started may have lost its client, and then never is. */
   get hasExecs(): boolean {
-    return [...this.#execs.values()].some(({ state }) => state !== 'stopped')
+    return [...this.#execs.values()].some(({ state, isUntouched }) => state !== 'stopped' && !isUntouched)
   }
 
   /** The result of `save`, which holds the container and lets it go on. */
