@@ -117,11 +117,36 @@ const ownTimers: Readonly<Record<string, string>> = {
   'guest-image/apt.ts': 'shows progress for as long as a download takes',
 }
 
+/** Files that read the time of day, which somebody may set at any moment, and why; a file that reads none any more is to go from here. */
+const timesOfDay: Readonly<Record<string, string>> = {
+  'cli/actions/image/archive.ts': 'says how old an image is',
+  'cli/actions/images.ts': 'the same',
+  'cli/actions/logs.ts': 'a person has named a time',
+  'cli/actions/look/events.ts': 'the same',
+  'cli/actions/ps.ts': 'says how old a container is',
+  'cli/client/life/keeper.ts': 'a record says when it starts again',
+  'cli/client/life/restarts.ts': 'the same',
+  'cli/client/record.ts': 'the age of a directory',
+  'cli/parse/moment.ts': 'a person has named a time',
+  'rootless/identity/sweep.ts': 'the age of a directory',
+  'sandbox/records/event-log.ts': 'notes when something happened',
+  'sandbox/records/gc.ts': 'the age of a directory',
+  'sandbox/start/guest/start-guest.ts': 'tells the guest',
+  'sdk/sandbox.ts': 'compares with a record',
+  'vmm/kvm/accelerator.ts': 'notes when a trial was made',
+}
+
+const product = [...new Bun.Glob('**/*.ts').scanSync(import.meta.dir)].filter(
+  (path) => !/\.(test|double|host)\.ts$|(^|\/)(testing|test-support)\.ts$/.test(path),
+)
+const filesWith = (words: RegExp) =>
+  product.filter((path) => words.test(readFileSync(`${import.meta.dir}/${path}`, 'utf8'))).sort()
+
 test('no other file waits by timers of its own', () => {
   const timer = /\bBun\.sleep\(|\bset(Timeout|Interval)\(|\bAbortSignal\.timeout\(/
-  const product = [...new Bun.Glob('**/*.ts').scanSync(import.meta.dir)].filter(
-    (path) => !/\.(test|double|host)\.ts$|(^|\/)(testing|test-support)\.ts$/.test(path),
-  )
-  const found = product.filter((path) => timer.test(readFileSync(`${import.meta.dir}/${path}`, 'utf8')))
-  expect(found.sort()).toEqual(Object.keys(ownTimers).sort())
+  expect(filesWith(timer)).toEqual(Object.keys(ownTimers).sort())
+})
+
+test('no other file measures how long something takes by the time of day', () => {
+  expect(filesWith(/\bDate\.now\(/)).toEqual(Object.keys(timesOfDay).sort())
 })

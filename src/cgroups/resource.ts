@@ -3,7 +3,7 @@ import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroups/cgroup.ts'
 import type { Logger } from '../log.ts'
-import { sleep } from '../time.ts'
+import { realClock, sleep } from '../time.ts'
 
 /** One cgroup in one hierarchy. */
 export interface CgroupPlace {
@@ -33,11 +33,11 @@ export const cgroupsResource: ResourceKind<{ readonly places: readonly CgroupPla
 /** The shim itself is in the cgroup until now, and ends only after its sandbox. */
 async function removeEmptied(place: CgroupPlace, log: Logger): Promise<void> {
   const { point, path } = place
-  const deadline = Date.now() + emptyMs
+  const deadline = realClock.now() + emptyMs
   let refuges: readonly string[] | undefined
   for (let pause = 1; !removeCgroup(place, path); pause = Math.min(pause * 2, 50)) {
     const pids = processesIn(place, path)
-    if (Date.now() > deadline)
+    if (realClock.now() > deadline)
       throw new KataError('CGROUP_STAYS', { path: `${point}${path}`, pids: pids.join(', ') || 'none' })
     // Only this process ever leaves the cgroup. What is left of the sandbox ends in here, under its limits.
     if (pids.includes(process.pid)) {

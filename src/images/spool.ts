@@ -2,7 +2,7 @@
 import { closeSync, createReadStream, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { libc } from '../linux/libc.ts'
-import { sleep } from '../time.ts'
+import { realClock, sleep } from '../time.ts'
 import { ZstdFrames } from './formats/zstd-frames.ts'
 
 const F_SETPIPE_SZ = 1031
@@ -95,12 +95,12 @@ function makeFile(directory: string): number {
 
 async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(pieceBytes)
-  const deadline = Date.now() + writerMs
+  const deadline = realClock.now() + writerMs
   let hasWriter = false
   for (let waitMs = shortestWaitMs; ; ) {
     const count = readNow(pipe, buffer)
     if (count === 0 && hasWriter) return
-    if (count === 0 && Date.now() > deadline)
+    if (count === 0 && realClock.now() > deadline)
       throw new KataError('ROOTFS_MISSING', { path, reason: `nobody wrote to it for ${writerMs / 1000} s` })
     hasWriter ||= count !== 0
     if (count === undefined || count === 0) {

@@ -8,7 +8,7 @@
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
-import { within } from '../../time.ts'
+import { realClock, within } from '../../time.ts'
 import { DetachKeys } from '../parse/detach-keys.ts'
 import { type ByteSink, openSink } from './output.ts'
 
@@ -130,7 +130,7 @@ interface OutputPump {
 function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => void): OutputPump {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   let ownEnd: number | undefined = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
-  let waitingSince: number | undefined = Date.now()
+  let waitingSince: number | undefined = realClock.now()
   let broken = false
   const deliver = async (chunk: Uint8Array) => {
     if (broken) return
@@ -146,11 +146,11 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       waitingSince = undefined
       await deliver(next.value)
-      waitingSince = Date.now()
+      waitingSince = realClock.now()
     }
     // Bun does not close a descriptor that it was handed.
     closeSync(fd)
-    waitingSince = 0
+    waitingSince = Number.NEGATIVE_INFINITY
   }
   const ended = run()
   const release = () => {
@@ -164,7 +164,7 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
       await reader.cancel()
       await ended
     },
-    silentFor: () => (waitingSince === undefined ? 0 : Date.now() - waitingSince),
+    silentFor: () => (waitingSince === undefined ? 0 : realClock.now() - waitingSince),
   }
 }
 

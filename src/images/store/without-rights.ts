@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { systemTool, toolDirectories } from '../../linux/processes/which.ts'
-import { sleep } from '../../time.ts'
+import { realClock, sleep } from '../../time.ts'
 
 export interface Run {
   /** The program and its arguments. */
@@ -72,7 +72,7 @@ export async function runWithoutRights(
 }
 
 async function watch(exited: Promise<number>, { received, onBytes, stalled, signal }: Run): Promise<void> {
-  let [last, since] = [-1, Date.now()]
+  let [last, since] = [-1, realClock.now()]
   for (;;) {
     const over = new AbortController()
     const ended = exited.then(() => true)
@@ -83,8 +83,8 @@ async function watch(exited: Promise<number>, { received, onBytes, stalled, sign
     const bytes = received()
     onBytes(bytes)
     if (isOver) return
-    if (bytes !== last) [last, since] = [bytes, Date.now()]
-    if (Date.now() - since > stallMs) throw stalled(stallMs / 1000)
+    if (bytes !== last) [last, since] = [bytes, realClock.now()]
+    if (realClock.now() - since > stallMs) throw stalled(stallMs / 1000)
   }
 }
 

@@ -1,4 +1,5 @@
 /** Processes by the user they belong to, and their end. */
+import { realClock } from '../../time.ts'
 import { listPids, processRef, readStatus, statusHasEnded } from './proc.ts'
 import { runTool } from './run-tool.ts'
 import { signalProcess, waitGone } from './signal.ts'
@@ -32,13 +33,13 @@ const killerMs = 500
  */
 export async function killUids(first: number, last: number, timeoutMs = 5000): Promise<boolean> {
   if (!(first >= 65536 && last >= first)) return false
-  const deadline = Date.now() + timeoutMs
+  const deadline = realClock.now() + timeoutMs
   for (let found = processesOfUids(first, last); found.length > 0; found = processesOfUids(first, last)) {
-    if (Date.now() > deadline) return false
+    if (realClock.now() > deadline) return false
     const refs = found.flatMap(({ pid }) => processRef(pid) ?? [])
     for (const ref of refs) signalProcess(ref, 'SIGKILL')
     for (const uid of new Set(found.map((process) => process.uid))) await killEveryProcessOf(uid)
-    for (const ref of refs) await waitGone(ref, Math.max(deadline - Date.now(), 0))
+    for (const ref of refs) await waitGone(ref, Math.max(deadline - realClock.now(), 0))
   }
   return true
 }

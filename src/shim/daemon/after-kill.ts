@@ -4,7 +4,7 @@
  */
 
 import type { HeldUp } from '../../sandbox/guest/health.ts'
-import { sleep } from '../../time.ts'
+import { realClock, sleep } from '../../time.ts'
 
 export interface KillLimits {
   /** Longest time without progress of the output, and longest total wait for the guest's pieces, milliseconds. */
@@ -36,7 +36,7 @@ export class AfterKill {
   ending(): void {
     if (this.#isEnding) return
     this.#isEnding = true
-    this.#lastOutput = Date.now()
+    this.#lastOutput = realClock.now()
     this.#ending.resolve()
   }
 
@@ -48,11 +48,11 @@ export class AfterKill {
 
   /** Call it for each piece before it is delivered. The wait until now was for the guest, not for the reader. */
   received(): void {
-    if (this.#isEnding) this.#waitedMs += Date.now() - this.#lastOutput
+    if (this.#isEnding) this.#waitedMs += realClock.now() - this.#lastOutput
   }
 
   delivered(bytes: number): void {
-    this.#lastOutput = Date.now()
+    this.#lastOutput = realClock.now()
     if (this.#isEnding) this.#left += bytes
   }
 
@@ -62,7 +62,7 @@ export class AfterKill {
     await this.#ending.promise
     while (
       !isOver() &&
-      Math.max(Date.now() - this.#lastOutput, this.#waitedMs) < stallMs &&
+      Math.max(realClock.now() - this.#lastOutput, this.#waitedMs) < stallMs &&
       this.#left < mostLeft
     )
       await sleep(Math.min(250, stallMs))

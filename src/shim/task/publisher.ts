@@ -2,7 +2,7 @@
 import type { Logger } from '../../log.ts'
 import { type Envelope, EventsDefinition } from '../../protocol/generated/containerd/events.ts'
 import { toTimestamp } from '../../protocol/timestamp.ts'
-import { sleep, within } from '../../time.ts'
+import { realClock, sleep, within } from '../../time.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
 import { type ClientConnection, connect, createClient, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import type { TaskEvent } from './events.ts'
@@ -53,7 +53,7 @@ class Publisher implements EventPublisher {
   publish({ topic, event }: TaskEvent): void {
     const { namespace, keepMs = 120_000, log } = this.#options
     const envelope = { timestamp: toTimestamp(new Date()), namespace, topic, event }
-    this.#queue.push({ envelope, until: Date.now() + keepMs })
+    this.#queue.push({ envelope, until: realClock.now() + keepMs })
     // The first one is being sent.
     if (this.#queue.length > maxQueued)
       log.warn('event given up', { topic: this.#queue.splice(1, 1)[0]!.envelope.topic })
@@ -81,7 +81,7 @@ class Publisher implements EventPublisher {
         await createClient(EventsDefinition, connection).forward({ envelope }, { timeoutMs: answerMs })
         return
       } catch (error) {
-        if (isRefusal(error) || Date.now() > until) {
+        if (isRefusal(error) || realClock.now() > until) {
           this.#options.log.warn('event given up', { topic: envelope.topic, error })
           return
         }

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { describeError } from '../../../errors.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
-import { sleep, within } from '../../../time.ts'
+import { realClock, sleep, within } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
 import { attach } from '../attach.ts'
 import { noteEvent } from '../events.ts'
@@ -42,13 +42,13 @@ export async function watchHealth(
   const { health: check } = record
   if (check === undefined) return
   forgetHealth(settings, record)
-  const begin = Date.now()
+  const begin = realClock.now()
   let health = startingHealth
   while (!over.aborted) {
-    const waited = sleep(untilNextProbe(health, check, Date.now() - begin), over)
+    const waited = sleep(untilNextProbe(health, check, realClock.now() - begin), over)
     await waited.catch(() => {})
     if (over.aborted || !(await isRunning(task))) continue
-    const sinceStartMs = Date.now() - begin
+    const sinceStartMs = realClock.now() - begin
     const result = await probe(settings, record, check, task)
     // It ended under its check, which says nothing then.
     if (over.aborted) return

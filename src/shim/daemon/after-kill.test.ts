@@ -1,0 +1,24 @@
+import { expect, setSystemTime, test } from 'bun:test'
+import { neverHeldUp } from '../../sandbox/guest/health.ts'
+import { within } from '../../time.ts'
+import { AfterKill } from './after-kill.ts'
+
+test.each([
+  ['back', -3_600_000, true],
+  ['on', 3_600_000, false],
+])(
+  'a clock of the host that is set %s neither holds up an end nor takes output from it',
+  async (_, ms, isOver) => {
+    const after = new AfterKill({ stallMs: isOver ? 50 : 60_000, endMs: 60_000 }, neverHeldUp)
+    after.killed()
+    setSystemTime(Date.now() + ms)
+    let isWanted = true
+    try {
+      const drained = after.drained(() => !isWanted).then(() => true)
+      expect(await within(drained, 1000)).toBe(isOver ? true : undefined)
+    } finally {
+      isWanted = false
+      setSystemTime()
+    }
+  },
+)
