@@ -1,15 +1,18 @@
 import { KataError } from '../../../errors.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
-import { type ContainerRecord, removeRecord } from '../../client/record.ts'
-import { observe } from '../../client/status.ts'
+import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../../client/record.ts'
+import { type LiveStatus, observe } from '../../client/status.ts'
 import { isNotFound, TaskClient } from '../../client/task.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
 
 const SIGKILL = 9
+/** How long another command that has the container in hand is waited for, milliseconds, where it is to go in any case. */
+const turnMs = 10_000
 
 export async function rm(
   settings: Settings,
@@ -29,7 +32,7 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   if (force) await forbidRestart(settings, record)
   const seen = await observe(force ? findRecord(settings, name) : record)
   if (seen.status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
-  if (!seen.held) return removeRecord(stateDir, namespace, name)
+  if (!seen.held) return removeUnheld(settings, record, force)
   if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)
     throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
   const task = await connectAndKill(record)
@@ -38,6 +41,31 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
     return removeRecord(stateDir, namespace, name)
   }
   await endContainer(settings, record, { task, remove: true })
+}
+
+/**
+ * Removes a container that holds nothing. Another command may be about to start it, or to have its machine go on: that would be left without a
+ * record, and so without anybody who ends it.
+ *
+ * @throws KataError CONTAINER_BUSY, CONTAINER_RUNNING.
+ */
+async function removeUnheld(
+  settings: Settings,
+  { namespace, id: name }: ContainerRecord,
+  force: boolean,
+): Promise<void> {
+  const { stateDir } = settings
+  const { directory } = recordPaths(stateDir, namespace, name)
+  let started: LiveStatus | undefined
+  const outcome = await underDirectoryLock(directory, force ? turnMs : 0, async () => {
+    const { status, held } = await observe(readRecord(stateDir, namespace, name))
+    if (held) started = status
+    else await removeRecord(stateDir, namespace, name)
+  })
+  if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
+  if (started === undefined) return
+  if (!force) throw new KataError('CONTAINER_RUNNING', { name, status: started })
+  await removeOne(settings, name, force)
 }
 
 /** Undefined when there is a record that cannot be read. */

@@ -5,6 +5,7 @@ import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
+import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { isNotFound, type TaskClient } from '../../client/task.ts'
@@ -43,7 +44,15 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   const record = latest(settings, found)
   const seen = await observe(record)
   if (record.status === 'created') return
-  if (record.status === 'suspended') return discard(settings, record)
+  if (record.status === 'suspended') {
+    let goesOn = false
+    // It may be about to go on.
+    await underContainerLock(settings, record, async (now) => {
+      goesOn = now.status !== 'suspended'
+      if (!goesOn) discard(settings, now)
+    })
+    return goesOn ? stopOne(settings, found, wishes) : undefined
+  }
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
   try {

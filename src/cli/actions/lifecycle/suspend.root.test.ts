@@ -1,6 +1,7 @@
 /** A container whose machine was saved, and whose client did not live to note that, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -56,6 +57,9 @@ test('what was saved before the container ran on counts for nothing', async () =
   await saved(client, 'ran-on', -10)
   expect((await gc(client)).stdout).toContain('default/ran-on')
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+  // Its disk is not as it was then.
+  expect((await client.kata('resume', 'ran-on')).stderr).toContain('[CONTAINER_NOT_SUSPENDED]')
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped' })])
   expect((await client.kata('start', 'ran-on')).code).toBe(0)
   expect(existsSync(savedOf(client, 'ran-on'))).toBe(false)
 })
@@ -72,4 +76,22 @@ test('a resume whose saved machine has gone meanwhile leaves a container that ca
   rmSync(savedOf(client, 'gone'), { recursive: true })
   expect(await resuming.exited).toBe(1)
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped' })])
+})
+
+test('a container that another command has in hand is neither removed nor given up', async () => {
+  await using client = testClient()
+  await saved(client, 'held', 10)
+  expect((await gc(client)).code).toBe(0)
+  const directory = `${client.base}/state/containers/default/held`
+  const lock = tryDirectoryLock(directory)!
+  for (const words of [['stop'], ['rm']])
+    expect((await client.kata(...words, 'held')).stderr).toContain('[CONTAINER_BUSY]')
+  expect(existsSync(`${directory}/suspended/checkpoint.json`)).toBe(true)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended' })])
+  // One that is to go in any case waits for its turn.
+  const removing = client.spawn(['rm', '--force', 'held'])
+  expect(await Promise.race([removing.exited, Bun.sleep(1000)])).toBeUndefined()
+  lock[Symbol.dispose]()
+  expect(await removing.exited).toBe(0)
+  expect(client.leftovers()).toEqual([])
 })

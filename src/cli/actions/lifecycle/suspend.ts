@@ -7,7 +7,7 @@ import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
 import { observe } from '../../client/status.ts'
-import { suspended } from '../../client/suspended.ts'
+import { suspended, wasSaved } from '../../client/suspended.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 import { release } from './start.ts'
@@ -58,7 +58,9 @@ async function resumeOne(settings: Settings, record: ContainerRecord): Promise<v
   const { namespace, id } = record
   const { saved } = recordPaths(stateDir, namespace, id)
   const seen = await observe(record)
-  if (!existsSync(saved)) throw new KataError('CONTAINER_NOT_SUSPENDED', { name: id, status: seen.status })
+  // What was saved before the container ran on is worth nothing, and its disk is not as it was.
+  const isSaved = seen.status === 'suspended' ? existsSync(saved) : wasSaved(settings, record)
+  if (!isSaved) throw new KataError('CONTAINER_NOT_SUSPENDED', { name: id, status: seen.status })
   // The process that suspended it did not live to note that.
   if (seen.status !== 'suspended') await release(settings, record, seen)
   try {
