@@ -63,6 +63,27 @@ test('updates replace fields and keep the rest', () => {
   expect(readRecord(stateDir, 'default', 'web')).toEqual({ ...record('web'), status: 'stopped', exitCode: 3 })
 })
 
+/** Whether parts of the file have no place on the disk yet, as ext4 and xfs show it. */
+const isPending = (path: string) =>
+  Bun.spawnSync(['/usr/sbin/filefrag', '-v', path]).stdout.toString().includes('delalloc')
+
+test('the record of a container that stays is on the disk before it takes the place of the one before', () => {
+  const { file } = createRecord(stateDir, record('brief'))
+  // The control: without a flush it is not, where the file system allocates late.
+  if (!isPending(file)) return
+  const kept = createRecord(stateDir, { ...record('kept'), autoRemove: false })
+  expect(isPending(kept.file)).toBe(false)
+  updateRecord(stateDir, 'default', 'kept', { status: 'stopped' })
+  expect(isPending(kept.file)).toBe(false)
+})
+
+test('a name that cannot have a record, for want of room for example, stays free', () => {
+  const unwritable = { ...record('web'), exitCode: 1n as unknown as number }
+  expect(() => createRecord(stateDir, unwritable)).toThrow('BigInt')
+  expect(listRecords(stateDir, 'default')).toEqual([])
+  createRecord(stateDir, record('web'))
+})
+
 test('a removed record does not come back', async () => {
   createRecord(stateDir, record('web'))
   await removeRecord(stateDir, 'default', 'web')

@@ -3,7 +3,7 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
@@ -159,8 +159,14 @@ export function createRecord(stateDir: string, record: ContainerRecord): RecordP
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
     throw new KataError('CONTAINER_EXISTS', { name: id, namespace }, { cause })
   }
-  for (const directory of [paths.bundle, paths.io]) mkdirSync(directory, { mode: 0o700 })
-  write(paths, record)
+  try {
+    for (const directory of [paths.bundle, paths.io]) mkdirSync(directory, { mode: 0o700 })
+    write(paths, record)
+  } catch (error) {
+    // On a full disk the name would stay claimed.
+    rmSync(paths.directory, { recursive: true, force: true })
+    throw error
+  }
   return paths
 }
 
@@ -296,6 +302,7 @@ function locked(directory: string, work: () => void): void {
   }
 }
 
+/** A container without --rm outlives the boot of its host, and nothing else says what it is. */
 function write({ file }: RecordPaths, record: ContainerRecord): void {
-  replaceFile(file, `${JSON.stringify(record, null, 2)}\n`)
+  replaceFile(file, `${JSON.stringify(record, null, 2)}\n`, { isFlushed: !record.autoRemove })
 }

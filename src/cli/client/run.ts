@@ -1,5 +1,5 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { bundleFile } from '../../bundle/files.ts'
@@ -9,6 +9,7 @@ import { writeOverrides } from '../../bundle/overrides.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import { makeUpper, writableOverlay } from '../../images/rootfs.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { bootId, processRef } from '../../linux/processes/proc.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { LogBounds, LogStream } from '../../sandbox/records/container-log.ts'
@@ -279,12 +280,18 @@ function record(settings: Settings, plan: ContainerPlan, detached: boolean): Sta
     bootId: bootId(),
   }
   const paths = createRecord(settings.stateDir, kept)
-  plan.onRecorded()
-  writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
-  writeOverrides(paths.bundle, overrides)
-  writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(kept) })
-  noteEvent(settings, kept, 'create')
-  if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
+  try {
+    plan.onRecorded()
+    replaceFile(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { isFlushed: !autoRemove })
+    writeOverrides(paths.bundle, overrides)
+    writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(kept) })
+    if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
+    noteEvent(settings, kept, 'create')
+  } catch (error) {
+    // Nothing else was taken for it yet, and nobody would give its name back.
+    rmSync(paths.directory, { recursive: true, force: true })
+    throw error
+  }
   const { directory } = paths
   const fill = (upper: string) => writeEtcFiles(upper, layers, plan.etc)
   const rootfs = async (signal: AbortSignal) => {

@@ -1,14 +1,20 @@
 /** Files that others may read at any moment. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 
 /**
- * A reader sees the old content or all of the new one, never a part. Only its owner can read it. It is not flushed:
- * after a crash of the host it may be empty.
+ * Whoever reads the file sees what it was, or all of what it is now; never a part, whoever else replaces it. Its owner alone reads it. One that is
+ * not flushed may be empty after a crash of the host, and its former content gone.
  */
-export function replaceFile(path: string, text: string): void {
+export function replaceFile(path: string, text: string, { isFlushed = false } = {}): void {
   const fresh = `${path}.${process.pid}.new`
   try {
-    writeFileSync(fresh, text, { mode: 0o600 })
+    const fd = openSync(fresh, 'w', 0o600)
+    try {
+      writeFileSync(fd, text)
+      if (isFlushed) fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
     renameSync(fresh, path)
   } catch (error) {
     // On a full disk it would be the last bit of room, and each process would leave one.

@@ -174,3 +174,23 @@ test('free ports of the host lead to what is exposed, no two containers get the 
   ])
   expect((await make('far', '-p', '192.0.2.1::80')).stderr).toContain('[NETWORK_PORTS_TAKEN]')
 })
+
+test('a container that a full disk has no room for is not there, and its name is free', async () => {
+  await using client = testClient()
+  const state = `${client.base}/state`
+  mkdirSync(state)
+  const mount = ['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=96k', 'kata-ts-test', state]
+  expect(Bun.spawnSync(mount).exitCode).toBe(0)
+  try {
+    const create = (...options: string[]) =>
+      client.kata('create', '--name', 'large', ...options, '--rootfs', client.base, '--', 'true')
+    expect(await create('--env', `LARGE=${'x'.repeat(100_000)}`)).toMatchObject({
+      ...{ code: 125, stderr: expect.stringContaining('ENOSPC') },
+    })
+    expect(client.leftovers()).toEqual([])
+    expect((await create()).code).toBe(0)
+    expect((await client.kata('rm', 'large')).code).toBe(0)
+  } finally {
+    Bun.spawnSync(['/usr/bin/umount', state])
+  }
+})
