@@ -1,12 +1,14 @@
 import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
+import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
 import { watchHealth } from '../client/life/health.ts'
 import { startAgain } from '../client/life/keeper.ts'
 import { afterEnd } from '../client/life/restarts.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
+import { observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
@@ -28,21 +30,55 @@ export async function monitor(settings: Settings, name: string, execId: string |
 const connect = ({ address = '', namespace, id }: ContainerRecord) =>
   TaskClient.connect(address, namespace, id)
 
+/** Between two tries to reach a shim that is there and does not answer, milliseconds. */
+const againMs = 1000
+
+/** Undefined for a container whose shim has died since it was left running: that is an end as any other. */
+async function connectUnlessDead(record: ContainerRecord): Promise<TaskClient | undefined> {
+  for (;;) {
+    try {
+      return await connect(record)
+    } catch {
+      if ((await observe(record)).status === 'dead') return undefined
+      await sleep(againMs)
+    }
+  }
+}
+
 async function monitorRun(settings: Settings, record: ContainerRecord): Promise<void> {
-  const task = await connect(record)
+  const task = await connectUnlessDead(record)
+  const exitCode = task && (await watchRun(settings, record, task))
+  await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
+}
+
+/** The exit code of the container; undefined when its shim was lost. */
+async function watchRun(
+  settings: Settings,
+  record: ContainerRecord,
+  task: TaskClient,
+): Promise<number | undefined> {
   const paths = recordPaths(settings.stateDir, record.namespace, record.id)
   const log = openContainerLog(paths.log, 'stdout', record.logBounds ?? defaultLogBounds)
   const over = new AbortController()
   const health = watchHealth(settings, record, task, over.signal)
-  const output = readOn(`${dirname(paths.stdin)}/stdout`, (chunk) => log.write(chunk))
+  let isLossy = false
+  const output = readFifo(`${dirname(paths.stdin)}/stdout`, (chunk) => {
+    try {
+      log.write(chunk)
+    } catch (error) {
+      // A disk that is full for a while: the container would wait in its write, and nobody for its end.
+      if (!isLossy) settings.log.warn('output is lost', { id: record.id, error })
+      isLossy = true
+    }
+  })
   const exitCode = await task.wait().catch((error) => {
     settings.log.error('the shim was lost', { id: record.id, error })
     return undefined
   })
   over.abort()
-  await Promise.all([output, health])
+  await Promise.all([output.finish(), health])
   log.close()
-  await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
+  return exitCode
 }
 
 /** The output of an exec whose client detached is lost, as in docker. */
@@ -53,10 +89,10 @@ async function monitorExec(
   execId: string,
 ): Promise<void> {
   const directory = `${pathsOf(settings, record).io}/${execId}`
-  const output = readOn(`${directory}/stdout`, () => {})
+  const output = readFifo(`${directory}/stdout`, () => {})
   try {
     await task.wait(execId)
-    await output
+    await output.finish()
     await task.delete(execId)
   } catch (error) {
     settings.log.debug('the process ended with its container', {
@@ -70,13 +106,31 @@ async function monitorExec(
   }
 }
 
-/** Reads a FIFO until the shim closes it; does nothing where there is none. */
-async function readOn(path: string, take: (chunk: Uint8Array) => void): Promise<void> {
-  if (!existsSync(path)) return
+interface Reading {
+  /** Resolves once all that was written before is read. To be called when nobody writes any more. */
+  finish(): Promise<void>
+}
+
+/**
+ * Reads a FIFO; does nothing where there is none. Its writers may all have gone before this process opens it, and then the kernel tells of no end:
+ * so it is a writer itself until it is to finish.
+ */
+function readFifo(path: string, take: (chunk: Uint8Array) => void): Reading {
+  if (!existsSync(path)) return { finish: async () => {} }
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    for await (const chunk of Bun.file(fd).stream()) take(chunk)
-  } finally {
-    closeSync(fd)
+  const own = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  const read = async () => {
+    try {
+      for await (const chunk of Bun.file(fd).stream()) take(chunk)
+    } finally {
+      closeSync(fd)
+    }
+  }
+  const ended = read()
+  return {
+    finish() {
+      closeSync(own)
+      return ended
+    },
   }
 }

@@ -1,6 +1,7 @@
 /** `attach`, and leaving a terminal by the detach keys, against a double of the shim: its processes have pipes, so nothing echoes. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { makeFifo } from '../../../linux/files/fifo.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -93,6 +94,36 @@ test('a terminal that runs a container can be left, and come back to', async () 
   expect(await attached.exited).toBe(0)
   expect((await client.kata('stop', '-t', '0', 'left')).code).toBe(0)
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
+test('one that was left goes on while its log has no room', async () => {
+  await using client = testClient()
+  const [go, mark] = ['go', 'mark'].map((name) => `${client.base}/${name}`) as [string, string]
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done; head -c 200000 /dev/zero; touch ${mark}; sleep 30`
+  const runner = client.spawn([
+    ...['run', '--sig-proxy=false', '--name', 'left', '--rootfs', client.base, '--', 'sh', '-c', script],
+  ])
+  await isRunning(client)
+  symlinkSync('/dev/full', `${client.base}/state/containers/default/left/output.log`)
+  runner.kill('SIGINT')
+  expect(await runner.exited).toBe(0)
+  writeFileSync(go, '')
+  // Somebody must still read what it prints, or it would wait for ever.
+  await eventually(() => existsSync(mark))
+  expect((await client.kata('stop', '-t', '0', 'left')).code).toBe(0)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
+test('who waits for one that ended meanwhile waits for no output that nobody writes any more', async () => {
+  await using client = testClient()
+  await client.start('late', ['sleep', '30'])
+  // As a terminal that was left has it: the shim wrote to it, and does no more.
+  mkdirSync(`${client.base}/state/containers/default/late/io/main`, { recursive: true })
+  makeFifo(`${client.base}/state/containers/default/late/io/main/stdout`)
+  const waiting = client.spawn(['monitor', 'late'])
+  await client.kata('kill', 'late')
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  expect(await Promise.race([waiting.exited, Bun.sleep(10_000)])).toBe(0)
 })
 
 test('one with --rm that was left removes itself', async () => {

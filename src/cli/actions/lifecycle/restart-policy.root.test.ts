@@ -1,6 +1,7 @@
 /** `--restart` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -105,6 +106,29 @@ test('after a boot, start --boot starts always and what nobody stopped; one whos
     'wanted running',
   ])
   expect((await client.kata('start', '--boot', 'ever')).stderr).toContain('[USAGE]')
+})
+
+test('a shim that dies before the process that waits for it has reached it is an end as any other', async () => {
+  await using client = testClient()
+  await client.start('early', ['sleep', '60'], ['--restart', 'always'])
+  const { owner } = read(client, 'early')
+  process.kill(owner.pid, 'SIGKILL')
+  process.kill((await client.list())[0]!.shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list())[0]?.status === 'dead')
+  const keeper = client.spawn(['monitor', 'early'])
+  await eventually(() => read(client, 'early').restarts === 1 && read(client, 'early').status === 'running')
+  expect(read(client, 'early').owner.pid).toBe(keeper.pid)
+})
+
+test('a policy that is taken back leaves nobody who waits', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  change(client, 'brief', { pauseMs: 60_000 })
+  await client.kata('kill', '--signal', 'HUP', 'brief')
+  await eventually(() => read(client, 'brief').restartsAt)
+  const { owner } = read(client, 'brief')
+  expect(await client.kata('update', '--restart', 'no', 'brief')).toMatchObject({ code: 0 })
+  expect(isAlive(owner)).toBe(false)
 })
 
 test('--rm and --restart exclude each other', async () => {

@@ -5,7 +5,7 @@ import { isObject } from '../../../json/compounds.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { ensureKeeper } from '../../client/life/keeper.ts'
+import { endKeeper, ensureKeeper } from '../../client/life/keeper.ts'
 import type { RestartPolicy } from '../../client/life/restart-policy.ts'
 import { recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
@@ -78,6 +78,7 @@ async function updateOne(
   if (restart === undefined) return
   // What its policy before was about to start again stays ended.
   updateRecord(stateDir, namespace, id, { restart, ...(restart.name === 'no' && { restartsAt: undefined }) })
+  if (restart.name === 'no' && status === 'restarting') await endKeeper(record)
   if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })
 }
 
@@ -88,7 +89,7 @@ function writeLimits(bundle: string, limits: Limits): void {
   const resources = objectOr(linux.resources)
   const cpu = limits.cpu === undefined ? {} : { cpu: { ...objectOr(resources.cpu), ...limits.cpu } }
   const changed = { ...spec, linux: { ...linux, resources: { ...resources, ...limits, ...cpu } } }
-  replaceFile(path, JSON.stringify(changed))
+  replaceFile(path, JSON.stringify(changed), { isFlushed: true })
 }
 
 const objectOr = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {})

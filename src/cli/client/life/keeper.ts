@@ -78,6 +78,13 @@ async function pause(until: string): Promise<boolean> {
   }
 }
 
+/** Ends the process that waits to start a container again, whose policy was taken back. */
+export async function endKeeper({ owner }: ContainerRecord): Promise<void> {
+  if (owner === undefined) return
+  signalProcess(owner, 'SIGTERM')
+  await waitGone(owner, giveUpMs)
+}
+
 /**
  * Notes that a person wants the container to end. What its policy is about to start again is not started; returns once the
  * process that waits for that has ended.
@@ -91,9 +98,7 @@ export async function forbidRestart(settings: Settings, record: ContainerRecord)
     const now = readRecord(stateDir, namespace, id)
     const { status } = await observe(now)
     const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
-    if (!isPolicys || now.owner === undefined) return
-    signalProcess(now.owner, 'SIGTERM')
-    await waitGone(now.owner, giveUpMs)
+    if (isPolicys) await endKeeper(now)
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
   }
