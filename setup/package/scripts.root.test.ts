@@ -7,7 +7,7 @@ import { root } from '../paths.ts'
 const directory = mkdtempSync('/var/tmp/kata-ts-scripts-')
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Each writes down how it was called; `kata-ts ps` says what the test wants. */
+/** Each writes down how it was called; `kata-ts ps` and `systemctl is-active` say what the test wants. */
 const doubles = [
   'systemctl',
   'deb-systemd-invoke',
@@ -18,7 +18,12 @@ const doubles = [
 ]
 mkdirSync(join(directory, 'bin'))
 for (const name of [...doubles, 'kata-ts']) {
-  const answer = name === 'kata-ts' ? '[ "$1" != ps ] || printf "%s" "$RUNNING"\n' : ''
+  const answer =
+    name === 'kata-ts'
+      ? 'case "$*" in *json*) printf "%s" "$LISTED" ;; ps*) printf "%s" "$RUNNING" ;; esac\n'
+      : name === 'systemctl'
+        ? '[ "$2" != is-active ] || [ -n "$ACTIVE" ]\n'
+        : ''
   writeFileSync(join(directory, 'bin', name), `#!/bin/sh\necho ${name} "$@" >>/calls\n${answer}`)
   chmodSync(join(directory, 'bin', name), 0o755)
 }
@@ -39,18 +44,25 @@ mkdir -p run etc/kata-ts/config.d ${wants} var/lib/kata-ts/layers/a
 touch var/lib/kata-ts/layers/a/file
 for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
 [ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
+[ -z "$SERVED" ] || { mkdir -p run/kata-ts/pool; exec 9<run/kata-ts/pool; flock 9; }
 : >calls
 code=0
-PATH=/doubles:$PATH chroot . /bin/sh /script "$@" >&2 || code=$?
+PATH=/doubles:$PATH chroot . /bin/sh /script "$@" 9<&- >&2 || code=$?
 cat calls
 find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' | sort | sed 's/^/left: /'
 exit $code`
 
-function run(name: string, args: readonly string[], { systemd = true, running = '' } = {}) {
+function run(
+  name: string,
+  args: readonly string[],
+  { systemd = true, running = '', listed = '[]', served = false, active = false } = {},
+) {
+  const answers = { RUNNING: running, LISTED: listed, ACTIVE: active ? '1' : '' }
+  const state = { SYSTEMD: systemd ? '1' : '', SERVED: served ? '1' : '' }
   const script = join(root, 'packaging/debian', name)
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, directory, script, ...args],
-    { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SYSTEMD: systemd ? '1' : '', RUNNING: running } },
+    { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...state, ...answers } },
   )
   const lines = stdout.toString().trimEnd().split('\n').filter(Boolean)
   return {
@@ -96,8 +108,24 @@ test('a removal stops the units, unless a sandbox runs', () => {
 
 test('a container that its restart policy will start again keeps the package, too', () => {
   const [asked = ''] = run('prerm', ['remove']).calls
-  for (const status of ['creating', 'created', 'running', 'paused', 'restarting', 'unresponsive'])
+  for (const status of ['creating', 'running', 'paused', 'restarting', 'unresponsive'])
     expect(asked).toContain(`--filter status=${status}`)
+})
+
+test('a container that has ended or was not started keeps the package while a shim has its machine, and no other does', () => {
+  const list = (shimPid: number | null) => JSON.stringify([{ id: 'web', status: 'created', shimPid }])
+  expect(run('prerm', ['remove'], { listed: list(4711) })).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('sandboxes are running') },
+  })
+  expect(run('prerm', ['remove'], { listed: list(null) }).exitCode).toBe(0)
+})
+
+test('machines that wait for pods keep the package, unless they end with their unit', () => {
+  expect(run('prerm', ['remove'], { served: true })).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('factory serve') },
+  })
+  expect(run('prerm', ['remove'], { served: true, systemd: false }).exitCode).toBe(1)
+  expect(run('prerm', ['remove'], { served: true, active: true }).exitCode).toBe(0)
 })
 
 test('a purge takes links of enabled units, the group of the service and what was made at run time', () => {
