@@ -5,6 +5,7 @@ import { bringRootfs } from '../disks/ready-rootfs.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { assembleSandbox } from '../start/assemble.ts'
+import { background } from '../start/background.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { wakeGuest } from '../start/guest/wake-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
@@ -63,7 +64,10 @@ async function resume(
   const verified = verification.done
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
-  await requireSameMachine(checkpoint, config, { assets, accelerator }, signal)
+  // Beside what the host does for the others: it reads all of QEMU and of the guest's image.
+  await using sameMachine = background((leaving) =>
+    requireSameMachine(checkpoint, config, { assets, accelerator }, leaving),
+  )
 
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
@@ -78,6 +82,7 @@ async function resume(
   using devices = await openDevices(host, ledger, sources, timings)
   const { cards = [], wasClone = false } = checkpoint.facts
   requireSameCards(checkpoint, devices.network.interfaces)
+  await timings.measure('same machine', () => sameMachine.done)
 
   const { state, recorded } = checkpoint
   const resumed = { state, recorded, wasClone }
