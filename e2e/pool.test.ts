@@ -98,6 +98,10 @@ test(
     expect(new Set(users).size).toBe(bound)
     expect(users).not.toContain(0)
     expect(JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)).toEqual([])
+    const audit = await kata.call(['audit'])
+    expect(audit).toMatchObject({ code: 0, stderr: '' })
+    for (const { id } of pool()) expect(audit.stdout).toContain(`sandbox pool/${id}\n`)
+    expect(audit.stdout.match(/^vmm, process \d+: as asked for$/gm)).toHaveLength(bound)
     const { stdout } = await kata.call(['factory', 'status', '--config', file(), '--format', 'json'])
     expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ state: 'usable', waiting: bound })])
     const second = await kata.call(['factory', 'serve', '--config', file()])
@@ -131,7 +135,7 @@ test(
     const started = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as { id: string }[]
     expect(started.map(({ id }) => id).sort()).toEqual([...names])
     expect(new Set(hosts.map(({ stdout }) => stdout)).size).toBe(2)
-    const audit = await kata.call(['audit'])
+    const audit = await kata.call(['audit', ...names])
     expect(audit).toMatchObject({ code: 0 })
     expect(audit.stdout.match(/^vmm, process \d+: as asked for$/gm)).toHaveLength(2)
     // Used ones do not come back; others take their place.

@@ -1,10 +1,11 @@
 import { KataError } from '../../errors.ts'
 import { differs, type PostureRow } from '../../rootless/posture/posture-check.ts'
+import { readWaitingFacts, waitingFacts } from '../../sandbox/pool/pool.ts'
 import { type AuditedProcess, auditSandbox } from '../../sandbox/records/audit.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
-import { listSandboxes } from '../../sandbox/records/gc.ts'
+import { listSandboxes, listWaiting } from '../../sandbox/records/gc.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
-import type { SandboxPaths } from '../../sandbox/records/paths.ts'
+import { poolName, type SandboxPaths } from '../../sandbox/records/paths.ts'
 import { tellError } from '../explain.ts'
 import { coloured } from '../output/colour.ts'
 import { render } from '../output/format.ts'
@@ -23,16 +24,16 @@ interface Audited {
 const longestValue = 44
 
 /**
- * All running sandboxes when none is named. Sandboxes that are just being started or ended do not count. Exit code 1 when
- * anything differs or a sandbox cannot be read.
+ * All running sandboxes when none is named, and the machines that wait for pods. Those that are just being started or ended do not count, nor
+ * does a machine that a pod is taking. Exit code 1 when anything differs or a sandbox cannot be read.
  */
 export async function audit(settings: Settings, names: readonly string[]): Promise<number> {
   const results: Audited[] = []
   let failed = false
-  for (const { namespace, id, paths } of chosen(settings, names)) {
+  for (const { namespace, id, paths, openWalls, isThere } of chosen(settings, names)) {
     try {
       const processes = await auditSandbox(id, paths, settings.log)
-      results.push({ namespace, id, processes, openWalls: readFacts(paths.facts)?.openWalls ?? [] })
+      if (isThere()) results.push({ namespace, id, processes, openWalls: openWalls() })
     } catch (error) {
       if (names.length === 0 && error instanceof KataError && error.code === 'SANDBOX_NOT_RUNNING') continue
       tellError(settings, error)
@@ -45,9 +46,30 @@ export async function audit(settings: Settings, names: readonly string[]): Promi
   return failed || differing ? 1 : 0
 }
 
+interface Auditable {
+  readonly namespace: string
+  readonly id: string
+  readonly paths: SandboxPaths
+  openWalls(): readonly OpenWall[]
+  /** False for a machine that waited, once a pod has it. */
+  isThere(): boolean
+}
+
 /** A name is an id, or `namespace/id`. @throws KataError SANDBOX_NOT_RUNNING. */
-function chosen({ runDir, log }: Settings, names: readonly string[]) {
-  const all: readonly { namespace: string; id: string; paths: SandboxPaths }[] = listSandboxes(runDir, log)
+function chosen({ runDir, log }: Settings, names: readonly string[]): readonly Auditable[] {
+  const sandboxes = listSandboxes(runDir, log).map((sandbox) => ({
+    ...sandbox,
+    openWalls: () => readFacts(sandbox.paths.facts)?.openWalls ?? [],
+    isThere: () => true,
+  }))
+  const waiting = listWaiting(runDir, log).map(({ id, paths }) => ({
+    ...{ namespace: poolName, id },
+    // It has those of a sandbox once it is a pod's.
+    paths: { ...paths, facts: waitingFacts(paths) },
+    openWalls: () => readWaitingFacts(paths)?.openWalls ?? [],
+    isThere: () => listWaiting(runDir).some((still) => still.id === id),
+  }))
+  const all: readonly Auditable[] = [...sandboxes, ...waiting]
   if (names.length === 0) return all
   return names.flatMap((name) => {
     const found = all.filter(({ namespace, id }) => name === id || name === `${namespace}/${id}`)

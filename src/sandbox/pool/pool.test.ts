@@ -46,7 +46,7 @@ const states = () => listPool(runDir, silentLogger).map(({ id, state, template }
 test('each machine is shown as far as it has come', async () => {
   expect(states()).toEqual([])
   await waiting('a')
-  noteWaiting(await waiting('b'), 'key')
+  noteWaiting(await waiting('b'), { template: 'key' })
   open('b', () => ({ done: true, reason: '' }))
   await waiting('c', dead)
   expect(states()).toEqual([

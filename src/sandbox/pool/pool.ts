@@ -1,7 +1,7 @@
 /** The waiting machines of a run directory, as their directories tell: which there are, of what they are clones, and their end. */
 import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { needed, record } from '../../json/compounds.ts'
+import { list, needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
@@ -12,6 +12,7 @@ import { readState } from '../../rootless/state-file.ts'
 import { until } from '../../time.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
 import { listWaiting } from '../records/gc.ts'
+import { type OpenWall, readOpenWall } from '../records/open-walls.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { askWaiting, socketOf } from './adoption-socket.ts'
 
@@ -31,13 +32,27 @@ const [answerMs, endMs] = [2000, 20_000]
 /** And whoever else has its directory, milliseconds: a shim that takes a pod, or another that ends it. */
 const heldMs = 10_000
 
-const factsOf = ({ stateDir }: SandboxPaths) => `${stateDir}/waiting.json`
-const waitingFacts = record<{ readonly template: string }>({ template: needed(text) })
-
-/** Notes of what a machine that is ready to wait is a clone. */
-export function noteWaiting(paths: SandboxPaths, template: string): void {
-  replaceFile(factsOf(paths), `${JSON.stringify({ template })}\n`)
+/** What is written down of a machine that is ready to wait. */
+export interface WaitingFacts {
+  /** The key of its template. */
+  readonly template: string
+  /** The walls around it that are off; absent for a shim of an earlier version. */
+  readonly openWalls?: readonly OpenWall[]
 }
+
+const readWaiting = record<WaitingFacts>({ template: needed(text), openWalls: list(readOpenWall) })
+
+/** The file with its {@link WaitingFacts}. */
+export const waitingFacts = ({ stateDir }: Pick<SandboxPaths, 'stateDir'>): string =>
+  `${stateDir}/waiting.json`
+
+export function noteWaiting(paths: SandboxPaths, facts: WaitingFacts): void {
+  replaceFile(waitingFacts(paths), `${JSON.stringify(facts)}\n`)
+}
+
+/** Undefined for one that does not wait yet. @throws KataError STATE_UNREADABLE. */
+export const readWaitingFacts = (paths: Pick<SandboxPaths, 'stateDir'>): WaitingFacts | undefined =>
+  readState(readWaiting, waitingFacts(paths))
 
 /** By name. */
 export function listPool(runDir: string, log: Logger): PoolEntry[] {
@@ -45,7 +60,7 @@ export function listPool(runDir: string, log: Logger): PoolEntry[] {
     const shim = ownerOf(openLedger(paths, log))
     const isDead = shim !== undefined && !isAlive(shim)
     const state = isDead ? 'dead' : existsSync(socketOf(paths)) ? 'waiting' : 'starting'
-    return { id, paths, shim, state, template: readState(waitingFacts, factsOf(paths))?.template ?? '' }
+    return { id, paths, shim, state, template: readWaitingFacts(paths)?.template ?? '' }
   })
 }
 

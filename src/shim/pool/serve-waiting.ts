@@ -9,6 +9,8 @@ import { assertRightsDropped } from '../../rootless/shim-rights.ts'
 import { noteWaiting } from '../../sandbox/pool/pool.ts'
 import { makeWaitingMachine, type WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { defaultRunDir, poolName } from '../../sandbox/records/paths.ts'
+import { thisHost } from '../../sandbox/start/host.ts'
+import { openWallsOf } from '../../sandbox/start/prepare/open-walls.ts'
 import { adoptConnected } from '../../ttrpc/bun.ts'
 import type { Transport } from '../../ttrpc/transport.ts'
 import { servePod, whenInterrupted } from '../daemon/serve.ts'
@@ -29,7 +31,8 @@ export async function serveWaiting(flags: ShimFlags): Promise<number> {
   const { signal, abort } = givenUpBy(server, interrupted)
   const config = loadConfig({ file: flags.config, env: process.env, log })
   const machine = await makeWaitingMachine({ id: flags.id, runDir, config, log, signal })
-  noteWaiting(machine.paths, machine.clone.template.facts.key)
+  const template = machine.clone.template.facts.key
+  noteWaiting(machine.paths, { template, openWalls: await openWallsOf(thisHost, machine) })
   const pod = await podOf(machine, runDir, { server, signal, abort })
   if (pod === undefined) {
     await machine.release()
