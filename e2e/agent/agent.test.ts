@@ -145,6 +145,22 @@ describe('processes', () => {
     expect((await finish(guest, 'busy')).status).toBe(8)
   })
 
+  test('a process that reads its own output back holds up nobody', async () => {
+    // As root it may open the pipe behind its standard output for reading, too.
+    const taker = 'while :; do dd if=/proc/self/fd/9 of=/dev/null bs=1048576 count=8 2>/dev/null; done'
+    await createContainer(guest, 'taker', {
+      args: ['sh', '-c', `exec 9</proc/self/fd/1; (${taker}) & (${taker}) & exec cat /dev/zero`],
+    })
+    await guest.agent.startContainer({ containerId: 'taker' })
+    for (let reads = 0; reads < 300; reads++) {
+      const read = guest.agent.readStdout({ containerId: 'taker', len: 1 << 20 }, { timeoutMs: slow(20_000) })
+      expect((await read).data.length).toBeGreaterThan(0)
+    }
+    await guest.agent.signalProcess({ containerId: 'taker', signal: 9 })
+    await finish(guest, 'taker')
+    expect((await runContainer(guest, 'neighbour', { args: ['echo', 'well'] })).stdout).toBe('well\n')
+  })
+
   test('however many wait for processes, there is room for the calls that end them', async () => {
     await createContainer(guest, 'awaited', { args: ['sleep', '1000'] })
     await guest.agent.startContainer({ containerId: 'awaited' })

@@ -37,19 +37,28 @@ export function buildAgent(options: BuildOptions): Promise<Built> {
   return ensureBuilt({ name: 'kata-agent', inputs: agentInputs, compilers: agentCompilers, make }, options)
 }
 
+/** What a test changes of the agent. */
+export interface AgentVariant {
+  /** In the place of `main.ts`. */
+  readonly entry?: string
+  /** More words for the linker. */
+  readonly link?: readonly string[]
+}
+
 /** Leaves `kata-agent` in `work`. A plugin may put another module in the place of one of the agent's. */
 export async function compileAgent(
   work: string,
   signal: AbortSignal | undefined,
   plugins: BunPlugin[] = [],
+  { entry = join(here, 'src/main.ts'), link = [] }: AgentVariant = {},
 ): Promise<void> {
-  await bundle(work, plugins)
-  await compile(work, signal)
+  await bundle(work, entry, plugins)
+  await compile(work, signal, link)
 }
 
-async function bundle(work: string, plugins: BunPlugin[]): Promise<void> {
+async function bundle(work: string, entry: string, plugins: BunPlugin[]): Promise<void> {
   const { outputs, logs, success } = await Bun.build({
-    entrypoints: [join(here, 'src/main.ts')],
+    entrypoints: [entry],
     format: 'esm',
     // Leaves `os` alone, for which the browser target has a polyfill. (`sys` would become node's `util`.)
     target: 'bun',
@@ -63,7 +72,11 @@ async function bundle(work: string, plugins: BunPlugin[]): Promise<void> {
 }
 
 /** Commands run in the work directory and see relative names only, so that no path gets into the executable. */
-async function compile(work: string, signal: AbortSignal | undefined): Promise<void> {
+async function compile(
+  work: string,
+  signal: AbortSignal | undefined,
+  more: readonly string[],
+): Promise<void> {
   const native = join(here, 'native/syscalls.c')
   writeFileSync(join(work, 'syscalls.c'), readFileSync(native))
   const run = (...argv: string[]) => runCompiler(argv, work, signal)
@@ -74,5 +87,5 @@ async function compile(work: string, signal: AbortSignal | undefined): Promise<v
   await run(...gcc, '-c', '-o', 'agent.o', 'agent.c')
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
   const link = ['gcc', '-static', '-s', '-Wl,--build-id=none']
-  await run(...link, '-o', 'kata-agent', 'agent.o', 'syscalls.o', ...libraries)
+  await run(...link, '-o', 'kata-agent', 'agent.o', 'syscalls.o', ...more, ...libraries)
 }

@@ -53,8 +53,8 @@ export function closeStdio({ stdin, stdout, stderr }: ProcessStdio): void {
   stderr?.close()
 }
 
-/** The terminal's master. @throws TtrpcError UNAVAILABLE "no tty" for a process without one. */
+/** The terminal's master. @throws TtrpcError UNAVAILABLE "no tty" for a process without one, or whose stdio is closed. */
 export function terminalOf({ stdio }: ContainerProcess): number {
-  if (stdio.terminal === undefined) throw unavailable('no tty')
+  if (stdio.terminal === undefined || !stdio.stdin.isOpen) throw unavailable('no tty')
   return stdio.terminal
 }

@@ -3,7 +3,13 @@ import { remove } from 'os'
 import { accept, close, dup, listenUnix, open, pipe, receiveFd } from 'syscalls'
 import type { Loop } from '../devices/loop.ts'
 import { openFlags } from '../system/files.ts'
-import { createInputStream, createOutputStream, type InputStream, type OutputStream } from './streams.ts'
+import {
+  createInputStream,
+  createOutputStream,
+  type InputStream,
+  type OutputStream,
+  pipeBytes,
+} from './streams.ts'
 
 export interface ProcessStdio {
   readonly stdin: InputStream
@@ -26,9 +32,6 @@ export interface StdioPlan {
   /** To be called when crun has failed. */
   abandon(): void
 }
-
-/** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
-const pipeBytes = 1024 * 1024
 
 export function planPipes(loop: Loop): StdioPlan {
   const [stdin, stdout, stderr] = [pipe(pipeBytes), pipe(pipeBytes), pipe(pipeBytes)]

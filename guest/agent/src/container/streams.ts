@@ -1,13 +1,16 @@
 /**
- * One end of a container process' stdio. Nothing is buffered here: the host asks for output when it wants some, and
- * a full pipe stops the process, which is the whole flow control.
+ * One end of a container process' stdio. No more is taken than the host asks for, when it asks, and a full pipe stops the process,
+ * which is the whole flow control.
  */
 import { clearTimeout, setTimeout, type Timer } from 'os'
 import { close, read, setNonblocking, unread, write } from 'syscalls'
 import type { Tail } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
+import { TakenOutput } from './taken-output.ts'
 
+/** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
+export const pipeBytes = 1024 * 1024
 /** Output that is still in the pipe this long after the process ended is given up once the pipe is empty (Kata's). */
 const drainMilliseconds = 500
 /**
@@ -39,7 +42,7 @@ export interface Cancellable {
 
 export interface OutputStream {
   /**
-   * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes stay in the
+   * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes stay in a
    * pipe, for the transport to take: the next read waits for that.
    */
   read(size: number, call: Cancellable): Promise<Uint8Array | Tail>
@@ -57,20 +60,21 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
   let left = Number.POSITIVE_INFINITY
   let timer: Timer | undefined
   let wake = () => {}
-  /** While the transport takes bytes out of the pipe. */
+  const taken = new TakenOutput(pipeBytes)
+  /** While the transport brings what was taken to the host. */
   let handedOver: Promise<void> | undefined
 
   const shut = (): void => {
     if (!open) return
     open = false
     loop.forget(fd)
-    if (handedOver === undefined) close(fd)
+    close(fd)
+    if (handedOver === undefined) taken.close()
     if (timer !== undefined) clearTimeout(timer)
     wake()
   }
 
-  const handOver = (bytes: number): Tail => {
-    left -= bytes
+  const handOver = ({ fd, bytes }: { fd: number; bytes: number }): Tail => {
     let settle = () => {}
     const taking = new Promise<void>((resolve) => {
       settle = resolve
@@ -79,7 +83,7 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
     const over = (): void => {
       if (handedOver !== taking) return
       handedOver = undefined
-      if (!open) close(fd)
+      if (!open) taken.close()
       settle()
     }
     return { fd, bytes, over }
@@ -89,8 +93,11 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
     await handedOver
     while (open && !call.cancelled) {
       const most = Math.min(size, left)
-      const there = kind === 'pipe' ? Math.min(unread(fd), most) : 0
-      if (there >= fewestSpliced) return handOver(there)
+      if (kind === 'pipe' && Math.min(unread(fd), most) >= fewestSpliced && taken.rest() === undefined)
+        left -= taken.take(fd, most)
+      // A call that was given up leaves what it has taken.
+      const rest = taken.rest()
+      if (rest !== undefined) return handOver({ fd: rest.fd, bytes: Math.min(rest.bytes, size) })
       const chunk = left > 0 ? readSome(fd, Math.min(most, mostRead)) : nothing
       if (chunk !== null && chunk.length > 0) {
         left -= chunk.length
@@ -138,6 +145,8 @@ function readSome(fd: number, size: number): Uint8Array | null {
 }
 
 export interface InputStream {
+  /** False once its descriptor is closed, whose number may be another stream's by then. */
+  readonly isOpen: boolean
   /** Resolves when all bytes are in the pipe; rejects with EPIPE when the process has closed its end. */
   write(bytes: Uint8Array): Promise<void>
   /** Ends the input after what was written before. */
@@ -176,6 +185,9 @@ export function createInputStream(loop: Loop, fd: number): InputStream {
   }
 
   return {
+    get isOpen() {
+      return open
+    },
     write: (bytes) => inTurn(() => writeAll(bytes)),
     close: () => inTurn(async () => destroy()),
     destroy,
