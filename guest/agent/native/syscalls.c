@@ -123,25 +123,28 @@ static JSValue owned_bytes(JSContext *ctx, uint8_t *block, size_t length) {
   return array;
 }
 
-/* A NULL-terminated vector of C strings from an array of strings; free_vector() gives it back. */
+static void free_vector(char **strings) {
+  for (char **each = strings; each && *each; each++) free(*each);
+  free(strings);
+}
+
+/* A NULL-terminated vector of C strings from an array of strings; free_vector() gives it back. NULL with an exception pending. */
 static char **vector(JSContext *ctx, JSValueConst array) {
   JSValue length_value = JS_GetPropertyStr(ctx, array, "length");
   const int length = integer(ctx, length_value);
   JS_FreeValue(ctx, length_value);
   char **strings = calloc(length + 1, sizeof *strings);
+  if (!strings) return JS_ThrowOutOfMemory(ctx), NULL;
   for (int index = 0; index < length; index++) {
     JSValue item = JS_GetPropertyUint32(ctx, array, index);
-    const char *string = JS_ToCString(ctx, item);
+    const char *string = text(ctx, item);
     JS_FreeValue(ctx, item);
-    strings[index] = strdup(string ? string : "");
+    strings[index] = string ? strdup(string) : NULL;
+    if (string && !strings[index]) JS_ThrowOutOfMemory(ctx);
     free_text(ctx, string);
+    if (!strings[index]) return free_vector(strings), NULL;
   }
   return strings;
-}
-
-static void free_vector(char **strings) {
-  for (char **each = strings; *each; each++) free(*each);
-  free(strings);
 }
 
 /* --- text ------------------------------------------------------------------------------------------------ */
@@ -151,9 +154,9 @@ FUNCTION(js_utf8_encode) {
   const char *string = JS_ToCStringLen(ctx, &length, argv[0]);
   if (!string) return JS_EXCEPTION;
   uint8_t *copy = malloc(length ? length : 1);
-  memcpy(copy, string, length);
+  if (copy) memcpy(copy, string, length);
   JS_FreeCString(ctx, string);
-  return owned_bytes(ctx, copy, length);
+  return copy ? owned_bytes(ctx, copy, length) : JS_ThrowOutOfMemory(ctx);
 }
 
 FUNCTION(js_utf8_decode) {
@@ -173,10 +176,16 @@ FUNCTION(js_read_file) {
   if (fd >= 0) {
     size_t capacity = 4096, length = 0;
     char *block = malloc(capacity);
-    ssize_t count;
-    while ((count = read(fd, block + length, capacity - length)) > 0) {
-      length += count;
-      if (length == capacity) block = realloc(block, capacity *= 2);
+    ssize_t count = -1;
+    errno = ENOMEM;
+    while (block && (count = read(fd, block + length, capacity - length)) != 0) {
+      if (count < 0 && errno != EINTR) break;
+      if (count > 0) length += count;
+      if (length < capacity) continue;
+      char *larger = realloc(block, capacity *= 2);
+      if (!larger) free(block);
+      block = larger;
+      count = -1;
     }
     answer = count < 0 ? fail_at(ctx, "read", path, errno) : JS_NewStringLen(ctx, block, length);
     free(block);
@@ -186,16 +195,29 @@ FUNCTION(js_read_file) {
   return answer;
 }
 
-/* writeFile(path, text, flags, mode): one write(2), as files of /proc, /sys and cgroups want it. */
+/* Whether all went. A file that takes only a part says why when it is given the rest: it has no room, for instance. */
+static int write_on(int fd, const char *data, size_t length) {
+  do {
+    const ssize_t count = write(fd, data, length);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return 0;
+    if (count == 0 && length) return errno = EIO, 0;
+    data += count, length -= count;
+  } while (length);
+  return 1;
+}
+
+/* writeFile(path, text, flags, mode): one write(2), as files of /proc, /sys and cgroups want it; more only after one that took a part. */
 FUNCTION(js_write_file) {
   const char *path = text(ctx, argv[0]);
   if (!path) return JS_EXCEPTION;
   size_t length;
   const char *data = JS_ToCStringLen(ctx, &length, argv[1]);
+  if (!data) return free_text(ctx, path), JS_EXCEPTION;
   const int fd = open(path, integer(ctx, argv[2]) | O_WRONLY | O_CLOEXEC, integer(ctx, argv[3]));
   JSValue answer = JS_UNDEFINED;
   if (fd < 0) answer = fail_at(ctx, "open", path, errno);
-  else if (write(fd, data, length) != (ssize_t)length) answer = fail_at(ctx, "write", path, errno);
+  else if (!write_on(fd, data, length)) answer = fail_at(ctx, "write", path, errno);
   if (fd >= 0) close(fd);
   free_text(ctx, data);
   free_text(ctx, path);
@@ -410,6 +432,13 @@ static int grow(int fd, const char *type, uint64_t size) {
   return EOPNOTSUPP;
 }
 
+/* fork(), for what can take long. The child lets go of all that others wait to see closed: the streams of processes, above all. */
+static pid_t start_child(void) {
+  const pid_t child = fork();
+  if (child == 0) syscall(SYS_close_range, 3, ~0U, 0);
+  return child;
+}
+
 /* growFileSystem(path, type, size): the pid of a child that does it, as it can take long; it exits with 0 or the errno. */
 FUNCTION(js_grow_file_system) {
   const char *path = text(ctx, argv[0]);
@@ -417,7 +446,7 @@ FUNCTION(js_grow_file_system) {
   const char *type = text(ctx, argv[1]);
   if (!type) return free_text(ctx, path), JS_EXCEPTION;
   const uint64_t size = long_integer(ctx, argv[2]);
-  const pid_t child = fork();
+  const pid_t child = start_child();
   if (child == 0) {
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _exit(fd < 0 ? errno : grow(fd, type, size));
@@ -429,7 +458,7 @@ FUNCTION(js_grow_file_system) {
 
 /* syncFileSystems(): the pid of a child that does it, as it can take long. */
 FUNCTION(js_sync_file_systems) {
-  const pid_t child = fork();
+  const pid_t child = start_child();
   if (child == 0) {
     sync();
     _exit(0);
@@ -441,7 +470,7 @@ FUNCTION(js_sync_file_systems) {
 FUNCTION(js_sync_file_system) {
   const char *path = text(ctx, argv[0]);
   if (!path) return JS_EXCEPTION;
-  const pid_t child = fork();
+  const pid_t child = start_child();
   if (child == 0) {
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _exit(fd < 0 || syncfs(fd) < 0 ? errno : 0);
@@ -457,7 +486,7 @@ FUNCTION(js_start_mount) {
   const unsigned long flags = long_integer(ctx, argv[3]);
   JSValue answer = JS_EXCEPTION;
   if (source && target && type && data) {
-    const pid_t child = fork();
+    const pid_t child = start_child();
     if (child == 0) _exit(mount(source, target, type, flags, data) < 0 ? errno : 0);
     answer = result(ctx, "fork", child);
   }
@@ -465,15 +494,12 @@ FUNCTION(js_start_mount) {
   return answer;
 }
 
-/*
- * enterDirectories(paths): the pid of a child that opens each, and passes over what is no directory. A server of files may never answer,
- * so the child lets go of all that others wait to see closed.
- */
+/* enterDirectories(paths): the pid of a child that opens each, and passes over what is no directory. A server of files may never answer. */
 FUNCTION(js_enter_directories) {
   char **paths = vector(ctx, argv[0]);
-  const pid_t child = fork();
+  if (!paths) return JS_EXCEPTION;
+  const pid_t child = start_child();
   if (child == 0) {
-    syscall(SYS_close_range, 3, ~0U, 0);
     for (char **path = paths; *path; path++) close(open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     _exit(0);
   }
@@ -600,13 +626,13 @@ FUNCTION(js_unread) {
   return ioctl(integer(ctx, argv[0]), FIONREAD, &count) < 0 ? fail(ctx, "ioctl FIONREAD", errno) : JS_NewInt32(ctx, count);
 }
 
-/* splice(from, to, size): how many bytes went out of a pipe that holds some, 0 when it would block. */
+/* splice(from, to, size): how many bytes went out of a pipe, 0 when it would block. */
 FUNCTION(js_splice) {
   ssize_t count;
   do count = splice(integer(ctx, argv[0]), NULL, integer(ctx, argv[1]), NULL, long_integer(ctx, argv[2]), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   while (count < 0 && errno == EINTR);
   if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
-  /* The kernel's driver of virtio-serial drops what its queue has no room for. */
+  /* The pipe is at its end. Or the kernel's driver of virtio-serial has dropped what its queue had no room for. */
   if (count == 0) return fail(ctx, "splice", EIO);
   return result(ctx, "splice", count);
 }
@@ -765,6 +791,7 @@ FUNCTION(js_add_entropy) {
   uint8_t *start = bytes(ctx, argv[0], &length);
   if (!start) return JS_EXCEPTION;
   struct rand_pool_info *pool = malloc(sizeof *pool + length);
+  if (!pool) return JS_ThrowOutOfMemory(ctx);
   pool->entropy_count = length * 8;
   pool->buf_size = length;
   memcpy(pool->buf, start, length);
@@ -802,17 +829,21 @@ FUNCTION(js_spawn) {
   const int length = integer(ctx, length_value);
   JS_FreeValue(ctx, length_value);
   /* Duplicates above the targets first: a plain dup2 chain would overwrite a source that is also a target. */
-  int high[16], used = 0;
-  for (; used < length && used < 16; used++) {
+  int high[16], used = 0, error = length > 16 ? E2BIG : 0;
+  /* Without one of its descriptors the program would have the agent's own. */
+  for (; !error && used < length; used++) {
     JSValue item = JS_GetPropertyUint32(ctx, argv[2], used);
     high[used] = fcntl(integer(ctx, item), F_DUPFD_CLOEXEC, 64);
+    error = high[used] < 0 ? errno : posix_spawn_file_actions_adddup2(&actions, high[used], used);
     JS_FreeValue(ctx, item);
-    posix_spawn_file_actions_adddup2(&actions, high[used], used);
   }
-  char **arguments = vector(ctx, argv[0]), **environment = vector(ctx, argv[1]);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments, environment);
-  JSValue answer = error ? fail_at(ctx, "spawn", arguments[0], error) : JS_NewInt32(ctx, pid);
+  char **arguments = vector(ctx, argv[0]), **environment = arguments ? vector(ctx, argv[1]) : NULL;
+  JSValue answer = JS_EXCEPTION;
+  if (environment) {
+    pid_t pid = -1;
+    if (!error) error = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments, environment);
+    answer = error ? fail_at(ctx, "spawn", arguments[0] ? arguments[0] : "", error) : JS_NewInt32(ctx, pid);
+  }
   for (int index = 0; index < used; index++) close(high[index]);
   free_vector(arguments), free_vector(environment);
   posix_spawn_file_actions_destroy(&actions);
@@ -824,9 +855,12 @@ FUNCTION(js_spawn) {
 FUNCTION(js_execute) {
   const char *path = text(ctx, argv[0]);
   if (!path) return JS_EXCEPTION;
-  char **arguments = vector(ctx, argv[1]), **environment = vector(ctx, argv[2]);
-  execve(path, arguments, environment);
-  JSValue answer = fail_at(ctx, "execve", path, errno);
+  char **arguments = vector(ctx, argv[1]), **environment = arguments ? vector(ctx, argv[2]) : NULL;
+  JSValue answer = JS_EXCEPTION;
+  if (environment) {
+    execve(path, arguments, environment);
+    answer = fail_at(ctx, "execve", path, errno);
+  }
   free_vector(arguments), free_vector(environment);
   free_text(ctx, path);
   return answer;
@@ -907,10 +941,14 @@ FUNCTION(js_listen_vsock) {
   return fail(ctx, "listen on vsock", error);
 }
 
-/* accept(fd): a non-blocking connection, or null when none waits. */
+/* accept(fd): a non-blocking connection, or null when none waits. One over vsock that is not the host's is refused. */
 FUNCTION(js_accept) {
-  const int fd = accept4(integer(ctx, argv[0]), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED)) return JS_NULL;
+  struct sockaddr_storage peer = {0};
+  const struct sockaddr_vm *machine = (const struct sockaddr_vm *)&peer;
+  socklen_t length = sizeof peer;
+  const int fd = accept4(integer(ctx, argv[0]), (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)) return JS_NULL;
+  if (fd >= 0 && peer.ss_family == AF_VSOCK && machine->svm_cid != VMADDR_CID_HOST) return close(fd), JS_NULL;
   return result(ctx, "accept4", fd);
 }
 
@@ -922,7 +960,7 @@ FUNCTION(js_receive_fd) {
   const ssize_t count = recvmsg(integer(ctx, argv[0]), &message, MSG_CMSG_CLOEXEC);
   if (count < 0) return errno == EAGAIN ? JS_NULL : fail(ctx, "recvmsg", errno);
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (!header || header->cmsg_type != SCM_RIGHTS) return fail(ctx, "recvmsg", EPROTO);
+  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS || header->cmsg_len < CMSG_LEN(sizeof(int))) return fail(ctx, "recvmsg", EPROTO);
   int fd;
   memcpy(&fd, CMSG_DATA(header), sizeof fd);
   return JS_NewInt32(ctx, fd);

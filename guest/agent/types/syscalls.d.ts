@@ -20,7 +20,7 @@ declare module 'syscalls' {
 
   /** The whole file as text, read to its end (works for /proc and /sys, which have no size). */
   export function readFile(path: string): string
-  /** One write(2) of the whole text. `flags` are added to O_WRONLY; `mode` counts with O_CREAT. */
+  /** One write(2) of the whole text; more only after one that took a part. `flags` are added to O_WRONLY; `mode` counts with O_CREAT. */
   export function writeFile(path: string, text: string, flags: number, mode: number): void
   /** Empty at the end of file; null when it would block. */
   export function read(fd: number, size: number): Uint8Array<ArrayBuffer> | null
@@ -81,7 +81,7 @@ declare module 'syscalls' {
   export function pipe(capacity: number): [number, number]
   /** Bytes that a pipe holds. */
   export function unread(fd: number): number
-  /** How many bytes of at most `size` went from a pipe that is not empty to `to`; 0 when it would block. */
+  /** How many bytes of at most `size` went from a pipe to `to`; 0 when it would block. EIO for a pipe that is at its end. */
   export function splice(from: number, to: number, size: number): number
   export function setNonblocking(fd: number): void
 
@@ -124,7 +124,7 @@ declare module 'syscalls' {
 
   export function listenUnix(path: string): number
   export function listenVsock(port: number): number
-  /** A non-blocking connection, or null when none waits. */
+  /** A non-blocking connection, or null when none waits. One over vsock that is not the host's is refused. */
   export function accept(fd: number): number | null
   /** The descriptor that the next message carries, or null when there is no message yet. */
   export function receiveFd(socket: number): number | null

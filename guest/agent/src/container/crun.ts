@@ -1,7 +1,7 @@
 /** crun, the OCI runtime that makes the containers: one short-lived command each time. */
 import { remove } from 'os'
 import { close, kill, open, spawn, write } from 'syscalls'
-import { deadline, precondition } from '../errors.ts'
+import { deadline, internal, precondition } from '../errors.ts'
 import { openFlags, readIfThere, removeTree, save, set } from '../system/files.ts'
 import { within } from '../system/wait.ts'
 import { crunFailure } from './crun-failure.ts'
@@ -95,6 +95,11 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
       }
       const pid = Number(readIfThere(pidFile))
       remove(pidFile)
+      // A signal to no process goes to the agent's own.
+      if (!(pid > 0)) {
+        stdio.abandon()
+        throw internal(`crun ${verb} ended well and named no process`)
+      }
       return { pid, ended: claim(pid), stdio: stdio.finish() }
     })
 

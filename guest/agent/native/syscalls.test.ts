@@ -1,0 +1,103 @@
+/** System calls that end in an uncommon way. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { hasQuickjs, inQuickjs } from '../src/system/in-quickjs.double.ts'
+
+// Each script is compiled first.
+setDefaultTimeout(60_000)
+
+const imports = "import * as calls from 'syscalls'"
+const setUp = `
+const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
+const codeOf = (action) => { try { return action() } catch (error) { return error.code } }
+`
+const inGuest = test.skipIf(!hasQuickjs)
+
+inGuest('a file that takes only a part says why', async () => {
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+say(codeOf(() => calls.writeFile('/dev/null', 'all of it', 0, 0)))`,
+    },
+    `#include <errno.h>
+#include <unistd.h>
+/* As a file system with room for four bytes. */
+static size_t room = 4;
+ssize_t __wrap_write(int fd, const void *data, size_t length) {
+  if (fd < 3) return syscall(1, fd, data, length);
+  if (!room) return errno = ENOSPC, -1;
+  const size_t count = length < room ? length : room;
+  return room -= count, count;
+}`,
+  )
+  expect(said).toBe('ENOSPC\n')
+})
+
+inGuest('work that takes long keeps open nothing of the agent’s', async () => {
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+const [from, to] = calls.pipe(4096)
+const children = [
+  calls.syncFileSystems(),
+  calls.syncFileSystem('/'),
+  calls.startMount('a', '/', 'b', 0, ''),
+  calls.growFileSystem('/', 'ext4', 4096),
+  calls.enterDirectories(['/']),
+]
+calls.close(to)
+calls.setNonblocking(from)
+// The children have a moment to begin.
+let end = null
+for (let looks = 0; end === null && looks < 500; looks++) {
+  end = calls.read(from, 1)
+  if (end === null) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+for (const child of children) calls.kill(child, 9)
+say(end === null ? 'open' : 'closed')`,
+    },
+    `#include <unistd.h>
+#include <sys/types.h>
+void __wrap_sync(void) { pause(); }
+int __wrap_syncfs(int fd) { return pause(); }
+int __wrap_mount(void) { return pause(); }
+int __wrap_fstatvfs(void) { return pause(); }`,
+  )
+  expect(said).toBe('closed\n')
+})
+
+inGuest('a program that cannot have its descriptors is not started with those of the agent', async () => {
+  const said = await inQuickjs({
+    imports,
+    body: `${setUp}
+say(codeOf(() => calls.spawn(['/bin/true'], [], [0, 999, 2])))
+say(codeOf(() => calls.spawn(['/bin/true'], [], Array(17).fill(0))))`,
+  })
+  expect(said).toBe('EBADF\nE2BIG\n')
+})
+
+inGuest('over vsock, the agent serves its host and nobody in the machine', async () => {
+  const accepted = `#define _GNU_SOURCE
+#include <sys/socket.h>
+#include <linux/vm_sockets.h>
+#include <unistd.h>
+/* The machine itself, the guest's own address, the host, and a client of a unix socket. */
+static const struct { unsigned family, cid; } peers[] = {{AF_VSOCK, 1}, {AF_VSOCK, 3}, {AF_VSOCK, 2}, {AF_UNIX, 0}};
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+  static int next;
+  struct sockaddr_vm peer = {.svm_family = peers[next].family, .svm_cid = peers[next].cid};
+  next++;
+  if (address) *(struct sockaddr_vm *)address = peer;
+  return dup(0);
+}`
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+for (let turn = 0; turn < 4; turn++) say(calls.accept(0) === null ? 'refused' : 'served')`,
+    },
+    accepted,
+  )
+  expect(said).toBe('refused\nrefused\nserved\nserved\n')
+})
