@@ -73,7 +73,8 @@ export class Sandbox {
     const { containerId: id } = request
     if (!this.#created) throw precondition('there is no sandbox yet')
     checkId(id)
-    if (this.#containers.has(id) || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
+    const isThere = this.#containers.get(id)?.isLeaving === false
+    if (isThere || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
     const creating = this.#make(request)
     this.#creating.set(id, creating)
     try {
@@ -84,6 +85,9 @@ export class Sandbox {
   }
 
   async #make(request: CreateContainerRequest): Promise<void> {
+    // The host has forgotten a container whose removal failed or was late, and asks for a new one of its name.
+    await this.#containers.get(request.containerId)?.remove()
+    this.#containers.delete(request.containerId)
     const shared = { ...sharedNamespaces(), ...this.#pidNamespace(request) }
     const container = await Container.create(request, shared, this.#tools)
     this.#containers.set(request.containerId, container)
@@ -123,7 +127,7 @@ export class Sandbox {
     if (seconds === 0) await removed
     else
       await within(removed, seconds * 1000, () => deadline(`container ${id} did not end within ${seconds} s`))
-    this.#containers.delete(id)
+    if (this.#containers.get(id) === container) this.#containers.delete(id)
   }
 
   /** Kills every container and takes the mounts away. Never fails: the machine is about to be switched off. */

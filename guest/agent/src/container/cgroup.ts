@@ -7,6 +7,10 @@ import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
 import { exists, isDirectory, list, readIfThere, set } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 
+/** More than an init system in a container makes, or a runtime of containers there. */
+const [deepest, mostBelow] = [32, 4096]
+/** The agent answers other calls between so many cgroups. */
+const pieceSize = 50
 const freezeLimitMilliseconds = 10_000
 const removeLimitMilliseconds = 10_000
 
@@ -24,6 +28,18 @@ export function cgroupOf(containerId: string): Cgroup {
 
 /** The parent of all containers' cgroups. What it counts stays when one of them goes. */
 export const allContainers: Cgroup = { path: containersCgroup, directory: `${cgroupRoot}${containersCgroup}` }
+
+/**
+ * Bounds what a container that may write to its cgroup can make below it: the agent goes through all of that in the end. Neither file can be
+ * written from inside a cgroup namespace (cgroup2's `nsdelegate`).
+ */
+export function limitCgroupsBelow({ directory }: Cgroup): void {
+  for (const [name, most] of Object.entries({ depth: deepest, descendants: mostBelow })) {
+    const file = `${directory}/cgroup.max.${name}`
+    // The specification may have a limit of its own.
+    if (readIfThere(file)?.trim() === 'max') set(file, String(most))
+  }
+}
 
 /** SIGKILL for every process in it, also for those being forked this moment and for frozen ones. */
 export function killCgroup({ directory }: Cgroup): void {
@@ -52,20 +68,25 @@ export async function freezeCgroup({ directory }: Cgroup, frozen: boolean): Prom
 }
 
 /** Removes it with whatever the container made below it. Its processes must have been killed. */
-export async function removeCgroup({ directory }: Cgroup): Promise<void> {
+export async function removeCgroup(cgroup: Cgroup): Promise<void> {
+  const { directory } = cgroup
   // A killed process leaves its cgroup a moment after its parent has seen its end.
   for (let waited = 0; exists(directory); waited += 2) {
-    removeEmptyCgroups(directory)
+    await removeEmptyCgroups(directory, { handled: 0 })
     if (waited >= removeLimitMilliseconds) throw deadline(`cgroup ${directory} stays in use`)
-    if (exists(directory)) await sleep(2)
+    if (!exists(directory)) return
+    // An exec that was on its way comes in after the others were killed.
+    killCgroup(cgroup)
+    await sleep(2)
   }
 }
 
-function removeEmptyCgroups(directory: string): void {
+async function removeEmptyCgroups(directory: string, progress: { handled: number }): Promise<void> {
   if (remove(directory) === 0) return
+  if (++progress.handled % pieceSize === 0) await sleep(0)
   for (const name of list(directory)) {
     const [facts, error] = lstat(`${directory}/${name}`)
-    if (error === 0 && isDirectory(facts)) removeEmptyCgroups(`${directory}/${name}`)
+    if (error === 0 && isDirectory(facts)) await removeEmptyCgroups(`${directory}/${name}`, progress)
   }
   remove(directory)
 }

@@ -13,12 +13,20 @@ import { ownCopies } from '../storage/own-copies.ts'
 import type { PodVolumes } from '../storage/pod-volumes.ts'
 import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
-import { everyStep } from '../system/every-step.ts'
 import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
+import { Steps } from '../system/steps.ts'
 import { setSysctls } from '../system/sysctl.ts'
 import { splitSysctls } from '../system/sysctl-names.ts'
-import { allContainers, type Cgroup, cgroupOf, killCgroup, oomKills, removeCgroup } from './cgroup.ts'
+import {
+  allContainers,
+  type Cgroup,
+  cgroupOf,
+  killCgroup,
+  limitCgroupsBelow,
+  oomKills,
+  removeCgroup,
+} from './cgroup.ts'
 import { type ShownDisk, withGuestDevices } from './container-devices.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { explainByMemory } from './memory-limit.ts'
@@ -72,6 +80,8 @@ export class Container {
   readonly #starting = new Set<string>()
   #started = false
   #removal: Promise<void> | undefined
+  /** Steps of its removal that were not taken, or failed. */
+  #toRemove: Steps | undefined
   #files = 0
 
   private constructor(
@@ -127,19 +137,22 @@ export class Container {
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
+      limitCgroupsBelow(cgroupOf(id))
       return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
       // crun has removed the container's own cgroup by now.
       const kills = oomKills(allContainers) - killsBefore
       // Why it failed matters more than what stays in use.
-      await everyStep([
+      await new Steps([
         () => discard(cgroupOf(id), tools.crun, id),
         () => stopWatching(mounted),
         () => tools.sources.leave(id),
         ...mounted.reverse().map((storage) => () => unmountStorage(storage, tools.exitOf)),
         () => removeCopies(id, sourcesOf(oci)),
         () => removeTree(bundle),
-      ]).catch(() => {})
+      ])
+        .take()
+        .catch(() => {})
       throw explainByMemory(error, oci.linux?.resources, kills)
     }
   }
@@ -157,7 +170,7 @@ export class Container {
     if (process === undefined) throw invalid('the request lacks a process')
     if (this.#added.has(execId) || this.#starting.has(execId) || execId === this.id)
       throw alreadyExists(`process ${execId} exists`)
-    if (!this.#started || this.init.exitCode !== undefined)
+    if (!this.#started || this.init.exitCode !== undefined || this.isLeaving)
       throw precondition(`container ${this.id} is not running`)
     const file = this.#saveFile('process', processToJson(process))
     this.#starting.add(execId)
@@ -201,7 +214,7 @@ export class Container {
   async wait(execId: string): Promise<number> {
     const process = this.process(execId)
     const code = await process.ended
-    if (this.#removal === undefined) this.#oomWatch.look()
+    if (!this.isLeaving) this.#oomWatch.look()
     process.collected = true
     closeStdio(process.stdio)
     if (this.#added.get(execId) === process) this.#added.delete(execId)
@@ -217,9 +230,19 @@ export class Container {
     }
   }
 
-  /** Kills what runs, then removes everything. Calls after the first wait for the same end. */
+  /** Its removal was asked for. */
+  get isLeaving(): boolean {
+    return this.#toRemove !== undefined
+  }
+
+  /**
+   * Kills what runs, then removes everything. A call meanwhile waits for the same end; one after a failure takes the steps again that
+   * are left.
+   */
   remove(): Promise<void> {
-    this.#removal ??= this.#remove()
+    this.#removal ??= this.#remove().finally(() => {
+      this.#removal = undefined
+    })
     return this.#removal
   }
 
@@ -231,11 +254,11 @@ export class Container {
   }
 
   async #remove(): Promise<void> {
-    killCgroup(this.cgroup)
-    await this.init.ended
-    this.#oomWatch.stop()
-    for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
-    await everyStep([
+    this.#toRemove ??= new Steps([
+      () => this.#oomWatch.stop(),
+      () => {
+        for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
+      },
       () => discard(this.cgroup, this.#tools.crun, this.id),
       () => stopWatching(this.#storages),
       () => this.#tools.sources.leave(this.id),
@@ -243,6 +266,9 @@ export class Container {
       () => removeCopies(this.id, this.#sources),
       () => removeTree(this.bundle),
     ])
+    if (exists(this.cgroup.directory)) killCgroup(this.cgroup)
+    await this.init.ended
+    await this.#toRemove.take()
   }
 
   get bundle(): string {

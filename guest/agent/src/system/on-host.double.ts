@@ -25,7 +25,8 @@ export async function loadOnHost<Module>(path: string, directory: string): Promi
       build.onLoad({ filter: /\/guest\/agent\/src\/.*\.ts$/ }, ({ path: file }) => ({
         contents: readFileSync(file, 'utf8')
           .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
-          .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`),
+          .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`)
+          .replace(/'\/run\/(kata-containers|sandbox-ns)'/g, JSON.stringify(`${directory}.$1`)),
         loader: 'ts',
       }))
     },
