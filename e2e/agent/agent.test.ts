@@ -533,6 +533,30 @@ describe('limits', () => {
     expect(stderr).toContain("can't fork: Resource temporarily unavailable")
   })
 
+  test('huge pages, and the cgroups that a container can make below its own', async () => {
+    const files = ['hugetlb.2MB.max', 'cgroup.max.depth', 'cgroup.max.descendants']
+    const args = ['sh', '-c', `cd /sys/fs/cgroup; cat ${files.join(' ')}`]
+    const hugepageLimits = [
+      { pagesize: '2MB', limit: 4n << 20n },
+      { pagesize: '3MB', limit: 0n },
+    ]
+    const limited = await runContainer(guest, 'limited', { args, hugepageLimits })
+    expect(limited).toEqual({ stdout: '4194304\n32\n4096\n', stderr: '', status: 0 })
+    const unified = { 'cgroup.max.depth': '7' }
+    expect((await runContainer(guest, 'own-limit', { args, unified })).stdout).toBe('max\n7\n4096\n')
+  })
+
+  test('a container makes no more cgroups than its removal can go through', async () => {
+    const script = `mount -t cgroup2 none /mnt; cd /mnt; mkdir $(seq 5000); ls -d [0-9]* | wc -l; rmdir $(seq 100)
+      for depth in $(seq 50); do mkdir a && cd a || break; done; pwd | tr -dc a | wc -c`
+    const { stdout } = await runContainer(guest, 'many-cgroups', {
+      args: ['sh', '-c', script],
+      capabilities: ['CAP_SYS_ADMIN'],
+      mounts: [{ destination: '/mnt', type: 'tmpfs', source: 'tmpfs', options: [] }],
+    })
+    expect(stdout).toBe('4096\n32\n')
+  })
+
   test('statistics, pause, resume and update', async () => {
     await createContainer(guest, 'stats', {
       args: ['sh', '-c', 'i=0; while :; do i=$((i+1)); done'],

@@ -21,6 +21,7 @@ export interface ContainerOptions {
   readonly pidsLimit?: bigint
   /** Files of its cgroup. */
   readonly unified?: Readonly<Record<string, string>>
+  readonly hugepageLimits?: readonly { readonly pagesize: string; readonly limit: bigint }[]
   /** Forbid mount(2). */
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
@@ -140,6 +141,7 @@ function spec(id: string, options: ContainerOptions) {
         memory: memoryLimit === undefined ? undefined : { limit: memoryLimit },
         pids: pidsLimit === undefined ? undefined : { limit: pidsLimit },
         unified: { ...options.unified },
+        hugepageLimits: options.hugepageLimits ?? [],
       },
       seccomp: seccomp
         ? {

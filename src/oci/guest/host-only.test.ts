@@ -44,3 +44,14 @@ test('wishes that nobody meets are named; empty ones, and labels, are none', () 
   expect(unmetLimits({ blockIO: { weight: 0, weightDevice: [] }, network: {} })).toEqual([])
   expect(unmetWishes({})).toEqual([])
 })
+
+test('limits that cgroup v2 does not have are named', () => {
+  const names = ['memory.swappiness', 'memory.disableOOMKiller', 'cpu.realtimeRuntime', 'cpu.realtimePeriod']
+  expect(
+    unmetLimits({
+      memory: { limit: 1, swappiness: 0, disableOOMKiller: true },
+      cpu: { shares: 2, realtimeRuntime: 1, realtimePeriod: 2 },
+    }),
+  ).toEqual(names.map((name) => `linux.resources.${name}`))
+  expect(unmetLimits({ memory: { disableOOMKiller: false }, cpu: { realtimeRuntime: 0 } })).toEqual([])
+})

@@ -41,10 +41,21 @@ export function unmetWishes({ linux = {} }: Pick<OciSpec, 'linux'>): string[] {
 }
 
 /** The same for `linux.resources` alone. Pure. */
-export function unmetLimits({ blockIO, network }: OciResources): string[] {
+export function unmetLimits({ blockIO, network, memory = {}, cpu = {} }: OciResources): string[] {
+  // Guests have cgroup v2.
+  const { kernel = 0, kernelTCP = 0, swappiness, disableOOMKiller = false } = memory
+  const ofVersion1 = {
+    'memory.kernel': kernel > 0,
+    'memory.kernelTCP': kernelTCP > 0,
+    'memory.swappiness': swappiness !== undefined,
+    'memory.disableOOMKiller': disableOOMKiller,
+    'cpu.realtimeRuntime': (cpu.realtimeRuntime ?? 0) > 0,
+    'cpu.realtimePeriod': (cpu.realtimePeriod ?? 0) > 0,
+  }
   return [
     ...(asks(blockIO) ? ['linux.resources.blockIO'] : []),
     ...(asks(network) ? ['linux.resources.network'] : []),
+    ...Object.entries(ofVersion1).flatMap(([name, is]) => (is ? [`linux.resources.${name}`] : [])),
   ]
 }
 

@@ -7,7 +7,7 @@ export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */
 export const containersCgroup = '/kata'
 
-const wanted = ['cpu', 'cpuset', 'io', 'memory', 'pids']
+const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
 
 /** Makes the containers' parent cgroup and gives it the controllers that the kernel has. */
 export function prepareCgroups(): void {

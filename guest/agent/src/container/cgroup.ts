@@ -91,6 +91,11 @@ async function removeEmptyCgroups(directory: string, progress: { handled: number
   remove(directory)
 }
 
+/** Sizes of huge pages that the guest's kernel has and can limit, as the OCI specification writes them: `2MB`. */
+export function limitedPageSizes({ directory }: Cgroup = allContainers): string[] {
+  return list(directory).flatMap((name) => /^hugetlb\.(\w+)\.max$/.exec(name)?.[1] ?? [])
+}
+
 export function statsOf({ directory }: Cgroup): CgroupStats {
   return cgroupStats((name) => readIfThere(`${directory}/${name}`))
 }

@@ -24,6 +24,7 @@ import {
   cgroupOf,
   killCgroup,
   limitCgroupsBelow,
+  limitedPageSizes,
   oomKills,
   removeCgroup,
 } from './cgroup.ts'
@@ -133,7 +134,10 @@ export class Container {
       const disks = devices.filter((device) => !isPassedDevice(device))
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
       const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
-      const context = { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices: everyDevice }
+      const context = {
+        ...{ cgroupsPath: cgroupOf(id).path, sharedNamespaces },
+        ...{ guestDevices: everyDevice, pageSizes: limitedPageSizes() },
+      }
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
@@ -222,7 +226,7 @@ export class Container {
   }
 
   async update(resources: LinuxResources): Promise<void> {
-    const file = this.#saveFile('resources', resourcesToJson(resources))
+    const file = this.#saveFile('resources', resourcesToJson(resources, { pageSizes: limitedPageSizes() }))
     try {
       await this.#tools.crun.update(this.id, file)
     } finally {

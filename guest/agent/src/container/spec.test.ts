@@ -4,7 +4,7 @@ import { LinuxResources, Process, Spec } from '../../../../src/protocol/generate
 import { toJson } from '../system/json.ts'
 import { processToJson, resourcesToJson, specToJson } from './spec.ts'
 
-const context = { cgroupsPath: '/kata/c1', sharedNamespaces: {}, guestDevices: () => [] }
+const context = { cgroupsPath: '/kata/c1', sharedNamespaces: {}, guestDevices: () => [], pageSizes: ['2MB'] }
 const minimal = { process: { args: ['true'] }, root: { path: '/rootfs', readonly: true } }
 /** What crun reads: the value after a round through JSON, without what is undefined. */
 const seen = (value: unknown) => JSON.parse(toJson(value))
@@ -172,11 +172,20 @@ describe('resourcesToJson', () => {
       pids: { limit: 0n },
       unified: { 'memory.high': '1000' },
     })
-    expect(seen(resourcesToJson(resources))).toEqual({
+    expect(seen(resourcesToJson(resources, context))).toEqual({
       unified: { 'memory.high': '1000' },
       memory: { limit: 1024, swap: -1 },
       cpu: { quota: 50_000 },
     })
+  })
+
+  test('limits of huge pages are those of the sizes that the guest has', () => {
+    const hugepageLimits = [
+      { pagesize: '2MB', limit: 0n },
+      { pagesize: '1GB', limit: 1n << 30n },
+    ]
+    const json = seen(resourcesToJson(LinuxResources.fromPartial({ hugepageLimits }), context))
+    expect(json.hugepageLimits).toEqual([{ pageSize: '2MB', limit: 0 }])
   })
 
   test('device rules: "any" in its three spellings', () => {
@@ -194,7 +203,7 @@ describe('resourcesToJson', () => {
       rule('c', 136n, -1n),
       rule('c', 5n, 0n),
     ]
-    expect(seen(resourcesToJson(LinuxResources.fromPartial({ devices }))).devices).toEqual([
+    expect(seen(resourcesToJson(LinuxResources.fromPartial({ devices }), context)).devices).toEqual([
       { allow: true, access: 'rwm' },
       { allow: true, type: 'a', access: 'rwm' },
       { allow: true, type: 'c', access: 'rwm' },

@@ -19,6 +19,8 @@ export interface SpecContext {
   readonly sharedNamespaces: Readonly<Record<string, string>>
   /** Every device of the guest, for a container that may use all. */
   readonly guestDevices: () => readonly DeviceNode[]
+  /** Sizes of huge pages that can be limited, `2MB`. There are no others in the guest, so that no limit of those is lost. */
+  readonly pageSizes: readonly string[]
 }
 
 /**
@@ -94,7 +96,7 @@ function linuxToJson(linux: Linux | undefined, context: SpecContext): Json {
     uidMappings: linux?.uidMappings.map(idMapping),
     gidMappings: linux?.gidMappings.map(idMapping),
     sysctl: linux && splitSysctls(linux.sysctl).container,
-    resources: linux?.resources && resourcesToJson(linux.resources),
+    resources: linux?.resources && resourcesToJson(linux.resources, context),
     devices: linux && devicesToJson(linux, context),
     seccomp: linux?.seccomp && seccompToJson(linux.seccomp),
     rootfsPropagation: text(linux?.rootfsPropagation),
@@ -132,7 +134,10 @@ function idMapping(mapping: { hostId: number; containerId: number; size: number 
 }
 
 /** `linux.resources`, also the content of `crun update --resources`. */
-export function resourcesToJson({ devices, memory, cpu, pids, blockIo, unified }: LinuxResources): Json {
+export function resourcesToJson(
+  { devices, memory, cpu, pids, blockIo, unified, hugepageLimits }: LinuxResources,
+  { pageSizes }: Pick<SpecContext, 'pageSizes'>,
+): Json {
   return {
     devices:
       devices.length === 0
@@ -143,7 +148,7 @@ export function resourcesToJson({ devices, memory, cpu, pids, blockIo, unified }
             ...deviceNumbers(type, major, minor),
             access: text(access),
           })),
-    // Kernel, TCP and swappiness limits do not exist in cgroup v2. Swap zero is "not given": with a value, it is
+    // Kernel, TCP and swappiness limits do not exist in cgroup v2, nor do those of real time. Swap zero is "not given": with a value, it is
     // the sum of memory and swap, which crun translates.
     memory: memory && {
       limit: number(memory.limit),
@@ -165,8 +170,14 @@ export function resourcesToJson({ devices, memory, cpu, pids, blockIo, unified }
       throttleReadIOPSDevice: blockIo.throttleReadIopsDevice,
       throttleWriteIOPSDevice: blockIo.throttleWriteIopsDevice,
     },
+    hugepageLimits: hugePagesToJson(hugepageLimits, pageSizes),
     unified: Object.keys(unified).length === 0 ? undefined : unified,
   }
+}
+
+function hugePagesToJson(limits: LinuxResources['hugepageLimits'], pageSizes: readonly string[]) {
+  const known = limits.filter(({ pagesize }) => pageSizes.includes(pagesize))
+  return known.length === 0 ? undefined : known.map(({ pagesize: pageSize, limit }) => ({ pageSize, limit }))
 }
 
 function seccompToJson(seccomp: NonNullable<Linux['seccomp']>): Json {
