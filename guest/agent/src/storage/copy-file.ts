@@ -16,6 +16,7 @@ import {
   symlinkat,
   unlinkat,
   utf8Decode,
+  utf8Encode,
 } from 'syscalls'
 import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
 import { invalid } from '../errors.ts'
@@ -163,7 +164,17 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   takeName(parent, partial, name)
 }
 
-const partialName = (name: string) => `.${name}.part`
+/** NAME_MAX, bytes. A key of a ConfigMap may have 253. */
+const longestName = 255
+
+/** Characters of a longer name that its incomplete file has, of four bytes at most. */
+const shortened = 60
+
+/** Of the file while it is incomplete. Pieces of two files of long names that begin alike come one after the other. */
+function partialName(name: string): string {
+  const whole = `.${name}.part`
+  return utf8Encode(whole).length <= longestName ? whole : `.${name.slice(0, shortened)}.part`
+}
 
 /** rename(2) replaces a file or link as it is; a directory has to go before. */
 function takeName(parent: number, partial: string, name: string): void {

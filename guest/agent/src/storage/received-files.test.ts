@@ -52,6 +52,14 @@ function sendVersion(version: string, keys: Record<string, string>): void {
 }
 
 describe('a volume that kubelet writes', () => {
+  test('has keys of every length that Kubernetes allows', () => {
+    const keys = { ['k'.repeat(253)]: 'long', ['k'.repeat(252)]: 'shorter' }
+    sendVersion('..2026_1', keys)
+    for (const [key, text] of Object.entries(keys))
+      expect(readFileSync(`${volume}/${key}`, 'utf8')).toBe(text)
+    expect(readdirSync(volume).sort()).toEqual(['..2026_1', '..data', ...Object.keys(keys)].sort())
+  })
+
   test('has one version after the other: the old one goes, and links to keys that the new one lacks', () => {
     sendVersion('..2026_1', { color: 'red', size: 'large' })
     expect(readFileSync(`${volume}/color`, 'utf8')).toBe('red')
