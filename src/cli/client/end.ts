@@ -1,13 +1,15 @@
 /** The end of a container, by its own client, `rm`, or `gc`. */
 import { rmSync } from 'node:fs'
 import { readShimProcess } from '../../bundle/shim-process.ts'
-import { describeError } from '../../errors.ts'
+import { describeError, KataError } from '../../errors.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
 import { unfinished } from '../../sandbox/checkpoint/checkpoint-facts.ts'
+import { poll } from '../../time.ts'
 import type { Settings } from '../settings.ts'
-import { type ContainerRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
+import { type ContainerRecord, readRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
 import { deleteShim } from './shim-process.ts'
+import { observe } from './status.ts'
 import type { TaskClient } from './task.ts'
 
 /**
@@ -48,6 +50,33 @@ export async function endContainer(
   const exitCode = end.exitCode ?? lastKnown
   const finishedAt = new Date().toISOString()
   updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode, finishedAt, ...end.note?.(exitCode) })
+}
+
+/** How long the making of a container may take to end, and its client to clean up, milliseconds. */
+const makingMs = 30_000
+
+/**
+ * Ends the making of a container whose client is at it, and nothing else. No process is there yet that a signal would end, but without
+ * its shim the client gives up and cleans up. Resolves once it has, or makes no progress.
+ */
+export async function endMaking(settings: Settings, { namespace, id }: ContainerRecord): Promise<void> {
+  const { stateDir } = settings
+  const { bundle } = recordPaths(stateDir, namespace, id)
+  const look = async () => {
+    try {
+      const record = readRecord(stateDir, namespace, id)
+      const { status } = await observe(record)
+      const isCleanedUp = record.owner !== undefined && isAlive(record.owner) && status === 'dead'
+      if (status !== 'creating' && !isCleanedUp) return status
+    } catch (error) {
+      if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return 'removed'
+      throw error
+    }
+    const shim = liveShim(settings, bundle)
+    if (shim !== undefined) await killAndWait(shim)
+    return undefined
+  }
+  await poll(look, { timeoutMs: makingMs, everyMs: 20, longestMs: 100 })
 }
 
 /** A file that cannot be read is told, and does not keep the container from being removed. */

@@ -1,6 +1,6 @@
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { endContainer } from '../../client/end.ts'
+import { endContainer, endMaking } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
@@ -23,18 +23,46 @@ export async function rm(
 }
 
 async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {
-  const { stateDir, namespace } = settings
+  const { namespace } = settings
   const record = force ? recordOrNone(settings, name) : findRecord(settings, name)
   // Without the record, the bundle and the ledger still say which shim serves the container and what it holds.
   if (record === undefined)
     return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'removed' })
-  if (force) await forbidRestart(settings, record)
-  const seen = await observe(force ? findRecord(settings, name) : record)
-  if (seen.status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
-  if (!seen.held) return removeUnheld(settings, record, force)
-  if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)
+  if (force) return removeForced(settings, record)
+  const seen = await observe(record)
+  if (!seen.held && seen.status !== 'restarting') return removeUnheld(settings, record, force)
+  if (seen.status !== 'stopped' && seen.status !== 'dead')
     throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
+  await endAndRemove(settings, record)
+}
+
+async function removeForced(settings: Settings, found: ContainerRecord): Promise<void> {
+  const { id } = found
+  await forbidRestart(settings, found)
+  await endMaking(settings, findRecord(settings, id))
+  const record = recordIfThere(settings, id)
+  if (record === undefined) return
+  const seen = await observe(record)
+  if (seen.status === 'restarting')
+    throw new KataError('CONTAINER_RUNNING', { name: id, status: seen.status })
+  if (!seen.held) return removeUnheld(settings, record, true)
+  await endAndRemove(settings, record)
+}
+
+/** The client that was making it has removed it. */
+function recordIfThere(settings: Settings, name: string): ContainerRecord | undefined {
+  try {
+    return findRecord(settings, name)
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+async function endAndRemove(settings: Settings, record: ContainerRecord): Promise<void> {
+  const { stateDir } = settings
+  const { namespace, id: name } = record
   const task = await connectAndKill(record)
   if (task !== undefined && (await ownerCleansUp(settings, record))) {
     task.close()
@@ -59,7 +87,7 @@ async function removeUnheld(
   let started: LiveStatus | undefined
   const outcome = await underDirectoryLock(directory, force ? turnMs : 0, async () => {
     const { status, held } = await observe(readRecord(stateDir, namespace, name))
-    if (held) started = status
+    if (held || status === 'restarting') started = status
     else await removeRecord(stateDir, namespace, name)
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
