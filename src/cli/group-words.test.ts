@@ -39,6 +39,8 @@ test('the word image stands for the commands of images', () => {
     'a:1',
   ])
   expect(withoutGroupWord(['image', 'inspect', 'a:1'])).toEqual(['inspect', '--type=image', 'a:1'])
+  // Docker's takes what has no name; one that took all would take what was built and loaded.
+  expect(withoutGroupWord(['image', 'prune', '-a', '-f'])).toEqual(['prune', '--unnamed', '-a', '-f'])
   expect(withoutGroupWord(['image', 'pull', 'a:1'])).toEqual(['pull', 'a:1'])
   // Else it would run something that has nothing to do with images.
   expect(withoutGroupWord(['image', 'kill', 'a'])).toEqual(['image', 'kill', 'a'])

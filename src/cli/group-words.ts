@@ -25,7 +25,9 @@ const groups: Readonly<Record<string, Group>> = {
     words: {
       ...{ ls: ['images'], list: ['images'], rm: ['rmi'], remove: ['rmi'] },
       inspect: ['inspect', '--type=image'],
-      ...same('build', 'history', 'import', 'load', 'prune', 'pull', 'push', 'save', 'tag'),
+      // As docker's, which leaves what has a name unless it is given --all.
+      prune: ['prune', '--unnamed'],
+      ...same('build', 'history', 'import', 'load', 'pull', 'push', 'save', 'tag'),
     },
   },
 }

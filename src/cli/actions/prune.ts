@@ -3,7 +3,7 @@ import { KataError } from '../../errors.ts'
 import { planPrune, prune as pruneStore, type Removal } from '../../images/store/remove-images.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
 import { imageUsers } from '../client/image-users.ts'
-import { readRecords } from '../client/record.ts'
+import { type ContainerRecord, readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
 import { wasSaved } from '../client/suspended.ts'
@@ -24,17 +24,18 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
       remedy: 'Add --containers, or omit it.',
     })
   const paths = storePaths(settings.stateDir)
+  const kept = { keepsImages: flags.unnamed === true && flags.all !== true }
   const stopped = flags.containers === true ? await stoppedContainers(settings) : []
   if (flags.force !== true) {
     const users = imageUsers(settings.stateDir, new Set(stopped.map((id) => `${settings.namespace}/${id}`)))
-    const plan = keepsImages ? nothing : await planPrune(paths, users)
+    const plan = keepsImages ? nothing : await planPrune(paths, users, kept)
     if (stopped.length === 0 && isEmpty(plan)) return report(settings, stopped, plan)
     settings.tell(`this removes:\n${describe(stopped, plan)}`)
     if (!(await saidYes())) throw new KataError('PRUNE_UNCONFIRMED', {})
   }
   const code =
     stopped.length === 0 ? 0 : await rm({ ...settings, print: () => true }, { force: false }, stopped)
-  const removed = keepsImages ? nothing : await pruneStore(paths, () => imageUsers(settings.stateDir))
+  const removed = keepsImages ? nothing : await pruneStore(paths, () => imageUsers(settings.stateDir), kept)
   for (const image of removed.images) noteRemoved(settings, image)
   report(settings, stopped, removed)
   return code
@@ -44,13 +45,17 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
 async function stoppedContainers(settings: Settings): Promise<string[]> {
   const { stateDir, namespace } = settings
   const all = await Promise.all(
-    readRecords(stateDir, namespace).map(async (record) => {
-      const { status } = await observe(record)
-      const isOver = status === 'created' || (status === 'stopped' && !wasSaved(settings, record))
-      return isOver ? [record.id] : []
-    }),
+    readRecords(stateDir, namespace).map(async (record) =>
+      (await isPrunable(settings, record)) ? [record.id] : [],
+    ),
   )
   return all.flat()
+}
+
+/** Whether the container was never started, or has ended in order. */
+export async function isPrunable(settings: Settings, record: ContainerRecord): Promise<boolean> {
+  const { status } = await observe(record)
+  return status === 'created' || (status === 'stopped' && !wasSaved(settings, record))
 }
 
 /** No images to remove. */

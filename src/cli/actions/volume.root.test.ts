@@ -80,9 +80,19 @@ test('volumes are made, listed, shown and pruned', async () => {
   expect((await client.kata('volume', 'ls')).stdout).toMatch(
     /^NAME +CREATED +CONTAINERS\nidle .*-\nkept .*user\n$/,
   )
-  const asked = await client.kata('volume', 'prune')
+  // As with docker, whose users have this in scripts: what has a name stays.
+  for (const command of [
+    ['volume', 'prune', '--force'],
+    ['system', 'prune', '--force', '--volumes'],
+  ])
+    expect(await client.kata(...command)).toMatchObject({
+      ...{ code: 0, stderr: expect.stringContaining('volumes by name stay, as idle') },
+    })
+  expect((await client.kata('volume', 'ls', '-q')).stdout).toBe('idle\nkept\n')
+  await client.start('user', ['true'], ['-v', 'kept:/data'])
+  const asked = await client.kata('volume', 'prune', '--all')
   expect(asked).toMatchObject({ code: 125, stderr: expect.stringContaining('Add --force') })
-  expect(await client.kata('volume', 'prune', '--force')).toMatchObject({ code: 0, stdout: 'idle\n' })
+  expect(await client.kata('volume', 'prune', '-a', '--force')).toMatchObject({ code: 0, stdout: 'idle\n' })
   expect((await client.kata('volume', 'ls', '--quiet')).stdout).toBe('kept\n')
   expect((await client.kata('volume', 'rm', 'nothing')).stderr).toContain('[VOLUME_NOT_FOUND]')
   expect((await client.kata('volume', 'rm', '-f', 'nothing')).code).toBe(0)

@@ -90,8 +90,17 @@ export async function rm(
   )
 }
 
-export async function prune(settings: Settings, { force }: VolumeFlags): Promise<number> {
+/** Docker's leaves volumes with names unless it is given --all, and here every volume has one. */
+export async function prune(settings: Settings, { force, all }: VolumeFlags): Promise<number> {
   const unused = unusedVolumes(settings)
+  if (all !== true) {
+    await interruptible((signal) => removeUnfinished(settings, signal))
+    if (unused.length > 0)
+      settings.tell(
+        `volumes by name stay, as ${unused.slice(0, 5).join(', ')}: \`kata-ts volume prune --all\` removes those that no container has`,
+      )
+    return forEachName(settings, [], async () => {})
+  }
   if (
     unused.length > 0 &&
     force !== true &&

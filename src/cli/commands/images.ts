@@ -12,6 +12,8 @@ export interface PruneFlags {
   readonly force?: true
   readonly containers?: true
   readonly keepImages?: true
+  readonly unnamed?: true
+  readonly all?: true
 }
 
 /** How a registry is talked to, for each command that may pull. */
@@ -75,8 +77,10 @@ export function pruneCommand(cli: Cli): Command {
     summary: 'remove images and layers that no container uses, after asking',
     example: 'prune --containers',
   })
-    .option('--containers', 'also remove ended containers of the namespace')
-    .option('--keep-images', 'with --containers: remove only containers')
+    .option('--containers', 'containers of the namespace that have ended, too')
+    .option('--keep-images', 'with --containers: these alone')
+    .option('--unnamed', 'of images only what has no name any more, as `image prune` does')
+    .option('-a, --all', 'images with names, too, as without --unnamed')
     .option('-f, --force', 'do not ask')
   return rootAction<PruneFlags>(command, cli, async (settings, flags) => {
     const { prune } = await import('../actions/prune.ts')

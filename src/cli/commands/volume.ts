@@ -6,6 +6,7 @@ export interface VolumeFlags {
   readonly label?: readonly string[]
   readonly filter?: readonly string[]
   readonly force?: true
+  readonly all?: true
   readonly quiet?: true
 }
 
@@ -20,7 +21,7 @@ export function volumeCommand(cli: Cli): Command {
     ['ls', 'list volumes, and the containers that have them', 'ls'],
     ['inspect <name...>', 'print all facts about volumes as JSON', 'inspect data'],
     ['rm <name...>', 'remove volumes with their files', 'rm data'],
-    ['prune', 'remove all volumes that no container has', 'prune --force'],
+    ['prune', 'remove what no container has: with --all volumes, too, which all have names', 'prune --all'],
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
@@ -40,6 +41,9 @@ const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command.option('--label <key=value>', 'label, for `volume inspect`; repeatable', collect),
   ls: (command) => command.option('-q, --quiet', 'names only'),
-  rm: (command) => command.option('-f, --force', 'ignore volumes that do not exist'),
-  prune: (command) => command.option('-f, --force', 'do not ask'),
+  rm: (command) => command.option('-f, --force', 'do not mind volumes that are not there'),
+  prune: (command) =>
+    command
+      .option('-a, --all', 'volumes that no container has, with their files')
+      .option('-f, --force', 'do not ask'),
 }

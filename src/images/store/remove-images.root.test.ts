@@ -186,6 +186,10 @@ test('prune removes what no container uses, and what was left unfinished', async
   writeFileSync(`${paths.layout}/.blob-999999999-x`, 'half')
   mkdirSync(`${paths.layers}/.making-999999999-x/half`, { recursive: true })
   mkdirSync(`${paths.layers}/.making-${process.pid}-x`)
+  // As docker's prune without --all.
+  const left = await planPrune(paths, users, { keepsImages: true })
+  expect(left).toMatchObject({ images: [], layers: [] })
+  expect(left.files).toHaveLength(3)
   const plan = await planPrune(paths, users)
   expect(plan).toMatchObject({ images: [b], layers: [unused.layers[1]!] })
   // Its layer, its manifest, its configuration and its blob; two directories and a file.

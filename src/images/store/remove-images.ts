@@ -78,23 +78,31 @@ async function findAny(paths: StorePaths, text: string, all: readonly StoredImag
 }
 
 /**
- * What {@link prune} would remove: images that no container uses, and layers and blobs without an image. Who uses a damaged one is not
- * known, so it is for a person to remove.
+ * What {@link prune} would remove: images that no container uses, unless `keepsImages`, and layers and blobs without an image. Who uses a
+ * damaged one is not known, so it is for a person to remove.
  */
-export async function planPrune(paths: StorePaths, users: ImageUsers): Promise<Removal> {
+export async function planPrune(
+  paths: StorePaths,
+  users: ImageUsers,
+  { keepsImages = false } = {},
+): Promise<Removal> {
   const staying = (await listImages(paths)).filter(
-    ({ id, damage }) => damage !== undefined || users.containers.has(id),
+    ({ id, damage }) => keepsImages || damage !== undefined || users.containers.has(id),
   )
   return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, {
     ...{ layers: layerNames(paths), disks: diskNames(paths) },
   })
 }
 
-/** `users` is asked while nothing can be added. @returns what was removed. */
-export async function prune(paths: StorePaths, users: () => ImageUsers): Promise<Removal> {
+/** As {@link planPrune}. `users` is asked while nothing can be added. @returns what was removed. */
+export async function prune(
+  paths: StorePaths,
+  users: () => ImageUsers,
+  options: { readonly keepsImages?: boolean } = {},
+): Promise<Removal> {
   makeStore(paths)
   using _held = await holdStore(paths)
-  const removal = await planPrune(paths, users())
+  const removal = await planPrune(paths, users(), options)
   await carryOut(paths, removal)
   return removal
 }

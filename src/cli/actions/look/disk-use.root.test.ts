@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { testClient } from '../../client/client.double.ts'
+import { eventually, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
@@ -31,6 +31,18 @@ test('containers, volumes and snapshots of every namespace are counted, with wha
   expect(use('Snapshots')).toMatchObject({ total: 1, active: 0, reclaimableBytes: 0 })
   expect(use('Local Volumes')!.bytes).toBeGreaterThanOrEqual(1 << 20)
   expect(use('Snapshots')!.bytes).toBeGreaterThanOrEqual(2 << 20)
+
+  // What a crash left is for gc, and no prune frees it.
+  await client.start('lost', ['sleep', '60'])
+  const { shimPid } = (await client.list()).find(({ id }) => id === 'lost')!
+  process.kill(shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list()).some(({ status }) => status === 'dead'))
+  await client.kata('wait', 'box')
+  await client.kata('stop', 'box')
+  const containers = async () => JSON.parse((await client.kata('--format', 'json', 'system', 'df')).stdout)[1]
+  expect((await containers()).reclaimableBytes).toBeGreaterThan(0)
+  await client.kata('rm', 'box')
+  expect(await containers()).toMatchObject({ total: 1, active: 0, reclaimableBytes: 0 })
 
   const { stdout: table } = await client.kata('system', 'df')
   expect(table).toMatch(/^Snapshots +1 +0 +2\.0MiB +0B$/m)

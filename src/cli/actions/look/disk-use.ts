@@ -13,6 +13,7 @@ import { render } from '../../output/format.ts'
 import { byteSize } from '../../output/size.ts'
 import { table } from '../../output/table.ts'
 import type { Settings } from '../../settings.ts'
+import { isPrunable } from '../prune.ts'
 
 interface Use {
   readonly type: 'Images' | 'Containers' | 'Local Volumes' | 'Snapshots'
@@ -20,7 +21,7 @@ interface Use {
   /** Those that a container has, or that run. */
   readonly active: number
   readonly bytes: number
-  /** What `system prune` would free. */
+  /** What `prune --containers` and `volume prune --all` would free. */
   readonly reclaimableBytes: number
 }
 
@@ -52,20 +53,21 @@ async function imagesUse({ stateDir }: Settings): Promise<Use> {
   return { type: 'Images', total: images.length, active, bytes, reclaimableBytes }
 }
 
-async function containersUse({ stateDir }: Settings): Promise<Use> {
+async function containersUse(settings: Settings): Promise<Use> {
+  const { stateDir } = settings
   const all = listNamespaces(stateDir).flatMap((namespace) =>
     readRecords(stateDir, namespace).map(async (record) => {
       const bytes = treeBytes(recordPaths(stateDir, namespace, record.id).directory)
       const { status } = await observe(record)
-      return { bytes, isOver: ['stopped', 'dead', 'created'].includes(status) }
+      const isActive = !['stopped', 'dead', 'created'].includes(status)
+      return { bytes, isActive, isPruned: await isPrunable(settings, record) }
     }),
   )
   const found = await Promise.all(all)
   const sum = (list: typeof found) => list.reduce((total, { bytes }) => total + bytes, 0)
-  const over = found.filter(({ isOver }) => isOver)
   return {
-    ...{ type: 'Containers', total: found.length, active: found.length - over.length },
-    ...{ bytes: sum(found), reclaimableBytes: sum(over) },
+    ...{ type: 'Containers', total: found.length, active: found.filter(({ isActive }) => isActive).length },
+    ...{ bytes: sum(found), reclaimableBytes: sum(found.filter(({ isPruned }) => isPruned)) },
   }
 }
 

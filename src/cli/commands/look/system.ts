@@ -6,6 +6,7 @@ import { eventsCommand } from './events.ts'
 export interface SystemPruneFlags {
   readonly force?: true
   readonly volumes?: true
+  readonly all?: true
 }
 
 export function infoCommand(cli: Cli): Command {
@@ -51,18 +52,20 @@ function dfCommand(cli: Cli): Command {
 function systemPruneCommand(cli: Cli): Command {
   const command = describe({
     usage: 'prune',
-    summary: 'remove ended containers and unused images, after asking',
-    example: 'system prune --volumes',
+    summary: 'remove containers that have ended, and what images have left, after a question',
+    example: 'system prune --all',
   })
     .option('-f, --force', 'do not ask')
-    .option('--volumes', 'also remove volumes that no container has')
-  return rootAction<SystemPruneFlags>(command, cli, async (settings, { force, volumes }) => {
+    .option('-a, --all', 'images that no container uses, too')
+    .option('--volumes', 'taken as docker’s: volumes by name stay, for `volume prune --all`')
+  return rootAction<SystemPruneFlags>(command, cli, async (settings, { force, all, volumes }) => {
     const [images, volume] = await Promise.all([
       import('../../actions/prune.ts'),
       import('../../actions/volume.ts'),
     ])
     const asked = force === undefined ? {} : { force }
-    const code = await images.prune(settings, { ...asked, containers: true })
+    const which = { containers: true, unnamed: true, ...(all && { all }) } as const
+    const code = await images.prune(settings, { ...asked, ...which })
     return volumes && code === 0 ? volume.prune(settings, asked) : code
   })
 }
