@@ -47,6 +47,11 @@ export const imagesErrors = {
     'the files of container {name} cannot be read: {reason}',
     'See the reason. The output so far is incomplete.',
   ),
+  FILES_NOT_FOR_IMAGE: entry(
+    'failed_precondition',
+    'no image can be made of the files of container {name}: {reason}',
+    'Rename or remove that file, or use `kata-ts export`, whose tar may have such names.',
+  ),
   IMAGE_CHANGE_INVALID: entry(
     'invalid_argument',
     '--change {"text"} cannot be applied: {reason}',

@@ -17,19 +17,42 @@ const pieceBytes = 1 << 20
 /** Signals and timers have their turn once in so many pieces. */
 const breathEvery = 16
 const empty = Buffer.alloc(0)
+const whiteoutPrefix = '.wh.'
 
-/** All that the container sees; `layers` topmost first. Devices and sockets are left out. @throws as {@link walkFiles}. */
+/** A file whose name says in a layer that another one is deleted. */
+export class WhiteoutName extends Error {
+  constructor(path: Buffer) {
+    super(`a name that begins with .wh. stands for a deletion there, as ${JSON.stringify(`/${path}`)}`)
+    this.name = 'WhiteoutName'
+  }
+}
+
+/**
+ * All that the container sees; `layers` topmost first. Devices and sockets are left out.
+ *
+ * @throws as {@link walkFiles}; WhiteoutName when it is to be a layer.
+ */
 export async function* filesTar(
   layers: readonly string[],
-  options: Omit<WalkOptions, 'below'>,
+  { asLayer = false, ...options }: Omit<WalkOptions, 'below'> & { readonly asLayer?: boolean },
 ): AsyncGenerator<Uint8Array> {
   const names: Names = new Map()
-  for await (const found of walkFiles(layers, { ...options, below: true }))
+  for await (const found of walkFiles(layers, { ...options, below: true })) {
+    if (asLayer) refuseWhiteoutName(found)
     yield* packed(found, names, options.signal)
+  }
   yield tarEnd()
 }
 
-/** What the topmost of the layers changes, with whiteouts in the form of image layers (OCI image specification, layer.md). */
+function refuseWhiteoutName({ name, path }: FoundEntry): void {
+  if (name.toString('latin1').startsWith(whiteoutPrefix)) throw new WhiteoutName(path)
+}
+
+/**
+ * What the topmost of the layers changes, with whiteouts in the form of image layers (OCI image specification, layer.md).
+ *
+ * @throws as {@link walkFiles}; WhiteoutName.
+ */
 export async function* changesTar(
   layers: readonly string[],
   options: Omit<WalkOptions, 'below'>,
@@ -37,9 +60,10 @@ export async function* changesTar(
   const names: Names = new Map()
   for await (const found of walkFiles(layers, { ...options, below: false })) {
     if (isWhiteout(found.stat)) {
-      if (found.isBelow) yield marker(found, '.wh.', found.name)
+      if (found.isBelow) yield marker(found, whiteoutPrefix, found.name)
       continue
     }
+    refuseWhiteoutName(found)
     yield* packed(found, names, options.signal)
     if (found.stat.isDirectory() && found.path.length > 0 && isOpaqueFound(found))
       yield marker({ ...found, path: Buffer.concat([found.path, Buffer.from('/x')]) }, '.wh..wh..opq', empty)

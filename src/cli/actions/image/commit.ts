@@ -35,7 +35,10 @@ export async function commit(
       readingFiles(container, () =>
         make(settings, flags, {
           ...{ signal, name: target, base: base?.id, config: configOf(settings, record) },
-          layer: base === undefined ? filesTar(layers, options) : changesTar(layers, options),
+          layer:
+            base === undefined
+              ? filesTar(layers, { ...options, asLayer: true })
+              : changesTar(layers, options),
           history: historyOf(flags, record.command.join(' ')),
         }),
       )

@@ -1,6 +1,7 @@
 /** The files of a container on the host: what it has written, over the layers of its image. */
 import { describeError, KataError } from '../../../errors.ts'
 import { TreeTooDeep } from '../../../images/file-tree.ts'
+import { WhiteoutName } from '../../../images/tree-tar.ts'
 import { SyscallError } from '../../../linux/libc.ts'
 import { isExternal } from '../../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
@@ -44,11 +45,13 @@ export async function whilePaused<T>(record: ContainerRecord, work: () => Promis
   }
 }
 
-/** Errors of reading, as one that names the container. @throws KataError FILES_UNREADABLE; others as they are. */
+/** Errors of reading, as one that names the container. @throws KataError FILES_UNREADABLE, FILES_NOT_FOR_IMAGE; others as they are. */
 export async function readingFiles<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
+    if (cause instanceof WhiteoutName)
+      throw new KataError('FILES_NOT_FOR_IMAGE', { name, reason: cause.message }, { cause })
     if (cause instanceof TreeTooDeep)
       throw new KataError('FILES_UNREADABLE', { name, reason: 'a path is longer than 4096 bytes' }, { cause })
     if (cause instanceof SyscallError)

@@ -106,6 +106,15 @@ test('history fits its lines into the terminal, and nowhere else', async () => {
   expect((await shown('--no-trunc'))[1]).toContain(words)
 })
 
+test('no image is made in which a file is the deletion of another', async () => {
+  await ok('run', '--name', 'c', '--rootfs', `${base}/root`, '--', 'true')
+  writeFileSync(`${directory()}/upper/.wh.kept`, 'mine')
+  const refused = await kata('commit', 'c', 'made:1')
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('[FILES_NOT_FOR_IMAGE]')])
+  expect(refused.stderr).toContain('/.wh.kept')
+  expect(await ok('images', '--quiet')).toBe('')
+})
+
 test('disks: made before the shim is asked, known to the record, kept while the container is there', async () => {
   await ok('run', '--name', 'c', '--storage-opt', 'size=16M', '--', 'true')
   const { disks } = JSON.parse(readFileSync(`${directory()}/record.json`, 'utf8'))
