@@ -31,11 +31,12 @@ export function findRecord(settings: Settings, name: string): ContainerRecord {
 export async function connectRunning(
   record: ContainerRecord,
   states: readonly Observation['status'][] = ['running', 'paused'],
+  metadata: Readonly<Record<string, string>> = {},
 ): Promise<TaskClient> {
   const { status }: Observation = await observe(record)
   if (!states.includes(status) || record.address === undefined)
     throw new KataError('CONTAINER_NOT_RUNNING', { name: record.id, status })
-  return TaskClient.connect(record.address, record.namespace, record.id)
+  return TaskClient.connect(record.address, record.namespace, record.id, metadata)
 }
 
 /**

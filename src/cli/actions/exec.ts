@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
 import { userInImage } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
@@ -34,7 +35,8 @@ export async function exec(
     if (detach && interactive) throw detachedInput()
     requireTerminal({ interactive, terminal })
     const record = findRecord(settings, name)
-    task = await connectRunning(record, ['running'])
+    // Nobody comes back for what is left to itself.
+    task = await connectRunning(record, ['running'], detach ? forgetsAtEnd : {})
     const execId = checkName(flags.execId ?? `exec-${crypto.randomUUID().slice(0, 8)}`, 'exec')
     const process = await wantedProcess(settings, record, flags, args)
     const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }

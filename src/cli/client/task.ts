@@ -11,14 +11,19 @@ import { type StatusName, TtrpcError } from '../../ttrpc/ttrpc.ts'
  * is empty for the container's main process.
  */
 export class TaskClient extends ShimTask {
-  /** `address` as the shim printed it. @throws KataError SHIM_UNREACHABLE. */
-  static async connect(address: string, namespace: string, id: string): Promise<TaskClient> {
+  /** `address` as the shim printed it; `metadata` goes with every call. @throws KataError SHIM_UNREACHABLE. */
+  static async connect(
+    address: string,
+    namespace: string,
+    id: string,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<TaskClient> {
     try {
       const transport = await connectUnix(address.replace(/^unix:\/\//, ''))
       return new TaskClient(transport, {
         namespace,
         id,
-        metadata: asksForErrorInfo,
+        metadata: { ...asksForErrorInfo, ...metadata },
         toError: (error, method) => asKataError(error, method, id),
       })
     } catch (cause) {

@@ -27,6 +27,6 @@ export async function checkpointTask(
   const ends = options?.typeUrl === optionsType && CheckpointOptions.decode(options.value).exit
   const givenUp = new AbortController()
   call?.onCancel((reason) => givenUp.abort(reason))
-  await task.whileSaved(() => pod.save({ directory: path, ends, signal: givenUp.signal }))
+  await task.whileSaved(() => pod.save({ directory: path, ends, signal: givenUp.signal }), ends)
   return {}
 }

@@ -25,14 +25,21 @@ export function makeProcess(
   })
 }
 
-/** Publishes the end of a process, once it comes. A process that never came to run has no end that a client waits for. */
+/**
+ * Publishes the end of a process, once it comes. A process that never came to run has no end that a client waits for, and what is suspended
+ * has not ended.
+ */
 export function publishExit(
   { events }: TaskContext,
-  { id: containerId, pid }: Pick<Task, 'id' | 'pid'>,
+  task: Pick<Task, 'id' | 'pid' | 'saved' | 'isSuspended'>,
   process: TaskProcess,
 ): void {
-  void process.exited.then((exit) => {
+  const { id: containerId, pid } = task
+  void process.exited.then(async (exit) => {
     if (process.failedToStart) return
+    // The machine ends before its save is answered.
+    if (task.saved !== undefined) await task.saved
+    if (task.isSuspended) return
     events.publish(taskEvents.exit({ containerId, id: process.id, pid, ...exitFields(exit) }))
   })
 }

@@ -1,19 +1,24 @@
 /** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
+import { isForgotten } from '../../bundle/forgotten-exec.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
+  DeleteRequest,
   ExecProcessRequest,
   KillRequest,
   StartRequest,
   StartResponse,
 } from '../../protocol/generated/containerd/task.ts'
+import type { CallContext } from '../../ttrpc/ttrpc.ts'
 import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
 import { warnOfUnmet } from './create-task.ts'
+import { deleteProcess } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
 import { checkStreams } from './open-streams.ts'
 import type { TaskContext } from './task-context.ts'
+import type { TaskProcess } from './task-process.ts'
 
 const sigkill = 9
 
@@ -24,6 +29,8 @@ export async function startProcess(
 ): Promise<StartResponse> {
   const task = tasks.get(id)
   const process = task.process(execId)
+  // A machine is saved without what exec has started: see checkpoint-task.ts.
+  if (execId !== '' && task.saved !== undefined) await task.saved
   if (id === pod.id && execId === '') await pod.attachLateNetwork()
   await process.start()
   const { pid } = task
@@ -36,7 +43,11 @@ export async function startProcess(
 }
 
 /** @throws KataError TASK_NOT_FOUND, TASK_EXISTS, TASK_STATE, those of the specification. */
-export async function addExec(context: TaskContext, request: ExecProcessRequest): Promise<object> {
+export async function addExec(
+  context: TaskContext,
+  request: ExecProcessRequest,
+  call?: Pick<CallContext, 'metadata'>,
+): Promise<object> {
   const { id, execId, stdin, stdout, stderr, terminal } = request
   const task = context.tasks.get(id)
   if (task.init.state === 'stopped') throw wrongState('exec in', task.init)
@@ -53,7 +64,15 @@ export async function addExec(context: TaskContext, request: ExecProcessRequest)
   task.addExec(execId, process)
   context.events.publish(taskEvents.execAdded({ containerId: id, execId }))
   publishExit(context, task, process)
+  if (isForgotten(call?.metadata)) forgetAtEnd(context, { id, execId }, process)
   return {}
+}
+
+function forgetAtEnd(context: TaskContext, ids: DeleteRequest, process: TaskProcess): void {
+  void process.exited
+    .then(() => deleteProcess(context, ids))
+    // With its container, or by another client.
+    .catch((error) => context.log.debug('an exec is forgotten already', { exec: ids.execId, error }))
 }
 
 /**

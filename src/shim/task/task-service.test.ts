@@ -11,12 +11,15 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { silentLogger } from '../../log.ts'
+import { CheckpointOptions } from '../../protocol/generated/containerd/runc_options.ts'
 import { CreateTaskRequest, ExecProcessRequest } from '../../protocol/generated/containerd/task.ts'
 import { TaskExit } from '../../protocol/generated/containerd/task_events.ts'
+import { Status } from '../../protocol/generated/containerd/types.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
@@ -531,7 +534,7 @@ describe('a container that is paused and resumed', () => {
 })
 
 describe('a container whose machine is saved', () => {
-  const saving = async () => {
+  const saving = async (exit = false) => {
     const asked = Promise.withResolvers<AbortSignal>()
     const saved = Promise.withResolvers<void>()
     const save = async ({ signal }: { signal: AbortSignal }) => {
@@ -547,7 +550,9 @@ describe('a container whose machine is saved', () => {
     const onCancel = (handler: (reason: TtrpcError) => void) => {
       call.cancel = handler
     }
-    const request = { id: 'pod', path: '/saved', options: undefined }
+    const value = CheckpointOptions.encode({ exit }).finish()
+    const options = { typeUrl: 'containerd.runc.v1.CheckpointOptions', value }
+    const request = { id: 'pod', path: '/saved', options }
     const work = service.tasks.checkpoint(request, { onCancel })
     return { service, work, call, saved, signal: await asked.promise }
   }
@@ -559,6 +564,41 @@ describe('a container whose machine is saved', () => {
     call.cancel!(gone)
     await expect(work).rejects.toBe(gone)
     expect(signal.aborted).toBe(true)
+  })
+
+  test('is not kept from that by an exec whose client made it and went away', async () => {
+    const service = serviceOf('pod', { clientReturns: false })
+    await service.create('pod')
+    await service.tasks.start({ id: 'pod', execId: '' })
+    await service.exec('pod', 'left')
+    const request = { id: 'pod', path: '/saved', options: undefined }
+    await service.tasks.checkpoint(request)
+    await service.tasks.start({ id: 'pod', execId: 'left' })
+    await expect(service.tasks.checkpoint(request)).rejects.toThrow('exec has started')
+  })
+
+  test('starts an exec after that, and not into what is saved', async () => {
+    const { service, work, saved } = await saving()
+    await service.exec('pod', 'late')
+    const started = service.tasks.start({ id: 'pod', execId: 'late' })
+    await Bun.sleep(0)
+    expect((await service.tasks.state({ id: 'pod', execId: 'late' })).status).toBe(Status.CREATED)
+    saved.resolve()
+    await work
+    await started
+    expect((await service.tasks.state({ id: 'pod', execId: 'late' })).status).toBe(Status.RUNNING)
+  })
+
+  test.each([
+    ['has not ended when it is suspended', true, []],
+    ['has ended when it dies after it was saved', false, ['pod']],
+  ])('%s', async (_, exit, exits) => {
+    const { service, work, saved } = await saving(exit)
+    service.ends.get('pod')!(137)
+    saved.resolve()
+    await work
+    await Bun.sleep(1)
+    expect(service.exits).toEqual(exits)
   })
 
   test('is paused after that, which would let it go on', async () => {
@@ -588,6 +628,21 @@ test('a container is saved beside an exec that nobody has started, and not besid
   await service.tasks.start({ id: 'pod', execId: 'forgotten' })
   await expect(save()).rejects.toMatchObject({ code: 'CHECKPOINT_REFUSED' })
   expect(saves).toBe(1)
+})
+
+test('an exec that nobody comes back for is forgotten once it has ended', async () => {
+  const { tasks, create, ends, exits } = serviceOf('pod')
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  const request = { id: 'pod', execId: 'left', spec: { value: Buffer.from('{}') } }
+  await tasks.exec(ExecProcessRequest.fromPartial(request), {
+    metadata: new Map(Object.entries(forgetsAtEnd)),
+  })
+  await tasks.start({ id: 'pod', execId: 'left' })
+  ends.get('left')!(0)
+  await Bun.sleep(5)
+  expect(exits).toEqual(['left'])
+  await expect(tasks.state({ id: 'pod', execId: 'left' })).rejects.toThrow('[TASK_NOT_FOUND]')
 })
 
 test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {

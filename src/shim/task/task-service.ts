@@ -87,8 +87,8 @@ export class TaskService {
     return startProcess(this.#context, request)
   }
 
-  exec(request: api.ExecProcessRequest): Promise<object> {
-    return addExec(this.#context, request)
+  exec(request: api.ExecProcessRequest, call?: Pick<CallContext, 'metadata'>): Promise<object> {
+    return addExec(this.#context, request, call)
   }
 
   async state({ id, execId }: api.StateRequest): Promise<api.StateResponse> {

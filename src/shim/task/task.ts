@@ -15,6 +15,7 @@ export class Task {
   readonly terminationFile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
   #saving: Promise<unknown> | undefined
+  #isSuspended = false
 
   constructor(options: {
     id: string
@@ -53,14 +54,22 @@ export class Task {
     for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
   }
 
-  /** Whether an exec runs, or is being started. One that nobody has started may have lost its client, and then never is. */
+  /** Whether an exec runs, or is being started. One that was only made is nothing in the guest, and its client may be gone. */
   get hasExecs(): boolean {
-    return [...this.#execs.values()].some(({ state, isUntouched }) => state !== 'stopped' && !isUntouched)
+    return [...this.#execs.values()].some((exec) => exec.state !== 'stopped' && !exec.isUntouched)
   }
 
-  /** The result of `save`, which holds the container and lets it go on. */
-  async whileSaved<T>(save: () => Promise<T>): Promise<T> {
-    const saving = save()
+  /** Whether its machine was saved and ended by that: it goes on elsewhere, and has not ended. */
+  get isSuspended(): boolean {
+    return this.#isSuspended
+  }
+
+  /** The result of `save`, which holds the container and lets it go on, or with `ends` suspends it. */
+  async whileSaved<T>(save: () => Promise<T>, ends = false): Promise<T> {
+    const saving = save().then((result) => {
+      this.#isSuspended = ends
+      return result
+    })
     this.#saving = saving
     try {
       return await saving

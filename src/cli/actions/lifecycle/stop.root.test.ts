@@ -37,6 +37,18 @@ test('stop kills what does not end in time, and what is given no time', async ()
   }
 })
 
+test('what can never come is not waited for, and no signal seems to go where it does not', async () => {
+  await using client = testClient()
+  await client.start('plain', ['sleep', '60'])
+  expect(await client.kata('wait', '--condition', 'healthy', 'plain')).toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('the container has no health check') },
+  })
+  expect(await client.kata('kill', '--all', '--signal', 'TERM', 'plain')).toMatchObject({
+    ...{ code: 125, stderr: expect.stringContaining('[OPTION_CONFLICT]') },
+  })
+  expect((await client.kata('kill', '--all', 'plain')).code).toBe(0)
+})
+
 test('the signal and the time are the container’s, unless stop is told others', async () => {
   await using client = testClient()
   const options = ['--stop-signal', 'INT', '--stop-timeout', '-1']

@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { KataError } from '../../../errors.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { endContainer } from '../../client/end.ts'
+import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
@@ -47,6 +48,7 @@ async function suspendOne(settings: Settings, record: ContainerRecord): Promise<
   try {
     rmSync(saved, { recursive: true, force: true })
     await task.checkpoint(saved, { exit: true })
+    noteEvent(settings, record, 'suspend')
     await endContainer(settings, record, { task, remove: false, note: () => suspended })
   } finally {
     task.close()

@@ -4,6 +4,7 @@ import { isExternal } from '../../client/external.ts'
 import { healthOf } from '../../client/life/health-state.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { type Observation, observe } from '../../client/status.ts'
+import { wasSaved } from '../../client/suspended.ts'
 import { TaskClient } from '../../client/task.ts'
 import type { WaitFlags } from '../../commands/lifecycle/wait.ts'
 import { tellError } from '../../explain.ts'
@@ -33,12 +34,14 @@ export async function wait(
 
 const conditions = ['stopped', 'running', 'paused', 'removed', 'healthy', 'unhealthy'] as const
 type Condition = (typeof conditions)[number]
+const healths: ReadonlySet<Condition> = new Set(['healthy', 'unhealthy'])
 
 const lookMs = 200
 
 /** The exit code of the container once one of these states is its; -1 while it has none, as podman says. */
 async function untilOne(settings: Settings, name: string, wanted: readonly Condition[]): Promise<number> {
-  findRecord(settings, name)
+  const record = findRecord(settings, name)
+  requireCheck(record, wanted)
   for (;;) {
     const found = await stateOf(settings, name)
     if (wanted.some((state) => found.states.includes(state))) return found.exitCode
@@ -46,6 +49,16 @@ async function untilOne(settings: Settings, name: string, wanted: readonly Condi
       throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
     await sleep(lookMs)
   }
+}
+
+/** What has no check is never healthy, and nobody would be told. @throws KataError OPTION_CONFLICT. */
+function requireCheck(record: ContainerRecord, wanted: readonly Condition[]): void {
+  if (record.health !== undefined || !wanted.every((state) => healths.has(state))) return
+  throw new KataError('OPTION_CONFLICT', {
+    options: `--condition ${wanted.join(', ')} and ${record.id}`,
+    reason: 'the container has no health check',
+    remedy: 'Run it with --health-cmd, or wait for another condition.',
+  })
 }
 
 async function stateOf(settings: Settings, name: string): Promise<{ states: string[]; exitCode: number }> {
@@ -65,7 +78,29 @@ async function stateOf(settings: Settings, name: string): Promise<{ states: stri
 }
 
 async function exitCodeOf(settings: Settings, name: string): Promise<number> {
-  const { record, seen } = await onceCreated(settings, name)
+  for (;;) {
+    try {
+      const code = await endOf(settings, name)
+      // What is suspended has lost its machine, and has not ended.
+      if (!isSaved(settings, name)) return code
+    } catch (error) {
+      if (!isSaved(settings, name)) throw error
+    }
+  }
+}
+
+function isSaved(settings: Settings, name: string): boolean {
+  try {
+    const record = findRecord(settings, name)
+    return !isExternal(record) && wasSaved(settings, record)
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return false
+    throw error
+  }
+}
+
+async function endOf(settings: Settings, name: string): Promise<number> {
+  const { record, seen } = await onceMade(settings, name)
   if (seen.exitCode !== undefined) return seen.exitCode
   if (record.address === undefined || seen.status === 'dead')
     throw new KataError('CONTAINER_NOT_RUNNING', { name, status: seen.status })
@@ -82,8 +117,8 @@ async function exitCodeOf(settings: Settings, name: string): Promise<number> {
   }
 }
 
-/** The container once its client, which lives and waits for that itself, has made it. */
-async function onceCreated(
+/** The container once its client, which lives and waits for that itself, has made it; one that is suspended, once it goes on. */
+async function onceMade(
   settings: Settings,
   name: string,
 ): Promise<{ record: ContainerRecord; seen: Observation }> {
@@ -94,7 +129,8 @@ async function onceCreated(
   const made = await poll(
     async () => {
       const found = await look()
-      return found.seen.status === 'creating' ? undefined : found
+      const { status } = found.seen
+      return status === 'creating' || status === 'suspended' || isSaved(settings, name) ? undefined : found
     },
     { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 20, longestMs: 200 },
   )
