@@ -54,6 +54,17 @@ test('who sends the image of a run slowly keeps nobody from removing images, unt
   await soon()
 })
 
+test('an image of standard input is called so, and not by a file of the working directory', async () => {
+  const script = `
+    const { chooseRootfs } = await import(${JSON.stringify(`${import.meta.dir}/rootfs.ts`)})
+    const settings = ${JSON.stringify({ ...settings, log: undefined, print: undefined, tell: undefined })}
+    const { description, release } = await chooseRootfs(settings, { image: '-' }, ${JSON.stringify(words)}, 0)
+    release()
+    console.log(description)`
+  const child = Bun.spawnSync([process.execPath, '-e', script], { stdin: Buffer.from(archive) })
+  expect([child.stdout.toString(), child.stderr.toString()]).toEqual(['-\n', ''])
+})
+
 test('an archive is unpacked within the limit of the store, where its layers are not there', async () => {
   const image = `${settings.stateDir}/archive.tar`
   writeFileSync(image, makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x'.repeat(5000) }]) }]))

@@ -48,12 +48,10 @@ export async function chooseRootfs(
     }
   }
   if (image !== undefined) {
-    const { path, tag } = splitTag(
-      image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
-    )
-    // A pipe is read to its end, at its writer's pace, before the store is shared: no other command has to wait for it.
+    const { path, tag } = splitTag(isStandardInput(image) ? `/dev/stdin${image.slice(1)}` : image)
+    // A pipe is read to its end, at its writer's pace, before the store is shared: nobody waits for him.
     using archive = await openImageArchive(resolve(path), settings.stateDir, { name: tag })
-    const description = nameOf(resolve(image))
+    const description = isStandardInput(image) ? image : nameOf(resolve(image))
     const paths = storePaths(settings.stateDir)
     makeStore(paths)
     const shared = await shareStore(paths)
@@ -99,6 +97,9 @@ async function fromStore(settings: Settings, source: RootfsSource) {
   const shared = await shareStore(paths)
   return { ...(await resolveRootfs(source, settings.stateDir)), release: () => shared[Symbol.dispose]() }
 }
+
+/** `-` or `-:TAG`. */
+const isStandardInput = (image: string): boolean => image === '-' || image.startsWith('-:')
 
 /** `FILE:TAG`, where FILE may hold colons too: the longest one that exists. */
 function splitTag(text: string): { readonly path: string; readonly tag: string | undefined } {
