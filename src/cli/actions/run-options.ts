@@ -144,15 +144,20 @@ function overridesOf({ machineMemory, vcpus, rootless, accelerator }: RunFlags):
   }
 }
 
-function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
+/** As with docker, 0 is no limit, and so is -1 for processes. */
+export function limitsOf({ memory, cpus, pidsLimit }: Pick<RunFlags, 'memory' | 'cpus' | 'pidsLimit'>) {
   return {
-    ...(memory === undefined ? {} : { memoryBytes: parseMemoryLimit(memory) }),
-    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
-    ...(pidsLimit === undefined ? {} : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
+    ...(isNone(memory) ? {} : { memoryBytes: parseMemoryLimit(memory) }),
+    ...(isNone(cpus) ? {} : { cpus: parseCpus(cpus) }),
+    ...(isNone(pidsLimit) || pidsLimit === '-1'
+      ? {}
+      : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
   }
 }
 
-/** How `stop` ends the container; options that were not given are absent. */
+const isNone = (limit: string | undefined): limit is undefined | '0' => limit === undefined || limit === '0'
+
+/** How `stop` ends the container; what nobody said is absent. */
 function stopOf({ stopSignal, stopTimeout }: RunFlags) {
   return {
     stopSignal: stopSignal === undefined ? undefined : parseSignal(stopSignal, '--stop-signal'),

@@ -12,6 +12,12 @@ test.each(['db', 'db:', ':10.0.0.1', 'db:10.0.0', 'a b:10.0.0.1', 'db:10.0.0.1\n
   expect(() => parseAddHost(text)).toThrow(/^\[OPTION_INVALID\]/)
 })
 
+test('what stands for the host is refused with the reason', () => {
+  expect(() => parseAddHost('host.docker.internal:host-gateway')).toThrow(
+    /no way to the services of the host/,
+  )
+})
+
 test('a name server is an address', () => {
   expect(() => parseDns('dns.example')).toThrow(/^\[OPTION_INVALID\].*--dns/)
 })

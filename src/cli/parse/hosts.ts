@@ -11,7 +11,10 @@ export function parseAddHost(text: string): string {
     throw new KataError('OPTION_INVALID', {
       option: '--add-host',
       value: text,
-      allowed: 'NAME:ADDRESS such as db:10.0.0.1',
+      allowed:
+        address === '' && /[:=]host-gateway$/.test(text)
+          ? 'an address: a container has no way to the services of the host, and no host-gateway'
+          : 'NAME:ADDRESS such as db:10.0.0.1',
     })
   return `${address}\t${name}`
 }

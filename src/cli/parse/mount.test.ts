@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { resolve } from 'node:path'
-import { parseMounts as parse } from './mount.ts'
+import { mountFields, mountText, parseMounts as parse } from './mount.ts'
 
 const parseMounts = (options: string[]) => parse(options, (name) => `/volumes/${name}`)
 
@@ -14,6 +14,8 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
       'source=more,target=/more',
       'type=tmpfs,target=/scratch,tmpfs-size=64m,tmpfs-mode=1770',
       'type=tmpfs,dst=/plain',
+      'type=bind,src=/etc,dst=/go,readonly=True,bind-propagation=rprivate,consistency=cached',
+      'type=tmpfs,"dst=/with,a ""comma"""',
     ]),
   ).toEqual({
     volumes: [
@@ -22,10 +24,12 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
       { source: '/etc', destination: '/rw', readonly: false },
       { source: '/volumes/data', destination: '/data', readonly: true, name: 'data', noCopy: true },
       { source: '/volumes/more', destination: '/more', readonly: false, name: 'more' },
+      { source: '/etc', destination: '/go', readonly: true },
     ],
     tmpfs: [
       { destination: '/scratch', options: ['size=67108864', 'mode=1770'] },
       { destination: '/plain', options: [] },
+      { destination: '/with,a "comma"', options: [] },
     ],
   })
 })
@@ -36,7 +40,9 @@ test.each([
   ['type=volume,target=/data', 'the name of a volume'],
   ['source=/etc,target=/x', 'type=bind for a path'],
   ['type=bind,source=/etc', 'target=/path'],
-  ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'target, source, readonly'],
+  ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'mounts do not spread into a machine'],
+  ['type=bind,source=/etc,target="/x"', 'quotes around the whole'],
+  ['type=bind,"source=/etc,target=/x', 'quotes around the whole'],
   ['type=tmpfs,type=bind,source=/etc,target=/x', 'type once'],
   ['type=bind,src=/a,source=/b,target=/x', 'source once'],
   ['type=tmpfs,target=/x,source=/etc', 'target, tmpfs-size'],
@@ -49,4 +55,9 @@ test.each([
 
 test('a source that is not there is told as for a volume', () => {
   expect(() => parseMounts(['type=bind,source=/no/such,target=/x'])).toThrow('[VOLUME_SOURCE_MISSING]')
+})
+
+test('fields are written as they are read again', () => {
+  for (const text of ['type=tmpfs,dst=/x,tmpfs-size=1m', 'type=tmpfs,"dst=/a,tmpfs-mode=""7"",x"'])
+    expect(mountFields(mountText(mountFields(text)))).toEqual(mountFields(text))
 })

@@ -21,7 +21,7 @@ const synonyms: Readonly<Record<string, string>> = {
 }
 /** The fields of each type, beyond `type` and `target`. */
 const known: Readonly<Record<string, readonly string[]>> = {
-  bind: ['source', 'readonly'],
+  bind: ['source', 'readonly', 'bind-propagation', 'consistency'],
   volume: ['source', 'readonly', 'volume-nocopy'],
   tmpfs: ['tmpfs-size', 'tmpfs-mode'],
 }
@@ -37,10 +37,22 @@ export function parseMounts(options: readonly string[], place: VolumePlace): Mou
   }
 }
 
-/** By docker's names, each once, and only those of its type. @throws KataError OPTION_INVALID. */
+/** Fields whose value says yes or no. */
+const flags: ReadonlySet<string> = new Set(['readonly', 'volume-nocopy'])
+/** What docker's words say that changes nothing here: mounts do not spread into a machine, and who caches is Docker Desktop's affair. */
+const withoutEffect: Readonly<Record<string, readonly string[]>> = {
+  'bind-propagation': ['private', 'rprivate'],
+  consistency: ['default', 'consistent', 'cached', 'delegated'],
+}
+
+/** By docker's names, each once, only those of its type, and flags as `true` or `false`. @throws KataError OPTION_INVALID. */
 export function mountFields(text: string): Fields {
   const fields = new Map<string, string>()
-  for (const [name, value] of text.split(',').map(fieldOf)) {
+  for (const [name, word] of wordsOf(text).map(fieldOf)) {
+    const value = flags.has(name) ? flagOf(text, name, word) : word
+    const harmless = Object.hasOwn(withoutEffect, name) ? withoutEffect[name]! : [value]
+    if (!harmless.includes(value))
+      refuse(text, `${name}=${harmless.join(', ')}: mounts do not spread into a machine`)
     // A reader of the first of two would see another mount than a reader of the last.
     if (fields.has(name)) refuse(text, `${name} once`)
     fields.set(name, value)
@@ -57,6 +69,28 @@ export function mountFields(text: string): Fields {
   return fields
 }
 
+/** The fields of a line of CSV, as docker reads it: one in quotes may have commas. */
+function wordsOf(text: string): string[] {
+  const words = [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))(?=,|$)/g)]
+  const read = words.map(([whole]) => whole).join('')
+  if (read !== text) refuse(text, 'fields with quotes around the whole of them, as "source=/a,b"')
+  return words.map(([, quoted, plain = '']) => quoted?.replaceAll('""', '"') ?? plain)
+}
+
+/** The option that these fields are read from again. */
+export const mountText = (fields: Fields): string =>
+  [...fields]
+    .map(([name, value]) => `${name}=${value}`)
+    .map((field) => (/[",]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
+    .join(',')
+
+/** Go's words for it. */
+function flagOf(text: string, name: string, word: string): string {
+  if (/^(1|t|true)$/i.test(word)) return 'true'
+  if (/^(0|f|false)$/i.test(word)) return 'false'
+  return refuse(text, `${name}, ${name}=true or ${name}=false`)
+}
+
 function fieldOf(text: string): [name: string, value: string] {
   const equals = text.indexOf('=')
   const [name, value] = equals < 0 ? [text, 'true'] : [text.slice(0, equals), text.slice(equals + 1)]
@@ -67,22 +101,16 @@ function bindOf({ text, fields }: { text: string; fields: Fields }): Volume {
   return volumeOf(text, {
     source: fields.get('source') ?? '',
     destination: fields.get('target')!,
-    options: isTrue(text, fields, 'readonly') ? 'ro' : 'rw',
+    options: fields.get('readonly') === 'true' ? 'ro' : 'rw',
   })
 }
 
 function namedOf({ text, fields }: { text: string; fields: Fields }, place: VolumePlace): Volume {
   const name = fields.get('source') ?? ''
   if (!isName(name)) refuse(text, 'the name of a volume as its source, or type=bind for a path')
-  const access = isTrue(text, fields, 'readonly') ? 'ro' : 'rw'
-  const options = isTrue(text, fields, 'volume-nocopy') ? `${access},nocopy` : access
+  const access = fields.get('readonly') === 'true' ? 'ro' : 'rw'
+  const options = fields.get('volume-nocopy') === 'true' ? `${access},nocopy` : access
   return namedVolumeOf(text, { name, destination: fields.get('target')!, options }, place)
-}
-
-function isTrue(text: string, fields: Fields, name: string): boolean {
-  const value = fields.get(name) ?? 'false'
-  if (!['true', 'false', '1', '0'].includes(value)) refuse(text, `${name}, ${name}=true or ${name}=false`)
-  return value === 'true' || value === '1'
 }
 
 function tmpfsOf({ fields }: { fields: Fields }): TmpfsMount {

@@ -44,7 +44,8 @@ export function parsePlace(flags: PlaceFlags, memory: string | undefined): Place
 
 /** A machine has no swap, so memory and swap together are as much as the memory, whatever is allowed. */
 function checkSwap(text: string, memory: string | undefined): void {
-  if (text === '-1') return
+  // 0 was not asked for, as with docker.
+  if (text === '-1' || text === '0') return
   const bytes = parseSize(text, '--memory-swap')
   if (memory === undefined || bytes < parseSize(memory, '--memory'))
     throw new KataError('OPTION_CONFLICT', {

@@ -4,7 +4,7 @@ import { KataError } from '../../errors.ts'
 import { transportOf } from '../../images/names/image-source.ts'
 import { wordsOf } from '../commands/run.ts'
 import { readEnvFile } from '../parse/env-file.ts'
-import { mountFields } from '../parse/mount.ts'
+import { mountFields, mountText } from '../parse/mount.ts'
 import { generateName } from '../parse/name.ts'
 import { parsePublish } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
@@ -189,14 +189,13 @@ function volumeOf(text: string): AskedVolume {
 function mount(long: string, text: string, caller: Caller): string[] {
   const fields = mountFields(text)
   const type = fields.get('type')
-  if (type === 'tmpfs') return [`${long}=${[...fields].map(([name, value]) => `${name}=${value}`).join(',')}`]
+  if (type === 'tmpfs') return [`${long}=${mountText(fields)}`]
   if (type !== 'bind')
     throw new KataError('SERVICE_REFUSED', { what: `the mount ${JSON.stringify(text.slice(0, 200))}` })
-  const readonly = fields.get('readonly') ?? 'false'
   const volume = {
     source: fields.get('source') ?? '',
     destination: fields.get('target') ?? '',
-    readonly: readonly !== 'false' && readonly !== '0',
+    readonly: fields.get('readonly') === 'true',
   }
   return [callerVolume(volume, caller)]
 }
