@@ -34,6 +34,7 @@ const dockerOptions: Readonly<Record<string, string>> = {
   cp: 'archive follow-link quiet',
   stats: 'all format no-stream no-trunc',
   inspect: 'format size type',
+  images: 'all digests filter format no-trunc quiet tree',
   events: 'filter format since until',
 }
 

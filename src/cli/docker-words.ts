@@ -36,6 +36,7 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'cp --quiet': 'omit it: no progress is shown',
   'stats --all': 'use `kata-ts ps`: a stopped container uses nothing',
   'stats --no-trunc': 'omit it: names are shown whole',
+  'images --tree': 'see `kata-ts inspect --type image`',
   'inspect --size': 'use `kata-ts ps --size`',
   'start --checkpoint': 'use `kata-ts run --from SNAPSHOT`, or `kata-ts resume`',
   'start --checkpoint-dir': 'omit it: `kata-ts snapshot ls` shows where snapshots are',

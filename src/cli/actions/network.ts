@@ -8,7 +8,8 @@ import type { NetworkFlags } from '../commands/network.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
-import { parseLabels } from '../parse/labels.ts'
+import { compileRows } from '../output/template/rows.ts'
+import { labelsText, parseLabels } from '../parse/labels.ts'
 import { parseSubnet } from '../parse/subnet.ts'
 import type { Settings } from '../settings.ts'
 import { confirmed } from './confirm.ts'
@@ -33,7 +34,31 @@ export async function create(
   return 0
 }
 
+const networkTitles = {
+  ID: 'NETWORK ID',
+  Name: 'NAME',
+  Driver: 'DRIVER',
+  Scope: 'SCOPE',
+  Internal: 'INTERNAL',
+  CreatedAt: 'CREATED AT',
+  Labels: 'LABELS',
+}
+
+/** A row of `docker network ls`. */
+const networkRow = (network: ShownNetwork): Record<keyof typeof networkTitles, unknown> => {
+  const { name, internal, createdAt, labels } = network
+  const common = { ID: name, Name: name, Driver: 'bridge', Scope: 'local' }
+  return { ...common, Internal: internal, CreatedAt: createdAt, Labels: labelsText(labels) }
+}
+
 export async function ls(settings: Settings, { quiet }: NetworkFlags): Promise<number> {
+  const template =
+    settings.template === undefined
+      ? undefined
+      : compileRows(settings.template, {
+          titles: networkTitles,
+          usual: '{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}',
+        })
   const { found } = findAll(settings, listNetworks(settings))
   const rows = found.map(({ name, subnet, internal, containers }) => [
     ...[name, subnet, internal ? 'internal' : 'outside'],
@@ -43,7 +68,7 @@ export async function ls(settings: Settings, { quiet }: NetworkFlags): Promise<n
     render(settings.format, found, () =>
       quiet
         ? found.map(({ name }) => `${name}\n`).join('')
-        : table(['NAME', 'SUBNET', 'LEADS', 'CONTAINERS'], rows),
+        : (template?.(found.map(networkRow)) ?? table(['NAME', 'SUBNET', 'LEADS', 'CONTAINERS'], rows)),
     ),
   )
   return 0

@@ -25,7 +25,7 @@ import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { byteSize } from '../output/size.ts'
 import { table } from '../output/table.ts'
-import { compileTemplate } from '../output/template/template.ts'
+import { compileRows } from '../output/template/rows.ts'
 import { parseWhole } from '../parse/number.ts'
 import { parseFilters } from '../parse/ps-filter.ts'
 import type { Settings } from '../settings.ts'
@@ -52,7 +52,10 @@ export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
   const { running, quiet, filter = [] } = flags
   const allNamespaces = flags.allNamespaces === true
   const passes = parseFilters(filter)
-  const template = settings.template === undefined ? undefined : compileRows(settings.template)
+  const template =
+    settings.template === undefined
+      ? undefined
+      : compileRows(settings.template, { titles: dockerTitles, usual: usualColumns })
   const most = lastOf(flags)
   const records = namespacesOf(settings, allNamespaces).flatMap((namespace) =>
     readAll({ ...settings, namespace }),
@@ -73,7 +76,10 @@ export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
   const now = Date.now()
   const asText = (list: readonly Listed[]) => {
     if (quiet) return names(list)
-    return template?.(list, now) ?? asTable(list, { now, withNamespace: allNamespaces, width })
+    return (
+      template?.(list.map((container) => dockerRow(container, now))) ??
+      asTable(list, { now, withNamespace: allNamespaces, width })
+    )
   }
   settings.print(render(settings.format, shown, asText))
   return 0
@@ -94,25 +100,7 @@ function newest(list: readonly Listed[], count: number): readonly Listed[] {
   return list.filter((container) => kept.has(container))
 }
 
-/** Docker's `--format`: a line for each container, after a line of titles with `table`. @throws KataError TEMPLATE_INVALID. */
-function compileRows(text: string): (list: readonly Listed[], now: number) => string {
-  const isTable = /^table(\s|$)/.test(text)
-  const body = (isTable ? text.slice('table'.length).trim() : text)
-    .replaceAll('\\t', '\t')
-    .replaceAll('\\n', '\n')
-  const template = compileTemplate(
-    body === '' ? '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}' : body,
-  )
-  const title = template.render(dockerTitles)
-  return (list, now) => {
-    const lines = list.map((container) => template.render(dockerRow(container, now)))
-    if (!isTable) return lines.map((line) => `${line}\n`).join('')
-    return table(
-      title.split('\t'),
-      lines.map((line) => line.split('\t')),
-    )
-  }
-}
+const usualColumns = '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}'
 
 /**
  * Our own records that can be read, and the containers of other clients. A record that cannot be read is reported

@@ -80,6 +80,8 @@ test('volumes are made, listed, shown and pruned', async () => {
   expect((await client.kata('volume', 'ls')).stdout).toMatch(
     /^NAME +CREATED +CONTAINERS\nidle .*-\nkept .*user\n$/,
   )
+  const shown = ['volume', 'ls', '--format', '{{.Name}} {{.Labels}}']
+  expect((await client.kata(...shown)).stdout).toBe('idle \nkept of=me\n')
   // As with docker, whose users have this in scripts: what has a name stays.
   for (const command of [
     ['volume', 'prune', '--force'],

@@ -15,7 +15,8 @@ import type { VolumeFlags } from '../commands/volume.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
-import { parseLabels } from '../parse/labels.ts'
+import { compileRows } from '../output/template/rows.ts'
+import { labelsText, parseLabels } from '../parse/labels.ts'
 import { generateName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
 import { confirmed } from './confirm.ts'
@@ -38,7 +39,24 @@ export async function create(
   return 0
 }
 
+const volumeTitles = {
+  Name: 'VOLUME NAME',
+  Driver: 'DRIVER',
+  Scope: 'SCOPE',
+  Mountpoint: 'MOUNTPOINT',
+  Labels: 'LABELS',
+}
+
+/** A row of `docker volume ls`. */
+const volumeRow = ({ name, mountpoint, labels }: ShownVolume): Record<keyof typeof volumeTitles, string> => ({
+  ...{ Name: name, Driver: 'local', Scope: 'local', Mountpoint: mountpoint, Labels: labelsText(labels) },
+})
+
 export async function ls(settings: Settings, { quiet }: VolumeFlags): Promise<number> {
+  const template =
+    settings.template === undefined
+      ? undefined
+      : compileRows(settings.template, { titles: volumeTitles, usual: '{{.Driver}}\t{{.Name}}' })
   const all = listVolumes(settings).flatMap((name) => {
     try {
       return [shown(settings, name)]
@@ -50,7 +68,9 @@ export async function ls(settings: Settings, { quiet }: VolumeFlags): Promise<nu
   const rows = all.map(({ name, createdAt, containers }) => [name, createdAt, containers.join(',') || '-'])
   settings.print(
     render(settings.format, all, () =>
-      quiet ? all.map(({ name }) => `${name}\n`).join('') : table(['NAME', 'CREATED', 'CONTAINERS'], rows),
+      quiet
+        ? all.map(({ name }) => `${name}\n`).join('')
+        : (template?.(all.map(volumeRow)) ?? table(['NAME', 'CREATED', 'CONTAINERS'], rows)),
     ),
   )
   return 0

@@ -34,7 +34,7 @@ const globalOptions = [
   ['--run-dir <dir>', 'run-time state, shared with the shim', '/run/kata-ts'],
   ['--state-dir <dir>', 'container records and logs', defaultStateDir],
   ['--log-level <level>', 'debug, info, warn or error; logs go to standard error', 'warn'],
-  ['--format <format>', 'text or json, where data is printed; ps and inspect take templates, too', 'text'],
+  ['--format <format>', 'text or json, where data is printed; lists and inspect take templates, too', 'text'],
   [
     '--result-file <file>',
     'write exit code, errors and warnings to this file as JSON; it must not exist',

@@ -1,11 +1,15 @@
 /** `kata-ts pull`, `images`, `rmi` and `prune`: images of containers. */
 import type { Command } from 'commander'
 import type { PullFlags } from '../client/pull.ts'
-import { type Cli, describe, rootAction } from './command.ts'
+import { type Cli, collect, describe, rootAction } from './command.ts'
 
 export interface ImagesFlags {
   readonly quiet?: true
   readonly digests?: true
+  readonly all?: true
+  readonly filter?: readonly string[]
+  /** False with `--no-trunc`. */
+  readonly trunc: boolean
 }
 
 export interface PruneFlags {
@@ -47,16 +51,24 @@ export function pullCommand(cli: Cli): Command {
 
 export function imagesCommand(cli: Cli): Command {
   const command = describe({
-    usage: 'images',
-    summary: 'list the images in the store',
+    usage: 'images [name]',
+    summary: 'list the images that are in the store',
     example: 'images --digests',
   })
     .option('-q, --quiet', 'ids only')
-    .option('--digests', 'also show the digests of manifests')
-  return rootAction<ImagesFlags>(command, cli, async (settings, flags) => {
-    const { images } = await import('../actions/images.ts')
-    return images(settings, flags)
-  })
+    .option('--digests', 'show the digests of manifests, too')
+    .option('-a, --all', 'all images, which is so anyway')
+    .option('-f, --filter <key=value>', 'reference=NAME[:TAG]; repeatable', collect)
+    .option('--no-trunc', 'whole ids')
+  return rootAction<ImagesFlags>(
+    command,
+    cli,
+    async (settings, flags, [name]) => {
+      const { images } = await import('../actions/images.ts')
+      return images(settings, flags, name)
+    },
+    { takesTemplate: true },
+  )
 }
 
 export function rmiCommand(cli: Cli): Command {

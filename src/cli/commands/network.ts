@@ -28,10 +28,15 @@ export function networkCommand(cli: Cli): Command {
     const child = describe({ usage, summary, example: `network ${example}` })
     optionsOf[verb]?.(child)
     command.addCommand(
-      rootAction<NetworkFlags>(child, cli, async (settings, flags, args) => {
-        const network = await import('../actions/network.ts')
-        return network[verb](settings, flags, args)
-      }),
+      rootAction<NetworkFlags>(
+        child,
+        cli,
+        async (settings, flags, args) => {
+          const network = await import('../actions/network.ts')
+          return network[verb](settings, flags, args)
+        },
+        verb === 'ls' ? { takesTemplate: true } : {},
+      ),
     )
   }
   return command

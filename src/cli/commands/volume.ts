@@ -28,10 +28,15 @@ export function volumeCommand(cli: Cli): Command {
     const child = describe({ usage, summary, example: `volume ${example}` })
     optionsOf[verb]?.(child)
     command.addCommand(
-      rootAction<VolumeFlags>(child, cli, async (settings, flags, args) => {
-        const volume = await import('../actions/volume.ts')
-        return volume[verb](settings, flags, args)
-      }),
+      rootAction<VolumeFlags>(
+        child,
+        cli,
+        async (settings, flags, args) => {
+          const volume = await import('../actions/volume.ts')
+          return volume[verb](settings, flags, args)
+        },
+        verb === 'ls' ? { takesTemplate: true } : {},
+      ),
     )
   }
   return command

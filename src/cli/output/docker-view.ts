@@ -5,7 +5,7 @@ import type { Health, HealthCheck } from '../client/life/health-check.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
 import { portName } from '../parse/expose.ts'
-import type { Labels } from '../parse/labels.ts'
+import { type Labels, labelsText } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
 import { addressesOf, placesOf } from './ports.ts'
 import { byteSize } from './size.ts'
@@ -54,9 +54,7 @@ export function dockerRow(container: Listed & { readonly namespace: string }, no
     RunningFor: `${longDuration(now - Date.parse(createdAt))} ago`,
     State: states[status],
     Status: statusSentence(container, now),
-    Labels: Object.entries(labels)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(','),
+    Labels: labelsText(labels),
     Mounts: volumes.join(','),
     Ports: portsText(container.ports),
     Health: container.health ?? '',

@@ -23,7 +23,7 @@ export function refuseTemplate(template: string | undefined): void {
   throw new KataError('OPTION_INVALID', {
     option: '--format',
     value: template,
-    allowed: 'text, json; ps and inspect take templates, for other fields use jq',
+    allowed: 'text, json; lists and inspect take templates, for other fields use jq',
   })
 }
 

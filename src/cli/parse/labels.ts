@@ -29,6 +29,12 @@ function read(path: string): string {
   return text
 }
 
+/** As docker's lists show them. */
+export const labelsText = (labels: Labels): string =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',')
+
 /** A label without `=` is empty. Pure. @throws KataError OPTION_INVALID. */
 export function parseLabels(options: readonly string[]): Labels {
   const labels = new Map(options.map(parseLabel))

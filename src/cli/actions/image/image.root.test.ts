@@ -106,6 +106,24 @@ test('history fits its lines into the terminal, and nowhere else', async () => {
   expect((await shown('--no-trunc'))[1]).toContain(words)
 })
 
+test('images are listed as docker lists them: by name, by a template, and with whole ids', async () => {
+  Bun.spawnSync(['tar', '-cf', `${base}/files.tar`, '-C', `${base}/root`, '.'])
+  for (const name of ['app:1', 'app:2', 'quay.io/team/app:1'])
+    await ok('import', `${base}/files.tar`, name)
+  const names = (...args: string[]) => ok('images', '--format', '{{.Repository}}:{{.Tag}}', ...args)
+  expect(await names('-a')).toBe('app:1\napp:2\nquay.io/team/app:1\n')
+  expect(await names('app')).toBe('app:1\napp:2\n')
+  expect(await names('app:2')).toBe('app:2\n')
+  expect(await names('--filter', 'reference=quay.io/team/app')).toBe('quay.io/team/app:1\n')
+  expect(await names('ap')).toBe('')
+  expect(await ok('image', 'ls', '--format', 'table {{.Tag}}\\t{{.Repository}}', 'app:1')).toBe(
+    'TAG  REPOSITORY\n1    app\n',
+  )
+  expect(await ok('images', '--quiet', '--no-trunc', 'app:1')).toMatch(/^sha256:[0-9a-f]{64}\n$/)
+  expect((await kata('images', '--filter', 'dangling=true')).stderr).toContain('[OPTION_INVALID]')
+  expect((await kata('images', '--format', '{{.Nothing}}')).stderr).toContain('[TEMPLATE_INVALID]')
+})
+
 test('no image is made in which a file is the deletion of another', async () => {
   await ok('run', '--name', 'c', '--rootfs', `${base}/root`, '--', 'true')
   writeFileSync(`${directory()}/upper/.wh.kept`, 'mine')

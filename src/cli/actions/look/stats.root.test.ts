@@ -18,6 +18,10 @@ test('stats shows what runs, as a table and as JSON', async () => {
   expect((await client.kata('stats', '--no-stream', 'busy')).stdout).toMatch(
     /^NAME +CPU % +MEMORY +LIMIT +PIDS\nbusy +\d+\.\d +3\.0MiB +64\.0MiB +2\n$/,
   )
+  const format = '{{.Name}} {{.MemUsage}} {{.MemPerc}}'
+  expect((await client.kata('stats', '--no-stream', '--format', format, 'busy')).stdout).toBe(
+    'busy 3.0MiB / 64.0MiB 4.69%\n',
+  )
   expect(await client.kata('stats', '--no-stream', 'nobody')).toMatchObject({
     ...{ code: 1, stdout: '', stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') },
   })

@@ -9,6 +9,7 @@ import { tellError } from '../../explain.ts'
 import { render } from '../../output/format.ts'
 import { byteSize } from '../../output/size.ts'
 import { table } from '../../output/table.ts'
+import { compileRows } from '../../output/template/rows.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
 
@@ -37,6 +38,10 @@ export async function stats(
   { stream }: { stream: boolean },
   names: readonly string[],
 ): Promise<number> {
+  const template =
+    settings.template === undefined
+      ? undefined
+      : compileRows(settings.template, { titles: statsTitles, usual: usualColumns })
   // Names that are not there are told once, and no table is shown.
   for (const name of names) findRecord(settings, name)
   const before = stream && settings.format === 'text' && isTerminal(1) ? clearScreen : ''
@@ -45,7 +50,12 @@ export async function stats(
     await sleep(periodMs)
     const next = await sampleAll(settings, names)
     const lines = [...next].flatMap(([id, sample]) => used(id, sample, last.get(id)) ?? [])
-    if (!settings.print(before + render(settings.format, lines, asTable))) return 0
+    if (
+      !settings.print(
+        before + render(settings.format, lines, (list) => template?.(list.map(statsRow)) ?? asTable(list)),
+      )
+    )
+      return 0
     last = next
   } while (stream && last.size > 0)
   return 0
@@ -101,6 +111,29 @@ function used(id: string, { at, usage }: Sample, before: Sample | undefined): Us
     memoryBytes: Number(usage.memoryBytes),
     memoryLimit: usage.memoryLimit === undefined ? null : Number(usage.memoryLimit),
     processes: Number(usage.processes),
+  }
+}
+
+const usualColumns = '{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.PIDs}}'
+const statsTitles = {
+  ...{
+    Container: 'CONTAINER',
+    ID: 'CONTAINER ID',
+    Name: 'NAME',
+    CPUPerc: 'CPU %',
+    MemUsage: 'MEM USAGE / LIMIT',
+  },
+  ...{ MemPerc: 'MEM %', PIDs: 'PIDS' },
+}
+
+/** A row of `docker stats`. */
+function statsRow(used: Used): Record<keyof typeof statsTitles, string> {
+  const { id, cpuPercent, memoryBytes, memoryLimit, processes } = used
+  const share = memoryLimit === null ? '--' : `${((memoryBytes / memoryLimit) * 100).toFixed(2)}%`
+  return {
+    ...{ Container: id, ID: id, Name: id, CPUPerc: `${cpuPercent.toFixed(2)}%` },
+    MemUsage: `${byteSize(memoryBytes)} / ${memoryLimit === null ? '--' : byteSize(memoryLimit)}`,
+    ...{ MemPerc: share, PIDs: String(processes) },
   }
 }
 

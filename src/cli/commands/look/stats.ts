@@ -12,9 +12,14 @@ export function statsCommand(cli: Cli): Command {
     usage: 'stats [name...]',
     summary: 'show every second what running containers use of their machines',
     example: 'stats --no-stream web',
-  }).option('--no-stream', 'print once and exit')
-  return rootAction<StatsFlags>(command, cli, async (settings, { stream }, names) => {
-    const { stats } = await import('../../actions/look/stats.ts')
-    return stats(settings, { stream }, names)
-  })
+  }).option('--no-stream', 'once only')
+  return rootAction<StatsFlags>(
+    command,
+    cli,
+    async (settings, { stream }, names) => {
+      const { stats } = await import('../../actions/look/stats.ts')
+      return stats(settings, { stream }, names)
+    },
+    { takesTemplate: true },
+  )
 }
