@@ -28,7 +28,7 @@ test.each([
   [['guest', 'rm'], 'USAGE', 'kata-ts guest rm --help'],
   [['run', '--memory', 'much', 'true'], 'OPTION_INVALID', '--memory'],
   [['run', '--machine-memory', '64M', 'true'], 'OPTION_INVALID', 'from 128M to'],
-  [['run', '--cpus', '0', 'true'], 'OPTION_INVALID', '--cpus'],
+  [['run', '--cpus', '-1', 'true'], 'OPTION_INVALID', '--cpus'],
   [['run', '--name', '../up', 'true'], 'NAME_INVALID', '"../up" is not'],
   [['run', '--name', '', 'true'], 'NAME_INVALID', '"" is not'],
   [['run', '--env', '', 'true'], 'OPTION_INVALID', '--env does not take ""'],

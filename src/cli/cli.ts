@@ -7,6 +7,7 @@ import { createLogger, type LogLevel } from '../log.ts'
 import { plainLines } from '../plain-text.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
+import { withPlainFlags } from './flag-values.ts'
 import { commandIn, withoutGroupWord } from './group-words.ts'
 import { parseFormat } from './output/format.ts'
 import { ResultFile } from './output/result-file.ts'
@@ -34,7 +35,6 @@ export async function runCli(
   surroundings: Surroundings,
   result = new ResultFile(),
 ): Promise<number> {
-  const argv = withoutGroupWord(words)
   let exitCode = 0
   const program = buildProgram({
     settings: (options) => {
@@ -52,6 +52,7 @@ export async function runCli(
     },
     again: (more, into) => runCli(more, surroundings, into),
   })
+  const argv = withPlainFlags(program, withoutGroupWord(words))
   try {
     await program.parseAsync([...argv], { from: 'user' })
     result.write(exitCode)

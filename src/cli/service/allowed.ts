@@ -113,7 +113,7 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
   create: run,
   // Without credentials, his or root's: what is pulled is everybody's.
   pull: { quiet: 'plain' },
-  images: { quiet: 'plain', digests: 'plain' },
+  images: { quiet: 'plain', digests: 'plain', all: 'plain', filter: 'plain', trunc: 'plain' },
   exec: {
     interactive: 'plain',
     tty: 'plain',

@@ -108,8 +108,7 @@ test('history fits its lines into the terminal, and nowhere else', async () => {
 
 test('images are listed as docker lists them: by name, by a template, and with whole ids', async () => {
   Bun.spawnSync(['tar', '-cf', `${base}/files.tar`, '-C', `${base}/root`, '.'])
-  for (const name of ['app:1', 'app:2', 'quay.io/team/app:1'])
-    await ok('import', `${base}/files.tar`, name)
+  for (const name of ['app:1', 'app:2', 'quay.io/team/app:1']) await ok('import', `${base}/files.tar`, name)
   const names = (...args: string[]) => ok('images', '--format', '{{.Repository}}:{{.Tag}}', ...args)
   expect(await names('-a')).toBe('app:1\napp:2\nquay.io/team/app:1\n')
   expect(await names('app')).toBe('app:1\napp:2\n')

@@ -1,0 +1,32 @@
+import { expect, test } from 'bun:test'
+import { withPlainFlags } from './flag-values.ts'
+import { buildProgram } from './program.ts'
+
+const nothing = () => {
+  throw new Error('nothing is run here')
+}
+const program = buildProgram({
+  ...{ settings: nothing, throughService: nothing, again: nothing },
+  ...{ finish: () => {}, print: () => {}, tell: () => {} },
+})
+const plain = (...argv: string[]) => withPlainFlags(program, argv)
+
+test('flags with a value are flags, or are not there', () => {
+  expect(plain('run', '--rm=true', '-d=1', '--read-only=false', '--init=T', 'busybox')).toEqual([
+    ...['run', '--rm', '-d', '--init', 'busybox'],
+  ])
+  expect(plain('volume', 'ls', '--quiet=True')).toEqual(['volume', 'ls', '--quiet'])
+  expect(plain('ps', '--no-trunc=true', '--all=false')).toEqual(['ps', '--no-trunc'])
+})
+
+test('what is no flag stays as it is, and so does what is the container’s', () => {
+  for (const argv of [
+    ['run', '--env', '--rm=true', '--name=true', 'busybox', '--rm=true', 'x'],
+    ['run', '--', 'sh', '--rm=true'],
+    ['exec', '-e', 'A=true', 'web', 'tool', '--tty=false'],
+    ['run', '--rm=perhaps', 'busybox'],
+    ['--format=json', 'run', '--sig-proxy=false', 'busybox'],
+    ['--namespace', 'run', 'ps'],
+  ])
+    expect(plain(...argv)).toEqual(argv)
+})
