@@ -120,7 +120,7 @@ test.each(['virtio-blk', 'virtio-scsi'] as const)('%s comes and goes, and comes 
     await plug('hot', hot.path, 'r+', { bus })
     expect(heldOpen(pid, hot.path)).not.toEqual([])
     await nothingDiffers()
-    expect(vmm.plugDisk(disk('hot', 0, { bus }))).rejects.toThrow('[VMM_OPTION_INVALID]')
+    await expect(vmm.plugDisk(disk('hot', 0, { bus }))).rejects.toThrow('[VMM_OPTION_INVALID]')
     await nothingDiffers()
     await vmm.unplugDisk('hot')
     await vmm.unplugDisk('hot')

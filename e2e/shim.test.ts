@@ -126,7 +126,7 @@ describe('the Task service', () => {
     await task.start({ id, execId: 'one' })
     expect((await task.wait({ id, execId: 'one' })).exitStatus).toBe(9)
     expect(await task.delete({ id, execId: 'one' })).toMatchObject({ exitStatus: 9 })
-    expect(task.state({ id, execId: 'one' })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(task.state({ id, execId: 'one' })).rejects.toMatchObject({ code: 'not_found' })
   })
 
   test('a size that was told before the start is that of the terminal', async () => {
@@ -142,7 +142,7 @@ describe('the Task service', () => {
 
   test('an exec is killed by its own id, and its id can be used once at a time', async () => {
     await task.exec({ id, execId: 'two', spec: shProcess('sleep 300') })
-    expect(task.exec({ id, execId: 'two', spec: shProcess('true') })).rejects.toMatchObject({
+    await expect(task.exec({ id, execId: 'two', spec: shProcess('true') })).rejects.toMatchObject({
       code: 'already_exists',
     })
     await task.start({ id, execId: 'two' })
@@ -178,7 +178,7 @@ describe('the Task service', () => {
     const exit = task.wait({ id })
     await task.kill({ id, signal: 9 })
     expect((await exit).exitStatus).toBe(137)
-    expect(task.kill({ id, signal: 9 })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(task.kill({ id, signal: 9 })).rejects.toMatchObject({ code: 'not_found' })
     expect(await task.delete({ id })).toMatchObject({ exitStatus: 137 })
     await task.shutdown({ id })
     await eventually(

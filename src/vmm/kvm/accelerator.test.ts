@@ -48,10 +48,12 @@ describe('what is configured', () => {
     expect(probes).toBe(0)
   })
 
-  test('kvm without a usable device node is refused', () => {
+  test('kvm without a usable device node is refused', async () => {
     const missing = { ...request, configured: 'kvm', kvmDevice: `${directory}/none` } as const
-    expect(chooseAccelerator(missing)).rejects.toThrow('[KVM_UNUSABLE] accelerator = "kvm" cannot be used:')
-    expect(chooseAccelerator({ ...missing, kvmDevice: request.kernel })).rejects.toThrow(
+    await expect(chooseAccelerator(missing)).rejects.toThrow(
+      '[KVM_UNUSABLE] accelerator = "kvm" cannot be used:',
+    )
+    await expect(chooseAccelerator({ ...missing, kvmDevice: request.kernel })).rejects.toThrow(
       /is not a device node/,
     )
   })
@@ -161,7 +163,9 @@ describe('auto, at a glance', () => {
     Bun.spawnSync(['/usr/bin/mknod', kvmDevice, 'c', '10', '254'])
     const choice = await chooseAccelerator({ ...request, kvmDevice })
     expect(choice.reason).toMatch(/no driver is behind .*kvm/)
-    expect(chooseAccelerator({ ...request, configured: 'kvm', kvmDevice })).rejects.toThrow('[KVM_UNUSABLE]')
+    await expect(chooseAccelerator({ ...request, configured: 'kvm', kvmDevice })).rejects.toThrow(
+      '[KVM_UNUSABLE]',
+    )
   })
 
   test('so is a node whose group can be handed to nobody, where the group is the way to it', async () => {

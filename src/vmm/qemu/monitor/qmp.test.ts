@@ -74,7 +74,7 @@ test('hands on events and refusals', async () => {
   await withPeer(answer, async (client, events) => {
     await client.negotiate(1000)
     expect(events).toEqual([{ name: 'RESUME', data: {} }])
-    expect(client.execute('cont')).rejects.toThrow('[VMM_COMMAND_FAILED] the VMM refused cont: not now')
+    await expect(client.execute('cont')).rejects.toThrow('[VMM_COMMAND_FAILED] the VMM refused cont: not now')
   })
 })
 

@@ -23,11 +23,11 @@ describe('unplugging', () => {
     const unplugs = new Unplugs(obedient, 1)
     const refused = unplugs.remove('disk1', 'disk /dev/sdb')
     unplugs.event('DEVICE_UNPLUG_GUEST_ERROR', { device: 'disk1' })
-    expect(refused).rejects.toThrow('its guest refuses')
-    expect(unplugs.remove('disk1', 'disk /dev/sdb')).rejects.toThrow(
+    await expect(refused).rejects.toThrow('its guest refuses')
+    await expect(unplugs.remove('disk1', 'disk /dev/sdb')).rejects.toThrow(
       /^\[VMM_UNPLUG_REFUSED\].*did not let go/,
     )
     const broken = new Unplugs(() => Promise.reject(new Error('no such device')))
-    expect(broken.remove('disk1', 'x')).rejects.toThrow('no such device')
+    await expect(broken.remove('disk1', 'x')).rejects.toThrow('no such device')
   })
 })
