@@ -35,10 +35,11 @@ function asExpected(expected: ExpectedPosture, actual: Posture): Posture {
   throw new KataError('POSTURE_DIFFERS', { pid: actual.pid, differences: list.join('; ') })
 }
 
-/** How long a program that has just been started may take until it is as it stays, milliseconds. */
-const settleMs = 2000
-/** The same for its loader alone, which holds a library open; 20 are usual, and a host with a load of 60 took more than 2000. */
-const loaderMs = 15_000
+/**
+ * How long a program that has just been started may take until it is as it stays, and its loader alone, which holds a library open, besides.
+ * Milliseconds; 20 are usual, and a host with a load of 60 took more than 2000.
+ */
+const patience = { settleMs: 2000, loaderMs: 15_000 } as const
 
 /**
  * {@link assertPosture} for a program that does not say when it is ready: right after execve(2) its loader still has
@@ -51,6 +52,7 @@ export async function settledPosture(
   pid: number,
   expected: ExpectedPosture,
   read: (pid: number) => Posture = readPosture,
+  { settleMs, loaderMs }: Readonly<Record<keyof typeof patience, number>> = patience,
 ): Promise<Posture> {
   const seenOnce = (isOver: (left: readonly PostureRow[]) => boolean, timeoutMs: number) =>
     poll(

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { socketPair } from '../../linux/sockets/socket.ts'
@@ -13,10 +13,11 @@ import {
   comparePosture,
   type ExpectedPosture,
   expectedPosture,
+  ownNamespaces,
   settledPosture,
 } from './posture-check.ts'
 
-const uid = 0x7f000000 + 2 * 65536 - 1
+const uid = 0x6f000000 + 2 * 65536 - 1
 let stateDir: string
 let output: number
 let given: number
@@ -269,31 +270,23 @@ describe('posture', () => {
     ] as const) {
       const child = starting(seconds)
       try {
-        await Bun.sleep(50)
+        while (!existsSync(`/proc/${child.pid}/fd/9`)) await Bun.sleep(1)
         const now = readPosture(child.pid)
         const { 9: _, ...descriptors } = now.descriptors
-        const [thread] = now.threads
+        const thread = now.threads[0]!
         const asItIs: ExpectedPosture = {
-          ...{ ...expected, uid: thread!.uid[0]!, gid: thread!.gid[0]!, groups: thread!.groups },
-          ...{ noNewPrivs: thread!.noNewPrivs as 1, seccomp: thread!.seccomp as 2 },
-          ...{
-            seccompFilters: 0,
-            firstThreadFilters: 0,
-            mounts: now.mounts,
-            descriptors,
-            opens: [],
-            sockets: 99,
-          },
-          ...{ limits: now.limits, interfaces: now.interfaces, environment: now.environment as 0 },
+          ...{ ...expected, uid: thread.uid[0]!, gid: thread.gid[0]!, groups: thread.groups.toSorted() },
+          ...{ capabilities: thread.capabilities, noNewPrivs: thread.noNewPrivs as 1 },
+          ...{ seccompFilters: 0, firstThreadFilters: 0, seccomp: thread.seccomp as 2 },
+          ...{ idMap: now.idMaps.uid, namespaces: ownNamespaces([]), mounts: now.mounts },
+          ...{ descriptors, opens: [], sockets: 99, limits: now.limits, oomScoreAdj: now.oomScoreAdj },
+          interfaces: now.interfaces,
         }
-        const left = async () => {
-          const fields = await settledPosture(child.pid, asItIs).then(
-            () => '',
-            (error) => String(error),
-          )
-          return fields.includes('descriptors.9')
-        }
-        expect(await left()).toBe(!settles)
+        const patience = { settleMs: 50, loaderMs: settles ? 15_000 : 200 }
+        const settled = settledPosture(child.pid, asItIs, readPosture, patience)
+        if (settles) expect((await settled).descriptors).toEqual(descriptors)
+        else
+          await expect(settled).rejects.toThrow(/: descriptors\.9 is "\/etc\/passwd", expected "closed"\. /)
       } finally {
         child.kill()
         await child.exited
