@@ -29,7 +29,7 @@ import { waiterPosture } from '../posture/waiter-posture.ts'
 import { launch } from './jail.ts'
 import type { JailPath, LaunchSpec, SyscallPolicy } from './launch-spec.ts'
 
-const uid = 0x7f000000 + 65535
+const uid = 0x6f000000 + 65535
 const identity = { name: 'kata-0', uid, gid: uid, groups: [993] }
 let stateDir: string
 let output: number
@@ -384,6 +384,26 @@ describe('launch', () => {
     expect(run.stdout.toString()).toMatch(
       /JAIL_FAILED.*step unshare failed \(exit code 1\).*Operation not permitted/,
     )
+  })
+
+  test('has none of the groups that its launcher has', async () => {
+    const code = `
+      import { launch } from '${import.meta.dir}/jail.ts'
+      import { readPosture } from '${import.meta.dir}/../posture/posture.ts'
+      import { silentLogger } from '${import.meta.dir}/../../log.ts'
+      const groupsOf = (pid) => readPosture(pid).threads[0].groups
+      const spec = JSON.parse(process.argv[1])
+      for (const groups of [[], [993]]) {
+        const asked = { ...spec, identity: { ...spec.identity, groups } }
+        const { ref, waiter, exited } = await launch(asked, silentLogger)
+        console.log(JSON.stringify([process.pid, waiter.pid, ref.pid].map(groupsOf)))
+        process.kill(ref.pid, 'SIGKILL')
+        await exited
+      }`
+    const spec = JSON.stringify({ ...specOf(['-e', 'sleep 100']), output: 2 })
+    const run = Bun.spawnSync(['/usr/bin/setpriv', '--groups', '4,6', process.execPath, '-e', code, spec])
+    // The launcher itself is the control.
+    expect(run.stdout.toString()).toBe('[[4,6],[],[]]\n[[4,6],[993],[993]]\n')
   })
 
   test('the end of the parent is the end of the child, however it came', async () => {
