@@ -1,16 +1,20 @@
 /** An audit of a sandbox whose shim is root as it comes, and beside whose VMM another process has its user. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { type ProcessRef, processRef, readStatus } from '../../linux/processes/proc.ts'
+import { Ledger } from '../../ledger/ledger.ts'
+import { processResource } from '../../ledger/process-resource.ts'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
+import { confine } from '../../rootless/confine.ts'
+import { baseSyscalls } from '../../rootless/filters/base-syscalls.ts'
 import { somePosture } from '../../rootless/posture/posture.double.ts'
 import { recordPosture } from '../../rootless/posture/posture-record.ts'
 import { sleeperAs } from '../../rootless/test-support.ts'
-import { auditSandbox } from './audit.ts'
+import { auditRecords, auditSandbox } from './audit.ts'
 import { type SandboxPaths, sandboxPaths } from './paths.ts'
 
-const uid = 2_067_000_060
+const uid = 1_867_000_060
 let runDir: string
 let paths: SandboxPaths
 let children: Bun.Subprocess[]
@@ -32,13 +36,7 @@ function child(process: Bun.Subprocess): ProcessRef {
   return processRef(process.pid)!
 }
 
-/** One that has become the user. */
-async function ofUser(): Promise<ProcessRef> {
-  const ref = child(sleeperAs(uid))
-  while (readStatus(`/proc/${ref.pid}/status`)?.get('Uid')?.startsWith(`${uid}\t`) !== true)
-    await Bun.sleep(1)
-  return ref
-}
+const ofUser = async (): Promise<ProcessRef> => child(await sleeperAs(uid))
 
 /** What the audit says of the sandbox with this shim and VMM, by process. */
 async function audited(shim: ProcessRef, vmm: ProcessRef) {
@@ -74,4 +72,40 @@ test('another process that has the number of one that has ended does not pass fo
   expect(found.find(({ name }) => name === 'vmm')?.rows).toEqual([
     { field: 'process', expected: 'running', actual: 'gone' },
   ])
+})
+
+test('a difference for a moment is none, and one that stays is told', async () => {
+  const { stateDir } = paths
+  const ledger = new Ledger(paths.ledger, [processResource], silentLogger)
+  const output = openSync('/dev/null', 'a')
+  const identity = { name: 'kata-0', uid, gid: uid, groups: [] }
+  const spec = {
+    ...{ program: '/usr/bin/sleep', args: ['1000'], identity, paths: [], fds: [], output, stateDir },
+    ...{ syscalls: { allowed: baseSyscalls }, landlock: 'best-effort' as const },
+  }
+  const { signal } = new AbortController()
+  const asked = { name: 'vmm', spec, posture: { seccompFilters: 1 }, stateDir, log: silentLogger, signal }
+  const differing = async () => {
+    const [vmm] = await auditRecords(stateDir)
+    return vmm?.rows.filter(({ expected, actual }) => expected !== actual).map(({ field }) => field)
+  }
+  try {
+    const { ref } = await confine(ledger, asked)
+    const limit = (soft: number) => {
+      const user = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups']
+      const argv = ['/usr/bin/setpriv', ...user, 'prlimit', `--pid=${ref.pid}`, `--nofile=${soft}:1024`]
+      expect(Bun.spawnSync(argv).exitCode).toBe(0)
+    }
+    expect(await differing()).toEqual([])
+    limit(512)
+    // As long as several looks at it.
+    const back = setTimeout(() => limit(1024), 60)
+    expect(await differing()).toEqual([])
+    clearTimeout(back)
+    limit(512)
+    expect(await differing()).toEqual(['limits.nofile'])
+  } finally {
+    await ledger.releaseAll()
+    closeSync(output)
+  }
 })
