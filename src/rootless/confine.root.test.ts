@@ -13,7 +13,7 @@ import { inJail, type Launched } from './launcher.ts'
 import { expectedPosture, settledPosture } from './posture/posture-check.ts'
 import { readPostureRecords } from './posture/posture-record.ts'
 
-const uid = 0x7f000000 + 3 * 65536 - 1
+const uid = 0x6f000000 + 3 * 65536 - 1
 let stateDir: string
 let output: number
 let ledger: Ledger

@@ -23,7 +23,7 @@ import { directoryResource, mountResource } from './resources.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
 
-const map = shareIdMap({ first: 0x7f000000, count: 65535 })
+const map = shareIdMap({ first: 0x6f000000, count: 65535 })
 const [alice, aliceGroup, bob] = [4242, 4243, 4300]
 const purpose = { source: '/home', container: 'c1' }
 

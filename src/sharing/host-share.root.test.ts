@@ -47,7 +47,7 @@ const openLedger = () =>
   new Ledger(join(base, 'ledger'), [mountResource, directoryResource, virtiofsdResource], silentLogger)
 
 /** Root of an unprivileged daemon. */
-const first = 0x7f000000
+const first = 0x6f000000
 
 /** The daemon as a user of its own, and as root. */
 describe.each<[string, IdExtent[] | undefined]>([

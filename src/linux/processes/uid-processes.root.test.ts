@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { readStatus } from './proc.ts'
 import { killUids, processesOfUids } from './uid-processes.ts'
 
-const uid = 0x7d000000
+const uid = 0x6d000000
 
 describe('killUids', () => {
   test('ends a user that keeps forking, and is not stopped by zombies', async () => {

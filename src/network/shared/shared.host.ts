@@ -28,7 +28,7 @@ import { startUplink } from '../uplink/uplink.ts'
 import { claimFrame, known, sendFrame } from './neighbour-attack.ts'
 import { joinNetwork, liveMembers, membersDir, plugIn } from './shared.ts'
 
-const uid = 2_067_000_010
+const uid = 1_867_000_010
 const [, , directory = ''] = process.argv
 const internet = await makeOutside()
 nameServerOfHost(outside.dns)

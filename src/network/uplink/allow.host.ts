@@ -23,7 +23,7 @@ import {
 } from './testing.ts'
 import { startUplink } from './uplink.ts'
 
-const uid = 2_067_000_002
+const uid = 1_867_000_002
 const [, , directory = ''] = process.argv
 const internet = await makeOutside()
 nameServerOfHost(outside.dns)

@@ -7,7 +7,7 @@ import { findTool } from '../../linux/processes/which.ts'
 import { closeHost, hostTables } from './host-rules.ts'
 import { testLedger } from './testing.ts'
 
-const uid = 2_067_000_040
+const uid = 1_867_000_040
 const nothing = { nameServer: undefined, ports: [] }
 const tables = async () =>
   (await hostTables()).filter((found) => found.uid === uid).map(({ table }) => table.split('-').at(-1))

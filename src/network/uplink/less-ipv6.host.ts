@@ -60,8 +60,8 @@ async function container(name: string, uid: number) {
 
 ip('-6 route del default')
 ip(`addr del ${host6.address}/64 dev ext0`)
-const nowhere = await container('nowhere', 2_067_000_020)
+const nowhere = await container('nowhere', 1_867_000_020)
 writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '1')
-const none = await container('none', 2_067_000_021)
+const none = await container('none', 1_867_000_021)
 console.log(JSON.stringify({ nowhere, none }))
 process.exit(0)

@@ -6,7 +6,7 @@ import { fetchFrom, inside, lookUp, outside, serve, testLedger, together, token 
 import { startUplink } from './uplink.ts'
 
 const [, , directory = ''] = process.argv
-const uid = 2_067_000_022
+const uid = 1_867_000_022
 ip('link set lo up')
 await serve(process.pid, 'host')
 const ledger = testLedger(directory)

@@ -7,7 +7,7 @@ import type { LaunchSpec } from '../jail/launch-spec.ts'
 import { baseSyscalls } from './base-syscalls.ts'
 import { landlockProblem, requireLandlock } from './landlock.ts'
 
-const uid = 0x7f000000 + 65535
+const uid = 0x6f000000 + 65535
 let stateDir: string
 let filter: string
 

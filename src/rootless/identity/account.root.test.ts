@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
-import { openLedger, scratch, sleeperAs, testRange } from '../test-support.ts'
+import { openLedger, removeUsers, scratch, sleeperAs, testRange } from '../test-support.ts'
 import { accountResource, createAccount } from './account.ts'
 import { addUser, deleteUser } from './account-useradd.ts'
 import { takeIdentity } from './identity.ts'
@@ -16,7 +16,11 @@ beforeEach(async () => {
   at = scratch()
   lease = await takeLease(at.ledger, at.options)
 })
-afterEach(() => rmSync(at.directory, { recursive: true }))
+afterEach(async () => {
+  await openLedger(at.directory).releaseAll()
+  await removeUsers([lease])
+  rmSync(at.directory, { recursive: true })
+})
 
 const linesOf = (file: string, name: string) =>
   readFileSync(`/etc/${file}`, 'utf8')
@@ -58,9 +62,8 @@ describe('useradd', () => {
         account: 'useradd',
         accelerator: 'tcg',
       } as const
-      const theirs = sleeperAs(first.uid)
+      const theirs = await sleeperAs(first.uid)
       const theirRef = processRef(theirs.pid)!
-      await Bun.sleep(20)
       const { identity } = await takeIdentity(at.ledger, options, silentLogger)
       expect(identity).toEqual({ name: second.name, uid: second.uid, gid: second.uid, groups: [] })
       await at.ledger.releaseAll()

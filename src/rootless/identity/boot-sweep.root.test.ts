@@ -1,18 +1,21 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { silentLogger } from '../../log.ts'
-import { scratch } from '../test-support.ts'
+import { removeUsers, scratch } from '../test-support.ts'
 import { addUser } from './account-useradd.ts'
 import { sweepOncePerBoot } from './boot-sweep.ts'
 import { uidBlock } from './uid-range.ts'
 
 // A range of its own: other tests of this room run at the same time.
-const range = { base: 0x7d000000, blocks: 8 }
+const range = { base: 0x6d000000, blocks: 8 }
 let at: ReturnType<typeof scratch>
 beforeEach(() => {
   at = scratch('rebooted')
 })
-afterEach(() => rmSync(at.directory, { recursive: true }))
+afterEach(async () => {
+  await removeUsers([uidBlock(range, 3)])
+  rmSync(at.directory, { recursive: true })
+})
 
 const sweep = () => {
   const { runDir, userDir } = at.options

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { bootId, isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
-import { scratch, sleeperAs } from '../test-support.ts'
+import { removeUsers, scratch, sleeperAs } from '../test-support.ts'
 import { createAccount } from './account.ts'
-import { addUser, deleteUser } from './account-useradd.ts'
+import { addUser } from './account-useradd.ts'
 import { addRecords } from './account-userdb.ts'
 import { takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
@@ -17,7 +17,7 @@ let where: { runDir: string; range: typeof at.options.range; userDir: string; us
 beforeEach(() => {
   at = scratch('crashed')
   // A range of its own: other tests of this room run at the same time.
-  const range = { base: 0x7e000000, blocks: 8 }
+  const range = { base: 0x6e000000, blocks: 8 }
   where = {
     runDir: at.options.runDir,
     range,
@@ -25,7 +25,10 @@ beforeEach(() => {
     userdbDir: `${at.directory}/userdb`,
   }
 })
-afterEach(() => rmSync(at.directory, { recursive: true }))
+afterEach(async () => {
+  await removeUsers(Array.from({ length: where.range.blocks }, (_, k) => uidBlock(where.range, k)))
+  rmSync(at.directory, { recursive: true })
+})
 
 const sweep = (options = {}) => sweepRootless({ ...where, ...options }, silentLogger)
 const dead = { pid: 1, startTime: '1' }
@@ -36,8 +39,7 @@ describe('sweep', () => {
     const lease = await takeLease(at.ledger, { ...at.options, range: where.range, owner: dead })
     await createAccount(at.ledger, lease, 'useradd')
     const directory = await makePrivateDir(at.ledger, lease)
-    const process = sleeperAs(lease.uid)
-    await Bun.sleep(20)
+    const process = await sleeperAs(lease.uid)
     const expected = [{ name: lease.name, uid: lease.uid, found: 'reservation' as const, sandbox: 'crashed' }]
     expect(existsSync(directory)).toBe(true)
     expect(await sweep()).toEqual(expected)
@@ -86,14 +88,10 @@ describe('sweep', () => {
     const lease = await takeLease(at.ledger, { ...at.options, range: where.range })
     await addUser(lease.name, lease.uid)
     unreserve(where.runDir, lease.k, lease.token)
-    const process = sleeperAs(lease.uid)
-    await Bun.sleep(20)
+    const process = await sleeperAs(lease.uid)
     expect(await sweep()).toEqual([])
     expect(readFileSync('/etc/passwd', 'utf8')).toContain(`${lease.name}:`)
     expect(process.exitCode).toBeNull()
-    process.kill('SIGKILL')
-    await process.exited
-    await deleteUser(lease.name, lease.uid)
   })
 
   test('removes the group that a crash of useradd left alone', async () => {
@@ -109,8 +107,7 @@ describe('sweep', () => {
     const block = uidBlock(where.range, 4)
     mkdirSync(`${where.runDir}/uids/4`, { recursive: true })
     writeFileSync(`${where.runDir}/uids/4/owner`, '{"holder":"of a later version"}')
-    const process = sleeperAs(block.uid)
-    await Bun.sleep(20)
+    const process = await sleeperAs(block.uid)
     const [held] = await sweep()
     expect(held?.error).toContain('[UID_STILL_USED]')
     expect(process.exitCode).toBeNull()
@@ -122,7 +119,7 @@ describe('sweep', () => {
   })
 
   test('leaves alone a block of another range, though its owner is dead', async () => {
-    const { first } = uidBlock({ base: 0x7d000000, blocks: 8 }, 4)
+    const { first } = uidBlock({ base: 0x6d000000, blocks: 8 }, 4)
     const held = { sandbox: 'other', token: 't', first, process: dead, bootId: 'another boot' }
     reserve(where.runDir, 4, held)
     expect(await sweep()).toEqual([])
@@ -147,9 +144,8 @@ describe('sweep', () => {
       mkdirSync(`${where.userDir}/${uid}`, { recursive: true })
       chownSync(`${where.userDir}/${uid}`, uid, uid)
     }
-    const sleepers = [unknown, released].map(({ uid }) => sleeperAs(uid))
+    const sleepers = await Promise.all([unknown, released].map(({ uid }) => sleeperAs(uid)))
     const refs = sleepers.map(({ pid }) => processRef(pid)!)
-    await Bun.sleep(20)
     const live = { ...owner, process: at.options.owner }
     const take = () => {
       unreserve(where.runDir, 2, 'before')

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { builtInConfig } from '../../config/load.ts'
 import { unassignedEnd } from '../../config/unassigned-ids.ts'
+import { testRange } from '../test-support.ts'
 import { accountComment, blockOfUid, checkUidRange, checkUpperIds, uidBlock } from './uid-range.ts'
 
 const range = { base: 0x70000000, blocks: 4091 }
@@ -59,6 +61,13 @@ describe('uid range', () => {
     const text = `${name}:x:${uid}:${uid}:${accountComment}:/nonexistent:/usr/sbin/nologin\nx:x:1879048191:1::/:/\n`
     withEtc('passwd', text, (etc) => checkUidRange(range, etc))
     withEtc('subuid', 'eve:1878982656:65536\n', (etc) => checkUidRange(range, etc))
+  })
+
+  test('an account that a test of this room has left refuses no start by the built-in range', () => {
+    const { rootlessUidBase: base, rootlessUidBlocks: blocks } = builtInConfig().hypervisor
+    const left = uidBlock(testRange, testRange.blocks - 1)
+    const text = `${left.name}:x:${left.uid}:${left.uid}:${accountComment}:/nonexistent:/usr/sbin/nologin\n`
+    withEtc('passwd', text, (etc) => checkUidRange({ base, blocks }, etc))
   })
 
   test.each([

@@ -27,7 +27,7 @@ const mayLower = (effective & capabilityMask(['sys_resource'])) !== 0n
 
 test('what is jailed begins with 0, whatever its parent has', async () => {
   const output = openSync('/dev/null', 'a')
-  const uid = 0x7f000000 + 65535
+  const uid = 0x6f000000 + 65535
   const identity = { name: 'kata-0', uid, gid: uid, groups: [] }
   const given = { identity, paths: [], fds: [], output, stateDir, syscalls: { allowed: baseSyscalls } }
   const spec = { program: '/usr/bin/sleep', args: ['1000'], ...given }

@@ -9,7 +9,7 @@ import { silentLogger } from '../../log.ts'
 import { sleep } from '../../time.ts'
 import { jailedStandIns } from './stand-ins.ts'
 
-const uid = 0x7f000000 + 5 * 65536 - 1
+const uid = 0x6f000000 + 5 * 65536 - 1
 let stateDir: string
 let ledger: Ledger
 

@@ -10,7 +10,7 @@ import { auditRecords } from '../records/audit.ts'
 import { jailedStandIns } from './stand-ins.ts'
 
 /** Of no other test. */
-const uid = 0x7f000000 + 65_533
+const uid = 0x6f000000 + 65_533
 let stateDir: string
 let ledger: Ledger
 let spreads: number

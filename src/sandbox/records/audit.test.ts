@@ -8,7 +8,7 @@ import { auditRecords } from './audit.ts'
 
 test('who is in the host’s network has its rules in the packet filter, and others need none', async () => {
   const stateDir = mkdtempSync(`${tmpdir()}/audit-`)
-  const [uid, ref] = [2_067_000_050, processRef(process.pid)!]
+  const [uid, ref] = [1_867_000_050, processRef(process.pid)!]
   const rulesFor = async (...users: number[]) =>
     (await auditRecords(stateDir, async () => users)).map(({ name, rows }) => [
       name,

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(runDir, { recursive: true }))
 
 const collected = async () => {
-  const range = { base: 0x7d000000, blocks: 1 }
+  const range = { base: 0x6d000000, blocks: 1 }
   const found = await collectGarbage({ runDir, range, log: silentLogger })
   return found.filter(({ name }) => name.startsWith('default/') || name.startsWith(runDir))
 }
