@@ -133,3 +133,18 @@ test('work whose holdings stay is no success', async () => {
   await expect(ledger.within(take)).rejects.toThrow('[RELEASE_FAILED]')
   expect(ledger.held).toEqual(['stubborn'])
 })
+
+test('a holding of a kind that another version knows stays written down, and is told', async () => {
+  await open().take(thing, { name: 'a' }, () => {})
+  const path = join(directory, 'ledger.jsonl')
+  appendFileSync(path, `${JSON.stringify({ op: 'take', id: 9, kind: 'of-tomorrow', data: {} })}\n`)
+  const failed = await open()
+    .releaseAll()
+    .catch((error) => error)
+  expect(failed.code).toBe('RELEASE_FAILED')
+  expect(failed.cause).toMatchObject({
+    ...{ code: 'LEDGER_KIND_UNKNOWN', fields: { kind: 'of-tomorrow', path } },
+    remedy: expect.stringContaining('of that version'),
+  })
+  expect([released, open().held]).toEqual([['a'], ['of-tomorrow']])
+})

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { silentLogger } from '../../log.ts'
-import { createVolume, volumePaths } from '../client/volumes/store.ts'
+import { createVolume, readVolume, volumePaths } from '../client/volumes/store.ts'
 import type { Settings } from '../settings.ts'
 import { prune, rm } from './volume.ts'
 
@@ -63,4 +63,12 @@ test('a volume whose name is taken by something else is not made, and leaves not
   symlinkSync('nowhere', `${volumes}/other`)
   expect(() => createVolume(settings, 'other')).toThrow('ENOTDIR')
   expect(readdirSync(volumes).sort()).toEqual(['data', 'other'])
+})
+
+test('one whose file is no volume of ours is told with its path', () => {
+  const { file } = volumePaths(settings, 'data')
+  writeFileSync(file, '{"labels":7}')
+  expect(() => readVolume(settings, 'data')).toThrow(
+    new RegExp(`^\\[VOLUME_UNREADABLE\\] the record ${file} of a volume cannot be read .*in _data`),
+  )
 })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { writeNetworkWishes } from '../../../bundle/network.ts'
 import { parseSubnet } from '../../parse/subnet.ts'
@@ -91,6 +91,17 @@ describe('networks', () => {
     expect(new Set(names.map((name) => readNetwork(store, name).subnet)).size).toBe(names.length)
   })
 
+  test('whose file is no network of ours are told with its path', async () => {
+    const { name } = await createNetwork(store, 'one', plain)
+    const path = `${networkDir(store, name)}/network.json`
+    writeFileSync(path, '{"name":7}')
+    expect(() => readNetwork(store, name)).toThrow(
+      new RegExp(
+        `^\\[NETWORK_UNREADABLE\\] the record ${path} of a network cannot be read .*Remove its directory`,
+      ),
+    )
+  })
+
   test('are made while others go', async () => {
     await createNetwork(store, 'one', plain)
     mkdirSync(networkDir(store, 'gone'))
@@ -107,7 +118,9 @@ describe('networks', () => {
     })
     await put('e', 'small')
     await expect(put('f', 'small')).rejects.toThrow('[NETWORK_FULL]')
-    await expect(put('f', 'small', { address: '10.7.0.14' })).rejects.toThrow(/TAKEN.*belongs to d/)
+    await expect(put('f', 'small', { address: '10.7.0.14' })).rejects.toThrow(
+      /^\[NETWORK_ADDRESS_TAKEN\] the address 10\.7\.0\.14 on network small belongs to d\. .*kata-ts rm/,
+    )
     await expect(put('f', 'small', { address: '10.7.0.9' })).rejects.toThrow('[NETWORK_ADDRESS_INVALID]')
     await expect(put('f', 'nosuch')).rejects.toThrow('[NETWORK_NOT_FOUND]')
     expect(
