@@ -38,3 +38,18 @@ export class FakeClock implements Clock {
 
 /** Everything that waits for nothing but promises has run. */
 export const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Until it is disposed of, each look at a clock of this process finds it a day later: all patience is over at the second. */
+export function clocksThatRush(): Disposable {
+  const clocks = [performance, Date].map((clock) => ({ clock, now: clock.now }))
+  const dayMs = 86_400_000
+  for (const { clock, now } of clocks) {
+    let days = 0
+    clock.now = () => now.call(clock) + ++days * dayMs
+  }
+  return {
+    [Symbol.dispose]() {
+      for (const { clock, now } of clocks) clock.now = now
+    },
+  }
+}

@@ -10,6 +10,7 @@ import {
   makeCgroup,
 } from '../linux/cgroups/cgroup.ts'
 import { silentLogger } from '../log.ts'
+import { clocksThatRush } from '../time.double.ts'
 import { cgroupsResource } from './resource.ts'
 
 const path = `/kata-ts-resource-test-${process.pid}`
@@ -39,6 +40,24 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
       expect(cgroupOf(child.pid, hierarchy)).toBe(path)
       await cgroupsResource.release({ places: [left] }, silentLogger)
       expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(false)
+      expect(await child.exited).toBe(137)
+    })
+
+    test('one with a process in it that does not end stays, and is told with it', async () => {
+      const left = place()
+      makeCgroup(hierarchy, path)
+      const child = Bun.spawn(['/usr/bin/sleep', '100'])
+      await enterCgroup(hierarchy, path, child.pid)
+      {
+        // As if it had been killed for all the time there is.
+        using _rush = clocksThatRush()
+        await expect(cgroupsResource.release({ places: [left] }, silentLogger)).rejects.toMatchObject({
+          ...{ code: 'CGROUP_STAYS', fields: { path: `${hierarchy.point}${path}`, pids: `${child.pid}` } },
+          remedy: expect.stringContaining('kata-ts gc'),
+        })
+      }
+      expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(true)
+      await cgroupsResource.release({ places: [left] }, silentLogger)
       expect(await child.exited).toBe(137)
     })
 

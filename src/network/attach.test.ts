@@ -308,6 +308,19 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(pod.ip('-o link')).not.toContain('_kata')
   })
 
+  test('more interfaces than a machine has places for are refused with their number', async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `more${index}`)
+    pod.address('eth0', '10.1.0.2/24')
+    for (const [index, name] of names.entries()) {
+      pod.ip(`link add ${name} type veth peer name peer${index}`)
+      pod.address(name, `10.2.${index}.2/24`)
+    }
+    await expect(attach()).rejects.toMatchObject({
+      ...{ code: 'NETWORK_TOO_MANY', fields: { count: 9, most: 8 }, remedy: 'Give the pod fewer networks.' },
+    })
+    expect(pod.ip('-o link')).not.toContain('_kata')
+  })
+
   test('a tunnel is refused by name, a namespace without addresses is no network', async () => {
     pod.ip('addr flush dev eth0')
     using empty = await attach()

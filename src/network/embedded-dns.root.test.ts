@@ -2,6 +2,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { Ledger } from '../ledger/ledger.ts'
+import { silentLogger } from '../log.ts'
+import { embeddedDnsResource, leadToEmbeddedDns } from './embedded-dns.ts'
 
 let directory: string
 beforeEach(() => {
@@ -41,5 +44,20 @@ test.skipIf(noNft !== '')(
   `without nft there are none, a warning says so, and nothing keeps the sandbox from being released${noNft}`,
   async () => {
     expect(await led(true)).toEqual({ held: [], warned: 1, left: [] })
+  },
+)
+
+test.skipIf(noNft !== '')(
+  `rules that cannot be laid fail the start, and nothing is held${noNft}`,
+  async () => {
+    const ledger = new Ledger(`${directory}/ledger.jsonl`, [embeddedDnsResource], silentLogger)
+    const data = { netns: `${directory}/none`, identity: 'gone' } as never
+    const ends = { tap: 'tap0', ports: { udp: 4000, tcp: 4001 } }
+    await expect(leadToEmbeddedDns(ledger, data, ends, silentLogger)).rejects.toMatchObject({
+      code: 'NETWORK_DNS_FAILED',
+      fields: { reason: expect.stringContaining(`${directory}/none`) },
+      remedy: expect.stringContaining('modprobe'),
+    })
+    expect(ledger.held).toEqual([])
   },
 )

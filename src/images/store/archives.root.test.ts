@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { clocksThatRush } from '../../time.double.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { resolveRootfs } from '../rootfs.ts'
 import { makeOciArchive, makeTar, sha256 } from '../testing.ts'
@@ -103,7 +104,11 @@ test('who sends an archive slowly keeps nobody from removing images', async () =
   // The positive control: there is something to be kept from.
   {
     using _shared = await shareStore(paths)
-    await expect(soon()).rejects.toThrow()
+    using _rush = clocksThatRush()
+    await expect(holdStore(paths)).rejects.toMatchObject({
+      ...{ code: 'IMAGE_STORE_BUSY', fields: { path: paths.layout, seconds: 300 } },
+      remedy: expect.stringContaining('kata-ts pull'),
+    })
   }
   const [pipe, archive] = [`${state}/pipe`, dockerArchive(['app:1'])]
   makeFifo(pipe)

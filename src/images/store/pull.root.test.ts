@@ -78,6 +78,10 @@ test.skipIf(noSkopeo)('an image comes with its layers unpacked, and no blob twic
 test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leaves nothing', async () => {
   registry.add('app', 'latest', [lower])
   await expect(pull('app:none')).rejects.toMatchObject({ code: 'PULL_UNKNOWN' })
+  await expect(pull('private/app')).rejects.toMatchObject({
+    ...{ code: 'PULL_DENIED', fields: { image: `${registry.host}/private/app:latest` } },
+    remedy: expect.stringContaining('skopeo login'),
+  })
   await expect(pull('app', { tlsVerify: true })).rejects.toMatchObject({ code: 'PULL_TLS' })
   const bad = `${base}/auth.json`
   writeFileSync(bad, '[]')

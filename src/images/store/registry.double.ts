@@ -8,7 +8,7 @@ export interface RegistryDouble extends AsyncDisposable {
   readonly blobs: Map<string, Buffer>
   /** Paths that were asked for by GET. */
   readonly asked: string[]
-  /** How blobs are sent; a test may make that slow. */
+  /** How blobs are sent; a test may make that slow. What is below `private/` is handed out to nobody. */
   send: (body: Buffer) => Response
   /** Adds an image of these layers (uncompressed tars), and returns the digest of its manifest. */
   add(name: string, tag: string, layers: readonly Buffer[], config?: unknown): string
@@ -52,6 +52,8 @@ export function startRegistry(): RegistryDouble {
     const { pathname } = new URL(request.url)
     if (request.method === 'GET') asked.push(pathname)
     if (pathname === '/v2/') return new Response('{}')
+    if (pathname.startsWith('/v2/private/'))
+      return Response.json({ errors: [{ code: 'DENIED', message: 'access denied' }] }, { status: 403 })
     const [, name = '', kind, reference = ''] =
       /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
     const found = kind === 'manifests' ? manifests.get(`${name}:${reference}`) : blobs.get(reference)

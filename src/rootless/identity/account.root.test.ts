@@ -138,6 +138,27 @@ describe('useradd', () => {
   })
 })
 
+/** What `addUser` says where the host has this in the place of useradd. */
+async function saidWith(useradd: string): Promise<string> {
+  const code = `
+      import { addUser } from '${import.meta.dir}/account-useradd.ts'
+      await addUser('${lease.name}', ${lease.uid}).catch((error) => console.log(error.message))`
+  const inPlace = `mount --bind ${useradd} /usr/sbin/useradd; exec "$@"`
+  const argv = ['/bin/sh', '-ec', inPlace, 'sh', process.execPath, '-e', code]
+  const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...argv], { stderr: 'inherit' })
+  return new Response(run.stdout).text()
+}
+
+test('a host without useradd, and one whose useradd fails, are told with the modes that need none', async () => {
+  expect(await saidWith('/dev/null')).toMatch(/^\[ACCOUNT_TOOL_MISSING\] useradd was not found in .*"none"/)
+  const broken = `${at.directory}/useradd`
+  writeFileSync(broken, '#!/bin/sh\necho "no more users" >&2; exit 3\n', { mode: 0o755 })
+  expect(await saidWith(broken)).toMatch(
+    /^\[ACCOUNT_FAILED\] useradd for account kata-\d+ failed with exit code 3: no more users\. .*"userdb"/,
+  )
+  expect(linesOf('passwd', lease.name)).toEqual([])
+})
+
 describe('userdb and none', () => {
   test('drop-ins for name and id, removed from disk', async () => {
     const userdbDir = `${at.directory}/userdb`

@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failpointsOf } from '../../ledger/failpoints.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
+import { clocksThatRush } from '../../time.double.ts'
 import { sandboxPaths } from '../records/paths.ts'
 import { stillUsed, teardown } from './teardown.ts'
 
@@ -58,6 +60,22 @@ test('two at the same time are one: the second waits, and finds nothing to do', 
   await both
   expect([existsSync(path), existsSync(paths.stateDir)]).toEqual([false, false])
   expect(readFileSync(notes, 'utf8')).toBe('delete/before-release:tree\n')
+})
+
+test('one that another process takes down for longer than anybody waits is busy', async () => {
+  const path = tree()
+  const paths = left(['tree', { path }])
+  {
+    using _held = tryDirectoryLock(paths.stateDir)
+    using _rush = clocksThatRush()
+    await expect(teardown(paths, silentLogger)).rejects.toMatchObject({
+      ...{ code: 'TEARDOWN_BUSY', fields: { path: paths.stateDir, seconds: 45 } },
+      remedy: expect.stringContaining('kata-ts gc'),
+    })
+  }
+  expect(existsSync(path)).toBe(true)
+  await teardown(paths, silentLogger)
+  expect(existsSync(path)).toBe(false)
 })
 
 test('a sandbox that is not there is torn down', async () => {

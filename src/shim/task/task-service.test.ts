@@ -557,6 +557,16 @@ describe('a container whose machine is saved', () => {
     return { service, work, call, saved, signal: await asked.promise }
   }
 
+  test('is not saved for containerd, which is told', async () => {
+    const { tasks, create } = serviceOf('pod')
+    await create('pod')
+    const request = { id: 'pod', path: '/saved', options: undefined }
+    await expect(tasks.checkpoint(request)).rejects.toMatchObject({
+      ...{ code: 'TASK_UNSUPPORTED', fields: { action: 'checkpoint' } },
+      remedy: expect.stringContaining('kata-ts suspend'),
+    })
+  })
+
   test('goes on, and is not saved, once its client has gone', async () => {
     const { work, call, signal } = await saving()
     expect(signal.aborted).toBe(false)

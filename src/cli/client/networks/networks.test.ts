@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 import { writeNetworkWishes } from '../../../bundle/network.ts'
+import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { clocksThatRush } from '../../../time.double.ts'
 import { parseSubnet } from '../../parse/subnet.ts'
 import { recordPaths } from '../record.ts'
 import { freeAddress, freeSubnet, gatewayOf, isForContainers, macOf } from './addresses.ts'
+import { takePorts } from './free-ports.ts'
 import { removeNetwork, takePlace } from './place.ts'
 import { createNetwork, listNetworks, networkDir, readNetwork } from './store.ts'
 import { networkUses } from './uses.ts'
@@ -150,5 +154,30 @@ describe('networks', () => {
     await removeNetwork(store, 'small')
     expect(listNetworks(store)).toEqual([])
     await expect(removeNetwork(store, 'small')).rejects.toThrow('[NETWORK_NOT_FOUND]')
+  })
+
+  test('that others are at work on for longer than anybody waits are busy', async () => {
+    await createNetwork(store, 'one', plain)
+    const directory = networkDir(store, 'one')
+    const busy = { code: 'NETWORK_BUSY', remedy: 'Try again.' }
+    using _rush = clocksThatRush()
+    {
+      using _held = tryDirectoryLock(directory)
+      await expect(put('a', 'one')).rejects.toMatchObject({ ...busy, fields: { name: 'one' } })
+    }
+    {
+      using _held = tryDirectoryLock(dirname(directory))
+      await expect(createNetwork(store, 'two', plain)).rejects.toMatchObject({
+        ...{ ...busy, fields: { name: 'two' } },
+      })
+    }
+    await put('a', 'one')
+    const ports = () => takePorts(store.stateDir, [], [], async () => 'noted')
+    {
+      using _held = tryDirectoryLock(`${store.stateDir}/containers`)
+      await expect(ports()).rejects.toMatchObject({ code: 'NETWORK_PORTS_BUSY', remedy: 'Try again.' })
+    }
+    expect(await ports()).toBe('noted')
+    expect(listNetworks(store)).toEqual(['one'])
   })
 })
