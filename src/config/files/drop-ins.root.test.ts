@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -72,4 +73,26 @@ test('a stranger’s link to a directory of root’s is refused', () => {
   expect(read()).toEqual([])
   lchownSync(directory, stranger, stranger)
   expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('a link of root’s to a stranger’s directory is refused', () => {
+  rmSync(directory, { recursive: true })
+  const other = join(dir, 'other')
+  mkdirSync(other)
+  symlinkSync(other, directory)
+  expect(read()).toEqual([])
+  chownSync(other, stranger, stranger)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('what everybody may write to is refused, and is told so', () => {
+  for (const path of [directory, join(directory, '1')]) {
+    const before = statSync(path).mode
+    chmodSync(path, before | 0o002)
+    expect(read).toThrow(
+      `[CONFIG_UNSAFE] ${path} would be read with configuration file ${main}, and everybody`,
+    )
+    chmodSync(path, before)
+    expect(read()).toEqual([{ a: 1n }])
+  }
 })
