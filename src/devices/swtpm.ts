@@ -66,6 +66,11 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
   const [ours, theirs] = socketPair()
   // Its output is dropped: a swtpm that was taken over must not be able to fill the run directory.
   const output = openSync('/dev/null', 'w')
+  const handedOver = new Set([theirs, output])
+  const letGo = () => {
+    for (const fd of handedOver) closeSync(fd)
+    handedOver.clear()
+  }
   try {
     const { ref } = await confine(ledger, {
       name: 'swtpm',
@@ -78,7 +83,11 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
         syscalls: { allowed: [...baseSyscalls, ...directorySyscalls] },
       },
       posture: { seccompFilters, opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'] },
-      ready: () => answers(ours, program, signal),
+      // While its end is open here as well, nobody hears that swtpm has gone.
+      ready: () => {
+        letGo()
+        return answers(ours, program, signal)
+      },
       // The VMM gives it the other end of a data channel.
       working: (checked) => ({ ...checked, sockets: 1 }),
       ...{ stateDir, log, signal },
@@ -88,7 +97,7 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
     closeSync(ours)
     throw error
   } finally {
-    for (const fd of [theirs, output]) closeSync(fd)
+    letGo()
   }
 }
 
@@ -96,11 +105,22 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
 async function answers(socket: number, program: string, signal: AbortSignal): Promise<void> {
   // The VMM, which gets the socket, sets its own flags.
   checked(libc.fcntl(socket, F_SETFL, O_NONBLOCK), 'fcntl F_SETFL')
-  writeSync(socket, getCapability)
-  const answered = await poll(() => answerOf(socket), { timeoutMs: answerMs, everyMs: 2, signal })
+  const answered =
+    asks(socket) && (await poll(() => answerOf(socket), { timeoutMs: answerMs, everyMs: 2, signal }))
   if (answered === true) return
   const reason = answered === false ? 'it ended' : `it did not answer within ${answerMs / 1000} s`
   throw new KataError('TPM_FAILED', { path: program, reason })
+}
+
+/** False when swtpm has gone before. */
+function asks(socket: number): boolean {
+  try {
+    writeSync(socket, getCapability)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false
+    throw error
+  }
 }
 
 /** False once swtpm is gone, undefined before an answer. */
