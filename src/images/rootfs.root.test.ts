@@ -403,3 +403,27 @@ test('what is wrong in a document of an image is told by its field', async () =>
     'index.json: manifests: expected a list, is a number',
   )
 })
+
+test('an archive of several images is asked for one of them by its tag', async () => {
+  const documents = ['one', 'two'].map((name) => ({
+    name: `${name}.json`,
+    content: JSON.stringify({ config: { Cmd: [name] }, rootfs: { diff_ids: [sha256(lower)] } }),
+  }))
+  const manifest = documents.map(({ name }, index) => ({
+    ...{ Config: name, Layers: ['layer.tar'], RepoTags: [`app:${index}`] },
+  }))
+  const { path } = archive(
+    makeTar([
+      ...documents,
+      { name: 'layer.tar', content: lower },
+      { name: 'manifest.json', content: JSON.stringify(manifest) },
+    ]),
+  )
+  const open = (name?: string) =>
+    resolveRootfs({ kind: 'archive', path, ...(name === undefined ? {} : { name }) } as never, cache)
+  await expect(open()).rejects.toMatchObject({
+    code: 'ROOTFS_ARCHIVE_TAG',
+    fields: { path, problem: 'holds several images', tags: 'app:0, app:1' },
+    remedy: expect.stringContaining('--image FILE:TAG'),
+  })
+})

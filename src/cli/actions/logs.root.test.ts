@@ -61,3 +61,16 @@ test.each([
   const { code, stderr } = await client.kata(...args)
   expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining(problem) })
 })
+
+test('the output of a container in the foreground was not kept', async () => {
+  await using client = testClient()
+  const front = client.spawn(['run', '--name', 'front', '--rootfs', client.base, '--', 'sleep', '60'])
+  await eventually(async () => (await client.list())[0]?.status === 'running')
+  const { code, stderr } = await client.kata('logs', 'front')
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/\[LOG_NOT_KEPT\] the output of container front was not kept.*--detach/s),
+  })
+  await client.kata('kill', 'front')
+  await front.exited
+})

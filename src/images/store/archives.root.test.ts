@@ -126,6 +126,33 @@ test('who sends an archive slowly keeps nobody from removing images', async () =
   expect(await loaded).toMatchObject([{ name: 'docker.io/library/app:1' }])
 })
 
+test('what two ids begin with names neither image', async () => {
+  const document = (n: number) =>
+    JSON.stringify({ config: { ...config, Labels: { n: `${n}` } }, rootfs: { diff_ids: [sha256(base)] } })
+  const seen = new Map<string, number>()
+  let [n, beginning] = [0, '']
+  do beginning = sha256(Buffer.from(document(++n))).slice(7, 11)
+  while (!seen.has(beginning) && seen.set(beginning, n))
+  for (const [index, which] of [seen.get(beginning)!, n].entries())
+    await load(
+      makeTar([
+        { name: 'config.json', content: document(which) },
+        { name: 'layer.tar', content: base },
+        {
+          name: 'manifest.json',
+          content: JSON.stringify([
+            { Config: 'config.json', Layers: ['layer.tar'], RepoTags: [`app:${index}`] },
+          ]),
+        },
+      ]),
+    )
+  await expect(findImage(paths, beginning)).rejects.toMatchObject({
+    ...{ code: 'IMAGE_AMBIGUOUS', fields: { id: beginning, count: 2 } },
+    remedy: expect.stringContaining('kata-ts images'),
+  })
+  expect((await findImage(paths, 'app:1')).id).toStartWith(`sha256:${beginning}`)
+})
+
 test('a tag is one more name of the image, and stays when the other goes', async () => {
   await load(dockerArchive(['app:1']))
   await tagImage(paths, 'app:1', parseImageName('mine:2'))

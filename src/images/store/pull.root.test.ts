@@ -140,3 +140,30 @@ test.skipIf(noSkopeo)(
     expect(unfinishedWork(paths)).toEqual([])
   },
 )
+
+/** What a pull says on a host without these programs. */
+async function saidWithout(programs: readonly string[], image: string): Promise<string> {
+  const code = `
+    import { parseImageSource } from '${import.meta.dir}/../names/image-source.ts'
+    import { parseImageName } from '${import.meta.dir}/../names/image-name.ts'
+    import { pullImage } from '${import.meta.dir}/pull.ts'
+    import { storePaths } from '${import.meta.dir}/store-paths.ts'
+    const source = parseImageSource('${image}')
+    const options = { limitBytes: 0, tlsVerify: false, env: {}, signal: new AbortController().signal, onBytes() {}, onStep() {} }
+    const name = source?.name ?? parseImageName('${image}')
+    await pullImage(storePaths('${base}/state'), name, { ...options, source }).catch((error) => console.log(error.message))`
+  const hide = programs.map((path) => `[ ! -e ${path} ] || mount --bind /dev/null ${path}; `).join('')
+  const argv = ['/bin/sh', '-ec', `${hide}exec "$@"`, 'sh', process.execPath, '-e', code]
+  const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...argv], { stderr: 'inherit' })
+  return run.stdout.text()
+}
+
+test('a host without the program that gets an image is told which to install, and nothing is left', async () => {
+  expect(await saidWithout(['/usr/bin/skopeo', '/usr/sbin/skopeo'], 'app:1')).toMatch(
+    /^\[SKOPEO_MISSING\] docker\.io\/library\/app:1 is not in the store, .*apt-get install skopeo/,
+  )
+  expect(
+    await saidWithout(['/usr/bin/ctr', '/usr/local/bin/ctr'], 'containerd:k8s.io/quay.io/app:1'),
+  ).toMatch(/^\[CTR_MISSING\] .*quay\.io\/app:1 is in containerd’s store, .*apt-get install containerd/)
+  expect(unfinishedWork(paths)).toEqual([])
+})

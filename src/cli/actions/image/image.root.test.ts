@@ -147,6 +147,14 @@ test('disks: made before the shim is asked, known to the record, kept while the 
       ...{ code: 1, stderr: expect.stringContaining('[FILES_ELSEWHERE]') },
     })
   await ok('rm', 'c')
+  // Nobody is there to say yes.
+  expect(await kata('prune')).toMatchObject({
+    ...{
+      code: 1,
+      stderr: expect.stringMatching(/this removes:.*\[PRUNE_UNCONFIRMED\] nothing was removed.*--force/s),
+    },
+  })
+  expect(existsSync(disks.image)).toBe(true)
   await ok('prune', '--force')
   expect(existsSync(disks.image)).toBe(false)
 })
