@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { readStatus } from './proc.ts'
 import { processorWait } from './processor-wait.ts'
 
 const [cpu = '0'] =
@@ -15,8 +16,12 @@ test('processes that want one processor wait for it, and one that sleeps does no
   const busy = [1, 2, 3].map(() => onOne('sh', '-c', 'while :; do :; done'))
   const idle = onOne('sleep', '1000')
   try {
-    // Before it sleeps it has to start.
-    await Bun.sleep(50)
+    // Before it sleeps it has to start, and waits for its processor like the others.
+    const sleeps = () => {
+      const status = readStatus(`/proc/${idle.pid}/status`)
+      return status?.get('Name') === 'sleep' && status.get('State')?.startsWith('S')
+    }
+    while (!sleeps()) await Bun.sleep(5)
     const [idles, wanted] = [processorWait(idle.pid), processorWait(busy[0]!.pid)]
     while (wanted() < 200) await Bun.sleep(10)
     expect(idles()).toBeLessThan(200)

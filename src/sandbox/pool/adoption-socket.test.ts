@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { listen } from '../../ttrpc/bun.ts'
@@ -39,12 +39,19 @@ test('who does not answer is not waited for', async () => {
   await expect(askWaiting(socket, { ask: 'end' }, 5000)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
+/** Sockets of this name: the one that listens, and the ends of connections. */
+const unixSockets = (path: string) =>
+  readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith(` ${path}`)).length
+
 test('a question that is reset before all of it is read fails, and nothing else does', async () => {
   const socket = socketOf({ stateDir })
   const listener = listenUnix(socket)
   const env = { LONG: 'x'.repeat(1024 * 1024) }
   const asked = askWaiting(socket, { ask: 'adopt', pod: { ...pod, env } }, 5000)
-  await Bun.sleep(20)
+  // The connection waits to be taken.
+  while (unixSockets(socket) < 2) await Bun.sleep(1)
   closeSync(listener)
   rmSync(socket)
   await expect(asked).rejects.toMatchObject({ code: 'ECONNRESET' })
