@@ -3,8 +3,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { applySettings, memorySettings } from '../../src/cgroups/bounds.ts'
 import { describeError } from '../../src/errors.ts'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf } from '../../src/linux/cgroups/cgroup.ts'
+import {
+  cgroupDirectory,
+  cgroupHierarchies,
+  cgroupOf,
+  hierarchyOf,
+  makeCgroup,
+  removeCgroup,
+} from '../../src/linux/cgroups/cgroup.ts'
 import { processesOfUid, readStatus } from '../../src/linux/processes/proc.ts'
 import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
@@ -141,6 +149,36 @@ describe('a machine that follows its containers', () => {
         const next = await pod.start(idle, limits(1, 512))
         expect((await machineOf(pod, next)).memory).toBe(updated.memory)
       })
+    },
+    slow(120_000),
+  )
+
+  // Limits of the pod as a whole: the kubelet gives them to its cgroup, and to each container that has none of its own.
+  test.skipIf(reasonAgainst(growing) !== undefined)(
+    'grows once by what its containers may have together',
+    async () => {
+      const path = `/${podCgroup}/whole`
+      const memory = hierarchyOf(cgroupHierarchies(), 'memory')!
+      makeCgroup(memory, path)
+      applySettings(memory, path, memorySettings(memory, 512 * MiB).slice(0, 1))
+      try {
+        const linux = { cgroupParent: path, securityContext: {} }
+        await withPod({ handler: 'dynamic', config: { linux } }, async (pod) => {
+          const bare = await pod.start(idle)
+          const small = await machineOf(pod, bare)
+          const threads = async () =>
+            Number((await pod.exec(bare, ['cat', '/proc/sys/kernel/threads-max'])).stdout)
+          const before = await threads()
+          for (const _ of [1, 2, 3]) await pod.start(idle, limits(1, 512))
+          const grown = (await machineOf(pod, bare)).memory - small.memory
+          expect(grown).toBeGreaterThan(480)
+          expect(grown).toBeLessThan(530)
+          // An eighth of what came, in stacks of 16 KiB.
+          expect((await threads()) - before).toBeGreaterThan(3500)
+        })
+      } finally {
+        removeCgroup(memory, path)
+      }
     },
     slow(120_000),
   )

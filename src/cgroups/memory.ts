@@ -14,14 +14,20 @@ const mebibyte = 1024 * 1024
 /** Below this limit the kernel kills the VMM before even the smallest guest is up (measured). */
 const leastMiB = 128
 
+/** The limit of one cgroup, bytes; undefined when it has none. */
+export function ownMemoryLimit(hierarchy: CgroupHierarchy, path: string): number | undefined {
+  const name = hierarchy.version === 2 ? 'memory.max' : 'memory.limit_in_bytes'
+  const bytes = readControl(hierarchy, path, name)
+  // Version 1 writes "none" as the largest number that is whole pages.
+  return bytes === undefined || bytes > Number.MAX_SAFE_INTEGER ? undefined : bytes
+}
+
 /** The tightest limit on a cgroup, its own or an ancestor's; undefined when there is none. */
 function memoryLimit(hierarchy: CgroupHierarchy, path: string): MemoryLimit | undefined {
-  const name = hierarchy.version === 2 ? 'memory.max' : 'memory.limit_in_bytes'
   let tightest: MemoryLimit | undefined
   for (let at = path; at !== '/'; at = dirname(at)) {
-    const bytes = readControl(hierarchy, at, name)
-    // Version 1 writes "none" as the largest number that is whole pages.
-    if (bytes === undefined || bytes > Number.MAX_SAFE_INTEGER) continue
+    const bytes = ownMemoryLimit(hierarchy, at)
+    if (bytes === undefined) continue
     if (tightest === undefined || bytes < tightest.bytes) tightest = { path: at, bytes }
   }
   return tightest

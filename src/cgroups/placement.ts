@@ -33,6 +33,7 @@ import {
 import { type Cpuset, writeCpuset } from './cpuset.ts'
 import { outOfMemory, requireMemory } from './memory.ts'
 import { ownParents, type SandboxCgroupPaths, sandboxCgroupPaths } from './paths.ts'
+import { type PodLimits, podLimits } from './pod-limits.ts'
 import { type CgroupPlace, cgroupsResource } from './resource.ts'
 import { cgroupUsage } from './usage.ts'
 
@@ -40,6 +41,8 @@ export interface PlacementRequest {
   readonly sandboxId: string
   /** `linux.cgroupsPath` of the sandbox's first container. */
   readonly cgroupsPath: string | undefined
+  /** Whether that lies in a cgroup of the pod's own. */
+  readonly isPod: boolean
   /** `sandbox_cgroup_only`: without a usable cgroup there is no sandbox; otherwise that is a warning. */
   readonly only: boolean
   /** The sandbox's limit of host memory, in bytes; {@link CgroupPlacement.allowMemory} gives more. */
@@ -208,6 +211,11 @@ export class CgroupPlacement {
     const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
     const ends = this.#own.map((path) => hierarchy && outOfMemory(hierarchy, path, this.#request.sandboxId))
     return ends.find((end) => end !== undefined)
+  }
+
+  /** {@link podLimits}, as they are now; none for a sandbox that is no pod. */
+  podLimits(): PodLimits {
+    return this.#request.isPod ? podLimits(this.#hierarchies, this.#paths.sandbox) : {}
   }
 
   /** What the sandbox costs the host. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import { silentLogger } from '../../log.ts'
 import type { MachineSize } from '../../vmm/vmm.ts'
@@ -14,6 +15,7 @@ function stage({
   isStatic = false,
   memoryBlockMiB = 128,
   failures = 0,
+  podLimits = {} as PodLimits,
 } = {}) {
   const asked: MachineSize[] = []
   const allowed: number[] = []
@@ -44,6 +46,7 @@ function stage({
     } as unknown as MachineSizerParts['agent'],
     boot: now,
     memoryBlockMiB,
+    podLimits: () => podLimits,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: async () => {},
     log: silentLogger,
@@ -91,6 +94,12 @@ test('what is asked for at the same time adds up', async () => {
   const { sizer } = stage()
   await Promise.all(['a', 'b', 'c'].map((id) => sizer.demand(id, demand(1, 128))))
   expect(sizer.size).toEqual({ vcpus: 4, memoryMiB: 640 })
+})
+
+test('what each container of a pod may use counts once where that is the whole pod’s', async () => {
+  const { sizer } = stage({ podLimits: { memoryBytes: 512 * MiB, vcpus: 2 } })
+  for (const id of ['a', 'b', 'c']) await sizer.demand(id, demand(2, 512))
+  expect(sizer.size).toEqual({ vcpus: 3, memoryMiB: 768 })
 })
 
 test('much memory comes in steps, because the kernel keeps its book on it in what it has', async () => {

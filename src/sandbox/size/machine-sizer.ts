@@ -1,6 +1,7 @@
 /** Keeps the machine as large as its containers need, while they come, change and go. */
 import { totalmem } from 'node:os'
 import type { AgentClient } from '../../agent/client.ts'
+import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import type { Logger } from '../../log.ts'
 import { serially } from '../../time.ts'
@@ -15,6 +16,8 @@ export interface MachineSizerParts {
   readonly boot: MachineSize
   /** The unit in which the guest takes memory. */
   readonly memoryBlockMiB: number
+  /** What the host allows the containers together, as it is now. */
+  podLimits(): PodLimits
   /** Called before the machine gets that size. */
   onGrowing(wanted: MachineSize): void
   /** Called whenever the machine may have got new processors, which come as new threads of the VMM. */
@@ -76,8 +79,8 @@ export class MachineSizer {
   }
 
   async #reach(): Promise<void> {
-    const { config, log } = this.#parts
-    const needed = neededSize(config, this.#demands.values(), hostMemoryMiB())
+    const { config, podLimits, log } = this.#parts
+    const needed = neededSize(config, this.#demands.values(), hostMemoryMiB(), podLimits())
     if (config.runtime.staticSandboxResourceMgmt) return
     await this.#catchUp()
     let wanted = this.#next(needed)

@@ -93,6 +93,18 @@ describe('the machine that is needed', () => {
     expect(neededSize(config(), [], hostMemoryMiB)).toEqual({ vcpus: 1, memoryMiB: 256 })
   })
 
+  test('is no larger than the pod may be, and as large where that is more', () => {
+    const demands = [1, 2, 3].map(() => ({ vcpus: 2, memoryBytes: 4096 * MiB }))
+    const limits = { vcpus: 2, memoryBytes: 4096 * MiB }
+    expect(neededSize(config(), demands, hostMemoryMiB, limits)).toEqual({ vcpus: 3, memoryMiB: 4352 })
+    const large = { vcpus: 9, memoryBytes: 9000 * MiB }
+    expect(neededSize(config(), demands.slice(1, 2), hostMemoryMiB, large)).toEqual({
+      vcpus: 3,
+      memoryMiB: 4352,
+    })
+    expect(() => neededSize(config(), demands, hostMemoryMiB)).toThrow('SANDBOX_TOO_LARGE')
+  })
+
   test('is not one processor more for the inexactness of a division', () => {
     const third = { vcpus: 0.1 + 0.2, memoryBytes: 0 }
     expect(neededSize(config({ defaultVcpus: 0.7 }), [third], hostMemoryMiB).vcpus).toBe(1)

@@ -2,6 +2,7 @@
  * How large a pod's machine is: what the configuration gives it for itself, and what its containers may use. Pure; the
  * rules are Kata's (`default_vcpus` and `default_memory` come on top of what the containers' limits add up to).
  */
+import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { isPodSandbox } from '../../oci/annotations.ts'
@@ -78,7 +79,7 @@ function planFor(config: Config, demand: Demand, hostMemoryMiB: number): Machine
 }
 
 /**
- * The machine that these containers need. Too few processors slow them down, and the machine gets as many as there can
+ * The machine that these containers need, which together never have more than `limits`. Too few processors slow them down, and the machine gets as many as there can
  * be; too little memory kills them, and is refused.
  *
  * @throws KataError SANDBOX_TOO_LARGE.
@@ -87,14 +88,17 @@ export function neededSize(
   { hypervisor }: Pick<Config, 'hypervisor'>,
   demands: Iterable<Demand>,
   hostMemoryMiB: number,
+  limits: PodLimits = {},
 ): MachineSize {
   const { defaultVcpus, defaultMemory, defaultMaxMemory } = hypervisor
   const all = [...demands]
-  const needed = defaultMemory + Math.ceil(sum(all.map(({ memoryBytes }) => memoryBytes)) / mebibyte)
+  const together = (name: keyof Demand) =>
+    Math.min(sum(all.map((demand) => demand[name])), limits[name] ?? Number.POSITIVE_INFINITY)
+  const needed = defaultMemory + Math.ceil(together('memoryBytes') / mebibyte)
   const most = Math.max(defaultMemory, defaultMaxMemory || hostMemoryMiB)
   if (needed > most) throw new KataError('SANDBOX_TOO_LARGE', { needed, own: defaultMemory, most })
   // Fractions of a thousandth (kubelet's unit) or less come from the division and do not count.
-  const vcpus = Math.ceil(roundedToMilli(defaultVcpus + sum(all.map((demand) => demand.vcpus))))
+  const vcpus = Math.ceil(roundedToMilli(defaultVcpus + together('vcpus')))
   return { vcpus, memoryMiB: needed }
 }
 

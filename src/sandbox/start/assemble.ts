@@ -13,7 +13,7 @@ import type { SandboxCgroups } from './host.ts'
 
 /** The parts that earlier stages have made. */
 export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'cpus' | 'hostUsage'> {
-  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVcpus' | 'usage'>
+  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVcpus' | 'podLimits' | 'usage'>
   /** Undefined: root file systems are disks, and files are copied. */
   readonly served: ServedShare | undefined
   /** Those that the machine has already; none for one that booted. */
@@ -30,6 +30,7 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   const sizer = new MachineSizer({
     ...{ config, vmm, agent, boot: machine.plan, log },
     memoryBlockMiB: agentFacts.memoryBlockMiB,
+    podLimits: () => cgroups.podLimits(),
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVcpus(vmmProcess.pid),
   })

@@ -20,7 +20,15 @@ import { takeUser } from './prepare/user.ts'
 /** A sandbox's cgroups, as far as its start needs them. */
 export type SandboxCgroups = Pick<
   CgroupPlacement,
-  'allowMemory' | 'confine' | 'explain' | 'moveIn' | 'outOfMemory' | 'placeVcpus' | 'placeVmm' | 'usage'
+  | 'allowMemory'
+  | 'confine'
+  | 'explain'
+  | 'moveIn'
+  | 'outOfMemory'
+  | 'placeVcpus'
+  | 'placeVmm'
+  | 'podLimits'
+  | 'usage'
 >
 
 /** In the order in which a start uses them. */

@@ -167,6 +167,7 @@ export class HostDouble implements Disposable {
       allowMemory: () => {},
       confine: () => {},
       moveIn: async (pids) => void this.log.push(`move ${pids}`),
+      podLimits: () => ({}),
       usage: () => CgroupStats.create(),
       placeVmm: async (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
       placeVcpus: async (pid) => void this.log.push(`place processors of ${pid}`),

@@ -21,6 +21,11 @@ test('the cgroups are where the pod says, and as large as its machine at boot ne
   const changed = { ...request, container: { ...container, spec }, config: { ...config, runtime } }
   await enterCgroups(host, {} as Ledger, changed, { memoryMiB: 512 })
   expect(asked).toMatchObject({
-    ...{ sandboxId: 'pod', cgroupsPath: '/pods/one', only: true, memoryBytes: memoryBound(512) },
+    ...{ sandboxId: 'pod', cgroupsPath: '/pods/one', isPod: false, only: true },
+    memoryBytes: memoryBound(512),
   })
+  const annotations = { 'io.kubernetes.cri.container-type': 'sandbox' }
+  const pod = { ...changed, container: { ...container, spec: { ...spec, annotations } } }
+  await enterCgroups(host, {} as Ledger, pod, { memoryMiB: 512 })
+  expect(asked!.isPod).toBe(true)
 })

@@ -1,5 +1,6 @@
 /** The sandbox's cgroups, which count and limit all that it starts from here on. */
 import type { Ledger } from '../../../ledger/ledger.ts'
+import { isPodSandbox } from '../../../oci/annotations.ts'
 import type { MachineSize } from '../../../vmm/vmm.ts'
 import { hostWideName } from '../../records/member-namespace.ts'
 import { memoryBound } from '../../size/memory-bound.ts'
@@ -22,6 +23,7 @@ export function enterCgroups(
   return host.enterCgroups(ledger, {
     sandboxId: hostWideName(namespace, id),
     cgroupsPath: container.spec.linux?.cgroupsPath,
+    isPod: isPodSandbox(container.spec),
     only: config.runtime.sandboxCgroupOnly,
     memoryBytes: memoryBound(memoryMiB),
     log,
