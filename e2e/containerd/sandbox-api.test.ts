@@ -9,7 +9,7 @@ import {
 } from '../../src/protocol/generated/containerd/cgroups_v1.ts'
 import { Metrics as MetricsV2 } from '../../src/protocol/generated/containerd/cgroups_v2.ts'
 import { SandboxDefinition } from '../../src/protocol/generated/containerd/sandbox.ts'
-import { ContainerState, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
+import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { shimSocketPath } from '../../src/shim/shim-socket.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
@@ -18,6 +18,7 @@ import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { shimsBelow } from '../harness/host/processes.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
+import { podCgroup } from './cgroups.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import { containerd2, hasContainerd2, noContainerd2 } from './containerd-2.ts'
 import { failureOf, type Pod } from './cri.ts'
@@ -126,6 +127,27 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     await pod.remove()
     unmountBelow(volumes.path)
     await nothingLeft()
+  })
+
+  test('containers that share their processes: the end of the oldest ends no other, and orphans are waited for', async () => {
+    const securityContext = { namespaceOptions: { pid: NamespaceMode.POD } }
+    const linux = { resources: {}, securityContext }
+    const pod = await runPod(mode, { config: { linux: { cgroupParent: `/${podCgroup}`, securityContext } } })
+    const oldest = await pod.start(['sleep', '1234'], { linux })
+    const other = await pod.start(sleeper, { linux })
+    const processes = async (id: string) => (await pod.exec(id, ['ps', '-o', 'pid,stat,args'])).stdout
+    expect(await processes(other)).toMatch(/^ +1 S.* \/pause$[\s\S]*sleep 1234[\s\S]*sleep 1000/m)
+    await calls().stopContainer({ containerId: oldest, timeout: 0n })
+    await pod.exec(other, ['sh', '-c', '(sleep 0.1 &)'])
+    await eventually(
+      'the orphan to be gone',
+      async () => !/ sleep 0.1|\bZ/.test(await processes(other)) || undefined,
+    )
+    const { status } = await calls().containerStatus({ containerId: other })
+    expect(status!.state).toBe(ContainerState.CONTAINER_RUNNING)
+    const later = await pod.start(['sleep', '4321'], { linux })
+    expect(await processes(later)).toMatch(/\/pause$[\s\S]*sleep 1000[\s\S]*sleep 4321/m)
+    await pod.remove()
   })
 
   test('kill -9 of the VMM: the pod is not ready, its containers have ended, and nothing is left', async () => {

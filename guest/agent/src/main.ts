@@ -1,4 +1,7 @@
-/** The guest agent: PID 1 of the virtual machine. The kernel starts the same program when it misses a module. */
+/**
+ * The guest agent: PID 1 of the virtual machine. The kernel starts the same program when it misses a module, and the agent when
+ * the containers of a pod share their processes.
+ */
 import './system/polyfills.ts'
 import { exit } from 'std'
 import { onRejection } from 'syscalls'
@@ -10,6 +13,7 @@ import { tellCalls } from './call-log.ts'
 import { createCrun } from './container/crun.ts'
 import { sealCrun } from './container/crun-program.ts'
 import { createOomEvents } from './container/oom.ts'
+import { isPodProcess, PodProcesses, waitForOrphans } from './container/pod-processes.ts'
 import { createReaper } from './container/reaper.ts'
 import { createLoop, type Loop } from './devices/loop.ts'
 import { requestedModule } from './devices/module-index.ts'
@@ -53,7 +57,11 @@ async function main(): Promise<void> {
   })
   const sources = new SharedSources(sharedDirectory, reaper.exitOf)
   const passed = new PassedDevices()
-  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources, passed, exitOf: reaper.exitOf })
+  const podProcesses = new PodProcesses({ loop, crun })
+  const sandbox = new Sandbox(
+    { loop, oom, crun, volumes, sources, passed, exitOf: reaper.exitOf },
+    podProcesses,
+  )
   const served = agentServices({
     sandbox,
     oom,
@@ -107,5 +115,6 @@ function die(error: unknown): never {
 }
 
 const request = requestedModule(scriptArgs)
-if (request === undefined) main().catch(die)
+if (isPodProcess(scriptArgs)) waitForOrphans(createLoop())
+else if (request === undefined) main().catch(die)
 else exit(answerRequest(request))

@@ -6,8 +6,9 @@ import type {
   Storage,
 } from '../../../src/protocol/generated/agent.ts'
 import { mountFlags } from './boot/flags.ts'
-import { Container, type ContainerTools, checkId } from './container/container.ts'
+import { Container, type ContainerTools, checkId, isOfPod } from './container/container.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
+import type { PodProcesses } from './container/pod-processes.ts'
 import { warmUp } from './container/warm-up.ts'
 import { answerModuleRequests } from './devices/module-requests.ts'
 import { isInInitrd, loadModuleNamed } from './devices/modules.ts'
@@ -24,13 +25,15 @@ const longestHostname = 64
 
 export class Sandbox {
   readonly #tools: ContainerTools
+  readonly #podProcesses: Pick<PodProcesses, 'pid'>
   readonly #containers = new Map<string, Container>()
   readonly #creating = new Map<string, Promise<void>>()
   readonly #storages: MountedStorage[] = []
   #created = false
 
-  constructor(tools: ContainerTools) {
+  constructor(tools: ContainerTools, podProcesses: Pick<PodProcesses, 'pid'>) {
     this.#tools = tools
+    this.#podProcesses = podProcesses
   }
 
   /** Runs a container before there is a pod, and leaves nothing of it. @throws TtrpcError those of {@link warmUp}. */
@@ -88,24 +91,35 @@ export class Sandbox {
     // The host has forgotten a container whose removal failed or was late, and asks for a new one of its name.
     await this.#containers.get(request.containerId)?.remove()
     this.#containers.delete(request.containerId)
-    const shared = { ...sharedNamespaces(), ...this.#pidNamespace(request) }
+    const pid = await this.#pidNamespace(request)
+    const shared = { ...sharedNamespaces(), ...pid }
     const container = await Container.create(request, shared, this.#tools)
     this.#containers.set(request.containerId, container)
     keepNamespaces(container.init.pid)
   }
 
   /**
-   * The pod's is that of the oldest container that lives, normally the pause container; a new one when there is none.
+   * The pod's is that of the pause container, or of a process of ours for a pod without one. A container without a pod has a new one.
    *
-   * @throws TtrpcError INVALID_ARGUMENT, FAILED_PRECONDITION when the container whose it is does not run.
+   * @throws TtrpcError INVALID_ARGUMENT, FAILED_PRECONDITION when the container whose it is does not run; those of {@link PodProcesses.pid}.
    */
-  #pidNamespace({ sandboxPidns, pidnsContainer }: CreateContainerRequest): Record<string, string> {
+  async #pidNamespace({
+    sandboxPidns,
+    pidnsContainer,
+    oci,
+  }: CreateContainerRequest): Promise<Record<string, string>> {
     const named = pidnsContainer === '' ? undefined : this.container(pidnsContainer)
     if (named !== undefined && named.init.exitCode !== undefined)
       throw precondition(`container ${pidnsContainer}, whose processes are asked for, has ended`)
-    const oldest = [...this.#containers.values()].find(({ init }) => init.exitCode === undefined)
-    const whose = named ?? (sandboxPidns ? oldest : undefined)
-    return whose === undefined ? {} : { pid: `/proc/${whose.init.pid}/ns/pid` }
+    if (named !== undefined) return pathOf(named.init.pid)
+    if (!sandboxPidns) return {}
+    const alive = [...this.#containers.values()].filter(({ init }) => init.exitCode === undefined)
+    const holder = alive.find(({ holdsPod }) => holdsPod) ?? (isOfPod(oci) ? undefined : alive[0])
+    if (holder !== undefined) return pathOf(holder.init.pid)
+    if (!isOfPod(oci)) return {}
+    const pid = await this.#podProcesses.pid(sharedNamespaces())
+    keepNamespaces(pid)
+    return pathOf(pid)
   }
 
   /** @throws TtrpcError INVALID_ARGUMENT, Kata's status for an unknown container. */
@@ -144,6 +158,8 @@ export class Sandbox {
       await unmountStorage(storage, this.#tools.exitOf).catch(report)
   }
 }
+
+const pathOf = (pid: number) => ({ pid: `/proc/${pid}/ns/pid` })
 
 function attempt(action: () => void, report: (error: unknown) => void): void {
   try {

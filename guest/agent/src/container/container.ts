@@ -64,12 +64,21 @@ export function checkId(id: string): void {
   if (!idPattern.test(id)) throw invalid(`"${id}" is not a container or process id`)
 }
 
+/** Kata's annotation, and its values for the pod's own container, as CRI calls the one with pause, and for the others of a pod. */
+const typeAnnotation = 'io.katacontainers.pkg.oci.container_type'
+const types = { podSandbox: 'pod_sandbox', ofPod: 'pod_container' } as const
+
+/** Whether it is one of a pod's containers, and not that which holds the pod. */
+export const isOfPod = (oci: Spec | undefined): boolean => oci?.annotations[typeAnnotation] === types.ofPod
+
 const everyDevice = () => [...guestDevices(), ...expectedDevices()]
 
 export class Container {
   readonly id: string
   readonly cgroup: Cgroup
   readonly init: ContainerProcess
+  /** Whether it holds the pod, and lives as long. */
+  readonly holdsPod: boolean
   /** Where its termination message is, outside of it. */
   readonly terminationLog: string | undefined
   readonly #tools: ContainerTools
@@ -98,6 +107,7 @@ export class Container {
     this.#storages = storages
     this.#oomWatch = tools.oom.watch(id, this.cgroup)
     this.init = trackProcess(init)
+    this.holdsPod = oci.annotations[typeAnnotation] === types.podSandbox
     this.terminationLog = terminationLogOf(oci)
   }
 
