@@ -206,6 +206,12 @@ describe('limits and kernel parameters', () => {
     expect(stdout).toBe('5000\n1073741816\n100\n200\n0\n')
   })
 
+  test('without them a user has as much as on a host with systemd, however small the machine is at its boot', async () => {
+    const script = 'ulimit -u; cd /proc/sys; cat fs/file-max fs/inotify/max_user_watches vm/max_map_count'
+    const { stdout } = await run(script, { process: { user: { uid: 1234, gid: 1234 }, rlimits: [] } })
+    expect(stdout).toBe('unlimited\n9223372036854775807\n1048576\n1048576\n')
+  })
+
   test('sysctls of the pod: of its network and of its IPC namespace, seen by every container', async () => {
     const { stdout } = await run('cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax')
     expect(stdout).toBe('77\n1234567\n')

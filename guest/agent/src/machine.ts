@@ -49,6 +49,17 @@ export function onlineMemory(): void {
       if (isOffline()) throw error
     }
   }
+  allowThreads()
+}
+
+const threadsMax = '/proc/sys/kernel/threads-max'
+/** The kernel allows threads whose stacks of 16 KiB fill an eighth of the memory, and looks at that once, when it boots. */
+const kibibytesPerThread = 128
+
+function allowThreads(): void {
+  const [, kibibytes = '0'] = /^MemTotal:\s*(\d+)/m.exec(readFile('/proc/meminfo')) ?? []
+  const threads = Math.floor(Number(kibibytes) / kibibytesPerThread)
+  if (threads > Number(readFile(threadsMax))) set(threadsMax, String(threads))
 }
 
 /** Bytes per hot-pluggable memory block; 0 when the kernel has no memory hot-plug. */
