@@ -14,11 +14,15 @@ test('as many as the limit are fine, one more is not', () => {
   expect(() => checkSpecLimits({ linux: { sysctl } }, 'c1')).toThrow('513 sysctls')
 })
 
-test('arguments and environment fit into what the kernel takes', () => {
-  const env = ['x'.repeat(1024 * 1024)]
+test('arguments and environment fit into what the kernel takes, all together with their pointers', () => {
+  const texts = (count: number, bytes: number) => Array.from({ length: count }, () => 'x'.repeat(bytes))
+  const env = texts(16, 65_536)
   expect(() => checkSpecLimits({ process: { env, args: ['sh'] } }, 'c1')).not.toThrow()
   expect(() => checkSpecLimits({ process: { env, args: env } }, 'c1')).toThrow(
-    /^\[SPEC_LIMIT\] container c1 asks for 20971\d\d bytes of arguments and environment; the limit is 2097152/,
+    /^\[SPEC_LIMIT\] container c1 asks for 20974\d\d bytes of arguments and environment; the limit is 2097152/,
+  )
+  expect(() => checkSpecLimits({ process: { env: texts(200_000, 2) } }, 'c1')).toThrow(
+    'asks for 2200000 bytes',
   )
 })
 

@@ -16,6 +16,7 @@ const limits = {
   'bytes of arguments and environment': 2 * 1024 * 1024,
 } as const
 const maxPathBytes = 4095
+const pointerBytes = 8
 
 type Counts = Partial<Record<keyof typeof limits, number>>
 
@@ -69,9 +70,9 @@ function checkPath(path: string, isFormed: boolean, what: string, container: str
   throw new KataError('SPEC_PATH', { container, what, path: JSON.stringify(path.slice(0, 80)) })
 }
 
-/** With the NUL that ends each. */
+/** With the NUL that ends each, and the pointer to it. */
 const bytesOf = (texts: readonly string[] = []) =>
-  texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0)
+  texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1 + pointerBytes, 0)
 
 const countHooks = (hooks: OciHooks) =>
   Object.values(hooks).reduce((sum: number, stage: readonly unknown[]) => sum + stage.length, 0)

@@ -45,13 +45,40 @@ test('wishes that nobody meets are named; empty ones, and labels, are none', () 
   expect(unmetWishes({})).toEqual([])
 })
 
-test('limits that cgroup v2 does not have are named', () => {
-  const names = ['memory.swappiness', 'memory.disableOOMKiller', 'cpu.realtimeRuntime', 'cpu.realtimePeriod']
-  expect(
-    unmetLimits({
-      memory: { limit: 1, swappiness: 0, disableOOMKiller: true },
-      cpu: { shares: 2, realtimeRuntime: 1, realtimePeriod: 2 },
-    }),
-  ).toEqual(names.map((name) => `linux.resources.${name}`))
-  expect(unmetLimits({ memory: { disableOOMKiller: false }, cpu: { realtimeRuntime: 0 } })).toEqual([])
+test('limits that only version 1 of cgroups has are named, and values that ask for none are not', () => {
+  const memory = { kernel: 1, kernelTCP: 1, swappiness: 0, disableOOMKiller: true }
+  const cpu = { realtimeRuntime: 1, realtimePeriod: 1 }
+  const names = [
+    ...['memory.kernel', 'memory.kernelTCP', 'memory.swappiness', 'memory.disableOOMKiller'],
+    ...['cpu.realtimeRuntime', 'cpu.realtimePeriod'],
+  ]
+  expect(unmetLimits({ memory, cpu })).toEqual(names.map((name) => `linux.resources.${name}`))
+  const none = { kernel: -1, kernelTCP: 0, swappiness: 2 ** 64, disableOOMKiller: false }
+  expect(unmetLimits({ memory: none, cpu: { realtimeRuntime: 0 } })).toEqual([])
+})
+
+test('a profile of AppArmor is named unless a client gives it to every container', () => {
+  const named = (apparmorProfile: string) => unmetWishes({ process: { apparmorProfile } })
+  expect(named('k8s-apparmor-example-deny-write')).toEqual(['process.apparmorProfile'])
+  for (const usual of [
+    '',
+    'unconfined',
+    'cri-containerd.apparmor.d',
+    'docker-default',
+    'containers-default-0.62.2',
+  ])
+    expect(named(usual)).toEqual([])
+})
+
+test('namespaces of the host and of other containers are named; those of the pod are had', () => {
+  const asked = (type: string, path = '') => ({ type, ...(path && { path }) })
+  const own = { namespaces: ['ipc', 'uts', 'mount'].map((type) => asked(type)) }
+  expect(unmetWishes({ linux: own })).toEqual([])
+  expect(unmetWishes({ linux: { namespaces: [asked('uts')] } })).toEqual([
+    'linux.namespaces: ipc of the host',
+  ])
+  const joined = { namespaces: [asked('ipc', '/proc/9/ns/ipc'), asked('uts')] }
+  expect(unmetWishes({ linux: joined })).toEqual(['linux.namespaces: ipc of /proc/9/ns/ipc'])
+  const annotations = { 'io.kubernetes.cri.container-type': 'container' }
+  expect(unmetWishes({ annotations, linux: joined })).toEqual([])
 })

@@ -3,6 +3,7 @@
  * its disks by number. The guest has other processors and disks and no such modules; to its OCI runtime they would
  * be errors.
  */
+import { containerKind } from '../annotations.ts'
 import type { OciBlockIO, OciNetwork, OciResources } from '../resources.ts'
 import type { OciProcess, OciSpec } from '../spec.ts'
 
@@ -31,32 +32,54 @@ export function withoutHostNumbers(resources: OciResources): OciResources {
   return { ...kept, cpu: shares }
 }
 
+/** What clients give to every container where the host has AppArmor: containerd, Docker, nerdctl, CRI-O and Podman. */
+const usualProfile =
+  /^(|unconfined|cri-containerd\.apparmor\.d|docker-default|nerdctl-default|crio-default|containers-default-.*)$/
+
 /**
- * Names of wishes among them that nothing on the host takes care of, so that nobody relies on them. Pure. Labels are no wish: clients add
- * theirs to every container.
+ * Names of wishes among them that nothing on the host takes care of, so that nobody relies on them. Pure. Labels of SELinux, and profiles of
+ * AppArmor that a client adds to every container, are no wish.
  */
-export function unmetWishes({ linux = {} }: Pick<OciSpec, 'linux'>): string[] {
+export function unmetWishes(spec: Pick<OciSpec, 'annotations' | 'process' | 'linux'>): string[] {
+  const { process: { apparmorProfile = '' } = {}, linux = {} } = spec
   const { intelRdt, resources = {} } = linux
-  return [...(intelRdt?.l3CacheSchema ? ['linux.intelRdt.l3CacheSchema'] : []), ...unmetLimits(resources)]
+  return [
+    ...(usualProfile.test(apparmorProfile) ? [] : ['process.apparmorProfile']),
+    ...(['ipc', 'uts'] as const).flatMap((type) => unmetNamespace(spec, type)),
+    ...(intelRdt?.l3CacheSchema ? ['linux.intelRdt.l3CacheSchema'] : []),
+    ...unmetLimits(resources),
+  ]
 }
 
-/** The same for `linux.resources` alone. Pure. */
-export function unmetLimits({ blockIO, network, memory = {}, cpu = {} }: OciResources): string[] {
-  // Guests have cgroup v2.
-  const { kernel = 0, kernelTCP = 0, swappiness, disableOOMKiller = false } = memory
-  const ofVersion1 = {
+/**
+ * The host's own, which a client asks for by leaving it out (`hostIPC`, docker's `--uts host`), and another container's, unless it is the pod's: the
+ * machine has one for all its containers.
+ */
+function unmetNamespace(spec: Pick<OciSpec, 'annotations' | 'linux'>, type: string): string[] {
+  const { namespaces } = spec.linux ?? {}
+  if (namespaces === undefined) return []
+  const asked = namespaces.find((namespace) => namespace.type === type)
+  if (asked === undefined) return [`linux.namespaces: ${type} of the host`]
+  const isOthers = containerKind(spec) === 'single' && Boolean(asked.path)
+  return isOthers ? [`linux.namespaces: ${type} of ${asked.path}`] : []
+}
+
+/** The same for `linux.resources` alone. Pure. The guest has version 2 of cgroups, which knows no such limits of memory and time. */
+export function unmetLimits({ memory = {}, cpu = {}, ...others }: OciResources): string[] {
+  const { kernel = 0, kernelTCP = 0, swappiness = -1, disableOOMKiller = false } = memory
+  const { realtimeRuntime = 0, realtimePeriod = 0 } = cpu
+  const asked = {
     'memory.kernel': kernel > 0,
     'memory.kernelTCP': kernelTCP > 0,
-    'memory.swappiness': swappiness !== undefined,
+    // dockerd sends its -1 as the largest number.
+    'memory.swappiness': swappiness >= 0 && swappiness <= 100,
     'memory.disableOOMKiller': disableOOMKiller,
-    'cpu.realtimeRuntime': (cpu.realtimeRuntime ?? 0) > 0,
-    'cpu.realtimePeriod': (cpu.realtimePeriod ?? 0) > 0,
+    'cpu.realtimeRuntime': realtimeRuntime > 0,
+    'cpu.realtimePeriod': realtimePeriod > 0,
+    blockIO: asks(others.blockIO),
+    network: asks(others.network),
   }
-  return [
-    ...(asks(blockIO) ? ['linux.resources.blockIO'] : []),
-    ...(asks(network) ? ['linux.resources.network'] : []),
-    ...Object.entries(ofVersion1).flatMap(([name, is]) => (is ? [`linux.resources.${name}`] : [])),
-  ]
+  return Object.entries(asked).flatMap(([name, is]) => (is ? [`linux.resources.${name}`] : []))
 }
 
 /** Clients send empty ones. */
