@@ -92,6 +92,23 @@ describe('a task process', () => {
     expect(calls).toEqual(['start', 'stdin closed'])
   })
 
+  test('before its start a signal that would kill it ends it, and one that would do nothing does nothing', async () => {
+    for (const signal of [0, 17, 18, 19, 23, 28]) {
+      const { guest, calls } = guestDouble()
+      const process = processOf(guest)
+      await process.signal(signal)
+      expect([signal, process.state]).toEqual([signal, 'created'])
+      await process.start()
+      await process.exited
+      expect(calls).toEqual(['start', 'stdin closed'])
+    }
+    for (const signal of [1, 9, 10, 15, 37]) {
+      const process = processOf(guestDouble().guest)
+      await process.signal(signal)
+      expect((await process.exited).status).toBe(128 + signal)
+    }
+  })
+
   test('what a full disk does not take is lost, which is said once; the process goes on, and what comes later is written', async () => {
     const path = join(directory, 'log')
     const stdout = logUri({ path, stream: 'stdout', bounds: { maxBytes: 50, maxFiles: 2 } })

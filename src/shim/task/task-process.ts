@@ -19,6 +19,11 @@ export interface TaskExit {
 }
 
 const sigkill = 9
+/**
+ * 0, which only asks whether there is a process, and those by which the kernel ends none (signal(7)): CHLD, CONT, URG and WINCH, which clients
+ * pass on without thinking of it, and STOP, TSTP, TTIN, TTOU.
+ */
+const harmless: ReadonlySet<number> = new Set([0, 17, 18, 19, 20, 21, 22, 23, 28])
 /** How long a reader may take for the line that tells a death, milliseconds. */
 const deathLineMs = 1000
 const newline = 0x0a
@@ -132,8 +137,8 @@ export class TaskProcess {
     // Its guest lost its machine for that: what was asked for is done.
     if (this.failedToStart && signal === sigkill && this.#lost.aborted) return
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
-    // A process that was never started has nobody to signal; killing it just ends it.
-    if (this.state === 'created') return this.#end(128 + signal, [])
+    // A process that was never started has nobody to signal; what would kill it just ends it.
+    if (this.state === 'created') return harmless.has(signal) ? undefined : this.#end(128 + signal, [])
     if (signal !== sigkill) return this.#tell(signal)
     this.#afterKill.killed()
     // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
