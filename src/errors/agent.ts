@@ -37,6 +37,11 @@ export const agentErrors = {
     'the guest agent broke the protocol in its answer to {method}: {reason}',
     'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
   ),
+  GUEST_REFUSED: entry(
+    'internal',
+    'the guest does not do what was asked for ({reason})',
+    'The words are those of the agent in the machine or of its crun: change what they name. If they name nothing of yours, look at the log of the shim and the console of the guest.',
+  ),
   COMMAND_NOT_FOUND: entry(
     'not_found',
     '{command}: executable file not found in the container ({reason})',

@@ -92,6 +92,7 @@ export type RuntimeErrorCode =
   | 'FILE_FAILED'
   | 'GUEST_BUILD_FAILED'
   | 'GUEST_BUILD_TOOL'
+  | 'GUEST_REFUSED'
   | 'GUEST_SETUP_TIMEOUT'
   | 'HOOK_FAILED'
   | 'ID_INVALID'

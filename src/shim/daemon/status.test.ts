@@ -53,6 +53,18 @@ test('what a guest says never becomes an error with a code of ours, whatever its
   expect(errorFromInfo(harmless(said))).toBeUndefined()
 })
 
-test('a mistake of ours is left to the server', () => {
+test('an error without a code gets one for a client that has none for it; what the guest answered keeps its status', async () => {
+  const containerd = { 'containerd-namespace-ttrpc': 'default' }
+  const said = harmless(new TtrpcError('not_found', '[SHIM_DIED] no such thing', { isAnswer: true }))
+  expect(await answerTo(said, containerd)).toMatchObject({
+    code: 'not_found',
+    message: expect.stringMatching(/^\[GUEST_REFUSED\] .*the guest says: no such thing/),
+  })
+  expect(await answerTo(new TypeError('x is undefined'), containerd)).toMatchObject({
+    code: 'internal',
+    message: expect.stringMatching(/^\[INTERNAL\] .*x is undefined/),
+  })
+  const own = new TtrpcError('unimplemented', 'method A/B is not implemented')
+  expect(await answerTo(own, containerd)).toMatchObject({ code: own.code, message: own.message })
   expect(toStatus(new TypeError('x'), asked)).toBeUndefined()
 })
