@@ -212,6 +212,17 @@ describe('limits and kernel parameters', () => {
     expect(stdout).toBe('unlimited\n9223372036854775807\n1048576\n1048576\n')
   })
 
+  test('huge pages: their limit binds those that the pod makes with its own kernel', async () => {
+    const limits = (limit: number) => ({ hugepageLimits: [{ pageSize: '2MB', limit }] })
+    await pod.add('huge', { linux: { resources: limits(4 << 20) } })
+    const limit = async () => (await pod.exec('huge', 'cat /sys/fs/cgroup/hugetlb.2MB.max')).stdout
+    expect(await limit()).toBe(`${4 << 20}\n`)
+    const value = new TextEncoder().encode(JSON.stringify(limits(0)))
+    await pod.task.update({ id: 'huge', resources: { typeUrl: '', value } })
+    expect(await limit()).toBe('0\n')
+    await pod.remove('huge')
+  })
+
   test('sysctls of the pod: of its network and of its IPC namespace, seen by every container', async () => {
     const { stdout } = await run('cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax')
     expect(stdout).toBe('77\n1234567\n')

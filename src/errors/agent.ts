@@ -67,6 +67,11 @@ export const agentErrors = {
     'the memory limit of the container is too low to start {command} ({reason})',
     'Raise it: the runtime needs a few hundred kilobytes of it before the program runs. 6 MiB, the least that Docker and `kata-ts run` take, is enough.',
   ),
+  MEMORY_LIMIT_IN_USE: entry(
+    'failed_precondition',
+    'the memory limit of container {container} stays: it uses {used} bytes, and the new limit is {limit}',
+    'Give it a limit above that, or let it use less first: the kernel would end its processes.',
+  ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',

@@ -36,6 +36,8 @@ export interface OciMemory {
   readonly kernelTCP?: number
   readonly swappiness?: number
   readonly disableOOMKiller?: boolean
+  /** An update to a limit below what is used is to fail; the kernel would end processes. */
+  readonly checkBeforeUpdate?: boolean
 }
 
 /** Times in microseconds. */
@@ -110,6 +112,7 @@ export const readResources = record<OciResources>({
     kernelTCP: int64,
     swappiness: uint64,
     disableOOMKiller: bool,
+    checkBeforeUpdate: bool,
   }),
   cpu: record<OciCpu>({
     shares: uint64,

@@ -7,7 +7,7 @@ import { Container, createInGuest } from './container.ts'
 /** A container with these limits, what its guest was told of changes and did not refuse by `check`, and what its machine was sized for. */
 function containerWith(
   resources: OciResources,
-  { check = () => {}, facts = { name: 'kata-ts', version: '' }, pidsLimit = 0n } = {},
+  { check = () => {}, facts = { name: 'kata-ts', version: '' }, pidsLimit = 0n, used = 0n } = {},
 ) {
   const told: LinuxResources[] = []
   const sized: OciResources[] = []
@@ -16,7 +16,9 @@ function containerWith(
       check()
       told.push(request.resources)
     },
-    statsContainer: async () => ({ cgroupStats: { pidsStats: { limit: pidsLimit } } }),
+    statsContainer: async () => ({
+      cgroupStats: { pidsStats: { limit: pidsLimit }, memoryStats: { usage: { usage: used } } },
+    }),
   }
   const surroundings = {
     ...{ pid: 1, guestId: 'c', agentFacts: facts, resources },
@@ -52,6 +54,18 @@ describe('a change of limits', () => {
     const { container, told } = containerWith({ cpu: before! })
     await container.update({ cpu: changes! })
     expect([told[0]?.cpu?.quota, told[0]?.cpu?.period]).toEqual(expected as never)
+  })
+
+  test('of memory to less than is used is refused for a client that asks for that', async () => {
+    const { container, told, sized } = containerWith({}, { used: 2n << 20n })
+    const change = (limit: number, checkBeforeUpdate = true) =>
+      container.update({ memory: { limit, checkBeforeUpdate } })
+    await expect(change(1 << 20)).rejects.toThrow(
+      '[MEMORY_LIMIT_IN_USE] the memory limit of container c stays: it uses 2097152 bytes, and the new limit is 1048576',
+    )
+    expect([told, sized]).toEqual([[], []])
+    for (const [limit, check] of [[-1], [2 << 20], [1 << 20, false]] as const) await change(limit, check)
+    expect(told.map(({ memory }) => memory?.limit)).toEqual([-1n, 2n << 20n, 1n << 20n])
   })
 
   test('the machine is sized for what is in force', async () => {

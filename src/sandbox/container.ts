@@ -3,6 +3,7 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
 import { asDiskError } from '../agent/disk-error.ts'
+import { KataError } from '../errors.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
@@ -120,8 +121,13 @@ export class Container {
     await this.#agent.resumeContainer({ containerId: this.#guestId })
   }
 
-  /** `resources` are the limits to change; what they do not name stays as it is. */
+  /**
+   * `resources` are the limits to change; what they do not name stays as it is.
+   *
+   * @throws KataError MEMORY_LIMIT_IN_USE, AGENT_NO_PIDS_LIMIT, those of the machine's size; TtrpcError with the guest's reason.
+   */
   async update(resources: OciResources): Promise<void> {
+    await this.#requireRoom(resources)
     const before = this.#resources
     const merged = mergeResources(before, resources)
     await this.#surroundings.resize(merged)
@@ -142,6 +148,13 @@ export class Container {
       this.#surroundings.agentFacts,
       this.#agent,
     )
+  }
+
+  async #requireRoom({ memory: { limit = 0, checkBeforeUpdate } = {} }: OciResources): Promise<void> {
+    if (!checkBeforeUpdate || limit <= 0) return
+    const { cgroupStats } = await this.#agent.statsContainer({ containerId: this.#guestId })
+    const used = Number(cgroupStats?.memoryStats?.usage?.usage ?? 0n)
+    if (used > limit) throw new KataError('MEMORY_LIMIT_IN_USE', { container: this.id, used, limit })
   }
 
   /** The container's usage in the guest. A pod's own container idles there, and gets the host's figures for the whole pod. */

@@ -134,6 +134,7 @@ export type RuntimeErrorCode =
   | 'LEDGER_KIND_UNKNOWN'
   | 'LOG_ELSEWHERE'
   | 'LOG_NOT_KEPT'
+  | 'MEMORY_LIMIT_IN_USE'
   | 'MEMORY_LIMIT_TOO_LOW'
   | 'MOUNT_PROPAGATION'
   | 'MOUNT_TYPE'

@@ -45,6 +45,14 @@ test('wishes that nobody meets are named; empty ones, and labels, are none', () 
   expect(unmetWishes({})).toEqual([])
 })
 
+test('files of cgroup v2 with numbers of the host are left out and named, others stay', () => {
+  const unified = { 'memory.high': '1', 'cpuset.cpus': '2-3', 'io.max': '8:0 rbps=1', 'cpu.idle': '1' }
+  expect(withoutHostNumbers({ unified })).toEqual({ unified: { 'memory.high': '1', 'cpu.idle': '1' } })
+  expect(unmetLimits({ unified })).toEqual(
+    ['cpuset.cpus', 'io.max'].map((name) => `linux.resources.unified["${name}"]`),
+  )
+})
+
 test('limits that only version 1 of cgroups has are named, and values that ask for none are not', () => {
   const memory = { kernel: 1, kernelTCP: 1, swappiness: 0, disableOOMKiller: true }
   const cpu = { realtimeRuntime: 1, realtimePeriod: 1 }

@@ -24,9 +24,14 @@ export function withoutLabels(process: OciProcess): OciProcess {
   return kept
 }
 
+/** Files of cgroup v2 about these, by which `unified` asks for the same. */
+const hostFile = /^(cpuset|io|rdma)\./
+
 /** OCI `linux.resources` without processors, memory nodes and disks of the host. */
 export function withoutHostNumbers(resources: OciResources): OciResources {
-  const { blockIO: _disks, cpu, ...kept } = resources
+  const { blockIO: _disks, cpu, unified, ...others } = resources
+  const files = Object.entries(unified ?? {}).filter(([name]) => !hostFile.test(name))
+  const kept = { ...others, ...(unified !== undefined && { unified: Object.fromEntries(files) }) }
   if (cpu === undefined) return kept
   const { cpus: _cpus, mems: _mems, ...shares } = cpu
   return { ...kept, cpu: shares }
@@ -79,7 +84,9 @@ export function unmetLimits({ memory = {}, cpu = {}, ...others }: OciResources):
     blockIO: asks(others.blockIO),
     network: asks(others.network),
   }
-  return Object.entries(asked).flatMap(([name, is]) => (is ? [`linux.resources.${name}`] : []))
+  const files = Object.keys(others.unified ?? {}).filter((name) => hostFile.test(name))
+  const names = Object.entries(asked).flatMap(([name, is]) => (is ? [name] : []))
+  return [...names, ...files.map((name) => `unified["${name}"]`)].map((name) => `linux.resources.${name}`)
 }
 
 /** Clients send empty ones. */
