@@ -87,6 +87,7 @@ export type RuntimeErrorCode =
   | 'FAILPOINT'
   | 'FAILPOINT_INVALID'
   | 'FILES_ELSEWHERE'
+  | 'FILES_NOT_FOR_IMAGE'
   | 'FILES_UNREADABLE'
   | 'FILE_EXISTS'
   | 'FILE_FAILED'
