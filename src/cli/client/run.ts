@@ -26,6 +26,7 @@ import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
 import { eventAttributes, noteEvent } from './events.ts'
 import { watchHealth } from './life/health.ts'
 import type { HealthCheck } from './life/health-check.ts'
+import { forgetHealth } from './life/health-state.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
@@ -214,14 +215,17 @@ function makeStdin(paths: RecordPaths): string {
 
 /** Prepares an existing container for its next start. */
 export function prepareAgain(
-  { stateDir }: Settings,
+  settings: Settings,
   before: ContainerRecord,
   { isKeeper, changes, checkpoint, isNew = false }: RunAgain,
 ): Startable {
+  const { stateDir } = settings
   const { namespace, id, layers, disks } = before
   const paths = recordPaths(stateDir, namespace, id)
   if (checkpoint === undefined) rmSync(paths.saved, { recursive: true, force: true })
   forgetRun(paths.bundle)
+  // It would show the health of the run before.
+  forgetHealth(settings, before)
   updateRecord(stateDir, namespace, id, {
     ...{ status: 'creating', detached: true, owner: processRef(process.pid)!, bootId: bootId() },
     ...{ address: undefined, exitCode: undefined, finishedAt: undefined, restartsAt: undefined },

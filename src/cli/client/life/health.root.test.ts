@@ -1,7 +1,7 @@
 /** Health checks against a double of the shim, whose containers are processes of the host. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
-import { testClient } from '../client.double.ts'
+import { existsSync, writeFileSync } from 'node:fs'
+import { eventually, testClient } from '../client.double.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
@@ -48,6 +48,21 @@ test('a container becomes healthy, and unhealthy, and everybody is told', async 
   expect(events.stdout).toBe('health_status: healthy\nhealth_status: unhealthy\n')
   await client.kata('rm', '-f', 'web')
   expect(client.leftovers()).toEqual([])
+})
+
+test('the health of one run is not that of the next, from its start on', async () => {
+  await using client = testClient()
+  await client.start('web', ['sleep', '60'], ['--health-cmd', 'true', '--health-interval', '200ms'])
+  expect((await client.kata('wait', '--condition', 'healthy', 'web')).code).toBe(0)
+  expect((await client.kata('stop', '-t', '0', 'web')).code).toBe(0)
+  const directory = `${client.base}/state/containers/default/web`
+  expect(existsSync(`${directory}/health.json`)).toBe(true)
+  writeFileSync(`${directory}/bundle/config.json`, JSON.stringify({ process: { args: ['never-made'] } }))
+  const starting = client.spawn(['start', 'web'])
+  await eventually(async () => (await client.list())[0]?.status === 'creating')
+  expect(existsSync(`${directory}/health.json`)).toBe(false)
+  await client.kata('rm', '--force', 'web')
+  expect(await starting.exited).toBe(1)
 })
 
 test('a check that does not end is killed, and counts as failed', async () => {
