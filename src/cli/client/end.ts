@@ -15,13 +15,14 @@ import type { TaskClient } from './task.ts'
 /**
  * Releases all that the container holds and notes its exit code, or removes its record when it was run with --rm.
  * `task` is the connection to its shim, when there is one; the `delete` action works without, from disk. May be
- * called again.
+ * called again. Does nothing once another container has the name: then this one was removed, with all that it held.
  *
  * @throws KataError SHIM_DELETE_FAILED; the record is kept then, so that `gc` can try again. REMOVAL_UNFINISHED: all the rest is done.
  */
 export async function endContainer(
   settings: Settings,
-  record: Pick<ContainerRecord, 'namespace' | 'id' | 'autoRemove'>,
+  record: Pick<ContainerRecord, 'namespace' | 'id' | 'autoRemove'> &
+    Partial<Pick<ContainerRecord, 'createdAt'>>,
   end: {
     exitCode?: number | undefined
     task?: TaskClient | undefined
@@ -35,6 +36,10 @@ export async function endContainer(
   const { namespace, id } = record
   const { stateDir, log } = settings
   const { bundle, saved } = recordPaths(stateDir, namespace, id)
+  if (isAnothers(settings, record)) {
+    end.task?.close()
+    return
+  }
   if (end.task !== undefined) {
     await end.task.delete().catch((error) => log.debug('delete failed', { id, error }))
     await end.task.shutdown()
@@ -45,11 +50,26 @@ export async function endContainer(
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
   // What a shim was writing that was killed meanwhile.
+  if (isAnothers(settings, record)) return
   rmSync(unfinished(saved), { recursive: true, force: true })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
   const exitCode = end.exitCode ?? lastKnown
   const finishedAt = new Date().toISOString()
   updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode, finishedAt, ...end.note?.(exitCode) })
+}
+
+/** Whether a container that was made later has the name now. */
+function isAnothers(
+  { stateDir }: Settings,
+  { namespace, id, createdAt }: Parameters<typeof endContainer>[1],
+): boolean {
+  if (createdAt === undefined) return false
+  try {
+    return readRecord(stateDir, namespace, id).createdAt !== createdAt
+  } catch {
+    // What cannot be read is nobody else's.
+    return false
+  }
 }
 
 /** How long the making of a container may take to end, and its client to clean up, milliseconds. */
