@@ -52,6 +52,18 @@ test('what was saved last is suspended, whoever finds it, and nothing but rm and
   expect(existsSync(savedOf(client, 'collected'))).toBe(false)
 })
 
+test('wait goes on over a suspend, which is no end', async () => {
+  await using client = testClient()
+  await saved(client, 'paused', 10)
+  const waiting = client.spawn(['wait', 'paused'])
+  await gc(client)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended' })])
+  await Bun.sleep(500)
+  expect(waiting.exitCode).toBeNull()
+  expect((await client.kata('stop', 'paused')).code).toBe(0)
+  expect([await waiting.stdout.text(), await waiting.exited]).toEqual(['137\n', 0])
+})
+
 test('what was saved before the container ran on counts for nothing', async () => {
   await using client = testClient()
   await saved(client, 'ran-on', -10)
