@@ -99,6 +99,12 @@ test('a profile of a file holds for the capabilities that are left', () => {
   }
 })
 
+/** With docker everybody listens on any port of a container, and pings. */
+const docker = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+}
+
 test('limits, kernel parameters, memory-backed directories, shared memory, no new privileges', () => {
   expect(spec({ ulimit: ['nofile=10:20', 'core=-1'] }).process.rlimits).toEqual([
     { type: 'RLIMIT_NOFILE', soft: 10, hard: 20 },
@@ -107,6 +113,11 @@ test('limits, kernel parameters, memory-backed directories, shared memory, no ne
   expect(spec({ sysctl: ['net.core.somaxconn=5', 'kernel.sem=1 2 3 4'] }).linux.sysctl).toEqual({
     'net.core.somaxconn': '5',
     'kernel.sem': '1 2 3 4',
+    ...docker,
+  })
+  expect(spec({ sysctl: ['net.ipv4.ip_unprivileged_port_start=1024'] }).linux.sysctl).toEqual({
+    ...docker,
+    'net.ipv4.ip_unprivileged_port_start': '1024',
   })
   expect(mountOf({ tmpfs: ['/cache/:size=1m,exec'] }, '/cache')?.options).toEqual([
     ...['nosuid', 'nodev', 'noexec', 'size=1m', 'exec'],

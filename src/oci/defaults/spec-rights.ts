@@ -33,6 +33,15 @@ export interface TmpfsMount {
 
 type Spec = ReturnType<typeof defaultSpec>
 
+/**
+ * As docker and containerd have them: somebody who is not root listens on any port of the container, and sends pings without a capability.
+ * Its network is its own.
+ */
+const usualSysctls = {
+  'net.ipv4.ip_unprivileged_port_start': '0',
+  'net.ipv4.ping_group_range': '0 2147483647',
+}
+
 /** Pure: the same spec with these rights. */
 export function withRights(spec: Spec, rights: Rights) {
   const bounding = capabilitiesOf(rights)
@@ -53,7 +62,7 @@ export function withRights(spec: Spec, rights: Rights) {
       // What is mounted later covers what lies below it, so that a directory comes before those in it, as in docker.
       ...asked.toSorted((a, b) => depthOf(a) - depthOf(b)),
     ],
-    linux: { ...confinement(spec, rights, bounding), sysctl: rights.sysctls },
+    linux: { ...confinement(spec, rights, bounding), sysctl: { ...usualSysctls, ...rights.sysctls } },
   }
 }
 
