@@ -26,10 +26,13 @@ describe('a pod with shared_fs = "none"', () => {
       configuration,
       shippedConfiguration()
         .replace(/^shared_fs = .*$/m, 'shared_fs = "none"')
+        // What a container may fill is a part of it.
+        .replace(/^default_memory = .*$/m, 'default_memory = 256')
         .replace('kernel_modules = []', 'kernel_modules = ["dummy numdummies=2", "xfs"]'),
     )
     before = hostState(kata.runDir)
-    const flags = ['--config', configuration, '-v', `${config}:/config:ro`]
+    writeFileSync(`${area.path}/file`, '')
+    const flags = ['--config', configuration, '-v', `${config}:/config:ro`, '-v', `${area.path}/file:/file`]
     const started = await kata.call(['run', '-d', '--name', 'pod', ...flags, '--', 'sleep', '300'])
     expect(started).toMatchObject({ code: 0, stderr: '' })
   })
@@ -63,6 +66,12 @@ describe('a pod with shared_fs = "none"', () => {
       'the new content',
       async () => (await shell('cat /config/key')).stdout === 'two' || undefined,
     )
+  })
+
+  test('a container that fills a file of its own that was copied keeps nobody from running commands', async () => {
+    expect((await shell('dd if=/dev/zero of=/file bs=1M 2>&1')).stdout).toContain('No space left on device')
+    expect(await shell('echo well')).toEqual({ code: 0, stdout: 'well\n', stderr: '' })
+    expect((await shell('echo >/file')).code).toBe(0)
   })
 
   test.each([

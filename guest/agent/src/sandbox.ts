@@ -15,7 +15,7 @@ import { isInInitrd, loadModuleNamed } from './devices/modules.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
 import { shareAtRest } from './storage/share-requests.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from './storage/storage.ts'
-import { errnoName, makeDirectories, save } from './system/files.ts'
+import { errnoName, save } from './system/files.ts'
 import { within } from './system/wait.ts'
 
 /** How long the containers of a pod that ends may take to die; the machine is switched off after that anyway. */
@@ -52,7 +52,6 @@ export class Sandbox {
     if (this.#created) throw alreadyExists('the sandbox exists')
     if (guestHookPath !== '') throw invalid('guest hooks are not supported')
     this.#created = true
-    makeDirectories('/run/kata-containers', 0o711)
     if (hostname !== '') setHostname(hostname.slice(0, longestHostname))
     const [early, late] = [true, false].map((is) =>
       kernelModules.filter(({ name }) => isInInitrd(name) === is),

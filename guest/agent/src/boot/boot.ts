@@ -2,6 +2,7 @@
 import { chdir, mkdir } from 'os'
 import { chroot, interfaceUp, limitFiles, mount, stdio, unlimitProcesses } from 'syscalls'
 import { errnoName, makeDirectories, set } from '../system/files.ts'
+import { bundles, sharedDirectory } from '../system/paths.ts'
 import { prepareCgroups } from './cgroups.ts'
 import { mountFlags } from './flags.ts'
 
@@ -25,6 +26,7 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
     makeDirectories(target)
     mountOnce(source, target, type, flags, data)
   }
+  mountCopies()
   stdio('/dev/console')
   limitFiles(65_536, 1_048_576)
   // The kernel's default counts processes of one user in the whole pod, and comes from the memory at boot.
@@ -40,6 +42,16 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
   set('/proc/sys/vm/max_map_count', '1048576')
   // A guest has a handful of containers; the default of 32768 lets one pod use up the numbers of all.
   set('/proc/sys/kernel/pid_max', '4194304')
+}
+
+/**
+ * What the host copies, for want of a share, has room of its own: containers write to some of that, a termination message for instance, and
+ * could fill the file system in which the agent keeps what it needs for every call. A share is mounted over it.
+ */
+function mountCopies(): void {
+  makeDirectories(bundles, 0o711)
+  makeDirectories(sharedDirectory)
+  mount('tmpfs', sharedDirectory, 'tmpfs', noSuid | noDev, 'mode=0755')
 }
 
 /** A kernel that mounts its root itself may have mounted /dev as well (CONFIG_DEVTMPFS_MOUNT), which EBUSY tells. */

@@ -15,6 +15,7 @@ import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
 import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
+import { bundles } from '../system/paths.ts'
 import { Steps } from '../system/steps.ts'
 import { setSysctls } from '../system/sysctl.ts'
 import { splitSysctls } from '../system/sysctl-names.ts'
@@ -55,8 +56,7 @@ export interface ContainerTools {
   readonly exitOf: ExitOf
 }
 
-/** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
-export const bundles = '/run/kata-containers'
+/** The host's requests name containers by their ids only, which are checked to be one path component. */
 const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 
 /** @throws TtrpcError INVALID_ARGUMENT for an id that could not be a file name. */

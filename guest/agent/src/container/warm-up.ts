@@ -2,11 +2,10 @@
  * A container that is made, run and removed before there is a pod. Under emulation the guest's first container takes three times as long as
  * any other, as neither crun nor the kernel's part in it has been translated yet.
  */
-import { remove } from 'os'
 import type { CreateContainerRequest } from '../../../../src/protocol/generated/agent.ts'
 import { internal, invalid } from '../errors.ts'
 import { makeDirectories, removeTree } from '../system/files.ts'
-import { bundles, Container, type ContainerTools } from './container.ts'
+import { Container, type ContainerTools } from './container.ts'
 
 const id = 'warm-up'
 const root = '/run/warm-up'
@@ -26,8 +25,6 @@ export async function warmUp(request: CreateContainerRequest, tools: ContainerTo
     await run({ ...request, containerId: id, oci: spec }, tools)
   } finally {
     removeTree(root)
-    // The sandbox makes it with a mode of its own.
-    remove(bundles)
   }
 }
 

@@ -6,6 +6,7 @@ const hosts = `${share}/web-0123456789abcdef-hosts`
 const mounts = [
   'rootfs / rootfs rw 0 0',
   'tmpfs /run tmpfs rw 0 0',
+  'tmpfs /run/kata-containers/shared tmpfs rw 0 0',
   `/dev/vdb ${share}/web ext4 rw 0 0`,
   '',
 ].join('\n')

@@ -1,5 +1,5 @@
 /** What the host has copied into the guest for one container alone. Pure: tested on the host. */
-import { containersDirectory } from '../system/paths.ts'
+import { containersDirectory, isWithin, sharedDirectory } from '../system/paths.ts'
 
 /** `ID-16 HEX-NAME`, as hosts call them. */
 const random = /^-[0-9a-f]{16}-[^/]+$/
@@ -11,7 +11,12 @@ const random = /^-[0-9a-f]{16}-[^/]+$/
  * @param mounts lines of /proc/self/mounts.
  */
 export function ownCopies(containerId: string, sources: readonly string[], mounts: string): string[] {
-  const points = mounts.split('\n').map((line) => line.split(' ')[1] ?? '')
+  const points = mounts
+    .split('\n')
+    .map((line) => line.split(' '))
+    // The guest's own, for copies.
+    .filter(([, point, type]) => !(point === sharedDirectory && type === 'tmpfs'))
+    .map(([, point = '']) => point)
   const prefix = `${containersDirectory}/${containerId}`
   return sources.filter(
     (source) =>
@@ -20,6 +25,3 @@ export function ownCopies(containerId: string, sources: readonly string[], mount
       !points.some((point) => point.startsWith('/run/') && isWithin(source, point)),
   )
 }
-
-const isWithin = (path: string, directory: string): boolean =>
-  path === directory || path.startsWith(`${directory}/`)
