@@ -533,6 +533,23 @@ describe('limits', () => {
     expect(stderr).toContain("can't fork: Resource temporarily unavailable")
   })
 
+  test('a container without a limit of processes leaves threads to the agent', async () => {
+    const few = { 'kernel.threads-max': '340' }
+    await createContainer(guest, 'calm', { args: ['sleep', '1000'], sysctl: few })
+    await guest.agent.startContainer({ containerId: 'calm' })
+    // The shell that cannot fork ends, and what it has started stays.
+    const bomb = '(while :; do sleep 1000 & done) 2>/dev/null; echo full; sleep 1000'
+    await createContainer(guest, 'bomb', { args: ['sh', '-c', bomb] })
+    await guest.agent.startContainer({ containerId: 'bomb' })
+    await guest.agent.readStdout({ containerId: 'bomb', len: 100 }, { timeoutMs: slow(60_000) })
+    await exec(guest, 'calm', 'probe', ['cat', '/proc/self/comm'])
+    expect(await outcome(guest, 'calm', 'probe')).toEqual({ stdout: 'cat\n', stderr: '', status: 0 })
+    const resources = { pids: { limit: 10n }, unified: {}, devices: [], hugepageLimits: [] }
+    expect(await status(guest.agent.updateContainer({ containerId: 'bomb', resources }))).toBe('ok')
+    for (const containerId of ['bomb', 'calm']) await guest.agent.removeContainer({ containerId })
+    await runContainer(guest, 'many-threads', { args: ['true'], sysctl: { 'kernel.threads-max': '4000' } })
+  })
+
   test('huge pages, and the cgroups that a container can make below its own', async () => {
     const files = ['hugetlb.2MB.max', 'cgroup.max.depth', 'cgroup.max.descendants']
     const args = ['sh', '-c', `cd /sys/fs/cgroup; cat ${files.join(' ')}`]

@@ -22,6 +22,7 @@ export interface ContainerOptions {
   /** Files of its cgroup. */
   readonly unified?: Readonly<Record<string, string>>
   readonly hugepageLimits?: readonly { readonly pagesize: string; readonly limit: bigint }[]
+  readonly sysctl?: Readonly<Record<string, string>>
   /** Forbid mount(2). */
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
@@ -136,6 +137,7 @@ function spec(id: string, options: ContainerOptions) {
       ...mounts,
     ],
     linux: {
+      sysctl: { ...options.sysctl },
       namespaces: ['ipc', 'uts', 'mount', ...(options.namespaces ?? [])].map((type) => ({ type, path: '' })),
       resources: {
         memory: memoryLimit === undefined ? undefined : { limit: memoryLimit },

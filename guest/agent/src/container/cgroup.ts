@@ -1,7 +1,7 @@
 /** One container's cgroup. */
 import { lstat, remove } from 'os'
 import type { CgroupStats } from '../../../../src/protocol/generated/agent.ts'
-import { cgroupRoot, containersCgroup } from '../boot/cgroups.ts'
+import { cgroupRoot, containersCgroup, mostThreadsOfOne } from '../boot/cgroups.ts'
 import { deadline } from '../errors.ts'
 import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
 import { exists, isDirectory, list, readIfThere, set } from '../system/files.ts'
@@ -30,13 +30,16 @@ export function cgroupOf(containerId: string): Cgroup {
 export const allContainers: Cgroup = { path: containersCgroup, directory: `${cgroupRoot}${containersCgroup}` }
 
 /**
- * Bounds what a container that may write to its cgroup can make below it: the agent goes through all of that in the end. Neither file can be
- * written from inside a cgroup namespace (cgroup2's `nsdelegate`).
+ * Bounds what its specification does not. A container that may write to its cgroup can make others below it, and the agent goes through all of that
+ * in the end. None of the files can be written from inside a cgroup namespace (cgroup2's `nsdelegate`).
  */
-export function limitCgroupsBelow({ directory }: Cgroup): void {
-  for (const [name, most] of Object.entries({ depth: deepest, descendants: mostBelow })) {
-    const file = `${directory}/cgroup.max.${name}`
-    // The specification may have a limit of its own.
+export function limitCgroup({ directory }: Cgroup): void {
+  const limits = {
+    ...{ 'cgroup.max.depth': deepest, 'cgroup.max.descendants': mostBelow },
+    'pids.max': mostThreadsOfOne(),
+  }
+  for (const [name, most] of Object.entries(limits)) {
+    const file = `${directory}/${name}`
     if (readIfThere(file)?.trim() === 'max') set(file, String(most))
   }
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'syscalls'
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
+import { limitThreads } from '../boot/cgroups.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
 import { expectedDevices, loadExpectedModules, loadMountedDevices } from '../devices/expected-modules.ts'
 import { guestDevices } from '../devices/guest-devices.ts'
@@ -24,7 +25,7 @@ import {
   type Cgroup,
   cgroupOf,
   killCgroup,
-  limitCgroupsBelow,
+  limitCgroup,
   limitedPageSizes,
   oomKills,
   removeCgroup,
@@ -140,6 +141,8 @@ export class Container {
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
       loadMountedDevices(oci.mounts.map(({ source }) => source))
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
+      // One of them may be how many threads there are.
+      if (oci.linux !== undefined && Object.keys(oci.linux.sysctl).length > 0) limitThreads()
       await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
       const disks = devices.filter((device) => !isPassedDevice(device))
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
@@ -151,7 +154,7 @@ export class Container {
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
-      limitCgroupsBelow(cgroupOf(id))
+      limitCgroup(cgroupOf(id))
       return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
       // crun has removed the container's own cgroup by now.
@@ -239,6 +242,7 @@ export class Container {
     const file = this.#saveFile('resources', resourcesToJson(resources, { pageSizes: limitedPageSizes() }))
     try {
       await this.#tools.crun.update(this.id, file)
+      limitCgroup(this.cgroup)
     } finally {
       removeTree(file)
     }
