@@ -97,19 +97,31 @@ test('a whiteout below a whiteout, as some tools write them, is one', async () =
   expect(lstatSync(at('gone')).isCharacterDevice()).toBe(true)
 })
 
-test('device nodes and the attributes that steer an overlay are left out', async () => {
+test('device nodes, and attributes that steer an overlay or a security module, are left out', async () => {
   await unpack(
     { name: 'sda', type: '4' },
     { name: 'null', type: '3' },
     {
       name: 'dir/',
       type: '5',
-      pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/', 'SCHILY.xattr.user.overlay.opaque': 'y' },
+      pax: {
+        'SCHILY.xattr.trusted.overlay.redirect': '/',
+        'SCHILY.xattr.user.overlay.opaque': 'y',
+        'SCHILY.xattr.security.kata-ts': 'x',
+        'SCHILY.xattr.trusted.kata-ts': 'x',
+        'SCHILY.xattr.user.kata-ts': 'kept',
+      },
     },
   )
   expect(readdirSync(root)).toEqual(['dir'])
-  expect(() => getXattr(at('dir'), 'trusted.overlay.redirect')).toThrow('ENODATA')
-  expect(() => getXattr(at('dir'), 'user.overlay.opaque')).toThrow('ENODATA')
+  for (const name of [
+    'trusted.overlay.redirect',
+    'user.overlay.opaque',
+    'security.kata-ts',
+    'trusted.kata-ts',
+  ])
+    expect(() => getXattr(at('dir'), name)).toThrow('ENODATA')
+  expect(getXattr(at('dir'), 'user.kata-ts').toString()).toBe('kept')
 })
 
 test('of two entries with one name the last counts', async () => {

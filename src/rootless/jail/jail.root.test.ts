@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
+  chownSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -260,6 +261,8 @@ describe('walls from inside', () => {
     )
     const directory = `/proc/${ref.pid}/root/disks`
     expect(statSync(directory)).toMatchObject({ uid: 0, mode: 0o040711 })
+    const mounted = readFileSync(`/proc/${ref.pid}/mountinfo`, 'utf8').split('\n')
+    expect(mounted.find((line) => line.includes(' /disks '))).toMatch(/ rw,size=64k,nr_inodes=128,mode=711/)
     makeNode(`${directory}/zero`, { type: 'character', device: 0x105, uid, mode: 0o600 })
     expect(statSync(`${directory}/zero`)).toMatchObject({ uid, rdev: 0x105, mode: 0o020600 })
     expect(existsSync('/disks')).toBe(false)
@@ -291,6 +294,18 @@ describe('launch', () => {
     const { exited } = await launch(specOf(args, { paths }), silentLogger)
     expect(await exited).toEqual({ code: 0, signal: null })
     expect(readFileSync(`${stateDir}/output`, 'utf8')).toBe(`/data ${odd}content`)
+  })
+
+  test('is in a session of its own, which no terminal reaches', async () => {
+    const sessionOf = (pid: number) => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5])
+    const { exited, ref, waiter } = await launch(specOf(['-e', 'sleep 100']), silentLogger)
+    const control = Bun.spawn(['/usr/bin/sleep', '100'])
+    expect([ref, waiter, control].map(({ pid }) => sessionOf(pid))).toEqual([
+      ...[waiter.pid, waiter.pid, sessionOf(process.pid)],
+    ])
+    process.kill(ref.pid, 'SIGKILL')
+    control.kill('SIGKILL')
+    await Promise.all([exited, control.exited])
   })
 
   test('reports how the program ended, and mounts nothing on the host', async () => {
@@ -359,7 +374,12 @@ describe('launch', () => {
     await expect(launch(specOf(['-e', '1'], more), silentLogger)).rejects.toThrow(message)
   })
 
-  test('a state directory that others can write is refused', async () => {
+  test('a state directory that others can write, or that is another’s, is refused', async () => {
+    chownSync(stateDir, uid, uid)
+    await expect(launch(specOf(['-e', '1']), silentLogger)).rejects.toThrow(
+      /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,
+    )
+    chownSync(stateDir, 0, 0)
     Bun.spawnSync(['/usr/bin/chmod', '777', stateDir])
     await expect(launch(specOf(['-e', '1']), silentLogger)).rejects.toThrow(
       /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,

@@ -1,6 +1,6 @@
 /** An audit of a sandbox whose shim is root as it comes, and beside whose VMM another process has its user. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
@@ -55,6 +55,10 @@ test('the rights of the shim are looked at on each of its threads, and its mount
   expect(rows).toContainEqual({ field: 'namespaces.mnt', expected: 'own', actual: 'host' })
   const threads = new Set(rows.flatMap(({ tid }) => tid ?? []))
   expect(threads.size).toBeGreaterThan(1)
+  // Its score is looked at, too: one below containerd's would be a difference.
+  const all = await auditSandbox('pod', paths, silentLogger)
+  const score = all.find(({ name }) => name === 'shim')!.rows.find(({ field }) => field === 'oomScoreAdj')
+  expect(score?.actual).toBe(readFileSync('/proc/self/oom_score_adj', 'utf8').trim())
 })
 
 test('another process of the VMM’s user is told', async () => {

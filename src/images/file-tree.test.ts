@@ -1,0 +1,75 @@
+/** What a walk meets that a guest changes meanwhile: each change comes right after the entry was told of. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { makeFifo } from '../linux/files/fifo.ts'
+import { type FoundEntry, openFound, walkFiles } from './file-tree.ts'
+
+let base: string
+let layer: string
+beforeEach(() => {
+  base = mkdtempSync(`${tmpdir()}/file-tree-`)
+  layer = `${base}/layer`
+  mkdirSync(`${layer}/dir`, { recursive: true })
+  mkdirSync(`${base}/host`)
+  writeFileSync(`${layer}/dir/file`, 'of the guest')
+  writeFileSync(`${base}/host/file`, 'of the host')
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const { signal } = new AbortController()
+const walk = () => walkFiles([layer], { below: true, signal })
+
+/** Walks, calls `change` once `path` was told of, and returns all paths, and what the file that was found is by then. */
+async function walked(path: string, change: () => void) {
+  const paths: string[] = []
+  let content: string | undefined
+  for await (const entry of walk()) {
+    paths.push(entry.path.toString())
+    if (entry.path.toString() !== path) continue
+    change()
+    if (entry.stat.isFile()) content = contentOf(entry)
+  }
+  return { paths, content }
+}
+
+function contentOf(entry: FoundEntry): string | undefined {
+  const fd = openFound(entry)
+  if (fd === undefined) return undefined
+  const text = readFileSync(fd, 'utf8')
+  closeSync(fd)
+  return text
+}
+
+test('control: what nobody changes is found and read', async () => {
+  expect(await walked('dir/file', () => {})).toEqual({
+    ...{ paths: ['', 'dir', 'dir/file'], content: 'of the guest' },
+  })
+})
+
+test.each<[string, (path: string) => void]>([
+  ['a link to a file of the host', (path) => symlinkSync(`${base}/host/file`, path)],
+  ['a link upwards', (path) => symlinkSync('../../host/file', path)],
+  ['a FIFO', makeFifo],
+  ['a directory', (path) => mkdirSync(path)],
+])('a file that has become %s is none any more', async (_, make) => {
+  const found = await walked('dir/file', () => {
+    rmSync(`${layer}/dir/file`)
+    make(`${layer}/dir/file`)
+  })
+  expect(found.content).toBeUndefined()
+})
+
+test('a directory that has become a link is not entered', async () => {
+  const found = await walked('dir', () => {
+    rmSync(`${layer}/dir`, { recursive: true })
+    symlinkSync(`${base}/host`, `${layer}/dir`)
+  })
+  expect(found.paths).toEqual(['', 'dir'])
+})
+
+test('a layer that is a link is none', async () => {
+  symlinkSync(layer, `${base}/link`)
+  layer = `${base}/link`
+  await expect(Array.fromAsync(walk())).rejects.toMatchObject({ code: 'ENOTDIR' })
+})
