@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { findTool } from '../../linux/processes/which.ts'
-import { closeHost, hostTables } from './host-rules.ts'
+import { TestNetns } from '../testing.ts'
+import { closeHost, hostRules, hostTables } from './host-rules.ts'
 import { testLedger } from './testing.ts'
 
 const uid = 1_867_000_040
@@ -55,8 +56,35 @@ describe.skipIf(process.getuid?.() !== 0 || findTool('nft') === undefined)('rule
       expect(list()).toBe(laid)
     }
     // What somebody else has in the filter is no change of them.
-    expect(Bun.spawnSync(['nft', `add table inet ${name}-other`]).exitCode).toBe(0)
-    expect(wall.isWhole()).toBe(true)
-    expect(Bun.spawnSync(['nft', `delete table inet ${name}-other`]).exitCode).toBe(0)
+    try {
+      expect(Bun.spawnSync(['nft', `add table inet ${name}-other`]).exitCode).toBe(0)
+      expect(wall.isWhole()).toBe(true)
+    } finally {
+      expect(Bun.spawnSync(['nft', `delete table inet ${name}-other`]).exitCode).toBe(0)
+    }
+  })
+
+  test('close the host’s addresses and the groups that it hears, and no neighbour', () => {
+    using host = new TestNetns(`ktr${process.pid}`)
+    host.ip('link add eth0 type veth peer name out')
+    for (const link of ['eth0', 'out']) host.ip(`link set ${link} up`)
+    host.address('eth0', '10.9.0.1/24')
+    host.ip('route add default via 10.9.0.7')
+    host.run('nft', hostRules({ uid, table: `kata-ts-${uid}` }, nothing).trim())
+    const targets = ['10.9.0.1', '127.0.0.1', '10.9.0.255', '255.255.255.255', '224.0.0.251', '10.9.0.7']
+    const said = (user: number) => {
+      const code = `use Socket;
+        for (@ARGV) {
+          socket(S, PF_INET, SOCK_DGRAM, 17); setsockopt(S, SOL_SOCKET, SO_BROADCAST, 1); $! = 0;
+          print send(S, 'x', 0, pack_sockaddr_in(9, inet_aton($_))) ? 'sent ' : 0+$!, ' ' }`
+      const become = ['setpriv', '--reuid', `${user}`, '--regid', `${user}`, '--clear-groups']
+      return host
+        .run(...become, '/usr/bin/perl', '-e', code, ...targets)
+        .trim()
+        .split(/ +/)
+    }
+    const EPERM = '1'
+    expect(said(uid)).toEqual([EPERM, EPERM, EPERM, EPERM, EPERM, 'sent'])
+    expect(said(uid + 1)).toEqual(targets.map(() => 'sent'))
   })
 })
