@@ -49,7 +49,7 @@ test.skipIf(process.getuid?.() !== 0)(
     await throughService(settings, ['ps'], new ResultFile()).catch((error) => console.log(error.message))`
     const client = Bun.listen({
       unix: `${runDir}/service.sock`,
-      socket: { open: (socket) => socket.end(), data: () => {} },
+      socket: { open: (socket) => void socket.end(), data: () => {} },
     })
     const run = Bun.spawn([process.execPath, '-e', code], { stderr: 'inherit' })
     expect(await run.stdout.text()).toMatch(
