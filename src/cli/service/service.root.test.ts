@@ -277,6 +277,24 @@ test.each([
   expect(streams.stdout).toContain('[SERVICE_REQUEST]')
 })
 
+test('a volume is a location, and nothing that is open for reading or writing', async () => {
+  const answered = async (how: string) => {
+    const { stdout } = await member(`
+      const socket = connectUnix(path)
+      sendFrame(socket, { version: 1, argv: ['run', '--rm', '-v', '/x:/data', '--', 'true'] }, { fds: [0, 1, 1], timeoutMs: 5000 })
+      receiveFrame(socket, limits)
+      sendFrame(socket, {}, { fds: [${how}], timeoutMs: 5000 })
+      console.log(last(socket))`)
+    return stdout
+  }
+  for (const how of ["openSync('/etc/hostname', 'r')", `openSync('${home}', 'r')`])
+    expect(await answered(how)).toContain(
+      '[CALLER_FILE] /x cannot be used: it was not opened as it was asked',
+    )
+  // The control: with a location it goes on.
+  expect(await answered(`openSync('${home}', O_PATH)`)).toContain('"ask":"go"')
+})
+
 test.each([
   ['no JSON', `socket => sendFds(socket, Buffer.from([2, 0, 0, 0, 65, 66]), [0, 1, 1])`, 'none (JSON'],
   [
