@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import {
   type CgroupHierarchy,
@@ -31,6 +31,9 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
       origin: cgroupOf('self', hierarchy) ?? '/',
       ancestors: [],
     })
+
+    // A test that has failed leaves it, with what is in it.
+    afterEach(() => cgroupsResource.release({ places: [place()] }, silentLogger))
 
     test('what is left in one ends there, and leaves it no other way', async () => {
       const left = place()
