@@ -43,6 +43,11 @@ test.each([
 ])('the service of a cloud at %s is out of reach', (address) => expect(isForwarded(address)).toBe(false))
 
 test.each([
+  ...['0.0.0.1', '127.0.0.53', '169.254.1.1', '224.0.0.251', '240.0.0.1', '255.255.255.255'],
+  ...['::1', '::10.0.0.1', 'fe80::1', 'febf::1', 'fec0::1', 'feff::1', 'ff02::1'],
+])('%s is no place for a network', (address) => expect(isForwarded(address)).toBe(false))
+
+test.each([
   ...['100.100.100.199', '100.64.0.1', '168.63.129.17', '192.0.0.191', '10.0.0.1', '192.168.0.1'],
   ...[
     'fd00:ec2:1::254',
