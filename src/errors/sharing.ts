@@ -109,8 +109,8 @@ export const sharingErrors = {
   ),
   ROOTFS_MISSING: entry(
     'not_found',
-    'root file system {path} cannot be used: {reason}',
-    'Name an existing directory (--rootfs), or an OCI archive, docker archive or OCI layout (--image).',
+    '{path} cannot be read as an image or root file system: {reason}',
+    'Name an existing one: an OCI archive, docker archive or OCI layout (--image, `load`), a tar of files (`import`), or a directory (--rootfs).',
   ),
   ROOTFS_ARCHIVE_INVALID: entry(
     'invalid_argument',
