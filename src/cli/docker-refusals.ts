@@ -7,7 +7,7 @@ const sharedKernel =
 const ownNamespaces = 'a container is alone in its machine, so there are no namespaces to share'
 const onNetwork = '--network ns:PATH takes the interfaces of a namespace as they are; set that up there'
 const buildElsewhere = 'build and change images with docker or buildah'
-const daemonOnly = 'it needs a daemon, and kata-ts has none'
+const daemonOnly = 'kata-ts has no daemon'
 
 /** By command, and by option of `run`. Those whose nearest name of ours misleads have their advice in docker-words.ts. */
 export const refusals: Readonly<Record<string, string>> = {
