@@ -104,7 +104,7 @@ const commands = [
 
 export function buildProgram(cli: Cli): Command {
   const program = new Command('kata-ts')
-    .description('Runs containers in virtual machines of their own, and the machines as throw-away users.')
+    .description('Runs each container in a virtual machine of its own, and each VMM as a throw-away user.')
     .version(version, '-V, --version')
     .enablePositionalOptions()
     .configureHelp(helpOrder)

@@ -68,7 +68,7 @@ export async function ls(settings: Settings, { quiet }: NetworkFlags): Promise<n
     render(settings.format, found, () =>
       quiet
         ? found.map(({ name }) => `${name}\n`).join('')
-        : (template?.(found.map(networkRow)) ?? table(['NAME', 'SUBNET', 'LEADS', 'CONTAINERS'], rows)),
+        : (template?.(found.map(networkRow)) ?? table(['NAME', 'SUBNET', 'ACCESS', 'CONTAINERS'], rows)),
     ),
   )
   return 0
