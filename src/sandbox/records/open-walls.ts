@@ -83,7 +83,7 @@ function emulation({ hypervisor }: Config, reason: string): OpenWall {
     what:
       `${tcg}, because KVM cannot be used: ${reason} ` +
       `(accelerator = "kvm" refuses such a start, "tcg" asks for it without this warning)`,
-    remedy: 'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
+    remedy: 'Remove what keeps KVM from being used, or set accelerator = "tcg" if you want emulation.',
     quiet: false,
   }
 }
