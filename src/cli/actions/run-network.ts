@@ -44,58 +44,102 @@ interface Container {
 }
 
 /**
- * Without a word about it a container has a network, unless the configuration leaves guests without one. Who publishes a port, or says what
- * may be reached, wants a network all the same.
+ * The network of a container. By default it has one, unless the configuration leaves guests without; an option that publishes a port, or
+ * limits what may be reached, asks for one all the same.
  *
  * @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID, NETWORK_NOT_FOUND, NETWORK_UNREADABLE.
  */
 export function networkOf(
   store: Pick<Settings, 'stateDir' | 'namespace'>,
   flags: Flags,
-  { id, hostname, config }: Container,
+  container: Container,
 ): RunNetwork {
-  const { network, denyAll, ip, macAddress, dns = [] } = flags
+  const options = optionsOf(flags)
+  const { internetworkingModel } = container.config.runtime
+  const hasNone = internetworkingModel === 'none' && options.ofOurs.length === 0
+  const name = flags.network ?? (hasNone ? 'none' : ownNetwork)
+  const choice = parseNetwork(name)
+  const shown = `--network ${name}`
+  if (choice.kind === 'named') return sharedNetwork(store, options, { name, shown, container })
+  refuse(
+    options.ofShared,
+    shown,
+    'addresses and names are those of a network that containers share',
+    '--network NAME',
+  )
+  if (choice.kind === 'own') return ownNetworkOf(options)
+  refuse(options.ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
+  return choice.kind === 'namespace' ? { netns: choice.path } : { isNone: true }
+}
+
+/** The options about networks, parsed, and the names of those that were given. */
+interface NetworkOptions {
+  readonly ports: NetworkWishes['ports']
+  readonly freePorts: Pick<RunNetwork, 'freePorts'>
+  readonly allowed: NonNullable<NetworkWishes['allowed']>
+  readonly limits: Pick<NetworkWishes, 'allowed'>
+  readonly aliases: readonly string[]
+  readonly ip: string | undefined
+  readonly mac: Pick<NetworkWishes, 'mac'>
+  readonly dns: readonly string[]
+  /** About ports and what may be reached. */
+  readonly ofWays: readonly string[]
+  /** For any network that kata-ts makes. */
+  readonly ofOurs: readonly string[]
+  /** For a network that containers share. */
+  readonly ofShared: readonly string[]
+}
+
+/** @throws KataError OPTION_INVALID, OPTION_CONFLICT. */
+function optionsOf(flags: Flags): NetworkOptions {
+  const { denyAll, ip, macAddress, dns = [] } = flags
   const { fixed: ports, free } = splitWishes(parsePublish(flags.publish ?? []))
   const allowed = (flags.allow ?? []).map(parseAllow)
   const aliases = (flags.networkAlias ?? []).map(parseAlias)
   const mac = macAddress === undefined ? {} : { mac: parseMac(macAddress) }
-  const asked = [
+  const ofWays = [
     ...(ports.length + free.length > 0 ? ['--publish'] : []),
     ...(flags.publishAll === true ? ['--publish-all'] : []),
     ...(allowed.length > 0 ? ['--allow'] : []),
     ...(denyAll === true ? ['--deny-all'] : []),
   ]
-  const ofOurs = [...asked, ...(macAddress === undefined ? [] : ['--mac-address'])]
-  const ofShared = [...(aliases.length > 0 ? ['--network-alias'] : []), ...(ip === undefined ? [] : ['--ip'])]
-  const hasNone = config.runtime.internetworkingModel === 'none' && ofOurs.length === 0
-  const name = network ?? (hasNone ? 'none' : ownNetwork)
-  const choice = parseNetwork(name)
-  const shown = `--network ${name}`
-  if (choice.kind !== 'named')
-    refuse(
-      ofShared,
-      shown,
-      'addresses and names are those of a network that containers share',
-      '--network NAME',
-    )
-  const freePorts = free.length > 0 ? { freePorts: free } : {}
-  const limits = denyAll === true || allowed.length > 0 ? { allowed } : {}
-  if (choice.kind === 'own' && allowed.length > 0 && dns.length > 0)
+  return {
+    ...{ ports, allowed, aliases, ip, mac, dns, ofWays },
+    freePorts: free.length > 0 ? { freePorts: free } : {},
+    limits: denyAll === true || allowed.length > 0 ? { allowed } : {},
+    ofOurs: [...ofWays, ...(macAddress === undefined ? [] : ['--mac-address'])],
+    ofShared: [...(aliases.length > 0 ? ['--network-alias'] : []), ...(ip === undefined ? [] : ['--ip'])],
+  }
+}
+
+/** A network of the container alone. @throws KataError OPTION_CONFLICT. */
+function ownNetworkOf({ ports, freePorts, allowed, limits, mac, dns }: NetworkOptions): RunNetwork {
+  if (allowed.length > 0 && dns.length > 0)
     refuse(
       ['--dns'],
       '--allow',
       'the container asks the name server that opens what is allowed, and reaches no other',
       '--network NAME besides, whose name server asks the one of --dns; or none of them',
     )
-  if (choice.kind === 'own')
-    return { wishes: { ports, ...limits, ...mac }, ...freePorts, nameServer: containerLink.gateway }
-  if (choice.kind !== 'named') {
-    refuse(ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
-    return choice.kind === 'namespace' ? { netns: choice.path } : { isNone: true }
-  }
+  return { wishes: { ports, ...limits, ...mac }, ...freePorts, nameServer: containerLink.gateway }
+}
+
+interface SharedNetwork {
+  readonly name: string
+  /** The option as it was given. */
+  readonly shown: string
+  readonly container: Pick<Container, 'id' | 'hostname'>
+}
+
+/** A place on a network that containers share. @throws KataError OPTION_CONFLICT, NETWORK_NOT_FOUND, NETWORK_UNREADABLE. */
+function sharedNetwork(
+  store: Pick<Settings, 'stateDir' | 'namespace'>,
+  { ports, freePorts, limits, aliases, ip, mac, dns, ofWays }: NetworkOptions,
+  { name, shown, container }: SharedNetwork,
+): RunNetwork {
   const { subnet, internal } = readNetwork(store, name)
   if (internal)
-    refuse(asked, shown, 'that network is internal, and leads nowhere', 'a network without --internal')
+    refuse(ofWays, shown, 'that network is internal, and leads nowhere', 'a network without --internal')
   const upstream = dns.find((server) => ipVersion(server) === 4)
   if (upstream === undefined && dns.length > 0)
     refuse(
@@ -104,17 +148,11 @@ export function networkOf(
       'the name server of that network asks others by IPv4 only',
       'the IPv4 address of a name server',
     )
-  const names = [...new Set([id, hostname, ...aliases].map((each) => each.toLowerCase()))]
+  const names = [container.id, container.hostname, ...aliases].map((each) => each.toLowerCase())
   return {
     wishes: { ports, ...(internal ? { allowed: [] } : limits) },
     ...freePorts,
-    place: {
-      network: name,
-      names,
-      address: ip,
-      ...mac,
-      upstream,
-    },
+    place: { network: name, names: [...new Set(names)], address: ip, ...mac, upstream },
     nameServer: gatewayOf(parseSubnet(subnet)),
   }
 }
