@@ -143,9 +143,7 @@ describe('what is not root’s counts for nothing', () => {
       make()
       spoil(path + inPath)
       expect(find).toThrow(/^\[TEMPLATE_FOREIGN\] .*kata-ts factory destroy.*kata-ts factory init/)
-      expect(find).toThrow(
-        `${path}${inPath} cannot be trusted as a part of a machine template: it ${reason}`,
-      )
+      expect(find).toThrow(`${path}${inPath} cannot be trusted as a part of a machine template: it ${reason}`)
     })
 
   test('a directory in place of a file, and a file in place of a directory', () => {
