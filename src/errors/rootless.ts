@@ -80,7 +80,7 @@ export const rootlessErrors = {
   JAIL_TOOL_MISSING: entry(
     'failed_precondition',
     '{tool} was not found in {directories}',
-    'Install the packages util-linux, bash and coreutils: the VMM is confined with them.',
+    'Install the packages util-linux, dash, bash and coreutils: the VMM is confined with them.',
   ),
   JAIL_NO_LANDLOCK: entry(
     'failed_precondition',

@@ -68,9 +68,20 @@ test('a directory for nodes takes none that its program makes', () => {
 
 test('a tool that the host does not have is told with the packages that bring them', () => {
   expect(() => jailTool('no-such-tool')).toThrow(
-    /^\[JAIL_TOOL_MISSING\] no-such-tool was not found in .*Install the packages util-linux, bash and coreutils/,
+    /^\[JAIL_TOOL_MISSING\] no-such-tool was not found in .*Install the packages util-linux, dash, bash and coreutils/,
   )
   expect(jailTool('setpriv')).toBe('/usr/bin/setpriv')
+})
+
+test('a program that is no file, or a script, is refused by its name', () => {
+  writeFileSync(`${base}/script`, '#!/bin/sh\n')
+  for (const [program, reason] of [
+    ['script', 'is a script, and its interpreter is not in the jail'],
+    ['directory', 'is not a file'],
+  ] as const)
+    expect(() => planOf({ program: `${base}/${program}` })).toThrow(
+      `the jail of ${base}/${program} cannot be built: ${base}/${program} ${reason}`,
+    )
 })
 
 test('group 0 is never handed over', () => {
