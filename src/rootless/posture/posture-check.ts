@@ -1,6 +1,7 @@
 /** Every field in which a process differs from the posture that its launch asked for. */
 import { KataError } from '../../errors.ts'
 import { poll } from '../../time.ts'
+import { differencesText } from './differences.ts'
 import type { ExpectedPosture } from './expected-posture.ts'
 import { type Posture, readPosture } from './posture.ts'
 import { describePosture, differs, type PostureRow } from './posture-rows.ts'
@@ -19,20 +20,16 @@ export function comparePosture(expected: ExpectedPosture, actual: Posture): Post
   return describePosture(expected, actual).filter(differs)
 }
 
-/** Reads the process and compares. @throws KataError POSTURE_DIFFERS listing every difference, or PROCESS_GONE. */
+/** Reads the process and compares. @throws KataError POSTURE_DIFFERS with the differences, or PROCESS_GONE. */
 export function assertPosture(pid: number, expected: ExpectedPosture): Posture {
   return asExpected(expected, readPosture(pid))
 }
 
-/** @throws KataError POSTURE_DIFFERS listing every difference. */
+/** @throws KataError POSTURE_DIFFERS with the differences. */
 function asExpected(expected: ExpectedPosture, actual: Posture): Posture {
   const differences = comparePosture(expected, actual)
   if (differences.length === 0) return actual
-  const list = differences.map(
-    ({ field, tid, expected: wanted, actual: found }) =>
-      `${field}${tid === undefined ? '' : ` of thread ${tid}`} is "${found}", expected "${wanted}"`,
-  )
-  throw new KataError('POSTURE_DIFFERS', { pid: actual.pid, differences: list.join('; ') })
+  throw new KataError('POSTURE_DIFFERS', { pid: actual.pid, differences: differencesText(differences) })
 }
 
 /**
