@@ -40,6 +40,20 @@ test('sandboxes of the dead are collected; those of the living, and those that a
   expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
 })
 
+test('a sandbox whose ledger cannot be read is told, and keeps no other from being collected', async () => {
+  const broken = sandboxPaths(runDir, 'default', 'broken')
+  mkdirSync(broken.ledger, { recursive: true })
+  const shim = Bun.spawn(['/usr/bin/sleep', '60'])
+  const dead = sandbox('dead', processRef(shim.pid))
+  shim.kill('SIGKILL')
+  await shim.exited
+  expect(await collected()).toEqual([
+    { kind: 'sandbox', name: 'default/broken', failure: expect.stringContaining('EISDIR') },
+    { kind: 'sandbox', name: 'default/dead' },
+  ])
+  expect([broken.stateDir, dead].map((path) => existsSync(path))).toEqual([true, false])
+})
+
 test('sockets that nobody listens on are collected', async () => {
   mkdirSync(`${runDir}/s`)
   const listener = listenUnix(`${runDir}/s/alive`)

@@ -40,10 +40,15 @@ export async function collectGarbage(options: {
   const { runDir, range, log, failpoints } = options
   const collected: Collected[] = []
   const collect = async (kind: string, name: string, paths: SandboxPaths) => {
-    const owner = ownerOf(openLedger(paths, log))
-    if (owner === undefined ? isYoung(paths) : isAlive(owner)) return
-    const failure = await teardown(paths, log, failpoints).then(() => undefined, describeError)
-    collected.push({ kind, name, ...(failure === undefined ? {} : { failure }) })
+    try {
+      const owner = ownerOf(openLedger(paths, log))
+      if (owner === undefined ? isYoung(paths) : isAlive(owner)) return
+      await teardown(paths, log, failpoints)
+      collected.push({ kind, name })
+    } catch (error) {
+      // One whose ledger cannot be read keeps the others from nothing.
+      collected.push({ kind, name, failure: describeError(error) })
+    }
   }
   for (const { namespace, id, paths } of listSandboxes(runDir, log))
     await collect('sandbox', `${namespace}/${id}`, paths)
