@@ -28,7 +28,7 @@ export const deviceKeys = [
     'disableBlockDeviceUse',
     boolean,
     false,
-    'Refuses volumes that are block devices or disk images, and has a root file system that comes on a block device mounted on the host and shared. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
+    'Refuses volumes that are block devices or disk images. A root file system on a block device is then mounted on the host and shared. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
     { optional: true, annotation: 'disable_block_device_use', example: 'true' },
   ),
   key(
@@ -64,7 +64,7 @@ export const deviceKeys = [
     'agentChannel',
     choice(['serial', 'vsock', 'auto']),
     'auto',
-    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts guest build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
+    "How the host talks to the guest's agent. `serial`: virtio-serial, over which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts guest build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
     { own: true, optional: true },
   ),
   key(
@@ -84,7 +84,7 @@ export const deviceKeys = [
     'hotPlugVfio',
     choice(['no-port', 'root-port']),
     'no-port',
-    'Where a VFIO device of a container is plugged in while the machine runs, by iommufd. The VMM may then lock all of its memory. Excludes `cold_plug_vfio`.',
+    '`root-port`: VFIO devices of containers are plugged in while the machine runs, by iommufd. The VMM may then lock all of its memory. `no-port`: none is plugged in then. Excludes `cold_plug_vfio`.',
     { optional: true, annotation: 'hot_plug_vfio', example: 'root-port' },
   ),
   key(
@@ -92,7 +92,7 @@ export const deviceKeys = [
     'coldPlugVfio',
     choice(['no-port', 'root-port']),
     'no-port',
-    "Where a VFIO device of a pod's first container is, from the machine's start on; devices of other containers are refused.",
+    "`root-port`: VFIO devices of a pod's first container are in the machine from its start; devices of other containers are refused.",
     { optional: true, annotation: 'cold_plug_vfio', example: 'root-port' },
   ),
   key(

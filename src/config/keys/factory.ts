@@ -24,7 +24,7 @@ export const factoryKeys = [
     'templatePath',
     path(),
     '/var/cache/kata-ts/templates',
-    'The directory of the saved machines, of root alone. Each takes as much of its file system as the guest had touched of its memory. Kata has `/run/vc/vm/template`, which is in memory.',
+    'The directory of the saved machines, which only root can enter. Each machine takes as much disk space as its guest had used of its memory. Kata has `/run/vc/vm/template`, which is in memory.',
     { optional: true },
   ),
   key(
@@ -32,6 +32,6 @@ export const factoryKeys = [
     'vmCacheNumber',
     integer(0, 64),
     0,
-    'How many machines `kata-ts factory serve` keeps waiting, each a clone with a user of its own: a pod that asks for the same configuration takes one of them instead of starting a clone. Needs `enable_template`. 0: none.',
+    'How many machines `kata-ts factory serve` keeps waiting. Each is a clone with a user of its own, and a pod with the same configuration takes one instead of starting a clone. Needs `enable_template`. 0: none.',
   ),
 ]

@@ -41,14 +41,14 @@ export const limitKeys = [
     'diskRateLimiterBwMaxRate',
     bits,
     0,
-    'The most that the guest reads from and writes to each of its disks together, in bits per second (Kata has it for Cloud Hypervisor and Firecracker). 0 means no limit. A share (virtio-fs) is no disk.',
+    'Limit for reads and writes of each disk together, in bits per second (in Kata for Cloud Hypervisor and Firecracker only). 0 means no limit. A share (virtio-fs) is not a disk.',
   ),
   key(
     'disk_rate_limiter_bw_one_time_burst',
     'diskRateLimiterBwOneTimeBurst',
     burstBits,
     0,
-    'How much of a disk is free of `disk_rate_limiter_bw_max_rate` once, at the beginning, in bits.',
+    'How much data of each disk is exempt from `disk_rate_limiter_bw_max_rate` once, at the beginning, in bits.',
     { optional: true },
   ),
   key(
@@ -56,14 +56,14 @@ export const limitKeys = [
     'diskRateLimiterOpsMaxRate',
     operations,
     0,
-    'The most reads and writes together on each disk, per second. 0 means no limit.',
+    'Limit for the number of reads and writes of each disk together, per second. 0 means no limit.',
   ),
   key(
     'disk_rate_limiter_ops_one_time_burst',
     'diskRateLimiterOpsOneTimeBurst',
     burstOperations,
     0,
-    'How many reads and writes of a disk are free of `disk_rate_limiter_ops_max_rate` once, at the beginning.',
+    'How many reads and writes of each disk are exempt from `disk_rate_limiter_ops_max_rate` once, at the beginning.',
     { optional: true },
   ),
   key(
@@ -71,11 +71,18 @@ export const limitKeys = [
     'rxRateLimiterMaxRate',
     bits,
     0,
-    "The most that the machine receives by each of its network interfaces, in bits per second: a token bucket in the pod's network namespace, with every VMM. 0 means no limit.",
+    "Limit for what the machine receives by each network interface, in bits per second: a token bucket in the pod's network namespace, with every VMM. 0 means no limit.",
     { annotation: 'rx_rate_limiter_max_rate', example: '100000000' },
   ),
-  key('tx_rate_limiter_max_rate', 'txRateLimiterMaxRate', bits, 0, 'The same for what it sends.', {
-    annotation: 'tx_rate_limiter_max_rate',
-    example: '100000000',
-  }),
+  key(
+    'tx_rate_limiter_max_rate',
+    'txRateLimiterMaxRate',
+    bits,
+    0,
+    'The same limit for what the machine sends.',
+    {
+      annotation: 'tx_rate_limiter_max_rate',
+      example: '100000000',
+    },
+  ),
 ]

@@ -23,7 +23,7 @@ export interface RuntimeConfig {
 const key = keysOf('runtime')
 
 export const runtimeKeys = [
-  key('enable_debug', 'enableDebug', boolean, false, 'Lets the shim log in detail.'),
+  key('enable_debug', 'enableDebug', boolean, false, 'Makes the shim log in detail.'),
   key(
     'disable_guest_seccomp',
     'disableGuestSeccomp',
@@ -53,7 +53,7 @@ export const runtimeKeys = [
     'sandboxCgroupOnly',
     boolean,
     false,
-    "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
+    "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits hold for all of them. Otherwise the overhead is in a cgroup of its own.",
     { wall: true, annotation: 'sandbox_cgroup_only', example: 'true' },
   ),
   key(
@@ -61,7 +61,7 @@ export const runtimeKeys = [
     'enableVcpusPinning',
     boolean,
     false,
-    "Runs each vCPU on one processor of the host, if the pod's containers have been given as many processors (cpuset, as the kubelet's static CPU manager gives them) as the machine has vCPUs; otherwise on any of them.",
+    "Runs each vCPU on one processor of the host, if the cpuset of the pod's containers (from the kubelet's static CPU manager, for instance) has as many processors as the machine has vCPUs. Otherwise a vCPU runs on any of them.",
     { annotation: 'enable_vcpus_pinning', example: 'true' },
   ),
   key(
@@ -76,14 +76,14 @@ export const runtimeKeys = [
     'kubeletRootDir',
     path(),
     '/var/lib/kubelet',
-    'The directory of the kubelet (its `--root-dir`), without symbolic links. k0s has `/var/lib/k0s/kubelet`, microk8s `/var/snap/microk8s/common/var/lib/kubelet`. Volumes of a pod are known by it before its first container comes, and those that kubelet made keep set-id bits and file capabilities.',
+    'The directory of the kubelet (its `--root-dir`), without symbolic links. k0s has `/var/lib/k0s/kubelet`, microk8s `/var/snap/microk8s/common/var/lib/kubelet`. kata-ts looks there for the volumes of a pod before its first container, and volumes that kubelet made keep set-id bits and file capabilities.',
   ),
   key(
     'emptydir_mode',
     'emptydirMode',
     choice(['shared-fs', 'block-plain'], { '': 'shared-fs' }),
     'shared-fs',
-    'What an emptyDir on disk is. `shared-fs`: a directory of the host, shared by virtio-fs. `block-plain`: a disk of the machine with an ext4 of its own, which the containers of the pod share and which goes with the pod. Kata has `block-encrypted`, too, which is refused.',
+    'What an emptyDir on disk is. `shared-fs`: a directory of the host, shared by virtio-fs. `block-plain`: a disk of the machine with an ext4, which the containers of the pod share and which is removed with the pod. Kata also has `block-encrypted`, which is refused here.',
     { annotation: 'emptydir_mode', example: 'block-plain' },
   ),
   key(
@@ -91,7 +91,7 @@ export const runtimeKeys = [
     'emptydirDiskSize',
     integer(0, 16_777_216, ' MiB'),
     0,
-    'Size of an emptyDir with `emptydir_mode = "block-plain"`, in MiB: more does not fit (ENOSPC). 0 means the size of the file system that the volume lies on, as in Kata. Blocks of the host are taken as the pod writes.',
+    'Size of an emptyDir with `emptydir_mode = "block-plain"`, in MiB; beyond it, writes fail with ENOSPC. 0 means the size of the file system that the volume lies on, as in Kata. The host allocates blocks as the pod writes.',
     { own: true, annotation: 'emptydir_disk_size', example: '512' },
   ),
   key(
@@ -99,7 +99,7 @@ export const runtimeKeys = [
     'imageStoreLimit',
     integer(0, 1_073_741_824, ' MiB'),
     51_200,
-    'How much of the disk images of `kata-ts pull` and `kata-ts run IMAGE` may take, with the unpacked layers of all images, in MiB. A pull beyond it fails; `kata-ts prune` makes room. 0 means no limit. containerd and Docker keep images of their own.',
+    'Disk space for the images of `kata-ts pull` and `kata-ts run IMAGE` with their unpacked layers, in MiB. A pull beyond it fails; `kata-ts prune` frees space. 0 means no limit. Images of containerd and Docker do not count.',
     { own: true },
   ),
 ]

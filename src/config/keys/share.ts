@@ -25,7 +25,7 @@ export const shareKeys = [
     'sharedFs',
     choice(['virtio-fs', 'none']),
     'virtio-fs',
-    'How host directories reach the guest. `none`: not at all, and no virtiofsd runs. Root file systems are disks then, what is only read is copied into the guest, and a directory that is to be written is refused.',
+    'How host directories reach the guest. `none`: not at all, and no virtiofsd runs. Root file systems are then disks, read-only mounts are copied into the guest, and writable directories are refused.',
     {
       optional: true,
       annotation: 'shared_fs',
@@ -58,7 +58,7 @@ export const shareKeys = [
     'virtioFsNosuid',
     boolean,
     false,
-    'Refuses the guest set-user-id and set-group-id bits and file capabilities on every file that it shares with the host, as they are refused on its writable volumes in any case. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work. `virtio_fs_suid_volumes` has no effect then.',
+    'Forbids the guest to set set-user-id and set-group-id bits and file capabilities on any file that it shares with the host. On writable volumes they are forbidden in any case; with this key a container cannot install such programs (sudo, su) into its own root file system either. Those of its image work. `virtio_fs_suid_volumes` then has no effect.',
     {
       optional: true,
       own: true,
@@ -73,7 +73,7 @@ export const shareKeys = [
     'virtioFsSuidVolumes',
     pathPatterns,
     [],
-    'Directories of the host on which, and below which, a guest may set the set-user-id and set-group-id bits and file capabilities in its writable volumes. Those that kubelet makes are allowed that anyway, as long as only root may enter its directory. Root of a container can then leave a program there that gives rights to users of the host who get to it: name only what other users cannot enter, or what is mounted `nosuid`.',
+    'Directories of the host on which, and below which, a guest may set set-user-id and set-group-id bits and file capabilities in its writable volumes. Root of a container can then leave a program there that gives its rights to any user of the host who can reach it: list only directories that other users cannot enter, or that are mounted `nosuid`. Volumes that kubelet makes need no entry, as long as only root may enter its directory.',
     {
       optional: true,
       own: true,
@@ -87,7 +87,7 @@ export const shareKeys = [
     'virtioFsCache',
     choice(['never', 'metadata', 'auto', 'always'], { none: 'never' }),
     'never',
-    'How much the guest caches of shared files. `auto`: what it has of a file is dropped when the file is opened again. A single container (no pod) whose host directories are all writable, or that has none, is served a root file system that kata-ts mounts as by `always`: nothing but the container changes that.',
+    'How much the guest caches of shared files. `auto`: cached data of a file is dropped when the file is opened again. With `auto`, the root file system of a single container (no pod) is cached as by `always`, if kata-ts mounts it and no host directory is mounted read-only: nothing but the container changes it.',
     { optional: true, shipped: 'auto', annotation: 'virtio_fs_cache', example: 'never' },
   ),
   key(
