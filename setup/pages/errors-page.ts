@@ -35,5 +35,11 @@ function sorted(entries: ErrorPart['entries']): [string, CatalogueEntry][] {
   return Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-/** Braces and angle brackets as they are, not as markup. */
-const asText = (text: string) => text.replace(/\{("?)(\w+)\1\}/g, '$1*{$2}*$1').replace(/</g, '\\<')
+/** Braces and angle brackets as they are, not as markup. Emphasis has no meaning in a code span. */
+const asText = (text: string) =>
+  text
+    .split(/(`[^`]*`)/)
+    .map((part) => (part.startsWith('`') ? part.replace(/\{"?(\w+)"?\}/g, '{$1}') : asProse(part)))
+    .join('')
+
+const asProse = (text: string) => text.replace(/\{("?)(\w+)\1\}/g, '$1*{$2}*$1').replace(/</g, '\\<')
