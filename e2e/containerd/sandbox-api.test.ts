@@ -137,6 +137,8 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     const other = await pod.start(sleeper, { linux })
     const processes = async (id: string) => (await pod.exec(id, ['ps', '-o', 'pid,stat,args'])).stdout
     expect(await processes(other)).toMatch(/^ +1 S.* \/pause$[\s\S]*sleep 1234[\s\S]*sleep 1000/m)
+    const { stdout: first } = await pod.exec(other, ['grep', '-E', '^(CapBnd|NoNewPrivs):', '/proc/1/status'])
+    if (mode === 'shim') expect(first).toBe('CapBnd:\t0000000000000000\nNoNewPrivs:\t1\n')
     await calls().stopContainer({ containerId: oldest, timeout: 0n })
     await pod.exec(other, ['sh', '-c', '(sleep 0.1 &)'])
     await eventually(

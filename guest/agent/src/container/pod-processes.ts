@@ -18,8 +18,8 @@ import { planPipes } from './stdio.ts'
 const id = '_pod'
 /** The agent's own program, as it is called there. */
 const program = '/pause'
-/** As of the pause image. */
-const nobodySpecial = 65_535
+/** Kubernetes has ids up to 2^31 - 1 only. A process of the same user could trace this one, and would be rid of its seccomp filter. */
+const nobodyElse = 4_294_967_294
 /** As a kubelet gives it to a pause container. */
 const oomScoreAdj = -998
 
@@ -73,7 +73,8 @@ function specOf(root: string, namespaces: Readonly<Record<string, string>>) {
     root: { path: root, readonly: true },
     process: {
       ...{ args: [program], cwd: '/', env: [], terminal: false },
-      user: { uid: nobodySpecial, gid: nobodySpecial },
+      user: { uid: nobodyElse, gid: nobodyElse },
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
       ...{ noNewPrivileges: true, oomScoreAdj },
     },
     mounts: [
