@@ -77,6 +77,11 @@ export const agentErrors = {
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',
     'Use an agent that was built with seccomp, or run without the profile: `disable_guest_seccomp = true` for all containers, `seccompProfile: Unconfined` or `--security-opt seccomp=unconfined` for one.',
   ),
+  SECCOMP_NOTIFY: entry(
+    'failed_precondition',
+    'container {container} has a seccomp profile with SCMP_ACT_NOTIFY: the program that would answer is on the host, and no container of a machine reaches it',
+    'Use a profile that allows or denies these calls itself.',
+  ),
   AGENT_NO_TARGET: entry(
     'failed_precondition',
     'container {container} is to see the processes of container {target}, and {agent} in the guest cannot show them',

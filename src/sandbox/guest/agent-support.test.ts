@@ -29,6 +29,18 @@ test('a profile that the agent cannot apply is refused, but for an operator who 
   requireSeccomp(withProfile, 'c', { ...katas, seccomp: true }, false)
 })
 
+test('a profile whose calls a program of the host would answer is refused, wherever it says so', () => {
+  const able = { ...katas, seccomp: true }
+  const rule = { names: ['mount'], action: 'SCMP_ACT_NOTIFY' }
+  const [one, all] = [
+    { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] } } },
+    { linux: { seccomp: { defaultAction: 'SCMP_ACT_NOTIFY' } } },
+  ]
+  for (const spec of [one, all])
+    expect(() => requireSeccomp(spec, 'c', able, false)).toThrow('[SECCOMP_NOTIFY] container c has a seccomp')
+  requireSeccomp(one, 'c', able, true)
+})
+
 test('a part of a volume in memory is for our own agent only', () => {
   const storages = [{ driver: 'local', options: ['subpath=a'] }, { driver: 'virtio-fs' }]
   expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')

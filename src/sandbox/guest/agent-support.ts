@@ -9,15 +9,24 @@ import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { verityEnabled } from '../../protocol/storage-drivers.ts'
 
-/** @throws KataError AGENT_NO_SECCOMP, before anything of the container is made. */
+const notify = 'SCMP_ACT_NOTIFY'
+
+/**
+ * A call that nobody is there to answer would fail with ENOSYS.
+ *
+ * @throws KataError AGENT_NO_SECCOMP, SECCOMP_NOTIFY, before anything of the container is made.
+ */
 export function requireSeccomp(
   { linux }: OciSpec,
   container: string,
   agent: AgentFacts,
   disableGuestSeccomp: boolean,
 ): void {
-  if (linux?.seccomp !== undefined && !disableGuestSeccomp && !agent.seccomp)
-    throw new KataError('AGENT_NO_SECCOMP', { container, agent: describeAgent(agent) })
+  const profile = linux?.seccomp
+  if (profile === undefined || disableGuestSeccomp) return
+  if (!agent.seccomp) throw new KataError('AGENT_NO_SECCOMP', { container, agent: describeAgent(agent) })
+  const actions = [profile.defaultAction, ...(profile.syscalls ?? []).map(({ action }) => action)]
+  if (actions.includes(notify)) throw new KataError('SECCOMP_NOTIFY', { container })
 }
 
 /**
