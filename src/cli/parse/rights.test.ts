@@ -100,7 +100,7 @@ test('a profile of a file holds for the capabilities that are left', () => {
 })
 
 /** With docker everybody listens on any port of a container, and pings. */
-const docker = {
+const docker: Readonly<Record<string, string>> = {
   'net.ipv4.ip_unprivileged_port_start': '0',
   'net.ipv4.ping_group_range': '0 2147483647',
 }

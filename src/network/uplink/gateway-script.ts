@@ -19,8 +19,7 @@ type Tools = Readonly<Record<(typeof names)[number], string>>
 /** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
 const script = (tool: Tools, link: ContainerLink, wishes: NetworkWishes) => `
 set -eu
-# What pasta left open, and what the shell exports.
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+# What the shell exports.
 unset PWD OLDPWD
 asleep="${tool.setpriv} --pdeathsig KILL -- ${tool.sleep} infinity"
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -95,8 +94,18 @@ const unfilteredBridge =
 export function gatewayCommand(wishes: NetworkWishes, link: ContainerLink): string[] {
   const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)])) as Tools
   const rules = gatewayRules(wishes, link).trim()
-  return [tools.sh, '-c', script(tools, link, wishes), 'sh', rules]
+  return [...onlyStandard(networkTool('bash')), tools.sh, '-c', script(tools, link, wishes), 'sh', rules]
 }
+
+/**
+ * Goes before a command that gets no descriptor beyond the standard ones, and no environment. pasta leaves all of its listening sockets open,
+ * one for each published port and family; dash has no word for a descriptor above 9.
+ */
+export const onlyStandard = (bash: string): string[] => [
+  ...[bash, '--norc', '--noprofile', '-c'],
+  `for path in /proc/$$/fd/*; do fd=\${path##*/}; if ((fd > 2)); then eval "exec $fd>&-"; fi; done; exec -c "$@"`,
+  'bash',
+]
 
 /**
  * Runs as root, in a mount namespace of its own: gives what follows a /dev/net/tun that it may open, whatever the host's mode, and

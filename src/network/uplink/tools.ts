@@ -12,6 +12,7 @@ const packages = {
   readlink: 'coreutils',
   sleep: 'coreutils',
   sh: 'dash',
+  bash: 'bash',
   mount: 'mount',
   mknod: 'coreutils',
 } as const
