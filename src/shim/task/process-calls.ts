@@ -1,5 +1,6 @@
 /** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
 import { isForgotten } from '../../bundle/forgotten-exec.ts'
+import { KataError } from '../../errors.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
@@ -76,18 +77,20 @@ function forgetAtEnd(context: TaskContext, ids: DeleteRequest, process: TaskProc
 }
 
 /**
- * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it.
+ * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it. SIGKILL for the init
+ * process is sent by the guest to all that is in the container, `all` or not; for other signals its protocol has no such word. An exec is
+ * meant alone, as with runc's shim.
  *
- * @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest.
+ * @throws KataError TASK_NOT_FOUND, TASK_STATE, SIGNAL_FOR_ALL, those of the guest.
  */
 export async function killProcess(
   { tasks }: TaskContext,
-  { id, execId, signal }: KillRequest,
+  { id, execId, signal, all }: KillRequest,
 ): Promise<object> {
   const task = tasks.get(id)
-  // `all` asks for nothing more: SIGKILL for the init process is sent by the guest to all that is in the container, and an exec is meant
-  // alone, as with runc's shim.
   const process = task.process(execId)
+  if (all && process === task.init && signal !== sigkill && process.state === 'running')
+    throw new KataError('SIGNAL_FOR_ALL', { id, signal })
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === sigkill && process === task.init) task.endIsNear()
   await process.signal(signal)

@@ -317,6 +317,15 @@ describe('a pod of several containers', () => {
       expect((await tasks.state({ id: 'web', execId: '' })).exitedAt).toBeUndefined()
     })
 
+    test('a signal for all processes that would reach the first alone is refused; SIGKILL is not', async () => {
+      const { tasks, signals } = await running()
+      const kill = (signal: number) => tasks.kill({ id: 'web', execId: '', signal, all: true })
+      await expect(kill(15)).rejects.toThrow('[SIGNAL_FOR_ALL] signal 15 cannot be sent to every process')
+      expect(signals).toEqual([])
+      await kill(9)
+      expect(signals).toContain('web 9')
+    })
+
     test.each(['pod', 'web'])('the end of %s is told after those of its execs', async (id) => {
       const { tasks, exec, ends, exits } = await running()
       await exec(id, 'two')
