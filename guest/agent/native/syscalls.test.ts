@@ -101,3 +101,19 @@ for (let turn = 0; turn < 4; turn++) say(calls.accept(0) === null ? 'refused' : 
   )
   expect(said).toBe('refused\nrefused\nserved\nserved\n')
 })
+
+inGuest('programs that the kernel starts for modules share a cgroup, before they do anything', async () => {
+  const wraps = `#include <string.h>
+#include <unistd.h>
+int __wrap_open(const char *path, int flags) {
+  write(1, path, strlen(path));
+  write(1, "\\n", 1);
+  return dup(1);
+}`
+  const started = (...args: string[]) =>
+    inQuickjs({ imports, body: `${setUp}\nsay(' is where it is')`, args }, wraps)
+  expect(await started('-q', '--', 'net-pf-31')).toBe(
+    '/sys/fs/cgroup/module-requests/cgroup.procs\n0 is where it is\n',
+  )
+  expect(await started()).toBe(' is where it is\n')
+})

@@ -6,6 +6,8 @@ import { exists, set } from '../system/files.ts'
 export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */
 export const containersCgroup = '/kata'
+/** Of the programs that the kernel starts when it misses a module: native/syscalls.c. */
+const requestsCgroup = '/module-requests'
 
 const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
 
@@ -19,7 +21,7 @@ export function prepareCgroups(): void {
     .filter((controller) => available.includes(controller))
     .map((controller) => `+${controller}`)
     .join(' ')
-  mkdir(`${cgroupRoot}${containersCgroup}`)
+  for (const cgroup of [containersCgroup, requestsCgroup]) mkdir(`${cgroupRoot}${cgroup}`)
   set(`${cgroupRoot}/cgroup.subtree_control`, enable)
   set(`${cgroupRoot}${containersCgroup}/cgroup.subtree_control`, enable)
   limitThreads()

@@ -14,6 +14,8 @@ export const sources = join(import.meta.dir, '..')
 interface Script {
   readonly imports: string
   readonly body: string
+  /** What it is started with. */
+  readonly args?: readonly string[]
 }
 
 /**
@@ -21,7 +23,7 @@ interface Script {
  *
  * @throws Error with its error output, also when it takes longer than 10 s.
  */
-export async function inQuickjs({ imports, body }: Script, replaced = ''): Promise<string> {
+export async function inQuickjs({ imports, body, args = [] }: Script, replaced = ''): Promise<string> {
   const work = mkdtempSync(join(tmpdir(), 'in-quickjs-'))
   try {
     const entry = join(work, 'entry.ts')
@@ -33,7 +35,7 @@ export async function inQuickjs({ imports, body }: Script, replaced = ''): Promi
     writeFileSync(join(work, 'replaced.c'), replaced)
     const names = [...replaced.matchAll(/__wrap_(\w+)\(/g)].map(([, name]) => `-Wl,--wrap=${name}`)
     await compileAgent(work, undefined, [], { entry, link: ['replaced.c', ...names] })
-    const child = Bun.spawn([join(work, 'kata-agent')], {
+    const child = Bun.spawn([join(work, 'kata-agent'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 10_000,
     })
