@@ -14,7 +14,7 @@ import { ms, type Result } from './report.ts'
 import { type Summary, summarize } from './stats.ts'
 
 /** Runtime handlers of containerd; the last comes last in each round, as its pool then makes the next machine. */
-export const handlers = ['runc', 'cold', 'clone', 'waiting'] as const
+const handlers = ['runc', 'cold', 'clone', 'waiting'] as const
 export type Handler = (typeof handlers)[number]
 
 const calls = [
