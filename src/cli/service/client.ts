@@ -47,15 +47,28 @@ export async function throughService(
     sendFrame(socket, request, { fds: [0, 1, 2], timeoutMs: sendMs })
   } catch (error) {
     // It may have been refused before it was read; the reason waits to be read.
-    if (!(error instanceof SyscallError && error.errno === 'EPIPE')) throw error
+    if (!isGone(error)) throw error
   }
-  const last = answerAll(socket, env)
+  const last = unlessLost(() => answerAll(socket, env))
   if (last.ask === 'go') return command(socket, result)
   closeSync(socket)
   tell(last.name)
   if (last.error === undefined) result.error(new Error(last.name))
   else result.add({ errors: [last.error], warnings: [] })
   return last.code ?? 1
+}
+
+/** What the kernel says of a peer that has closed; ECONNRESET where it had not read all. */
+const isGone = (error: unknown): boolean =>
+  error instanceof SyscallError && (error.errno === 'EPIPE' || error.errno === 'ECONNRESET')
+
+/** @throws KataError SERVICE_LOST when the service is gone. */
+function unlessLost<T>(talk: () => T): T {
+  try {
+    return talk()
+  } catch (cause) {
+    throw isGone(cause) ? new KataError('SERVICE_LOST', {}, { cause }) : cause
+  }
 }
 
 function connect(path: string): number {

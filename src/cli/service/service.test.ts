@@ -33,7 +33,7 @@ test('there is one service for a socket', async () => {
 test('a group that the host does not have is told with the command that makes it', async () => {
   await expect(serve('no-such-group')).rejects.toMatchObject({
     ...{ code: 'SERVICE_NO_GROUP', fields: { group: 'no-such-group' } },
-    remedy: 'Make it: `groupadd --system no-such-group`, or name another with --group.',
+    remedy: 'Create it with `groupadd --system no-such-group`, or name another group with --group.',
   })
   expect(existsSync(`${runDir}/service.sock`)).toBe(false)
 })
