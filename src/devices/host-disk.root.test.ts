@@ -82,7 +82,7 @@ describe.skipIf(missing !== '')(`a block device${missing}`, () => {
     makeNode(path, { type: 'block', device: two, uid: 0, mode: 0o600 })
     const { major, minor } = deviceNumbers(one)
     expect(() => findDiskAt(path, { kind: 'block', numbers: { major, minor } }, 'c1')).toThrow(
-      `but the block device ${major}:${minor} was announced`,
+      `but its specification says the block device ${major}:${minor}`,
     )
     using same = findDiskAt(path, { kind: 'block', numbers: deviceNumbers(two) }, 'c1')
     using named = findBlockDevice(deviceNumbers(two), 'c1')

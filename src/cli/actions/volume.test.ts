@@ -36,7 +36,7 @@ const withVolume = () =>
 test('prune leaves a volume that a container gets while it is at work', async () => {
   const rest = `${stateDir}/volumes/default/.unfinished-x`
   mkdirSync(rest)
-  const pruned = prune(settings, { force: true } as never)
+  const pruned = prune(settings, { force: true, all: true } as never)
   addContainer(withVolume())
   expect(await pruned).toBe(0)
   expect(existsSync(rest)).toBe(false)
@@ -46,15 +46,15 @@ test('prune leaves a volume that a container gets while it is at work', async ()
 test('nothing is removed while a container does not say which volumes it has', async () => {
   // As after a power cut.
   addContainer('')
-  await expect(prune(settings, { force: true } as never)).rejects.toThrow('[RECORD_UNREADABLE]')
-  expect(await rm(settings, { force: true } as never, ['data'])).toBe(1)
+  await expect(prune(settings, { force: true, all: true } as never)).rejects.toThrow('[RECORD_UNREADABLE]')
+  expect(await rm(settings, { force: true, all: true } as never, ['data'])).toBe(1)
   expect(told).toContain('[RECORD_UNREADABLE]')
   expect(existsSync(data())).toBe(true)
 })
 
 test('one that is being made, and has no specification yet, says that it has none', async () => {
   mkdirSync(`${stateDir}/containers/default/web/bundle`, { recursive: true })
-  expect(await prune(settings, { force: true } as never)).toBe(0)
+  expect(await prune(settings, { force: true, all: true } as never)).toBe(0)
   expect(existsSync(data())).toBe(false)
 })
 

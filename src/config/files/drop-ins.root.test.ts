@@ -90,7 +90,7 @@ test('what everybody may write to is refused, and is told so', () => {
     const before = statSync(path).mode
     chmodSync(path, before | 0o002)
     expect(read).toThrow(
-      `[CONFIG_UNSAFE] ${path} would be read with configuration file ${main}, and everybody`,
+      `[CONFIG_UNSAFE] ${path} would be read together with configuration file ${main}, and everybody`,
     )
     chmodSync(path, before)
     expect(read()).toEqual([{ a: 1n }])

@@ -164,6 +164,6 @@ test('a host without the program that gets an image is told which to install, an
   )
   expect(
     await saidWithout(['/usr/bin/ctr', '/usr/local/bin/ctr'], 'containerd:k8s.io/quay.io/app:1'),
-  ).toMatch(/^\[CTR_MISSING\] .*quay\.io\/app:1 is in containerd’s store, .*apt-get install containerd/)
+  ).toMatch(/^\[CTR_MISSING\] .*quay\.io\/app:1 names containerd’s store, .*apt-get install containerd/)
   expect(unfinishedWork(paths)).toEqual([])
 })

@@ -9,7 +9,7 @@ test('files that cannot be read are told with their container, and other failure
   await expect(failing(new TreeTooDeep())).rejects.toMatchObject({
     code: 'FILES_UNREADABLE',
     fields: { name: 'web', reason: 'a path is longer than 4096 bytes' },
-    remedy: expect.stringContaining('not complete'),
+    remedy: expect.stringContaining('incomplete'),
   })
   await expect(failing(new SyscallError('openat2', 'EIO'))).rejects.toThrow(
     /^\[FILES_UNREADABLE\] the files of container web cannot be read: openat2 failed: EIO/,
