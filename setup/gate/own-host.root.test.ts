@@ -101,3 +101,12 @@ import { OwnHost } from '${import.meta.dir}/own-host.ts'
   const script = `${readOnly}; ${nested}; umount -R /sys/fs/cgroup; ${nested}`
   expect(await say(newHost(), script)).toEqual({ code: 0, said: 'inside\n5\ninside\n5\n' })
 }, 60_000)
+
+test('it has the environment of this process as it is by then', async () => {
+  process.env.WORD_FOR_THE_HOST = 'set since'
+  try {
+    expect((await say(newHost(), 'echo "$WORD_FOR_THE_HOST"')).said).toBe('set since\n')
+  } finally {
+    delete process.env.WORD_FOR_THE_HOST
+  }
+})

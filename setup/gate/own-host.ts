@@ -49,7 +49,8 @@ export class OwnHost implements AsyncDisposable {
     const unshare = ['unshare', ...namespaces, ...(own.includes('net') ? ['--net'] : []), ...init]
     const argv = [...this.#inCgroups(), ...unshare, ...program]
     const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
-    return ownChild(Bun.spawn(argv, { cwd: root, ...streams })).exited
+    // Bun's default is the environment that this process began with: what it has set since, the VMM of the tests, would be lost.
+    return ownChild(Bun.spawn(argv, { cwd: root, env: process.env, ...streams })).exited
   }
 
   /** Of a command line: what is behind it runs in a cgroup namespace of its own. */
