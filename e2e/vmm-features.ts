@@ -247,6 +247,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'shares the image with other guests; their VMMs hold it open for reading only': loopDevice,
     'grows with a container, whose limit binds, and with new limits; programs still start from the share':
       fixedSize,
+    'grows once by what its containers may have together': fixedSize,
     'the VMM sits in a network namespace with nothing in it, its taps are the only way out':
       'it opens its taps by their names, in the namespace of the pod',
     'of virtiofsd is noticed, reported, and nothing is left': noDaemon,

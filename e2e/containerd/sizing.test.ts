@@ -154,7 +154,7 @@ describe('a machine that follows its containers', () => {
   )
 
   // Limits of the pod as a whole: the kubelet gives them to its cgroup, and to each container that has none of its own.
-  test.skipIf(reasonAgainst(growing) !== undefined)(
+  podTest(
     'grows once by what its containers may have together',
     async () => {
       const path = `/${podCgroup}/whole`
