@@ -31,6 +31,7 @@ const elsewhere: Readonly<Record<string, string>> = {
 /** What only a sandbox with a share takes. */
 const ofShares = ['virtiofsd', 'directory', 'mount']
 const isShared = vmm.driver !== 'firecracker'
+const noShare = isShared ? '' : ' (firecracker: it has no share)'
 if (!isShared) console.log(`skipped: Firecracker has no share, so nothing takes ${ofShares.join(', ')}`)
 const kinds = resourceKinds
   .map(({ kind }) => kind)
@@ -171,7 +172,7 @@ describe.skipIf(noRoot !== '')(`rootless off${noRoot}`, () => {
   )
 })
 
-describe.skipIf(!isShared)('a container with a volume that it writes', () => {
+describe.skipIf(noShare !== '')(`a container with a volume that it writes${noShare}`, () => {
   const flags = () => {
     mkdirSync(`${kata.stateDir}/volume`, { recursive: true })
     return ['-v', `${kata.stateDir}/volume:/mnt`]
