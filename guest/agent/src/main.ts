@@ -79,18 +79,22 @@ async function main(): Promise<void> {
     })
     void closed.then((error) => error && sayError('connection lost', error))
   }
-  listen(loop, options, onConnection)
+  await listen(loop, options, onConnection)
   say('ready')
 }
 
 /** Serves the virtio-serial port, and vsock when the kernel command line asks for it. Throws when there is neither. */
-function listen(loop: Loop, { vsockPort }: AgentOptions, onConnection: (transport: Transport) => void): void {
-  const port = findAgentPort()
-  if (port !== undefined) servePort(loop, port, onConnection)
+async function listen(
+  loop: Loop,
+  { vsockPort }: AgentOptions,
+  onConnection: (transport: Transport) => void,
+): Promise<void> {
   if (vsockPort !== undefined) {
     loadModuleNamed('vmw_vsock_virtio_transport')
     serveVsock(loop, vsockPort, onConnection)
   }
+  const port = await findAgentPort()
+  if (port !== undefined) servePort(loop, port, onConnection)
   if (port === undefined && vsockPort === undefined)
     throw new Error('the machine has neither a virtio-serial port agent.channel.0 nor agent.server_addr')
 }

@@ -3,15 +3,35 @@ import { open } from 'syscalls'
 import type { Transport } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { list, openFlags, readIfThere } from '../system/files.ts'
+import { sleep } from '../system/wait.ts'
 import { createStreamTransport } from './stream.ts'
 
 const portName = 'agent.channel.0'
-const directory = '/sys/class/virtio-ports'
+/** Of a virtio device that is a console, and the bit of one that has ports (virtio specification 5.3). */
+const [consoleDevice, multiport] = ['0x0003', 1]
+/** Milliseconds between two looks for the port, and until the last one. */
+const [betweenLooks, untilLast] = [10, 60_000]
 
-/** Path of the device, or undefined when the machine has no such port. */
-export function findAgentPort(): string | undefined {
-  const port = list(directory).find((port) => readIfThere(`${directory}/${port}/name`)?.trim() === portName)
-  return port && `/dev/${port}`
+/**
+ * Path of the device, or undefined when the machine has no such port. A console tells its driver of each port in messages of their own, for which a
+ * busy host takes its time: the port of a console that has some is waited for.
+ */
+export async function findAgentPort(sysfs = '/sys'): Promise<string | undefined> {
+  const directory = `${sysfs}/class/virtio-ports`
+  for (let waited = 0; ; waited += betweenLooks) {
+    const port = list(directory).find((port) => readIfThere(`${directory}/${port}/name`)?.trim() === portName)
+    if (port !== undefined) return `/dev/${port}`
+    if (waited >= untilLast || !hasPorts(`${sysfs}/bus/virtio/devices`)) return undefined
+    await sleep(betweenLooks)
+  }
+}
+
+/** Whether a console has ports, which its driver has agreed to. */
+function hasPorts(devices: string): boolean {
+  const of = (device: string, fact: string) => readIfThere(`${devices}/${device}/${fact}`)?.trim()
+  return list(devices).some(
+    (device) => of(device, 'device') === consoleDevice && of(device, 'features')?.[multiport] === '1',
+  )
 }
 
 /**
