@@ -238,6 +238,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'a hostPath is written, or only read': noSharedFiles,
     'HostToContainer: what the host mounts later appears inside': noSharedFiles,
     'files of fsGroup': noSharedFiles,
+    'containerd restarts under a running pod: nothing of it is lost': noSharedFiles,
     'rm -f removes one that runs': 'its root file system is a disk, and no tree on the host',
     'a link that a container left in a volume is not followed for the next one': noSharedFiles,
     'as a hostPath makes interfaces with CAP_NET_ADMIN': noModules,

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { DeleteResponse } from '../../src/protocol/generated/containerd/task.ts'
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
+import { podTest } from '../harness/cannot.ts'
 import { shim } from '../harness/executable.ts'
 import { eventually } from '../harness/kata.ts'
 import { vmm } from '../harness/vmm.ts'
@@ -245,7 +246,7 @@ test('the end of the machine is the end of the pod and of its containers', async
   await dying.remove()
 })
 
-test('containerd restarts under a running pod: nothing of it is lost', async () => {
+podTest('containerd restarts under a running pod: nothing of it is lost', async () => {
   const script = 'trap "exit 8" TERM; echo up; while :; do sleep 0.1; done'
   const id = await pod.start(['sh', '-c', script], { logPath: 'survivor.log' })
   const mounts = [{ hostPath: logs, containerPath: '/notes' }]

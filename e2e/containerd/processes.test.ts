@@ -44,8 +44,9 @@ async function seenBy(pod: Pod, id: string): Promise<string[]> {
     const args = lines
       .map((line) => line.trim().replace(/\s+/g, ' '))
       .filter((line) => !line.endsWith('ps -o pid,args'))
-    // One that has only just started is still the runtime's own program.
-    return args.some((line) => line.endsWith('[exe]') || line.includes('crun')) ? undefined : args
+    // One that has only just started is still the runtime's own program, or the shell of `sleep`.
+    const isNew = (line: string) => line.endsWith('[exe]') || /crun|sh -c exec /.test(line)
+    return args.some(isNew) ? undefined : args
   })
 }
 /**
