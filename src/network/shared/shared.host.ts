@@ -5,7 +5,7 @@ import { openNetns } from '../../linux/processes/netns.ts'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
-import { ipv6Beside } from '../uplink/addresses.ts'
+import { gatewayLinks, ipv6Beside } from '../uplink/addresses.ts'
 import {
   fetchFrom,
   host,
@@ -25,7 +25,15 @@ import {
   token,
 } from '../uplink/testing.ts'
 import { startUplink } from '../uplink/uplink.ts'
-import { claimFrame, known, sendFrame } from './neighbour-attack.ts'
+import {
+  claimFrame,
+  known,
+  learned,
+  macAt,
+  questionFrame,
+  remembered,
+  sendFrames,
+} from './neighbour-attack.ts'
 import { joinNetwork, liveMembers, membersDir, plugIn } from './shared.ts'
 
 const uid = 1_867_000_010
@@ -66,7 +74,7 @@ async function container(id: string, place: Omit<NetworkPlace, 'bits'>, more: Pa
     await killUids(own, own)
     joined.netns.close()
   }
-  return { pid, mac, uid: own, members, netns: joined.netns, end }
+  return { pid, gateway: launched.gateway.pid, mac, uid: own, members, netns: joined.netns, end }
 }
 
 const gateway = '10.89.0.1'
@@ -162,7 +170,7 @@ async function claim(target: string, from: string): Promise<string> {
   await inside(web.pid, 'timeout', '2', 'bash', '-c', `exec 3<>/dev/tcp/${scoped}/9`)
   const before = known(web.pid, target)
   const to = { address: web6, mac: web.mac }
-  sendFrame(db.pid, claimFrame({ target, at: liar, from: { address: from, mac: db.mac }, to }))
+  sendFrames(db.pid, claimFrame({ target, at: liar, from: { address: from, mac: db.mac }, to }))
   await Bun.sleep(200)
   const after = known(web.pid, target)
   if (after === liar) return 'believed'
@@ -177,6 +185,26 @@ const claimed = {
   // What shows that the words are understood: its own address is its own to give away.
   'of itself': await claim(db6, db6),
   'of itself, on the link': await claim(onLink(db6), onLink(db6)),
+}
+// What a container makes its gateway's kernel remember, which has room for all of the host's namespaces together.
+const toGateway = { address: gateway, mac: macAt(db.gateway, gatewayLinks.down) }
+const toGateway6 = { ...toGateway, address: gateway6 }
+const foreign = '02:00:00:00:00:67'
+sendFrames(
+  db.pid,
+  questionFrame({ address: '10.89.0.66', mac: db.mac }, toGateway),
+  questionFrame({ address: '10.99.0.66', mac: db.mac }, toGateway),
+  questionFrame({ address: ipv6Beside('10.89.0.66'), mac: db.mac }, toGateway6),
+  questionFrame({ address: '2001:db8::66', mac: db.mac }, toGateway6),
+  questionFrame({ address: '10.89.0.3', mac: foreign }, toGateway),
+)
+for (const nobody of ['10.89.0.77', ipv6Beside('10.89.0.77')]) {
+  inDb('ip', 'route', 'add', nobody, 'via', nobody.includes(':') ? gateway6 : gateway)
+  await inside(db.pid, 'bash', '-c', `echo > /dev/udp/${nobody}/9`)
+}
+const memory = {
+  neighbours: remembered(db.gateway, '10.89.0.3', ':a59:3'),
+  cards: learned(db.gateway).filter((mac) => mac === foreign),
 }
 const held = liveMembers(web.members).length
 await web.end()
@@ -203,6 +231,7 @@ console.log(
     spoofed,
     spoofed6,
     claimed,
+    memory,
     held,
     later,
     after,

@@ -38,6 +38,7 @@ describe.skipIf(noHost !== undefined)('networks that containers share', () => {
         'of the gateway’s address on the link': 'as before',
         ...{ 'of itself': 'believed', 'of itself, on the link': 'believed' },
       },
+      memory: { neighbours: [], cards: [] },
       held: 2,
       later: { 'a name of the other alone': '10.89.0.3' },
       after: { 'once it runs again': 'web 10.89.0.3' },

@@ -5,13 +5,19 @@ const { port, network } = gatewayLinks
 
 /**
  * IPv4, ARP and IPv6 pass from the container's own addresses. Every gateway has the network's gateway address, for its own container
- * alone. Pure.
+ * alone. It is no router within the network, and looks for no neighbour there. A bridge remembers without limit who sends by its ports,
+ * so that a foreign hardware address is dropped before that. Pure.
  */
 export function bridgeRules({ container, gateway, bits, ipv6 }: ContainerLink, mac: string): string {
   const subnet = `${gateway}/${bits}`
   const of = (rules: (ends: Ipv6Ends) => readonly string[]) =>
     ipv6 === undefined ? '' : rules(ipv6).join('\n    ')
   return `table bridge gateway {
+  chain prerouting {
+    type filter hook prerouting priority filter; policy accept;
+    iifname "${port}" ether saddr != ${mac} drop
+    iifname "${port}" arp saddr ip != ${container} drop
+  }
   chain forward {
     type filter hook forward priority filter; policy drop;
     iifname "${port}" oifname "${network}" jump leaving
@@ -35,6 +41,8 @@ export function bridgeRules({ container, gateway, bits, ipv6 }: ContainerLink, m
   chain input {
     type filter hook input priority filter; policy accept;
     iifname "${network}" drop
+    ip daddr ${subnet} ip daddr != ${gateway} drop
+    ${of(({ gateway, bits, linkLocal }) => [`ip6 daddr { ${gateway}/${bits}, ${linkLocal.gateway}/${linkLocal.bits} } ip6 daddr != { ${gateway}, ${linkLocal.gateway} } drop`])}
   }
   chain output {
     type filter hook output priority filter; policy accept;

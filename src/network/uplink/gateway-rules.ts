@@ -87,6 +87,7 @@ table inet gateway {
   }
   chain input {
     type filter hook input priority filter; policy drop;
+    ${onlyFromContainer(link).join('\n    ')}
     ct state established,related accept
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     iifname "${down}" icmp type echo-request accept
@@ -105,6 +106,17 @@ table inet gateway {
 }
 ${place === undefined ? '' : bridgeRules(link, mac ?? '')}`
 }
+
+/**
+ * The gateway would remember a neighbour for each address that a packet says it comes from, and the kernel has room for some hundred
+ * neighbours in all of the host's network namespaces together. ARP is held to the link by the setting arp_ignore (gateway-script.ts).
+ */
+const onlyFromContainer = ({ container, ipv6 }: ContainerLink): string[] => [
+  `iifname "${down}" ip saddr != ${container} drop`,
+  ipv6 === undefined
+    ? `iifname "${down}" meta nfproto ipv6 drop`
+    : `iifname "${down}" ip6 saddr != { ${ipv6.container}, ${ipv6.linkLocal.container} } drop`,
+]
 
 /** A host with br_netfilter shows these rules what is bridged, too. What is routed back gets no further than the container. */
 const bridged = `iifname "${down}" oifname "${down}" accept`

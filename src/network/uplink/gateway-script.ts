@@ -23,6 +23,8 @@ set -eu
 unset PWD OLDPWD
 asleep="${tool.setpriv} --pdeathsig KILL -- ${tool.sleep} infinity"
 echo 1 > /proc/sys/net/ipv4/ip_forward
+# Only those on a link are answered, and remembered (gateway-rules.ts).
+echo 2 > /proc/sys/net/ipv4/conf/all/arp_ignore
 ${link.ipv6 === undefined ? noIpv6 : `echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n${onlyGivenIpv6('default')}`}
 ${tool.nft} "$1"
 ${tool.unshare} --net -- $asleep >/dev/null 2>&1 &

@@ -2,8 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
+import { macAt, questionFrame, remembered, sendFrames } from '../shared/neighbour-attack.ts'
 import { command } from '../testing.ts'
-import { containerLink, ipv6Beside, pastaLink, pastaLinkIpv6 } from './addresses.ts'
+import { containerLink, gatewayLinks, ipv6Beside, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import {
   clouds,
   connectAs,
@@ -41,7 +42,7 @@ const ports = [
   { address: '0.0.0.0', host: 8081, container: 80, protocol: 'tcp' },
   { address: '::', host: 8082, container: 80, protocol: 'tcp' },
 ] as const
-const { container } = await startUplink(ledger, {
+const { container, gateway } = await startUplink(ledger, {
   wishes: { ports },
   uid,
   token,
@@ -95,6 +96,20 @@ const ipv6 = await together({
   'published, on the host': fetchFrom(process.pid, `[${host6.address}]:8080`),
   'published, from outside': fetchFrom(internet, `[${host6.address}]:8080`),
 })
+// What the container makes its gateway's kernel remember, which has room for all of the host's namespaces together.
+const mac = macAt(from, 'eth0')
+const toGateway = { address: containerLink.gateway, mac: macAt(gateway.pid, gatewayLinks.down) }
+const strangers = ['10.88.1.1', '203.0.113.9', 'fd5e:9c41:7ab0::1:1', '2001:db8::9', 'fe80::9']
+sendFrames(
+  from,
+  ...strangers.map((address) =>
+    questionFrame(
+      { address, mac },
+      address.includes(':') ? { ...toGateway, address: ipv6Beside(toGateway.address) } : toGateway,
+    ),
+  ),
+)
+const neighbours = remembered(gateway.pid, '10.88.0.2', ':a58:2')
 const linkLocal = `${/inet6 (fe80[^/]+)/.exec(command('ip', '-6', 'addr', 'show', 'dev', 'ext0'))![1]}%ext0`
 /** Whatever runs as the network's user in the host's namespace: a pasta that was taken over, and a user that is nothing here. */
 const as = (user: number) =>
@@ -150,6 +165,7 @@ console.log(
     reached,
     metadata,
     ipv6,
+    neighbours,
     users,
     unclosed,
     taken,

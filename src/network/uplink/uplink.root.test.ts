@@ -4,7 +4,7 @@ import { noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { first, reached, metadata, ipv6, users, unclosed, taken, reserved, left } = JSON.parse(
+    const { first, reached, metadata, ipv6, neighbours, users, unclosed, taken, reserved, left } = JSON.parse(
       onHost(`${import.meta.dir}/uplink.host.ts`),
     )
     expect(first).toBe('container fd5e:9c41:7ab0:1::3')
@@ -26,6 +26,8 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       'published, on the host': 'container 2001:db8::2',
       'published, from outside': 'container 2001:db8::1',
     })
+    // The kernel has room for a thousand, of all namespaces together.
+    expect(neighbours).toEqual([])
     // EHOSTUNREACH and EACCES are what the kernel makes of "administratively prohibited".
     const [closed, closed6] = ['No route to host', 'Permission denied']
     const beside = ['beside Alibaba’s', 'beside Google’s']
