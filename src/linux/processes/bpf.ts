@@ -64,7 +64,7 @@ const unlessEqual = (value: number, then: Buffer[]) => [
   ...then,
 ]
 
-function instruction(code: number, k: number, ifTrue = 0, ifFalse = 0): Buffer {
+export function instruction(code: number, k: number, ifTrue = 0, ifFalse = 0): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeUInt16LE(code, 0)
   bytes.writeUInt8(ifTrue, 2)

@@ -3,9 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { watchFilter } from '../../linux/interfaces/filter-changes.ts'
+import { inNetns, openNetns } from '../../linux/processes/netns.ts'
 import { findTool } from '../../linux/processes/which.ts'
+import { until } from '../../time.ts'
 import { TestNetns } from '../testing.ts'
-import { closeHost, hostRules, hostTables } from './host-rules.ts'
+import { closeHost, hostRules, hostTables, layUntilThere } from './host-rules.ts'
 import { testLedger } from './testing.ts'
 
 const uid = 1_867_000_040
@@ -62,6 +65,34 @@ describe.skipIf(process.getuid?.() !== 0 || findTool('nft') === undefined)('rule
     } finally {
       expect(Bun.spawnSync(['nft', `delete table inet ${name}-other`]).exitCode).toBe(0)
     }
+  })
+
+  test('that are changed are told of at once, and what others do besides', async () => {
+    using host = new TestNetns(`ktw${process.pid}`)
+    const netns = openNetns(host.path)
+    const told = { changes: 0, ended: 0 }
+    const listener = { changed: () => void told.changes++, ended: () => void told.ended++ }
+    const watching = await inNetns(netns, () => watchFilter(listener))
+    netns.close()
+    const after = async (commands: string, changes: number) => {
+      host.run('nft', commands)
+      expect(await until(() => told.changes >= changes, { timeoutMs: 10_000 })).toBe(true)
+    }
+    await after(hostRules({ uid, table: `kata-ts-${uid}` }, nothing).trim(), 1)
+    await after('flush ruleset', 2)
+    // More than there is room for, while nobody reads: that it ends tells of them.
+    const many = 'add table inet a\ndelete table inet a\n'.repeat(500)
+    Bun.spawnSync(['ip', 'netns', 'exec', host.name, 'nft', '-i'], { stdin: Buffer.from(many) })
+    expect(await until(() => told.ended === 1, { timeoutMs: 10_000 })).toBe(true)
+    watching[Symbol.dispose]()
+  }, 60_000)
+
+  test('that another filter takes along at once are laid again, a few times', async () => {
+    let laid = 0
+    const lay = async () => void laid++
+    expect(await layUntilThere(lay, () => (laid === 3 ? 'there' : undefined))).toBe('there')
+    expect(String(await layUntilThere(lay, () => undefined).catch(String))).toContain('[NETWORK_WALL_FAILED]')
+    expect(laid).toBe(8)
   })
 
   test('close the host’s addresses and the groups that it hears, and no neighbour', () => {

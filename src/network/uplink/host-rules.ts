@@ -7,6 +7,7 @@
 import type { PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { type WatchFilter, watchFilter } from '../../linux/interfaces/filter-changes.ts'
 import { openFilterSocket } from '../../linux/interfaces/netlink-socket.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { findTool } from '../../linux/processes/which.ts'
@@ -78,26 +79,46 @@ export interface HostWall {
   isWhole(): boolean
   /** Restores them. @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
   mend(signal: AbortSignal): Promise<void>
+  /** Tells when to look. */
+  readonly watch: WatchFilter
 }
+
+/** How often rules are laid that are gone at once. */
+const mostTries = 5
 
 /** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
 export async function closeHost(ledger: Ledger, holder: RulesHolder, open: OpenToHost): Promise<HostWall> {
   const { uid } = holder
   const table = tableOf(holder)
   const rules = hostRules({ uid, table }, open)
-  const lay = async (signal?: AbortSignal) => {
-    await change(`${without(table)}\n${rules}`, signal)
-    const now = rulesNow(table)
-    if (now === undefined) throw new KataError('NETWORK_WALL_FAILED', { reason: 'they are gone at once' })
-    return now
-  }
+  const lay = (signal?: AbortSignal) =>
+    layUntilThere(
+      () => change(`${without(table)}\n${rules}`, signal),
+      () => rulesNow(table),
+    )
   let laid = await ledger.take(hostRulesResource, { uid, table }, () => lay())
   return {
     isWhole: () => Buffer.compare(rulesNow(table) ?? new Uint8Array(0), laid) === 0,
     async mend(signal) {
       laid = await lay(signal)
     },
+    watch: watchFilter,
   }
+}
+
+/**
+ * Lays rules and returns what the kernel has of them. Who loads a filter flushes the one before, some more than once: nftables.service
+ * does so as it stops, and again as it starts.
+ *
+ * @throws KataError NETWORK_WALL_FAILED when they never stay; what `lay` throws.
+ */
+export async function layUntilThere<T>(lay: () => Promise<void>, look: () => T | undefined): Promise<T> {
+  for (let tries = 0; tries < mostTries; tries++) {
+    await lay()
+    const now = look()
+    if (now !== undefined) return now
+  }
+  throw new KataError('NETWORK_WALL_FAILED', { reason: 'they are gone at once' })
 }
 
 /** Undefined when there are none, or the kernel does not say which. */

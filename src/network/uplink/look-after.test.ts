@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { KataError } from '../../errors.ts'
+import type { FilterListener } from '../../linux/interfaces/filter-changes.ts'
 import { processRef } from '../../linux/processes/proc.ts'
 import { createLogger } from '../../log.ts'
 import { until } from '../../time.ts'
@@ -15,12 +16,60 @@ function network() {
   return { child, pasta, told, log, [Symbol.dispose]: () => child.kill('SIGKILL') }
 }
 
-const untouched = { isWhole: () => true, mend: async () => {} }
+/** Notifications that never come. */
+const silent = { watch: async () => ({ [Symbol.dispose]: () => {} }) }
+const untouched = { isWhole: () => true, mend: async () => {}, ...silent }
+/** Less than the pause between two looks where nothing is told. */
+const soon = { timeoutMs: 20_000 }
+
+/** Rules that are whole, in a filter whose changes a test tells. */
+function watched() {
+  const listeners: FilterListener[] = []
+  const seen = { looks: 0, closed: 0 }
+  const wall = {
+    ...untouched,
+    isWhole: () => ++seen.looks > 0,
+    watch: async (listener: FilterListener) => {
+      listeners.push(listener)
+      return { [Symbol.dispose]: () => void seen.closed++ }
+    },
+  }
+  return { wall, listeners, seen }
+}
+
+test('rules are looked at once the packet filter has changed, also after changes were missed', async () => {
+  using made = network()
+  const over = new AbortController()
+  const { wall, listeners, seen } = watched()
+  lookAfter({ pasta: made.pasta, wall, nameServer: undefined }, made.log, over.signal)
+  expect(await until(() => seen.looks === 1, soon)).toBe(true)
+  listeners[0]!.changed()
+  expect(await until(() => seen.looks === 2, soon)).toBe(true)
+  listeners[0]!.ended()
+  expect(await until(() => seen.looks === 3, soon)).toBe(true)
+  expect(listeners).toHaveLength(2)
+  listeners[1]!.changed()
+  expect(await until(() => seen.looks === 4, soon)).toBe(true)
+  over.abort()
+  expect(await until(() => seen.closed === 1, soon)).toBe(true)
+  expect(made.told).toEqual([])
+})
+
+test('where the kernel tells of no changes the rules are looked at all the same', async () => {
+  using made = network()
+  const over = new AbortController()
+  const { wall, seen } = watched()
+  const refused = { ...wall, watch: () => Promise.reject(new Error('EPERM')) }
+  lookAfter({ pasta: made.pasta, wall: refused, nameServer: undefined }, made.log, over.signal)
+  expect(await until(() => seen.looks === 3, soon)).toBe(true)
+  over.abort()
+})
 
 test('rules that cannot be laid again end the network', async () => {
   using made = network()
   const wall = {
     isWhole: () => false,
+    ...silent,
     mend: () => Promise.reject(new KataError('NETWORK_WALL_FAILED', { reason: 'no nft' })),
   }
   lookAfter({ pasta: made.pasta, wall, nameServer: undefined }, made.log, new AbortController().signal)

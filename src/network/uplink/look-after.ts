@@ -5,10 +5,9 @@ import type { Logger } from '../../log.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import type { Launched } from '../../rootless/launcher.ts'
 import { realClock, sleep } from '../../time.ts'
+import { lookTimes } from './filter-watch.ts'
 import type { HostWall } from './host-rules.ts'
 
-/** Between two looks at the rules, milliseconds: a look is one question to the kernel. */
-const lookMs = 1000
 /** Before a name server that has ended is started again, milliseconds: each time twice as long, unless it ran for longer than the longest. */
 const [firstPauseMs, longestPauseMs] = [250, 60_000]
 
@@ -45,9 +44,10 @@ const how = ({ code, signal }: ExitInfo): string => signal ?? `exit code ${code}
 
 /** Rules that cannot be laid again end the network: the host's own services would be open to the container. */
 async function keepWall({ wall, pasta }: LookedAfter, log: Logger, signal: AbortSignal): Promise<void> {
+  const next = lookTimes(wall.watch, signal)
   try {
     for (;;) {
-      await sleep(lookMs, signal)
+      await next()
       if (wall.isWhole()) continue
       await wall.mend(signal)
       log.warn('rules that keep a container from the host had been removed or changed: they are laid again')
