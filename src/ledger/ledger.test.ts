@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../log.ts'
@@ -147,4 +147,32 @@ test('a holding of a kind that another version knows stays written down, and is 
     remedy: expect.stringContaining('of that version'),
   })
   expect([released, open().held]).toEqual([['a'], ['of-tomorrow']])
+})
+
+/** What the containers of a pod that lives for months take and release, and what stays meanwhile. */
+async function manyRestarts(ledger: Ledger): Promise<void> {
+  await ledger.take(thing, { name: 'stays' }, (entry) => entry.amend({ name: 'stays on' }))
+  const data = { name: 'x'.repeat(1000) }
+  for (let restart = 0; restart < 2000; restart++) {
+    await ledger.take(thing, data, () => {})
+    await ledger.release(thing, ({ name }) => name === data.name)
+  }
+}
+
+test('what was released takes no room for ever, and what is held stays written down', async () => {
+  const ledger = open()
+  await manyRestarts(ledger)
+  expect(statSync(ledger.path).size).toBeLessThan(512 * 1024)
+  expect(statSync(ledger.path).mode & 0o777).toBe(0o600)
+  await ledger.take(thing, { name: 'later' }, () => {})
+  expect(open().dataOf(thing)).toEqual([{ name: 'stays on' }, { name: 'later' }])
+  expect(readdirSync(directory)).toEqual(['ledger.jsonl'])
+})
+
+test('a ledger that cannot be written anew goes on as it is', async () => {
+  const ledger = open()
+  mkdirSync(`${ledger.path}.${process.pid}.new`)
+  await manyRestarts(ledger)
+  await ledger.take(thing, { name: 'later' }, () => {})
+  expect(open().dataOf(thing)).toEqual([{ name: 'stays on' }, { name: 'later' }])
 })

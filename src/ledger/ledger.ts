@@ -3,13 +3,15 @@
  * normal teardown, `shim delete` after a crash and `kata-ts gc` all run {@link Ledger.releaseAll}, so there is one
  * way to undo a thing and it works from disk.
  *
- * The file holds one JSON record a line. A record that a crash or a full disk cut short is ignored: its resource was not taken yet.
+ * The file holds one JSON record a line. A record that a crash or a full disk cut short is ignored: its resource was not taken yet. Once much
+ * was released, the file is written anew with what is still held.
  */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { needed, record } from '../json/compounds.ts'
 import { anything, readText } from '../json/document.ts'
 import { choice, text, uint32 } from '../json/values.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import type { Logger } from '../log.ts'
 import type { Failpoints } from './failpoints.ts'
 
@@ -44,6 +46,12 @@ const ledgerLine = record<{
   readonly data?: unknown
 }>({ op: needed(choice('take', 'amend', 'release')), id: needed(uint32), kind: text, data: anything })
 
+/**
+ * So much may be appended before the file is written anew, bytes. A pod may live for months, and each restart of one of its containers adds
+ * some KiB; the file is in the host's memory.
+ */
+const mostAppended = 256 * 1024
+
 export class Ledger {
   readonly path: string
   readonly #kinds: Map<string, ResourceKind<never>>
@@ -53,6 +61,8 @@ export class Ledger {
   #nextId = 1
   /** Whether the file may end in a part of a record, which must not swallow the next one. */
   #isTorn: boolean
+  /** Since the file was written anew, or was opened. */
+  #appended = 0
 
   /** Opens the ledger at `path`, with what an earlier process left in it. `kinds` are all sorts it may hold. */
   constructor(path: string, kinds: readonly ResourceKind<never>[], log: Logger, failpoints?: Failpoints) {
@@ -182,6 +192,20 @@ export class Ledger {
       // On a full disk only the record is missing: a later process releases it again, which does nothing.
       this.#log.warn('a release could not be written down', { kind: holding.kind, error })
     }
+    if (this.#appended > mostAppended) this.#rewrite()
+  }
+
+  /** In one step: another process reads the old file or the new one. Nobody else writes while this process has the sandbox. */
+  #rewrite(): void {
+    // Whatever comes of it: the next try is as far away.
+    this.#appended = 0
+    const lines = this.#holdings.map((holding) => `${JSON.stringify({ op: 'take', ...holding })}\n`)
+    try {
+      replaceFile(this.path, lines.join(''))
+      this.#isTorn = false
+    } catch (error) {
+      this.#log.debug('the ledger stays as long as it is', { path: this.path, error })
+    }
   }
 
   #amend(holding: Holding, newer: unknown): void {
@@ -196,6 +220,7 @@ export class Ledger {
     this.#isTorn = true
     appendFileSync(this.path, line, { mode: 0o600 })
     this.#isTorn = false
+    this.#appended += line.length
   }
 
   #replay(text: string): void {
