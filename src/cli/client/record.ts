@@ -45,6 +45,8 @@ export interface ContainerRecord {
   readonly createdAt: string
   /** When its machine was there, the last time. */
   readonly startedAt?: string | undefined
+  /** `startedAt` of the run whose machine was to be saved last: what is saved is of that run. */
+  readonly savedRun?: string | undefined
   readonly status: RecordStatus
   /** The shim's ttrpc address, once known. */
   readonly address?: string | undefined
@@ -93,6 +95,7 @@ const containerRecord = record<ContainerRecord>({
   isCopied: bool,
   createdAt: needed(text),
   startedAt: text,
+  savedRun: text,
   status: needed(choice('created', 'creating', 'running', 'suspended', 'stopped')),
   address: text,
   exitCode: number,

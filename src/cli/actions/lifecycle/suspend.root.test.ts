@@ -9,17 +9,27 @@ setDefaultTimeout(120_000)
 
 const savedOf = (client: TestClient, id: string) => `${client.base}/state/containers/default/${id}/suspended`
 
-/** Its shim was killed after `savedAt` seconds after its start, when it had saved the machine. */
-async function saved(client: TestClient, id: string, savedAt: number): Promise<void> {
-  await client.start(id, ['sleep', '2'])
+const recordOf = (client: TestClient, id: string) => `${savedOf(client, id)}/../record.json`
+
+/** Its shim was killed when it had saved the machine. The clock of the host was set by so many seconds since its start. */
+async function saved(client: TestClient, id: string, clockStep = -3600): Promise<void> {
+  await client.start(id, ['sleep', '10'])
   const { shimPid } = (await client.list()).find((listed) => listed.id === id)!
+  // The double saves none: as if the command did not live to hear that it was done.
+  expect((await client.kata('suspend', id)).code).toBe(1)
   const facts = `${savedOf(client, id)}/checkpoint.json`
   mkdirSync(savedOf(client, id))
   writeFileSync(facts, '{}')
-  const time = Date.now() / 1000 + savedAt
+  const time = Date.now() / 1000 + clockStep
   utimesSync(facts, time, time)
   process.kill(shimPid!, 'SIGKILL')
   await eventually(async () => (await client.list()).find((listed) => listed.id === id)?.status === 'dead')
+}
+
+/** As if it had been started once more since it was saved. */
+function runOn(client: TestClient, id: string): void {
+  const record = JSON.parse(readFileSync(recordOf(client, id), 'utf8'))
+  writeFileSync(recordOf(client, id), JSON.stringify({ ...record, startedAt: '2026-01-01T00:00:00.000Z' }))
 }
 
 /** With a range of ids that nobody uses: this must not touch sandboxes of the host that runs the test. */
@@ -31,7 +41,7 @@ function gc(client: TestClient) {
 
 test('what was saved last is suspended, whoever finds it, and nothing but rm and stop takes its memory', async () => {
   await using client = testClient()
-  await saved(client, 'found', 10)
+  await saved(client, 'found')
   expect((await client.kata('start', 'found')).stderr).toContain('container found is suspended')
   expect(await client.list()).toEqual([expect.objectContaining({ id: 'found', status: 'suspended' })])
   const spec = `${client.base}/state/containers/default/found/bundle/config.json`
@@ -43,7 +53,7 @@ test('what was saved last is suspended, whoever finds it, and nothing but rm and
   expect(readFileSync(spec, 'utf8')).toBe(before)
   await client.kata('rm', 'found')
 
-  await saved(client, 'collected', 10)
+  await saved(client, 'collected')
   expect((await gc(client)).stdout).toContain('default/collected')
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended', exitCode: null })])
   expect((await client.kata('prune', '--containers', '--keep-images', '--force')).code).toBe(0)
@@ -54,7 +64,7 @@ test('what was saved last is suspended, whoever finds it, and nothing but rm and
 
 test('wait goes on over a suspend, which is no end', async () => {
   await using client = testClient()
-  await saved(client, 'paused', 10)
+  await saved(client, 'paused')
   const waiting = client.spawn(['wait', 'paused'])
   await gc(client)
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended' })])
@@ -66,7 +76,8 @@ test('wait goes on over a suspend, which is no end', async () => {
 
 test('what was saved before the container ran on counts for nothing', async () => {
   await using client = testClient()
-  await saved(client, 'ran-on', -10)
+  await saved(client, 'ran-on', 3600)
+  runOn(client, 'ran-on')
   expect((await gc(client)).stdout).toContain('default/ran-on')
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
   // Its disk is not as it was then.
@@ -78,7 +89,7 @@ test('what was saved before the container ran on counts for nothing', async () =
 
 test('a resume whose saved machine has gone meanwhile leaves a container that can be started', async () => {
   await using client = testClient()
-  await saved(client, 'gone', 10)
+  await saved(client, 'gone')
   // The double knows no saved machines, and refuses this one.
   const directory = `${client.base}/state/containers/default/gone`
   writeFileSync(`${directory}/bundle/config.json`, JSON.stringify({ process: { args: ['refuse-create'] } }))
@@ -92,7 +103,7 @@ test('a resume whose saved machine has gone meanwhile leaves a container that ca
 
 test('a container that another command has in hand is neither removed nor given up', async () => {
   await using client = testClient()
-  await saved(client, 'held', 10)
+  await saved(client, 'held')
   expect((await gc(client)).code).toBe(0)
   const directory = `${client.base}/state/containers/default/held`
   const lock = tryDirectoryLock(directory)!

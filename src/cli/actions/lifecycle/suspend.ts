@@ -37,8 +37,9 @@ export function ownRecord(settings: Settings, name: string, what: string): Conta
 }
 
 async function suspendOne(settings: Settings, record: ContainerRecord): Promise<void> {
-  const { namespace, id, owner } = record
-  const { saved } = recordPaths(settings.stateDir, namespace, id)
+  const { stateDir } = settings
+  const { namespace, id, owner, startedAt } = record
+  const { saved } = recordPaths(stateDir, namespace, id)
   if (owner !== undefined && isAlive(owner))
     throw new KataError('CHECKPOINT_REFUSED', {
       id,
@@ -47,6 +48,8 @@ async function suspendOne(settings: Settings, record: ContainerRecord): Promise<
   const task = await connectRunning(record, ['running'])
   try {
     rmSync(saved, { recursive: true, force: true })
+    // First: this process may not live to hear that it is saved.
+    updateRecord(stateDir, namespace, id, { savedRun: startedAt })
     await task.checkpoint(saved, { exit: true })
     noteEvent(settings, record, 'suspend')
     await endContainer(settings, record, { task, remove: false, note: () => suspended })

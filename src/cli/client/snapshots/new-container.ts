@@ -69,7 +69,7 @@ function claim(
     stopWanted: _s,
     ...kept
   } = before
-  const { address: _d, startedAt: _t, exitCode: _c, finishedAt: _f, ...rest } = kept
+  const { address: _d, startedAt: _t, savedRun: _v, exitCode: _c, finishedAt: _f, ...rest } = kept
   const record: ContainerRecord = {
     ...{ ...rest, id, namespace, status: 'creating', autoRemove: false, createdAt: new Date().toISOString() },
     ...{ owner: processRef(process.pid)!, bootId: bootId() },
