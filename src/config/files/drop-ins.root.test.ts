@@ -85,6 +85,29 @@ test('a link of root’s to a stranger’s directory is refused', () => {
   expect(code()).toBe('CONFIG_UNSAFE')
 })
 
+test('what another group may write to is refused, and is told so', () => {
+  for (const path of [directory, join(directory, '1')]) {
+    const before = statSync(path).mode
+    chownSync(path, 0, author)
+    chmodSync(path, before | 0o020)
+    expect(read).toThrow(`configuration file ${main}, and group ${author} may write to it`)
+    // What a group of root's may write, root may.
+    chownSync(path, 0, 0)
+    expect(read()).toEqual([{ a: 1n }])
+    chmodSync(path, before)
+  }
+})
+
+test('a group that may write the main file decides all of it already', () => {
+  chownSync(main, 0, author)
+  chmodSync(main, 0o664)
+  chownSync(directory, 0, author)
+  chmodSync(directory, 0o775)
+  expect(read()).toEqual([{ a: 1n }])
+  chmodSync(main, 0o644)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
 test('what everybody may write to is refused, and is told so', () => {
   for (const path of [directory, join(directory, '1')]) {
     const before = statSync(path).mode

@@ -11,6 +11,8 @@ import { readTomlFile, type TomlFile } from './toml-file.ts'
 interface Trusted {
   readonly mainFile: string
   readonly owners: readonly number[]
+  /** Root's, and the one that may write the main file, which thereby decides all. */
+  readonly groups: readonly number[]
 }
 
 /**
@@ -22,7 +24,9 @@ export function findDropIns(mainFile: string): (() => TomlFile)[] {
   const directory = join(dirname(mainFile), 'config.d')
   try {
     const names = readdirSync(directory).sort()
-    const trusted = { mainFile, owners: [0, process.getuid?.() ?? 0, statSync(mainFile).uid] }
+    const { uid, gid, mode } = statSync(mainFile)
+    const owners = [0, process.getuid?.() ?? 0, uid]
+    const trusted = { mainFile, owners, groups: (mode & 0o020) === 0 ? [0] : [0, gid] }
     // The link, which may be a stranger's, and the directory it leads to.
     for (const stat of [lstatSync(directory), statSync(directory)]) requireTrusted(directory, stat, trusted)
     return names.map((name) => () => {
@@ -38,8 +42,11 @@ export function findDropIns(mainFile: string): (() => TomlFile)[] {
 }
 
 /** The mode of a link says nothing. @throws KataError CONFIG_UNSAFE */
-function requireTrusted(path: string, stat: Stats, { mainFile, owners }: Trusted): void {
+function requireTrusted(path: string, stat: Stats, { mainFile, owners, groups }: Trusted): void {
   const refuse = (reason: string) => new KataError('CONFIG_UNSAFE', { path, mainFile, reason })
   if (!owners.includes(stat.uid)) throw refuse(`it belongs to user ${stat.uid}`)
-  if (!stat.isSymbolicLink() && (stat.mode & 0o002) !== 0) throw refuse('everybody may write to it')
+  if (stat.isSymbolicLink()) return
+  if ((stat.mode & 0o002) !== 0) throw refuse('everybody may write to it')
+  if ((stat.mode & 0o020) !== 0 && !groups.includes(stat.gid))
+    throw refuse(`group ${stat.gid} may write to it`)
 }
