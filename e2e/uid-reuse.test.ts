@@ -112,7 +112,7 @@ test.each(['the first start after it', 'gc'])(
     renameSync('/run/kata-ts/uids', aside)
     // Disks stay, as those of a boot that is over.
     const disks = `${disksDir}/${bootId()}`
-    if (existsSync(disks)) renameSync(disks, `${disksDir}/earlier-boot`)
+    if (existsSync(disks)) renameSync(disks, `${disksDir}/${crypto.randomUUID()}`)
     try {
       expect(passwd()).toContain(`${user}:x:${uid}:`)
       const helped = how === 'gc' ? await kata.call(['gc']) : await kata.run(['true'])

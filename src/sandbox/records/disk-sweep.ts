@@ -11,12 +11,15 @@ export interface SweptDisks {
   readonly failure?: string
 }
 
+/** The id of a boot. Anything else was put there by somebody else: a `lost+found` where the directory is a file system of its own. */
+const anyBoot = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 /** Removes what earlier boots left. */
-export function sweepDisks(): SweptDisks[] {
+export function sweepDisks(directory = disksDir): SweptDisks[] {
   const now = bootId()
-  return namesIn(disksDir)
-    .filter((boot) => boot !== now)
-    .map((boot) => swept(`${disksDir}/${boot}`))
+  return namesIn(directory)
+    .filter((name) => anyBoot.test(name) && name !== now)
+    .map((boot) => swept(`${directory}/${boot}`))
 }
 
 function swept(path: string): SweptDisks {

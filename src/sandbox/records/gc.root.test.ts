@@ -54,6 +54,15 @@ test('a sandbox whose ledger cannot be read is told, and keeps no other from bei
   expect([broken.stateDir, dead].map((path) => existsSync(path))).toEqual([true, false])
 })
 
+test('what is no socket among the sockets is told, and keeps no other from being collected', async () => {
+  mkdirSync(`${runDir}/s/directory`, { recursive: true })
+  closeSync(listenUnix(`${runDir}/s/one`))
+  const [directory, one] = await collected()
+  expect(directory).toMatchObject({ kind: 'socket', name: `${runDir}/s/directory` })
+  expect(directory?.failure).toContain('directory')
+  expect(one).toEqual({ kind: 'socket', name: `${runDir}/s/one` })
+})
+
 test('sockets that nobody listens on are collected', async () => {
   mkdirSync(`${runDir}/s`)
   const listener = listenUnix(`${runDir}/s/alive`)

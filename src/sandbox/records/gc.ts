@@ -12,7 +12,15 @@ import type { UidRange } from '../../rootless/identity/uid-range.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
 import { sweepDisks } from './disk-sweep.ts'
 import { sweepHostRules } from './host-rules-sweep.ts'
-import { leaseDir, poolName, reservedNames, type SandboxPaths, sandboxPaths, waitingPaths } from './paths.ts'
+import {
+  disksDir,
+  leaseDir,
+  poolName,
+  reservedNames,
+  type SandboxPaths,
+  sandboxPaths,
+  waitingPaths,
+} from './paths.ts'
 import { machineDir } from './state-dir.ts'
 
 export interface Collected {
@@ -55,16 +63,36 @@ export async function collectGarbage(options: {
   for (const { id, paths } of listWaiting(runDir, log)) await collect('waiting machine', id, paths)
   for (const socket of namesIn(`${runDir}/s`)) {
     if (isListening(`${runDir}/s/${socket}`)) continue
-    rmSync(`${runDir}/s/${socket}`, { force: true })
-    collected.push({ kind: 'socket', name: `${runDir}/s/${socket}` })
+    const name = `${runDir}/s/${socket}`
+    collected.push(...(await attempt({ kind: 'socket', name }, () => removed(name))))
   }
-  for (const { name, found, error } of await sweepRootless({ runDir: leaseDir, range }, log)) {
-    collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
+  const users = async () => {
+    const swept = await sweepRootless({ runDir: leaseDir, range }, log)
+    return swept.map(({ name, found, error }) => ({ kind: found, name, ...(error && { failure: error }) }))
   }
-  for (const { uid, ...more } of await sweepHostRules(leaseDir, range))
-    collected.push({ kind: 'host rules', name: `of user ${uid}`, ...more })
-  for (const { path: name, ...more } of sweepDisks()) collected.push({ kind: 'disks', name, ...more })
+  const rules = async () => {
+    const swept = await sweepHostRules(leaseDir, range)
+    return swept.map(({ uid, ...more }) => ({ kind: 'host rules', name: `of user ${uid}`, ...more }))
+  }
+  const disks = async () => sweepDisks().map(({ path: name, ...more }) => ({ kind: 'disks', name, ...more }))
+  collected.push(...(await attempt({ kind: 'users', name: leaseDir }, users)))
+  collected.push(...(await attempt({ kind: 'host rules', name: 'of all users' }, rules)))
+  collected.push(...(await attempt({ kind: 'disks', name: disksDir }, disks)))
   return collected
+}
+
+async function removed(socket: string): Promise<Collected[]> {
+  rmSync(socket, { force: true })
+  return [{ kind: 'socket', name: socket }]
+}
+
+/** What `work` has collected. One that fails is told, and keeps nothing else from being collected. */
+async function attempt(what: Collected, work: () => Promise<Collected[]>): Promise<Collected[]> {
+  try {
+    return await work()
+  } catch (error) {
+    return [{ ...what, failure: describeError(error) }]
+  }
 }
 
 /** Every sandbox that has a state directory, alive or not. A directory with an impossible name is passed over and logged. */
