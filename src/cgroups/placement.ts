@@ -16,8 +16,10 @@ import {
   enterThread,
   hierarchyOf,
   makeCgroup,
+  makeNewCgroup,
   missingCgroups,
   processesIn,
+  removeCgroup,
 } from '../linux/cgroups/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
@@ -82,12 +84,23 @@ export class CgroupPlacement {
   static async enter(ledger: Ledger, request: PlacementRequest): Promise<CgroupPlacement> {
     const { sandboxId, cgroupsPath, only, log } = request
     const all = cgroupHierarchies()
-    const paths = unoccupied(sandboxCgroupPaths(cgroupsPath, sandboxId), all)
+    const named = sandboxCgroupPaths(cgroupsPath, sandboxId)
+    const wantedOf = ({ sandbox, overhead }: SandboxCgroupPaths) => (only ? [sandbox] : [sandbox, overhead])
+    const placesOf = (paths: SandboxCgroupPaths) =>
+      all.flatMap((hierarchy) => wantedOf(paths).map((path) => placeOf(hierarchy, path)))
     if (all.length === 0) report(request, 'the cgroup file system', 'it is not mounted')
-    const wanted = only ? [paths.sandbox] : [paths.sandbox, paths.overhead]
-    const places = all.flatMap((hierarchy) => wanted.map((path) => placeOf(hierarchy, path)))
+    let paths = unoccupied(named, all)
+    let places = placesOf(paths)
+    let wanted = wantedOf(paths)
     const usable: CgroupHierarchy[] = []
-    await ledger.take(cgroupsResource, { places }, async () => {
+    await ledger.take(cgroupsResource, { places, areOurs: false }, async ({ amend }) => {
+      while (!claim(all, wanted)) {
+        paths = beside(named)
+        places = placesOf(paths)
+        wanted = wantedOf(paths)
+        amend({ places, areOurs: false })
+      }
+      amend({ places })
       for (const hierarchy of all) {
         try {
           await makeAndEnter(hierarchy, wanted)
@@ -258,9 +271,32 @@ export function unoccupied(
       inside.length === 0 && ownParents.has(dirname(path)) && existsSync(cgroupDirectory(hierarchy, path))
     return isLeft || inside.some((pid) => pid !== process.pid)
   })
-  if (!isOthers) return paths
+  return isOthers ? beside(paths) : paths
+}
+
+function beside({ sandbox, overhead }: SandboxCgroupPaths): SandboxCgroupPaths {
   const suffix = `.${crypto.randomUUID().slice(0, 8)}`
   return { sandbox: `${sandbox}${suffix}`, overhead: `${overhead}${suffix}` }
+}
+
+/**
+ * Makes those that nobody but a sandbox makes, and that are this one's by that. False, with none made, when another has made one of them since
+ * they were looked at: it would end with this sandbox.
+ */
+function claim(hierarchies: readonly CgroupHierarchy[], paths: readonly string[]): boolean {
+  const made: (readonly [CgroupHierarchy, string])[] = []
+  for (const hierarchy of hierarchies)
+    for (const path of paths.filter((one) => ownParents.has(dirname(one))))
+      try {
+        makeNewCgroup(hierarchy, path)
+        made.push([hierarchy, path])
+      } catch (error) {
+        // Where none can be made, entering it says so.
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') continue
+        for (const one of made) removeCgroup(...one)
+        return false
+      }
+  return true
 }
 
 function placeOf(hierarchy: CgroupHierarchy, path: string): CgroupPlace {

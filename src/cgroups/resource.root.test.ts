@@ -46,6 +46,19 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
       expect(await child.exited).toBe(137)
     })
 
+    test('one that was perhaps another sandbox’s goes when nothing is in it, and else stays', async () => {
+      const wanted = { places: [place()], areOurs: false } as const
+      makeCgroup(hierarchy, path)
+      const child = Bun.spawn(['/usr/bin/sleep', '100'])
+      await enterCgroup(hierarchy, path, child.pid)
+      await cgroupsResource.release(wanted, silentLogger)
+      expect(cgroupOf(child.pid, hierarchy)).toBe(path)
+      child.kill('SIGKILL')
+      await child.exited
+      await cgroupsResource.release(wanted, silentLogger)
+      expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(false)
+    })
+
     test('one with a process in it that does not end stays, and is told with it', async () => {
       const left = place()
       makeCgroup(hierarchy, path)

@@ -16,15 +16,23 @@ export interface CgroupPlace {
   readonly ancestors: readonly string[]
 }
 
+export interface CgroupsData {
+  readonly places: readonly CgroupPlace[]
+  /** False before they are known to be this sandbox's; absent: they are. */
+  readonly areOurs?: false
+}
+
 /** How long the last process may take to be gone: the kernel frees the memory of a killed VMM first. Milliseconds. */
 const emptyMs = 10_000
 
 /** @throws KataError CGROUP_STAYS. */
-export const cgroupsResource: ResourceKind<{ readonly places: readonly CgroupPlace[] }> = {
+export const cgroupsResource: ResourceKind<CgroupsData> = {
   kind: 'cgroups',
-  async release({ places }, log) {
+  async release({ places, areOurs = true }, log) {
     for (const place of places) {
-      await removeEmptied(place, log)
+      if (areOurs) await removeEmptied(place, log)
+      // What is in one is another sandbox's.
+      else removeCgroup(place, place.path)
       for (const ancestor of place.ancestors.toReversed()) if (!removeCgroup(place, ancestor)) break
     }
   },

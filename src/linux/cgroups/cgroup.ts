@@ -75,6 +75,15 @@ export function makeCgroup(hierarchy: CgroupHierarchy, path: string): void {
   if (hierarchy.controllers.includes('cpuset')) inheritCpusets(hierarchy, path)
 }
 
+/** The same for one that is not there yet. @throws ErrnoException EEXIST when it is; as {@link makeCgroup}. */
+export function makeNewCgroup(hierarchy: CgroupHierarchy, path: string): void {
+  const parent = dirname(path)
+  makeCgroup(hierarchy, parent)
+  if (hierarchy.version === 2) passControllers(cgroupDirectory(hierarchy, parent))
+  mkdirSync(cgroupDirectory(hierarchy, path))
+  if (hierarchy.controllers.includes('cpuset')) inheritCpusets(hierarchy, path)
+}
+
 /**
  * A new cpuset of version 1 is empty, and nothing can enter it (ENOSPC) before it has its parent's processors. Ancestors
  * that others made, a pod's cgroup for instance, may still be empty too.
