@@ -72,8 +72,12 @@ export async function createSnapshot(
     copyKept(bundle, making)
     writeFileSync(`${making}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
     for (const file of namesIn(making)) await flushFile(`${making}/${file}`)
+    await flushFile(making)
     requireFree(target, store, name)
     renameSync(making, target)
+    // The names, too, as far as they are new. It is there by now, whatever comes of that.
+    for (const above of [directoryOf(store), `${store.stateDir}/snapshots`])
+      await flushFile(above).catch(() => {})
   } catch (error) {
     // A shim that was killed has left what it was writing.
     for (const path of [making, unfinished(making)]) rmSync(path, { recursive: true, force: true })
