@@ -7,6 +7,12 @@ import { eventually, testClient } from '../../client/client.double.ts'
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
 
+/** Whether somebody has a connection to the shim at this socket: state 3 (SS_CONNECTED) in proc_net_unix(5). */
+const isAsked = (socket: string) =>
+  readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => / 03 +\d+ /.test(line) && line.endsWith(` ${socket}`))
+
 test('a container is made, renamed, started with somebody attached, and removed; each is an event', async () => {
   await using client = testClient()
   const made = await client.kata(
@@ -83,11 +89,11 @@ test('what runs is not renamed, and no name is taken twice', async () => {
   expect(JSON.parse(df.stdout).find((use: { type: string }) => use.type === 'Containers')).toMatchObject({
     ...{ total: 2, active: 1 },
   })
-  const [waited] = await Promise.all([
-    client.kata('wait', '--condition', 'removed', 'runs'),
-    Bun.sleep(1500).then(() => client.kata('rm', '-f', 'runs')),
-  ])
-  expect(waited).toMatchObject({ code: 0, stdout: '-1\n' })
+  const waiting = client.spawn(['wait', '--condition', 'removed', 'runs'])
+  // It has found the container once it asks its shim.
+  await eventually(() => isAsked(`${client.base}/run/runs.sock`))
+  await client.kata('rm', '-f', 'runs')
+  expect([await waiting.exited, await waiting.stdout.text()]).toEqual([0, '-1\n'])
 })
 
 test('a disk of a container’s own is found by its new name', async () => {
@@ -119,7 +125,6 @@ test('only the streams that were asked for are shown, and a signal leaves what i
     ...['run', '--sig-proxy=false', '--name', 'stays', '--rootfs', client.base, '--', 'sleep', '60'],
   ])
   await eventually(async () => (await client.list())[0]?.status === 'running')
-  await Bun.sleep(300)
   front.kill('SIGINT')
   expect(await front.exited).toBe(0)
   expect(await client.list()).toEqual([expect.objectContaining({ id: 'stays', status: 'running' })])
