@@ -56,3 +56,33 @@ test.skipIf(process.getuid?.() !== 0)(
   },
   20_000,
 )
+
+test.skipIf(process.getuid?.() !== 0)(
+  'one that the kernel holds for a while, as it frees its memory, is waited for',
+  async () => {
+    const parent = Bun.spawn(['/usr/bin/perl', '-e', kernelHolds], { stdout: 'pipe' })
+    const { now } = performance
+    try {
+      const { value } = await parent.stdout.getReader().read()
+      const ref = processRef(Number(Buffer.from(value!).toString()))!
+      const released = Promise.resolve(processResource.release({ name: 'vmm', ref }, silentLogger))
+      const outcome = released.then(() => 'gone', String)
+      const lookedAtAgain = new Promise<string>((resolve) => {
+        let looks = 0
+        performance.now = () => {
+          if (++looks === 2) resolve('again')
+          return now.call(performance) + 20_000
+        }
+      })
+      expect(await Promise.race([outcome, lookedAtAgain])).toBe('again')
+      parent.kill('SIGTERM')
+      expect(await outcome).toBe('gone')
+      expect(isAlive(ref)).toBe(false)
+    } finally {
+      performance.now = now
+      parent.kill('SIGTERM')
+      await parent.exited
+    }
+  },
+  20_000,
+)

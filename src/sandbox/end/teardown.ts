@@ -21,10 +21,10 @@ import { tellShimDeath } from './shim-death.ts'
 const toolMs = 30_000
 
 /**
- * How long another process that tears the same sandbox down is waited for, milliseconds: what its slowest steps may take, the
- * lock of /etc/passwd and a cgroup that empties slowly.
+ * How long another process that tears the same sandbox down is waited for, milliseconds: what its slowest steps may take, a large
+ * machine's end, the lock of /etc/passwd and a cgroup that empties slowly.
  */
-const turnMs = 45_000
+const turnMs = 75_000
 
 /**
  * Ends the shim if it still lives, releases all that the sandbox holds and removes its state. Safe to repeat, also at the same
