@@ -90,12 +90,15 @@ describe('useradd', () => {
     expect(linesOf('passwd', name)).toEqual([])
   })
 
-  test('an account is not taken from the sandbox that has the block by now', async () => {
+  test.each([
+    ['another', 'other'],
+    ['one of the same name in another run directory', 'test'],
+  ])('an account is not taken from the sandbox that has the block by now: %s', async (_, sandbox) => {
     const { name, runDir, k } = lease
     await createAccount(at.ledger, lease, 'useradd')
     const owner = readOwner(runDir, k)!
     unreserve(runDir, k, owner.token)
-    reserve(runDir, k, { ...owner, sandbox: 'other', token: 'another' })
+    reserve(runDir, k, { ...owner, sandbox, token: 'another' })
     await openLedger(at.directory).releaseAll()
     try {
       expect(linesOf('passwd', name)).toHaveLength(1)

@@ -18,6 +18,8 @@ export interface AccountData {
   readonly runDir: string
   readonly k: number
   readonly sandbox: string
+  /** Which taking of it; absent in ledgers of earlier versions. */
+  readonly token?: string
 }
 
 /** Where systemd looks for drop-in records that live until the next boot. */
@@ -26,8 +28,9 @@ export const defaultUserdbDir = '/run/userdb'
 /** Removes an account that we made, found by name, id and comment together; nothing else is ever removed. */
 export const accountResource: ResourceKind<AccountData> = {
   kind: 'account',
-  release: async ({ mode, name, uid, userdbDir, runDir, k, sandbox }) => {
-    if (readOwner(runDir, k)?.sandbox !== sandbox) return
+  release: async ({ mode, name, uid, userdbDir, runDir, k, sandbox, token }) => {
+    const owner = readOwner(runDir, k)
+    if (owner?.sandbox !== sandbox || owner.token !== (token ?? owner.token)) return
     if (mode === 'useradd') await deleteUser(name, uid)
     else if (mode === 'userdb') removeRecords(userdbDir, name, uid)
   },
@@ -45,9 +48,9 @@ export async function createAccount(
   options: { userdbDir?: string; signal?: AbortSignal } = {},
 ): Promise<void> {
   const { userdbDir = defaultUserdbDir, signal } = options
-  const { name, uid, runDir, k, sandbox } = lease
+  const { name, uid, runDir, k, sandbox, token } = lease
   if (mode === 'none') return
-  const data: AccountData = { mode, name, uid, userdbDir, runDir, k, sandbox }
+  const data: AccountData = { mode, name, uid, userdbDir, runDir, k, sandbox, token }
   await ledger.take(accountResource, data, async (entry) => {
     try {
       if (mode === 'useradd') await addUser(name, uid, signal)
