@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { underDirectoryLock, withDirectoryLock } from './directory-lock.ts'
+import { tryDirectoryLock, underDirectoryLock, withDirectoryLock } from './directory-lock.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/directory-lock-`)
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -47,4 +47,16 @@ test('work that must not be done without the lock is told that it is busy, or th
   expect([await holder, await waiting, done]).toEqual(['done', 'gone', 0])
   expect([await underDirectoryLock(own, 0, work), done]).toEqual(['done', 1])
   expect(await underDirectoryLock(`${own}/not-there`, 0, work)).toBe('gone')
+})
+
+test('a directory that cannot be opened is not taken for one that is gone', async () => {
+  const [loop, file] = [`${directory}/loop`, `${directory}/file`]
+  symlinkSync('loop', loop)
+  writeFileSync(file, '')
+  let done = 0
+  const work = async () => void done++
+  await expect(underDirectoryLock(loop, 0, work)).rejects.toThrow('ELOOP')
+  await expect(withDirectoryLock(loop, 0, work)).rejects.toThrow('ELOOP')
+  expect(() => tryDirectoryLock(loop)).toThrow('ELOOP')
+  expect([await underDirectoryLock(file, 0, work), done]).toEqual(['gone', 0])
 })

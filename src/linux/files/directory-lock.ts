@@ -59,10 +59,13 @@ export function tryDirectoryLock(directory: string): Disposable | undefined {
 const lock = (fd: number, patienceMs: number): Promise<boolean> =>
   until(() => libc.flock(fd, LOCK_EX_NB) === 0, { timeoutMs: patienceMs, everyMs: pauseMs })
 
+/** Undefined when there is none. A host without a free descriptor, for one, has it all the same. @throws other errors of open(2). */
 function open(directory: string): number | undefined {
   try {
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
-  } catch {
-    return undefined
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
   }
 }
