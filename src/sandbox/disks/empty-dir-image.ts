@@ -60,8 +60,9 @@ export async function makeEmptyDirImage(
 ): Promise<void> {
   // Exclusive: in a directory that anybody may write, somebody could have laid a link there.
   const fd = openSync(path, 'wx', 0o600)
-  const top = mkdtempSync(`${scratch}/emptydir-`)
+  let top = ''
   try {
+    top = mkdtempSync(`${scratch}/emptydir-`)
     ftruncateSync(fd, bytes)
     const { mode, uid, gid } = statSync(directory)
     mkdirSync(`${top}/${filesName}`)
@@ -72,8 +73,8 @@ export async function makeEmptyDirImage(
     rmSync(path, { force: true })
     throw error
   } finally {
-    rmSync(top, { recursive: true, force: true })
     closeSync(fd)
+    if (top !== '') rmSync(top, { recursive: true, force: true })
   }
 }
 

@@ -124,3 +124,12 @@ test('without a size of its own a disk is as large as the file system that it li
   expect(diskBytes(volume, 0)).toBeGreaterThan(size)
   expect(diskBytes(volume, 0) % 4096).toBe(0)
 })
+
+test('an image for which there is no room to make it leaves neither a file nor a descriptor', async () => {
+  const path = `${volume}/${imageName('pod')}`
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  const making = makeEmptyDirImage(path, { directory: volume, bytes: 4 << 20, scratch: `${pod}/not-there` })
+  await expect(making).rejects.toThrow('ENOENT')
+  expect([open(), statSync(path, { throwIfNoEntry: false })]).toEqual([before, undefined])
+})
