@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failpointsOf } from '../../ledger/failpoints.ts'
@@ -7,6 +16,7 @@ import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { clocksThatRush } from '../../time.double.ts'
+import { until } from '../../time.ts'
 import { sandboxPaths } from '../records/paths.ts'
 import { stillUsed, teardown } from './teardown.ts'
 
@@ -60,6 +70,30 @@ test('two at the same time are one: the second waits, and finds nothing to do', 
   await both
   expect([existsSync(path), existsSync(paths.stateDir)]).toEqual([false, false])
   expect(readFileSync(notes, 'utf8')).toBe('delete/before-release:tree\n')
+})
+
+/** As a start does: it writes each holding down, and takes it. */
+const takesMore = `
+  my ($ledger, $trees) = @ARGV;
+  open my $file, '>>', $ledger or die; $file->autoflush(1);
+  for (my $id = 2; ; $id++) {
+    print $file qq({"op":"take","id":$id,"kind":"tree","data":{"path":"$trees/$id"}}\\n); mkdir "$trees/$id"
+  }`
+
+test('what a shim took until it was killed is released, too', async () => {
+  const trees = tree()
+  const paths = left()
+  const shim = Bun.spawn(['/usr/bin/perl', '-MIO::Handle', '-e', takesMore, paths.ledger, trees])
+  const owner = { op: 'take', id: 1, kind: 'owner', data: processRef(shim.pid) }
+  appendFileSync(paths.ledger, `${JSON.stringify(owner)}\n`)
+  try {
+    await until(() => readdirSync(trees).length > 0, { timeoutMs: 10_000 })
+    await teardown(paths, silentLogger)
+    expect([readdirSync(trees), existsSync(paths.stateDir)]).toEqual([[], false])
+  } finally {
+    shim.kill('SIGKILL')
+    await shim.exited
+  }
 })
 
 test('one that another process takes down for longer than anybody waits is busy', async () => {

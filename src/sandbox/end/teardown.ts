@@ -40,13 +40,13 @@ export async function teardown(paths: SandboxPaths, log: Logger, failpoints?: Fa
 }
 
 async function tearDown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
-  const ledger = openLedger(paths, log, failpoints)
-  const owner = ownerOf(ledger)
+  const owner = ownerOf(openLedger(paths, log))
   if (owner !== undefined && owner.pid !== process.pid) {
     tellShimDeath(paths, owner, log)
     await endShim(owner)
   }
-  await ledger.releaseAll()
+  // Not before: until its end the shim takes what a start takes, and writes it down.
+  await openLedger(paths, log, failpoints).releaseAll()
   unmountBelow(machineDir(paths))
   removeState(paths)
 }
