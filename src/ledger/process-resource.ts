@@ -11,14 +11,11 @@ export interface ProcessData {
   readonly ref?: ProcessRef
 }
 
-/** How long a killed process may take to be gone, milliseconds: the kernel first frees its memory, a guest's of some GiB a second. */
-const endMs = 30_000
-
 /** SIGKILL and wait. @throws KataError PROCESS_STAYS when it will not go: its resources are not free then. */
 export const processResource: ResourceKind<ProcessData> = {
   kind: 'process',
   async release({ name, ref }) {
-    if (ref !== undefined && !(await killAndWait(ref, endMs)))
+    if (ref !== undefined && !(await killAndWait(ref)))
       throw new KataError('PROCESS_STAYS', { name, pid: ref.pid })
   },
 }

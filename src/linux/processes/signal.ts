@@ -28,8 +28,14 @@ export function waitGone(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
   return until(() => !isAlive(ref), { timeoutMs, longestMs: 50 })
 }
 
+/**
+ * How long a killed process may take to be gone, milliseconds. The kernel first frees its memory, some GiB a second: that of a guest, which its
+ * VMM and virtiofsd have in common, goes with the last of them.
+ */
+const endMs = 30_000
+
 /** SIGKILL, then wait. Resolves false if it would not go (a process in uninterruptible sleep). */
-export async function killAndWait(ref: ProcessRef, timeoutMs = 5000): Promise<boolean> {
+export async function killAndWait(ref: ProcessRef, timeoutMs = endMs): Promise<boolean> {
   signalProcess(ref, 'SIGKILL')
   return waitGone(ref, timeoutMs)
 }
