@@ -9,6 +9,7 @@ import { readFile } from '../../json/document.ts'
 import { JsonMismatch } from '../../json/place.ts'
 import { int64, text } from '../../json/values.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { bootId, isAlive, type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 
 export interface ReservationOwner {
@@ -86,6 +87,18 @@ export function readOwner(runDir: string, k: number): ReservationOwner | undefin
 
 /** Whether it is known who holds a block. */
 export const isKnown = (owner: ReservationOwner): boolean => owner.token !== ''
+
+/** Makes `owner` the holder of block `k` in place of the dead one with the token `from`; false when that has it no more. */
+export function takeOver(runDir: string, k: number, from: string, owner: ReservationOwner): boolean {
+  if (readOwner(runDir, k)?.token !== from) return false
+  try {
+    replaceFile(`${reservationsDir(runDir)}/${k}/owner`, JSON.stringify(owner))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
 
 /** Gives block `k` back, unless another than `taking` has it by now. The very last step of a release. */
 export function unreserve(runDir: string, k: number, taking: string): void {

@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { bootId, isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
+import { until } from '../../time.ts'
 import { removeUsers, scratch, sleeperAs } from '../test-support.ts'
 import { createAccount } from './account.ts'
 import { addUser } from './account-useradd.ts'
@@ -163,6 +173,21 @@ describe('sweep', () => {
       sleeper.kill('SIGKILL')
       await sleeper.exited
     }
+  })
+
+  test('while a block is cleaned neither its dead holder’s release frees it, nor does a start take it', async () => {
+    const lease = await takeLease(at.ledger, { ...at.options, range: where.range, owner: dead })
+    const directory = await makePrivateDir(at.ledger, lease)
+    // So many that their removal pauses.
+    for (let file = 0; file < 1000; file++) writeFileSync(`${directory}/${file}`, '')
+    const sweeping = sweep()
+    await until(() => statSync(directory, { throwIfNoEntry: false })?.uid === 0, { timeoutMs: 10_000 })
+    unreserve(where.runDir, lease.k, lease.token)
+    const { owner: process } = at.options
+    const start = { sandbox: 's', token: 'start', first: lease.first, process, bootId: bootId() }
+    expect([existsSync(directory), reserve(where.runDir, lease.k, start)]).toEqual([true, false])
+    expect((await sweeping).map(({ name, sandbox }) => [name, sandbox])).toEqual([[lease.name, 'crashed']])
+    expect(reservedBlocks(where.runDir)).toEqual([])
   })
 
   test('an owner file that a power cut left unreadable counts as dead', async () => {

@@ -22,6 +22,7 @@ import {
   reservationsDir,
   reserve,
   reservedBlocks,
+  takeOver,
   unreserve,
 } from './reservation.ts'
 import {
@@ -157,26 +158,27 @@ function stillUsed({ first }: Pick<UidBlock, 'first'>, what: string): KataError 
 type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
 
 /**
- * False when it is none any more: since it was found its holder's own release has given the block back, or a start has taken it. What has no
- * reservation gets one, so that no start takes the block while it is cleaned.
+ * False when it is none any more: since it was found its holder's own release has given the block back, or a start has taken it. The block is
+ * this process's while it is cleaned, so that no start takes it, and the holder's own release, by another process, does not give it back.
  *
  * @throws KataError UID_STILL_USED; those of the account.
  */
 async function clean({ block, holder }: Leftover, places: Places): Promise<boolean> {
   const { runDir } = places
   const { k, first } = block
+  const token = crypto.randomUUID()
+  const own = { sandbox: 'sweep', token, first, process: processRef(process.pid)!, bootId: bootId() }
   if (holder !== undefined) {
     if (readOwner(runDir, k)?.token !== holder.token) return false
     // Nobody knows whose processes these are: they may be those of a sandbox that lives.
     if (!isKnown(holder) && runs(block))
       throw stillUsed(block, 'a live process of a holder that cannot be read')
+    if (!takeOver(runDir, k, holder.token, { ...own, sandbox: holder.sandbox })) return false
     if (!(await killUids(first, first + blockSize - 1))) throw stillUsed(block, 'a live process')
     await cleanBlock(block, places)
-    unreserve(runDir, k, holder.token)
+    unreserve(runDir, k, token)
     return true
   }
-  const token = crypto.randomUUID()
-  const own = { sandbox: 'sweep', token, first, process: processRef(process.pid)!, bootId: bootId() }
   if (!reserve(runDir, k, own)) return false
   try {
     if (runs(block)) return false
