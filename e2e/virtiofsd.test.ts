@@ -271,6 +271,17 @@ describe('where a share takes no id map', () => {
   )
 
   test(
+    'what is only read of one without an upper layer needs no root',
+    async () => {
+      const facts = await start('only-read', ['--config', configured('auto'), '-v', `${overlay}:/o:ro`])
+      expect(facts.virtiofsdUid).toBeGreaterThan(0)
+      expect(await inGuest('only-read', 'cat', '/o/hello')).toBe('from below')
+      await kata.call(['rm', '-f', 'only-read'])
+    },
+    slow(60_000),
+  )
+
+  test(
     'no id of the container makes it root',
     async () => {
       const flags = ['--user', '3000000000:4294967294']

@@ -9,11 +9,12 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { mountEntries } from '../linux/mounts/mount.ts'
 import { mountAttributes } from '../linux/mounts/mount-tree.ts'
 import { callerIdmap } from './caller-idmap.ts'
-import { type Idmap, mappedBind } from './idmap.ts'
+import { type Idmap, isNotMappable, mappedBind } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import type { BindRequest } from './share.ts'
 import { makeDirectory, makeFile, mountAt } from './share-tree.ts'
 import { openSource, type Source } from './source.ts'
+import { showStill, stillOverlay } from './still-overlay.ts'
 
 /** Longest part of a mount destination in an entry's name. */
 const maxNameBytes = 64
@@ -31,8 +32,19 @@ interface Entry {
   readonly made: Promise<void>
 }
 
-/** Binds below `directory`, mapped by `idmap` for an unprivileged daemon. Each entry owns itself in the ledger, because containers share it. */
-export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | undefined): Binds {
+/** Where entries are mounted, and a directory of our own for auxiliary mounts. */
+export interface BindPlace {
+  readonly entries: string
+  /** Absent where nothing is shown that is only read. */
+  readonly scratch?: string
+}
+
+/** Binds in `place`, mapped by `idmap` for an unprivileged daemon. Each entry owns itself in the ledger, because containers share it. */
+export function createBinds(
+  ledger: Ledger,
+  { entries: directory, scratch }: BindPlace,
+  idmap: Idmap | undefined,
+): Binds {
   const entries = new Map<string, Entry>()
 
   const show = async (name: string, { fd, kind }: Source, bind: BindRequest, container: string) => {
@@ -43,7 +55,15 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
     const options = { recursive, attributes: readonly ? mountAttributes.ro : 0, follow }
     using callers = bind.caller && (await callerIdmap(idmap, bind.caller, { source, container }))
     const map = callers ?? idmap
-    await mountAt(ledger, target, name, () => mappedBind(fd, target, map, { source, container }, options))
+    await mountAt(ledger, target, name, () => {
+      try {
+        mappedBind(fd, target, map, { source, container }, options)
+      } catch (error) {
+        const still = isNotMappable(error) && isOnlyRead(bind) ? stillOverlay(fd) : undefined
+        if (still === undefined || idmap === undefined || scratch === undefined) throw error
+        showStill(still, { target, source, container, idmap, scratch })
+      }
+    })
   }
 
   const leave = async (key: string, containerId: string) => {
@@ -82,6 +102,10 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
     },
   }
 }
+
+/** Whether another file system of the same content can stand for it. */
+export const isOnlyRead = ({ readonly, follow = false, caller }: BindRequest): boolean =>
+  readonly && !follow && caller === undefined
 
 /** Two requests share an entry when the path, the files that are there now (mounts below included) and the options are the same. */
 function identity({ fd }: Source, { readonly, recursive, follow = false, caller }: BindRequest): string {

@@ -143,7 +143,7 @@ test('a bind is what its user opened, or none', async () => {
   const share = `${sandbox.directory}/share`
   mkdirSync(share)
   const ledger = new Ledger(`${sandbox.directory}/ledger`, [mountResource, directoryResource], silentLogger)
-  const binds = createBinds(ledger, share, idmap)
+  const binds = createBinds(ledger, { entries: share }, idmap)
   const { dev: device, ino: inode } = statSync(home, { bigint: true })
   const caller = { ...ids(), guestUid: 0, guestGid: 0, device, inode }
   const request = { source: home, destination: '/data', readonly: false, recursive: true, caller }
@@ -163,7 +163,7 @@ test('what one user is shown is not what another is shown of the same directory,
   const share = `${sandbox.directory}/shares`
   mkdirSync(share)
   const ledger = new Ledger(`${sandbox.directory}/ledgers`, [mountResource, directoryResource], silentLogger)
-  const binds = createBinds(ledger, share, idmap)
+  const binds = createBinds(ledger, { entries: share }, idmap)
   const { dev: device, ino: inode } = statSync(home, { bigint: true })
   const request = { source: home, destination: '/data', readonly: false, recursive: true }
   const caller = { ...ids(), guestUid: 0, guestGid: 0, device, inode }

@@ -23,6 +23,7 @@ import { silentLogger } from '../log.ts'
 import { readPostureRecords } from '../rootless/posture/posture-record.ts'
 import { bindEntryName } from './binds.ts'
 import { createHostShare, createVolumeShare, kataGuestSharedDir } from './host-share.ts'
+import { requireMappable } from './mappable.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
 import { shareIdMap } from './share-id-map.ts'
@@ -232,6 +233,94 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readdirSync(join(still, 'seen'))).toEqual([])
     unmount(join(volume, 'seen'))
     expect(readdirSync(join(following, 'seen'))).toEqual([])
+  })
+
+  describe('an overlay of the host', () => {
+    /** Mounted as containerd does it for an image that is a volume: with an upper layer that nobody writes to. */
+    const overlay = (layers: readonly string[], more = ''): string => {
+      const [at, upper, work] = ['image', 'no-upper', 'no-work'].map((name) => join(base, name)) as [
+        string,
+        string,
+        string,
+      ]
+      for (const directory of [at, upper, work]) mkdirSync(directory)
+      const data = `lowerdir=${layers.join(':')},upperdir=${upper},workdir=${work}${more}`
+      mount({ source: 'overlay', target: at, type: 'overlay', data })
+      return at
+    }
+    const bind = { destination: '/image', readonly: true, recursive: true }
+    const text = (guestPath: string) => readFileSync(seenByDaemon(guestPath), 'utf8')
+
+    test('that is thrown away is shown to be read, whole and in part, and its layers stay as they are', async () => {
+      const [top, low] = [source('top: a,b'), source('low')]
+      mkdirSync(join(low, 'deep'))
+      writeFileSync(join(low, 'deep/file'), 'of the lower layer')
+      const image = overlay([top.replace(':', '\\:').replace(',', '\\,'), low], ',volatile')
+      const whole = await share.addBind('c1', { ...bind, source: image })
+      expect([text(`${whole}/hello`), text(`${whole}/deep/file`)]).toEqual(['top: a,b', 'of the lower layer'])
+      const part = await share.addBind('c1', { ...bind, source: join(image, 'deep') })
+      const file = await share.addBind('c2', { ...bind, source: join(image, 'deep/file') })
+      expect([text(`${part}/file`), text(file)]).toEqual(Array(2).fill('of the lower layer'))
+      expect(await share.addBind('c2', { ...bind, source: image })).toBe(whole)
+      expect(errnoOf(() => asDaemon(() => writeFileSync(`${seenByDaemon(whole)}/x`, '')))).toBe('EROFS')
+      expect(lstatSync(seenByDaemon(`${whole}/hello`)).uid).toBe(ids === undefined ? 0 : first)
+      expect(readdirSync(join(base, 'state/scratch'))).toEqual([])
+      expect([readdirSync(top), readdirSync(join(base, 'no-upper'))]).toEqual([['hello'], []])
+    })
+
+    test('is no reason for a daemon that is root, as a volume that is only read', () => {
+      const { idmap } = daemon
+      if (idmap === undefined) return
+      const known = { type: 'bind', source: overlay([source('one'), source('two')], ',volatile') }
+      const required = (isOnlyRead: boolean) => () =>
+        requireMappable([{ ...known, options: ['rbind'], isOnlyRead }], idmap, 'c1')
+      expect(required(true)).not.toThrow()
+      expect(required(false)).toThrow('[SHARE_NOT_IDMAPPABLE]')
+    })
+
+    test('of one layer is that layer', async () => {
+      const image = overlay([source('only')], ',volatile')
+      expect(text(`${await share.addBind('c1', { ...bind, source: image })}/hello`)).toBe('only')
+    })
+
+    test('without an upper layer is shown as well', async () => {
+      const at = join(base, 'lower-only')
+      mkdirSync(at)
+      const data = `lowerdir=${source('one')}:${source('two')}`
+      mount({ source: 'overlay', target: at, type: 'overlay', data })
+      expect(text(`${await share.addBind('c1', { ...bind, source: at })}/hello`)).toBe('one')
+    })
+
+    test('that may change is refused to an unprivileged daemon: what it shows would not', async () => {
+      const image = overlay([source('one'), source('two')])
+      const asked = share.addBind('c1', { ...bind, source: image })
+      if (ids === undefined) await asked
+      else await expect(asked).rejects.toThrow(/^\[SHARE_NOT_IDMAPPABLE\].*image.*EINVAL/)
+    })
+
+    test.each([
+      ['to be written', { readonly: false }],
+      ['with the mounts that come later', { follow: true }],
+    ])('%s is refused to an unprivileged daemon', async (_, wish) => {
+      const image = overlay([source('one'), source('two')], ',volatile')
+      const asked = share.addBind('c1', { ...bind, source: image, ...wish })
+      if (ids === undefined) await asked
+      else await expect(asked).rejects.toThrow('[SHARE_NOT_IDMAPPABLE]')
+    })
+
+    test('with something written in it, or mounted, is refused to an unprivileged daemon', async () => {
+      const image = overlay([source('one'), source('two')], ',volatile')
+      mkdirSync(join(image, 'mine'))
+      mount({ source: 'tmpfs', target: join(image, 'mine'), type: 'tmpfs' })
+      const refused = async () => {
+        const asked = share.addBind('c1', { ...bind, source: image })
+        if (ids === undefined) await asked
+        else await expect(asked).rejects.toThrow('[SHARE_NOT_IDMAPPABLE]')
+      }
+      await refused()
+      unmount(join(image, 'mine'))
+      await refused()
+    })
   })
 
   test('the tree itself cannot be written by the daemon', async () => {

@@ -21,7 +21,7 @@ const guestVolumesDir = '/run/kata-containers/shared/volumes'
 
 /** Makes a share from its tree and its daemon. Both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
-  const binds = createBinds(ledger, tree.entries, daemon.idmap)
+  const binds = createBinds(ledger, tree, daemon.idmap)
   const roots = createRoots(ledger, tree, daemon.idmap)
   let watched: Promise<void> | undefined
   return {
@@ -51,7 +51,7 @@ export function createVolumeShare(
   { entries }: ExportedTree,
   daemon: ShareDaemon,
 ): VolumeShare {
-  const binds = createBinds(ledger, entries, daemon.idmap)
+  const binds = createBinds(ledger, { entries }, daemon.idmap)
   return {
     tag: kataVolumes,
     guestPath: guestVolumesDir,

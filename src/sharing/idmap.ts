@@ -66,3 +66,7 @@ export function mappedBind(
     closeSync(tree)
   }
 }
+
+/** Whether it is the file system that cannot be idmapped. */
+export const isNotMappable = (error: unknown): boolean =>
+  error instanceof KataError && error.code === 'SHARE_NOT_IDMAPPABLE'

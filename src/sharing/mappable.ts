@@ -4,10 +4,16 @@ import { KataError } from '../errors.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { openLocation } from '../linux/mounts/mount-tree.ts'
-import { type Idmap, mappedClone } from './idmap.ts'
+import { type Idmap, isNotMappable, mappedClone } from './idmap.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { mappedDirectories } from './rootfs/mapped-overlay.ts'
 import type { RootfsMount } from './share.ts'
+import { stillOverlay } from './still-overlay.ts'
+
+export interface KnownMount extends RootfsMount {
+  /** A volume for which a {@link stillOverlay} will do. Default false. */
+  readonly isOnlyRead?: boolean
+}
 
 /**
  * Mounts nothing. Sources that cannot be opened or understood, and file systems that are not mounted yet, are left to the real mount,
@@ -15,12 +21,12 @@ import type { RootfsMount } from './share.ts'
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE naming the first source that cannot be idmapped.
  */
-export function requireMappable(mounts: readonly RootfsMount[], idmap: Idmap, container: string): void {
+export function requireMappable(mounts: readonly KnownMount[], idmap: Idmap, container: string): void {
   for (const mount of mounts) {
     const { bind, recursive, data } = parseMountOptions(mount.options)
-    const tried = (source: string, open: (path: string) => number) =>
-      tryClone(source, open, recursive, idmap, container)
-    if (bind || mount.type === 'bind') tried(mount.source, openOperatorPath)
+    const tried = (source: string, open: (path: string) => number, isOnlyRead = false) =>
+      tryClone(source, open, { recursive, isOnlyRead }, idmap, container)
+    if (bind || mount.type === 'bind') tried(mount.source, openOperatorPath, mount.isOnlyRead)
     // containerd or our own command line chose the layers' paths.
     if (mount.type === 'overlay') for (const layer of mappedDirectories(data)) tried(layer, openLocation)
   }
@@ -29,7 +35,7 @@ export function requireMappable(mounts: readonly RootfsMount[], idmap: Idmap, co
 function tryClone(
   source: string,
   open: (path: string) => number,
-  recursive: boolean,
+  { recursive, isOnlyRead }: { readonly recursive: boolean; readonly isOnlyRead: boolean },
   idmap: Idmap,
   container: string,
 ): void {
@@ -41,7 +47,11 @@ function tryClone(
     if (facts.isDirectory() || facts.isFile())
       closeSync(mappedClone(fd, idmap, { source, container }, { recursive }))
   } catch (error) {
-    if (error instanceof KataError && !(error instanceof SyscallError)) throw error
+    const still = isOnlyRead && isNotMappable(error) ? stillOverlay(fd!) : undefined
+    if (still !== undefined)
+      for (const layer of still.layers)
+        tryClone(layer, openLocation, { recursive: false, isOnlyRead: false }, idmap, container)
+    else if (error instanceof KataError && !(error instanceof SyscallError)) throw error
   } finally {
     if (fd !== undefined) closeSync(fd)
   }

@@ -63,6 +63,12 @@ export interface MountEntry {
   /** The directory of the file system that is shown here. */
   readonly root: string
   readonly point: string
+  /** Of this mount: `ro`, `nosuid`, `relatime`. */
+  readonly flags: readonly string[]
+  /** Of the file system: `overlay`. */
+  readonly type: string
+  /** Options of the file system, octal escapes included: a comma that is part of one is escaped. */
+  readonly options: string
 }
 
 /** The mount table of `pid` (default: our own), oldest first, with octal escapes decoded. */
@@ -71,9 +77,21 @@ export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [id = '', , , root = '', point = ''] = line.split(' ')
-      return { id, root: unescapeMountPath(root), point: unescapeMountPath(point) }
+      // Fields of varying number end with a dash of its own.
+      const [ofMount = '', ofFileSystem = ''] = line.split(' - ')
+      const [id = '', , , root = '', point = '', flags = ''] = ofMount.split(' ')
+      const [type = '', , options = ''] = ofFileSystem.split(' ')
+      return {
+        ...{ id, root: unescapeMountPath(root), point: unescapeMountPath(point), flags: flags.split(',') },
+        ...{ type: unescapeMountPath(type), options },
+      }
     })
+}
+
+/** The mount that an open file or directory lies on; undefined when this process does not see it. */
+export function mountOf(fd: number): MountEntry | undefined {
+  const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+  return mountEntries().find(({ id }) => id === mount)
 }
 
 /** Mount points of `pid` (default: ourselves), oldest first. */

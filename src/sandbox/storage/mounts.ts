@@ -81,11 +81,6 @@ export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
   )
 }
 
-/** On the host, of {@link sharedMounts}. */
-export function sharedSources(spec: OciSpec, containerId: string): string[] {
-  return sharedMounts(spec, containerId).map(({ source = '' }) => source)
-}
-
 interface CarriedMount {
   readonly mount: OciMount
   readonly storages?: readonly VolumeStorage[]

@@ -4,9 +4,10 @@ import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { IdRange } from '../../linux/processes/user-namespace.ts'
 import { processIds } from '../../oci/process-ids.ts'
+import { isOnlyRead } from '../../sharing/binds.ts'
 import { createHostShare, createVolumeShare } from '../../sharing/host-share.ts'
 import type { Idmap } from '../../sharing/idmap.ts'
-import { requireMappable } from '../../sharing/mappable.ts'
+import { type KnownMount, requireMappable } from '../../sharing/mappable.ts'
 import { createPodShare, guardWritable } from '../../sharing/pod-share.ts'
 import type { RootfsMount, Share, SharePlace } from '../../sharing/share.ts'
 import { shareIdMap } from '../../sharing/share-id-map.ts'
@@ -17,7 +18,7 @@ import { type ContainerRequest, rootfsMounts } from '../container-request.ts'
 import { hasLayers } from '../disks/layered-rootfs.ts'
 import { readyDisk } from '../disks/ready-rootfs.ts'
 import { poolName, type SandboxPaths } from '../records/paths.ts'
-import { sharedSources } from './mounts.ts'
+import { bindRequest, sharedMounts } from './mounts.ts'
 import { podVolumes } from './pod-volumes.ts'
 import { firstShareCache } from './share-cache.ts'
 import { requireSharedIds } from './share-ids.ts'
@@ -84,7 +85,7 @@ export async function startShare(
     ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
   }
   const isAuto = virtioFsPrivilege === 'auto'
-  const requireFit = (idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly RootfsMount[]) => {
+  const requireFit = (idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly KnownMount[]) => {
     requireSharedIds(spec, id, idmap.map)
     requireMappable(mounts, idmap, id)
   }
@@ -144,12 +145,14 @@ async function startVolumes(
  * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
  * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name.
  */
-function knownMounts(container: ContainerRequest, kubeletRootDir: string): RootfsMount[] {
+function knownMounts(container: ContainerRequest, kubeletRootDir: string): KnownMount[] {
   const { spec, id } = container
   const rootfs = rootfsMounts(container)
+  const own = sharedMounts(spec, id).map(bindRequest)
   return [
     ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),
-    ...[...sharedSources(spec, id), ...podVolumes(spec, kubeletRootDir)].map(asBind),
+    ...own.map((bind) => ({ ...asBind(bind.source), isOnlyRead: isOnlyRead(bind) })),
+    ...podVolumes(spec, kubeletRootDir).map(asBind),
   ]
 }
 

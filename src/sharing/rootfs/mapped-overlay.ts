@@ -90,7 +90,8 @@ function commonParent(paths: readonly string[]): string {
 }
 
 const unescapePath = (value: string): string => value.replace(/\\(.)/gs, '$1')
-const escapePath = (path: string): string => path.replace(/[\\,:]/g, '\\$&')
+/** A path as a layer in the options of an overlay. */
+export const escapePath = (path: string): string => path.replace(/[\\,:]/g, '\\$&')
 
 function removeLayer(target: string): void {
   try {
