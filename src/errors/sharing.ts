@@ -7,6 +7,11 @@ export const sharingErrors = {
     'mount source {source} of container {container} cannot be opened ({reason})',
     'Create it on the host first, or correct the mount.',
   ),
+  SHARE_SOURCE_SILENT: entry(
+    'unavailable',
+    'mount source {source} of container {container} has not answered for {seconds} s',
+    'The server of its file system is gone: bring it back, or unmount it (`umount --lazy`), and start the container again.',
+  ),
   SHARE_SOURCE_KIND: entry(
     'invalid_argument',
     'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',

@@ -1,7 +1,7 @@
 /** A mount namespace for tests: their mounts are invisible outside and do not outlive them. */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { checked, libc } from '../linux/libc.ts'
-import { mount, mountFlags, unmountBelow } from '../linux/mounts/mount.ts'
+import { mount, mountFlags, unmount, unmountBelow } from '../linux/mounts/mount.ts'
 
 const CLONE_FS = 0x200
 const CLONE_NEWNS = 0x20000
@@ -29,6 +29,20 @@ export function enterMountSandbox(): MountSandbox {
       checked(libc.syscall(SYS_setns, before, CLONE_NEWNS, 0, 0, 0, 0), 'setns')
       closeSync(before)
       rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+/** Mounts a file system whose server takes every request and answers none, until it is disposed of. Needs /dev/fuse. */
+export function mountSilent(target: string): Disposable {
+  const server = openSync('/dev/fuse', 'r+')
+  const data = `fd=${server},rootmode=40000,user_id=0,group_id=0`
+  mount({ source: 'silent', target, type: 'fuse', data })
+  return {
+    [Symbol.dispose]() {
+      // What waits for an answer gets an error then.
+      closeSync(server)
+      unmount(target)
     },
   }
 }

@@ -106,7 +106,7 @@ async function requireFit(
     const now = findClone(host, { config: request.config, assets, accelerator, plan })
     if (!isEqual(now?.template.facts, clone.template.facts))
       throw unusable('its template is not the one that there is now')
-    share?.requireFit(container)
+    await share?.requireFit(container)
     await answered.catch((cause) => {
       throw unusable(`its guest does not answer: ${describeError(cause)}`, cause)
     })

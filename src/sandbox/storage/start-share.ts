@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { IdRange } from '../../linux/processes/user-namespace.ts'
 import { processIds } from '../../oci/process-ids.ts'
+import { countAnswering } from '../../sharing/answering-sources.ts'
 import { isOnlyRead } from '../../sharing/binds.ts'
 import { createHostShare, createVolumeShare } from '../../sharing/host-share.ts'
 import type { Idmap } from '../../sharing/idmap.ts'
@@ -54,7 +55,7 @@ export interface ServedShare {
   /** Why the daemons are root; undefined when they are not. */
   readonly rootBecause: string | undefined
   /** Whether it can serve the pod of a container that it was not made for. @throws KataError SHARE_NOT_IDMAPPABLE, SHARE_ID_BEYOND. */
-  requireFit(container: ContainerRequest): void
+  requireFit(container: ContainerRequest): Promise<void>
 }
 
 /** What makes a daemon root under `auto`. */
@@ -90,9 +91,10 @@ export async function startShare(
     requireMappable(mounts, idmap, id)
   }
   const own = isAuto ? [asBind(tree.entries)] : []
+  const known = container && (await knownMounts(container, kubeletRootDir))
   const accept = (idmap: Idmap) => {
-    if (container === undefined) requireMappable(own, idmap, poolName)
-    else requireFit(idmap, container, [...knownMounts(container, kubeletRootDir), ...own])
+    if (container === undefined || known === undefined) requireMappable(own, idmap, poolName)
+    else requireFit(idmap, container, [...known, ...own])
   }
   const needed = container === undefined ? [] : processIds(container.spec)
   const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, needed), accept }
@@ -120,8 +122,9 @@ export async function startShare(
     first: { tag: first.tag, guestPath: first.guestPath, daemon },
     volumes: second?.device,
     rootBecause,
-    requireFit: (later) => {
-      if (daemon.idmap !== undefined) requireFit(daemon.idmap, later, knownMounts(later, kubeletRootDir))
+    async requireFit(later) {
+      const mounts = await knownMounts(later, kubeletRootDir)
+      if (daemon.idmap !== undefined) requireFit(daemon.idmap, later, mounts)
     },
   }
 }
@@ -143,16 +146,18 @@ async function startVolumes(
 
 /**
  * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
- * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name.
+ * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name. A volume that does
+ * not answer, and those behind it, are left to the containers that mount them.
  */
-function knownMounts(container: ContainerRequest, kubeletRootDir: string): KnownMount[] {
+async function knownMounts(container: ContainerRequest, kubeletRootDir: string): Promise<KnownMount[]> {
   const { spec, id } = container
   const rootfs = rootfsMounts(container)
   const own = sharedMounts(spec, id).map(bindRequest)
+  const ofPod = podVolumes(spec, kubeletRootDir)
   return [
     ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),
     ...own.map((bind) => ({ ...asBind(bind.source), isOnlyRead: isOnlyRead(bind) })),
-    ...podVolumes(spec, kubeletRootDir).map(asBind),
+    ...ofPod.slice(0, await countAnswering(ofPod)).map(asBind),
   ]
 }
 

@@ -9,8 +9,9 @@ import { terminationMount } from '../../oci/termination-mount.ts'
 import type { CreateTaskRequest, CreateTaskResponse } from '../../protocol/generated/containerd/task.ts'
 import type { Container } from '../../sandbox/container.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
+import { mayBeSilent, requireAnswering } from '../../sharing/answering-sources.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
-import { leaveLateRootfs, showLateMounts } from '../late-mounts.ts'
+import { leaveLateRootfs, mountedSources, showLateMounts } from '../late-mounts.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
 import { checkStreams } from './open-streams.ts'
@@ -47,6 +48,8 @@ async function create(
   const asked = readContainer(context, request)
   const isFirst = id === pod.id
   call?.onCancel((reason) => giveUp(context, id, reason))
+  // Nobody else looks at a source before: a look at one that does not answer would hold up the whole pod.
+  if (mayBeSilent()) await requireAnswering(mountedSources(asked.spec), id, context.answerMs)
   const mayBeHidden = !isFirst || context.isLate === true
   if (mayBeHidden && context.showMounts !== undefined && call?.peer !== undefined)
     await showLateMounts(asked, call.peer, context.showMounts)

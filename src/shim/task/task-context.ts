@@ -29,4 +29,6 @@ export interface TaskContext {
   /** Returns whether one of the clients that are connected now still is, for later. Default: one is. */
   readonly clientsNow?: () => () => boolean
   readonly limits?: KillLimits
+  /** How long the source of a mount may take to answer, milliseconds; default as {@link requireAnswering}. */
+  readonly answerMs?: number
 }

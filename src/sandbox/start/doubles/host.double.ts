@@ -184,7 +184,7 @@ export class HostDouble implements Disposable {
     return {
       share: { exited: never } as unknown as ServedShare['share'],
       ...{ first: first satisfies ShareDevice, volumes: undefined, rootBecause: undefined },
-      requireFit: () => this.onFit(),
+      requireFit: async () => this.onFit(),
     }
   }
 

@@ -1,0 +1,57 @@
+/**
+ * Sources on a file system whose server may be gone. A look at one then blocks in the kernel for as long as the server stays away, and
+ * would hold up the whole shim: every call about every container of the pod. So a process of its own looks first.
+ */
+import { KataError } from '../errors.ts'
+import { type MountEntry, mountEntries } from '../linux/mounts/mount.ts'
+import { systemTool } from '../linux/processes/which.ts'
+import { within } from '../time.ts'
+
+/** How long each source may take to answer, milliseconds. */
+const answerMs = 10_000
+/** File systems behind which there is a server, or a process. */
+const served = /^(nfs4?|cifs|smb3?|9p|afs|ceph|lustre|beegfs|gpfs|gfs2|ocfs2|orangefs|autofs|fuse|fuse\..+)$/
+
+/** systemd's automount of binfmt_misc is on nearly every host. */
+const isServed = ({ type, point }: MountEntry): boolean => served.test(type) && !/^\/(proc|sys)\//.test(point)
+
+/** Whether there is a file system that may not answer. Where there is none, nobody needs to wait for a look. */
+export const mayBeSilent = (): boolean => mountEntries().some(isServed)
+
+/**
+ * How many of them answer, in their order, before the first that does not. A source that is not there has answered. Where no such file system
+ * is mounted, all do: nothing is started then. Links lead to such file systems too, so a path alone says nothing.
+ */
+export async function countAnswering(sources: readonly string[], limitMs = answerMs): Promise<number> {
+  if (sources.length === 0 || !mayBeSilent()) return sources.length
+  const look = 'for source; do [ -e "$source" ]; echo; done'
+  const child = Bun.spawn([systemTool('sh'), '-c', look, 'sh', ...sources], {
+    ...{ cwd: '/', env: {}, stdio: ['ignore', 'pipe', 'ignore'] },
+  })
+  const reader = child.stdout.getReader()
+  let answered = 0
+  for (;;) {
+    const read = await within(reader.read(), limitMs)
+    if (read?.done) break
+    if (read === undefined) {
+      // It may be beyond SIGKILL for as long as the server is away, so it is not waited for.
+      child.kill('SIGKILL')
+      child.unref()
+      void reader.cancel().catch(() => {})
+      break
+    }
+    answered += read.value.length
+  }
+  return answered
+}
+
+/** @throws KataError SHARE_SOURCE_SILENT naming the first that does not answer. */
+export async function requireAnswering(
+  sources: readonly string[],
+  container: string,
+  limitMs = answerMs,
+): Promise<void> {
+  const source = sources[await countAnswering(sources, limitMs)]
+  if (source !== undefined)
+    throw new KataError('SHARE_SOURCE_SILENT', { source, container, seconds: limitMs / 1000 })
+}
