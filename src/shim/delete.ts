@@ -7,7 +7,7 @@ import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimProcess } from '../bundle/shim-process.ts'
 import { type ErrorCode, KataError } from '../errors.ts'
-import { isAlive } from '../linux/processes/proc.ts'
+import { hasBegunAfter, isAlive, type ProcessRef, processRef } from '../linux/processes/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
@@ -17,7 +17,7 @@ import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
 import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
 import { tasksOf } from '../sandbox/records/task-records.ts'
 import type { ShimFlags } from './flags.ts'
-import { shimSocketPath } from './shim-socket.ts'
+import { removeDeadSocket, shimSocketPath } from './shim-socket.ts'
 import { answerMs, tearDownApart } from './teardown.ts'
 
 const killedStatus = 137
@@ -29,21 +29,52 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   // A pod's shim outlives each container of the pod.
   const sandboxId = podOf(bundle, log) ?? flags.id
   let ended: DeleteResponse | undefined
+  const shim = shimOf(bundle, log)
   if (sandboxId === flags.id) {
-    await tearDownApart(flags, bundle, log)
-    rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
+    await endSandbox(flags, {
+      ...{ bundle, shim, log },
+      socket: shimSocketPath(runDir, flags.namespace, flags.id),
+    })
   } else {
     const paths = sandboxPaths(runDir, flags.namespace, sandboxId)
     tellDeathOf(paths, log)
     ended = await endLeft(paths, flags.id, log)
   }
   const response = ended ?? {
-    pid: shimPid(bundle, log),
+    pid: shim !== undefined && isAlive(shim) ? shim.pid : 0,
     exitStatus: killedStatus,
     exitedAt: toTimestamp(new Date()),
   }
   writeSync(1, DeleteResponse.encode(response).finish())
   return 0
+}
+
+/**
+ * A shim that began after this action is not the one that is meant. containerd runs `delete` whenever the connection to a shim ends, and
+ * meanwhile its client may have started a container of the same id anew in the same place, as `docker restart` does.
+ */
+async function endSandbox(
+  flags: ShimFlags,
+  {
+    bundle,
+    shim,
+    socket,
+    log,
+  }: {
+    readonly bundle: string
+    readonly shim: ProcessRef | undefined
+    readonly socket: string
+    readonly log: Logger
+  },
+): Promise<void> {
+  if (shim !== undefined && isAlive(shim) && hasBegunAfter(shim, processRef(process.pid)!)) {
+    log.warn('a younger shim has this name, and is left alone', { pid: shim.pid })
+    return
+  }
+  await tearDownApart(flags, bundle, log)
+  // It may be that of a shim which is about to be written down.
+  if (shim === undefined) removeDeadSocket(socket)
+  else rmSync(socket, { force: true })
 }
 
 /** The client asks for the containers of a pod in any order, and removes their bundles. */
@@ -79,13 +110,12 @@ function podOf(bundle: string, log: Logger): string | undefined {
   }
 }
 
-/** For the answer only: 0 when the shim is gone or its process is unknown. */
-function shimPid(bundle: string, log: Logger): number {
+/** The shim that the bundle names; undefined when that cannot be told. */
+function shimOf(bundle: string, log: Logger): ProcessRef | undefined {
   try {
-    const shim = readShimProcess(bundle)
-    return shim !== undefined && isAlive(shim) ? shim.pid : 0
+    return readShimProcess(bundle)
   } catch (error) {
     log.warn('which process the shim was cannot be read', { error })
-    return 0
+    return undefined
   }
 }

@@ -52,6 +52,10 @@ export function isAlive(ref: ProcessRef): boolean {
   return fields !== undefined && fields[19] === ref.startTime && !statHasEnded(fields)
 }
 
+/** Whether a process began after another one, as far as the kernel's clock ticks tell. */
+export const hasBegunAfter = (one: ProcessRef, other: ProcessRef): boolean =>
+  Number(one.startTime) > Number(other.startTime)
+
 /** Children of a process's first thread, including zombies. */
 export function childrenOf(parent: ProcessRef): ProcessRef[] {
   if (!isAlive(parent)) return []
