@@ -45,6 +45,29 @@ describe('output', () => {
     expect(readFileSync(path, 'utf8')).toBe('before after')
   })
 
+  test('the directory of a file is made', async () => {
+    const path = join(directory, 'not/there/yet')
+    const sink = openOutput(`file://${path}`)
+    await sink.write(bytes('text'))
+    await sink.close()
+    expect(readFileSync(path, 'utf8')).toBe('text')
+  })
+
+  test('a FIFO by a file’s URI is one, which waits for no reader', async () => {
+    const path = fifo()
+    const sink = openOutput(`file://${path}`)
+    await sink.write(bytes('text'))
+    const reader = Bun.spawn(['cat', path], { stdout: 'pipe' })
+    const words = reader.stdout.getReader()
+    expect(new TextDecoder().decode((await words.read()).value)).toBe('text')
+    await sink.close()
+    expect(await reader.exited).toBe(0)
+  })
+
+  test.each(['file://%zz', 'file://a b:c'])('%s is refused with a code', (uri) => {
+    expect(() => openOutput(uri)).toThrow('[STDIO_INVALID]')
+  })
+
   test('a file has the name that its URI says, whatever a URI has other uses for', async () => {
     const sink = openOutput(`file://${directory}/100%25%20of%23what%3F`)
     await sink.write(bytes('text'))
@@ -87,7 +110,7 @@ describe('output', () => {
     ['relative/path', 'neither a path nor file://'],
     ['/nonexistent/fifo', 'ENOENT'],
     ['/dev/null', 'not a FIFO'],
-    ['file:///nonexistent/log', 'ENOENT'],
+    ['file:///proc/nonexistent/log', 'ENOENT'],
   ])('%s is refused', (uri, problem) => {
     expect(() => openOutput(uri)).toThrow(problem)
   })

@@ -6,7 +6,8 @@
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
@@ -54,11 +55,12 @@ function untilClosed(sink: OutputSink): OutputSink {
 
 /** A file of containerd's, or a log of the command line's. @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
-  const target = parseLogUri(uri)
+  const target = attempt(uri, () => parseLogUri(uri))
+  const path = target?.path ?? attempt(uri, () => decodeURIComponent(new URL(uri).pathname))
+  // Opened as a file, a FIFO would hold up the shim until somebody reads it.
+  if (target === undefined && statSync(path, { throwIfNoEntry: false })?.isFIFO()) return fifoSink(path)
   const file = attempt(uri, () =>
-    target === undefined
-      ? new PlainFile(decodeURIComponent(new URL(uri).pathname))
-      : openContainerLog(target.path, target.stream, target.bounds),
+    target === undefined ? new PlainFile(path) : openContainerLog(path, target.stream, target.bounds),
   )
   return {
     write: async (chunk) => file.write(chunk),
@@ -66,11 +68,12 @@ function fileSink(uri: string): OutputSink {
   }
 }
 
-/** A file never makes anybody wait, so it is written directly. */
+/** A file never makes anybody wait, so it is written directly. Its directory is made, as runc's shim does. */
 class PlainFile {
   readonly #fd: number
 
   constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
     this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600)
   }
 
