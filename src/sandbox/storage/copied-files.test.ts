@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { until } from '../../time.ts'
 import { keepCopy } from './copied-files.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -227,4 +228,31 @@ test('a guest that answers late is asked for one thing at a time, and for nothin
   copy.stop()
   answers.shift()!()
   await isAsked(4)
+})
+
+test('a failure that comes again and again is told once, and again after a success', async () => {
+  const file = `${base}/file`
+  writeFileSync(file, 'first')
+  const { calls, client } = agent()
+  const told: string[] = []
+  let looks = 0
+  const watched = {
+    ...request(''),
+    get source() {
+      looks++
+      return file
+    },
+  }
+  const copy = await keepCopy(client, watched, (error) => void told.push(String(error)), 5)
+  const isTold = (times: number) => () => told.length === times
+  rmSync(file)
+  expect(await until(isTold(1), { timeoutMs: 5000 })).toBe(true)
+  const before = looks
+  expect(await until(() => looks > before + 5, { timeoutMs: 5000 })).toBe(true)
+  writeFileSync(file, 'second, longer')
+  expect(await until(() => calls.length === 2, { timeoutMs: 5000 })).toBe(true)
+  rmSync(file)
+  expect(await until(isTold(2), { timeoutMs: 5000 })).toBe(true)
+  copy.stop()
+  expect(told.map((words) => /\[\w+\]/.exec(words)?.[0])).toEqual(Array(2).fill('[SHARE_SOURCE_MISSING]'))
 })

@@ -30,7 +30,7 @@ export interface KeptCopy {
 
 /**
  * Copies file or directory once and then whenever it changes. A guest that answers late is asked for one thing at a time, and for nothing
- * more once it is stopped: the container's directory is removed then.
+ * more once it is stopped: the container's directory is removed then. `onError` hears of a failure once, however often it comes again.
  *
  * @throws KataError SHARE_COPY_TOO_LARGE, and those of the source.
  */
@@ -64,13 +64,17 @@ export async function keepCopy(
   }
   await copy()
   let isLooking = false
+  let told = ''
   const look = async () => {
     if (isLooking) return
     isLooking = true
     try {
       await copy()
+      told = ''
     } catch (error) {
-      if (!stopped.signal.aborted) onError(error)
+      const words = String(error)
+      if (!stopped.signal.aborted && words !== told) onError(error)
+      told = words
     } finally {
       isLooking = false
     }
