@@ -18,6 +18,10 @@ const isServed = ({ type, point }: MountEntry): boolean => served.test(type) && 
 /** Whether there is a file system that may not answer. Where there is none, nobody needs to wait for a look. */
 export const mayBeSilent = (): boolean => mountEntries().some(isServed)
 
+/** The same for a path without links: whether it lies on such a file system, or would if another one were unmounted. */
+export const mayFallSilent = (path: string): boolean =>
+  mountEntries().some((mount) => isServed(mount) && `${path}/`.startsWith(mount.point.replace(/\/*$/, '/')))
+
 /**
  * How many of them answer, in their order, before the first that does not. A source that is not there has answered. Where no such file system
  * is mounted, all do: nothing is started then. Links lead to such file systems too, so a path alone says nothing.

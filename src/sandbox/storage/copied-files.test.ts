@@ -213,7 +213,7 @@ test('a guest that answers late is asked for one thing at a time, and for nothin
     expect(calls.length).toBe(times)
   }
   writeFileSync(file, '1')
-  const copy = await keepCopy(late, request(file), unexpected, everyMs)
+  const copy = await keepCopy(late, request(file), unexpected, { everyMs })
   writeFileSync(file, '12')
   await isAsked(2)
   writeFileSync(file, '123')
@@ -243,7 +243,7 @@ test('a failure that comes again and again is told once, and again after a succe
       return file
     },
   }
-  const copy = await keepCopy(client, watched, (error) => void told.push(String(error)), 5)
+  const copy = await keepCopy(client, watched, (error) => void told.push(String(error)), { everyMs: 5 })
   const isTold = (times: number) => () => told.length === times
   rmSync(file)
   expect(await until(isTold(1), { timeoutMs: 5000 })).toBe(true)

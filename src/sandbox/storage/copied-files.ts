@@ -2,8 +2,11 @@
  * Files of the host that are copied into the guest, for VMMs without a shared file system: as Kata does it, in pieces of
  * 1 MiB, and again when they have changed (a ConfigMap or Secret that kubelet brings up to date).
  */
+import { readlinkSync } from 'node:fs'
 import type { AgentClient } from '../../agent/client.ts'
 import { KataError } from '../../errors.ts'
+import { closing } from '../../linux/files/open-at.ts'
+import { mayFallSilent, requireAnswering } from '../../sharing/answering-sources.ts'
 import { openSource } from '../../sharing/source.ts'
 import { SourceTree, type TreeEntry } from './source-tree.ts'
 import { currentEntries, dataPath, versionOf } from './volume-versions.ts'
@@ -28,6 +31,12 @@ export interface KeptCopy {
   stop(): void
 }
 
+/** Both in milliseconds; default {@link lookMs}, and as {@link requireAnswering}. */
+export interface CopyTimes {
+  readonly everyMs?: number
+  readonly answerMs?: number
+}
+
 /**
  * Copies file or directory once and then whenever it changes. A guest that answers late is asked for one thing at a time, and for nothing
  * more once it is stopped: the container's directory is removed then. `onError` hears of a failure once, however often it comes again.
@@ -38,7 +47,7 @@ export async function keepCopy(
   agent: Pick<AgentClient, 'copyFile'>,
   request: CopyRequest,
   onError: (error: unknown) => void,
-  everyMs = lookMs,
+  { everyMs = lookMs, answerMs }: CopyTimes = {},
 ): Promise<KeptCopy> {
   let known = new Map<string, string>()
   const stopped = new AbortController()
@@ -62,6 +71,7 @@ export async function keepCopy(
     }
     known = now
   }
+  const isServed = mayFallSilent(realPath(request))
   await copy()
   let isLooking = false
   let told = ''
@@ -69,6 +79,7 @@ export async function keepCopy(
     if (isLooking) return
     isLooking = true
     try {
+      if (isServed) await requireAnswering([request.source], request.container, answerMs)
       await copy()
       told = ''
     } catch (error) {
@@ -110,6 +121,10 @@ function inOrder(entries: readonly TreeEntry[]): readonly TreeEntry[] {
 export function requireSmall(request: Pick<CopyRequest, 'source' | 'container'>): void {
   using tree = open(request)
   tree.entries()
+}
+
+function realPath({ source, container }: CopyRequest): string {
+  return closing(openSource(source, container).fd, (fd) => readlinkSync(`/proc/self/fd/${fd}`))
 }
 
 /** The source itself may be a link of the operator's (resolv.conf), and lead elsewhere by now. */
