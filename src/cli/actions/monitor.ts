@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { openContainerLog } from '../../sandbox/records/container-log.ts'
+import { type LogStream, openContainerLog } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
@@ -57,12 +57,26 @@ async function watchRun(
   record: ContainerRecord,
   task: TaskClient,
 ): Promise<number | undefined> {
-  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
-  const log = openContainerLog(paths.log, 'stdout', record.logBounds ?? defaultLogBounds)
   const over = new AbortController()
   const health = watchHealth(settings, record, task, over.signal)
+  const outputs = logStreams.map((stream) => keepOutput(settings, record, stream))
+  const exitCode = await task.wait().catch((error) => {
+    settings.log.error('the shim was lost', { id: record.id, error })
+    return undefined
+  })
+  over.abort()
+  await Promise.all([...outputs.map((output) => output.finish()), health])
+  return exitCode
+}
+
+const logStreams = ['stdout', 'stderr'] as const
+
+/** Writes to the log what comes from the FIFO of a client that has left. */
+function keepOutput(settings: Settings, record: ContainerRecord, stream: LogStream): Reading {
+  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
+  const log = openContainerLog(paths.log, stream, record.logBounds ?? defaultLogBounds)
   let isLossy = false
-  const output = readFifo(`${dirname(paths.stdin)}/stdout`, (chunk) => {
+  const output = readFifo(`${dirname(paths.stdin)}/${stream}`, (chunk) => {
     try {
       log.write(chunk)
     } catch (error) {
@@ -71,14 +85,12 @@ async function watchRun(
       isLossy = true
     }
   })
-  const exitCode = await task.wait().catch((error) => {
-    settings.log.error('the shim was lost', { id: record.id, error })
-    return undefined
-  })
-  over.abort()
-  await Promise.all([output.finish(), health])
-  log.close()
-  return exitCode
+  return {
+    async finish() {
+      await output.finish()
+      log.close()
+    },
+  }
 }
 
 /** The output of an exec whose client detached is lost, as in docker. */

@@ -114,6 +114,23 @@ test('one that was left goes on while its log has no room', async () => {
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
 })
 
+test('both streams of one that was left without a terminal are read on, and kept', async () => {
+  await using client = testClient()
+  const [go, mark] = ['go', 'mark'].map((name) => `${client.base}/${name}`) as [string, string]
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done; head -c 200000 /dev/zero >&2; echo oops >&2; touch ${mark}`
+  const runner = client.spawn([
+    ...['run', '--sig-proxy=false', '--name', 'left', '--rootfs', client.base, '--', 'sh', '-c', script],
+  ])
+  await isRunning(client)
+  runner.kill('SIGINT')
+  expect(await runner.exited).toBe(0)
+  writeFileSync(go, '')
+  // It would wait for ever in a write that nobody reads.
+  await eventually(() => existsSync(mark))
+  expect(await client.kata('wait', 'left')).toEqual({ code: 0, stdout: '0\n', stderr: '' })
+  expect((await client.kata('logs', 'left')).stderr).toEndWith('oops\n')
+})
+
 test('who waits for one that ended meanwhile waits for no output that nobody writes any more', async () => {
   await using client = testClient()
   await client.start('late', ['sleep', '30'])
