@@ -161,8 +161,8 @@ export const cliErrors = {
   ),
   LOG_NOT_KEPT: entry(
     'not_found',
-    'the output of container {name} was not kept: it went to the terminal that ran it',
-    'Only containers started with --detach have logs.',
+    'the output of container {name} was not kept: an earlier version of kata-ts ran it in the foreground',
+    'Start it again: `kata-ts start {name}`.',
   ),
   LOG_ELSEWHERE: entry(
     'failed_precondition',

@@ -291,7 +291,7 @@ export class Sandbox implements AsyncDisposable {
     await callToEnd(this.#words, ['resume', this.name])
   }
 
-  /** The output of the main process. @throws SandboxError LOG_NOT_KEPT for a sandbox that ran in a terminal. */
+  /** The output of the main process. @throws SandboxError LOG_NOT_KEPT for one that an earlier version ran in a terminal. */
   async logs({ tail, since, until }: LogsOptions = {}): Promise<SandboxLogs> {
     const { stdout: text, stderr: errorText } = await callToEnd(this.#words, [
       'logs',

@@ -1,6 +1,6 @@
 /** `logs` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { eventually, testClient } from '../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -62,15 +62,30 @@ test.each([
   expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining(problem) })
 })
 
-test('the output of a container in the foreground was not kept', async () => {
+test('the output of a container in the foreground is kept, while it runs and once it has ended', async () => {
   await using client = testClient()
-  const front = client.spawn(['run', '--name', 'front', '--rootfs', client.base, '--', 'sleep', '60'])
-  await eventually(async () => (await client.list())[0]?.status === 'running')
-  const { code, stderr } = await client.kata('logs', 'front')
-  expect({ code, stderr }).toEqual({
-    code: 1,
-    stderr: expect.stringMatching(/\[LOG_NOT_KEPT\] the output of container front was not kept.*--detach/s),
-  })
+  const script = 'echo out; echo err >&2; sleep 60'
+  const front = client.spawn(['run', '--name', 'front', '--rootfs', client.base, '--', 'sh', '-c', script])
+  const both = { code: 0, stdout: 'out\n', stderr: 'err\n' }
+  await eventually(async () => (await client.kata('logs', 'front')).stderr === 'err\n')
+  expect(await client.kata('logs', 'front')).toEqual(both)
   await client.kata('kill', 'front')
-  await front.exited
+  expect([await front.stdout.text(), await front.stderr.text(), await front.exited]).toEqual([
+    ...['out\n', 'err\n', 137],
+  ])
+  expect(await client.kata('logs', 'front')).toEqual(both)
+
+  // Also what nobody is attached to.
+  await client.kata('run', '-a', 'stderr', '--name', 'half', '--rootfs', client.base, '--', 'echo', 'unseen')
+  expect((await client.kata('logs', 'half')).stdout).toBe('unseen\n')
+
+  // One of a version that kept none.
+  rmSync(`${client.base}/state/containers/default/half/output.log`)
+  const { code, stderr } = await client.kata('logs', 'half')
+  expect({ code, stderr }).toEqual({
+    ...{
+      code: 1,
+      stderr: expect.stringContaining('[LOG_NOT_KEPT] the output of container half was not kept'),
+    },
+  })
 })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
@@ -44,8 +45,11 @@ async function logsOf(
 ): Promise<void> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('LOG_ELSEWHERE', { name })
-  if (!record.detached) throw new KataError('LOG_NOT_KEPT', { name })
-  const reader = new LogReader(recordPaths(settings.stateDir, record.namespace, record.id).log)
+  const { log } = recordPaths(settings.stateDir, record.namespace, record.id)
+  // Versions before this one kept no output of the foreground.
+  if (!record.detached && record.startedAt !== undefined && !existsSync(log))
+    throw new KataError('LOG_NOT_KEPT', { name })
+  const reader = new LogReader(log)
   const printer = new LogPrinter({
     sinks: { stdout: openSink(1), stderr: openSink(2) },
     timestamps: flags.timestamps === true,

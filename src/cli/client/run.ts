@@ -30,9 +30,10 @@ import { forgetHealth } from './life/health-state.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
+import { type KeptOutput, keepOutput } from './logs/keep.ts'
 import { takePorts } from './networks/free-ports.ts'
 import { addressesOn, type PlaceWish, takePlace } from './networks/place.ts'
-import type { ByteSink } from './output.ts'
+import { type ByteSink, openSink } from './output.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -101,6 +102,7 @@ export async function runAttached(
 ): Promise<number> {
   // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
+  let kept: KeptOutput | undefined
   let streams: AttachedStreams | undefined
   let session: Session | undefined
   const over = new AbortController()
@@ -109,7 +111,9 @@ export async function runAttached(
     session = new Session(settings, container)
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
-    const [output, errors] = [wanted.has('stdout') ? 1 : dropped, wanted.has('stderr') ? 2 : dropped]
+    kept = keepOutput(settings, container.record, container.paths)
+    const output = kept.beside('stdout', wanted.has('stdout') ? openSink(1) : dropped)
+    const errors = kept.beside('stderr', wanted.has('stderr') ? openSink(2) : dropped)
     streams = attachStreams({
       ...{ directory: dirname(container.paths.stdin), interactive, terminal, input: 0, output, errors },
       ...(interactive && terminal ? { detachKeys: plan.detachKeys } : {}),
@@ -132,6 +136,7 @@ export async function runAttached(
   } finally {
     over.abort()
     streams?.close()
+    kept?.[Symbol.dispose]()
     signals.release()
   }
 }

@@ -1,4 +1,4 @@
-/** `kata-ts logs`: what a container in the background has printed. */
+/** `kata-ts logs`: what a container has printed. */
 import type { Command } from 'commander'
 import { type Cli, describe, rootAction } from './command.ts'
 
@@ -14,7 +14,7 @@ export interface LogsFlags {
 export function logsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'logs <name...>',
-    summary: 'print the output of containers in the background, stdout and stderr in their order',
+    summary: 'print the output of containers, stdout and stderr in their order',
     example: 'logs --follow --tail 20 web',
   })
     .option('-f, --follow', 'keep printing until the container ends')

@@ -1,6 +1,6 @@
 /** `attach`, and leaving a terminal by the detach keys, against a double of the shim: its processes have pipes, so nothing echoes. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { makeFifo } from '../../../linux/files/fifo.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
@@ -104,7 +104,9 @@ test('one that was left goes on while its log has no room', async () => {
     ...['run', '--sig-proxy=false', '--name', 'left', '--rootfs', client.base, '--', 'sh', '-c', script],
   ])
   await isRunning(client)
-  symlinkSync('/dev/full', `${client.base}/state/containers/default/left/output.log`)
+  const log = `${client.base}/state/containers/default/left/output.log`
+  rmSync(log)
+  symlinkSync('/dev/full', log)
   runner.kill('SIGINT')
   expect(await runner.exited).toBe(0)
   writeFileSync(go, '')

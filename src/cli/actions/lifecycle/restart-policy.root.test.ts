@@ -34,7 +34,7 @@ test('a container that ran in the foreground goes on in the background, once it 
   )
   expect(ran).toMatchObject({ code: 4, stdout: 'shown\n' })
   await eventually(() => read(client, 'front').restarts === 1 && read(client, 'front').status === 'stopped')
-  expect((await client.kata('logs', 'front')).stdout).toBe('shown\n')
+  expect((await client.kata('logs', 'front')).stdout).toBe('shown\nshown\n')
 })
 
 test('stop ends always, also while it waits to start again; start begins anew', async () => {
