@@ -11,6 +11,8 @@ export interface FakeProcess {
   readonly child: Bun.Subprocess
   /** All that it wrote is in its log. */
   readonly delivered: Promise<void>
+  /** Ends its input, once all that has come was read. */
+  closeInput(): void
 }
 
 export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess {
@@ -21,17 +23,39 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess 
   const held = heldInputPath(uris.stdin)
   const access = held === undefined ? O_RDONLY : O_RDWR
   const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)
+  const ending = new TransformStream<Uint8Array, Uint8Array>()
+  const closeInput = input === undefined ? () => {} : pipeUntilClosed(input, ending.writable)
   const child = Bun.spawn([...args], {
     detached: true,
-    stdio: [
-      input === undefined ? 'ignore' : Bun.file(input).stream(),
-      outputs[0] ?? 'pipe',
-      outputs[1] ?? 'pipe',
-    ],
+    stdio: [input === undefined ? 'ignore' : ending.readable, outputs[0] ?? 'pipe', outputs[1] ?? 'pipe'],
   })
   for (const fd of outputs) if (fd !== undefined) closeSync(fd)
   const copies = [child.stdout, child.stderr].map((stream, index) => copy(stream, logs[index]))
-  return { child, delivered: Promise.all(copies).then(() => {}) }
+  return { child, delivered: Promise.all(copies).then(() => {}), closeInput }
+}
+
+/** A FIFO that is held open has no end: it comes when the result was called and nothing has come for a while. */
+function pipeUntilClosed(from: number, to: WritableStream<Uint8Array>): () => void {
+  const writer = to.getWriter()
+  let isClosing = false
+  let late: ReturnType<typeof setTimeout> | undefined
+  const end = () => void writer.close().catch(() => {})
+  const soon = () => {
+    clearTimeout(late)
+    if (isClosing) late = setTimeout(end, 200)
+  }
+  const run = async () => {
+    for await (const chunk of Bun.file(from).stream()) {
+      await writer.write(chunk)
+      soon()
+    }
+    end()
+  }
+  run().catch(() => {})
+  return () => {
+    isClosing = true
+    soon()
+  }
 }
 
 /** Ends what it has started, as the end of a container does. */

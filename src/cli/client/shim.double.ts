@@ -24,6 +24,7 @@ interface FakeProcess {
   readonly io: StreamUris
   child?: Bun.Subprocess
   delivered?: Promise<void>
+  closeInput?: () => void
 }
 
 const argv = process.argv.slice(2)
@@ -151,6 +152,10 @@ function serveTasks(): void {
       if (child === undefined)
         throw new KataError('TASK_STATE', { action: 'signal', id: execId, state: 'created' })
       child.kill(signal as NodeJS.Signals & number)
+      return {}
+    },
+    closeIO({ execId }) {
+      find(execId).closeInput?.()
       return {}
     },
     delete({ execId }) {

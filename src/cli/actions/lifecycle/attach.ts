@@ -20,7 +20,7 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'attached to' })
   if (!record.detached) throw new KataError('ATTACH_ELSEWHERE', { name })
-  return attachBy(settings, flags, record, () => connectRunning(record))
+  return attachBy(settings, flags, record, { connect: () => connectRunning(record), endsInput: false })
 }
 
 /** Starts a container that does not run, with the caller attached from its first output on. */
@@ -28,18 +28,25 @@ export async function startAttached(settings: Settings, flags: AttachFlags, name
   const record = findRecord(settings, name)
   const { status } = await observe(record)
   if (status === 'running' || status === 'paused') return attachTo(settings, flags, name)
-  return attachBy(settings, flags, record, async () => {
+  const connect = async () => {
     await startOne(settings, name)
     return connectRunning(findRecord(settings, name), ['running', 'paused', 'stopped'])
-  })
+  }
+  return attachBy(settings, flags, record, { connect, endsInput: !record.terminal })
 }
 
-/** `connect` is called once all that the container prints from now on is seen. */
+interface Attaching {
+  /** Called once all that the container prints from now on is seen. */
+  connect(): Promise<TaskClient>
+  /** The end of our input is that of the container's, as docker has it for who has started it. */
+  readonly endsInput: boolean
+}
+
 async function attachBy(
   settings: Settings,
   flags: AttachFlags,
   record: ContainerRecord,
-  connect: () => Promise<TaskClient>,
+  { connect, endsInput }: Attaching,
 ): Promise<number> {
   const passesSignals = flags.sigProxy === undefined || parseBoolean(flags.sigProxy, '--sig-proxy')
   const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
@@ -47,13 +54,17 @@ async function attachBy(
   const interactive = flags.stdin && record.interactive === true
   requireTerminal({ interactive, terminal })
   const { log: path, stdin } = recordPaths(settings.stateDir, namespace, id)
+  let task: TaskClient | undefined
+  const endInput = () =>
+    void task?.closeInput().catch((error) => settings.log.debug('input was not ended', { error }))
   const streams = logStreams({
     log: path,
-    input: interactive ? { fifo: stdin, from: 0 } : undefined,
+    input: interactive ? { fifo: stdin, from: 0, onEnd: endsInput ? endInput : undefined } : undefined,
     detachKeys: terminal ? detachKeys : new Uint8Array(),
   })
   try {
-    return await attachWith(settings, record, streams, { interactive, passesSignals }, await connect())
+    task = await connect()
+    return await attachWith(settings, record, streams, { interactive, passesSignals }, task)
   } finally {
     streams.close()
   }

@@ -53,6 +53,15 @@ test('a container is made, renamed, started with somebody attached, and removed;
   expect(client.leftovers()).toEqual([])
 })
 
+test('who starts a container with its input ends that, too', async () => {
+  await using client = testClient()
+  const script = 'cat; echo over'
+  await client.kata('create', '-i', '--name', 'reads', '--rootfs', client.base, '--', 'sh', '-c', script)
+  const started = client.spawn(['start', '-a', '-i', 'reads'], new Blob(['x'.repeat(100_000)]))
+  const outcome = Promise.all([started.stdout.text(), started.exited])
+  expect(await Promise.race([outcome, Bun.sleep(20_000)])).toEqual([`${'x'.repeat(100_000)}over\n`, 0])
+})
+
 test('on a network a renamed container is found by its new name and its aliases, and the old name is free', async () => {
   await using client = testClient()
   await client.kata('network', 'create', 'front')

@@ -16,7 +16,14 @@ const pollMs = 10
 export interface LogStreamsOptions {
   readonly log: string
   /** The FIFO and our own descriptor; none: no input. */
-  readonly input?: { readonly fifo: string; readonly from: number } | undefined
+  readonly input?:
+    | {
+        readonly fifo: string
+        readonly from: number
+        /** Called once all of it was written and no more comes; not when the caller has left. */
+        readonly onEnd?: (() => void) | undefined
+      }
+    | undefined
   readonly detachKeys: Uint8Array
 }
 
@@ -54,7 +61,14 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
       begun.resolve()
       if (input === undefined) return
       const fifo = openSync(input.fifo, constants.O_WRONLY | constants.O_NONBLOCK)
-      void pumpIn(input.from, fifo, { keys: new DetachKeys(detachKeys), leaves: detached.resolve })
+      let isLeft = false
+      const leaves = () => {
+        isLeft = true
+        detached.resolve()
+      }
+      void pumpIn(input.from, fifo, { keys: new DetachKeys(detachKeys), leaves }).then(() => {
+        if (!isLeft) input.onEnd?.()
+      })
     },
     finish: end,
     leave: end,
