@@ -25,7 +25,7 @@ export function psCommand(cli: Cli): Command {
     .option('--running', 'only running containers')
     .option(
       '-f, --filter <key=value>',
-      'label=KEY[=VALUE], name=PART, id=START, status=STATUS, exited=CODE, volume=NAME, ancestor=IMAGE or health=HEALTH; repeatable',
+      'label=KEY[=VALUE], name=PART or name=^NAME$, id=START, status=STATUS, exited=CODE, volume=NAME, ancestor=IMAGE or health=HEALTH; repeatable',
       collect,
     )
     .option('-q, --quiet', 'names only')

@@ -29,6 +29,15 @@ test.each([
     ['name=db', 'name=1'],
     ['web-1', 'db'],
   ],
+  [['name=^db$'], ['db']],
+  [['name=^/web-1$'], ['web-1']],
+  [['name=^web$'], []],
+  [['name=^w.*2$'], ['web-2']],
+  [['name=eb.1'], ['web-1']],
+  [
+    ['name=-2$', 'name=^d'],
+    ['web-2', 'db'],
+  ],
   [['status=exited', 'label=live'], ['db']],
   [['status=stopped', 'exited=0'], ['web-2']],
   [['id=web'], ['web-1', 'web-2']],
@@ -41,9 +50,9 @@ test.each([
   expect(containers.filter(parseFilters(filters)).map(({ id }) => id)).toEqual(ids)
 })
 
-test.each(['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x', 'health=good'])(
-  '%j is refused',
-  (filter) => {
-    expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
-  },
-)
+test.each([
+  ...['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x', 'health=good'],
+  ...['name=(a+)+$', 'name=a|b', 'name=[ab]', 'name=.*.*.*.*x'],
+])('%j is refused', (filter) => {
+  expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
+})

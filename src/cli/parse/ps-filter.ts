@@ -38,7 +38,8 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
     const name = equals < 0 ? value : value.slice(0, equals)
     return Object.hasOwn(labels, name) && (equals < 0 || labels[name] === value.slice(equals + 1))
   },
-  name: ({ id }, value) => id.includes(value),
+  // Docker's names have a slash before them, for a pattern.
+  name: ({ id }, value) => [id, `/${id}`].some((name) => new RegExp(value).test(name)),
   id: ({ id }, value) => id.startsWith(value),
   volume: ({ volumes }, value) => volumes.includes(value),
   ancestor: ({ image }, value) => image === value || image === `${value}:latest`,
@@ -46,6 +47,16 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
   health: ({ health }, value) => (health ?? 'none') === value,
   exited: ({ status, exitCode }, value) => status === 'stopped' && exitCode === Number(value),
 }
+
+/**
+ * Of docker's regular expressions, what people use: no other is simple enough to end soon, whatever a name is. Anything else is refused,
+ * as it would find nothing without a word.
+ */
+const namePattern = /^\^?\/?(?:[A-Za-z0-9_-]|\\?\.|\.\*)*\$?$/
+const mostGaps = 3
+
+const isNamePattern = (value: string): boolean =>
+  namePattern.test(value) && (value.match(/\.\*/g) ?? []).length <= mostGaps
 
 /**
  * Whether a container passes all filters. Of filters of one name any may hold, but for labels, all of which have to.
@@ -72,6 +83,8 @@ function parseFilter(option: string): [FilterName, string] {
   const value = option.slice(equals + 1)
   if (name === undefined || value === '')
     throw refused(option, `${names.map((known) => `${known}=...`).join(', ')}`)
+  if (name === 'name' && !isNamePattern(value))
+    throw refused(option, 'name=PART, or a pattern with ^, $, . and .* such as name=^web$')
   if (name === 'exited' && !/^\d{1,3}$/.test(value)) throw refused(option, 'exited=CODE')
   if (name === 'status' && !states.includes(synonyms[value] ?? value))
     throw refused(option, states.map((state) => `status=${state}`).join(', '))
