@@ -19,6 +19,13 @@ test('flags with a value are flags, or are not there', () => {
   expect(plain('ps', '--no-trunc=true', '--all=false')).toEqual(['ps', '--no-trunc'])
 })
 
+test('the value of a short option may stand behind an equals sign', () => {
+  expect(plain('run', '-m=512m', '-e=A=b=c', '-p=8080:80', '-l=', '-i', 'busybox', '-n=1')).toEqual([
+    ...['run', '-m', '512m', '-e', 'A=b=c', '-p', '8080:80', '-l', '', '-i', 'busybox', '-n=1'],
+  ])
+  expect(plain('ps', '-f=name=web', '-n=2')).toEqual(['ps', '-f', 'name=web', '-n', '2'])
+})
+
 test('what is no flag stays as it is, and so does what is the container’s', () => {
   for (const argv of [
     ['run', '--env', '--rm=true', '--name=true', 'busybox', '--rm=true', 'x'],

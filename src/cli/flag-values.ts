@@ -1,4 +1,4 @@
-/** Docker's other way to write a flag: `--rm=true`, and `-t=false` for one that is not given. */
+/** Docker's other ways to write options: `--rm=true`, `-t=false` for a flag that is not given, and `-m=512m`. */
 import type { Command, Option } from 'commander'
 
 /** Go's words for it (strconv.ParseBool). */
@@ -6,7 +6,7 @@ const yes = /^(1|t|T|TRUE|true|True)$/
 const no = /^(0|f|F|FALSE|false|False)$/
 
 /**
- * The words with flags as commander takes them, up to where the options of the command end. What is neither yes nor no is left, to be
+ * The words with options as commander takes them, up to where the options of the command end. What is neither yes nor no is left, to be
  * refused. Pure.
  */
 export function withPlainFlags(program: Command, argv: readonly string[]): readonly string[] {
@@ -24,6 +24,11 @@ export function withPlainFlags(program: Command, argv: readonly string[]): reado
     const takesValue = option?.required === true || option?.optional === true
     const isFlag = option !== undefined && !takesValue && value !== undefined
     if (isFlag && no.test(value)) continue
+    if (takesValue && value !== undefined && name === option.short) {
+      // Commander would take the `=` for a part of the value.
+      plain.push(name, value)
+      continue
+    }
     plain.push(isFlag && yes.test(value) ? name : word)
     // Its value may look like an option.
     if (takesValue && value === undefined && at + 1 < argv.length) plain.push(argv[++at]!)
