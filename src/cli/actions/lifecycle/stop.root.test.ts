@@ -1,7 +1,9 @@
 /** `stop` and `wait` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync } from 'node:fs'
+import { processRef } from '../../../linux/processes/proc.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
+import { updateRecord } from '../../client/record.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
@@ -47,6 +49,29 @@ test('what can never come is not waited for, and no signal seems to go where it 
     ...{ code: 125, stderr: expect.stringContaining('[OPTION_CONFLICT]') },
   })
   expect((await client.kata('kill', '--all', 'plain')).code).toBe(0)
+})
+
+test('what has ended is not waited for until it is healthy', async () => {
+  await using client = testClient()
+  await client.start('over', ['true'], ['--health-cmd', 'true', '--health-interval', '1h'])
+  const waiting = client.kata('wait', '--condition', 'healthy', 'over')
+  expect(await Promise.race([waiting, Bun.sleep(20_000)])).toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('[CONTAINER_NOT_RUNNING] container over is stopped') },
+  })
+})
+
+test('wait has the exit code of one whose client is just cleaning up', async () => {
+  await using client = testClient()
+  await client.start('ends', ['sleep', '60'])
+  process.kill((await client.list())[0]!.shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list())[0]?.status === 'dead')
+  const state = `${client.base}/state`
+  // Its client, which has ended the shim, is this process.
+  updateRecord(state, 'default', 'ends', { owner: processRef(process.pid)! })
+  const waiting = client.kata('wait', 'ends')
+  expect(await Promise.race([waiting, Bun.sleep(3000)])).toBeUndefined()
+  updateRecord(state, 'default', 'ends', { status: 'stopped', exitCode: 7, owner: undefined })
+  expect(await waiting).toEqual({ code: 0, stdout: '7\n', stderr: '' })
 })
 
 test('the signal and the time are the container’s, unless stop is told others', async () => {

@@ -1,4 +1,5 @@
 import { KataError } from '../../../errors.ts'
+import { isAlive } from '../../../linux/processes/proc.ts'
 import { poll, sleep } from '../../../time.ts'
 import { isExternal } from '../../client/external.ts'
 import { healthOf } from '../../client/life/health-state.ts'
@@ -37,17 +38,23 @@ type Condition = (typeof conditions)[number]
 const healths: ReadonlySet<Condition> = new Set(['healthy', 'unhealthy'])
 
 const lookMs = 200
+/** A container that is found ended so often is not about to be started again, as by `restart`. */
+const endedLooks = 15
 
 /** The exit code of the container once one of these states is its; -1 while it has none, as podman says. */
 async function untilOne(settings: Settings, name: string, wanted: readonly Condition[]): Promise<number> {
   const record = findRecord(settings, name)
   requireCheck(record, wanted)
-  for (;;) {
+  const onlyHealth = wanted.every((state) => healths.has(state))
+  for (let ended = 0; ; await sleep(lookMs)) {
     const found = await stateOf(settings, name)
     if (wanted.some((state) => found.states.includes(state))) return found.exitCode
     if (found.states.includes('removed'))
       throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
-    await sleep(lookMs)
+    ended = found.hasEnded ? ended + 1 : 0
+    // Nobody checks it any more.
+    if (onlyHealth && ended === endedLooks)
+      throw new KataError('CONTAINER_NOT_RUNNING', { name, status: 'stopped' })
   }
 }
 
@@ -61,7 +68,14 @@ function requireCheck(record: ContainerRecord, wanted: readonly Condition[]): vo
   })
 }
 
-async function stateOf(settings: Settings, name: string): Promise<{ states: string[]; exitCode: number }> {
+interface Found {
+  readonly states: readonly string[]
+  readonly exitCode: number
+  /** Nothing starts it again by itself. */
+  readonly hasEnded: boolean
+}
+
+async function stateOf(settings: Settings, name: string): Promise<Found> {
   try {
     const record = findRecord(settings, name)
     const { status, exitCode = -1 } = await observe(record)
@@ -69,10 +83,11 @@ async function stateOf(settings: Settings, name: string): Promise<{ states: stri
       status === 'running' && !isExternal(record) ? healthOf(settings, record)?.status : undefined
     // What died has ended, too.
     const state = status === 'dead' ? 'stopped' : status
-    return { states: health === undefined ? [state] : [state, health], exitCode }
+    const hasEnded = state === 'stopped' && !isCleanedUp(record)
+    return { states: health === undefined ? [state] : [state, health], exitCode, hasEnded }
   } catch (error) {
     if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')
-      return { states: ['removed'], exitCode: -1 }
+      return { states: ['removed'], exitCode: -1, hasEnded: true }
     throw error
   }
 }
@@ -100,25 +115,33 @@ function isSaved(settings: Settings, name: string): boolean {
 }
 
 async function endOf(settings: Settings, name: string): Promise<number> {
-  const { record, seen } = await onceMade(settings, name)
+  const { record, seen } = await onceKnown(settings, name)
   if (seen.exitCode !== undefined) return seen.exitCode
   if (record.address === undefined || seen.status === 'dead')
     throw new KataError('CONTAINER_NOT_RUNNING', { name, status: seen.status })
-  const task = await TaskClient.connect(record.address, record.namespace, record.id)
+  let task: TaskClient | undefined
   try {
+    task = await TaskClient.connect(record.address, record.namespace, record.id)
     return await task.wait()
   } catch (error) {
     // The cleanup ends the shim: then the record has the exit code.
-    const { exitCode } = await observe(findRecord(settings, name))
+    const { exitCode } = (await onceKnown(settings, name)).seen
     if (exitCode === undefined) throw error
     return exitCode
   } finally {
-    task.close()
+    task?.close()
   }
 }
 
-/** The container once its client, which lives and waits for that itself, has made it; one that is suspended, once it goes on. */
-async function onceMade(
+/** Whether its client lives that cleans up after it, and notes how it ended. */
+const isCleanedUp = ({ status, owner }: ContainerRecord): boolean =>
+  status !== 'stopped' && owner !== undefined && isAlive(owner)
+
+/**
+ * The container once its client, which lives and waits for that itself, has made it, or has noted how it ended; one that is suspended,
+ * once it goes on.
+ */
+async function onceKnown(
   settings: Settings,
   name: string,
 ): Promise<{ record: ContainerRecord; seen: Observation }> {
@@ -126,13 +149,15 @@ async function onceMade(
     const record = findRecord(settings, name)
     return { record, seen: await observe(record) }
   }
-  const made = await poll(
+  const known = await poll(
     async () => {
       const found = await look()
       const { status } = found.seen
-      return status === 'creating' || status === 'suspended' || isSaved(settings, name) ? undefined : found
+      const isUnknown = status === 'dead' && isCleanedUp(found.record)
+      const isWaiting = status === 'creating' || status === 'suspended' || isUnknown
+      return isWaiting || isSaved(settings, name) ? undefined : found
     },
     { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 20, longestMs: 200 },
   )
-  return made ?? look()
+  return known ?? look()
 }
