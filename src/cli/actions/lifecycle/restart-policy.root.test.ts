@@ -131,6 +131,18 @@ test('a policy that is taken back leaves nobody who waits', async () => {
   expect(isAlive(owner)).toBe(false)
 })
 
+test('a start that was noted while the policy was taken back does not come', async () => {
+  await using client = testClient()
+  await client.start('brief', ['true'], ['--restart', 'on-failure'])
+  await eventually(() => read(client, 'brief').status === 'stopped')
+  const restart = { name: 'no', most: 0 }
+  change(client, 'brief', { restart, restartsAt: new Date().toISOString() })
+  expect((await client.kata('monitor', 'brief')).code).toBe(0)
+  expect(read(client, 'brief')).toMatchObject({ status: 'stopped' })
+  expect(read(client, 'brief').restarts ?? 0).toBe(0)
+  expect(read(client, 'brief').restartsAt).toBeUndefined()
+})
+
 test('--rm and --restart exclude each other', async () => {
   await using client = testClient()
   const { stderr } = await client.kata('run', '--rm', '--restart', 'always', '--rootfs', client.base, 'true')

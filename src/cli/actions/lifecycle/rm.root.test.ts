@@ -41,6 +41,50 @@ test('a client that lost its container takes nothing from another one that has t
   expect(await client.list()).toEqual([expect.objectContaining({ id: 'name', status: 'running' })])
 })
 
+test('one that has ended is not removed while another command is about to start it', async () => {
+  await using client = testClient()
+  await client.start('over', ['true'])
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  await underDirectoryLock(directoryOf(client, 'over'), 1000, async () => {
+    expect(await client.kata('rm', 'over')).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('[CONTAINER_BUSY]') },
+    })
+  })
+  expect(await client.kata('rm', 'over')).toEqual({ code: 0, stdout: 'over\n', stderr: '' })
+  expect(client.leftovers()).toEqual([])
+})
+
+test('stop ends what ran when it was called, and not what another command has started since', async () => {
+  await using client = testClient()
+  const state = `${client.base}/state`
+  await client.start('twice', ['sleep', '60'])
+  let stopping: ReturnType<TestClient['kata']> | undefined
+  await underDirectoryLock(directoryOf(client, 'twice'), 1000, async () => {
+    stopping = client.kata('stop', '-t', '0', 'twice')
+    await eventually(async () => (await client.list())[0]?.status === 'stopped')
+    // As a command notes it that has released the first run, and begun another.
+    updateRecord(state, 'default', 'twice', { startedAt: new Date().toISOString() })
+  })
+  expect(await stopping).toEqual({ code: 0, stdout: 'twice\n', stderr: '' })
+  expect(readRecord(state, 'default', 'twice').status).toBe('running')
+})
+
+test('update waits for a command that has the container in hand', async () => {
+  await using client = testClient()
+  const policy = () => readRecord(`${client.base}/state`, 'default', 'kept').restart
+  await client.start('kept', ['true'])
+  let updating: ReturnType<TestClient['kata']> | undefined
+  await underDirectoryLock(directoryOf(client, 'kept'), 1000, async () => {
+    updating = client.kata('update', '--restart', 'always', 'kept')
+    expect(await Promise.race([updating, Bun.sleep(3000)])).toBeUndefined()
+    expect(policy()).toBeUndefined()
+  })
+  expect(await updating).toMatchObject({ code: 0 })
+  expect(policy()).toMatchObject({ name: 'always' })
+  // Less than this does not start.
+  expect((await client.kata('update', '-m', '1M', 'kept')).stderr).toContain('[OPTION_INVALID] --memory')
+})
+
 test('a suspended container is neither removed nor stopped while another command has it in hand', async () => {
   await using client = testClient()
   await client.start('kept', ['true'])

@@ -5,7 +5,7 @@ import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../../client/record.ts'
-import { type LiveStatus, observe } from '../../client/status.ts'
+import { type LiveStatus, type Observation, observe } from '../../client/status.ts'
 import { isNotFound, TaskClient } from '../../client/task.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
@@ -31,11 +31,12 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'removed' })
   if (force) return removeForced(settings, record)
   const seen = await observe(record)
-  if (!seen.held && seen.status !== 'restarting') return removeUnheld(settings, record, force)
-  if (seen.status !== 'stopped' && seen.status !== 'dead')
+  if (seen.status === 'restarting' || (seen.held && !hasEnded(seen)))
     throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
-  await endAndRemove(settings, record)
+  await removeEnded(settings, record, force)
 }
+
+const hasEnded = ({ status }: Observation): boolean => status === 'stopped' || status === 'dead'
 
 async function removeForced(settings: Settings, found: ContainerRecord): Promise<void> {
   const { id } = found
@@ -46,7 +47,7 @@ async function removeForced(settings: Settings, found: ContainerRecord): Promise
   const seen = await observe(record)
   if (seen.status === 'restarting')
     throw new KataError('CONTAINER_RUNNING', { name: id, status: seen.status })
-  if (!seen.held) return removeUnheld(settings, record, true)
+  if (!seen.held) return removeEnded(settings, record, true)
   await endAndRemove(settings, record)
 }
 
@@ -72,12 +73,12 @@ async function endAndRemove(settings: Settings, record: ContainerRecord): Promis
 }
 
 /**
- * Removes a container that holds nothing. Another command may be about to start it, or to have its machine go on: that would be left without a
- * record, and so without anybody who ends it.
+ * Removes a container that does not run. Another command may be about to start it, or to have its machine go on: that would be left without a
+ * record, and so without anybody who ends it, or be ended although nobody asked for that.
  *
  * @throws KataError CONTAINER_BUSY, CONTAINER_RUNNING.
  */
-async function removeUnheld(
+async function removeEnded(
   settings: Settings,
   { namespace, id: name }: ContainerRecord,
   force: boolean,
@@ -86,8 +87,10 @@ async function removeUnheld(
   const { directory } = recordPaths(stateDir, namespace, name)
   let started: LiveStatus | undefined
   const outcome = await underDirectoryLock(directory, force ? turnMs : 0, async () => {
-    const { status, held } = await observe(readRecord(stateDir, namespace, name))
-    if (held || status === 'restarting') started = status
+    const record = readRecord(stateDir, namespace, name)
+    const seen = await observe(record)
+    if (seen.held && hasEnded(seen)) await endAndRemove(settings, record)
+    else if (seen.held || seen.status === 'restarting') started = seen.status
     else await removeRecord(stateDir, namespace, name)
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })

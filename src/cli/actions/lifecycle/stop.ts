@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { noteEvent } from '../../client/events.ts'
@@ -6,7 +7,7 @@ import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { underContainerLock } from '../../client/lock.ts'
-import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
+import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { isNotFound, type TaskClient } from '../../client/task.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
@@ -60,10 +61,32 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
     if (!isExternal(record)) noteEvent(settings, record, 'stop')
     // Another client of the shim cleans up in its own way.
     if (isExternal(record) || (await ownerCleansUp(settings, record))) return
-    await endContainer(settings, record, { exitCode, task })
+    await endRun(settings, record, { exitCode, task })
   } finally {
     task.close()
   }
+}
+
+/** How long another command may have the container in hand, milliseconds: a machine that boots takes its time. */
+const turnMs = 30_000
+
+/** Releases what this run of the container holds. Another command may have done that, and have started the container again. */
+async function endRun(
+  settings: Settings,
+  run: ContainerRecord,
+  end: { readonly exitCode: number; readonly task: TaskClient },
+): Promise<void> {
+  const { stateDir } = settings
+  const { namespace, id } = run
+  const { directory } = recordPaths(stateDir, namespace, id)
+  await underDirectoryLock(directory, turnMs, async () => {
+    if (isSameRun(readRecord(stateDir, namespace, id), run)) await endContainer(settings, run, end)
+  })
+}
+
+function isSameRun(now: ContainerRecord, before: ContainerRecord): boolean {
+  if (now.status !== before.status) return before.status === 'creating' && now.status === 'running'
+  return now.startedAt === before.startedAt
 }
 
 /** Discards the saved machine; the container's files stay. */

@@ -7,13 +7,14 @@ import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { endKeeper, ensureKeeper } from '../../client/life/keeper.ts'
 import type { RestartPolicy } from '../../client/life/restart-policy.ts'
-import { recordPaths, updateRecord } from '../../client/record.ts'
+import { underContainerLock } from '../../client/lock.ts'
+import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
 import { parseCpus, parseWhole } from '../../parse/number.ts'
 import { parsePlace } from '../../parse/place.ts'
 import { parseRestart } from '../../parse/restart.ts'
-import { parseSize } from '../../parse/size.ts'
+import { parseMemoryLimit } from '../../parse/size.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
@@ -43,15 +44,29 @@ export async function update(
   return forEachName(settings, names, (name) => updateOne(settings, name, limits, restart))
 }
 
-/** The specification comes last: it is what a later start begins with, and a refused change is none. */
+/** How long another command may have the container in hand, milliseconds: a machine that boots takes its time. */
+const turnMs = 30_000
+
+/** A start takes either all of the limits or none of them. */
 async function updateOne(
   settings: Settings,
   name: string,
   limits: Limits,
   restart: RestartPolicy | undefined,
 ): Promise<void> {
-  const record = findRecord(settings, name)
-  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'updated' })
+  const found = findRecord(settings, name)
+  if (isExternal(found)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'updated' })
+  await underContainerLock(settings, found, (record) => updateHeld(settings, record, limits, restart), turnMs)
+}
+
+/** The specification comes last: it is what a later start begins with, and a refused change is none. */
+async function updateHeld(
+  settings: Settings,
+  record: ContainerRecord,
+  limits: Limits,
+  restart: RestartPolicy | undefined,
+): Promise<void> {
+  const { namespace, id: name } = record
   if (restart !== undefined && record.autoRemove)
     throw new KataError('OPTION_CONFLICT', {
       options: '--rm and --restart',
@@ -72,12 +87,14 @@ async function updateOne(
     }
   }
   const { stateDir } = settings
-  const { namespace, id } = record
-  if (hasLimits) writeLimits(recordPaths(stateDir, namespace, id).bundle, limits)
+  if (hasLimits) writeLimits(recordPaths(stateDir, namespace, name).bundle, limits)
   noteEvent(settings, record, 'update')
   if (restart === undefined) return
   // What its policy before was about to start again stays ended.
-  updateRecord(stateDir, namespace, id, { restart, ...(restart.name === 'no' && { restartsAt: undefined }) })
+  updateRecord(stateDir, namespace, name, {
+    restart,
+    ...(restart.name === 'no' && { restartsAt: undefined }),
+  })
   if (restart.name === 'no' && status === 'restarting') await endKeeper(record)
   if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })
 }
@@ -108,7 +125,7 @@ function limitsOf({ memory, cpus, pidsLimit, cpusetCpus, cpusetMems }: UpdateFla
     ...(place.mems === '' ? {} : { mems: place.mems }),
   }
   return {
-    ...(memory === undefined ? {} : { memory: { limit: parseSize(memory, '--memory') } }),
+    ...(memory === undefined ? {} : { memory: { limit: parseMemoryLimit(memory) } }),
     ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
     ...(pidsLimit === undefined
       ? {}

@@ -41,7 +41,9 @@ export async function startAgain(settings: Settings, { namespace, id }: Containe
       busyMs,
       async () => {
         const now = readRecord(stateDir, namespace, id)
-        if (now.stopWanted === true || now.status !== 'stopped' || now.restartsAt === undefined) {
+        // The policy may have been taken back when this start was just noted.
+        const isWanted = now.stopWanted !== true && (now.restart?.name ?? 'no') !== 'no'
+        if (!isWanted || now.status !== 'stopped' || now.restartsAt === undefined) {
           updateRecord(stateDir, namespace, id, { restartsAt: undefined })
           return
         }
