@@ -1,11 +1,10 @@
 /** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
 import { closeSync, constants, fstatSync, readlinkSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { readText } from '../../json/document.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
-import { type Ask, answerLimits, readAnswer } from './messages.ts'
+import { type Ask, answerLimits, readAnswer, readSent } from './messages.ts'
 import type { Caller } from './restrict.ts'
 
 /** A command has no use for more files than this. */
@@ -38,7 +37,7 @@ export function createCaller(socket: number, { uid, gid }: { uid: number; gid: n
     const frame = receiveFrame(socket, answerLimits)
     if (frame === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'the command line has ended' })
     const [fd] = frame.fds
-    const { errno, value } = readText(readAnswer, frame.text, { path: 'answer' })
+    const { errno, value } = readSent(readAnswer, frame.text, 'answer')
     if (errno !== undefined) {
       if (fd !== undefined) closeSync(fd)
       throw refuse(name, /^E[A-Z0-9]{1,20}$/.test(errno) ? errno : 'it cannot be opened')

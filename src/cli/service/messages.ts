@@ -3,6 +3,7 @@
  * files, which the command line opens with its own rights, and for variables. Behind `go` there are single bytes, signals for the
  * command, one way, and an {@link encodeEnd end} the other.
  */
+import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readText } from '../../json/document.ts'
 import { choice, exactly, type Reader, text, textUpTo, uint32 } from '../../json/values.ts'
@@ -70,6 +71,15 @@ export const readAsk = record<Ask>({
 })
 
 export const readAnswer = record<Answer>({ errno: textUpTo(32), value: text })
+
+/** What the member's process has sent, which may be anything. @throws KataError SERVICE_REQUEST. */
+export function readSent<T>(reader: Reader<T>, json: string, path: string): T {
+  try {
+    return readText(reader, json, { path })
+  } catch (cause) {
+    throw new KataError('SERVICE_REQUEST', { reason: describeError(cause) }, { cause })
+  }
+}
 
 export const requestLimits: FrameLimits = { maxBytes: 1 << 20, maxFds: 3, timeoutMs: 5000 }
 /** A file may lie on a slow disk. */

@@ -332,9 +332,19 @@ test.each([
     const socket = connectUnix(path)
     ;(${send})(socket)
     console.log(last(socket))`)
-  expect(stdout).toContain('"ask":"refused"')
+  expect(stdout).toContain('"ask":"refused","name":"[SERVICE_REQUEST] ')
   expect(stdout).toContain(reason)
   expect((await service.run(alice, ['ps', '-q'])).code).toBe(0)
+})
+
+test('an answer that is no JSON is refused as that', async () => {
+  const { stdout } = await member(`
+    const socket = connectUnix(path)
+    sendFrame(socket, { version: 1, argv: ['run', '-e', 'NAME', '--', 'true'] }, { fds: [0, 1, 1], timeoutMs: 5000 })
+    receiveFrame(socket, limits)
+    sendFds(socket, Buffer.from([2, 0, 0, 0, 65, 66]), [0])
+    console.log(last(socket))`)
+  expect(stdout).toContain('"name":"[SERVICE_REQUEST] the service refuses this request: answer: expected JSON')
 })
 
 test('a command asks for 256 files and variables, and no more', async () => {

@@ -7,7 +7,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs'
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
-import { readText } from '../../json/document.ts'
 import { checked, lastErrno, libc, SyscallError } from '../../linux/libc.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { type Peer, peerOf } from '../../linux/sockets/peer.ts'
@@ -19,7 +18,7 @@ import { ResultFile, toldError } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
 import { createCaller, requireStreams } from './caller.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
-import { type Ask, encodeEnd, readRequest, requestLimits, shortened } from './messages.ts'
+import { type Ask, encodeEnd, readRequest, readSent, requestLimits, shortened } from './messages.ts'
 import { type Restricted, restrict } from './restrict.ts'
 
 export interface WorkerParts {
@@ -116,7 +115,7 @@ async function prepare(
   const frame = receiveFrame(socket, requestLimits)
   if (frame === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'there is none' })
   requireStreams(frame.fds)
-  const { argv } = readText(readRequest, frame.text, { path: 'request' })
+  const { argv } = readSent(readRequest, frame.text, 'request')
   const restricted = await restrict(table(), argv, createCaller(socket, { uid, gid }), settings)
   settings.log.info('runs', { uid, pid, command: restricted.command })
   for (const [index, fd] of frame.fds.entries()) {
