@@ -8,27 +8,28 @@ export interface Change {
   readonly path: string
 }
 
-/** The directory that the runtime makes for its own files; by itself it is no change. */
-const ofRuntime = '/etc'
-
-/** `layers` topmost first. @throws as {@link walkFiles}. */
+/**
+ * `layers` topmost first. `ofRuntime` is a directory that the runtime makes for its own files, with those above it: by themselves they are no
+ * change.
+ *
+ * @throws as {@link walkFiles}.
+ */
 export async function* changesOf(
   layers: readonly string[],
-  options: Omit<WalkOptions, 'below'>,
+  { ofRuntime = '/etc', ...options }: Omit<WalkOptions, 'below'> & { readonly ofRuntime?: string },
 ): AsyncGenerator<Change> {
-  let waiting: Change | undefined
+  let waiting: Change[] = []
   for await (const { path, stat, isBelow } of walkFiles(layers, { ...options, below: false })) {
     if (path.length === 0 || (isWhiteout(stat) && !isBelow)) continue
     const kind = isWhiteout(stat) ? 'D' : isBelow ? 'C' : 'A'
     const change: Change = { kind, path: `/${path.toString()}` }
-    if (change.path === ofRuntime && stat.isDirectory()) {
-      waiting = change
+    waiting = waiting.filter((above) => change.path.startsWith(`${above.path}/`))
+    if (stat.isDirectory() && `${ofRuntime}/`.startsWith(`${change.path}/`)) {
+      waiting.push(change)
       continue
     }
-    if (waiting !== undefined && change.path.startsWith(`${ofRuntime}/`)) {
-      yield waiting
-      waiting = undefined
-    }
+    yield* waiting
+    waiting = []
     yield change
   }
 }

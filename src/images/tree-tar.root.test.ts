@@ -113,6 +113,23 @@ test('/etc, which the runtime makes itself, is no change without another one in 
   expect(changes).toEqual([])
 })
 
+test('a directory that the runtime makes itself is no change, and one above another change is', async () => {
+  rmSync(`${base}/upper`, { recursive: true })
+  mkdirSync(`${base}/upper/etc/kept-dir/made`, { recursive: true })
+  writeFileSync(`${base}/upper/etc/kept-dir/hosts`, 'ours')
+  const changed = async () => {
+    const changes: string[] = []
+    const ofRuntime = '/etc/kept-dir'
+    const isLeftOut = (path: string) => path === 'etc/kept-dir/hosts'
+    for await (const { kind, path } of changesOf(layers, { ...options, isLeftOut, ofRuntime }))
+      changes.push(`${kind} ${path}`)
+    return changes
+  }
+  expect(await changed()).toEqual(['C /etc', 'A /etc/kept-dir', 'A /etc/kept-dir/made'])
+  rmSync(`${base}/upper/etc/kept-dir/made`, { recursive: true })
+  expect(await changed()).toEqual([])
+})
+
 test('a link in the place of a directory of the host’s leads nowhere', async () => {
   rmSync(`${base}/upper/etc`, { recursive: true })
   symlinkSync('/etc', `${base}/upper/etc`)

@@ -359,6 +359,18 @@ test('a guest image that is booted next, or was booted, is removed with --force 
   rmSync(`${base}/run/default`, { recursive: true })
 })
 
+test('an image whose /etc is a link gets its files there, which are no change', async () => {
+  mkdirSync(`${base}/files/usr/etc`, { recursive: true })
+  symlinkSync('usr/etc', `${base}/files/etc`)
+  const create = ['create', '--name', 'new', '--rootfs', `${base}/files`, '--', 'true']
+  expect((await kata(...create)).code).toBe(0)
+  const upper = `${base}/state/containers/default/new/upper`
+  expect(readdirSync(`${upper}/usr/etc`).sort()).toEqual(['hostname', 'hosts', 'resolv.conf'])
+  expect((await kata('diff', 'new')).stdout).toBe('')
+  mkdirSync(`${upper}/srv`)
+  expect((await kata('diff', 'new')).stdout).toBe('A /srv\n')
+})
+
 test('what the person asked for is in the bundle', async () => {
   writeFileSync(`${base}/file`, '')
   writeFileSync(`${base}/app.env`, '# for the app\nA=file\nB=file\n')

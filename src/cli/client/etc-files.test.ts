@@ -54,7 +54,7 @@ test('on a network with names of its own a name is that of a container first, un
   expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, '')['resolv.conf']).toBe('nameserver 10.88.0.1\n')
 })
 
-test('the directory keeps the facts of the image’s, and a link in its place is left alone', () => {
+test('the directory keeps the facts of the image’s, and a link in its place is followed inside that', () => {
   const dir = mkdtempSync('/tmp/kata-ts-etc-')
   try {
     for (const name of ['lower/etc', 'upper', 'odd', 'upper2', 'upper3'])
@@ -66,6 +66,12 @@ test('the directory keeps the facts of the image’s, and a link in its place is
     symlinkSync('/elsewhere', `${dir}/odd/etc`)
     writeEtcFiles(`${dir}/upper2`, [`${dir}/odd`, `${dir}/lower`], wishes)
     expect(existsSync(`${dir}/upper2/etc`)).toBe(false)
+    mkdirSync(`${dir}/linked/usr/etc`, { recursive: true })
+    mkdirSync(`${dir}/upper4`)
+    symlinkSync('/usr/etc', `${dir}/linked/etc`)
+    writeEtcFiles(`${dir}/upper4`, [`${dir}/linked`], wishes)
+    expect(readFileSync(`${dir}/upper4/usr/etc/hostname`, 'utf8')).toBe('house\n')
+    expect(existsSync(`${dir}/upper4/etc`)).toBe(false)
     writeEtcFiles(`${dir}/upper3`, [], wishes)
     expect(statSync(`${dir}/upper3/etc`).mode & 0o777).toBe(0o755)
   } finally {

@@ -2,7 +2,9 @@
  * The files of /etc that say who and where a container is. They go into the container's own writable layer: what the
  * image has in their place stays as it is, and a volume on one of them wins.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, type Stats, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
+import { findInImage } from '../../images/account-files.ts'
+import { isWhiteout } from '../../images/file-tree.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
@@ -23,20 +25,38 @@ export interface EtcWishes {
 
 /** Writes the files below `upper`; `layers` is what lies under it, from the top down. */
 export function writeEtcFiles(upper: string, layers: readonly string[], wishes: EtcWishes): void {
-  const etc = `${upper}/etc`
-  const below = layers.map((layer) => lstatSync(`${layer}/etc`, { throwIfNoEntry: false })).find(Boolean)
-  // A link, or no directory: the image arranges this in its own way.
-  if (below !== undefined && !below.isDirectory()) return
-  mkdirSync(etc, { mode: 0o755 })
-  if (below !== undefined) copyFacts(below, etc)
+  const etc = makeEtc(upper, layers)
+  // Something that is no directory: the image arranges this in its own way.
+  if (etc === undefined) return
   for (const [name, text] of Object.entries(etcFiles(wishes, hostResolvConf())))
-    writeFileSync(`${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
+    writeFileSync(`${upper}/${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
+}
+
+/** Where it is below `upper`: links of the image are followed inside that. Undefined where there is something else, or a link to nothing. */
+function makeEtc(upper: string, layers: readonly string[]): string | undefined {
+  const found = findInImage(layers, '/etc')
+  if (found?.kind === 'file') return undefined
+  if (found === undefined) {
+    const other = layers.map((layer) => lstatSync(`${layer}/etc`, { throwIfNoEntry: false })).find(Boolean)
+    if (other !== undefined && !isWhiteout(other)) return undefined
+    mkdirSync(`${upper}/etc`, { mode: 0o755 })
+    return 'etc'
+  }
+  for (let depth = 1; depth <= found.parts.length; depth++) {
+    const path = found.parts.slice(0, depth).join('/')
+    mkdirSync(`${upper}/${path}`)
+    copyFacts(layers, path, `${upper}/${path}`)
+  }
+  return found.parts.join('/')
 }
 
 /** The directory in the upper layer hides the others. */
-function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
-  chownSync(directory, uid, gid)
-  chmodSync(directory, mode & 0o7777)
+function copyFacts(layers: readonly string[], path: string, to: string): void {
+  const found = findInImage(layers, path)
+  if (found?.kind !== 'directory') return
+  const { uid, gid, mode } = lstatSync(`${found.layers[0]}/${path}`)
+  chownSync(to, uid, gid)
+  chmodSync(to, mode & 0o7777)
 }
 
 /** Pure. */

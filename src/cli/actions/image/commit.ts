@@ -14,7 +14,7 @@ import type { ChangeFlags, CommitFlags } from '../../commands/image/new-image.ts
 import { loadForPerson } from '../../configuration.ts'
 import { parseBoolean } from '../../parse/number.ts'
 import type { Settings } from '../../settings.ts'
-import { filesOf, isOfRun, readingFiles, whilePaused } from './container-files.ts'
+import { filesOf, readingFiles, whilePaused } from './container-files.ts'
 
 /** Its image's configuration stays, and `--change` changes it. Without an image in the store all of its files become one layer. */
 export async function commit(
@@ -24,7 +24,7 @@ export async function commit(
   name: string,
 ): Promise<number> {
   const target = parseImageName(name).full
-  const { record, layers } = filesOf(settings, container, 'committed')
+  const { record, layers, isOfRun } = filesOf(settings, container, 'committed')
   const paths = storePaths(settings.stateDir)
   const { imageId } = record
   const base = imageId === undefined ? undefined : await lookForImage(paths, imageId)

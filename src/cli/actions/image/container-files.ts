@@ -1,5 +1,7 @@
 /** The files of a container on the host: what it has written, over the layers of its image. */
+import { posix } from 'node:path'
 import { describeError, KataError } from '../../../errors.ts'
+import { findInImage } from '../../../images/account-files.ts'
 import { TreeTooDeep } from '../../../images/file-tree.ts'
 import { WhiteoutName } from '../../../images/tree-tar.ts'
 import { SyscallError } from '../../../linux/libc.ts'
@@ -13,11 +15,17 @@ export interface ContainerFiles {
   readonly record: ContainerRecord
   /** Host directories, topmost first; the first is what the container writes to. */
   readonly layers: readonly string[]
+  /** The directory with what says who and where a container is, absolute. */
+  readonly etc: string
+  /** That is of its run and not of its files, as with docker. Takes paths from the root on, without a slash before them. */
+  readonly isOfRun: (path: string) => boolean
 }
 
-/** What says who and where a container is, is of its run and not of its files. As with docker. */
-const ofRun: ReadonlySet<string> = new Set(['etc/hostname', 'etc/hosts', 'etc/resolv.conf'])
-export const isOfRun = (path: string): boolean => ofRun.has(path)
+/** It may be a link in the image. */
+function etcOf(layers: readonly string[]): string {
+  const found = findInImage(layers, '/etc')
+  return found?.kind === 'directory' ? `/${found.parts.join('/')}` : '/etc'
+}
 
 /** @throws KataError CONTAINER_NOT_FOUND, CONTAINER_FOREIGN, FILES_ELSEWHERE. */
 export function filesOf(settings: Settings, name: string, what: string): ContainerFiles {
@@ -25,7 +33,12 @@ export function filesOf(settings: Settings, name: string, what: string): Contain
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what })
   if (record.disks !== undefined || record.isCopied) throw new KataError('FILES_ELSEWHERE', { name })
   const { directory } = recordPaths(settings.stateDir, record.namespace, record.id)
-  return { record, layers: [`${directory}/upper`, ...record.layers] }
+  const etc = etcOf(record.layers)
+  const ofRun = new Set(['hostname', 'hosts', 'resolv.conf'].map((file) => posix.join(etc, file)))
+  return {
+    ...{ record, layers: [`${directory}/upper`, ...record.layers], etc },
+    isOfRun: (path) => ofRun.has(`/${path}`),
+  }
 }
 
 /** Does `work` while a running container is paused, so that nothing changes meanwhile. */

@@ -5,13 +5,15 @@ import { plainText } from '../../../plain-text.ts'
 import { interruptible } from '../../client/signals.ts'
 import { render } from '../../output/format.ts'
 import type { Settings } from '../../settings.ts'
-import { filesOf, isOfRun, readingFiles } from './container-files.ts'
+import { filesOf, readingFiles } from './container-files.ts'
 import { writeTar } from './tar-output.ts'
 
 export async function diff(settings: Settings, name: string): Promise<number> {
-  const { layers } = filesOf(settings, name, 'compared')
+  const { layers, etc, isOfRun } = filesOf(settings, name, 'compared')
   const changes = await interruptible((signal) =>
-    readingFiles(name, () => Array.fromAsync(changesOf(layers, { signal, isLeftOut: isOfRun }))),
+    readingFiles(name, () =>
+      Array.fromAsync(changesOf(layers, { signal, isLeftOut: isOfRun, ofRuntime: etc })),
+    ),
   )
   changes.sort((a, b) => (a.path < b.path ? -1 : 1))
   settings.print(
@@ -27,7 +29,7 @@ export async function exportFiles(
   name: string,
   output: string | undefined,
 ): Promise<number> {
-  const { layers } = filesOf(settings, name, 'exported')
+  const { layers, isOfRun } = filesOf(settings, name, 'exported')
   await interruptible((signal) =>
     readingFiles(name, () => writeTar(output, filesTar(layers, { signal, isLeftOut: isOfRun }))),
   )
