@@ -7,7 +7,7 @@ import { posix } from 'node:path'
 import { getXattr } from '../linux/files/inode.ts'
 import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { type ContainerUser, resolveGroup, resolveUser } from './formats/container-user.ts'
+import { type ContainerUser, resolveGroup, resolveRoot, resolveUser } from './formats/container-user.ts'
 
 /** Text of the files; undefined where the image has none. */
 export interface AccountFiles {
@@ -26,6 +26,10 @@ const maxLinks = 40
 export function userInImage(lowerDirs: readonly string[], text: string): ContainerUser {
   return resolveUser(text, readAccountFiles(lowerDirs))
 }
+
+/** Root, in the container with these layers. */
+export const rootInImage = (lowerDirs: readonly string[]): ContainerUser =>
+  resolveRoot(readAccountFiles(lowerDirs))
 
 /** The numbers of groups by their names or numbers, as {@link userInImage} finds them. @throws KataError USER_UNKNOWN. */
 export function groupsInImage(lowerDirs: readonly string[], groups: readonly string[]): number[] {

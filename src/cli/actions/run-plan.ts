@@ -1,6 +1,6 @@
 /** From what was asked of `run` or `create` and its image to the plan of a container. */
 import { resolve } from 'node:path'
-import { groupsInImage, userInImage } from '../../images/account-files.ts'
+import { groupsInImage, rootInImage, userInImage } from '../../images/account-files.ts'
 import { defaultSpec, type SpecUser } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow } from '../client/attach.ts'
@@ -139,5 +139,5 @@ function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, 
 /** A user of no name was not asked for, as in docker: the image's stays. */
 function userOf({ config, lowerDirs }: Rootfs, asked: string | undefined) {
   const user = asked || config.user
-  return user === '' ? { uid: 0, gid: 0 } : userInImage(lowerDirs, user)
+  return user === '' ? rootInImage(lowerDirs) : userInImage(lowerDirs, user)
 }

@@ -344,7 +344,9 @@ test('an answer that is no JSON is refused as that', async () => {
     receiveFrame(socket, limits)
     sendFds(socket, Buffer.from([2, 0, 0, 0, 65, 66]), [0])
     console.log(last(socket))`)
-  expect(stdout).toContain('"name":"[SERVICE_REQUEST] the service refuses this request: answer: expected JSON')
+  expect(stdout).toContain(
+    '"name":"[SERVICE_REQUEST] the service refuses this request: answer: expected JSON',
+  )
 })
 
 test('a command asks for 256 files and variables, and no more', async () => {

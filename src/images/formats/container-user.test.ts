@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { resolveUser } from './container-user.ts'
+import { resolveRoot, resolveUser } from './container-user.ts'
 
 const files = {
   passwd: 'root:x:0:0:root:/root:/bin/sh\nann:x:1000:100:Ann:/home/ann:/bin/sh\n',
@@ -7,17 +7,24 @@ const files = {
 }
 
 test('numbers need no account', () => {
-  expect(resolveUser('4242', {})).toEqual({ uid: 4242, gid: 0, additionalGids: [] })
-  expect(resolveUser('4242:17', {})).toEqual({ uid: 4242, gid: 17, additionalGids: [] })
+  expect(resolveUser('4242', {})).toEqual({ uid: 4242, gid: 0, additionalGids: [0] })
+  expect(resolveUser('4242:17', {})).toEqual({ uid: 4242, gid: 17, additionalGids: [17] })
 })
 
 test('a name brings its group and supplementary groups', () => {
-  expect(resolveUser('ann', files)).toEqual({ uid: 1000, gid: 100, additionalGids: [29, 10] })
-  expect(resolveUser('1000', files)).toEqual({ uid: 1000, gid: 100, additionalGids: [29, 10] })
+  expect(resolveUser('ann', files)).toEqual({ uid: 1000, gid: 100, additionalGids: [100, 29, 10] })
+  expect(resolveUser('1000', files)).toEqual({ uid: 1000, gid: 100, additionalGids: [100, 29, 10] })
+})
+
+test('root has the groups that the image gives him, and is the user 0 whatever he is called', () => {
+  const passwd = '0:x:1000:100::/:/bin/sh\ntoor:x:0:0:root:/root:/bin/sh\n'
+  const group = 'root:x:0:toor\nbin:x:1:toor,root\ndisk:x:6:ann,toor\nwheel:x:10:0\n'
+  expect(resolveRoot({ passwd, group })).toEqual({ uid: 0, gid: 0, additionalGids: [0, 1, 6] })
+  expect(resolveRoot({})).toEqual({ uid: 0, gid: 0, additionalGids: [0] })
 })
 
 test('an explicit group replaces them', () => {
-  expect(resolveUser('ann:audio', files)).toEqual({ uid: 1000, gid: 29, additionalGids: [] })
+  expect(resolveUser('ann:audio', files)).toEqual({ uid: 1000, gid: 29, additionalGids: [29] })
 })
 
 test.each(['nobody-here', '', ':1', '-1', '4294967295', '1:nogroup', '99999999999'])('refuses %p', (text) => {

@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 export interface ContainerUser {
   readonly uid: number
   readonly gid: number
+  /** With `gid`: a program that changes its group keeps it, and so do rules that withhold a file from a group (CVE-2022-36109). */
   readonly additionalGids: readonly number[]
 }
 
@@ -24,13 +25,29 @@ export function resolveUser(text: string, files: AccountFiles): ContainerUser {
   const account = lines(files.passwd).find(([name, , uid]) => name === userText || uid === userText)
   const uid = account === undefined ? idOf(userText) : idOf(account[2])
   if (uid === undefined) throw new KataError('USER_UNKNOWN', { user: text, file: '/etc/passwd' })
-  if (groupText !== undefined) return { uid, gid: resolveGroup(groupText, text, files), additionalGids: [] }
+  if (groupText === undefined) return { uid, ...groupsOf(account, files) }
+  const gid = resolveGroup(groupText, text, files)
+  return { uid, gid, additionalGids: [gid] }
+}
+
+/** The user of a container for whom nobody asked for another one. As in docker, with the groups that the image gives him. */
+export function resolveRoot(files: AccountFiles): ContainerUser {
+  return {
+    uid: 0,
+    ...groupsOf(
+      lines(files.passwd).find(([, , uid]) => uid === '0'),
+      files,
+    ),
+  }
+}
+
+function groupsOf(account: readonly string[] | undefined, files: AccountFiles) {
   const gid = idOf(account?.[3]) ?? 0
-  const additionalGids = lines(files.group)
+  const others = lines(files.group)
     .filter(([, , , members]) => account !== undefined && members?.split(',').includes(account[0]!))
     .map(([, , id]) => idOf(id))
-    .filter((id) => id !== undefined && id !== gid)
-  return { uid, gid, additionalGids: additionalGids as number[] }
+    .filter((id) => id !== undefined)
+  return { gid, additionalGids: [...new Set([gid, ...others])] }
 }
 
 /** The number of a group, by its name or number. `whole` is for messages. @throws KataError USER_UNKNOWN. */
