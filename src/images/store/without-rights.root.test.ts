@@ -57,6 +57,13 @@ test('it sees no process but its own, writes where it is told to, and has no env
   expect(names).toEqual(['HOME', 'ITS', 'PATH', 'PWD', 'TMPDIR'])
 })
 
+test('of what it says without end, the end is kept, and not in root’s memory all of it', async () => {
+  const { failed, words } = await run('head -c 20000000 /dev/zero | tr "\\0" x >&2; echo over >&2; exit 1')
+  expect(failed).toBe(true)
+  expect(words.length).toBeLessThan(100_000)
+  expect(words).toEndWith('xover\n')
+})
+
 test('what it has started ends with it, also when it is told to stop', async () => {
   expect((await run('sleep 86400 & exit 3')).failed).toBe(true)
   const stop = new AbortController()

@@ -49,7 +49,7 @@ export function throwAwayUid(): number {
 /**
  * Runs it to its end, after which no process of that user is left.
  *
- * @returns what it said on standard error; `failed` unless it ended with 0.
+ * @returns the end of what it said on standard error; `failed` unless it ended with 0.
  * @throws what `onBytes` throws; `stalled`; the signal's reason.
  */
 export async function runWithoutRights(
@@ -60,7 +60,7 @@ export async function runWithoutRights(
   const child = Bun.spawn({
     ...{ cmd: commandLine(run), cwd: '/', env: {}, stdio: ['ignore', output, 'pipe'] },
   })
-  const words = new Response(child.stderr).text()
+  const words = endOf(child.stderr)
   try {
     await watch(child.exited, run)
   } finally {
@@ -69,6 +69,17 @@ export async function runWithoutRights(
     await killUids(uid, uid)
   }
   return { failed: child.exitCode !== 0, words: await words }
+}
+
+/** Of what it says, which may be without end, characters. */
+const mostWords = 16_384
+
+async function endOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let words = ''
+  for await (const chunk of stream)
+    words = (words + decoder.decode(chunk, { stream: true })).slice(-mostWords)
+  return words
 }
 
 async function watch(exited: Promise<number>, { received, onBytes, stalled, signal }: Run): Promise<void> {
