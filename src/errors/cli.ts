@@ -81,7 +81,7 @@ export const cliErrors = {
   ),
   ATTACH_ELSEWHERE: entry(
     'failed_precondition',
-    'container {name} belongs to the terminal that runs it',
+    'container {name} belongs to the terminal that runs it, with an earlier version of kata-ts',
     'Type the detach keys there first (ctrl-p ctrl-q with `run -it`), or use `kata-ts exec -it {name} sh`.',
   ),
   PORT_NOT_PUBLISHED: entry(

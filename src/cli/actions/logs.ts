@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
-import { LogReader } from '../client/logs/reader.ts'
+import { hasLog, LogReader } from '../client/logs/reader.ts'
 import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
 import { openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
@@ -45,11 +44,9 @@ async function logsOf(
 ): Promise<void> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('LOG_ELSEWHERE', { name })
-  const { log } = recordPaths(settings.stateDir, record.namespace, record.id)
-  // Versions before this one kept no output of the foreground.
-  if (!record.detached && record.startedAt !== undefined && !existsSync(log))
-    throw new KataError('LOG_NOT_KEPT', { name })
-  const reader = new LogReader(log)
+  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
+  if (!hasLog(record, paths)) throw new KataError('LOG_NOT_KEPT', { name })
+  const reader = new LogReader(paths.log)
   const printer = new LogPrinter({
     sinks: { stdout: openSink(1), stderr: openSink(2) },
     timestamps: flags.timestamps === true,

@@ -1,6 +1,6 @@
 /** `attach`, and leaving a terminal by the detach keys, against a double of the shim: its processes have pipes, so nothing echoes. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { makeFifo } from '../../../linux/files/fifo.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
@@ -24,6 +24,18 @@ function atTerminal(client: TestClient, ...args: string[]) {
     get shown() {
       return shown()
     },
+  }
+}
+
+/** Whether the process has a file of that name open. */
+function hasOpen(pid: number, name: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+      readlinkSync(`/proc/${pid}/fd/${fd}`).endsWith(`/${name}`),
+    )
+  } catch {
+    // One was closed meanwhile.
+    return false
   }
 }
 
@@ -84,7 +96,13 @@ test('a terminal that runs a container can be left, and come back to', async () 
   )
   runner.type('one\n')
   await runner.shows('<one>')
-  expect((await client.kata('attach', 'left')).stderr).toContain('[ATTACH_ELSEWHERE]')
+  // Another person comes and goes meanwhile.
+  const second = atTerminal(client, 'attach', 'left')
+  second.type('both\n')
+  await second.shows('<both>')
+  await runner.shows('<both>')
+  second.type(leave)
+  expect(await second.exited).toBe(0)
   runner.type(leave)
   expect(await runner.exited).toBe(0)
   const attached = atTerminal(client, 'attach', 'left')
@@ -94,6 +112,27 @@ test('a terminal that runs a container can be left, and come back to', async () 
   expect(await attached.exited).toBe(0)
   expect((await client.kata('stop', '-t', '0', 'left')).code).toBe(0)
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
+test('an input that has ended keeps nobody from being attached to the rest', async () => {
+  await using client = testClient()
+  const go = `${client.base}/go`
+  const script = `cat; while [ ! -e ${go} ]; do sleep 0.02; done; sleep 2; echo over; exit 3`
+  const runner = client.spawn(
+    ['run', '-i', '--name', 'reads', '--rootfs', client.base, '--', 'sh', '-c', script],
+    new Blob(['line\n']),
+  )
+  const reader = runner.stdout.getReader()
+  expect(Buffer.from((await reader.read()).value!).toString()).toBe('line\n')
+  const attached = client.spawn(['attach', 'reads'])
+  await eventually(() => hasOpen(attached.pid, 'output.log'))
+  writeFileSync(go, '')
+  expect([await attached.stdout.text(), await attached.exited, await runner.exited]).toEqual(['over\n', 3, 3])
+
+  // Of an earlier version.
+  const log = `${client.base}/state/containers/default/reads/output.log`
+  rmSync(log)
+  expect((await client.kata('attach', 'reads')).stderr).toContain('[ATTACH_ELSEWHERE]')
 })
 
 test('one that was left goes on while its log has no room', async () => {

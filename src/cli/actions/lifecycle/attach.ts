@@ -2,6 +2,7 @@ import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
+import { hasLog } from '../../client/logs/reader.ts'
 import { logStreams } from '../../client/logs/streams.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { catchSignals } from '../../client/signals.ts'
@@ -19,7 +20,9 @@ import { startOne } from './start.ts'
 export async function attachTo(settings: Settings, flags: AttachFlags, name: string): Promise<number> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'attached to' })
-  if (!record.detached) throw new KataError('ATTACH_ELSEWHERE', { name })
+  // What a client of an earlier version reads, nobody else sees.
+  if (!hasLog(record, recordPaths(settings.stateDir, record.namespace, record.id)))
+    throw new KataError('ATTACH_ELSEWHERE', { name })
   return attachBy(settings, flags, record, { connect: () => connectRunning(record), endsInput: false })
 }
 

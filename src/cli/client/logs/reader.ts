@@ -1,12 +1,21 @@
 /** Reading the log of a container in the background while its shim writes it, and begins a new file when one is full. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { type LogRecord, parseRecord } from '../../../sandbox/records/container-log.ts'
 import { olderLog } from '../../../sandbox/records/log-files.ts'
+import type { ContainerRecord, RecordPaths } from '../record.ts'
 
 const chunkBytes = 64 * 1024
 const newline = 0x0a
 /** More files than any log has. */
 const mostFiles = 1000
+
+/**
+ * Whether the container has a log, or will have one. Versions before this one kept nothing of what a container prints in the foreground.
+ */
+export const hasLog = (
+  { detached, startedAt }: ContainerRecord,
+  { log }: Pick<RecordPaths, 'log'>,
+): boolean => detached || startedAt === undefined || existsSync(log)
 
 export class LogReader {
   readonly #path: string

@@ -60,7 +60,8 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
     started() {
       begun.resolve()
       if (input === undefined) return
-      const fifo = openSync(input.fifo, constants.O_WRONLY | constants.O_NONBLOCK)
+      const fifo = openUnlessEnded(input.fifo)
+      if (fifo === undefined) return
       let isLeft = false
       const leaves = () => {
         isLeft = true
@@ -73,5 +74,15 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
     finish: end,
     leave: end,
     close: () => reader.close(),
+  }
+}
+
+/** Undefined where the container's input has ended: its shim reads no more, or there never was any. */
+function openUnlessEnded(fifo: string): number | undefined {
+  try {
+    return openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if (['ENXIO', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
   }
 }

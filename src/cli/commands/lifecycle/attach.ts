@@ -12,7 +12,7 @@ export interface AttachFlags {
 export function attachCommand(cli: Cli): Command {
   const command = describe({
     usage: 'attach <name>',
-    summary: 'attach your terminal to a container in the background; signals go to the container',
+    summary: 'attach your terminal to a running container; signals go to the container',
     example: 'attach web',
   })
     .option('--detach-keys <keys>', 'keys that leave it again (default: ctrl-p,ctrl-q)')
