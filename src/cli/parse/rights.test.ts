@@ -119,6 +119,7 @@ test('limits, kernel parameters, memory-backed directories, shared memory, no ne
     ...docker,
     'net.ipv4.ip_unprivileged_port_start': '1024',
   })
+  expect(mountOf({ tmpfs: ['/big:size=64M,mode=01777'] }, '/big')?.options).toContain('size=64M')
   expect(mountOf({ tmpfs: ['/cache/:size=1m,exec'] }, '/cache')?.options).toEqual([
     ...['nosuid', 'nodev', 'noexec', 'size=1m', 'exec'],
   ])

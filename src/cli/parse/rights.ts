@@ -76,7 +76,7 @@ function parseUlimit(text: string): Rlimit {
 }
 
 const tmpfsOption =
-  /^(rw|ro|defaults|(no)?(suid|dev|exec|atime|diratime|relatime)|(size|nr_blocks|nr_inodes)=\d+[kmg%]?|mode=[0-7]{3,4}|[ug]id=\d+)$/
+  /^(rw|ro|defaults|(no)?(suid|dev|exec|atime|diratime|relatime)|(size|nr_blocks|nr_inodes)=\d+[kmgKMG%]?|mode=0?[0-7]{3,4}|[ug]id=\d+)$/
 
 /** @throws KataError OPTION_INVALID. */
 export function parseTmpfs(text: string): TmpfsMount {

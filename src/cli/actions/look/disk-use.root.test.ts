@@ -14,6 +14,8 @@ test('containers, volumes and snapshots of every namespace are counted, with wha
   mkdirSync(snapshot, { recursive: true })
   copyFileSync(`${state}/containers/default/box/record.json`, `${snapshot}/record.json`)
   writeFileSync(`${snapshot}/state`, Buffer.alloc(2 << 20, 'x'))
+  mkdirSync(`${state}/images/disks`, { recursive: true })
+  writeFileSync(`${state}/images/disks/${'a'.repeat(64)}.erofs`, Buffer.alloc(3 << 20, 'x'))
   // One that is being made is none yet.
   mkdirSync(`${state}/snapshots/other/.unfinished-1-1-x`)
 
@@ -30,6 +32,9 @@ test('containers, volumes and snapshots of every namespace are counted, with wha
   expect(use('Local Volumes')).toMatchObject({ total: 1 })
   expect(use('Snapshots')).toMatchObject({ total: 1, active: 0, reclaimableBytes: 0 })
   expect(use('Local Volumes')!.bytes).toBeGreaterThanOrEqual(1 << 20)
+  // With the disks of images.
+  expect(use('Images')!.reclaimableBytes).toBeGreaterThanOrEqual(3 << 20)
+  expect(use('Images')!.bytes).toBeGreaterThanOrEqual(use('Images')!.reclaimableBytes)
   expect(use('Snapshots')!.bytes).toBeGreaterThanOrEqual(2 << 20)
 
   // What a crash left is for gc, and no prune frees it.

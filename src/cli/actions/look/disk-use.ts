@@ -1,6 +1,6 @@
 /** `system df`: sizes on the disk. Containers, volumes and snapshots are those of every namespace. */
-import { listImages } from '../../../images/store/image-store.ts'
-import { blobsBytes, treeBytes } from '../../../images/store/layer-sizes.ts'
+import { listImages, storeBytes } from '../../../images/store/image-store.ts'
+import { treeBytes } from '../../../images/store/layer-sizes.ts'
 import { planPrune } from '../../../images/store/remove-images.ts'
 import { storePaths } from '../../../images/store/store-paths.ts'
 import { imageUsers } from '../../client/image-users.ts'
@@ -48,7 +48,7 @@ async function imagesUse({ stateDir }: Settings): Promise<Use> {
   const images = await listImages(paths)
   const users = imageUsers(stateDir)
   const { bytes: reclaimableBytes } = await planPrune(paths, users)
-  const bytes = blobsBytes(paths) + treeBytes(paths.layers)
+  const bytes = storeBytes(paths)
   const active = images.filter(({ id }) => users.containers.has(id)).length
   return { type: 'Images', total: images.length, active, bytes, reclaimableBytes }
 }
