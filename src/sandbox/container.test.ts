@@ -142,27 +142,35 @@ describe('a container that its guest does not make', () => {
 
 describe('removal', () => {
   const removing = async (answer: () => Promise<void>) => {
-    let isRemoved = false
+    let removed = 'nothing' as 'nothing' | 'all' | 'what is not held'
     const surroundings = {
       ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} },
-      remove: async () => {
-        isRemoved = true
+      remove: async ({ isHeld = false } = {}) => {
+        removed = isHeld ? 'what is not held' : 'all'
       },
     }
     const container = new Container('c', { removeContainer: answer } as never, surroundings as never)
     const outcome = await container.remove().catch((error) => error)
-    return { isRemoved, outcome }
+    return { removed, outcome }
   }
 
-  test('takes from the host what the container had, even when the guest refuses', async () => {
-    expect(await removing(async () => {})).toEqual({ isRemoved: true, outcome: undefined })
-    const refusal = new TtrpcError('internal', 'I keep it', { isAnswer: true })
-    expect(await removing(() => Promise.reject(refusal))).toEqual({ isRemoved: true, outcome: refusal })
+  test('takes from the host what the container had', async () => {
+    expect(await removing(async () => {})).toEqual({ removed: 'all', outcome: undefined })
+  })
+
+  test.each([
+    ['refuses', new TtrpcError('internal', 'I keep it', { isAnswer: true })],
+    ['is still writing its disks back', new TtrpcError('deadline_exceeded', 'no answer within 60000 ms')],
+  ])('takes it when the guest %s, but for what the guest holds', async (_, failure) => {
+    expect(await removing(() => Promise.reject(failure))).toEqual({
+      removed: 'what is not held',
+      outcome: failure,
+    })
   })
 
   test('of a container whose machine is lost is left to the teardown', async () => {
     const loss = new Error('the connection is lost')
-    expect(await removing(() => Promise.reject(loss))).toEqual({ isRemoved: false, outcome: loss })
+    expect(await removing(() => Promise.reject(loss))).toEqual({ removed: 'nothing', outcome: loss })
   })
 })
 

@@ -62,8 +62,8 @@ export interface ContainerSurroundings {
   afterPause?(): Promise<void>
   /** What the whole pod costs the host. Only a pod's own container has it. */
   hostUsage?(): CgroupStats
-  /** Removes what the container has in the sandbox, once the guest has let go of it. */
-  remove(): Promise<void>
+  /** Removes what the container has in the sandbox. `isHeld`: the guest has perhaps not let go of it. */
+  remove(how?: { readonly isHeld: boolean }): Promise<void>
 }
 
 export class Container {
@@ -166,7 +166,7 @@ export class Container {
 
   /**
    * Removes the container from the guest and then from the sandbox, even when the guest refuses: a guest cannot keep what its
-   * container has on the host.
+   * container has on the host, but for disks that it may still be writing back.
    *
    * @throws TtrpcError with the guest's reason; what the removal from the sandbox throws.
    */
@@ -175,7 +175,7 @@ export class Container {
       await this.#agent.removeContainer({ containerId: this.#guestId, timeout: 0 })
     } catch (error) {
       // The teardown of a lost machine releases what this container had.
-      if (error instanceof TtrpcError) await this.#surroundings.remove()
+      if (error instanceof TtrpcError) await this.#surroundings.remove({ isHeld: true })
       throw error
     }
     await this.#surroundings.remove()

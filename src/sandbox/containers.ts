@@ -272,22 +272,22 @@ export class Containers {
       }),
       // A container without a pod reports its own usage.
       ...(isPodSandbox(spec) && { hostUsage }),
-      remove: () => this.#release(id),
+      remove: (how) => this.#release(id, how),
     })
   }
 
   /**
-   * What a container had on the host, once the guest has let go of it.
+   * What a container had on the host, once the guest has let go of it; or with `isHeld`, what its guest cannot be writing back.
    *
    * @throws the first failure, of share or devices; everything else is released nevertheless.
    */
-  async #release(containerId: string): Promise<void> {
-    const { share, ledger, sizer, cpus, disks } = this.#parts
+  async #release(containerId: string, { isHeld = false }: { isHeld?: boolean } = {}): Promise<void> {
+    const { share, ledger, sizer, cpus } = this.#parts
     this.#directVolumes.delete(containerId)
     this.#requests.delete(containerId)
     await everyStep([
       () => share.removeContainer(containerId),
-      () => releaseDisks(containerId, disks, ledger),
+      () => this.#releaseDisks(containerId, isHeld),
       () => removeScratchDisk(ledger, containerId),
       () => this.#vfio.detach(containerId),
       () => sizer.forget(containerId),
@@ -295,6 +295,18 @@ export class Containers {
       () => this.#pids.remove(containerId),
       () => this.#oomScore.remove(containerId),
     ])
+  }
+
+  async #releaseDisks(id: string, isHeld: boolean): Promise<void> {
+    const { disks, ledger, log } = this.#parts
+    const kept = await releaseDisks(id, { disks, ledger, isHeld })
+    if (kept.length > 0)
+      log.warn(
+        'the guest has not let go of disks that it writes to: they stay in its machine until that ends',
+        {
+          ...{ id, disks: kept },
+        },
+      )
   }
 }
 

@@ -6,6 +6,7 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox } from './sandbox.ts'
 import type { SandboxParts } from './sandbox-parts.ts'
@@ -159,19 +160,21 @@ test.each([
 })
 
 /** A sandbox whose guest makes every container; `steps` are those of a removal, of which the share's fails as `shareFails` says. */
-function sandboxThatTells(shareFails: boolean) {
+function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void>) {
   const steps: string[] = []
+  const warnings: unknown[] = []
   const step = (name: string) => async (of: string | { containerId: string }) =>
     void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, log: silentLogger, network: {}, paths: { stateDir } },
+    ...{ id: 'pod', agentFacts: facts, network: {}, paths: { stateDir } },
+    log: { ...silentLogger, warn: (_: string, more: unknown) => void warnings.push(more) },
     ledger: { dataOf: () => [], take: () => Promise.reject(new Error('no process')), release: nothing },
     config: {
       hypervisor: { driver: 'qemu' },
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
     },
     agent: {
-      agent: { createContainer: nothing, removeContainer: step('guest') },
+      agent: { createContainer: nothing, removeContainer: guestRemoves ?? step('guest') },
       health: { check: () => never },
     },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
@@ -184,7 +187,12 @@ function sandboxThatTells(shareFails: boolean) {
         shareFails ? Promise.reject(new Error('the mount is busy')) : step('share')(id),
     },
     modules: noBringer,
-    disks: { detach: step('disks') },
+    disks: {
+      detach: async (id: string, { isHeld }: { isHeld: boolean }) => {
+        await step('disks')(id)
+        return isHeld ? ['/dev/sdb'] : []
+      },
+    },
     cpus: { place: nothing, forget: step('cpus') },
     sizer: { demand: nothing, forget: step('memory') },
   }
@@ -195,8 +203,19 @@ function sandboxThatTells(shareFails: boolean) {
   }
   const create = (id: string) =>
     sandbox.createContainer({ id, bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) })
-  return { create, steps }
+  return { create, steps, warnings }
 }
+
+test('a disk that its guest has not let go of stays in the machine, and the log names it', async () => {
+  const slow = async () => {
+    throw new TtrpcError('deadline_exceeded', 'no answer within 60000 ms')
+  }
+  const { create, steps, warnings } = sandboxThatTells(false, slow)
+  const container = await create('c')
+  await expect(container.remove()).rejects.toThrow('no answer within 60000 ms')
+  expect(steps).toEqual(['share c', 'disks c', 'memory c', 'cpus c'])
+  expect(warnings).toEqual([{ id: 'c', disks: ['/dev/sdb'] }])
+})
 
 test('what of a container cannot be released keeps nothing else from being released', async () => {
   const { create, steps } = sandboxThatTells(true)

@@ -72,14 +72,21 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
 /**
  * Unplugs what only this container used, once the guest has released it.
  *
- * @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are released nevertheless.
+ * @returns {@link Disks.detach}. @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are released nevertheless.
  */
-export async function releaseDisks(containerId: string, disks: Disks, ledger: Ledger): Promise<void> {
+export async function releaseDisks(
+  containerId: string,
+  { disks, ledger, isHeld }: { disks: Disks; ledger: Ledger; isHeld: boolean },
+): Promise<readonly string[]> {
   const volumes = ledger.dataOf(directVolumeResource).filter(({ owner }) => owner === containerId)
+  let kept: readonly string[] = []
   await everyStep([
     ...volumes.map((volume) => () => ledger.release(directVolumeResource, (held) => held === volume)),
-    () => disks.detach(containerId),
+    async () => {
+      kept = await disks.detach(containerId, { isHeld })
+    },
   ])
+  return kept
 }
 
 async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise<Device> {

@@ -112,6 +112,18 @@ describe('a disk', () => {
   })
 })
 
+test('disks that a container wrote to stay while its guest has not let go of them, and go with another removal', async () => {
+  await disks.attach('a', disk('volume'), rw)
+  await disks.attach('a', disk('layer'), ro)
+  await disks.attach('a', disk('scratch'), { ...rw, isScratch: true })
+  expect(await disks.detach('a', { isHeld: true })).toEqual(['/dev/volume'])
+  expect([...machine.values()].map(({ name }) => name)).toEqual(['/dev/volume'])
+  expect(disks.areWritten).toBe(true)
+  expect(ledger.dataOf(diskResource)).toEqual([{ id: 'disk1', name: '/dev/volume' }])
+  expect(await disks.detach('a')).toEqual([])
+  expect({ size: machine.size, held: ledger.held }).toEqual({ size: 0, held: [] })
+})
+
 describe('a disk that has grown on the host', () => {
   const grow = (bytes: number, there: number, key = 'sdb') =>
     disks.grow('disk1', { volume: '/v', disk: disk(key, there), bytes })

@@ -130,12 +130,23 @@ export class Disks {
     })
   }
 
-  /** Unplugs the disks that only this container used. @throws the first failure; the others are unplugged nevertheless. */
-  detach(container: string): Promise<void> {
+  /**
+   * Unplugs the disks that only this container used. With `isHeld` the guest has perhaps not let go of them: a disk that it writes to stays
+   * as the container's, because what it has not written back yet would be lost.
+   *
+   * @returns names of those that stay for that reason. @throws the first failure; the others are unplugged nevertheless.
+   */
+  detach(container: string, { isHeld = false }: { isHeld?: boolean } = {}): Promise<readonly string[]> {
     return this.#alone(async () => {
+      const kept: string[] = []
       const failures: unknown[] = []
       for (const disk of this.#plugged) {
         if (!disk.users.delete(container) || disk.users.size > 0) continue
+        if (isHeld && !disk.readonly && !disk.isScratch) {
+          disk.users.add(container)
+          kept.push(disk.name)
+          continue
+        }
         try {
           await this.#options.vmm.unplugDisk(disk.id)
           this.#plugged.delete(disk)
@@ -147,6 +158,7 @@ export class Disks {
         }
       }
       if (failures.length > 0) throw failures[0]
+      return kept
     })
   }
 
