@@ -1,5 +1,6 @@
 /** What the host changes or asks about the virtual machine itself. */
 import { addEntropy, readFile, reboot, setClock, sync } from 'syscalls'
+import { changeThreads } from './boot/cgroups.ts'
 import { exists, list, readIfThere, set } from './system/files.ts'
 import { sleep } from './system/wait.ts'
 
@@ -49,7 +50,7 @@ export function onlineMemory(): void {
       if (isOffline()) throw error
     }
   }
-  allowThreads()
+  changeThreads(allowThreads)
 }
 
 const threadsMax = '/proc/sys/kernel/threads-max'

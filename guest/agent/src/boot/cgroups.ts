@@ -1,7 +1,7 @@
 /** The guest's cgroup tree: `/kata` holds one cgroup per container. */
 import { mkdir } from 'os'
 import { readFile } from 'syscalls'
-import { exists, set } from '../system/files.ts'
+import { exists, list, readIfThere, set } from '../system/files.ts'
 
 export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */
@@ -32,9 +32,28 @@ export function prepareCgroups(): void {
  * command could be run in its neighbours, nor its own limits be changed. So all containers together leave some to the kernel and the agent, and
  * each leaves some to the others.
  */
-export function limitThreads(): void {
+function limitThreads(): void {
   const file = `${cgroupRoot}${containersCgroup}/pids.max`
   if (exists(file)) set(file, String(mostThreads(1)))
+}
+
+/**
+ * Does what may change how many threads the kernel makes. What was limited by that follows: all containers together, and each that has no limit
+ * of its own, which is told by the number.
+ */
+export function changeThreads(change: () => void): void {
+  const before = String(mostThreadsOfOne())
+  try {
+    change()
+  } finally {
+    const now = String(mostThreadsOfOne())
+    if (now !== before) {
+      limitThreads()
+      const directory = `${cgroupRoot}${containersCgroup}`
+      for (const file of list(directory).map((name) => `${directory}/${name}/pids.max`))
+        if (readIfThere(file)?.trim() === before) set(file, now)
+    }
+  }
 }
 
 /** Of one container that has no limit of its own. */

@@ -2,7 +2,7 @@
 import { readFile } from 'syscalls'
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
-import { limitThreads } from '../boot/cgroups.ts'
+import { changeThreads } from '../boot/cgroups.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
 import { expectedDevices, loadExpectedModules, loadMountedDevices } from '../devices/expected-modules.ts'
 import { guestDevices } from '../devices/guest-devices.ts'
@@ -140,9 +140,9 @@ export class Container {
       await tools.sources.hold(id, [oci.root.path, ...sources])
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
       loadMountedDevices(oci.mounts.map(({ source }) => source))
-      setSysctls(splitSysctls(oci.linux?.sysctl).machine)
+      const sysctls = splitSysctls(oci.linux?.sysctl).machine
       // One of them may be how many threads there are.
-      if (oci.linux !== undefined && Object.keys(oci.linux.sysctl).length > 0) limitThreads()
+      if (Object.keys(sysctls).length > 0) changeThreads(() => setSysctls(sysctls))
       await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
       const disks = devices.filter((device) => !isPassedDevice(device))
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))

@@ -16,8 +16,15 @@ export interface OnHost<Module> {
   readonly started: readonly string[]
 }
 
-/** `path` is from guest/agent/src. Containers' files lie in `directory`, which the bundle is written beside. */
-export async function loadOnHost<Module>(path: string, directory: string): Promise<OnHost<Module>> {
+/**
+ * `path` is from guest/agent/src. Containers' files lie in `directory`, which the bundle is written beside. `machine` is in the
+ * place of the root for what the kernel shows of the machine, default the host's.
+ */
+export async function loadOnHost<Module>(
+  path: string,
+  directory: string,
+  machine = '',
+): Promise<OnHost<Module>> {
   const plugin: BunPlugin = {
     name: 'on the host',
     setup(build) {
@@ -26,7 +33,8 @@ export async function loadOnHost<Module>(path: string, directory: string): Promi
         contents: readFileSync(file, 'utf8')
           .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
           .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`)
-          .replace(/'\/run\/(kata-containers|sandbox-ns)'/g, JSON.stringify(`${directory}.$1`)),
+          .replace(/'\/run\/(kata-containers|sandbox-ns)'/g, JSON.stringify(`${directory}.$1`))
+          .replace(/'\/(?=(?:sys|proc\/sys)\/|proc\/meminfo)/g, `'${machine}/`),
         loader: 'ts',
       }))
     },
