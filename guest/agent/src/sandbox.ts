@@ -151,7 +151,7 @@ export class Sandbox {
     await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
     await Promise.all(containers.map((container) => container.leaveDisks().catch(report)))
     releaseNamespaces()
-    await this.#tools.volumes.release()
+    await this.#tools.volumes.release(report)
     await shareAtRest().catch(report)
     for (const storage of this.#storages.reverse())
       await unmountStorage(storage, this.#tools.exitOf).catch(report)

@@ -26,7 +26,7 @@ test('one that two containers ask for at once is made once, and goes with the po
   await volumes.require(volume('/b'))
   await volumes.require(volume('/a'))
   expect(log).toEqual(['mount /a', 'mount /b'])
-  await volumes.release()
+  await volumes.release(() => {})
   expect(log.slice(2)).toEqual(['unmount /b', 'unmount /a'])
 })
 
@@ -35,7 +35,7 @@ test('one that could not be made fails everybody who asks, and can be asked for 
   expect(asked.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   await expect(volumes.require(volume('/bad'))).rejects.toThrow('no')
   expect(log).toEqual(['mount /bad', 'mount /bad'])
-  await volumes.release()
+  await volumes.release(() => {})
   expect(log).toHaveLength(2)
 })
 
@@ -53,4 +53,21 @@ test('what belongs to the pod, and what to a container', () => {
   expect(volumes.owns(volume('/a', { driver: 'local', options: ['subpath=x'] }))).toBe(false)
   expect(volumes.owns(volume('/a', { driver: 'blk' }))).toBe(false)
   expect(volumes.owns(volume('/a', { driver: 'blk', shared: true }))).toBe(true)
+})
+
+test('a volume that cannot be unmounted keeps no other one mounted, and its failure is told', async () => {
+  const failure = new Error('the disk is still in use')
+  const unmounted: string[] = []
+  const volumes = new PodVolumes<string>({
+    mount: async ({ mountPoint }) => mountPoint,
+    remount: () => {},
+    unmount: (mountPoint) => {
+      if (mountPoint === '/busy') throw failure
+      unmounted.push(mountPoint)
+    },
+  })
+  for (const mountPoint of ['/first', '/busy']) await volumes.require(Storage.fromPartial({ mountPoint }))
+  const reports: unknown[] = []
+  await volumes.release((error) => void reports.push(error))
+  expect({ unmounted, reports }).toEqual({ unmounted: ['/first'], reports: [failure] })
 })

@@ -48,9 +48,15 @@ export class PodVolumes<Mounted = unknown> {
     this.#tools.remount(storage)
   }
 
-  async release(): Promise<void> {
+  /** Unmounts all of them, as far as they can be. */
+  async release(report: (error: unknown) => void): Promise<void> {
     const made = await Promise.allSettled(this.#volumes.values())
     for (const volume of made.reverse())
-      if (volume.status === 'fulfilled') await this.#tools.unmount(volume.value)
+      if (volume.status === 'fulfilled')
+        try {
+          await this.#tools.unmount(volume.value)
+        } catch (error) {
+          report(error)
+        }
   }
 }
