@@ -2,7 +2,11 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateContainerRequest, CreateSandboxRequest } from '../../../src/protocol/generated/agent.ts'
+import {
+  CreateContainerRequest,
+  CreateSandboxRequest,
+  ExecProcessRequest,
+} from '../../../src/protocol/generated/agent.ts'
 import type { ContainerTools } from './container/container.ts'
 import { loadOnHost } from './system/on-host.double.ts'
 
@@ -10,9 +14,19 @@ const top = mkdtempSync(join(tmpdir(), 'sandbox-'))
 afterAll(() => rmSync(top, { recursive: true }))
 
 const stream = { processEnded() {}, close() {}, destroy() {} }
+const stdio = { stdin: stream, stdout: stream, stderr: stream }
+/** Those of a process that are open. */
+function openStdio(open: Set<string>) {
+  const opened = (name: string) => {
+    open.add(name)
+    const end = () => void open.delete(name)
+    return { processEnded() {}, close: end, destroy: end }
+  }
+  return { stdin: opened('stdin'), stdout: opened('stdout'), stderr: opened('stderr') }
+}
 
 /** A pod with the container `c`, whose process has ended. Its share lets go of it once `fails` is empty. */
-async function podWith(fails: Error[]) {
+async function podWith(fails: Error[], more: Record<string, object> = {}) {
   const share = join(top, crypto.randomUUID())
   mkdirSync(`${share}.kata-containers`)
   const { Sandbox } = (await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share)).module
@@ -21,9 +35,11 @@ async function podWith(fails: Error[]) {
     crun: {
       create: async () => {
         told.push('made')
-        return { pid: 0, ended: Promise.resolve(0), stdio: { stdin: stream, stdout: stream, stderr: stream } }
+        return { pid: 0, ended: Promise.resolve(0), stdio }
       },
       forget: () => void told.push('forgotten'),
+      start: () => {},
+      ...more.crun,
     },
     oom: { watch: () => ({ look() {}, stop: () => void told.push('unwatched') }) },
     sources: {
@@ -34,13 +50,14 @@ async function podWith(fails: Error[]) {
         told.push('left')
       },
     },
+    ...more.tools,
   } as unknown as ContainerTools
-  const sandbox = new Sandbox(tools)
+  const sandbox = new Sandbox(tools, { pid: async () => 1 })
   await sandbox.create(CreateSandboxRequest.fromPartial({}))
-  const make = () =>
+  const make = (containerId = 'c') =>
     sandbox.createContainer(
       CreateContainerRequest.fromPartial({
-        containerId: 'c',
+        containerId,
         oci: { process: { args: ['true'] }, root: { path: '/' } },
       }),
     )
@@ -66,4 +83,40 @@ test('a container takes the name of one whose removal failed, once that has gone
   await expect(make()).rejects.toThrow('still busy')
   await make()
   expect(told).toEqual([...made, 'left', 'made'])
+})
+
+test('a container that fails once crun has made it leaves no descriptor', async () => {
+  const open = new Set<string>()
+  const crun = { create: async () => ({ pid: 0, ended: Promise.resolve(0), stdio: openStdio(open) }) }
+  const watch = (id: string) => {
+    if (id === 'd') throw new Error('no memory.events')
+    return { look() {}, stop() {} }
+  }
+  const { make } = await podWith([], { crun, tools: { oom: { watch } } })
+  open.clear()
+  await expect(make('d')).rejects.toThrow('no memory.events')
+  expect([...open]).toEqual([])
+})
+
+test('a process that comes to be while its container is removed leaves no descriptor', async () => {
+  const open = new Set<string>()
+  const [ended, added] = [Promise.withResolvers<number>(), Promise.withResolvers<void>()]
+  const crun = {
+    create: async () => ({ pid: 0, ended: ended.promise, stdio }),
+    exec: async () => {
+      await added.promise
+      return { pid: 0, ended: Promise.resolve(137), stdio: openStdio(open) }
+    },
+  }
+  const { sandbox } = await podWith([], { crun })
+  const container = sandbox.container('c')
+  container.start()
+  const process = { args: ['x'], cwd: '/' }
+  const exec = container.exec(ExecProcessRequest.fromPartial({ containerId: 'c', execId: 'e', process }))
+  const removed = sandbox.removeContainer('c', 0)
+  ended.resolve(137)
+  await removed
+  added.resolve()
+  await expect(exec).rejects.toMatchObject({ code: 'failed_precondition' })
+  expect([...open]).toEqual([])
 })

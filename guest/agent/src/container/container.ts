@@ -131,6 +131,7 @@ export class Container {
     const bundle = `${bundles}/${id}`
     const mounted: MountedStorage[] = []
     const killsBefore = oomKills(allContainers)
+    let init: StartedProcess | undefined
     try {
       makeDirectories(bundle, 0o700)
       for (const storage of storages)
@@ -153,7 +154,7 @@ export class Container {
       }
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
-      const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
+      init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
       limitCgroup(cgroupOf(id))
       return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
@@ -161,6 +162,7 @@ export class Container {
       const kills = oomKills(allContainers) - killsBefore
       // Why it failed matters more than what stays in use.
       await new Steps([
+        () => init && closeStdio(init.stdio),
         () => discard(cgroupOf(id), tools.crun, id),
         () => stopWatching(mounted),
         () => tools.sources.leave(id),
@@ -194,6 +196,11 @@ export class Container {
     try {
       const stdio = planStdio(this.#tools.loop, process, this.bundle, `tty${this.#files}`)
       const started = await this.#tools.crun.exec(this.id, file, stdio, process.oomScoreAdj)
+      // Its end is the removal's, which closes the streams of those that it knows.
+      if (this.isLeaving) {
+        closeStdio(started.stdio)
+        throw precondition(`container ${this.id} is being removed`)
+      }
       this.#added.set(execId, trackProcess(started))
     } finally {
       this.#starting.delete(execId)

@@ -55,7 +55,6 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
   ): Promise<void> => {
     calls += 1
     const log = `${directory}/log-${calls}`
-    save(log, '')
     const global = [
       '--root',
       state,
@@ -67,14 +66,16 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
       'json',
     ]
     const argv = [program, ...global, verb, ...args]
-    const pid = startCommand(argv, fds, { oomScoreAdj, onStarted })
-    const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
-      kill(pid, sigKill)
-      return deadline(`crun ${verb} did not end within ${limitMilliseconds} ms`)
-    })
-    const message = lastMessage(readIfThere(log) ?? '')
-    remove(log)
-    if (code !== 0) throw crunFailure(verb, code, message)
+    try {
+      const pid = startCommand(argv, fds, { log, oomScoreAdj, onStarted })
+      const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
+        kill(pid, sigKill)
+        return deadline(`crun ${verb} did not end within ${limitMilliseconds} ms`)
+      })
+      if (code !== 0) throw crunFailure(verb, code, lastMessage(readIfThere(log) ?? ''))
+    } finally {
+      remove(log)
+    }
   }
 
   const startProcess = (
@@ -90,6 +91,7 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
         const args = [...before, ...stdio.args, '--pid-file', pidFile, id]
         await run(verb, args, stdio.fds, stdio.started, oomScoreAdj)
       } catch (error) {
+        remove(pidFile)
         stdio.abandon()
         throw error
       }
@@ -145,9 +147,10 @@ function withOomScore<T>(score: bigint, start: () => T): T {
 function startCommand(
   argv: readonly string[],
   fds: readonly number[],
-  { oomScoreAdj, onStarted }: { oomScoreAdj: bigint; onStarted: () => void },
+  { log, oomScoreAdj, onStarted }: { log: string; oomScoreAdj: bigint; onStarted: () => void },
 ): number {
   try {
+    save(log, '')
     return withOomScore(oomScoreAdj, () => spawn(argv, crunEnvironment, fds))
   } finally {
     onStarted()

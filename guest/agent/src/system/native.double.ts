@@ -127,7 +127,7 @@ export const [loadModule, loadPackedModule, mapDevice, unmapDevice, nameErrno] =
 export const [accept, dup, listenUnix, receiveFd, spawn, splice, stdio, unread] = Array(8).fill(absent)
 export const [setHostname, setNonblocking, write, setReadHandler] = Array(4).fill(absent)
 export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)
-export const [addEntropy, reboot, setClock, sync] = Array(4).fill(absent)
+export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(absent)
 /** Of descriptors that nothing is done with. */
 export const pipe = (): [number, number] => [-1, -1]
 export const pread = absent
