@@ -222,6 +222,11 @@ describe('metrics', () => {
     const warnings = (await madeOf('getMetrics', { metrics: line('0000:01:00.0', 'x') })) as string[]
     expect(warnings).toEqual([expect.stringContaining('device 0000:01:00.0')])
   })
+
+  test('of one device without end are one warning', async () => {
+    const metrics = Array.from({ length: 10_000 }, (_, n) => line('0000:01:00.0', `x${n}`)).join('')
+    expect(await madeOf('getMetrics', { metrics })).toEqual([expect.stringContaining('device 0000:01:00.0')])
+  })
 })
 
 describe('statistics', () => {

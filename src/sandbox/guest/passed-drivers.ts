@@ -33,8 +33,9 @@ export async function undrivenDevices(
   const addresses = new Set(devices.flatMap(({ options }) => options.map((option) => option.split('=')[0])))
   try {
     const { metrics } = await agent.getMetrics({})
+    // A device counts once, however often the guest names it.
     return [...metrics.matchAll(sample)]
-      .filter(([, address]) => addresses.has(address))
+      .filter(([, address]) => addresses.delete(address))
       .map(([, address = '', driver = '', lacks = '']) => warningOf({ address, driver, lacks, container }))
   } catch (error) {
     log.warn('the guest does not say whether it drives its devices', {
