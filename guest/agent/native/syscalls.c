@@ -811,10 +811,10 @@ FUNCTION(js_limit_files) {
   return result(ctx, "setrlimit", setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-/* unlimitProcesses() */
-FUNCTION(js_unlimit_processes) {
-  struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-  return result(ctx, "setrlimit", setrlimit(RLIMIT_NPROC, &limit));
+/* unlimitUsers() */
+FUNCTION(js_unlimit_users) {
+  const struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  return result(ctx, "setrlimit", setrlimit(RLIMIT_NPROC, &limit) < 0 ? -1 : setrlimit(RLIMIT_SIGPENDING, &limit));
 }
 
 /* --- processes ------------------------------------------------------------------------------------------- */
@@ -1083,7 +1083,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("setClock", 2, js_set_clock),
     JS_CFUNC_DEF("addEntropy", 1, js_add_entropy),
     JS_CFUNC_DEF("limitFiles", 2, js_limit_files),
-    JS_CFUNC_DEF("unlimitProcesses", 0, js_unlimit_processes),
+    JS_CFUNC_DEF("unlimitUsers", 0, js_unlimit_users),
     JS_CFUNC_DEF("spawn", 3, js_spawn),
     JS_CFUNC_DEF("execute", 3, js_execute),
     JS_CFUNC_DEF("reap", 0, js_reap),

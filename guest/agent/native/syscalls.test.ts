@@ -117,3 +117,22 @@ int __wrap_open(const char *path, int flags) {
   )
   expect(await started()).toBe(' is where it is\n')
 })
+
+inGuest('users of the guest have as many processes and waiting signals as there may be', async () => {
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+calls.unlimitUsers()`,
+    },
+    `#include <stdio.h>
+#include <sys/resource.h>
+int __wrap_setrlimit(int resource, const struct rlimit *limit) {
+  const char *name = resource == RLIMIT_NPROC ? "processes" : resource == RLIMIT_SIGPENDING ? "signals" : "others";
+  printf("%s %d\\n", name, limit->rlim_cur == RLIM_INFINITY && limit->rlim_max == RLIM_INFINITY);
+  fflush(stdout);
+  return 0;
+}`,
+  )
+  expect(said).toBe('processes 1\nsignals 1\n')
+})

@@ -106,8 +106,8 @@ declare module 'syscalls' {
   export function addEntropy(bytes: Uint8Array): void
   /** RLIMIT_NOFILE. */
   export function limitFiles(soft: number, hard: number): void
-  /** RLIMIT_NPROC: as many as there may be. */
-  export function unlimitProcesses(): void
+  /** RLIMIT_NPROC and RLIMIT_SIGPENDING: as many as there may be. */
+  export function unlimitUsers(): void
 
   /** execve(2): this process becomes another program. */
   export function execute(path: string, argv: readonly string[], env: readonly string[]): never

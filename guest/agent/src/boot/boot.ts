@@ -1,6 +1,6 @@
 /** What PID 1 does before it serves anybody: file systems, console, cgroups, loopback. */
 import { chdir, mkdir } from 'os'
-import { chroot, interfaceUp, limitFiles, mount, stdio, unlimitProcesses } from 'syscalls'
+import { chroot, interfaceUp, limitFiles, mount, stdio, unlimitUsers } from 'syscalls'
 import { errnoName, makeDirectories, set } from '../system/files.ts'
 import { bundles, sharedDirectory } from '../system/paths.ts'
 import { prepareCgroups } from './cgroups.ts'
@@ -29,8 +29,8 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
   mountCopies()
   stdio('/dev/console')
   limitFiles(65_536, 1_048_576)
-  // The kernel's default counts processes of one user in the whole pod, and comes from the memory at boot.
-  unlimitProcesses()
+  // The kernel's defaults count processes, and signals and timers that wait, of one user in the whole pod, and come from the memory at boot.
+  unlimitUsers()
   prepareCgroups()
   interfaceUp('lo')
   // Limits of files beyond the default of 1048576, as a host with systemd gives them, can be asked for.
