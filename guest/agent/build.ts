@@ -19,6 +19,7 @@ export const agentInputs = [
   'src/ttrpc',
   'src/netlink',
   'src/protocol/generated',
+  'src/protocol/seccomp-filter.ts',
   'package-lock.json',
 ]
 export const agentCompilers = [
