@@ -12,13 +12,15 @@ import { fuseAttacks } from '../../e2e/virtiofsd/fuse-attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
-Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes
-the VMM's place, with its user, its jail and its descriptors, and tries each of these. QEMU's own \`-sandbox\` filter does not
-hold it back, nor does the virtual machine: what is shown are the walls around the process alone.
+Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes the VMM's
+place, with its user, its jail and its descriptors, and tries each of these attacks. Neither QEMU's own \`-sandbox\` filter nor the virtual machine
+holds it back. So the page shows the walls around the process, and nothing else.
 
-- **in the jail**: the error it gets.
-- **the user alone**: what the same user gets without any jail, where the user is a wall of its own; \`-\` where it is none.
-- **root outside**: the control. \`ok\`, or, where success would harm the host, an error from behind the wall.
+- **in the jail**: the error that the attacker gets. \`ENOSYS\` comes from the seccomp filter. \`ENOENT\` means that the jail's root does not
+  have the file.
+- **the user alone**: the error that the same user gets without any jail. \`ok\` and \`-\` mean that the user alone is no wall against this.
+- **root outside**: the control. Root succeeds (\`ok\`). Where success would harm the host, root's attempt is made to fail behind the wall, with
+  another error.
 - **rootless off**: whether the wall still stands when the VMM runs as root in the same jail (\`rootless = false\`).
 `
 
@@ -39,29 +41,29 @@ function boundPart(): string {
   return `
 ## What it may take of the host
 
-Tested by \`e2e/host-limits.test.ts\`. The attacks on memory run as the user of a live VMM and in its cgroup; the machine has 128 MiB, and goes
-on. \`KILL\` means that the kernel ends the attacker and the host gets its memory back. The attacks with files run in a jail that shows the private
-directory, as the jails of Cloud Hypervisor and swtpm do; QEMU's does not.
+\`e2e/host-limits.test.ts\` tests this. The attack on memory runs as the user of a live VMM and in its cgroup. The machine has 128 MiB, and goes on.
+\`KILL\` means that the kernel ends the attacker and the host gets the memory back. The attack with files runs in a jail that shows the private
+directory, as the jails of Cloud Hypervisor and swtpm do. QEMU's jail does not show it.
 
 | to ... | in its place | root outside |
 |---|---|---|
 ${rows.join('')}`
 }
 
-/** virtiofsd's user has nothing to do with the VMM's, so what it gets is the same with rootless off; but see the text. */
+/** virtiofsd's user is not the VMM's, so the results are the same with rootless off. */
 function daemonPart(): string {
   const rows = shareAttacks.map(([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`)
   return `
 ## The file server
 
 In \`e2e/virtiofsd-attack.test.ts\` the attacker's program takes the place of the virtiofsd process that serves a live sandbox, with its user, its
-namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on who runs the VMM: with rootless off virtiofsd still is a user of its own.
+namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on the VMM's user: with rootless off, virtiofsd still has a user of its own.
 
 | to ... | in its place | root outside |
 |---|---|---|
 ${rows.join('')}
-Volumes that a guest may write are served by a second one, in whose place the following fails too. The control is the same act in the
-place of the first, in a volume that the operator lists in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes).
+A second virtiofsd serves volumes that a guest may write. In its place, these attacks fail, too. The control is the same act in the place of the
+first virtiofsd, in a volume that the operator lists in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes).
 
 | to ... | in the place of the second | in the place of the first |
 |---|---|---|
@@ -89,15 +91,14 @@ function guestPart(): string {
   return `
 ## The share, from inside the guest
 
-Root of a container tries these in a writable volume. The control is root of the host at the same place. None of it depends on who runs the
-VMM.
+Root of a container tries these in a writable volume. The control is root of the host at the same place. None of it depends on the VMM's user.
 
 | to ... | in the guest | root outside |
 |---|---|---|
 ${rows.join('')}
-What root of a container leaves behind where a user of the host gets to it: a program with rights of its own. A volume takes none,
-unless the operator lists it in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system does, and lies
-below a directory that only root enters. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither does.
+Root of a container can also try to leave a program for users of the host, with rights that these users lack. A volume takes no such program, unless
+the operator lists the volume in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system takes it, but lies below a
+directory that only root enters. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither takes it.
 
 | to leave ... | in a volume | in a volume that is listed | in its own root file system |
 |---|---|---|---|
