@@ -15,7 +15,13 @@ for (const [name, internal] of [
 const networkOf = (
   flags: Parameters<typeof networkIn>[1],
   internetworkingModel: 'tcfilter' | 'none' = 'tcfilter',
-) => networkIn(store, flags, { id: 'Web', hostname: 'house', config: { runtime: { internetworkingModel } } })
+  namespace = 'default',
+) =>
+  networkIn({ ...store, namespace }, flags, {
+    id: 'Web',
+    hostname: 'house',
+    config: { runtime: { internetworkingModel } },
+  })
 
 const bridge = { wishes: { ports: [] }, nameServer: '10.88.0.1' }
 
@@ -26,6 +32,23 @@ test('without an option there is a network, unless the configuration says that g
   expect(networkOf({ network: 'bridge' }, 'none')).toEqual(bridge)
   expect(networkOf({ denyAll: true }, 'none').wishes).toEqual({ ports: [], allowed: [] })
 })
+
+test.each([
+  { network: 'bridge' },
+  { publish: ['8080:80'] },
+  { publishAll: true },
+  { denyAll: true },
+] as const)(
+  'where guests have no network, a member of the service has none in spite of that: %j',
+  (flags) => {
+    const refused =
+      /^\[SERVICE_REFUSED\] a network in spite of internetworking_model = "none" is only for root/
+    expect(() => networkOf(flags, 'none', 'uid-1000')).toThrow(refused)
+    expect(networkOf(flags, 'none').wishes).toBeDefined()
+    expect(networkOf({}, 'none', 'uid-1000')).toEqual({ isNone: true })
+    expect(networkOf(flags, 'tcfilter', 'uid-1000').wishes).toBeDefined()
+  },
+)
 
 test('bridge is a network of its own, and --publish needs one', () => {
   expect(networkOf({ network: 'bridge' })).toEqual(bridge)

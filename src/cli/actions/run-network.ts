@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { ipVersion } from '../../netlink/ip.ts'
 import { containerLink } from '../../network/uplink/addresses.ts'
+import { isMemberNamespace } from '../../sandbox/records/member-namespace.ts'
 import { gatewayOf } from '../client/networks/addresses.ts'
 import type { PlaceWish } from '../client/networks/place.ts'
 import { readNetwork } from '../client/networks/store.ts'
@@ -47,7 +48,7 @@ interface Container {
  * The network of a container. By default it has one, unless the configuration leaves guests without; an option that publishes a port, or
  * limits what may be reached, asks for one all the same.
  *
- * @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID, NETWORK_NOT_FOUND, NETWORK_UNREADABLE.
+ * @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID, NETWORK_NOT_FOUND, NETWORK_UNREADABLE, SERVICE_REFUSED.
  */
 export function networkOf(
   store: Pick<Settings, 'stateDir' | 'namespace'>,
@@ -59,6 +60,11 @@ export function networkOf(
   const hasNone = internetworkingModel === 'none' && options.ofOurs.length === 0
   const name = flags.network ?? (hasNone ? 'none' : ownNetwork)
   const choice = parseNetwork(name)
+  // The operator's word is above that of a member of the service.
+  if (internetworkingModel === 'none' && choice.kind !== 'none' && isMemberNamespace(store.namespace))
+    throw new KataError('SERVICE_REFUSED', {
+      what: 'a network in spite of internetworking_model = "none"',
+    })
   const shown = `--network ${name}`
   if (choice.kind === 'named') return sharedNetwork(store, options, { name, shown, container })
   refuse(

@@ -1,5 +1,5 @@
 /** A service with a double of the shim, and its users, for tests. Needs root. */
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { eventually } from '../client/client.double.ts'
 
@@ -38,7 +38,21 @@ export class TestService implements AsyncDisposable {
 
   #start() {
     chmodSync(this.base, 0o711)
-    return this.asRoot(['service', '--group', group.name, '--commands', '6'], 'inherit')
+    const log = openSync(this.#log, 'a')
+    try {
+      return this.asRoot(['service', '--group', group.name, '--commands', '6'], log)
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  get #log(): string {
+    return `${this.base}/service.log`
+  }
+
+  /** What the service has logged so far. */
+  log(): string {
+    return readFileSync(this.#log, 'utf8')
   }
 
   async listens(): Promise<this> {
@@ -46,7 +60,7 @@ export class TestService implements AsyncDisposable {
     return this
   }
 
-  asRoot(args: readonly string[], stderr: 'inherit' | 'pipe' = 'pipe') {
+  asRoot(args: readonly string[], stderr: number | 'pipe' = 'pipe') {
     return Bun.spawn(this.#words(args), { stdio: ['ignore', 'pipe', stderr] })
   }
 

@@ -54,6 +54,7 @@ test('a member runs a container with streams, variables and an exit code, and on
   const outsider = await service.run(stranger, ['ps'])
   chmodSync(service.socket, 0o660)
   expect(outsider.stderr).toContain('[SERVICE_NOT_A_MEMBER] user 4400')
+  expect(service.log()).toMatch(/"refused","uid":4400,"pid":\d+,"error":"\[SERVICE_NOT_A_MEMBER\]/)
 })
 
 test('nobody is no member: other user namespaces may show anybody as him', async () => {
@@ -371,6 +372,7 @@ test('many connections of one user do not keep another one out', async () => {
     for (const socket of sockets) sendFrame(socket, request, { fds: [0, 1, 1], timeoutMs: 5000 })
     console.log(last(sockets.at(-1)))`)
   expect(stdout).toContain('[SERVICE_BUSY]')
+  expect(service.log()).toMatch(/"refused","uid":4242,"pid":\d+,"error":"\[SERVICE_BUSY\]/)
   expect((await service.run(bob, ['ps', '-q'])).code).toBe(0)
 })
 

@@ -70,6 +70,7 @@ async function serve(settings: Settings, parts: WorkerParts, socket: number): Pr
   const peer = peerOf(socket)
   const refusal = whyNot(peer, parts.gid)
   if (refusal !== undefined) {
+    logRefusal(settings, peer, refusal)
     refuse(socket, refusal)
     return undefined
   }
@@ -81,11 +82,15 @@ async function serve(settings: Settings, parts: WorkerParts, socket: number): Pr
     restricted = await prepare(settings, parts, socket, peer)
   } catch (error) {
     const told = codedOf(error)
-    settings.log.warn('refused', { uid: peer.uid, pid: peer.pid, error: told })
+    logRefusal(settings, peer, told)
     refuse(socket, told)
     return 0
   }
   return runFor(settings, parts, socket, peer, restricted)
+}
+
+function logRefusal({ log }: Settings, { uid, pid }: Peer, error: unknown): void {
+  log.warn('refused', { uid, pid, error })
 }
 
 function whyNot({ uid, gid, groups }: Peer, wanted: number): KataError | undefined {
