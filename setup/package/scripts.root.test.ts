@@ -44,21 +44,22 @@ mkdir -p run etc/kata-ts/config.d ${wants} var/lib/kata-ts/layers/a
 touch var/lib/kata-ts/layers/a/file
 for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
 [ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
+[ -z "$VOLUME" ] || install -D /dev/null "var/lib/kata-ts/volumes/default/$VOLUME/_data/precious"
 [ -z "$SERVED" ] || { mkdir -p run/kata-ts/pool; exec 9<run/kata-ts/pool; flock 9; }
 : >calls
 code=0
 PATH=/doubles:$PATH chroot . /bin/sh /script "$@" 9<&- >&2 || code=$?
 cat calls
-find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' | sort | sed 's/^/left: /'
+find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' -o -name precious | sort | sed 's/^/left: /'
 exit $code`
 
 function run(
   name: string,
   args: readonly string[],
-  { systemd = true, running = '', listed = '[]', served = false, active = false } = {},
+  { systemd = true, running = '', listed = '[]', served = false, active = false, volume = '' } = {},
 ) {
   const answers = { RUNNING: running, LISTED: listed, ACTIVE: active ? '1' : '' }
-  const state = { SYSTEMD: systemd ? '1' : '', SERVED: served ? '1' : '' }
+  const state = { SYSTEMD: systemd ? '1' : '', SERVED: served ? '1' : '', VOLUME: volume }
   const script = join(root, 'packaging/debian', name)
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, directory, script, ...args],
@@ -136,6 +137,16 @@ test('a purge takes links of enabled units, the group of the service and what wa
     'getent group kata-ts',
     'groupdel kata-ts',
   ])
+})
+
+test('a purge leaves the files of volumes by name, and says where; one that was never finished goes', () => {
+  const purged = run('postrm', ['purge'], { volume: 'data' })
+  expect(purged).toMatchObject({
+    exitCode: 0,
+    left: [`${wants}/other.socket`, 'var/lib/kata-ts', 'var/lib/kata-ts/volumes/default/data/_data/precious'],
+    stderr: expect.stringContaining('volumes stay in /var/lib/kata-ts/volumes'),
+  })
+  expect(run('postrm', ['purge'], { volume: '.draft' }).left).toEqual([`${wants}/other.socket`])
 })
 
 test('every unit of the package is among them', () => {
