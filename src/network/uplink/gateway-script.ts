@@ -109,17 +109,25 @@ export const onlyStandard = (bash: string): string[] => [
   'bash',
 ]
 
+/** Where pasta's filter is for setpriv. */
+export const filterPath = '/dev/net/filter'
+
 /**
- * Runs as root, in a mount namespace of its own: gives what follows a /dev/net/tun that it may open, whatever the host's mode, and
- * nothing to write a core file to.
+ * Runs as root, in a mount namespace of its own: gives what follows a /dev/net/tun that it may open, whatever the host's mode, a
+ * system call filter at {@link filterPath}, and nothing to write a core file to.
  */
-export const beforePasta = (mount: string, mknod: string) => `
+export const beforePasta = (mount: string, mknod: string, filter: Buffer) => `
 set -eu
 ${mount} -t tmpfs -o mode=755,nosuid,noexec,size=4k tmpfs /dev/net
 ${mknod} -m 666 /dev/net/tun c 10 200
+(umask 022; printf '${octal(filter)}' > ${filterPath})
 ulimit -c ${jailLimits.core}
 ulimit -p ${jailLimits.nproc}
 cd /
 unset PWD OLDPWD
 exec "$@"
 `
+
+/** As printf(1) takes bytes. */
+const octal = (bytes: Buffer): string =>
+  Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')

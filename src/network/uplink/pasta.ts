@@ -1,19 +1,20 @@
 /**
  * pasta (Debian's passt): carries a container's packets between its gateway and sockets of the host, as an unprivileged user. It builds a
  * jail of its own: a user namespace, an empty read-only root, a system call filter. Its network namespace is the host's, because that
- * is its work.
+ * is its work; a filter of ours leaves it the sockets for that.
  */
 import { readFileSync } from 'node:fs'
 import type { NetworkWishes, PublishedPort } from '../../bundle/network.ts'
 import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
+import { networkFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
 import { readNamespaces } from '../../rootless/posture/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { type ContainerLink, gatewayLinks, pastaLink, pastaLinkIpv6 } from './addresses.ts'
-import { beforePasta, gatewayCommand, readyLine } from './gateway-script.ts'
+import { beforePasta, filterPath, gatewayCommand, readyLine } from './gateway-script.ts'
 import { networkTool } from './tools.ts'
 import { whenReady } from './when-ready.ts'
 
@@ -108,11 +109,12 @@ function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
     ...[
       networkTool('sh'),
       '-c',
-      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'))}`,
+      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'), networkFilter())}`,
       'sh',
     ],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
-    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
+    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
+    ...['--seccomp-filter', filterPath, '--'],
     ...[networkTool('pasta'), ...pastaArgs(wishes.ports, families), '--'],
     ...gatewayCommand(wishes, link),
   ]
@@ -132,13 +134,16 @@ function common(uid: number) {
   } as const
 }
 
+/** On top of the shim's: that of sockets (network-filter.ts), which all have, and pasta's own. */
+const filters = (count: number) => ({ seccompFilters: count, firstThreadFilters: count })
+
 /** It connects and listens in the host's network, and does nothing else there. */
 export function pastaPosture(uid: number): ExpectedPosture {
   return {
     ...common(uid),
     capabilities: inUserNamespace(ownCapabilities),
     limits: { core: '0:0' },
-    ...{ seccompFilters: 1, firstThreadFilters: 1 },
+    ...filters(2),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
     opens: ['/dev/null', '/tun', 'anon_inode:[', 'net:[', 'pipe:['],
@@ -151,7 +156,7 @@ function sleeperPosture(uid: number): ExpectedPosture {
   return {
     ...common(uid),
     capabilities: inUserNamespace(sleeperCapabilities),
-    ...{ seccompFilters: 0, firstThreadFilters: 0 },
+    ...filters(1),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid', 'user']),
     ...{ mounts: [], mountsBelow: true, opens: ['/dev/null', 'pipe:['], sockets: 2 },
   }
@@ -175,7 +180,7 @@ export function resolverPosture(uid: number): ExpectedPosture {
       CapEff: resolverCapabilities,
       CapBnd: resolverCapabilities,
     },
-    ...{ seccompFilters: 0, firstThreadFilters: 0 },
+    ...filters(1),
     namespaces: ownNamespaces(['net', 'user']),
     ...{ mounts: [], mountsBelow: true, opens: ['/', 'anon_inode:', 'pipe:['] },
     ...{ sockets, anySockets: true },

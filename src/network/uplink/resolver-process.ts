@@ -1,7 +1,8 @@
 /** Starts a container's name server in its gateway, as the user of the network and not of the host. */
-import { closeSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { ownPrefix } from '../../linux/processes/own-program.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { networkFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
 import type { ResolverSettings } from './resolver-main.ts'
@@ -17,9 +18,18 @@ export interface OwnProgram {
 
 export const ownProgram = (): OwnProgram => ({ executable: process.execPath, prefix: ownPrefix(Bun.main) })
 
+/** The reader has no rights on the host: the descriptor gets it past the directory, the file's mode lets it read. */
+function openFilter(path: string): number {
+  writeFileSync(path, networkFilter())
+  chmodSync(path, 0o444)
+  const fd = openSync(path, 'r')
+  unlinkSync(path)
+  return fd
+}
+
 /** @throws KataError NETWORK_START_FAILED with what it said. */
 export function resolverLauncher(
-  uid: number,
+  { uid, stateDir }: { readonly uid: number; readonly stateDir: string },
   gateway: ProcessRef,
   { members, ...settings }: ResolverSettings,
   { executable, prefix }: OwnProgram,
@@ -27,8 +37,9 @@ export function resolverLauncher(
   return async ({ signal }, known) => {
     // Directories above them may be closed to that user.
     const program = openSync(executable, 'r')
+    const filter = openFilter(`${stateDir}/resolver.filter`)
     const directory = members === undefined ? undefined : openSync(members, 'r')
-    const told = { ...settings, ...(directory === undefined ? {} : { members: '/proc/self/fd/4' }) }
+    const told = { ...settings, ...(directory === undefined ? {} : { members: '/proc/self/fd/5' }) }
     const setpriv = networkTool('setpriv')
     const namespaces = `/proc/${gateway.pid}/ns`
     const child = Bun.spawn({
@@ -42,13 +53,14 @@ export function resolverLauncher(
           '--preserve-credentials',
           '--',
         ],
-        ...[setpriv, '--bounding-set=-all,+net_admin,+net_bind_service', '--'],
+        ...[setpriv, '--bounding-set=-all,+net_admin,+net_bind_service'],
+        ...['--seccomp-filter', '/proc/self/fd/4', '--'],
         ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(told)],
       ],
       ...{ cwd: '/', env: {}, detached: true },
-      stdio: ['ignore', 'pipe', 'pipe', program, ...(directory === undefined ? [] : [directory])],
+      stdio: ['ignore', 'pipe', 'pipe', program, filter, ...(directory === undefined ? [] : [directory])],
     })
-    closeSync(program)
+    for (const fd of [program, filter]) closeSync(fd)
     if (directory !== undefined) closeSync(directory)
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)

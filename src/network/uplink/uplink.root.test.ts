@@ -115,6 +115,13 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     })
   }, 180_000)
 
+  test('is carried by programs that open sockets of the internet and no others, neither to guests nor to programs of the host', () => {
+    const EAFNOSUPPORT = 97
+    const none = ['vsock', 'unix', 'packet'].map((family) => `${family}=${EAFNOSUPPORT}`)
+    const own = [...none, 'inet=0', 'inet6=0', 'netlink=0'].join(' ')
+    expect(JSON.parse(onHost(`${import.meta.dir}/sockets.host.ts`))).toEqual({ pasta: own, resolver: own })
+  }, 60_000)
+
   test('is looked after: rules that go come back, so does its name server, and pasta’s end is told', () => {
     const laidAgain =
       'rules that keep a container from the host had been removed or changed: they are laid again '

@@ -89,7 +89,7 @@ function startNameServer(
     upstream: wishes.place?.upstream ?? pastaLink.dns,
     allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
-  const launch = resolverLauncher(uid, pasta.gateway, settings, program)
+  const launch = resolverLauncher({ uid, stateDir }, pasta.gateway, settings, program)
   const posture = resolverPosture(uid)
   const start = { name: resolverName, stateDir, launch, options: { signal } }
   return confineBy(ledger, heldAsProcess(resolverName), start, async () => ({
