@@ -21,7 +21,7 @@ export interface ShimTarget {
 
 const startTimeoutMs = 30_000
 /** Long enough for a machine that does not want to end, see the shim's own deadlines. */
-const deleteTimeoutMs = 60_000
+const deleteTimeoutMs = 90_000
 
 /**
  * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`. It is told the options that Create will
