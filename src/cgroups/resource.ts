@@ -16,7 +16,7 @@ export interface CgroupPlace {
   readonly ancestors: readonly string[]
 }
 
-export interface CgroupsData {
+interface CgroupsData {
   readonly places: readonly CgroupPlace[]
   /** False before they are known to be this sandbox's; absent: they are. */
   readonly areOurs?: false
