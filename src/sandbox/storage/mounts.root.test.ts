@@ -25,7 +25,10 @@ beforeAll(() => {
   })
   writeFileSync(`${pod}/file`, '')
 })
-afterAll(() => unmountBelow(pod))
+afterAll(() => {
+  unmountBelow(pod)
+  rmSync(pod, { recursive: true })
+})
 
 /** What the share was asked for, and what the guest is told. */
 async function carry(...mounts: OciMount[]) {

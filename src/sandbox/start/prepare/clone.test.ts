@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import type { Template } from '../../template/template-store.ts'
 import { asClone, cloneOrBoot, findClone } from './clone.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'kata-ts-clone-'))
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+afterAll(() => rmSync(directory, { recursive: true }))
 const kernel = `${directory}/kernel`
 writeFileSync(kernel, 'k')
 
