@@ -1,5 +1,6 @@
 import { readFailure } from '../../bundle/failure.ts'
 import { bundleFile } from '../../bundle/files.ts'
+import { readNetworkWishes } from '../../bundle/network.ts'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { readOverrides } from '../../bundle/overrides.ts'
 import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
@@ -22,6 +23,7 @@ import { observe } from '../client/status.ts'
 import { listVolumes, volumePaths } from '../client/volumes/store.ts'
 import type { InspectFlags } from '../commands/inspect.ts'
 import { tellError } from '../explain.ts'
+import { dockerNetworks } from '../output/docker-networks.ts'
 import { dockerFacts } from '../output/docker-view.ts'
 import { invalidTemplate } from '../output/template/parse.ts'
 import { compileTemplate } from '../output/template/template.ts'
@@ -73,7 +75,10 @@ async function find(
     const facts = await factsOf(settings, findRecord(settings, name))
     return {
       shown: facts,
-      inDockersWords: () => dockerFacts(facts, specOf(facts.paths.bundle), volumesIn(settings)),
+      inDockersWords: () =>
+        dockerFacts(facts, specOf(facts.paths.bundle), {
+          ...{ volumes: volumesIn(settings), networks: networksOf(facts.paths.bundle) },
+        }),
     }
   } catch (error) {
     if (type === 'container' || !(error instanceof KataError)) throw error
@@ -104,6 +109,15 @@ function compileInspect(text: string) {
 
 function volumesIn(settings: Settings) {
   return listVolumes(settings).map((name) => ({ name, source: volumePaths(settings, name).data }))
+}
+
+/** What cannot be read leads nowhere; a start tells why. */
+function networksOf(bundle: string) {
+  try {
+    return dockerNetworks(readNetworkWishes(bundle))
+  } catch {
+    return dockerNetworks(undefined)
+  }
 }
 
 /** What cannot be read has nothing to say; the JSON tells why. */

@@ -118,7 +118,7 @@ interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'healt
 export function dockerFacts<Facts extends Inspected>(
   facts: Facts,
   spec: OciSpec,
-  volumes: readonly NamedMount[],
+  { volumes, networks }: { readonly volumes: readonly NamedMount[]; readonly networks: object },
 ) {
   const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
   const { process = {}, linux = {}, root, hostname, mounts = [] } = spec
@@ -181,7 +181,7 @@ export function dockerFacts<Facts extends Inspected>(
       NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
       PidsLimit: pids?.limit ?? 0,
     },
-    NetworkSettings: { Ports: bindings },
+    NetworkSettings: { Ports: bindings, Networks: networks },
     Mounts: mounts
       .filter(({ type, source = '' }) => source.startsWith('/') && type !== 'tmpfs')
       .map(({ source = '', destination, options = [] }) => ({

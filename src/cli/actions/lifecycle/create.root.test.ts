@@ -72,7 +72,13 @@ test('on a network a renamed container is found by its new name and its aliases,
   await create('Web', '--network-alias', 'www')
   expect((await client.kata('rename', 'Web', 'Web-old')).code).toBe(0)
   await create('web')
+  const view =
+    '{{range.NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{join .Aliases ","}}{{end}} {{.NetworkSettings.Networks.front.Gateway}}'
   const [front] = JSON.parse((await client.kata('network', 'inspect', 'front')).stdout)
+  const own = front.containers.find(({ container }: { container: string }) => container === 'web')
+  expect(await client.kata('inspect', '-f', view, 'web')).toMatchObject({
+    ...{ code: 0, stdout: `${own.address}/24 web ${front.gateway}\n` },
+  })
   const names = front.containers.map((use: { container: string; names: string[] }) => [
     use.container,
     use.names,

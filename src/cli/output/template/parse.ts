@@ -75,7 +75,8 @@ class TemplateReader {
         if (piece !== '') nodes.push({ kind: 'text', text: piece })
         continue
       }
-      const [word = '', argument = ''] = /^(\S*)\s*(.*)$/s.exec(piece)!.slice(1)
+      // A blank behind the word of a block may be missing, as in `range.Mounts`.
+      const [word = '', argument = ''] = /^((?:if|range|with)\b|\S*)\s*(.*)$/s.exec(piece)!.slice(1)
       if (word === 'end' || word === 'else') {
         this.rest = piece
         return nodes

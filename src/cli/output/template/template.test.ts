@@ -25,6 +25,7 @@ test.each([
   ['{{index .Labels "app"}}{{index .Labels "none"}}{{index .Args 2}}', 'a/www'],
   ['{{(index .Mounts 1).Source}}', '/b'],
   ['{{range .Mounts}}{{.Source}} {{end}}', '/a /b '],
+  ['{{range.Mounts}}{{with.Source}}{{.}} {{end}}{{end}}', '/a /b '],
   ['{{range $i, $m := .Mounts}}{{$i}}={{$m.Source}} {{$.ID}};{{end}}', '0=/a web;1=/b web;'],
   ['{{range $key, $value := .Labels}}{{$key}}={{$value}},{{end}}', 'app=a,tier=front end,'],
   ['{{range .Mounts}}{{if .RW}}rw{{else}}ro{{end}} {{end}}', 'rw ro '],
