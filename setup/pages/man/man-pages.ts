@@ -140,8 +140,8 @@ const exitStatus = [
   item('\\fB126\\fR', 'a command that cannot be executed'),
   item('\\fB127\\fR', 'a command that is not found'),
   item('128 + \\fIn\\fR', 'the command was ended by signal \\fIn\\fR'),
-  item('\\fB255\\fR', 'the machine was lost under the command'),
-  '.PP\nThe other commands end with 1 when they fail, and with 125 when they were called wrongly.\n',
+  item('\\fB255\\fR', 'the machine died while the command ran'),
+  '.PP\nThe other commands end with 1 when they fail, and with 125 when they are called wrongly.\n',
 ].join('')
 
 const files = [

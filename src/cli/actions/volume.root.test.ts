@@ -88,7 +88,7 @@ test('volumes are made, listed, shown and pruned', async () => {
     ['system', 'prune', '--force', '--volumes'],
   ])
     expect(await client.kata(...command)).toMatchObject({
-      ...{ code: 0, stderr: expect.stringContaining('volumes by name stay, as idle') },
+      ...{ code: 0, stderr: expect.stringContaining('volumes with names stay (idle') },
     })
   expect((await client.kata('volume', 'ls', '-q')).stdout).toBe('idle\nkept\n')
   await client.start('user', ['true'], ['-v', 'kept:/data'])

@@ -110,6 +110,10 @@ export async function rm(
   )
 }
 
+const mostNames = 5
+const namesOf = (names: readonly string[]): string =>
+  [...names.slice(0, mostNames), ...(names.length > mostNames ? ['...'] : [])].join(', ')
+
 /** Docker's leaves volumes with names unless it is given --all, and here every volume has one. */
 export async function prune(settings: Settings, { force, all }: VolumeFlags): Promise<number> {
   const unused = unusedVolumes(settings)
@@ -117,7 +121,7 @@ export async function prune(settings: Settings, { force, all }: VolumeFlags): Pr
     await interruptible((signal) => removeUnfinished(settings, signal))
     if (unused.length > 0)
       settings.tell(
-        `volumes by name stay, as ${unused.slice(0, 5).join(', ')}: \`kata-ts volume prune --all\` removes those that no container has`,
+        `volumes with names stay (${namesOf(unused)}): \`kata-ts volume prune --all\` removes those that no container has`,
       )
     return forEachName(settings, [], async () => {})
   }

@@ -57,7 +57,7 @@ export function imagesCommand(cli: Cli): Command {
   })
     .option('-q, --quiet', 'ids only')
     .option('--digests', 'show the digests of manifests, too')
-    .option('-a, --all', 'all images, which is so anyway')
+    .option('-a, --all', 'all images, which is the default')
     .option('-f, --filter <key=value>', 'reference=NAME[:TAG]; repeatable', collect)
     .option('--no-trunc', 'whole ids')
   return rootAction<ImagesFlags>(
@@ -89,10 +89,10 @@ export function pruneCommand(cli: Cli): Command {
     summary: 'remove images and layers that no container uses, after asking',
     example: 'prune --containers',
   })
-    .option('--containers', 'containers of the namespace that have ended, too')
-    .option('--keep-images', 'with --containers: these alone')
-    .option('--unnamed', 'of images only what has no name any more, as `image prune` does')
-    .option('-a, --all', 'images with names, too, as without --unnamed')
+    .option('--containers', 'also remove containers of the namespace that have ended')
+    .option('--keep-images', 'with --containers: remove no images')
+    .option('--unnamed', 'of the images, remove only those without a name, as `image prune` does')
+    .option('-a, --all', 'also remove images with names, which is the default without --unnamed')
     .option('-f, --force', 'do not ask')
   return rootAction<PruneFlags>(command, cli, async (settings, flags) => {
     const { prune } = await import('../actions/prune.ts')

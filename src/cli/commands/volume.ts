@@ -21,7 +21,11 @@ export function volumeCommand(cli: Cli): Command {
     ['ls', 'list volumes, and the containers that have them', 'ls'],
     ['inspect <name...>', 'print all facts about volumes as JSON', 'inspect data'],
     ['rm <name...>', 'remove volumes with their files', 'rm data'],
-    ['prune', 'remove what no container has: with --all volumes, too, which all have names', 'prune --all'],
+    [
+      'prune',
+      'remove volumes that no container has; all volumes have names, so it takes --all',
+      'prune --all',
+    ],
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
@@ -46,9 +50,9 @@ const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command.option('--label <key=value>', 'label, for `volume inspect`; repeatable', collect),
   ls: (command) => command.option('-q, --quiet', 'names only'),
-  rm: (command) => command.option('-f, --force', 'do not mind volumes that are not there'),
+  rm: (command) => command.option('-f, --force', 'ignore volumes that do not exist'),
   prune: (command) =>
     command
-      .option('-a, --all', 'volumes that no container has, with their files')
+      .option('-a, --all', 'remove the volumes that no container has, with their files')
       .option('-f, --force', 'do not ask'),
 }

@@ -56,8 +56,8 @@ function systemPruneCommand(cli: Cli): Command {
     example: 'system prune --all',
   })
     .option('-f, --force', 'do not ask')
-    .option('-a, --all', 'images that no container uses, too')
-    .option('--volumes', 'taken as docker’s: volumes by name stay, for `volume prune --all`')
+    .option('-a, --all', 'also remove images with names that no container uses')
+    .option('--volumes', 'accepted as in docker, but named volumes stay: use `volume prune --all`')
   return rootAction<SystemPruneFlags>(command, cli, async (settings, { force, all, volumes }) => {
     const [images, volume] = await Promise.all([
       import('../../actions/prune.ts'),
