@@ -77,6 +77,8 @@ function receive(socket: number, bytes: number, fds: number, timeoutMs: number) 
     return receiveFds(socket, bytes, fds)
   } catch (cause) {
     const errno = cause instanceof SyscallError ? cause.errno : ''
+    // The peer is gone, and has left what we sent unread.
+    if (errno === 'ECONNRESET') return { bytes: new Uint8Array(0), fds: [] }
     if (errno === 'EAGAIN') throw refuse(`it took more than ${timeoutMs / 1000} s`, cause)
     if (errno === 'EMSGSIZE') throw refuse('it came with too many descriptors', cause)
     throw cause
