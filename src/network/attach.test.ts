@@ -46,11 +46,36 @@ const payload = 'said by a neighbour'
 function frame(mac: string, to: string, tags: number): Buffer {
   const tag = '81000000'.repeat(tags)
   const ethernet = `${mac.replaceAll(':', '')}020000000077${tag}0800`
-  const ipv4 = Buffer.concat([Buffer.from('4500002700010000401100000a010003', 'hex'), parseIp(to)!])
+  return ipv4Frame(ethernet, { from: '10.1.0.3', to, protocol: 17, what: Buffer.from(payload) })
+}
+
+interface Packet {
+  readonly from: string
+  readonly to: string
+  readonly protocol: number
+  readonly what: Buffer
+}
+
+function ipv4Frame(ethernet: string, { from, to, protocol, what }: Packet): Buffer {
+  const ipv4 = Buffer.concat([Buffer.alloc(12), parseIp(from)!, parseIp(to)!])
+  ipv4.writeUInt32BE(0x4500_0000 + ipv4.length + what.length, 0)
+  ipv4.writeUInt32BE(0x0001_0000, 4)
+  ipv4.writeUInt16BE(0x4000 + protocol, 8)
+  ipv4.writeUInt16BE(checksum(ipv4), 10)
+  return Buffer.concat([Buffer.alloc(10), Buffer.from(ethernet, 'hex'), ipv4, what])
+}
+
+function checksum(bytes: Buffer): number {
   let sum = 0
-  for (let at = 0; at < ipv4.length; at += 2) sum += ipv4.readUInt16BE(at)
-  ipv4.writeUInt16BE(~(sum + (sum >> 16)) & 0xffff, 10)
-  return Buffer.concat([Buffer.alloc(10), Buffer.from(ethernet, 'hex'), ipv4, Buffer.from(payload)])
+  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
+  return ~(sum + (sum >>> 16)) & 0xffff
+}
+
+/** An echo request of ICMP that a guest sends. */
+function echo(mac: string, from: string, to: string): Buffer {
+  const what = Buffer.concat([Buffer.of(8, 0, 0, 0, 0, 1, 0, 1), Buffer.from(`${payload}.`)])
+  what.writeUInt16BE(checksum(what), 2)
+  return ipv4Frame(`${mac.replaceAll(':', '')}0200000000770800`, { from, to, protocol: 1, what })
 }
 
 /** All that comes out of a tap within a moment. */
@@ -169,7 +194,7 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
       /pref 1 u32[\s\S]*match 7f000000\/ff000000 at 16[\s\S]*match 00008100\/0000ffff at -4[\s\S]*pref 2 u32[\s\S]*Redirect to device tap/,
     )
     expect(filters(tap)).toMatch(
-      /pref 1 u32[\s\S]*match a9feff01\/ffffffff at 16[\s\S]*pref 2 u32[\s\S]*Redirect to device eth0/,
+      /pref 1 u32[\s\S]*match a9feff01\/ffffffff at 16[\s\S]*match 7f000001\/ffffffff at 12[\s\S]*pref 2 u32[\s\S]*Redirect to device eth0/,
     )
     pod.veth('net1', fresh())
     pod.address('net1', '10.2.0.2/24')
@@ -177,6 +202,21 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     using later = await attach({ known, localhost: attached.facts.localhost })
     expect(later.facts.localhost).toEqual({ index, mac, peer })
     expect(filters('net1')).not.toContain('7f000000')
+  })
+
+  test('what answers the namespace comes from the machine’s localhost, and the namespace looks for no neighbour otherwise', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    using attached = await attach()
+    const [tap] = attached.nics[0]!.taps
+    const { mac } = attached.facts.localhost!
+    const [peer, neighbour] = ['169.254.255.1', '10.1.0.77']
+    const answered = async (from: string) => {
+      writeSync(tap!, echo(mac, from, peer))
+      return (await received(tap!)).includes(payload)
+    }
+    expect(await answered('127.0.0.1')).toBe(true)
+    expect(await answered(neighbour)).toBe(false)
+    expect(pod.ip('neigh show dev eth0')).not.toContain(neighbour)
   })
 
   test('what a neighbour sends to localhost does not reach the machine, behind however many tags', async () => {

@@ -39,7 +39,8 @@ export function leadLocalhost({ client, link, tap, mac, nameServer }: LocalhostW
   // The guest accepts packets for 127.0.0.1 from its card. Such packets from the network end here, as in any stack.
   leaveToStack(client, link, 'localhost', sentTo(everyLocalhost))
   for (const tag of tags) leaveToStack(client, link, 'tags that say nothing', twoIdleTags(tag))
-  leaveToStack(client, tap, 'what answers us', sentTo(hostPeer))
+  // From nowhere else: the stack would look for whoever seems to ask, and the kernel has room for few neighbours.
+  leaveToStack(client, tap, 'what answers us', [...sentTo(hostPeer), ...sentFrom(localhost)])
   if (nameServer) leaveToStack(client, tap, 'questions for Docker', sentTo(embeddedServer))
   const loopback = loopbackOf(client)
   for (const address of listAddresses(client).filter(isLocalhost))
@@ -59,10 +60,16 @@ export function leadLocalhost({ client, link, tap, mac, nameServer }: LocalhostW
 }
 
 /** IPv4 with this destination, VLAN-tagged or not. */
-const sentTo = ({ address, length }: Prefix): PacketField[] => [
+const sentTo = (to: Prefix): PacketField[] => [
   { at: 0, mask: 0xf000_0000, value: 0x4000_0000 },
-  { at: 16, mask: (-1 << (32 - length)) >>> 0, value: Buffer.from(address).readUInt32BE() },
+  addressField(16, to),
 ]
+
+const sentFrom = (from: Prefix): PacketField[] => [addressField(12, from)]
+
+const addressField = (at: number, { address, length }: Prefix): PacketField => ({
+  ...{ at, mask: (-1 << (32 - length)) >>> 0, value: Buffer.from(address).readUInt32BE() },
+})
 
 /**
  * A second VLAN tag, with id 0, which names no VLAN. Every stack strips any number of such tags, but only the first is gone when
