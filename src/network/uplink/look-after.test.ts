@@ -12,7 +12,8 @@ function network() {
   const exited = child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode }) as const)
   const told: string[] = []
   const log = createLogger({ sink: ({ fields }) => told.push(String(fields.error)) })
-  const pasta = { ref: processRef(child.pid)!, exited: exited as Promise<never> }
+  const said = async () => 'tap: \x1b[31mno such device\n'
+  const pasta = { ref: processRef(child.pid)!, exited: exited as Promise<never>, said }
   return { child, pasta, told, log, [Symbol.dispose]: () => child.kill('SIGKILL') }
 }
 
@@ -77,8 +78,9 @@ test('rules that cannot be laid again end the network', async () => {
   await until(() => made.told.length === 2, { timeoutMs: 1000 })
   expect(made.told).toEqual([
     expect.stringContaining('[NETWORK_WALL_FAILED]'),
-    expect.stringContaining('[NETWORK_LOST]'),
+    expect.stringMatching(/\[NETWORK_LOST\].* pasta has ended \(SIGKILL\): tap: .*no such device/),
   ])
+  expect(made.told[1]).not.toContain('\x1b')
 })
 
 test('a network whose end was asked for is told of by nobody', async () => {

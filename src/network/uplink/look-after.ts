@@ -2,11 +2,13 @@
 import { KataError } from '../../errors.ts'
 import { signalProcess } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
+import { lastWords } from '../../plain-text.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import type { Launched } from '../../rootless/launcher.ts'
 import { realClock, sleep } from '../../time.ts'
 import { lookTimes } from './filter-watch.ts'
 import type { HostWall } from './host-rules.ts'
+import type { LaunchedPasta } from './pasta.ts'
 
 /** Before a name server that has ended is started again, milliseconds: each time twice as long, unless it ran for longer than the longest. */
 const [firstPauseMs, longestPauseMs] = [250, 60_000]
@@ -20,7 +22,7 @@ export interface NameServer {
 }
 
 export interface LookedAfter {
-  readonly pasta: Pick<Launched, 'ref' | 'exited'>
+  readonly pasta: Pick<LaunchedPasta, 'ref' | 'exited' | 'said'>
   readonly wall: HostWall
   readonly nameServer: NameServer | undefined
 }
@@ -29,11 +31,12 @@ export interface LookedAfter {
 export function lookAfter(network: LookedAfter, log: Logger, signal: AbortSignal): void {
   const lost = new AbortController()
   const together = AbortSignal.any([signal, lost.signal])
-  void network.pasta.exited.then((exit) => {
+  void network.pasta.exited.then(async (exit) => {
     if (signal.aborted) return
     lost.abort()
     // Its end took the gateway along, and with that the container's end of the link.
-    const error = new KataError('NETWORK_LOST', { reason: `pasta has ended (${how(exit)})` })
+    const said = lastWords(await network.pasta.said())
+    const error = new KataError('NETWORK_LOST', { reason: `pasta has ended (${how(exit)}): ${said}` })
     log.error('a container has no network any more', { error })
   })
   void keepWall(network, log, together)

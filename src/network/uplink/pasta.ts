@@ -40,6 +40,8 @@ export interface LaunchedPasta extends Launched {
   readonly gateway: ProcessRef
   /** Holds the container's network namespace. */
   readonly container: ProcessRef
+  /** The last of what it says, until its end; it may have been taken over. */
+  said(): Promise<string>
 }
 
 /** Pure. */
@@ -92,13 +94,13 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
       const [container] = gateway === undefined ? [] : childrenOf(gateway)
       return ref && gateway && container && { ref, gateway, container }
     }
-    const found = await whenReady(child, { word: readyLine, signal, find })
+    const { found, said } = await whenReady(child, { word: readyLine, signal, find })
     const sleeper = (name: string, holder: ProcessRef): Companion => ({
       ...{ name, ref: holder },
       asked: () => ({ checked: sleeperPosture(request.uid), working: sleeperPosture(request.uid) }),
     })
     const companions = [sleeper('gateway', found.gateway), sleeper('container', found.container)]
-    return { ...found, exited: exitOf(child), companions }
+    return { ...found, exited: exitOf(child), said, companions }
   }
 }
 

@@ -64,7 +64,7 @@ export function resolverLauncher(
     if (directory !== undefined) closeSync(directory)
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)
-    const started = await whenReady(child, { word: 'ready', signal, find: () => ref })
-    return { ref: started, exited: exitOf(child), companions: [] }
+    const { found } = await whenReady(child, { word: 'ready', signal, find: () => ref })
+    return { ref: found, exited: exitOf(child), companions: [] }
   }
 }

@@ -16,6 +16,12 @@ interface Readiness<Found> {
   find(): Found | undefined
 }
 
+export interface Ready<Found> {
+  readonly found: Found
+  /** The last of what the child says on stderr, until its end. It is not to be trusted. */
+  said(): Promise<string>
+}
+
 /**
  * What `find` finds once the child says `word`. A child that fails, or is late, is killed and waited for.
  *
@@ -24,14 +30,14 @@ interface Readiness<Found> {
 export async function whenReady<Found>(
   child: Subprocess<'ignore', 'pipe', 'pipe'>,
   { word, signal, find }: Readiness<Found>,
-): Promise<Found> {
+): Promise<Ready<Found>> {
   const said = tailOf(child.stderr)
   const stop = deadline(startMs, signal)
   const kill = () => child.kill('SIGKILL')
   stop.addEventListener('abort', kill)
   try {
     const found = (await untilReady(child.stdout, word, stop)) ? find() : undefined
-    if (found !== undefined) return found
+    if (found !== undefined) return { found, said }
     kill()
     await child.exited
     signal?.throwIfAborted()
