@@ -291,6 +291,28 @@ describe.each<[string, IdExtent[] | undefined]>([
       expect(text(`${await share.addBind('c1', { ...bind, source: at })}/hello`)).toBe('one')
     })
 
+    test('of which a file is mounted elsewhere is shown there', async () => {
+      const [image, elsewhere] = [
+        overlay([source('one'), source('two')], ',volatile'),
+        join(base, 'elsewhere'),
+      ]
+      writeFileSync(elsewhere, '')
+      mount({ source: join(image, 'hello'), target: elsewhere, flags: mountFlags.bind })
+      expect(text(await share.addBind('c1', { ...bind, source: elsewhere }))).toBe('one')
+    })
+
+    test.each([1, 2])('that has lost one of %d layers is refused, and nothing is left', async (count) => {
+      const layers = ['one', 'two'].slice(0, count).map(source)
+      const image = overlay(layers, ',volatile')
+      renameSync(layers[0]!, `${layers[0]}-gone`)
+      if (ids === undefined) return
+      const held = [...ledger.held]
+      await expect(share.addBind('c1', { ...bind, source: image })).rejects.toThrow(
+        /^\[SHARE_NOT_IDMAPPABLE\].*image.*ENOENT/,
+      )
+      expect([readdirSync(join(base, 'state/scratch')), ledger.held]).toEqual([[], held])
+    })
+
     test('that may change is refused to an unprivileged daemon: what it shows would not', async () => {
       const image = overlay([source('one'), source('two')])
       const asked = share.addBind('c1', { ...bind, source: image })

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs'
 import { posix } from 'node:path'
+import { KataError } from '../errors.ts'
 import { closing, O_PATH, openAt, resolve } from '../linux/files/open-at.ts'
 import { mountEntries, mountOf, unescapeMountPath, unmount } from '../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
@@ -45,7 +46,7 @@ export function stillOverlay(location: number): StillOverlay | undefined {
   // Relative to a directory that the mount table does not name; or data of other layers, which shows in none.
   const isUnknown = layers.length === 0 || layers.some((layer) => !layer.startsWith('/'))
   if (isUnknown || options.some((option) => option !== 'userxattr')) return undefined
-  return { layers, options, path: posix.join(mount.root, '/', posix.relative(mount.point, place)) }
+  return { layers, options, path: posix.join(mount.root, posix.relative(mount.point, place)) }
 }
 
 /** Two colons are before a layer of data: what follows them is not absolute to us. */
@@ -73,8 +74,19 @@ export interface StillPlace {
   readonly scratch: string
 }
 
-/** Shows it on `target` to an unprivileged daemon, which can only read it. @throws KataError those of {@link mountRootfs}. */
-export function showStill({ layers, options, path }: StillOverlay, place: StillPlace): void {
+/** Shows it on `target` to an unprivileged daemon, which can only read it. @throws KataError SHARE_NOT_IDMAPPABLE. */
+export function showStill(overlay: StillOverlay, place: StillPlace): void {
+  try {
+    show(overlay, place)
+  } catch (cause) {
+    const { source, container } = place
+    const { fields, code } = cause as { fields?: { errno?: unknown }; code?: unknown }
+    const errno = `its layers: ${fields?.errno ?? code ?? cause}`
+    throw new KataError('SHARE_NOT_IDMAPPABLE', { source, container, errno }, { cause })
+  }
+}
+
+function show({ layers, options, path }: StillOverlay, place: StillPlace): void {
   const { target, container, idmap, scratch, source } = place
   const attributes = mountAttributes.ro
   const within = (top: number, use: (fd: number) => void) =>

@@ -284,7 +284,7 @@ describe('a task process', () => {
 
   test('a stream that cannot be opened keeps it from starting', async () => {
     const { guest, calls } = guestDouble()
-    const stdio = { stdin: '', stdout: 'file:///nonexistent/dir/log', stderr: '', terminal: false }
+    const stdio = { stdin: '', stdout: 'file:///proc/nonexistent/log', stderr: '', terminal: false }
     const process = new TaskProcess({
       namespace: 'default',
       id: 'p',
