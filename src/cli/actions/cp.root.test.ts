@@ -107,6 +107,17 @@ test('what is not there, or not to be had, is told, and leaves nothing', async (
   expect(readdirSync(outside)).toEqual([])
 })
 
+test('a reader that wants no more of a tar than its beginning ends the copy, which is no failure', async () => {
+  await using client = testClient()
+  const { inside } = await withFiles(client)
+  const child = client.spawn(['cp', `box:${inside}/tree`, '-'])
+  const reader = child.stdout.getReader()
+  await reader.read()
+  await reader.cancel()
+  const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+})
+
 /** The `tar` of a container is its own. */
 test('a container whose tar lies, and never ends, gets nothing written', async () => {
   await using client = testClient()

@@ -22,9 +22,24 @@ import { removeTree } from '../../../linux/files/remove-tree.ts'
 import type { ByteSink } from '../output.ts'
 import type { ContainerTar } from './container-tar.ts'
 
-/** The whole tar of the path, for `cp NAME:PATH -`. */
+/**
+ * The whole tar of the path, for `cp NAME:PATH -`. A reader that leaves earlier ends it, which is no failure.
+ *
+ * @throws KataError COPY_FAILED.
+ */
 export async function sendTar(tar: ContainerTar, path: string, output: ByteSink): Promise<void> {
-  await tar.run(createArgs(path), { output })
+  let hasLeft = false
+  const write = (chunk: Uint8Array) =>
+    output.write(chunk).catch((error: NodeJS.ErrnoException) => {
+      hasLeft = error.code === 'EPIPE'
+      throw error
+    })
+  try {
+    await tar.run(createArgs(path), { output: { write } })
+  } catch (error) {
+    // The container's tar was ended by that.
+    if (!hasLeft) throw error
+  }
 }
 
 /**
