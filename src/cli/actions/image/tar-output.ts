@@ -5,12 +5,26 @@ import { KataError } from '../../../errors.ts'
 import { isTerminal } from '../../../linux/is-terminal.ts'
 import { openSink } from '../../client/output.ts'
 
-/** @throws KataError OUTPUT_TERMINAL; errors of the system, with their `code`; what `chunks` throws. */
+/**
+ * A reader of standard output that leaves earlier ends it, which is no failure.
+ *
+ * @throws KataError OUTPUT_TERMINAL; errors of the system, with their `code`; what `chunks` throws.
+ */
 export async function writeTar(file: string | undefined, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   if (file !== undefined && file !== '-') return writeFile(resolve(file), chunks)
   if (isTerminal(1)) throw new KataError('OUTPUT_TERMINAL', {})
   const sink = openSink(1)
-  for await (const chunk of chunks) await sink.write(chunk)
+  for await (const chunk of chunks) if (!(await isRead(sink.write(chunk)))) return
+}
+
+async function isRead(writing: Promise<void>): Promise<boolean> {
+  try {
+    await writing
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false
+    throw error
+  }
 }
 
 async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
