@@ -114,6 +114,25 @@ test('a terminal that runs a container can be left, and come back to', async () 
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
 })
 
+test.each(['start', 'attach'])('a container whose terminal was killed goes on by %s', async (command) => {
+  await using client = testClient()
+  const [go, mark] = ['go', 'mark'].map((name) => `${client.base}/${name}`) as [string, string]
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done; head -c 200000 /dev/zero; echo over; touch ${mark}; sleep 60`
+  const runner = client.spawn(['run', '--name', 'lost', '--rootfs', client.base, '--', 'sh', '-c', script])
+  await isRunning(client)
+  await eventually(() => existsSync(`${client.base}/state/containers/default/lost/output.log`))
+  runner.kill('SIGKILL')
+  await runner.exited
+  writeFileSync(go, '')
+  const again = client.spawn([command, 'lost'])
+  // It would wait for ever in a write that nobody reads.
+  await eventually(() => existsSync(mark))
+  expect((await client.kata('stop', '-t', '0', 'lost')).code).toBe(0)
+  expect(await again.exited).toBe(command === 'start' ? 0 : 137)
+  expect((await client.kata('logs', '--tail', '1', 'lost')).stdout).toEndWith('over\n')
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
 test('an input that has ended keeps nobody from being attached to the rest', async () => {
   await using client = testClient()
   const go = `${client.base}/go`

@@ -1,6 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
+import { ensureOneKeeper } from '../../client/life/keeper.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import { hasLog } from '../../client/logs/reader.ts'
 import { logStreams } from '../../client/logs/streams.ts'
@@ -23,7 +24,12 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
   // What a client of an earlier version reads, nobody else sees.
   if (!hasLog(record, recordPaths(settings.stateDir, record.namespace, record.id)))
     throw new KataError('ATTACH_ELSEWHERE', { name })
-  return attachBy(settings, flags, record, { connect: () => connectRunning(record), endsInput: false })
+  const connect = async () => {
+    const task = await connectRunning(record)
+    await ensureOneKeeper(settings, record)
+    return task
+  }
+  return attachBy(settings, flags, record, { connect, endsInput: false })
 }
 
 /** Starts a container that does not run, with the caller attached from its first output on. */

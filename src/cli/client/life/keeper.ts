@@ -18,11 +18,30 @@ const giveUpMs = 30_000
 /** Another command may hold the container for as long, milliseconds: then it is that one's. */
 const busyMs = 1000
 
-/** Has a process wait for a container that runs in the background, if it needs one and none does. */
+/**
+ * Has a process wait for a container that runs, if it needs one and none does; for one who holds the container. One of the foreground,
+ * whose client was killed, needs one: nobody reads what it prints, and it would wait in its write.
+ */
 export function ensureKeeper(settings: Settings, record: ContainerRecord): void {
-  const { owner, namespace, id } = record
-  if (!needsKeeper(record) || (owner !== undefined && isAlive(owner))) return
-  updateRecord(settings.stateDir, namespace, id, { owner: processRef(spawnMonitor(settings, record)) })
+  if (!lacksKeeper(record)) return
+  const owner = processRef(spawnMonitor(settings, record))
+  updateRecord(settings.stateDir, record.namespace, record.id, { owner, detached: true })
+}
+
+/** The same, for one who does not hold the container: two who come at once start one process. */
+export async function ensureOneKeeper(settings: Settings, record: ContainerRecord): Promise<void> {
+  if (!lacksKeeper(record)) return
+  const { stateDir } = settings
+  const { namespace, id } = record
+  await underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () => {
+    const now = readRecord(stateDir, namespace, id)
+    if (now.status !== 'stopped') ensureKeeper(settings, now)
+  })
+}
+
+function lacksKeeper(record: ContainerRecord): boolean {
+  const { owner, detached } = record
+  return (!detached || needsKeeper(record)) && !(owner !== undefined && isAlive(owner))
 }
 
 /**
