@@ -2,6 +2,7 @@ import { KataError } from '../../errors.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
+import { untilKept } from '../client/life/owner.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
 import { hasLog, LogReader } from '../client/logs/reader.ts'
 import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
@@ -78,10 +79,14 @@ function selectionOf({ tail, since, until }: LogsFlags): Selection {
 /** Nothing that comes now is wanted any more. */
 const isOver = ({ until }: Selection): boolean => until !== undefined && until < Date.now()
 
+/** Then the log has all of it. */
 async function hasEnded(settings: Settings, name: string): Promise<boolean> {
   try {
-    const { status } = await observe(findRecord(settings, name))
-    return status === 'stopped' || status === 'dead'
+    const record = findRecord(settings, name)
+    const { status } = await observe(record)
+    if (status !== 'stopped' && status !== 'dead') return false
+    await untilKept(settings, record)
+    return true
   } catch (error) {
     if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return true
     throw error

@@ -133,6 +133,28 @@ test.each(['start', 'attach'])('a container whose terminal was killed goes on by
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
 })
 
+test.each(['attach', 'logs -f'])(
+  'the last output of a container in the foreground is shown by %s',
+  async (command) => {
+    await using client = testClient()
+    const go = `${client.base}/go`
+    const script = `while [ ! -e ${go} ]; do sleep 0.02; done; echo over; exit 3`
+    const runner = client.spawn(['run', '--name', 'last', '--rootfs', client.base, '--', 'sh', '-c', script])
+    await isRunning(client)
+    const shown = client.spawn([...command.split(' '), 'last'])
+    await eventually(() => hasOpen(shown.pid, 'output.log'))
+    // Attached, it waits for the end.
+    await Bun.sleep(500)
+    runner.kill('SIGSTOP')
+    writeFileSync(go, '')
+    await eventually(async () => (await client.list())[0]?.status === 'stopped')
+    await Bun.sleep(500)
+    runner.kill('SIGCONT')
+    expect([await shown.stdout.text(), await shown.exited]).toEqual(['over\n', command === 'attach' ? 3 : 0])
+    expect(await runner.exited).toBe(3)
+  },
+)
+
 test('an input that has ended keeps nobody from being attached to the rest', async () => {
   await using client = testClient()
   const go = `${client.base}/go`

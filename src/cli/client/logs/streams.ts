@@ -25,9 +25,11 @@ export interface LogStreamsOptions {
       }
     | undefined
   readonly detachKeys: Uint8Array
+  /** Resolves once the log has all of a container that has ended. */
+  untilKept(): Promise<void>
 }
 
-export function logStreams({ log, input, detachKeys }: LogStreamsOptions): AttachedStreams {
+export function logStreams({ log, input, detachKeys, untilKept }: LogStreamsOptions): AttachedStreams {
   const over = new AbortController()
   const broken = Promise.withResolvers<unknown>()
   const detached = Promise.withResolvers<void>()
@@ -71,7 +73,7 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
         if (!isLeft) input.onEnd?.()
       })
     },
-    finish: end,
+    finish: () => untilKept().then(end, end),
     leave: end,
     close: () => reader.close(),
   }
