@@ -14,13 +14,14 @@ import { noBringer } from './storage/brought-modules.ts'
 
 const never = new Promise<never>(() => {})
 const nothing = async () => {}
+const network = { lookAfter: () => {} }
 const stateDir = mkdtempSync(join(tmpdir(), 'sandbox-'))
 afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
 
 /** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
 function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
   const parts = {
-    ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network: {}, paths: { runDir: '/absent' } },
+    ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network, paths: { runDir: '/absent' } },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
     agent: { agent: {}, health: { check: () => never } },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
@@ -67,7 +68,7 @@ test('what a container in the making takes is released with the sandbox: the sto
       id: 'pod',
       agentFacts: facts,
       log: silentLogger,
-      network: {},
+      network,
       paths: { runDir: '/absent', stateDir },
     },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 } },
@@ -98,6 +99,29 @@ test('what a container in the making takes is released with the sandbox: the sto
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'its end is known', 'all is released'])
 })
 
+test('the network is looked after until the machine has ended, however long its guest takes', async () => {
+  const steps: string[] = []
+  const step = (name: string) => async () => void steps.push(name)
+  const lookAfter = (signal: AbortSignal) =>
+    signal.addEventListener('abort', () => steps.push('the network is left'))
+  const parts = {
+    ...{ id: 'pod', agentFacts: facts, log: silentLogger, network: { lookAfter }, paths: { stateDir } },
+    config: { hypervisor: {}, runtime: {} },
+    agent: {
+      agent: { destroySandbox: step('the guest takes its time') },
+      health: { check: () => never },
+      close: () => {},
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    ...{ vmmProcess: { pid: 7 }, vmm: { stop: step('the machine ends') }, disks: { areWritten: false } },
+    ledger: { releaseAll: step('all is released') },
+  }
+  await new Sandbox(parts as unknown as SandboxParts).stop()
+  expect(steps).toEqual([
+    ...['the guest takes its time', 'the machine ends', 'the network is left', 'all is released'],
+  ])
+})
+
 test.each([
   ['no disk that outlives it', false, 5000],
   ['such a disk, which it may have to write back', true, 60_000],
@@ -110,7 +134,7 @@ test.each([
       id: 'pod',
       agentFacts: facts,
       log: silentLogger,
-      network: {},
+      network,
       paths: { runDir: '/absent', stateDir },
     },
     config: { hypervisor: {}, runtime: {} },
@@ -134,7 +158,7 @@ test.each([
 ])('the statistics of %s', async (_, annotations, expected) => {
   const usage = (bytes: bigint) => CgroupStats.fromPartial({ memoryStats: { usage: { usage: bytes } } })
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, log: silentLogger, ledger: {}, network: {}, paths: { stateDir } },
+    ...{ id: 'pod', agentFacts: facts, log: silentLogger, ledger: {}, network, paths: { stateDir } },
     config: {
       hypervisor: { driver: 'qemu' },
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
@@ -166,7 +190,7 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
   const step = (name: string) => async (of: string | { containerId: string }) =>
     void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, network: {}, paths: { stateDir } },
+    ...{ id: 'pod', agentFacts: facts, network, paths: { stateDir } },
     log: { ...silentLogger, warn: (_: string, more: unknown) => void warnings.push(more) },
     ledger: { dataOf: () => [], take: () => Promise.reject(new Error('no process')), release: nothing },
     config: {

@@ -32,6 +32,9 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #containers: Containers
   readonly #stopped = Promise.withResolvers<void>()
+  /** Once there is no machine any more. Until then its guest may do as it likes, whoever asked it to end. */
+  readonly #gone = new AbortController()
+  readonly #lookedAfter: Promise<void>
   readonly #making = new Set<Promise<unknown>>()
   /** While it is saved its guest does not answer. */
   #held: HeldUp = neverHeldUp()
@@ -41,11 +44,12 @@ export class Sandbox {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { agent, end, log } = parts
+    const { agent, end, log, network } = parts
     this.#containers = new Containers(parts)
     this.died = end.lost
     this.stopped = this.#stopped.promise
     end.isUp()
+    this.#lookedAfter = network.lookAfter(this.#gone.signal)
     tellSilence(agent, end, {
       heldUp: () => this.heldUp,
       onStarved: () => log.warn('the guest answers late: the host has no processor for its machine'),
@@ -154,9 +158,10 @@ export class Sandbox {
     }
     agent.close()
     await vmm.stop()
+    this.#gone.abort()
     this.#stopped.resolve()
     // What a container takes after the release would stay.
-    await within(Promise.allSettled(this.#making), makingMs)
+    await within(Promise.allSettled([...this.#making, this.#lookedAfter]), makingMs)
     await ledger.releaseAll()
     removeState(paths)
     log.info('sandbox stopped')

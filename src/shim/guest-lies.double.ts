@@ -113,7 +113,11 @@ const stop: Use = async (agent) => {
   const connection = { agent, health: { check: () => never }, closed: never, close() {} }
   const parts = {
     ...{ id: 's', log: silentLogger, config: { hypervisor: {} }, agent: connection },
-    ...{ paths: { stateDir, runDir: '/absent' }, ledger: { releaseAll: nothing } },
+    ...{
+      paths: { stateDir, runDir: '/absent' },
+      ledger: { releaseAll: nothing },
+      network: { lookAfter() {} },
+    },
     ...{ vmm: { ended: never, consoleTail: () => '', stop: nothing }, share: { exited: never } },
     disks: { areWritten: false },
     end: new MachineEnd({ id: 's', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),

@@ -108,3 +108,35 @@ test('a name server that does not start is tried again', async () => {
   expect(await until(() => tries === 2, { timeoutMs: 5000 })).toBe(true)
   over.abort()
 })
+
+test('a name server that is being started is waited for: nothing comes into the ledger later', async () => {
+  using made = network()
+  const over = new AbortController()
+  const [began, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()]
+  const again = () => {
+    began.resolve()
+    return ended.promise
+  }
+  const nameServer = { running: { exited: Promise.resolve({ code: 1, signal: null }) }, again }
+  let isOver = false
+  const looks = lookAfter({ pasta: made.pasta, wall: untouched, nameServer }, made.log, over.signal)
+  const done = looks.then(() => {
+    isOver = true
+  })
+  await began.promise
+  over.abort()
+  await Bun.sleep(0)
+  expect(isOver).toBe(false)
+  ended.reject(new Error('it was given up'))
+  await done
+})
+
+test('a name server that runs on is not waited for', async () => {
+  using made = network()
+  const over = new AbortController()
+  const running = { exited: new Promise<never>(() => {}) }
+  const nameServer = { running, again: () => Promise.resolve(running) }
+  const looks = lookAfter({ pasta: made.pasta, wall: untouched, nameServer }, made.log, over.signal)
+  over.abort()
+  await looks
+})

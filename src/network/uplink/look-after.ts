@@ -27,8 +27,11 @@ export interface LookedAfter {
   readonly nameServer: NameServer | undefined
 }
 
-/** Until `signal` fires, which is before any of it is ended on purpose. */
-export function lookAfter(network: LookedAfter, log: Logger, signal: AbortSignal): void {
+/**
+ * Until `signal` fires, which is before any of it is ended on purpose. Resolves once nothing of it is being made any more, after that or
+ * after the network was lost.
+ */
+export async function lookAfter(network: LookedAfter, log: Logger, signal: AbortSignal): Promise<void> {
   const lost = new AbortController()
   const together = AbortSignal.any([signal, lost.signal])
   void network.pasta.exited.then(async (exit) => {
@@ -39,8 +42,10 @@ export function lookAfter(network: LookedAfter, log: Logger, signal: AbortSignal
     const error = new KataError('NETWORK_LOST', { reason: `pasta has ended (${how(exit)}): ${said}` })
     log.error('a container has no network any more', { error })
   })
-  void keepWall(network, log, together)
-  if (network.nameServer !== undefined) void keepNameServer(network.nameServer, log, together)
+  const { nameServer } = network
+  const looks = [keepWall(network, log, together)]
+  if (nameServer !== undefined) looks.push(keepNameServer(nameServer, log, together))
+  await Promise.all(looks)
 }
 
 const how = ({ code, signal }: ExitInfo): string => signal ?? `exit code ${code}`
@@ -64,9 +69,12 @@ async function keepWall({ wall, pasta }: LookedAfter, log: Logger, signal: Abort
 
 async function keepNameServer(server: NameServer, log: Logger, signal: AbortSignal): Promise<void> {
   let running: Running | undefined = server.running
+  const over = new Promise<undefined>((resolve) =>
+    signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+  )
   for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
     const began = realClock.now()
-    const exit = await running?.exited
+    const exit = running && (await Promise.race([running.exited, over]))
     if (signal.aborted) return
     if (exit !== undefined)
       log.warn('the name server of a container has ended, and is started again', { how: how(exit) })

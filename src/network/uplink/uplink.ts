@@ -37,7 +37,7 @@ export interface UplinkOptions {
 
 export interface Uplink extends LaunchedPasta {
   /** {@link lookAfter}: tells what it loses, and mends what can be mended, until `signal` fires. */
-  lookAfter(log: Logger, signal: AbortSignal): void
+  lookAfter(log: Logger, signal: AbortSignal): Promise<void>
 }
 
 /**

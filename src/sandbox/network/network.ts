@@ -148,9 +148,9 @@ export class SandboxNetwork {
     return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, { holder })
   }
 
-  /** Tells what a network of ours loses, and mends what can be mended, until `signal` fires. */
-  lookAfter(signal: AbortSignal): void {
-    this.#ours?.lookAfter(this.#parts.log, signal)
+  /** Tells what a network of ours loses, and mends what can be mended, until `signal` fires. Resolves when nothing is being mended. */
+  async lookAfter(signal: AbortSignal): Promise<void> {
+    await this.#ours?.lookAfter(this.#parts.log, signal)
   }
 
   /** Makes cards for every interface that has none yet, for the VMM of user `uid`. @throws KataError, those of {@link attachNetwork}. */

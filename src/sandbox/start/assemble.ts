@@ -44,6 +44,5 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   const disks = made.disks ?? new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   signal.throwIfAborted()
   const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent, log }))
-  parts.network.lookAfter(parts.end.over)
   return new Sandbox({ ...parts, share, disks, sizer, cpus, hostUsage: () => cgroups.usage() })
 }
