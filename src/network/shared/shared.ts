@@ -4,7 +4,7 @@
  * with the last of them; the next container makes it anew.
  */
 import { chmodSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { NetworkPlace } from '../../bundle/network.ts'
 import { describeError, KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
@@ -30,16 +30,22 @@ export interface MemberData {
   readonly path: string
 }
 
+/** The file of a member while it is written; name servers pass it over. */
+const freshOf = (path: string): string => `${dirname(path)}/.${basename(path)}`
+
 /** Its interfaces go with the gateway's namespace, and the network with its last holder. */
 export const memberResource: ResourceKind<MemberData> = {
   kind: 'network-member',
   async release({ path }) {
     const directory = dirname(dirname(path))
+    const remove = () => {
+      for (const file of [path, freshOf(path)]) rmSync(file, { force: true })
+    }
     const outcome = await underDirectoryLock(directory, patienceMs, async () => {
-      rmSync(path, { force: true })
+      remove()
       removeEmpty(dirname(path), directory, dirname(directory), dirname(dirname(directory)))
     })
-    if (outcome === 'busy') rmSync(path, { force: true })
+    if (outcome === 'busy') remove()
   },
 }
 
@@ -161,7 +167,7 @@ function writeMember(path: string, place: NetworkPlace, holder: ProcessRef, netn
   const { address, names } = place
   const ipv6 = hasIpv6() ? { ipv6: ipv6Beside(address) } : {}
   const member: Member = { address, ...ipv6, names, holder, fd: netns.fd, identity: netns.identity }
-  const fresh = `${dirname(path)}/.${crypto.randomUUID()}`
+  const fresh = freshOf(path)
   writeFileSync(fresh, JSON.stringify(member))
   chmodSync(fresh, 0o644)
   renameSync(fresh, path)
