@@ -85,6 +85,9 @@ describe.skipIf(process.getuid?.() !== 0 || findTool('nft') === undefined)('rule
     Bun.spawnSync(['ip', 'netns', 'exec', host.name, 'nft', '-i'], { stdin: Buffer.from(many) })
     expect(await until(() => told.ended === 1, { timeoutMs: 10_000 })).toBe(true)
     watching[Symbol.dispose]()
+    const another = await watchFilter(listener)
+    another[Symbol.dispose]()
+    expect(await until(() => told.ended === 2, { timeoutMs: 10_000 })).toBe(true)
   }, 60_000)
 
   test('that another filter takes along at once are laid again, a few times', async () => {
