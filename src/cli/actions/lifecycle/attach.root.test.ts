@@ -155,6 +155,22 @@ test.each(['attach', 'logs -f'])(
   },
 )
 
+test('who has waited for a container in the foreground finds all of its output', async () => {
+  await using client = testClient()
+  const go = `${client.base}/go`
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done; echo over; exit 3`
+  const runner = client.spawn(['run', '--name', 'last', '--rootfs', client.base, '--', 'sh', '-c', script])
+  await isRunning(client)
+  runner.kill('SIGSTOP')
+  const logged = client.kata('wait', 'last').then(() => client.kata('logs', 'last'))
+  writeFileSync(go, '')
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  await Bun.sleep(1000)
+  runner.kill('SIGCONT')
+  expect((await logged).stdout).toBe('over\n')
+  expect(await runner.exited).toBe(3)
+})
+
 test('an input that has ended keeps nobody from being attached to the rest', async () => {
   await using client = testClient()
   const go = `${client.base}/go`

@@ -3,6 +3,7 @@ import { isAlive } from '../../../linux/processes/proc.ts'
 import { poll, sleep } from '../../../time.ts'
 import { isExternal } from '../../client/external.ts'
 import { healthOf } from '../../client/life/health-state.ts'
+import { untilKept } from '../../client/life/owner.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { type Observation, observe } from '../../client/status.ts'
 import { wasSaved } from '../../client/suspended.ts'
@@ -116,12 +117,24 @@ function isSaved(settings: Settings, name: string): boolean {
 
 async function endOf(settings: Settings, name: string): Promise<number> {
   const { record, seen } = await onceKnown(settings, name)
-  if (seen.exitCode !== undefined) return seen.exitCode
-  if (record.address === undefined || seen.status === 'dead')
-    throw new KataError('CONTAINER_NOT_RUNNING', { name, status: seen.status })
+  const code = seen.exitCode ?? (await exitOf(settings, name, record, seen))
+  // Who is told of the end finds all of the output in the log.
+  if (!record.detached) await untilKept(settings, record)
+  return code
+}
+
+async function exitOf(
+  settings: Settings,
+  name: string,
+  record: ContainerRecord,
+  { status }: Observation,
+): Promise<number> {
+  const { address, namespace, id } = record
+  if (address === undefined || status === 'dead')
+    throw new KataError('CONTAINER_NOT_RUNNING', { name, status })
   let task: TaskClient | undefined
   try {
-    task = await TaskClient.connect(record.address, record.namespace, record.id)
+    task = await TaskClient.connect(address, namespace, id)
     return await task.wait()
   } catch (error) {
     // The cleanup ends the shim: then the record has the exit code.
