@@ -57,7 +57,11 @@ async function start(): Promise<void> {
     detached: true,
   })
   writeShimProcess(bundle, processRef(daemon.pid)!)
-  while (!(await answers())) await Bun.sleep(5)
+  while (!(await answers())) {
+    // As the shim does, which waits for nobody: the daemon may have been killed meanwhile.
+    if (daemon.exitCode !== null || daemon.signalCode !== null) break
+    await Bun.sleep(5)
+  }
   writeSync(1, `unix://${socket}`)
   process.exit(0)
 }
