@@ -71,7 +71,9 @@ export function bareCommand({ kernel, initrd, accelerator, config }: BareGuest):
   const { args, descriptors, paths } = qemuCommandLine(
     {
       sandboxId: 'bare',
-      ...{ kernel, initrd, accelerator },
+      kernel,
+      initrd,
+      accelerator,
       kernelParams: hypervisor.kernelParams,
       vcpus: hypervisor.defaultVcpus,
       maxVcpus: hypervisor.defaultMaxVcpus,

@@ -33,12 +33,18 @@ export function readCgroupMemory(host: Host, name: string): CgroupMemory | undef
   const stat = parseStat(readFileSync(`${directory}/memory.stat`, 'utf8'))
   if (hierarchy!.version === 2)
     return {
-      ...{ usage: kib('memory.current'), anonymous: stat('anon'), shared: stat('shmem') },
-      ...{ files: stat('file') - stat('shmem'), kernel: stat('kernel') },
+      usage: kib('memory.current'),
+      anonymous: stat('anon'),
+      shared: stat('shmem'),
+      files: stat('file') - stat('shmem'),
+      kernel: stat('kernel'),
     }
   return {
-    ...{ usage: kib('memory.usage_in_bytes'), anonymous: stat('rss'), shared: stat('shmem') },
-    ...{ files: stat('cache') - stat('shmem'), kernel: kib('memory.kmem.usage_in_bytes') },
+    usage: kib('memory.usage_in_bytes'),
+    anonymous: stat('rss'),
+    shared: stat('shmem'),
+    files: stat('cache') - stat('shmem'),
+    kernel: kib('memory.kmem.usage_in_bytes'),
   }
 }
 

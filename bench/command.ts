@@ -60,15 +60,13 @@ export async function measureCommand(
   const code = await child.exited
   const totalMs = performance.now() - begun
   return {
-    ...{
-      code,
-      stderr: await errors,
-      tail: tail.toString(),
-      totalMs,
-      streamMs: last - first,
-      bytes,
-      startedAt,
-    },
+    code,
+    stderr: await errors,
+    tail: tail.toString(),
+    totalMs,
+    streamMs: last - first,
+    bytes,
+    startedAt,
     firstByteMs: bytes > 0 ? first : undefined,
   }
 }

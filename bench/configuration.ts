@@ -27,8 +27,9 @@ export function configurationOf(
   const path = `${stateDir}/${kind}.toml`
   const settings = {
     ...more,
-    ...{ enable_template: `${kind !== 'cold'}`, template_path: `"${stateDir}/templates"` },
-    ...{ vm_cache_number: kind === 'waiting' ? '1' : '0' },
+    enable_template: `${kind !== 'cold'}`,
+    template_path: `"${stateDir}/templates"`,
+    vm_cache_number: kind === 'waiting' ? '1' : '0',
     // As docs/how-to/templates.md advises for such clones.
     ...(kind === 'mapped' ? { shared_fs: '"none"', block_device_driver: '"virtio-blk"' } : {}),
   }

@@ -38,14 +38,18 @@ export async function benchContainerd(host: Host, guest: BareGuest, rounds: numb
   await host.must(['factory', 'init', '--config', clone])
   const containerd = await Containerd.start({
     handlers: {
-      ...{ cold: { configPath: cold }, clone: { configPath: clone }, waiting: { configPath: waiting } },
+      cold: { configPath: cold },
+      clone: { configPath: clone },
+      waiting: { configPath: waiting },
     },
   })
   try {
     // The machines wait where containerd's shims look for them.
     const shimHost = {
       command: (args: readonly string[]) => [executable, ...args],
-      ...{ runDir: defaultRunDir, stateDir: host.stateDir, interrupted: host.interrupted },
+      runDir: defaultRunDir,
+      stateDir: host.stateDir,
+      interrupted: host.interrupted,
     }
     await using pool = servePool(shimHost, ['--config', waiting])
     const times: Record<Handler, Times[]> = { runc: [], cold: [], clone: [], waiting: [] }

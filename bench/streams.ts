@@ -27,7 +27,9 @@ export async function benchStreams(host: Host, rounds: number): Promise<Result> 
   const echoMs = summarize(await echo(host))
   await host.must(['rm', '-f', name])
   const data: StreamsData = {
-    ...{ bytes: streamBytes, stdout: summarize(rates.stdout), stdin: summarize(rates.stdin) },
+    bytes: streamBytes,
+    stdout: summarize(rates.stdout),
+    stdin: summarize(rates.stdin),
     echoMs,
   }
   const row = (label: string, { median, min }: Summary) => [label, `${median} MB/s`, `${min} MB/s`]

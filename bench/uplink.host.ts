@@ -99,9 +99,15 @@ async function byPasta(turn: number): Promise<Made> {
 /** What nerdctl chains for its default network. */
 const plugins = [
   {
-    ...{ type: 'bridge', bridge: 'bench0', isGateway: true, ipMasq: true, hairpinMode: true },
+    type: 'bridge',
+    bridge: 'bench0',
+    isGateway: true,
+    ipMasq: true,
+    hairpinMode: true,
     ipam: {
-      ...{ type: 'host-local', dataDir: `${directory}/ipam`, routes: [{ dst: '0.0.0.0/0' }] },
+      type: 'host-local',
+      dataDir: `${directory}/ipam`,
+      routes: [{ dst: '0.0.0.0/0' }],
       ranges: [[{ subnet: '10.77.0.0/24' }]],
     },
   },
@@ -135,8 +141,12 @@ async function call(
   const config = { cniVersion: '1.0.0', name: 'bench', ...plugin, prevResult }
   const child = Bun.spawn([`/usr/lib/cni/${plugin.type}`], {
     env: {
-      ...{ CNI_COMMAND: verb, CNI_CONTAINERID: `bench-${turn}`, CNI_NETNS: netns, CNI_IFNAME: 'eth0' },
-      ...{ CNI_PATH: '/usr/lib/cni', PATH: process.env.PATH },
+      CNI_COMMAND: verb,
+      CNI_CONTAINERID: `bench-${turn}`,
+      CNI_NETNS: netns,
+      CNI_IFNAME: 'eth0',
+      CNI_PATH: '/usr/lib/cni',
+      PATH: process.env.PATH,
     },
     stdio: [new Blob([JSON.stringify(config)]), 'pipe', 'inherit'],
   })
@@ -149,7 +159,13 @@ const ways = { pasta: byPasta, cni: byCni }
 type Way = keyof typeof ways
 type Figures = { [of in keyof WayMeasured]: number[] }
 const none = (): Figures => ({
-  ...{ makeMs: [], endMs: [], out: [], into: [], roundTripUs: [], connections: [], memory: [] },
+  makeMs: [],
+  endMs: [],
+  out: [],
+  into: [],
+  roundTripUs: [],
+  connections: [],
+  memory: [],
 })
 const measured: Record<Way, Figures> = { pasta: none(), cni: none() }
 for (let turn = 0; turn <= Number(rounds); turn++)

@@ -27,7 +27,13 @@ export async function measureWalls(
   const output = openSync('/dev/null', 'w')
   try {
     const spec = (program: string, args: string[]): LaunchSpec => ({
-      ...{ program, args, identity, paths: [], fds: [], output, stateDir },
+      program,
+      args,
+      identity,
+      paths: [],
+      fds: [],
+      output,
+      stateDir,
       syscalls: { allowed: baseSyscalls },
     })
     const commands = cumulative(spec('/usr/bin/true', []))

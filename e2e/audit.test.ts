@@ -134,7 +134,9 @@ test('a process that nobody asked for, of a user of the sandbox, is a difference
     expect(code).toBe(1)
     expect(sandboxes[0]!.processes.filter(({ differences }) => differences > 0)).toEqual([
       {
-        ...{ name: 'unknown', pid: stranger.pid, differences: 1 },
+        name: 'unknown',
+        pid: stranger.pid,
+        differences: 1,
         rows: [{ field: 'process', expected: 'none', actual: 'sleep' }],
       },
     ])

@@ -42,7 +42,10 @@ describe.skipIf(noKvm !== '')(`driven by us${noKvm}`, () => {
       try {
         const machine = new CloudHypervisor(
           stage.options({
-            ...{ vcpus: 2, maxVcpus: 2, memoryMiB: 768, maxMemoryMiB: 7936 },
+            vcpus: 2,
+            maxVcpus: 2,
+            memoryMiB: 768,
+            maxMemoryMiB: 7936,
             share: share.attachment,
             nics: [{ id: 'nic18', mac: '46:ef:4c:b6:53:db', mtu: 1500, taps }],
           }),
@@ -50,8 +53,13 @@ describe.skipIf(noKvm !== '')(`driven by us${noKvm}`, () => {
         const { ref } = await machine.start()
         const agent = await bootWithAgent(machine)
         await machine.plugDisk({
-          ...{ id: 'disk1', name: image, fd, kind: 'file', bus: 'virtio-blk' },
-          ...{ readonly: false, direct: false },
+          id: 'disk1',
+          name: image,
+          fd,
+          kind: 'file',
+          bus: 'virtio-blk',
+          readonly: false,
+          direct: false,
         })
         // The guest takes its devices up one after the other.
         await eventually('its devices', () => differencesOf(ref.pid).length === 0 || undefined).catch(

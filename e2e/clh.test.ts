@@ -136,8 +136,13 @@ describe.skipIf(noKvm !== '')(`devices of a running machine${noKvm}`, () => {
 
       const fd = openSync(image, 'r+')
       const disk: DiskAttachment = {
-        ...{ id: 'd1', name: image, fd, kind: 'file', bus: 'virtio-blk' },
-        ...{ readonly: false, direct: false },
+        id: 'd1',
+        name: image,
+        fd,
+        kind: 'file',
+        bus: 'virtio-blk',
+        readonly: false,
+        direct: false,
       }
       const address = await machine.plugDisk(disk)
       const pciPath = address.driver === 'blk' ? address.pciPath : 'scsi'
@@ -208,8 +213,11 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
     const api = await ApiClient.open(connection, clhApi)
     try {
       const settings = {
-        ...{ entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 },
-        ...{ enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+        entropySource: '/dev/urandom',
+        hostCpus: 1,
+        hostMemoryMiB: 256,
+        enableMemPrealloc: false,
+        reclaimGuestFreedMemory: false,
       }
       const config = vmConfig(stage.options().spec, settings)
       const payload = { ...config.payload, kernel: guestImage.kernel, initramfs: guestImage.initrd }

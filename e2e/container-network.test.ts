@@ -63,7 +63,8 @@ test(
       (address) => `wget: can't connect to remote host (${address}): Connection refused`,
     )
     expect({ ...outcome, code: 0 }).toEqual({
-      ...{ code: 0, stderr: '' },
+      code: 0,
+      stderr: '',
       stdout: `${['nameserver 10.88.0.1', 'of the neighbour', ...refused].join('\n')}\n`,
     })
   },

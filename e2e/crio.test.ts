@@ -65,14 +65,15 @@ function makeBundle(
   const data = `lowerdir=${rootfs},upperdir=${at('upper')},workdir=${at('work')}`
   mount({ source: 'overlay', target: at('merged'), type: 'overlay', data })
   const spec = defaultSpec({
-    ...{
-      args: ['sh', '-c', script],
-      env: [],
-      cwd: '/',
-      user: { uid: 0, gid: 0 },
-      terminal: false,
-    },
-    ...{ hostname: pod, readonly: false, rootfs: at('merged'), mounts: [] },
+    args: ['sh', '-c', script],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: pod,
+    readonly: false,
+    rootfs: at('merged'),
+    mounts: [],
     annotations: {
       'io.container.manager': 'cri-o',
       'io.kubernetes.cri-o.ContainerID': id,

@@ -22,7 +22,9 @@ const rootOnly = 'brw------- 0:0'
 
 /** As `--device` tells it. */
 const device = (loop: LoopDevice, readonly = false): SpecDevice => ({
-  ...{ what: 'block', destination: '/dev/xvda', readonly },
+  what: 'block',
+  destination: '/dev/xvda',
+  readonly,
   ...loop.numbers,
 })
 const rawMiB = 8
@@ -32,7 +34,10 @@ const ofRaw = (command: string) =>
 
 /** As `-v DISK:/data:ext4` tells it. */
 const volume = (source: string, readonly = false) => ({
-  ...{ source, destination: '/data', readonly, fsType: 'ext4' },
+  source,
+  destination: '/data',
+  readonly,
+  fsType: 'ext4',
 })
 
 const nvidia = { path: '/dev/nvidia0', type: 'c', major: 195, minor: 0 }

@@ -114,7 +114,8 @@ describe.each(['device', 'image'])('a volume on a %s', (what) => {
 test('a description that cannot be used is refused, and not kept', () => {
   const note = JSON.stringify({ 'volume-type': 'spdkvol', device: device.path, fstype: 'ext4' })
   expect(directVolume('add', '--mount-info', note)).toMatchObject({
-    ...{ code: 1, stderr: expect.stringContaining('DIRECT_VOLUME_INVALID') },
+    code: 1,
+    stderr: expect.stringContaining('DIRECT_VOLUME_INVALID'),
   })
   expect(directVolume('stats').stderr).toContain('DIRECT_VOLUME_MISSING')
 })

@@ -23,7 +23,10 @@ beforeAll(() => {
 afterAll(() => disk[Symbol.dispose]())
 
 const device = (): SpecDevice => ({
-  ...{ what: 'block', destination: '/dev/xvda', readonly: false, ...disk.numbers },
+  what: 'block',
+  destination: '/dev/xvda',
+  readonly: false,
+  ...disk.numbers,
 })
 
 /** Milliseconds that it takes until everything is on the disk. */

@@ -115,7 +115,12 @@ describe('the agent on the disk', () => {
       storages: [share, { driver: 'ephemeral', source: 'shm', fstype: 'tmpfs', mountPoint: memory }],
     })
     const bind = (source: string, destination: string) => ({
-      ...{ source, destination, type: 'bind', options: ['bind'], UIDMappings: [], GIDMappings: [] },
+      source,
+      destination,
+      type: 'bind',
+      options: ['bind'],
+      UIDMappings: [],
+      GIDMappings: [],
     })
     const { stdout, stderr, status } = await runContainer(guest, 'look', {
       args: ['sh', '-c', 'grep " /guest " /proc/self/mountinfo; cat /resolver; echo x >/guest/etc/x'],

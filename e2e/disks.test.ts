@@ -41,8 +41,12 @@ beforeAll(async () => {
   const { identity, lease } = await takeIdentity(
     ledger,
     {
-      ...{ runDir, range: { base: 1_879_048_192, blocks: 64 }, sandbox: 'test/disks', account: 'none' },
-      ...{ owner: processRef(process.pid)!, accelerator },
+      runDir,
+      range: { base: 1_879_048_192, blocks: 64 },
+      sandbox: 'test/disks',
+      account: 'none',
+      owner: processRef(process.pid)!,
+      accelerator,
     },
     silentLogger,
   )
@@ -50,9 +54,18 @@ beforeAll(async () => {
   hot = new LoopDevice(16)
   vmm = createVmm({
     spec: {
-      ...{ sandboxId: 'disks', identity, privateDir: await makePrivateDir(ledger, lease) },
-      ...{ stateDir: `${runDir}/state`, kernel: image.kernel, initrd: image.initrd, kernelParams: [] },
-      ...{ accelerator, vcpus: 1, maxVcpus: 1, memoryMiB: 256, maxMemoryMiB: 0 },
+      sandboxId: 'disks',
+      identity,
+      privateDir: await makePrivateDir(ledger, lease),
+      stateDir: `${runDir}/state`,
+      kernel: image.kernel,
+      initrd: image.initrd,
+      kernelParams: [],
+      accelerator,
+      vcpus: 1,
+      maxVcpus: 1,
+      memoryMiB: 256,
+      maxMemoryMiB: 0,
     },
     config: { hypervisor: builtInConfig().hypervisor },
     ledger,

@@ -20,11 +20,16 @@ const project = {
   name: 'ktcompose',
   services: {
     db: {
-      ...{ image, runtime: kataRuntime, networks: { shop: { aliases: ['store'] } } },
+      image,
+      runtime: kataRuntime,
+      networks: { shop: { aliases: ['store'] } },
       command: ['sh', '-c', 'mkdir /www; echo of the db > /www/index.html; exec httpd -f -h /www'],
     },
     web: {
-      ...{ image, runtime: kataRuntime, networks: ['shop'], depends_on: ['db'] },
+      image,
+      runtime: kataRuntime,
+      networks: ['shop'],
+      depends_on: ['db'],
       ports: [`127.0.0.1:${port}:80`],
       command: ['sh', '-c', serveWhatDbHas],
     },

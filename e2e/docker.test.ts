@@ -143,10 +143,14 @@ describe.skipIf(missing !== undefined)('docker', () => {
     try {
       const env = { DOCKER_HOST: `unix://${daemon.state}/d.sock` }
       expect(await cli.call(['pull', '--quiet', 'docker-daemon:bb'], { env })).toEqual({
-        ...{ code: 0, stdout: 'docker.io/library/bb:latest\n', stderr: '' },
+        code: 0,
+        stdout: 'docker.io/library/bb:latest\n',
+        stderr: '',
       })
       expect(await cli.call(['run', '--rm', '--pull', 'never', 'bb', 'cat', '/etc/group'])).toEqual({
-        ...{ code: 0, stdout: 'root:x:0:\nweb:x:1000:\n', stderr: '' },
+        code: 0,
+        stdout: 'root:x:0:\nweb:x:1000:\n',
+        stderr: '',
       })
     } finally {
       await cli.close()

@@ -42,10 +42,14 @@ const fileOf = (disk: string, path: string) => tool(['debugfs', '-R', `cat ${pat
 const at = (name: string) => join(area.path, name)
 const [base, top] = [at('base.erofs'), at('top.erofs')]
 const layer = (source: string, ...more: string[]): RootfsMount => ({
-  ...{ type: 'erofs', source, options: ['ro', 'loop', ...more] },
+  type: 'erofs',
+  source,
+  options: ['ro', 'loop', ...more],
 })
 const overlay = (...options: string[]): RootfsMount => ({
-  ...{ type: 'format/mkdir/overlay', source: 'overlay', options },
+  type: 'format/mkdir/overlay',
+  source: 'overlay',
+  options,
 })
 const look = 'grep " / " /proc/mounts; cat /layered; ls /sbin'
 

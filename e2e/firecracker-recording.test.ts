@@ -47,7 +47,10 @@ describe('asked by itself', () => {
       const length = Number(head.map((line) => /^Content-Length: (\d+)/.exec(line)?.[1]).find(Boolean) ?? 0)
       // What follows is the second answer, to a request that was none.
       expect({ request, body, ...(await vmm.ask({ request, body: sent })) }).toEqual({
-        ...{ request, body, head: [...head], answer: answer.slice(0, length) },
+        request,
+        body,
+        head: [...head],
+        answer: answer.slice(0, length),
       })
     }
   })
@@ -98,8 +101,13 @@ describe('driven by us', () => {
       expect(waiting.sockets).toBe(3)
       const agent = await bootWithAgent(machine)
       await machine.plugDisk({
-        ...{ id: 'disk1', name: image, fd, kind: 'file', bus: 'virtio-mmio' },
-        ...{ readonly: false, direct: false },
+        id: 'disk1',
+        name: image,
+        fd,
+        kind: 'file',
+        bus: 'virtio-mmio',
+        readonly: false,
+        direct: false,
       })
       const { threads, descriptors, mounts, limits, environment, commandLine } = recordedProcess(recording)
       const running = look(ref.pid)
@@ -174,7 +182,9 @@ function look(pid: number): Look {
     kinds: distinct(Object.values(descriptors).map(descriptorKind)),
     files: distinct(targets.filter((target) => target.startsWith('/'))),
     sockets: targets.filter((target) => target.startsWith('socket:')).length,
-    ...{ mounts, limits: { core, nofile, nproc }, environment },
+    mounts,
+    limits: { core, nofile, nproc },
+    environment,
     commandLine: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean),
   }
 }

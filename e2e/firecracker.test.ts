@@ -28,7 +28,8 @@ import { bootWithAgent, machineSuite } from './machine/suite.ts'
 
 const firecracker = await findVmm('firecracker')
 machineSuite(firecracker, {
-  ...{ sockets: [], directories: ['jail'] },
+  sockets: [],
+  directories: ['jail'],
   // Whichever is seen first: what the jailer says of it, or that nothing runs.
   otherProgram: /^\[(JAIL_FAILED|VMM_EXITED)\].*Failed to exec into Firecracker/s,
   // It ends by a restart: it has no power to switch off.
@@ -59,7 +60,10 @@ describe('a machine of Firecracker', () => {
       const none = '0'.repeat(16)
       for (const thread of [...before.threads, ...threads])
         expect(thread).toMatchObject({
-          ...{ uid: Array(4).fill(uid), gid: Array(4).fill(uid), groups: [], noNewPrivs: 1 },
+          uid: Array(4).fill(uid),
+          gid: Array(4).fill(uid),
+          groups: [],
+          noNewPrivs: 1,
           capabilities: {
             CapInh: none,
             CapPrm: none,
@@ -112,9 +116,15 @@ describe('a machine of Firecracker', () => {
         const { threads, descriptors } = readPosture(pid)
         expect(threads).toEqual([
           expect.objectContaining({
-            ...{ uid: Array(4).fill(uid), gid: Array(4).fill(uid), groups: [], noNewPrivs: 1 },
+            uid: Array(4).fill(uid),
+            gid: Array(4).fill(uid),
+            groups: [],
+            noNewPrivs: 1,
             capabilities: {
-              ...{ CapInh: none, CapPrm: none, CapEff: none, CapAmb: none },
+              CapInh: none,
+              CapPrm: none,
+              CapEff: none,
+              CapAmb: none,
               CapBnd: '00000000082400c3',
             },
           }),
@@ -191,7 +201,11 @@ describe('a machine of Firecracker', () => {
 
   test('more cards than it has room for are refused before there is a process', async () => {
     const nics = Array.from({ length: 7 }, (_, index) => ({
-      ...{ id: `n${index}`, mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: `t${index}` },
+      id: `n${index}`,
+      mac: '02:00:00:00:00:01',
+      mtu: 1500,
+      taps: [],
+      tap: `t${index}`,
     }))
     await expect(stage.create({ nics }).start()).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*room for 6/)
     expect(readdirSync(stage.privateDir)).toEqual([])

@@ -32,7 +32,8 @@ async function booting(name: string) {
   )
   expect(left()).not.toEqual([])
   const outcome = async () => ({
-    ...{ code: await client.exited, stderr: await new Response(client.stderr).text() },
+    code: await client.exited,
+    stderr: await new Response(client.stderr).text(),
   })
   return { client, outcome }
 }

@@ -44,8 +44,15 @@ function makeBundle(status: number): void {
     args: ['sh', '-c', `echo ${name} >>${path('told')}; exit ${status}`],
   })
   const spec = defaultSpec({
-    ...{ args: ['true'], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false, hostname: id },
-    ...{ readonly: false, rootfs: makeRootfs(path('bundle'), 'rootfs'), mounts: [] },
+    args: ['true'],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: id,
+    readonly: false,
+    rootfs: makeRootfs(path('bundle'), 'rootfs'),
+    mounts: [],
   })
   const hooks = { createRuntime: [hook('made', status)], poststop: [hook('removed')] }
   writeFileSync(path('bundle/config.json'), JSON.stringify({ ...spec, hooks }))

@@ -43,7 +43,9 @@ describe('when the host runs out of memory', () => {
     // What all of them would have if nobody set it.
     writeOomScore('self', 321)
     const pod = await Pod.start({
-      ...{ id: 'oom', dir: dir.path, runDir: kata.runDir },
+      id: 'oom',
+      dir: dir.path,
+      runDir: kata.runDir,
       sandbox: { process: { oomScoreAdj: -998 } },
     }).finally(() => writeOomScore('self', before))
     try {

@@ -95,7 +95,9 @@ test('an image of a directory is pulled by skopeo’s name for it, and runs', as
   for (const image of [source, name]) {
     const run = await kata.call(['run', '--rm', '--pull', 'never', image])
     expect(run).toEqual({
-      ...{ code: 0, stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n', stderr: '' },
+      code: 0,
+      stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n',
+      stderr: '',
     })
   }
   expect((await kata.call(['rmi', name])).code).toBe(0)
@@ -112,7 +114,8 @@ test('an image is pulled by its name, runs, and is in use until its container is
   })
   const run = await kata.call(['run', ...plain, '--name', 'app', name])
   expect(run).toEqual({
-    ...{ code: 0, stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n' },
+    code: 0,
+    stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n',
     stderr: ['pulling ...', 'unpacking layer 1 of 2 ...', 'unpacking layer 2 of 2 ...', 'done']
       .map((step) => `${name}: ${step}\n`)
       .join(''),

@@ -45,8 +45,16 @@ function makeBundle(): void {
   for (const name of ['sh', 'ip', 'ping']) symlinkSync('busybox', `${bundle}/rootfs/bin/${name}`)
   const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1; echo "ping ended with $?"; sleep 600'
   const spec = defaultSpec({
-    ...{ args: ['sh', '-c', script], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false },
-    ...{ hostname: id, readonly: false, rootfs: `${bundle}/rootfs`, mounts: [], netns: pod.path },
+    args: ['sh', '-c', script],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: id,
+    readonly: false,
+    rootfs: `${bundle}/rootfs`,
+    mounts: [],
+    netns: pod.path,
   })
   writeFileSync(`${bundle}/config.json`, JSON.stringify(spec))
 }
@@ -76,7 +84,8 @@ test('interfaces that come after Create are there when the task starts', async (
   // The audit knows the cards that came while the machine ran.
   const audit = Bun.spawnSync([kata, '--run-dir', runDir, 'audit', id])
   expect({ code: audit.exitCode, text: audit.stdout.toString() }).toEqual({
-    ...{ code: 0, text: expect.stringMatching(/^vmm, process \d+: as asked for$/m) },
+    code: 0,
+    text: expect.stringMatching(/^vmm, process \d+: as asked for$/m),
   })
   await task.kill({ id, signal: 9, all: true })
   await task.wait({ id })

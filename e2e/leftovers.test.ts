@@ -245,7 +245,8 @@ describe('kill -9', () => {
     utimesSync(directory, 0, 0)
     const { code, stdout } = await kata.call(['gc', '--format', 'json'])
     expect({ code, collected: JSON.parse(stdout) }).toEqual({
-      ...{ code: 0, collected: [{ kind: 'record', name: 'default/unwritten' }] },
+      code: 0,
+      collected: [{ kind: 'record', name: 'default/unwritten' }],
     })
     expect(existsSync(directory)).toBe(false)
   })

@@ -71,7 +71,8 @@ const inside = (script: string) => kata.call(['exec', 'pod', '--', 'sh', '-c', s
 async function send(): Promise<number> {
   let got = 0
   using server = Bun.listen({
-    ...{ hostname: hostAddress, port: 0 },
+    hostname: hostAddress,
+    port: 0,
     socket: {
       data(_socket, { length }) {
         got += length

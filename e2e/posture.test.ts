@@ -74,8 +74,14 @@ function measured(pid: number) {
   }))
   const root = readdirSync(`/proc/${pid}/root`).sort()
   return {
-    ...{ threads: distinct(alike), mounts, root, descriptors: descriptorKinds(descriptors) },
-    ...{ environment, limits, cwd, interfaces },
+    threads: distinct(alike),
+    mounts,
+    root,
+    descriptors: descriptorKinds(descriptors),
+    environment,
+    limits,
+    cwd,
+    interfaces,
   }
 }
 
@@ -310,8 +316,15 @@ describe('other settings', () => {
 
 const image = requireImage()
 const paused: Omit<VmSpec, 'identity' | 'privateDir' | 'stateDir'> = {
-  ...{ sandboxId: 'paused', kernel: image.kernel, initrd: image.initrd, kernelParams: [] },
-  ...{ vcpus: 1, maxVcpus: 1, memoryMiB: 128, maxMemoryMiB: 0, accelerator: 'tcg' },
+  sandboxId: 'paused',
+  kernel: image.kernel,
+  initrd: image.initrd,
+  kernelParams: [],
+  vcpus: 1,
+  maxVcpus: 1,
+  memoryMiB: 128,
+  maxMemoryMiB: 0,
+  accelerator: 'tcg',
 }
 
 /** Machines that are built but never run guest code: here KVM has to create them, it need not run them. */

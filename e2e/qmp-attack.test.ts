@@ -58,14 +58,23 @@ async function jailedMachine(): Promise<Machine> {
   const image = requireImage()
   const { args, descriptors, paths } = qemuCommandLine(
     {
-      ...{ sandboxId: 'victim', identity, privateDir, stateDir },
-      ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator },
-      ...{ vcpus: 1, maxVcpus: 1, memoryMiB: 128, maxMemoryMiB: 0 },
+      sandboxId: 'victim',
+      kernel: image.kernel,
+      initrd: image.initrd,
+      kernelParams: [],
+      accelerator,
+      vcpus: 1,
+      maxVcpus: 1,
+      memoryMiB: 128,
+      maxMemoryMiB: 0,
     },
     {
       ...builtInConfig().hypervisor,
-      ...{ pcieRootPort: 2, memorySlots: 2 },
-      ...{ firmwareDirs: firmwareDirs(qemu), hostCpus: 1, hostMemoryMiB: 1024 },
+      pcieRootPort: 2,
+      memorySlots: 2,
+      firmwareDirs: firmwareDirs(qemu),
+      hostCpus: 1,
+      hostMemoryMiB: 1024,
     },
   )
   const sockets = openSockets(privateDir)

@@ -158,7 +158,10 @@ describe('limits bind', () => {
     const { stdout, stderr } = await kata.run(['sh', '-c', script], { flags })
     const [memory, cpu, total = '', processors] = stdout.split('\n')
     expect({ memory, cpu, processors, stderr }).toEqual({
-      ...{ memory: String(128 * 2 ** 20), cpu: '50000 100000', processors: '2', stderr: '' },
+      memory: String(128 * 2 ** 20),
+      cpu: '50000 100000',
+      processors: '2',
+      stderr: '',
     })
     const kilobytes = Number(/\d+/.exec(total)?.[0])
     expect(kilobytes).toBeGreaterThan(300 * 1024)

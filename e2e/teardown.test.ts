@@ -35,8 +35,11 @@ async function heldDelete(name: string, point: string) {
   const call = (env: Record<string, string>) => {
     const flags = ['-namespace', 'default', '-address', '/nonexistent/containerd.sock', '-id', name]
     return Bun.spawn([shim, ...flags, '-bundle', bundle, '-run-dir', kata.runDir, 'delete'], {
-      ...{ cwd: bundle, env: { PATH: process.env.PATH ?? '', ...env } },
-      ...{ stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+      cwd: bundle,
+      env: { PATH: process.env.PATH ?? '', ...env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
     })
   }
   const first = call({

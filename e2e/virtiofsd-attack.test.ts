@@ -161,9 +161,14 @@ beforeAll(async () => {
     otherLedger: `${other.stateDir}/ledger.jsonl`,
     otherDaemon: other.virtiofsdPids[1]!,
     ledger: `${own.stateDir}/ledger.jsonl`,
-    ...{ vmm: own.vmmPid, vmmDir: own.privateDir, shim: own.shimPid },
+    vmm: own.vmmPid,
+    vmmDir: own.privateDir,
+    shim: own.shimPid,
     vmmAddress: readFileSync(`/proc/${own.vmmPid}/maps`, 'utf8').split('-')[0]!,
-    ...{ volume: `/${volume}`, hostVolume: `${directory}/volume`, port: tcp.port, abstract },
+    volume: `/${volume}`,
+    hostVolume: `${directory}/volume`,
+    port: tcp.port,
+    abstract,
   }
   inPlace = asDaemon(own, [...new Set(shareAttacks.map(([, act]) => fill(act)))])
   root = runAsRoot(attacker, [...new Set(shareAttacks.map(([, act, , , rootAct]) => fill(rootAct ?? act)))])

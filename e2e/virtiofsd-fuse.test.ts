@@ -69,8 +69,13 @@ class Share {
     const [stateDir, exportDir] = [`${directory}/state`, `${directory}/export`]
     const tree = await createShareTree(ledger, { stateDir, exportDir })
     const daemon = await startVirtiofsd(ledger, {
-      ...{ sharedDir: tree.exported, stateDir, privateDir: `${directory}/private`, nosuid },
-      ...{ program: '/usr/libexec/virtiofsd', cache: 'auto', extraArgs: [] },
+      sharedDir: tree.exported,
+      stateDir,
+      privateDir: `${directory}/private`,
+      nosuid,
+      program: '/usr/libexec/virtiofsd',
+      cache: 'auto',
+      extraArgs: [],
       ids: shareIdMap({ first: 0x7f000000, count: 65535 }),
     })
     const share = createHostShare(ledger, tree, daemon)

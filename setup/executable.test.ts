@@ -35,7 +35,10 @@ function checkout(place: string): string {
 async function compile(place: string, umask: string): Promise<Record<string, string>> {
   const cwd = checkout(place)
   const child = Bun.spawn(['sh', '-c', `umask ${umask}; exec "$@"`, 'sh', process.execPath, '-e', script], {
-    ...{ cwd, stdout: 'inherit', stderr: 'inherit', env: { PATH: process.env.PATH, HOME: process.env.HOME } },
+    cwd,
+    stdout: 'inherit',
+    stderr: 'inherit',
+    env: { PATH: process.env.PATH, HOME: process.env.HOME },
   })
   expect(await child.exited).toBe(0)
   const sum = (name: string) =>

@@ -3,8 +3,14 @@ import { growthOf, type Reading, whatGrew } from './growth.ts'
 
 const readings = (of: (index: number) => Partial<Reading>): Reading[] =>
   Array.from({ length: 12 }, (_, index) => ({
-    ...{ at: index * 60, rss: 60_000, pss: 50_000, own: 40_000, descriptors: 30, threads: 5 },
-    ...{ cpuSeconds: index * 6, ...of(index) },
+    at: index * 60,
+    rss: 60_000,
+    pss: 50_000,
+    own: 40_000,
+    descriptors: 30,
+    threads: 5,
+    cpuSeconds: index * 6,
+    ...of(index),
   }))
 
 test('waves of garbage are no growth', () => {

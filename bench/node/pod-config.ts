@@ -29,7 +29,10 @@ export const volumeOf = ({ directory }: PodFiles): string =>
 export function sandboxConfig({ name, uid }: PodFiles, attempt: number, logDirectory: string) {
   const labels = { 'io.kubernetes.pod.name': name, 'io.kubernetes.pod.uid': uid }
   return {
-    ...{ metadata: { name, uid, namespace: 'default', attempt }, hostname: name, labels, logDirectory },
+    metadata: { name, uid, namespace: 'default', attempt },
+    hostname: name,
+    labels,
+    logDirectory,
     linux: { cgroupParent: `/${podCgroup}`, securityContext: ownPids },
   }
 }

@@ -26,8 +26,16 @@ export interface NodeSettings {
 
 /** What a kubelet does by itself, and an upgrade or a fault each minute. */
 const usual = {
-  ...{ pods: 50, minutes: 20 },
-  ...{ relist: 1, http: 1, exec: 1, stats: 10, update: 60, replace: 15, kill: 60, sample: 10 },
+  pods: 50,
+  minutes: 20,
+  relist: 1,
+  http: 1,
+  exec: 1,
+  stats: 10,
+  update: 60,
+  replace: 15,
+  kill: 60,
+  sample: 10,
 }
 const names = [...Object.keys(usual), 'residents']
 

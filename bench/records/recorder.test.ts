@@ -10,12 +10,19 @@ const area = mkdtempSync(join(tmpdir(), 'kata-ts-records-'))
 afterAll(() => rmSync(area, { recursive: true }))
 
 const machine: Machine = {
-  ...{ cpuModel: 'a processor', cpus: 2, memory: '1024 MiB', kernel: '6.12', qemu: '10.0.0' },
+  cpuModel: 'a processor',
+  cpus: 2,
+  memory: '1024 MiB',
+  kernel: '6.12',
+  qemu: '10.0.0',
   accelerator: 'tcg',
   guest: { vcpus: 1, memoryMiB: 256 },
 }
 const result: Result = {
-  ...{ name: 'stop', what: 'the end', notes: [], data: { median: 1 } },
+  name: 'stop',
+  what: 'the end',
+  notes: [],
+  data: { median: 1 },
   tables: [{ header: ['', 'median'], rows: [['rm -f', '1.0 ms']] }],
 }
 

@@ -56,7 +56,10 @@ export class Recorder {
       return result
     }
     const conditions: Conditions = {
-      ...{ date: `${new Date().toISOString().slice(0, 16)}Z`, commit: commitOf().name, machine, load },
+      date: `${new Date().toISOString().slice(0, 16)}Z`,
+      commit: commitOf().name,
+      machine,
+      load,
       busy: { start: before.busy, end: this.#busy },
       stolen,
       ...(wasBusy && { wasBusy }),

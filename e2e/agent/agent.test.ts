@@ -57,28 +57,35 @@ const status = (call: Promise<unknown>) =>
 
 test('a container that was run before there was a sandbox has left nothing', async () => {
   const bind = (source: string) => ({
-    ...{ destination: `/guest${source}`, source, type: 'bind', options: ['rbind', 'ro'] },
+    destination: `/guest${source}`,
+    source,
+    type: 'bind',
+    options: ['rbind', 'ro'],
   })
   const look = {
-    ...{ cgroups: 'cd /guest/sys/fs/cgroup; find kata -type d', states: 'ls /guest/run/crun/state' },
-    ...{
-      bundles: 'cd /guest/run; stat -c %a kata-containers; ls kata-containers',
-      directories: 'cd /guest/run; ls; ls sandbox-ns',
-    },
+    cgroups: 'cd /guest/sys/fs/cgroup; find kata -type d',
+    states: 'ls /guest/run/crun/state',
+    bundles: 'cd /guest/run; stat -c %a kata-containers; ls kata-containers',
+    directories: 'cd /guest/run; ls; ls sandbox-ns',
     processes: 'cd /guest/proc; grep -hE "^(init|crun|ld-linux.*)$" [0-9]*/comm',
     mounts: 'cd /guest/proc/1; grep -cE "warm-up|crun|clear" mountinfo; grep -c nsfs mountinfo',
   }
   const script = Object.values(look).map((command) => `{ ${command}; } | tr "\\n" " "; echo`)
   const { stdout, stderr } = await runContainer(guest, 'looks', {
     args: ['sh', '-c', script.join('\n')],
-    ...{ mounts: ['/sys/fs/cgroup', '/run', '/proc'].map(bind), capabilities: ['CAP_SYS_PTRACE'] },
+    mounts: ['/sys/fs/cgroup', '/run', '/proc'].map(bind),
+    capabilities: ['CAP_SYS_PTRACE'],
   })
   expect(stderr).toBe('')
   const seen = stdout.split('\n').map((line) => line.trim())
   // The container that looks is found in every place.
   expect(Object.fromEntries(Object.keys(look).map((name, at) => [name, seen[at]]))).toEqual({
-    ...{ cgroups: 'kata kata/looks', states: 'looks', bundles: '711 looks sandbox shared' },
-    ...{ directories: 'crun kata-containers sandbox-ns ipc uts', processes: 'init', mounts: '0 2' },
+    cgroups: 'kata kata/looks',
+    states: 'looks',
+    bundles: '711 looks sandbox shared',
+    directories: 'crun kata-containers sandbox-ns ipc uts',
+    processes: 'init',
+    mounts: '0 2',
   })
   expect(await status(warmUp(guest, { runtime: {} as RuntimeConfig }))).toStartWith('already_exists')
 })
@@ -204,7 +211,8 @@ describe('processes', () => {
     expect(await status(missing)).toMatch(/executable file .*no-such-command.* not found/)
     const forbidden = createContainer(guest, 'forbidden', { args: ['/etc'] })
     await expect(forbidden).rejects.toMatchObject({
-      ...{ code: 'permission_denied', reason: 'COMMAND_NOT_EXECUTABLE' },
+      code: 'permission_denied',
+      reason: 'COMMAND_NOT_EXECUTABLE',
     })
     expect(await status(forbidden)).toMatch(/is not a regular file/)
     expect(await status(guest.agent.startContainer({ containerId: 'missing' }))).toStartWith(
@@ -276,7 +284,10 @@ describe('processes', () => {
   test('volumes from the share, read-write and read-only', async () => {
     mkdirSync(join(guest.share, 'volume'))
     const bind = (destination: string, mode: string) => ({
-      ...{ destination, source: `${guestShare}/volume`, type: 'bind', options: ['rbind', mode] },
+      destination,
+      source: `${guestShare}/volume`,
+      type: 'bind',
+      options: ['rbind', mode],
     })
     const { stdout, stderr } = await runContainer(guest, 'volumes', {
       args: ['sh', '-c', 'echo kept > /rw/file; cat /ro/file; echo lost > /ro/file'],
@@ -464,10 +475,12 @@ describe('exec', () => {
     expect((await outcome(guest, 'main', 'three')).status).toBe(137)
 
     await expect(exec(guest, 'main', 'four', ['no-such-command'])).rejects.toMatchObject({
-      ...{ code: 'not_found', reason: 'COMMAND_NOT_FOUND' },
+      code: 'not_found',
+      reason: 'COMMAND_NOT_FOUND',
     })
     await expect(exec(guest, 'main', 'five', ['/etc'])).rejects.toMatchObject({
-      ...{ code: 'permission_denied', reason: 'COMMAND_NOT_EXECUTABLE' },
+      code: 'permission_denied',
+      reason: 'COMMAND_NOT_EXECUTABLE',
     })
     expect(await status(guest.agent.waitProcess({ containerId: 'main', execId: 'nobody' }))).toStartWith(
       'not_found',

@@ -147,7 +147,12 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     await health.check({}, { timeoutMs: bootLimitMs })
     const bootMs = performance.now() - started
     return {
-      ...{ agent, health, share, bootMs, console, ended: qemu.exited },
+      agent,
+      health,
+      share,
+      bootMs,
+      console,
+      ended: qemu.exited,
       pagesWith: (text) => pagesWith(qemu.pid, text),
       stallShare: (isStalled) => virtiofsd.kill(isStalled ? 'SIGSTOP' : 'SIGCONT'),
       async garble(bytes) {

@@ -147,8 +147,12 @@ export async function takeSandbox(runDir: string, id: string, isBounded = false)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const ledger = new Ledger(`${stateDir}/ledger.jsonl`, resourceKinds, silentLogger)
   const options: IdentityOptions = {
-    ...{ runDir, range: { base: 0x70000000, blocks: 4091 }, sandbox: `default/${id}` },
-    ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'auto' },
+    runDir,
+    range: { base: 0x70000000, blocks: 4091 },
+    sandbox: `default/${id}`,
+    owner: processRef(process.pid)!,
+    account: 'none',
+    accelerator: 'auto',
   }
   const { identity, lease } = await takeIdentity(ledger, options, silentLogger)
   return { identity, stateDir, privateDir: await makePrivateDir(ledger, lease, isBounded), ledger }
@@ -182,7 +186,9 @@ function vmmSpec(
     },
     {
       ...builtInConfig().hypervisor,
-      ...{ pcieRootPort: 0, memorySlots: 0, seccompSandbox: 'on' },
+      pcieRootPort: 0,
+      memorySlots: 0,
+      seccompSandbox: 'on',
       firmwareDirs: ['/usr/share/qemu', '/usr/share/seabios'],
       hostCpus: 1,
       hostMemoryMiB: 128,

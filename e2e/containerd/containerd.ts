@@ -49,7 +49,9 @@ export class Containerd {
     const root = ownDirectory('/var/lib/kata-ts-e2e-ctd-')
     const state = ownDirectory('/run/ctd-')
     this.files = {
-      ...{ root, state, socket: `${state}/s.sock` },
+      root,
+      state,
+      socket: `${state}/s.sock`,
       configuration: `${root}/config.toml`,
       networks: `${root}/net.d`,
       scratch: `${root}/scratch.ext4`,

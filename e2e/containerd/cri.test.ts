@@ -115,14 +115,18 @@ describe('processes in a running container', () => {
   let id: string
   beforeAll(async () => {
     id = await pod.start(['sh', '-c', 'while read line; do echo "got $line"; done; exit 4'], {
-      ...{ stdin: true, stdinOnce: false, logPath: 'attached.log' },
+      stdin: true,
+      stdinOnce: false,
+      logPath: 'attached.log',
       ...resources(64 << 20),
     })
   })
 
   test('ExecSync: output, exit code, a missing command and a time limit', async () => {
     expect(await pod.exec(id, ['sh', '-c', 'echo out; echo err >&2; exit 9'])).toEqual({
-      ...{ stdout: 'out\n', stderr: 'err\n', exitCode: 9 },
+      stdout: 'out\n',
+      stderr: 'err\n',
+      exitCode: 9,
     })
     expect(await failureOf(pod.exec(id, ['no-such-command']))).toContain('no-such-command')
     expect(await failureOf(pod.exec(id, ['sleep', '1000'], 1))).toContain('timeout 1s exceeded')
@@ -136,8 +140,11 @@ describe('processes in a running container', () => {
 
   test('Exec streams both ways, and ends with the exit code', async () => {
     const { url } = await calls().exec({
-      ...{ containerId: id, cmd: ['sh', '-c', 'read a; echo "<$a>"; echo err >&2; exit 6'] },
-      ...{ stdin: true, stdout: true, stderr: true },
+      containerId: id,
+      cmd: ['sh', '-c', 'read a; echo "<$a>"; echo err >&2; exit 6'],
+      stdin: true,
+      stdout: true,
+      stderr: true,
     })
     const remote = new RemoteProcess(url)
     await remote.write('hello\n')
@@ -148,7 +155,11 @@ describe('processes in a running container', () => {
   test('Exec with a terminal follows its size', async () => {
     const script = 'read go; stty size; read go; stty size'
     const { url } = await calls().exec({
-      ...{ containerId: id, cmd: ['sh', '-c', script], tty: true, stdin: true, stdout: true },
+      containerId: id,
+      cmd: ['sh', '-c', script],
+      tty: true,
+      stdin: true,
+      stdout: true,
     })
     const remote = new RemoteProcess(url)
     for (const [columns, rows] of [

@@ -48,7 +48,8 @@ describe.skipIf(missing !== undefined)('dockerd', () => {
       config: { logDirectory: logs, linux: { cgroupParent: '/kata-ts-e2e', securityContext } },
     })
     id = await pod.start([], {
-      ...{ image: { image: dockerImage }, logPath: 'docker' },
+      image: { image: dockerImage },
+      logPath: 'docker',
       mounts: [
         { hostPath: volume, containerPath: '/var/lib/docker' },
         { hostPath: loaded, containerPath: '/bb.tar', readonly: true },

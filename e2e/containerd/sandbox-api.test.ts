@@ -115,7 +115,9 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     await say(one, 'echo shared > /dev/shm/word')
     expect(await say(two, 'cat /dev/shm/word')).toBe('shared\n')
     expect(await pod.exec(one, ['sh', '-c', 'echo no >&2; exit 3'])).toEqual({
-      ...{ stdout: '', stderr: 'no\n', exitCode: 3 },
+      stdout: '',
+      stderr: 'no\n',
+      exitCode: 3,
     })
     const { stats } = await calls().containerStats({ containerId: one })
     expect(stats?.memory?.workingSetBytes?.value).toBeGreaterThan(0n)

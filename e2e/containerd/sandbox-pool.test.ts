@@ -57,7 +57,9 @@ vm_cache_number = ${bound}
   for (const name of ['cpu', 'memory'])
     writeFileSync(`${pressure}/${name}`, 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n')
   server = Bun.spawn([executable, 'factory', 'serve', '--config', installed], {
-    ...{ stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' },
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'ignore',
     env: { PATH: process.env.PATH ?? '', KATA_TS_PRESSURE_DIR: pressure },
   })
 }, slow(240_000))

@@ -24,10 +24,14 @@ test('an image of a namespace is pulled under its own name, and runs by both', a
   const missing = await kata.call(['pull', '--quiet', `containerd:no-such/${busyboxImage}`], { env })
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('[CONTAINERD_UNREADABLE]') })
   expect(await kata.call(['pull', '--quiet', source], { env })).toEqual({
-    ...{ code: 0, stdout: `${busyboxImage}\n`, stderr: '' },
+    code: 0,
+    stdout: `${busyboxImage}\n`,
+    stderr: '',
   })
   for (const name of [source, busyboxImage])
     expect(await kata.call(['run', '--rm', '--pull', 'never', name, 'sh', '-c', 'cat /etc/group'])).toEqual({
-      ...{ code: 0, stdout: 'root:x:0:\nweb:x:1000:\n', stderr: '' },
+      code: 0,
+      stdout: 'root:x:0:\nweb:x:1000:\n',
+      stderr: '',
     })
 })

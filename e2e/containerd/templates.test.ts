@@ -74,7 +74,9 @@ test(
     for (const name of ['cpu', 'memory'])
       writeFileSync(`${pressure}/${name}`, 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n')
     const server = Bun.spawn([executable, 'factory', 'serve', '--config', pooled], {
-      ...{ stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' },
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
       env: { PATH: process.env.PATH ?? '', KATA_TS_PRESSURE_DIR: pressure },
     })
     try {

@@ -74,7 +74,8 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
 
   test('with stdin it waits for a client, whose end is that of stdin when it is to be once', async () => {
     const { id, log, start } = await logged(['sh', '-c', 'cat; echo over; exit 3'], {
-      ...{ stdin: true, stdinOnce: true },
+      stdin: true,
+      stdinOnce: true,
     })
     await start()
     await Bun.sleep(500)
@@ -128,7 +129,9 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
 
   test('a terminal has the size of the client that attaches', async () => {
     const { id, log, start } = await logged(['sh', '-c', 'read go; stty size; exit 5'], {
-      ...{ tty: true, stdin: true, stdinOnce: true },
+      tty: true,
+      stdin: true,
+      stdinOnce: true,
     })
     await start()
     const remote = await attach(id, true)

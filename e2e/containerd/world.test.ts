@@ -174,8 +174,11 @@ describe('files and memory', () => {
 
 describe('security context', () => {
   const nobodySpecial = {
-    ...{ runAsUser: { value: 1000n }, runAsGroup: { value: 2000n }, supplementalGroups: [4000n] },
-    ...{ readonlyRootfs: true, noNewPrivs: true },
+    runAsUser: { value: 1000n },
+    runAsGroup: { value: 2000n },
+    supplementalGroups: [4000n],
+    readonlyRootfs: true,
+    noNewPrivs: true,
   }
 
   test('user, groups, a read-only root, no new privileges', async () => {

@@ -70,8 +70,15 @@ export class Pod implements AsyncDisposable {
     change: (spec: OciSpec) => OciSpec = (spec) => spec,
   ): Promise<Container> {
     const spec = defaultSpec({
-      ...{ args: ['sh', '-c', script], env: ['PATH=/bin'], cwd: '/', user: { uid: 0, gid: 0 } },
-      ...{ terminal: false, hostname: 'pod', readonly: false, rootfs: this.#rootfs, mounts: [] },
+      args: ['sh', '-c', script],
+      env: ['PATH=/bin'],
+      cwd: '/',
+      user: { uid: 0, gid: 0 },
+      terminal: false,
+      hostname: 'pod',
+      readonly: false,
+      rootfs: this.#rootfs,
+      mounts: [],
       ...options,
     })
     const changed = change(spec)

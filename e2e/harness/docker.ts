@@ -89,7 +89,10 @@ export class Dockerd {
 
   async #run(program: string, args: readonly string[], stdin?: Buffer): Promise<Ran> {
     const child = Bun.spawn([Bun.which(program, { PATH: path })!, ...args], {
-      ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: slow(120_000) },
+      stdin: stdin ?? 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: slow(120_000),
       env: { PATH: path, HOME: this.state, DOCKER_HOST: this.#host },
     } as const)
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])

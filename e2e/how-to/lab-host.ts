@@ -31,7 +31,10 @@ export class LabPageHost implements Host {
 
   async run(script: string): Promise<Outcome> {
     const child = Bun.spawn(['sh', '-euc', script], {
-      ...{ cwd: unpacked, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+      cwd: unpacked,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' },
       timeout: commandDeadlineMs,
     })

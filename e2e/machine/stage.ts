@@ -66,16 +66,12 @@ export class MachineStage implements AsyncDisposable {
       ledger,
       {
         // As real ones: no two stages have the same ids.
-        ...{
-          runDir: leaseDir,
-          range: { base: 1_879_048_192, blocks: 64 },
-          sandbox: 'test/vmm',
-          account: 'none',
-        },
-        ...{
-          owner: processRef(process.pid)!,
-          accelerator: needsGroup(vmm) && kvmGroupUsable ? 'auto' : 'tcg',
-        },
+        runDir: leaseDir,
+        range: { base: 1_879_048_192, blocks: 64 },
+        sandbox: 'test/vmm',
+        account: 'none',
+        owner: processRef(process.pid)!,
+        accelerator: needsGroup(vmm) && kvmGroupUsable ? 'auto' : 'tcg',
       },
       silentLogger,
     )
@@ -89,14 +85,23 @@ export class MachineStage implements AsyncDisposable {
     const { driver, jailer } = this.#vmm
     return {
       spec: {
-        ...{ sandboxId: 'vmm-test', identity, privateDir, stateDir: `${runDir}/state` },
-        ...{ kernel: guestImage.kernel, initrd: guestImage.initrd, kernelParams: [] },
-        ...{ accelerator: driver === 'qemu' ? accelerator : 'kvm' },
-        ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+        sandboxId: 'vmm-test',
+        identity,
+        privateDir,
+        stateDir: `${runDir}/state`,
+        kernel: guestImage.kernel,
+        initrd: guestImage.initrd,
+        kernelParams: [],
+        accelerator: driver === 'qemu' ? accelerator : 'kvm',
+        vcpus: 1,
+        maxVcpus: 0,
+        memoryMiB: 256,
+        maxMemoryMiB: 0,
         ...more,
       },
       config: { hypervisor: { ...hypervisor, driver, path, ...(jailer && { jailerPath: jailer }) } },
-      ...{ ledger, log: silentLogger },
+      ledger,
+      log: silentLogger,
     }
   }
 

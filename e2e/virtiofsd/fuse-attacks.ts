@@ -9,7 +9,10 @@ export interface FuseAttack {
 }
 
 const attack = (goal: string, act: string, result: string, control: string): FuseAttack => ({
-  ...{ goal, attack: act, result, control },
+  goal,
+  attack: act,
+  result,
+  control,
 })
 
 export const fuseAttacks: readonly FuseAttack[] = [

@@ -20,6 +20,7 @@ test.skipIf(reason !== '')(`the real program, or none: no double in its place${r
 test('a VMM that is not known, and a file that is not there, are refused by name', () => {
   expect(run('vmware')).toEqual({ code: 2, said: 'unknown VMM vmware; known are: qemu, clh, firecracker\n' })
   expect(run('qemu', 'no-such-file')).toEqual({
-    ...{ code: 2, said: 'no file of the suite has no-such-file in its path\n' },
+    code: 2,
+    said: 'no file of the suite has no-such-file in its path\n',
   })
 })

@@ -58,7 +58,10 @@ test('the code of a driver is what runs of it, and what drivers share belongs to
 })
 
 const now: Omit<VmmResults, 'tests'> = {
-  ...{ program: 'x', isDouble: false, date: '', driver: driverSources('clh') },
+  program: 'x',
+  isDouble: false,
+  date: '',
+  driver: driverSources('clh'),
 }
 
 test('results with a failure, or with a test that was left out without a reason, are neither recorded nor shown', () => {

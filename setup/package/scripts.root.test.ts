@@ -67,7 +67,8 @@ function run(
   )
   const lines = stdout.toString().trimEnd().split('\n').filter(Boolean)
   return {
-    ...{ exitCode, stderr: stderr.toString() },
+    exitCode,
+    stderr: stderr.toString(),
     calls: lines.filter((line) => !line.startsWith('left: ')),
     left: lines.flatMap((line) => (line.startsWith('left: ') ? [line.slice('left: '.length)] : [])),
   }
@@ -116,14 +117,16 @@ test('a container that its restart policy will start again keeps the package, to
 test('a container that has ended or was not started keeps the package while a shim has its machine, and no other does', () => {
   const list = (shimPid: number | null) => JSON.stringify([{ id: 'web', status: 'created', shimPid }])
   expect(run('prerm', ['remove'], { listed: list(4711) })).toMatchObject({
-    ...{ exitCode: 1, stderr: expect.stringContaining('sandboxes are running') },
+    exitCode: 1,
+    stderr: expect.stringContaining('sandboxes are running'),
   })
   expect(run('prerm', ['remove'], { listed: list(null) }).exitCode).toBe(0)
 })
 
 test('machines that wait for pods keep the package, unless they end with their unit', () => {
   expect(run('prerm', ['remove'], { served: true })).toMatchObject({
-    ...{ exitCode: 1, stderr: expect.stringContaining('factory serve') },
+    exitCode: 1,
+    stderr: expect.stringContaining('factory serve'),
   })
   expect(run('prerm', ['remove'], { served: true, systemd: false }).exitCode).toBe(1)
   expect(run('prerm', ['remove'], { served: true, active: true }).exitCode).toBe(0)

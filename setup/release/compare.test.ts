@@ -29,7 +29,7 @@ async function release(name: string, changed: Contents = {}, time = epoch): Prom
   await writeDeb(
     join(directory, 'a.deb'),
     tree,
-    { ...{ contents: all, control, scripts: {}, epoch: time }, compression: 'zstd' },
+    { contents: all, control, scripts: {}, epoch: time, compression: 'zstd' },
     tools,
   )
   writeTree(tree, all)

@@ -3,25 +3,40 @@ import type { GuestDetailsResponse } from '../protocol/generated/agent.ts'
 import { askAgent, describeAgent } from './agent-facts.ts'
 
 const details = (supportsSeccomp: boolean, version: string, ...extraFeatures: string[]) => ({
-  ...{ version, supportsSeccomp, extraFeatures, initDaemon: true, deviceHandlers: [] },
+  version,
+  supportsSeccomp,
+  extraFeatures,
+  initDaemon: true,
+  deviceHandlers: [],
   storageHandlers: ['virtio-fs', ...(supportsSeccomp ? ['watchable-bind'] : [])],
 })
 const ask = (answer: Partial<GuestDetailsResponse>) =>
   askAgent({
     getGuestDetails: async () => ({
-      ...{ memBlockSizeBytes: 0n, supportMemHotplugProbe: false, agentDetails: undefined, ...answer },
+      memBlockSizeBytes: 0n,
+      supportMemHotplugProbe: false,
+      agentDetails: undefined,
+      ...answer,
     }),
   })
 
 test('our own agent names itself among its features; every other one is Kata’s', async () => {
   const own = await ask({ agentDetails: details(true, '0.1.0', 'kata-ts'), memBlockSizeBytes: 1n << 28n })
   expect(own).toEqual({
-    ...{ name: 'kata-ts', version: '0.1.0', seccomp: true, watchesVolumes: true, memoryBlockMiB: 256 },
+    name: 'kata-ts',
+    version: '0.1.0',
+    seccomp: true,
+    watchesVolumes: true,
+    memoryBlockMiB: 256,
   })
   expect(describeAgent(own)).toBe('the agent of kata-ts 0.1.0')
   const katas = await ask({ agentDetails: details(false, '4.1.0', 'guest-pull') })
   expect(katas).toEqual({
-    ...{ name: 'kata', version: '4.1.0', seccomp: false, watchesVolumes: false, memoryBlockMiB: 128 },
+    name: 'kata',
+    version: '4.1.0',
+    seccomp: false,
+    watchesVolumes: false,
+    memoryBlockMiB: 128,
   })
   expect(describeAgent(katas)).toBe("Kata's agent 4.1.0")
 })

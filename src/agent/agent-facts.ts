@@ -29,7 +29,8 @@ const blocks = { least: 2, most: 2048 }
 /** @throws TtrpcError with the guest's reason; KataError AGENT_MISBEHAVED for a memory block that Linux cannot have. */
 export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Promise<AgentFacts> {
   const { agentDetails, memBlockSizeBytes } = await agent.getGuestDetails({
-    ...{ memBlockSize: true, memHotplugProbe: true },
+    memBlockSize: true,
+    memHotplugProbe: true,
   })
   return {
     name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',

@@ -64,13 +64,18 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
   const nothing = (name: string) => noted(name, () => ({}))
 
   const agentService = service(AgentServiceDefinition, {
-    ...{ setGuestDateTime: nothing('SetGuestDateTime'), reseedRandomDev: nothing('ReseedRandomDev') },
-    ...{ updateInterface: nothing('UpdateInterface'), updateRoutes: nothing('UpdateRoutes') },
-    ...{ createSandbox: nothing('CreateSandbox'), updateContainer: nothing('UpdateContainer') },
+    setGuestDateTime: nothing('SetGuestDateTime'),
+    reseedRandomDev: nothing('ReseedRandomDev'),
+    updateInterface: nothing('UpdateInterface'),
+    updateRoutes: nothing('UpdateRoutes'),
+    createSandbox: nothing('CreateSandbox'),
+    updateContainer: nothing('UpdateContainer'),
     getGuestDetails: noted('GetGuestDetails', () => ({
       memBlockSizeBytes: 1n << 27n,
       agentDetails: {
-        ...{ version: '4.1.0', initDaemon: true, supportsSeccomp: seccomp },
+        version: '4.1.0',
+        initDaemon: true,
+        supportsSeccomp: seccomp,
         storageHandlers: ['virtio-fs', 'watchable-bind'],
       },
     })),

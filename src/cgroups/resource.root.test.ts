@@ -68,7 +68,8 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
         // As if it had been killed for all the time there is.
         using _rush = clocksThatRush()
         await expect(cgroupsResource.release({ places: [left] }, silentLogger)).rejects.toMatchObject({
-          ...{ code: 'CGROUP_STAYS', fields: { path: `${hierarchy.point}${path}`, pids: `${child.pid}` } },
+          code: 'CGROUP_STAYS',
+          fields: { path: `${hierarchy.point}${path}`, pids: `${child.pid}` },
           remedy: expect.stringContaining('kata-ts gc'),
         })
       }

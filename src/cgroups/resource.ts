@@ -63,7 +63,8 @@ function refugesOf({ point, origin }: CgroupPlace, log: Logger): readonly string
   log.warn(
     'the shim does not return to its cgroup, which lies outside of its cgroup namespace, but to the root',
     {
-      ...{ hierarchy: point, origin },
+      hierarchy: point,
+      origin,
     },
   )
   return ['/']

@@ -144,7 +144,8 @@ test.each([
 
 test.each(['CONTAINER_EXISTS', '[CONTAINER_EXISTS]'])('help %s says what the error means', async (code) => {
   expect(await kata('help', code)).toEqual({
-    ...{ code: 0, stderr: '' },
+    code: 0,
+    stderr: '',
     stdout: `[CONTAINER_EXISTS] a container named {name} exists in namespace {namespace}.
 What to do: Choose another --name, or remove it with \`kata-ts rm {name}\`.
 
@@ -296,7 +297,8 @@ test('config show has the keys and values of a file, as text and as JSON', async
   expect(text).toMatch(/hypervisor\.qemu +enable_annotations +\["path"\]\n/)
   const shown = JSON.parse(await show('--format', 'json'))
   expect(shown).toMatchObject({
-    ...{ source: file, drop_ins: [] },
+    source: file,
+    drop_ins: [],
     hypervisor: { qemu: { kernel_params: 'a=1 b', default_memory: 2048, enable_annotations: ['path'] } },
     agent: { kata: { dial_timeout: 45 } },
     runtime: { sandbox_cgroup_only: false },
@@ -349,8 +351,15 @@ test('templates are listed and removed by what the configuration says, and made 
   const { saved, commit } = newTemplate(path, key)
   writeFileSync(saved.state, 'the machine')
   const { facts } = commit({
-    ...{ key, madeAt: '2026-02-03T04:05:06.000Z', bootId: bootId(), vmm: '/usr/bin/qemu' },
-    ...{ kernel: '/k', initrd: '/i', accelerator: 'kvm', vcpus: 1, memoryMiB: 256 },
+    key,
+    madeAt: '2026-02-03T04:05:06.000Z',
+    bootId: bootId(),
+    vmm: '/usr/bin/qemu',
+    kernel: '/k',
+    initrd: '/i',
+    accelerator: 'kvm',
+    vcpus: 1,
+    memoryMiB: 256,
   })
   const words = async () => (await factory('status')).stdout.split('\n')[1]!.split(/ {2,}/)
   const seen = [

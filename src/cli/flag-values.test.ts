@@ -6,8 +6,12 @@ const nothing = () => {
   throw new Error('nothing is run here')
 }
 const program = buildProgram({
-  ...{ settings: nothing, throughService: nothing, again: nothing },
-  ...{ finish: () => {}, print: () => {}, tell: () => {} },
+  settings: nothing,
+  throughService: nothing,
+  again: nothing,
+  finish: () => {},
+  print: () => {},
+  tell: () => {},
 })
 const plain = (...argv: string[]) => withPlainFlags(program, argv)
 

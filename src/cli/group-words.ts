@@ -13,7 +13,11 @@ const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'optional prefix, as in docker: `kata-ts container ls` is `kata-ts ps`',
     words: {
-      ...{ ls: ['ps'], list: ['ps'], ps: ['ps'], remove: ['rm'], inspect: ['inspect', '--type=container'] },
+      ls: ['ps'],
+      list: ['ps'],
+      ps: ['ps'],
+      remove: ['rm'],
+      inspect: ['inspect', '--type=container'],
       prune: ['prune', '--containers', '--keep-images'],
       ...same('attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'port'),
       ...same('rename', 'restart', 'rm', 'run', 'start', 'stats', 'stop', 'top', 'unpause', 'update', 'wait'),
@@ -23,7 +27,10 @@ const groups: Readonly<Record<string, Group>> = {
     summary:
       'optional prefix, as in docker: `kata-ts image ls` is `kata-ts images`; `guest` manages what machines boot',
     words: {
-      ...{ ls: ['images'], list: ['images'], rm: ['rmi'], remove: ['rmi'] },
+      ls: ['images'],
+      list: ['images'],
+      rm: ['rmi'],
+      remove: ['rmi'],
       inspect: ['inspect', '--type=image'],
       // As docker's, which leaves what has a name unless it is given --all.
       prune: ['prune', '--unnamed'],

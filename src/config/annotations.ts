@@ -137,7 +137,9 @@ function isSo(config: Config, spec: KeySpec, value: unknown): boolean {
 }
 
 const sectionsOf = ({ hypervisor, agent, runtime, factory }: Config): Sections => ({
-  ...{ hypervisor, runtime, factory },
+  hypervisor,
+  runtime,
+  factory,
   'agent.kata': agent,
 })
 

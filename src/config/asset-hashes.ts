@@ -37,7 +37,9 @@ export function readHashes(asked: readonly { named: AnnotationName; text: string
     const where = `annotation ${named.annotation}`
     if (!/^[0-9a-f]{128}$/i.test(text))
       throw new KataError('CONFIG_VALUE', {
-        ...{ where, key: named.name, value: JSON.stringify(text.slice(0, 140)) },
+        where,
+        key: named.name,
+        value: JSON.stringify(text.slice(0, 140)),
         allowed: 'a SHA-512 checksum, 128 hexadecimal digits',
       })
     const asset = assetOf[named.name]!
@@ -69,7 +71,8 @@ export async function requireAssetHashes(
   const { assetHashes, path, driver } = hypervisor
   const starters = configurationOf(driver).starters.map((one) => [one.key, one.path(hypervisor)])
   const files: Readonly<Record<string, string | undefined>> = {
-    ...{ ...used, path },
+    ...used,
+    path,
     ...Object.fromEntries(starters),
   }
   for (const [asset, expected] of Object.entries(assetHashes)) {

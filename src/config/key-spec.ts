@@ -101,8 +101,19 @@ export function keysOf<Table extends TableName>(table: Table) {
     description: string,
     { shipped = absent, builtIn = shipped, ...extra }: Extra<Sections[Table][Field]> = {},
   ): Key => ({
-    ...{ table, key, field, type, absent, shipped, builtIn, description },
-    ...{ own: false, wall: false, optional: false, pending: false, aliases: [] },
+    table,
+    key,
+    field,
+    type,
+    absent,
+    shipped,
+    builtIn,
+    description,
+    own: false,
+    wall: false,
+    optional: false,
+    pending: false,
+    aliases: [],
     ...extra,
   })
 }

@@ -435,7 +435,9 @@ describe('the spellings of runtime-rs', () => {
         parse(`[${heading}]\nenable_template = true\ntemplate_path = "/t"\nvm_cache_number = 2`).factory,
       ).toEqual({ enableTemplate: true, templatePath: '/t', vmCacheNumber: 2 })
     const none = {
-      ...{ enableTemplate: false, templatePath: '/var/cache/kata-ts/templates', vmCacheNumber: 0 },
+      enableTemplate: false,
+      templatePath: '/var/cache/kata-ts/templates',
+      vmCacheNumber: 0,
     }
     expect(parse('[runtime]').factory).toEqual(none)
     const { lines, log } = collector()

@@ -92,7 +92,10 @@ function requireDriversRules(config: Config, where: (key: string) => string): vo
   const { key, asked, reason } = broken
   const others = configurations.filter((other) => !other.rules.some((rule) => rule.asked === asked))
   throw new KataError('CONFIG_VMM_CANNOT', {
-    ...{ where: where(key), asked, vmm: name, reason },
+    where: where(key),
+    asked,
+    vmm: name,
+    reason,
     possible: others
       .map((other) => tableName(other.driver, 'hypervisor'))
       .map((table) => `[${table}]`)
@@ -108,7 +111,9 @@ function requireTemplates({ factory, hypervisor }: Config, where: (key: string) 
   const own = configurationOf(hypervisor.driver)
   if (!able.some(({ driver }) => driver === own.driver))
     throw new KataError('CONFIG_VMM_CANNOT', {
-      ...{ where: where('vm_cache_number'), asked: `vm_cache_number = ${vmCacheNumber}`, vmm: own.name },
+      where: where('vm_cache_number'),
+      asked: `vm_cache_number = ${vmCacheNumber}`,
+      vmm: own.name,
       reason: 'waiting machines are clones of templates, and kata-ts makes none of its machines yet',
       possible: able.map(({ driver }) => `[${tableName(driver, 'hypervisor')}]`).join(', '),
     })

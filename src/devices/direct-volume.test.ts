@@ -31,7 +31,9 @@ test('a volume’s directory has its path in base64 for URLs, as Kata’s tools 
 test('the note says which disk, and for which group', () => {
   write({ ...note, metadata: { fsGroup: '2000', fsGroupChangePolicy: 'OnRootMismatch' } })
   expect(readDirectVolume(volume, root)).toMatchObject({
-    ...{ device: '/dev/sdb', fsType: 'ext4', options: ['noatime'] },
+    device: '/dev/sdb',
+    fsType: 'ext4',
+    options: ['noatime'],
     fsGroup: { id: 2000, onRootMismatch: true },
   })
   write(note)

@@ -95,7 +95,9 @@ function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> 
   const { fsGroup, fsGroupChangePolicy } = metadata
   if (fsGroup !== undefined && !/^\d{1,10}$/.test(fsGroup)) throw invalid('fsGroup is no number')
   return {
-    ...{ device, fsType, options },
+    device,
+    fsType,
+    options,
     ...(fsGroup === undefined
       ? {}
       : { fsGroup: { id: Number(fsGroup), onRootMismatch: fsGroupChangePolicy === 'OnRootMismatch' } }),

@@ -95,7 +95,9 @@ function find(path: string, locate: () => number, expected: DiskExpectation, con
     const kind = checkedKind(stat, path, expected, container)
     const { major, minor } = deviceNumbers(kind === 'block' ? stat.rdev : stat.dev)
     return {
-      ...{ name: path, kind, key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}` },
+      name: path,
+      kind,
+      key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}`,
       size: () => (kind === 'block' ? blockDeviceSize({ major, minor }) : fstatSync(location).size),
       open: (access) => {
         const at = `/proc/self/fd/${location}`

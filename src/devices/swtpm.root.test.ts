@@ -26,20 +26,28 @@ function start(program: string) {
   const identity = { name: 'kata-6', uid, gid: uid, groups: [] }
   const { signal } = new AbortController()
   return startTpm(ledger, {
-    ...{ program, identity, privateDir, stateDir, landlock: 'best-effort', log: silentLogger, signal },
+    program,
+    identity,
+    privateDir,
+    stateDir,
+    landlock: 'best-effort',
+    log: silentLogger,
+    signal,
   })
 }
 
 test('one that is not there is told with its path', async () => {
   await expect(start('/usr/bin/no-such-tpm')).rejects.toMatchObject({
-    ...{ code: 'TPM_MISSING', fields: { path: '/usr/bin/no-such-tpm' } },
+    code: 'TPM_MISSING',
+    fields: { path: '/usr/bin/no-such-tpm' },
     remedy: expect.stringContaining('swtpm_path'),
   })
 })
 
 test('a program that ends without an answer is told, and nothing of it is left', async () => {
   await expect(start('/usr/bin/true')).rejects.toMatchObject({
-    ...{ code: 'TPM_FAILED', fields: { path: '/usr/bin/true', reason: 'it ended' } },
+    code: 'TPM_FAILED',
+    fields: { path: '/usr/bin/true', reason: 'it ended' },
     remedy: expect.stringContaining('enable_tpm = false'),
   })
   expect(ledger.held).toEqual([])

@@ -75,7 +75,11 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
     const { ref } = await confine(ledger, {
       name: 'swtpm',
       spec: {
-        ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },
+        program,
+        args: swtpmArgs,
+        identity,
+        output,
+        stateDir: jailDir,
         paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
         fds: [theirs],
         landlock,
@@ -90,7 +94,9 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
       },
       // The VMM gives it the other end of a data channel.
       working: (checked) => ({ ...checked, sockets: 1 }),
-      ...{ stateDir, log, signal },
+      stateDir,
+      log,
+      signal,
     })
     return { socket: ours, ref }
   } catch (error) {

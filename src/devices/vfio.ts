@@ -58,7 +58,9 @@ function openNode(path: string, container: string, numbers?: DeviceNumbers): num
   const wanted =
     numbers === undefined ? 'a character device' : `the character device ${numbers.major}:${numbers.minor}`
   throw new KataError('DEVICE_CHANGED', {
-    ...{ device: path, container, wanted },
+    device: path,
+    container,
+    wanted,
     found: stat.isCharacterDevice()
       ? `the character device ${found.major}:${found.minor}`
       : 'no character device',

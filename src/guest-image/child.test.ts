@@ -19,7 +19,8 @@ const program = (name: string, script: string) =>
 test('a tool that fails is told with its last line', async () => {
   program('fails', 'echo first >&2; echo the reason >&2; exit 3')
   await expect(mustRunTool(['fails'], directory, options())).rejects.toMatchObject({
-    ...{ code: 'IMAGE_TOOL_FAILED', fields: { tool: 'fails', reason: 'the reason' } },
+    code: 'IMAGE_TOOL_FAILED',
+    fields: { tool: 'fails', reason: 'the reason' },
     remedy: 'See the message of fails.',
   })
   program('silent', 'exit 3')
@@ -28,7 +29,7 @@ test('a tool that fails is told with its last line', async () => {
 
 test('one that takes too long is ended, and its time is told', async () => {
   await expect(runTool(['sleep', '100'], options(50))).rejects.toMatchObject({
-    ...{ code: 'IMAGE_TOOL_FAILED' },
+    code: 'IMAGE_TOOL_FAILED',
     fields: { tool: 'sleep', reason: 'it was ended by SIGTERM; its deadline is 0.05 s' },
   })
 })
@@ -46,13 +47,15 @@ test('a package that apt does not know is told by name', async () => {
 
 test('a compiler that is missing, or does not like its input, is told', async () => {
   await expect(runCompiler(['no-such-compiler'], directory, undefined)).rejects.toMatchObject({
-    ...{ code: 'GUEST_BUILD_TOOL', fields: { program: 'no-such-compiler' } },
+    code: 'GUEST_BUILD_TOOL',
+    fields: { program: 'no-such-compiler' },
     remedy: expect.stringContaining('apt-get install gcc'),
   })
   await expect(
     runCompiler(['sh', '-c', 'echo "x.c:1: error" >&2; exit 1'], directory, undefined),
   ).rejects.toMatchObject({
-    ...{ code: 'GUEST_BUILD_FAILED', fields: { step: 'sh -c', output: 'x.c:1: error' } },
+    code: 'GUEST_BUILD_FAILED',
+    fields: { step: 'sh -c', output: 'x.c:1: error' },
     remedy: expect.stringContaining('of Debian 13'),
   })
 })

@@ -54,7 +54,10 @@ async function build(busybox: Uint8Array, root: string): Promise<void> {
 /** Where busybox wants its names, for instance `usr/bin/env`. */
 async function appletPaths(program: string): Promise<string[]> {
   const child = Bun.spawn([program, '--list-full'], {
-    ...{ stdio: ['ignore', 'pipe', 'ignore'], env: {}, timeout: 10_000, killSignal: 'SIGKILL' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: {},
+    timeout: 10_000,
+    killSignal: 'SIGKILL',
   })
   const text = await new Response(child.stdout).text()
   const code = await child.exited

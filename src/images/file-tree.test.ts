@@ -43,7 +43,8 @@ function contentOf(entry: FoundEntry): string | undefined {
 
 test('control: what nobody changes is found and read', async () => {
   expect(await walked('dir/file', () => {})).toEqual({
-    ...{ paths: ['', 'dir', 'dir/file'], content: 'of the guest' },
+    paths: ['', 'dir', 'dir/file'],
+    content: 'of the guest',
   })
 })
 

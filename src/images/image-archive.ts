@@ -297,7 +297,12 @@ function image(
   if (layers.length > maxLayers)
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxLayers} layers` })
   return {
-    ...{ path: archive.path, id: document.digest, manifest, created, config, documents },
+    path: archive.path,
+    id: document.digest,
+    manifest,
+    created,
+    config,
+    documents,
     layers: layers.map(({ file, offset, size, digest }, index) => {
       const diffId = archive.blob({ digest: diffIds[index] ?? '' }).digest
       return { file, offset, size, digest, diffId }

@@ -79,7 +79,9 @@ async function mustRun(
 ): Promise<void> {
   signal.throwIfAborted()
   const { code, stdout, stderr } = await runTool(argv, {
-    ...{ timeoutMs: makeMs, signal, env: { LIBMOUNT_FORCE_MOUNT2: 'always' } },
+    timeoutMs: makeMs,
+    signal,
+    env: { LIBMOUNT_FORCE_MOUNT2: 'always' },
   })
   signal.throwIfAborted()
   if (code !== 0)

@@ -410,7 +410,9 @@ test('an archive of several images is asked for one of them by its tag', async (
     content: JSON.stringify({ config: { Cmd: [name] }, rootfs: { diff_ids: [sha256(lower)] } }),
   }))
   const manifest = documents.map(({ name }, index) => ({
-    ...{ Config: name, Layers: ['layer.tar'], RepoTags: [`app:${index}`] },
+    Config: name,
+    Layers: ['layer.tar'],
+    RepoTags: [`app:${index}`],
   }))
   const { path } = archive(
     makeTar([

@@ -47,7 +47,8 @@ export function makeOciFiles(
   const rootfs = { type: 'layers', diff_ids: layers.map(({ tar }) => sha256(tar)) }
   const manifest = blob(
     json({
-      ...{ schemaVersion: 2, ...type('manifest.v1+json') },
+      schemaVersion: 2,
+      ...type('manifest.v1+json'),
       config: {
         ...type('config.v1+json'),
         ...blob(json({ architecture: 'amd64', os: 'linux', config, rootfs })),

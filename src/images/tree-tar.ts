@@ -84,8 +84,12 @@ type Names = Map<string, Buffer>
 async function* packed(found: FoundEntry, names: Names, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const { path, stat } = found
   const facts = {
-    ...{ name: path.length === 0 ? Buffer.from('.') : path, size: 0, mode: stat.mode & 0o7777 },
-    ...{ uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs / 1000 },
+    name: path.length === 0 ? Buffer.from('.') : path,
+    size: 0,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    mtime: stat.mtimeMs / 1000,
   }
   if (stat.isDirectory()) yield tarHeader({ ...facts, type: 'directory' })
   else if (stat.isFIFO()) yield tarHeader({ ...facts, type: 'fifo' })

@@ -143,7 +143,8 @@ test('a holding of a kind that another version knows stays written down, and is 
     .catch((error) => error)
   expect(failed.code).toBe('RELEASE_FAILED')
   expect(failed.cause).toMatchObject({
-    ...{ code: 'LEDGER_KIND_UNKNOWN', fields: { kind: 'of-tomorrow', path } },
+    code: 'LEDGER_KIND_UNKNOWN',
+    fields: { kind: 'of-tomorrow', path },
     remedy: expect.stringContaining('of that version'),
   })
   expect([released, open().held]).toEqual([['a'], ['of-tomorrow']])

@@ -41,7 +41,8 @@ test.skipIf(process.getuid?.() !== 0)(
       {
         using _rush = clocksThatRush()
         await expect(processResource.release({ name: 'vmm', ref }, silentLogger)).rejects.toMatchObject({
-          ...{ code: 'PROCESS_STAYS', fields: { name: 'vmm', pid: ref.pid } },
+          code: 'PROCESS_STAYS',
+          fields: { name: 'vmm', pid: ref.pid },
           remedy: expect.stringContaining(`/proc/${ref.pid}/stack`),
         })
       }

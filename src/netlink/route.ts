@@ -8,8 +8,16 @@ import { type Attributes, attribute, flag, numberOf, parseAttributes, splitBody 
 const message = { new: 24, delete: 25, get: 26 } as const
 const infoBytes = 12
 const attributeOf = {
-  ...{ destination: 1, link: 4, gateway: 5, priority: 6, preferredSource: 7, metrics: 8, multipath: 9 },
-  ...{ table: 15, via: 18, encapType: 21 },
+  destination: 1,
+  link: 4,
+  gateway: 5,
+  priority: 6,
+  preferredSource: 7,
+  metrics: 8,
+  multipath: 9,
+  table: 15,
+  via: 18,
+  encapType: 21,
 } as const
 const metricMtu = 2
 const mainTable = 254
@@ -79,7 +87,8 @@ export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route
     family: of,
     ...(destination && { destination }),
     ...optional('source', attributes, attributeOf.preferredSource),
-    ...{ scope: head.getUint8(6), protocol: head.getUint8(5) },
+    scope: head.getUint8(6),
+    protocol: head.getUint8(5),
     mtu: numberOf(parseAttributes(attributes.get(attributeOf.metrics) ?? new Uint8Array(0)), metricMtu),
     metric: numberOf(attributes, attributeOf.priority),
   }
@@ -94,7 +103,8 @@ export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route
   return hops.map((hop) => ({
     ...whole,
     ...optional('gateway', hop.attributes, attributeOf.gateway),
-    ...{ link: hop.link, flags: hop.flags & onLink },
+    link: hop.link,
+    flags: hop.flags & onLink,
   }))
 }
 

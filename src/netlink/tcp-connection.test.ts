@@ -13,10 +13,14 @@ function answer(of: number, local: string, remote: string): Uint8Array {
 
 test('both ends of a connection, by their addresses', () => {
   expect(parseTcpConnection(answer(family.ipv4, '10.88.0.2', '192.0.2.1'))).toMatchObject({
-    ...{ family: family.ipv4, local: '10.88.0.2', remote: '192.0.2.1' },
+    family: family.ipv4,
+    local: '10.88.0.2',
+    remote: '192.0.2.1',
   })
   expect(parseTcpConnection(answer(family.ipv6, 'fd00::2', '2001:db8::1'))).toMatchObject({
-    ...{ family: family.ipv6, local: 'fd00::2', remote: '2001:db8::1' },
+    family: family.ipv6,
+    local: 'fd00::2',
+    remote: '2001:db8::1',
   })
 })
 

@@ -356,7 +356,9 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
       pod.address(name, `10.2.${index}.2/24`)
     }
     await expect(attach()).rejects.toMatchObject({
-      ...{ code: 'NETWORK_TOO_MANY', fields: { count: 9, most: 8 }, remedy: 'Give the pod fewer networks.' },
+      code: 'NETWORK_TOO_MANY',
+      fields: { count: 9, most: 8 },
+      remedy: 'Give the pod fewer networks.',
     })
     expect(pod.ip('-o link')).not.toContain('_kata')
   })

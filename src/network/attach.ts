@@ -66,14 +66,18 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
     for (const each of fresh) {
       const { nic, tapMac } = await makeNic(ledger, netns, each, {
-        ...{ ...options, localhost, nameServer: embedded !== undefined },
+        ...options,
+        localhost,
+        nameServer: embedded !== undefined,
       })
       if (localhost === undefined && embedded !== undefined) {
         const data = { netns: path, identity: lastingIdentity(netns) }
         await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded }, log)
       }
       localhost ??= {
-        ...{ index: each.index, mac: tapMac, peer: hostPeer },
+        index: each.index,
+        mac: tapMac,
+        peer: hostPeer,
         ...(embedded === undefined ? {} : { nameServer: embeddedServer }),
       }
       open.push(...nic.taps, ...nic.vhosts)

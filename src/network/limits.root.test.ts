@@ -28,7 +28,12 @@ let serial = 0
 const openLedger = () => new Ledger(join(directory, 'ledger'), [redirectResource], silentLogger)
 const attach = (limits: NetworkLimits, known = new Set<number>()) =>
   attachNetwork(openLedger(), {
-    ...{ netns: pod.path, queues: 1, vhost: false, log: silentLogger, limits, known },
+    netns: pod.path,
+    queues: 1,
+    vhost: false,
+    log: silentLogger,
+    limits,
+    known,
   })
 const counter = (link: string, name: string) =>
   Number(readFileSync(`/sys/class/net/${link}/statistics/${name}`, 'utf8'))

@@ -50,12 +50,22 @@ export function leadLocalhost({ client, link, tap, mac, nameServer }: LocalhostW
   if (nameServer) addAddress(client, loopback, embeddedServer)
   acceptLocalhost(client, tap)
   addNeighbour(client, {
-    ...{ address: localhost.address, mac: parseMac(mac)!, link: tap },
-    ...{ state: neighbourState.permanent, flags: 0 },
+    address: localhost.address,
+    mac: parseMac(mac)!,
+    link: tap,
+    state: neighbourState.permanent,
+    flags: 0,
   })
   addRoute(client, {
-    ...{ destination: localhost, family: family.ipv4, link: tap, source: hostPeer.address },
-    ...{ scope: routeScope.link, protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+    destination: localhost,
+    family: family.ipv4,
+    link: tap,
+    source: hostPeer.address,
+    scope: routeScope.link,
+    protocol: routeProtocol.static,
+    flags: 0,
+    mtu: 0,
+    metric: 0,
   })
 }
 
@@ -68,7 +78,9 @@ const sentTo = (to: Prefix): PacketField[] => [
 const sentFrom = (from: Prefix): PacketField[] => [addressField(12, from)]
 
 const addressField = (at: number, { address, length }: Prefix): PacketField => ({
-  ...{ at, mask: (-1 << (32 - length)) >>> 0, value: Buffer.from(address).readUInt32BE() },
+  at,
+  mask: (-1 << (32 - length)) >>> 0,
+  value: Buffer.from(address).readUInt32BE(),
 })
 
 /**

@@ -34,15 +34,13 @@ function route(to: string, link: string, { gateway = '', metric = 0 } = {}): Rou
   const destination = parsePrefix(to)!
   const by = gateway === '' ? {} : { gateway: parseIp(gateway)! }
   return {
-    ...{
-      family: familyOf(destination.address),
-      ...by,
-      link: indexOf(link),
-      protocol: 3,
-      flags: 0,
-      mtu: 0,
-      metric,
-    },
+    family: familyOf(destination.address),
+    ...by,
+    link: indexOf(link),
+    protocol: 3,
+    flags: 0,
+    mtu: 0,
+    metric,
     ...(destination.length === 0 ? {} : { destination }),
     scope: familyOf(destination.address) === 2 && gateway === '' ? 253 : 0,
   }

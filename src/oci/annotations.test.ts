@@ -101,7 +101,9 @@ describe('what CRI-O announces', () => {
     'by the name %s',
     (name) => {
       expect(announcedResources(read({ ...without, [name]: old }))).toEqual({
-        ...{ cpuQuota: 250000, cpuPeriod: 100000, memoryBytes: 536870912 },
+        cpuQuota: 250000,
+        cpuPeriod: 100000,
+        memoryBytes: 536870912,
       })
     },
   )

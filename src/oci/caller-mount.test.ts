@@ -2,7 +2,12 @@ import { expect, test } from 'bun:test'
 import { callerOption, mountCaller, withoutCaller } from './caller-mount.ts'
 
 const caller = {
-  ...{ uid: 1000, gid: 100, guestUid: 0, guestGid: 7, device: 65025n, inode: 2n ** 63n },
+  uid: 1000,
+  gid: 100,
+  guestUid: 0,
+  guestGid: 7,
+  device: 65025n,
+  inode: 2n ** 63n,
 }
 const mount = (...options: string[]) => ({ destination: '/data', type: 'bind', source: '/home/a', options })
 

@@ -14,11 +14,20 @@ import { checkProcessLimits, checkSpecLimits } from './spec-limits.ts'
 /** A specification with something of everything that is read. */
 const valid = {
   ...defaultSpec({
-    ...{ args: ['sh'], env: ['A=b'], cwd: '/', user: { uid: 5, gid: 6, additionalGids: [7] } },
-    ...{ terminal: false, hostname: 'box', readonly: false, rootfs: 'rootfs', netns: '/run/netns/x' },
+    args: ['sh'],
+    env: ['A=b'],
+    cwd: '/',
+    user: { uid: 5, gid: 6, additionalGids: [7] },
+    terminal: false,
+    hostname: 'box',
+    readonly: false,
+    rootfs: 'rootfs',
+    netns: '/run/netns/x',
     mounts: [{ source: '/s', destination: '/d', readonly: true }],
     devices: [{ what: 'block', major: 8, minor: 16, destination: '/dev/xvda', readonly: true }],
-    ...{ memoryBytes: 1 << 28, pids: 64, annotations: { 'io.kubernetes.cri.container-type': 'container' } },
+    memoryBytes: 1 << 28,
+    pids: 64,
+    annotations: { 'io.kubernetes.cri.container-type': 'container' },
   }),
   hooks: { prestart: [{ path: '/hook', args: ['hook'], env: ['A=b'], timeout: 5 }] },
 }

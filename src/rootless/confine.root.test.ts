@@ -24,8 +24,14 @@ beforeEach(() => {
   output = openSync(`${stateDir}/output`, 'a')
   ledger = new Ledger(`${stateDir}/ledger.jsonl`, [processResource], silentLogger)
   spec = {
-    ...{ program: '/usr/bin/sleep', args: ['1000'], identity: { name: 'kata-2', uid, gid: uid, groups: [] } },
-    ...{ paths: [], fds: [], syscalls: { allowed: baseSyscalls }, output, stateDir },
+    program: '/usr/bin/sleep',
+    args: ['1000'],
+    identity: { name: 'kata-2', uid, gid: uid, groups: [] },
+    paths: [],
+    fds: [],
+    syscalls: { allowed: baseSyscalls },
+    output,
+    stateDir,
     landlock: 'best-effort',
   }
 })
@@ -37,7 +43,11 @@ afterEach(async () => {
 
 const noted = () => readPostureRecords(stateDir).map(({ name }) => name)
 const confined = () => ({
-  ...{ name: 'sleeper', spec, posture: { seccompFilters: 1 }, stateDir, log: silentLogger },
+  name: 'sleeper',
+  spec,
+  posture: { seccompFilters: 1 },
+  stateDir,
+  log: silentLogger,
   signal: new AbortController().signal,
 })
 
@@ -77,7 +87,9 @@ test('a companion that differs counts as the program itself', async () => {
   ) => Promise<Launched>
   const start = { name: 'sleeper', stateDir, launch }
   const differs = confineBy(ledger, heldAsProcess('sleeper'), start, async () => ({
-    ...{ checked, working: checked, settles: true },
+    checked,
+    working: checked,
+    settles: true,
   }))
   await expect(differs).rejects.toThrow(/^\[POSTURE_DIFFERS\].*expected "0 0 0 0"/s)
   expect(noted()).toEqual([])
@@ -87,7 +99,9 @@ test('a companion that differs counts as the program itself', async () => {
 test('in stages, a process is held at once and noted only when it was looked at', async () => {
   const checked = expectedPosture(spec, { seccompFilters: 1 })
   const sleeper = await ConfinedProcess.start(ledger, {
-    ...{ name: 'sleeper', stateDir, launch: inJail(spec, silentLogger) },
+    name: 'sleeper',
+    stateDir,
+    launch: inJail(spec, silentLogger),
   })
   const { ref } = sleeper.launched
   expect(ledger.dataOf(processResource)).toEqual([{ name: 'sleeper', ref }])

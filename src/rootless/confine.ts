@@ -70,7 +70,9 @@ export async function confirmLaunched(
   for (const companion of beside) await settledPosture(companion.ref.pid, companion.checked)
   for (const companion of beside)
     recordPosture(stateDir, {
-      ...{ name: `${name}-${companion.name}`, ref: companion.ref, expected: companion.working },
+      name: `${name}-${companion.name}`,
+      ref: companion.ref,
+      expected: companion.working,
     })
   recordPosture(stateDir, { name, ref, expected: asked.working, ...(landlock && { landlock }) })
 }

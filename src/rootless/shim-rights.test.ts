@@ -8,7 +8,11 @@ const none = hex(0n)
 const status = (changed: Record<string, string> = {}) =>
   new Map(
     Object.entries({
-      ...{ CapInh: none, CapPrm: hex(mask), CapEff: hex(mask), CapBnd: hex(mask), CapAmb: none },
+      CapInh: none,
+      CapPrm: hex(mask),
+      CapEff: hex(mask),
+      CapBnd: hex(mask),
+      CapAmb: none,
       NoNewPrivs: '1',
       Seccomp: '2',
       ...changed,

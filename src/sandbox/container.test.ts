@@ -21,7 +21,10 @@ function containerWith(
     }),
   }
   const surroundings = {
-    ...{ pid: 1, guestId: 'c', agentFacts: facts, resources },
+    pid: 1,
+    guestId: 'c',
+    agentFacts: facts,
+    resources,
     resize: async (merged: OciResources) => void sized.push(merged),
   }
   return { container: new Container('c', agent as never, surroundings as never), told, sized }
@@ -144,7 +147,10 @@ describe('removal', () => {
   const removing = async (answer: () => Promise<void>) => {
     let removed = 'nothing' as 'nothing' | 'all' | 'what is not held'
     const surroundings = {
-      ...{ pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} },
+      pid: 1,
+      guestId: 'c',
+      agentFacts: { name: 'kata-ts' },
+      resources: {},
       remove: async ({ isHeld = false } = {}) => {
         removed = isHeld ? 'what is not held' : 'all'
       },

@@ -73,14 +73,17 @@ export class Containers {
     const { id, identity, vmm, ledger, config, paths, end, log } = parts
     this.#parts = parts
     this.#vfio = new VfioDevices({
-      ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
+      vmm: vmm.passThrough,
+      ledger,
+      hypervisor: config.hypervisor,
       host: vfioHost(paths.runDir),
     })
     this.#emptyDirs = new EmptyDirs({ ...parts, sandboxId: id, stateDir: paths.stateDir })
     this.#oomScore = new PodOomScore(paths.stateDir, log)
     const jail = { identity, stateDir: paths.stateDir, log, config, signal: end.over }
     this.#pids = new ContainerPids({
-      ...{ podId: id, podPid: () => podPid(parts) },
+      podId: id,
+      podPid: () => podPid(parts),
       standIns: jailedStandIns(ledger, jail, () => this.#oomScore.spread()),
     })
   }
@@ -224,11 +227,17 @@ export class Containers {
     const { agent, agentFacts, config, modules } = this.#parts
     const { disableGuestSeccomp, createContainerTimeout } = config.runtime
     const forGuest = guestSpec(spec, {
-      ...{ containerId: id, bundle, rights, disableGuestSeccomp },
+      containerId: id,
+      bundle,
+      rights,
+      disableGuestSeccomp,
       terminationPath: terminationMount(spec)?.destination,
       seccompFilter: disableGuestSeccomp ? undefined : seccompFilterFor(spec, agentFacts),
-      ...{ rootfs: rootfs.path, mounts: mounts.mounts },
-      ...{ passedDevices: passed.passed, diskRules: disks.rules, mountRules: mounts.deviceRules },
+      rootfs: rootfs.path,
+      mounts: mounts.mounts,
+      passedDevices: passed.passed,
+      diskRules: disks.rules,
+      mountRules: mounts.deviceRules,
     })
     const own = rootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
     const storages = [...own, ...mounts.storages, ...disks.storages]
@@ -236,7 +245,10 @@ export class Containers {
     requireVerifier(storages, id, agentFacts)
     await modules.bring(storages.flatMap(modulesOf))
     const request = {
-      ...{ containerId: id, execId: id, oci: toAgentSpec(forGuest), storages },
+      containerId: id,
+      execId: id,
+      oci: toAgentSpec(forGuest),
+      storages,
       devices: [...disks.devices, ...passed.devices],
       ...processes,
     }
@@ -259,7 +271,9 @@ export class Containers {
     const { config, agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
-      ...{ pid, guestId: this.guestIdOf(id), isFrozen: this.#isThere(id) },
+      pid,
+      guestId: this.guestIdOf(id),
+      isFrozen: this.#isThere(id),
       ...(afterEnd !== undefined && { afterEnd }),
       agentFacts,
       resources: spec.linux?.resources ?? {},
@@ -304,7 +318,8 @@ export class Containers {
       log.warn(
         'the guest has not let go of disks that it writes to: they stay in its machine until that ends',
         {
-          ...{ id, disks: kept },
+          id,
+          disks: kept,
         },
       )
   }

@@ -21,7 +21,12 @@ afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
 /** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
 function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
   const parts = {
-    ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network, paths: { runDir: '/absent' } },
+    id: 'pod',
+    agentFacts,
+    log: silentLogger,
+    ledger: {},
+    network,
+    paths: { runDir: '/absent' },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
     agent: { agent: {}, health: { check: () => never } },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
@@ -64,13 +69,11 @@ test('what a container in the making takes is released with the sandbox: the sto
   const steps: string[] = []
   const made = Promise.withResolvers<never>()
   const parts = {
-    ...{
-      id: 'pod',
-      agentFacts: facts,
-      log: silentLogger,
-      network,
-      paths: { runDir: '/absent', stateDir },
-    },
+    id: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    network,
+    paths: { runDir: '/absent', stateDir },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 } },
     agent: {
       agent: { destroySandbox: nothing },
@@ -105,7 +108,11 @@ test('the network is looked after until the machine has ended, however long its 
   const lookAfter = (signal: AbortSignal) =>
     signal.addEventListener('abort', () => steps.push('the network is left'))
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, log: silentLogger, network: { lookAfter }, paths: { stateDir } },
+    id: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    network: { lookAfter },
+    paths: { stateDir },
     config: { hypervisor: {}, runtime: {} },
     agent: {
       agent: { destroySandbox: step('the guest takes its time') },
@@ -113,7 +120,9 @@ test('the network is looked after until the machine has ended, however long its 
       close: () => {},
     },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
-    ...{ vmmProcess: { pid: 7 }, vmm: { stop: step('the machine ends') }, disks: { areWritten: false } },
+    vmmProcess: { pid: 7 },
+    vmm: { stop: step('the machine ends') },
+    disks: { areWritten: false },
     ledger: { releaseAll: step('all is released') },
   }
   await new Sandbox(parts as unknown as SandboxParts).stop()
@@ -130,22 +139,18 @@ test.each([
   const destroySandbox = async (_request: object, { timeoutMs }: { timeoutMs?: number }) =>
     void limits.push(timeoutMs)
   const parts = {
-    ...{
-      id: 'pod',
-      agentFacts: facts,
-      log: silentLogger,
-      network,
-      paths: { runDir: '/absent', stateDir },
-    },
+    id: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    network,
+    paths: { runDir: '/absent', stateDir },
     config: { hypervisor: {}, runtime: {} },
     agent: { agent: { destroySandbox }, health: { check: () => never }, close: () => {} },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
-    ...{
-      vmmProcess: { pid: 7 },
-      vmm: { stop: nothing },
-      ledger: { releaseAll: nothing },
-      disks: { areWritten },
-    },
+    vmmProcess: { pid: 7 },
+    vmm: { stop: nothing },
+    ledger: { releaseAll: nothing },
+    disks: { areWritten },
   }
   await new Sandbox(parts as unknown as SandboxParts).stop()
   expect(limits).toEqual([expected])
@@ -158,7 +163,12 @@ test.each([
 ])('the statistics of %s', async (_, annotations, expected) => {
   const usage = (bytes: bigint) => CgroupStats.fromPartial({ memoryStats: { usage: { usage: bytes } } })
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, log: silentLogger, ledger: {}, network, paths: { stateDir } },
+    id: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    ledger: {},
+    network,
+    paths: { stateDir },
     config: {
       hypervisor: { driver: 'qemu' },
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
@@ -190,7 +200,10 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
   const step = (name: string) => async (of: string | { containerId: string }) =>
     void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
   const parts = {
-    ...{ id: 'pod', agentFacts: facts, network, paths: { stateDir } },
+    id: 'pod',
+    agentFacts: facts,
+    network,
+    paths: { stateDir },
     log: { ...silentLogger, warn: (_: string, more: unknown) => void warnings.push(more) },
     ledger: { dataOf: () => [], take: () => Promise.reject(new Error('no process')), release: nothing },
     config: {
@@ -222,7 +235,8 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
   }
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
   const spec = {
-    ...{ process: { args: ['x'], cwd: '/' }, root: { path: '/' } },
+    process: { args: ['x'], cwd: '/' },
+    root: { path: '/' },
     linux: { namespaces: [{ type: 'pid' }] },
   }
   const create = (id: string) =>

@@ -91,11 +91,9 @@ export class Sandbox {
     const { id, agent } = this.#parts
     const ownId = (guestId: string) => (guestId === this.#containers.guestIdOf(id) ? id : guestId)
     return watchOom(agent.agent, {
-      ...{
-        isKnown: (guestId) => isKnown(ownId(guestId)),
-        onOom: (guestId) => onOom(ownId(guestId)),
-        ...watch,
-      },
+      isKnown: (guestId) => isKnown(ownId(guestId)),
+      onOom: (guestId) => onOom(ownId(guestId)),
+      ...watch,
     })
   }
 

@@ -38,7 +38,9 @@ const commandResult = record<CommandResult>({
   errors: needed(
     list(
       record<CommandResult['errors'][number]>({
-        ...{ code: needed(text), message: needed(text), remedy: needed(text) },
+        code: needed(text),
+        message: needed(text),
+        remedy: needed(text),
         fields: needed(dictionary(field)),
       }),
     ),
@@ -48,9 +50,14 @@ const commandResult = record<CommandResult>({
 
 const psEntries = list(
   record<PsEntry>({
-    ...{ id: needed(text), status: needed(text), exitCode: number, image: needed(text) },
-    ...{ command: needed(list(text)), createdAt: needed(text) },
-    ...{ labels: needed(dictionary(text)), accelerator: text },
+    id: needed(text),
+    status: needed(text),
+    exitCode: number,
+    image: needed(text),
+    command: needed(list(text)),
+    createdAt: needed(text),
+    labels: needed(dictionary(text)),
+    accelerator: text,
   }),
 )
 

@@ -227,7 +227,13 @@ export class Sandbox implements AsyncDisposable {
     const { stdout } = await callToEnd(wordsOf(options), ['ps', '--format', 'json', ...filters])
     return answered(() => readPs(stdout)).map(
       ({ id, status, exitCode = null, image, command, createdAt, labels, accelerator = null }) => ({
-        ...{ name: id, status, exitCode, image, command, labels, accelerator },
+        name: id,
+        status,
+        exitCode,
+        image,
+        command,
+        labels,
+        accelerator,
         createdAt: new Date(createdAt),
       }),
     )

@@ -181,7 +181,8 @@ test('a sandbox is stopped, found again, started again, and its log and its even
     for await (const { action, name } of Sandbox.events(query)) seen.push(`${action} ${name}`)
   })()
   const made = await create({
-    ...{ name: 'life', labels: { of: 'life' } },
+    name: 'life',
+    labels: { of: 'life' },
     command: ['sh', '-c', 'echo up; echo oops >&2; exec sleep 60'],
   })
   await made.stop({ timeoutMs: 0 })

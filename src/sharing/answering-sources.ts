@@ -30,7 +30,9 @@ export async function countAnswering(sources: readonly string[], limitMs = answe
   if (sources.length === 0 || !mayBeSilent()) return sources.length
   const look = 'for source; do [ -e "$source" ]; echo; done'
   const child = Bun.spawn([systemTool('sh'), '-c', look, 'sh', ...sources], {
-    ...{ cwd: '/', env: {}, stdio: ['ignore', 'pipe', 'ignore'] },
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
   const reader = child.stdout.getReader()
   let answered = 0

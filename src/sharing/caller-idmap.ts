@@ -34,7 +34,9 @@ export async function callerIdmap(
   const groups = [{ inside: gid, outside: group, count: 1 }]
   const userNamespace = await mappedNamespace(map, groups)
   return {
-    ...{ userNamespace, first: user, map },
+    userNamespace,
+    first: user,
+    map,
     [Symbol.dispose]: () => closeSync(userNamespace),
   }
 }

@@ -470,7 +470,10 @@ describe.each<[string, IdExtent[] | undefined]>([
     const second = await startVirtiofsd(ledger, named)
     const volumes = createVolumeShare(ledger, tree, second)
     const path = await volumes.addBind('c1', {
-      ...{ source: source('volume'), destination: '/v', readonly: false, recursive: true },
+      source: source('volume'),
+      destination: '/v',
+      readonly: false,
+      recursive: true,
     })
     expect(path).toStartWith(`${volumes.guestPath}/c1-`)
     const seen = `/proc/${second.processes[1]!.pid}/root${path.slice(volumes.guestPath.length)}`

@@ -13,7 +13,10 @@ beforeAll(() => {
 afterAll(() => rmSync(base, { recursive: true }))
 
 const bind = (source: string, more: Partial<BindRequest> = {}): BindRequest => ({
-  ...{ source, destination: '/d', readonly: false, recursive: true },
+  source,
+  destination: '/d',
+  readonly: false,
+  recursive: true,
   ...more,
 })
 
@@ -56,7 +59,10 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
   const asked: string[] = []
   const [endFirst, endVolumes] = [Promise.withResolvers<never>(), Promise.withResolvers<never>()]
   const part = (name: string, exited: Promise<never>) => ({
-    ...{ tag: name, guestPath: `/${name}`, exited, connect: () => 0 },
+    tag: name,
+    guestPath: `/${name}`,
+    exited,
+    connect: () => 0,
     addBind: async (id: string, { source }: BindRequest) => {
       asked.push(`${name} bind ${id} ${source}`)
       return `/${name}`
@@ -67,7 +73,8 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
   })
   const first: HostShare = {
     ...part('first', endFirst.promise),
-    ...{ idMap: undefined, addWatched: async () => '/first/watchable' },
+    idMap: undefined,
+    addWatched: async () => '/first/watchable',
     addRootfs: async (id) => ({ path: `/first/${id}`, storages: [] }),
   }
   const volumes: VolumeShare = part('volumes', endVolumes.promise)

@@ -18,12 +18,12 @@ const options = {
 const params = (more: DeepPartial<BootstrapParams> = {}) =>
   BootstrapParams.encode(
     BootstrapParams.fromPartial({
-      ...{ instanceId: 'task', namespace: 'k8s.io', containerdVersion: '2.3.0' },
-      ...{
-        containerdTtrpcAddress: '/run/c.ttrpc',
-        containerdGrpcAddress: '/run/c',
-        containerdBinary: '/usr/bin/containerd',
-      },
+      instanceId: 'task',
+      namespace: 'k8s.io',
+      containerdVersion: '2.3.0',
+      containerdTtrpcAddress: '/run/c.ttrpc',
+      containerdGrpcAddress: '/run/c',
+      containerdBinary: '/usr/bin/containerd',
       extensions: [{ value: options }],
       ...more,
     }),

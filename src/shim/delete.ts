@@ -32,7 +32,9 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   const shim = shimOf(bundle, log)
   if (sandboxId === flags.id) {
     await endSandbox(flags, {
-      ...{ bundle, shim, log },
+      bundle,
+      shim,
+      log,
       socket: shimSocketPath(runDir, flags.namespace, flags.id),
     })
   } else {

@@ -41,14 +41,12 @@ const facts: AgentFacts = {
 }
 const containerOf = (agent: AgentClient) =>
   new Container('c', agent, {
-    ...{
-      pid: 1,
-      guestId: 'c',
-      agentFacts: facts,
-      resources: {},
-      resize: async () => {},
-      remove: async () => {},
-    },
+    pid: 1,
+    guestId: 'c',
+    agentFacts: facts,
+    resources: {},
+    resize: async () => {},
+    remove: async () => {},
   })
 
 const network: NetworkFacts = {
@@ -63,7 +61,9 @@ const network: NetworkFacts = {
       addresses: [],
     },
   ],
-  ...{ routes: [], neighbours: [], localhost: { index: 2, mac: '02:00:00:00:00:02', peer: hostPeer } },
+  routes: [],
+  neighbours: [],
+  localhost: { index: 2, mac: '02:00:00:00:00:02', peer: hostPeer },
 }
 /** The agent, with true answers to the other calls that the start of a guest makes. */
 const start: Use = (agent) => {
@@ -73,8 +73,15 @@ const start: Use = (agent) => {
   return startGuest(
     { agent: others },
     {
-      ...{ sandboxId: 's', hostname: 'h', shares: [], shmBytes: 65_536, dns: [], kernelModules: [] },
-      ...{ network, offlineVcpus: 1, modules: noBringer },
+      sandboxId: 's',
+      hostname: 'h',
+      shares: [],
+      shmBytes: 65_536,
+      dns: [],
+      kernelModules: [],
+      network,
+      offlineVcpus: 1,
+      modules: noBringer,
     },
   )
 }
@@ -112,13 +119,15 @@ const stop: Use = async (agent) => {
   const stateDir = mkdtempSync(join(tmpdir(), 'stopped-'))
   const connection = { agent, health: { check: () => never }, closed: never, close() {} }
   const parts = {
-    ...{ id: 's', log: silentLogger, config: { hypervisor: {} }, agent: connection },
-    ...{
-      paths: { stateDir, runDir: '/absent' },
-      ledger: { releaseAll: nothing },
-      network: { lookAfter() {} },
-    },
-    ...{ vmm: { ended: never, consoleTail: () => '', stop: nothing }, share: { exited: never } },
+    id: 's',
+    log: silentLogger,
+    config: { hypervisor: {} },
+    agent: connection,
+    paths: { stateDir, runDir: '/absent' },
+    ledger: { releaseAll: nothing },
+    network: { lookAfter() {} },
+    vmm: { ended: never, consoleTail: () => '', stop: nothing },
+    share: { exited: never },
     disks: { areWritten: false },
     end: new MachineEnd({ id: 's', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
   }
@@ -173,8 +182,13 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
   reclaimMemory: (agent) => agent.reclaimMemory({ containerId: 'c' }),
   abortConnections: (agent) => agent.abortConnections({}),
   warmUp: (agent) => warmUp({ agent }, { runtime: { disableGuestSeccomp: false } as RuntimeConfig }),
-  ...{ setGuestDateTime: start, reseedRandomDev: start, createSandbox: start, onlineCPUMem: start },
-  ...{ updateInterface: start, updateRoutes: start, addARPNeighbors: start },
+  setGuestDateTime: start,
+  reseedRandomDev: start,
+  createSandbox: start,
+  onlineCPUMem: start,
+  updateInterface: start,
+  updateRoutes: start,
+  addARPNeighbors: start,
   getGuestDetails: askAgent,
   destroySandbox: stop,
   getOOMEvent: oom,

@@ -20,7 +20,11 @@ export function spawnSelf(
   const { bundle, cwd, env, stdio } = options
   const [, script = ''] = process.argv
   return Bun.spawn([process.execPath, ...ownPrefix(script), ...argumentsFor(action, flags, bundle)], {
-    ...{ argv0: shimName, cwd, env: { ...ownEnvironment(), ...env }, stdio, detached: true },
+    argv0: shimName,
+    cwd,
+    env: { ...ownEnvironment(), ...env },
+    stdio,
+    detached: true,
   })
 }
 

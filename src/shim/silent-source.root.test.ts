@@ -34,7 +34,10 @@ test.skipIf(!existsSync('/dev/fuse'))(
       pod,
       events: { publish: () => {}, flush: async () => {} },
       records: { add: () => {}, remove: () => {} },
-      ...{ namespace: 'k8s.io', clientReturns: true, log: silentLogger, answerMs: 300 },
+      namespace: 'k8s.io',
+      clientReturns: true,
+      log: silentLogger,
+      answerMs: 300,
     })
     const create = (id: string, source: string) => {
       const bundle = join(sandbox.directory, id)

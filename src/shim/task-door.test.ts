@@ -34,14 +34,12 @@ function service() {
   const never = new Promise<never>(() => {})
   const process = { start: async () => {}, wait: () => never, output: async () => {}, input: async () => {} }
   const sandbox = {
-    ...{
-      pid: 1,
-      died: never,
-      stopped: never,
-      heldUp: neverHeldUp(),
-      watchOom: async () => {},
-      stop: async () => {},
-    },
+    pid: 1,
+    died: never,
+    stopped: never,
+    heldUp: neverHeldUp(),
+    watchOom: async () => {},
+    stop: async () => {},
     createContainer: async (request: ContainerRequest) => {
       came.containers.push(request)
       return {

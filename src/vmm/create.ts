@@ -42,7 +42,10 @@ interface KvmTrial {
 /** The code of each VMM of src/config/drivers.ts. */
 const drivers: Readonly<Record<HypervisorDriver, DriverEntry>> = {
   qemu: {
-    ...{ features: qemuFeatures, create: createQemu, kvmTrial, checks: [qemuFeaturesCheck] },
+    features: qemuFeatures,
+    create: createQemu,
+    kvmTrial,
+    checks: [qemuFeaturesCheck],
     templateShape: qemuTemplateShape,
   },
   clh: { features: clhFeatures, create: createCloudHypervisor },
@@ -123,6 +126,9 @@ function factsOf({ config, kernel, runDir }: MachineRequest): AcceleratorFacts {
   const { path, accelerator, rootless, driver } = config.hypervisor
   return {
     configured: configurationOf(driver).accelerators.includes('tcg') ? accelerator : 'kvm',
-    ...{ kernel, program: path, runDir, byGroup: rootless && needsKvmGroup(config) },
+    kernel,
+    program: path,
+    runDir,
+    byGroup: rootless && needsKvmGroup(config),
   }
 }

@@ -11,13 +11,28 @@ import type { VmSpec } from './vmm.ts'
 
 const identity = { name: 'kata-7', uid: 70_000, gid: 70_000, groups: [993] }
 const spec: VmSpec = {
-  ...{ sandboxId: 'pod-1', identity, privateDir: '/run/user/70000', stateDir: '/run/pod-1' },
-  ...{ kernel: '/vmlinux', initrd: '/initrd', kernelParams: [], accelerator: 'kvm' },
-  ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+  sandboxId: 'pod-1',
+  identity,
+  privateDir: '/run/user/70000',
+  stateDir: '/run/pod-1',
+  kernel: '/vmlinux',
+  initrd: '/initrd',
+  kernelParams: [],
+  accelerator: 'kvm',
+  vcpus: 1,
+  maxVcpus: 0,
+  memoryMiB: 256,
+  maxMemoryMiB: 0,
 }
 const output = openSync('/dev/null', 'w')
 const launched = {
-  ...{ program: '/usr/bin/sleep', args: [], identity, paths: [], fds: [], output, stateDir: '/run/pod-1' },
+  program: '/usr/bin/sleep',
+  args: [],
+  identity,
+  paths: [],
+  fds: [],
+  output,
+  stateDir: '/run/pod-1',
   syscalls: { allowed: [] },
 }
 const waiting = waitingClh(launched)

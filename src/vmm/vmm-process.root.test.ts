@@ -46,8 +46,15 @@ test('a VMM that runs, is confined as asked and says nothing is ended, and the s
     minimum: { major: 1, minor: 0, micro: 0 },
   })
   const launched: LaunchSpec = {
-    ...{ program, args: ['infinity'], identity, paths: [], fds: [], output, stateDir },
-    ...{ syscalls: { allowed: baseSyscalls }, landlock: 'best-effort' },
+    program,
+    args: ['infinity'],
+    identity,
+    paths: [],
+    fds: [],
+    output,
+    stateDir,
+    syscalls: { allowed: baseSyscalls },
+    landlock: 'best-effort',
   }
   let confined: number[] = []
   const start = vmm.start({
@@ -61,7 +68,8 @@ test('a VMM that runs, is confined as asked and says nothing is ended, and the s
     stop: () => vmm.end(async () => false),
   })
   await expect(start).rejects.toMatchObject({
-    ...{ code: 'VMM_START_TIMEOUT', fields: { sandbox: 'mute', seconds: 0.001 } },
+    code: 'VMM_START_TIMEOUT',
+    fields: { sandbox: 'mute', seconds: 0.001 },
     remedy: expect.stringContaining('start again later'),
   })
   expect(confined).toContain(vmm.pid)

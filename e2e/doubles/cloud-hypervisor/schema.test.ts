@@ -47,18 +47,28 @@ test.skipIf(skipped !== '')(`every type has the fields of the description, and n
 describe('a request', () => {
   const share = { tag: 'kataShared', socket: '/run/user/1/vhost-fs.sock', queueSize: 512 }
   const spec: VmSpec = {
-    ...{
-      sandboxId: 'x',
-      identity: { name: 'kata-0', uid: 1, gid: 1, groups: [] },
-      privateDir: '/run/user/1',
-    },
-    ...{ stateDir: '/run/x', kernel: '/k', initrd: '/i', kernelParams: [], accelerator: 'kvm', share },
-    ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+    sandboxId: 'x',
+    identity: { name: 'kata-0', uid: 1, gid: 1, groups: [] },
+    privateDir: '/run/user/1',
+    stateDir: '/run/x',
+    kernel: '/k',
+    initrd: '/i',
+    kernelParams: [],
+    accelerator: 'kvm',
+    share,
+    vcpus: 1,
+    maxVcpus: 0,
+    memoryMiB: 256,
+    maxMemoryMiB: 0,
     rootDisk: { image: '/d', fsType: 'ext4' },
   }
   const config = vmConfig(spec, {
-    ...{ entropySource: '/dev/urandom', hostCpus: 2, hostMemoryMiB: 4096 },
-    ...{ hugePageBytes: 2 ** 21, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
+    entropySource: '/dev/urandom',
+    hostCpus: 2,
+    hostMemoryMiB: 4096,
+    hugePageBytes: 2 ** 21,
+    enableMemPrealloc: true,
+    reclaimGuestFreedMemory: true,
   })
 
   test('as the driver makes it is taken', () => {

@@ -46,25 +46,37 @@ test.skipIf(skipped !== '')(`every type has the fields of the description, and n
 
 describe('requests', () => {
   const spec: VmSpec = {
-    ...{
-      sandboxId: 'x',
-      identity: { name: 'kata-0', uid: 1, gid: 1, groups: [] },
-      privateDir: '/run/user/1',
-    },
-    ...{ stateDir: '/run/x', kernel: '/k', initrd: '/i', kernelParams: [], accelerator: 'kvm' },
-    ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+    sandboxId: 'x',
+    identity: { name: 'kata-0', uid: 1, gid: 1, groups: [] },
+    privateDir: '/run/user/1',
+    stateDir: '/run/x',
+    kernel: '/k',
+    initrd: '/i',
+    kernelParams: [],
+    accelerator: 'kvm',
+    vcpus: 1,
+    maxVcpus: 0,
+    memoryMiB: 256,
+    maxMemoryMiB: 0,
     nics: [{ id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: 'tap2_kata' }],
   }
   const { first, rest } = machineRequests(spec, {
-    ...{ enableHugepages: true, reclaimGuestFreedMemory: true },
-    ...{ diskRateLimiterBwMaxRate: 8e6, diskRateLimiterBwOneTimeBurst: 8 },
-    ...{ diskRateLimiterOpsMaxRate: 100, diskRateLimiterOpsOneTimeBurst: 1 },
+    enableHugepages: true,
+    reclaimGuestFreedMemory: true,
+    diskRateLimiterBwMaxRate: 8e6,
+    diskRateLimiterBwOneTimeBurst: 8,
+    diskRateLimiterOpsMaxRate: 100,
+    diskRateLimiterOpsOneTimeBurst: 1,
   })
   const typeOf = (path: string): string => {
     const [resource = ''] = path.split('/')
     const known: Record<string, string> = {
-      ...{ 'machine-config': 'MachineConfiguration', 'boot-source': 'BootSource', drives: 'Drive' },
-      ...{ 'network-interfaces': 'NetworkInterface', vsock: 'Vsock', entropy: 'EntropyDevice' },
+      'machine-config': 'MachineConfiguration',
+      'boot-source': 'BootSource',
+      drives: 'Drive',
+      'network-interfaces': 'NetworkInterface',
+      vsock: 'Vsock',
+      entropy: 'EntropyDevice',
       balloon: 'Balloon',
     }
     return known[resource]!

@@ -55,9 +55,14 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
   ].sort(byPoint),
   root: ['boot', 'dev', 'filter', 'lib64', 'old', 'proc', 'usr'],
   descriptors: {
-    ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
+    0: '/dev/null',
+    1: 'socket',
+    2: 'socket',
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
-    ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
+    3: 'socket',
+    4: 'socket',
+    5: 'socket',
+    6: 'socket',
     // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
     others: [
       ...[...descriptors, '/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd'].sort(),
@@ -187,7 +192,12 @@ export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
         seccomp: 2,
         seccompFilters: serving ? 2 : 1,
         namespaces: {
-          ...{ mnt: 'own', ipc: 'own', uts: 'own', net: 'own', user: 'own', cgroup: 'host' },
+          mnt: 'own',
+          ipc: 'own',
+          uts: 'own',
+          net: 'own',
+          user: 'own',
+          cgroup: 'host',
           pid: serving ? 'own' : 'host',
         },
       },

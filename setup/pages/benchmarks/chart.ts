@@ -50,7 +50,9 @@ export function bars(
   const perRow = stacked ? barHeight : Math.max(barHeight, series.length * 20 + 8)
   const totals = rows.map((_, row) => series.reduce((sum, { values }) => sum + (values[row] ?? 0), 0))
   return draw({
-    ...{ title, unit, rows },
+    title,
+    unit,
+    rows,
     bodyHeight: rows.length * perRow,
     legend: series.length > 1 ? series.map(({ name }) => name) : [],
     series: series.map(({ name, values, labels }, index) => ({
@@ -72,7 +74,10 @@ export function strip(
 ): string {
   const { title, unit, steps } = plot
   return draw({
-    ...{ title, unit, rows: steps.map(({ name }) => name), legend: [] },
+    title,
+    unit,
+    rows: steps.map(({ name }) => name),
+    legend: [],
     bodyHeight: steps.length * 24,
     series: [
       // Not seen: it holds the bars up.
@@ -101,13 +106,19 @@ export function strip(
 
 function bar(name: string, values: readonly (number | undefined)[]) {
   return {
-    ...{ type: 'bar', name, silent: true, barMaxWidth: 18, barCategoryGap: '30%' },
+    type: 'bar',
+    name,
+    silent: true,
+    barMaxWidth: 18,
+    barCategoryGap: '30%',
     data: values.map((value) => value ?? null),
   }
 }
 
 const label = (texts: readonly string[]) => ({
-  ...{ show: true, position: 'right', color: textColour },
+  show: true,
+  position: 'right',
+  color: textColour,
   formatter: ({ dataIndex }: { dataIndex: number }) => texts[dataIndex] ?? '',
 })
 
@@ -129,7 +140,9 @@ function draw(plot: {
   const legendLines = Math.ceil(legendWidth / width)
   const top = headHeight + legendLines * legendHeight
   const chart = init(null, null, {
-    ...{ renderer: 'svg', ssr: true, width },
+    renderer: 'svg',
+    ssr: true,
+    width,
     height: top + bodyHeight + footHeight,
   })
   const text = { color: textColour, fontFamily: 'sans-serif' }
@@ -151,7 +164,9 @@ function draw(plot: {
       },
     }),
     grid: {
-      ...{ top, bottom: footHeight, outerBoundsMode: 'none' },
+      top,
+      bottom: footHeight,
+      outerBoundsMode: 'none',
       left: 18 + Math.ceil(letterWidth * Math.max(...rows.map((row) => row.length))),
       // Room for what stands behind the longest bar.
       right: 130,
@@ -163,7 +178,9 @@ function draw(plot: {
       splitLine: { lineStyle: { color: textColour, opacity: 0.25 } },
     },
     yAxis: {
-      ...{ type: 'category', inverse: true, data: rows },
+      type: 'category',
+      inverse: true,
+      data: rows,
       axisLabel: { ...text, lineHeight },
       axisTick: { show: false },
       axisLine: { lineStyle: { color: textColour } },

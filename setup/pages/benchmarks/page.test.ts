@@ -14,7 +14,11 @@ const conditions: Conditions = {
   date: '2026-11-27T01:02Z',
   commit: 'abc',
   machine: {
-    ...{ cpuModel: 'a processor', cpus: 2, memory: '1024 MiB', kernel: '6.12', qemu: '10.0.0' },
+    cpuModel: 'a processor',
+    cpus: 2,
+    memory: '1024 MiB',
+    kernel: '6.12',
+    qemu: '10.0.0',
     accelerator: 'tcg',
     guest: { vcpus: 1, memoryMiB: 256 },
   },
@@ -23,14 +27,20 @@ const conditions: Conditions = {
   stolen: 0.01,
 }
 const record = (benchmark: BenchRecord['benchmark'], data: BenchRecord['data']): BenchRecord => ({
-  ...{ benchmark, conditions, what: 'it', notes: ['A note.'], data },
+  benchmark,
+  conditions,
+  what: 'it',
+  notes: ['A note.'],
+  data,
   tables: [{ header: ['', 'median'], rows: [['a | b', ' 1 ms']] }],
 })
 const time = summarize([1000])
 const memory = Object.fromEntries(parts.map((part) => [part, { rss: 4096, pss: 2048, private: 1024 }]))
 const whole = [
   record('start', {
-    ...{ bareBoot: time, firstOutput: summarize([1300]), total: summarize([1400]) },
+    bareBoot: time,
+    firstOutput: summarize([1300]),
+    total: summarize([1400]),
     steps: [{ step: 'guest <boot>', at: 10, ms: 900 }],
   }),
   record('warm', { bareBoot: time, cold: summarize([1300]), clone: summarize([500]) }),
@@ -136,7 +146,9 @@ test.each(['#ffffff', '#0d1117'])('text and bars can be read on %s', (background
 
 test('every colour of a plot is one of ours', () => {
   const svg = bars({
-    ...{ title: 'x', unit: 'ms', rows: ['a'] },
+    title: 'x',
+    unit: 'ms',
+    rows: ['a'],
     series: colours.map((_, index) => ({ name: `${index}`, values: [index + 1] })),
   })
   const used = [...svg.matchAll(/(?:fill|stroke)="(#[0-9a-f]{6})"/g)].map(([, colour]) => colour!)

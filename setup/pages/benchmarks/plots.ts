@@ -35,10 +35,8 @@ const started = (record: 'start' | 'start.kvm'): PlotFile => ({
     const { bareBoot, firstOutput, total } = data as unknown as StartData
     const times = [bareBoot, firstOutput, total].map(({ median }) => median)
     return bars({
-      ...{
-        title: `Start${record === 'start.kvm' ? ' under KVM' : ''}, median, and ratio to the bare boot`,
-        unit: 'ms',
-      },
+      title: `Start${record === 'start.kvm' ? ' under KVM' : ''}, median, and ratio to the bare boot`,
+      unit: 'ms',
       rows: [
         'bare QEMU until the agent answers',
         'kata-ts until the first output',
@@ -72,10 +70,8 @@ const warm = (record: 'warm' | 'warm.kvm'): PlotFile => ({
     const { bareBoot, cold, clone, pool } = data as unknown as WarmData
     const times = [bareBoot, cold, clone, ...(pool === undefined ? [] : [pool])].map(({ median }) => median)
     return bars({
-      ...{
-        title: `Clone and cold start${record === 'warm.kvm' ? ' under KVM' : ''}, median, and ratio to the bare boot`,
-        unit: 'ms',
-      },
+      title: `Clone and cold start${record === 'warm.kvm' ? ' under KVM' : ''}, median, and ratio to the bare boot`,
+      unit: 'ms',
       rows: [
         'bare QEMU until the agent answers',
         'cold until the first output',
@@ -102,7 +98,8 @@ export const plots: readonly PlotFile[] = [
       const { steps } = data as unknown as StartData
       if (steps === undefined) return undefined
       return strip({
-        ...{ title: 'Steps of a start, median', unit: 'ms' },
+        title: 'Steps of a start, median',
+        unit: 'ms',
         steps: steps.map(({ step, at, ms }) => ({ name: step, at, takes: ms })),
       })
     },
@@ -116,7 +113,8 @@ export const plots: readonly PlotFile[] = [
       const base = start['bare QEMU']?.time.median
       const times = Object.values(start).map(({ time }) => time.median)
       return bars({
-        ...{ title: 'Start, median, and ratio to the bare boot', unit: 'ms' },
+        title: 'Start, median, and ratio to the bare boot',
+        unit: 'ms',
         rows: Object.entries(start).map(([name, { until }]) => `${name} ${until}`),
         series: [{ name: 'median', values: times, labels: times.map((time) => timeWithRatio(time, base)) }],
       })
@@ -131,7 +129,8 @@ export const plots: readonly PlotFile[] = [
       const base = exec['kata-ts']?.firstOutput.median
       const times = Object.values(exec).map(({ firstOutput }) => firstOutput.median)
       return bars({
-        ...{ title: 'exec until the first output, median, and ratio to kata-ts', unit: 'ms' },
+        title: 'exec until the first output, median, and ratio to kata-ts',
+        unit: 'ms',
         rows: Object.keys(exec),
         series: [{ name: 'median', values: times, labels: times.map((time) => timeWithRatio(time, base)) }],
       })
@@ -146,7 +145,9 @@ export const plots: readonly PlotFile[] = [
       if (steps === undefined) return undefined
       const parts = Object.keys(steps[0]!.memory) as (keyof DensityData['steps'][number]['memory'])[]
       return bars({
-        ...{ title: `PSS of one idle sandbox of ${guestMiB} MiB, mean over all`, unit: 'MiB', stacked: true },
+        title: `PSS of one idle sandbox of ${guestMiB} MiB, mean over all`,
+        unit: 'MiB',
+        stacked: true,
         rows: steps.map(({ sandboxes }) => `among ${sandboxes}`),
         series: parts.map((part) => ({
           name: part,
@@ -164,7 +165,8 @@ export const plots: readonly PlotFile[] = [
       if (steps === undefined) return undefined
       const times = steps.map(({ nextStart }) => nextStart.median)
       return bars({
-        ...{ title: 'One more start until its first output, median, and ratio to the first', unit: 'ms' },
+        title: 'One more start until its first output, median, and ratio to the first',
+        unit: 'ms',
         rows: steps.map(({ sandboxes }) => `beside ${sandboxes}`),
         series: [
           { name: 'median', values: times, labels: times.map((time) => timeWithRatio(time, times[0])) },
@@ -179,7 +181,8 @@ export const plots: readonly PlotFile[] = [
     draw(data) {
       const { firstOutput, total } = data as unknown as { firstOutput: Median; total: Median }
       return bars({
-        ...{ title: 'exec, median', unit: 'ms' },
+        title: 'exec, median',
+        unit: 'ms',
         rows: ['until the first output', 'until it has ended'],
         series: [{ name: 'median', values: [firstOutput.median, total.median] }],
       })
@@ -192,7 +195,8 @@ export const plots: readonly PlotFile[] = [
     draw(data) {
       const { stdout, stdin } = data as unknown as { stdout: Median; stdin?: StreamsData['stdin'] }
       return bars({
-        ...{ title: 'Throughput of a process’s streams, median', unit: 'MB/s' },
+        title: 'Throughput of a process’s streams, median',
+        unit: 'MB/s',
         rows: ['standard output', ...(stdin === undefined ? [] : ['standard input'])],
         series: [{ name: 'median', values: [stdout.median, ...(stdin === undefined ? [] : [stdin.median])] }],
       })
@@ -206,7 +210,8 @@ export const plots: readonly PlotFile[] = [
       const { calls, bareBoot } = data as unknown as ContainerdData
       const names = Object.keys(calls.runc)
       return bars({
-        ...{ title: 'CRI calls of one pod, median; RunPodSandbox with its ratio to a bare boot', unit: 'ms' },
+        title: 'CRI calls of one pod, median; RunPodSandbox with its ratio to a bare boot',
+        unit: 'ms',
         rows: names,
         series: Object.entries(calls).map(([handler, summaries]) => ({
           name: handler === 'runc' ? handler : `kata-ts, ${handler}`,

@@ -63,7 +63,8 @@ function chosen({ runDir, log }: Settings, names: readonly string[]): readonly A
     isThere: () => true,
   }))
   const waiting = listWaiting(runDir, log).map(({ id, paths }) => ({
-    ...{ namespace: poolName, id },
+    namespace: poolName,
+    id,
     // It has those of a sandbox once it is a pod's.
     paths: { ...paths, facts: waitingFacts(paths) },
     openWalls: () => readWaitingFacts(paths)?.openWalls ?? [],

@@ -3,7 +3,9 @@ import type { CheckResult, CheckStatus } from '../check/check.ts'
 import { asText } from './check.ts'
 
 const result = (name: string, status: CheckStatus): CheckResult => ({
-  ...{ name, status, detail: `${name} found` },
+  name,
+  status,
+  detail: `${name} found`,
   remedy: status === 'ok' ? '' : `Mend ${name}.`,
 })
 

@@ -38,7 +38,8 @@ function asFile(config: Config) {
       all.flatMap(({ spec, value }) => (spec.table === name ? [[spec.key, fileValue(spec, value)]] : [])),
     )
   return {
-    ...{ source, drop_ins: dropIns },
+    source,
+    drop_ins: dropIns,
     hypervisor: { [config.hypervisor.driver]: section('hypervisor') },
     agent: { kata: section('agent.kata') },
     runtime: section('runtime'),

@@ -55,7 +55,10 @@ function shimOf(settings: Settings, volume: string): string {
 /** Names and numbers as in the answer of Kata's runtime: `unit` 1 is bytes, 2 inodes. */
 const asJson = ({ usage, volumeCondition }: VolumeStatsResponse) => ({
   usage: usage.map(({ available, total, used, unit }) => ({
-    ...{ available: Number(available), total: Number(total), used: Number(used), unit },
+    available: Number(available),
+    total: Number(total),
+    used: Number(used),
+    unit,
   })),
   volume_condition: {
     abnormal: volumeCondition?.abnormal ?? false,

@@ -86,8 +86,10 @@ async function serveLocked(
 
 /** As if memory ran short: a pool grows only where its end would be noticed. */
 const noPressureTold: HostLoad = {
-  ...{ cpu: 100, memory: { now: 100, lately: 100 } },
-  ...{ availableMiB: 0, totalMiB: 1 },
+  cpu: 100,
+  memory: { now: 100, lately: 100 },
+  availableMiB: 0,
+  totalMiB: 1,
 }
 
 const loadOf = (directory: string) => () => readHostLoad(directory)

@@ -15,11 +15,9 @@ test.each(['0123456789abcdef', '../../etc'])(
   async (id) => {
     const settings = { format: 'text', print: () => {} } as unknown as Settings
     await expect(inspect(settings, { cacheDir }, [id])).rejects.toMatchObject({
-      ...{
-        code: 'IMAGE_UNKNOWN',
-        fields: { id, cacheDir },
-        remedy: expect.stringContaining('kata-ts guest list'),
-      },
+      code: 'IMAGE_UNKNOWN',
+      fields: { id, cacheDir },
+      remedy: expect.stringContaining('kata-ts guest list'),
     })
   },
 )

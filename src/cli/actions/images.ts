@@ -64,7 +64,8 @@ export async function rmi(settings: Settings, force: boolean, names: readonly st
   return forEachName(settings, names, (name) => {
     const removal = before.then(() =>
       removeImage(storePaths(settings.stateDir), name, {
-        ...{ force, users: () => imageUsers(settings.stateDir) },
+        force,
+        users: () => imageUsers(settings.stateDir),
       }),
     )
     before = removal.catch(() => {})

@@ -77,7 +77,8 @@ async function find(
       shown: facts,
       inDockersWords: () =>
         dockerFacts(facts, specOf(facts.paths.bundle), {
-          ...{ volumes: volumesIn(settings), networks: networksOf(facts.paths.bundle) },
+          volumes: volumesIn(settings),
+          networks: networksOf(facts.paths.bundle),
         }),
     }
   } catch (error) {

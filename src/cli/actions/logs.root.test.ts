@@ -83,9 +83,7 @@ test('the output of a container in the foreground is kept, while it runs and onc
   rmSync(`${client.base}/state/containers/default/half/output.log`)
   const { code, stderr } = await client.kata('logs', 'half')
   expect({ code, stderr }).toEqual({
-    ...{
-      code: 1,
-      stderr: expect.stringContaining('[LOG_NOT_KEPT] the output of container half was not kept'),
-    },
+    code: 1,
+    stderr: expect.stringContaining('[LOG_NOT_KEPT] the output of container half was not kept'),
   })
 })

@@ -27,7 +27,8 @@ export async function create(
   [name = '']: readonly string[],
 ): Promise<number> {
   await createNetwork(settings, name, {
-    ...{ internal: internal === true, labels: parseLabels(label) },
+    internal: internal === true,
+    labels: parseLabels(label),
     subnet: subnet === undefined ? undefined : parseSubnet(subnet),
   })
   settings.print(settings.format === 'json' ? `${JSON.stringify({ name })}\n` : `${name}\n`)

@@ -163,8 +163,16 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
   const { bundle } = pathsOf(settings, record)
   const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
-    ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
-    ...{ startedAt, finishedAt, labels },
+    id,
+    namespace,
+    status: seen.status,
+    exitCode: seen.exitCode ?? null,
+    image,
+    command,
+    createdAt,
+    startedAt,
+    finishedAt,
+    labels,
     volumes: volumesOf({ ...settings, namespace }, bundle),
     ports: publishedPorts(bundle),
     health: isExternal(record) || !isUp(seen) ? null : (healthOf(settings, record)?.status ?? null),

@@ -96,8 +96,11 @@ test('a network by its name: names of the container, and its name server', () =>
   expect(networkOf({ ...asked, ip: '10.89.0.7', macAddress: '02-42-0A-59-00-07' })).toEqual({
     wishes: { ports: [{ host: 8080, container: 80, protocol: 'tcp' }] },
     place: {
-      ...{ network: 'shop', names: ['web', 'house', 'www'], address: '10.89.0.7' },
-      ...{ mac: '02:42:0a:59:00:07', upstream: '9.9.9.9' },
+      network: 'shop',
+      names: ['web', 'house', 'www'],
+      address: '10.89.0.7',
+      mac: '02:42:0a:59:00:07',
+      upstream: '9.9.9.9',
     },
     nameServer: expect.stringMatching(/^10\.89\.\d+\.1$/),
   })

@@ -110,7 +110,13 @@ function optionsOf(flags: Flags): NetworkOptions {
     ...(denyAll === true ? ['--deny-all'] : []),
   ]
   return {
-    ...{ ports, allowed, aliases, ip, mac, dns, ofWays },
+    ports,
+    allowed,
+    aliases,
+    ip,
+    mac,
+    dns,
+    ofWays,
     freePorts: free.length > 0 ? { freePorts: free } : {},
     limits: denyAll === true || allowed.length > 0 ? { allowed } : {},
     ofOurs: [...ofWays, ...(macAddress === undefined ? [] : ['--mac-address'])],
@@ -166,6 +172,8 @@ function sharedNetwork(
 function refuse(options: readonly string[], with_: string, reason: string, instead: string): void {
   if (options.length === 0) return
   throw new KataError('OPTION_CONFLICT', {
-    ...{ options: `${options.join(', ')} and ${with_}`, reason, remedy: `Use ${instead}.` },
+    options: `${options.join(', ')} and ${with_}`,
+    reason,
+    remedy: `Use ${instead}.`,
   })
 }

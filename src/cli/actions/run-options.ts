@@ -84,9 +84,30 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
   return {
-    ...{ id, hostname, interactive, terminal, detachKeys, autoRemove, labels, logBounds, overrides, config },
-    ...{ limits, rights, place, workdir, network, alsoExposed, etc, volumes, devices, bound },
-    ...{ envOver, stop, health, restart },
+    id,
+    hostname,
+    interactive,
+    terminal,
+    detachKeys,
+    autoRemove,
+    labels,
+    logBounds,
+    overrides,
+    config,
+    limits,
+    rights,
+    place,
+    workdir,
+    network,
+    alsoExposed,
+    etc,
+    volumes,
+    devices,
+    bound,
+    envOver,
+    stop,
+    health,
+    restart,
   }
 }
 

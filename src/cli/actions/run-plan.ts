@@ -51,7 +51,16 @@ export async function planOf(
   await interruptible((signal) => prepareVolumes(settings, volumes, rootfs.lowerDirs, signal))
   const { interactive, detachKeys, labels, logBounds, autoRemove, overrides, etc, restart } = asked
   return {
-    ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
+    id,
+    command,
+    interactive,
+    terminal,
+    detachKeys,
+    labels,
+    logBounds,
+    autoRemove,
+    overrides,
+    etc,
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stop,
     restart,

@@ -64,14 +64,19 @@ test('a copy that was broken off is begun anew', async () => {
 test('volumes are made, listed, shown and pruned', async () => {
   await using client = testClient()
   expect(await client.kata('volume', 'create', '--label', 'of=me', 'kept')).toEqual({
-    ...{ code: 0, stdout: 'kept\n', stderr: '' },
+    code: 0,
+    stdout: 'kept\n',
+    stderr: '',
   })
   expect((await client.kata('volume', 'create', 'kept')).code).toBe(0)
   await client.kata('volume', 'create', 'idle')
   await client.start('user', ['true'], ['-v', 'kept:/data'])
   expect(JSON.parse((await client.kata('volume', 'inspect', 'kept')).stdout)).toEqual([
     {
-      ...{ name: 'kept', namespace: 'default', labels: { of: 'me' }, containers: ['user'] },
+      name: 'kept',
+      namespace: 'default',
+      labels: { of: 'me' },
+      containers: ['user'],
       createdAt: expect.any(String),
       mountpoint: dataOf(client, 'kept'),
     },
@@ -88,7 +93,8 @@ test('volumes are made, listed, shown and pruned', async () => {
     ['system', 'prune', '--force', '--volumes'],
   ])
     expect(await client.kata(...command)).toMatchObject({
-      ...{ code: 0, stderr: expect.stringContaining('volumes with names stay (idle') },
+      code: 0,
+      stderr: expect.stringContaining('volumes with names stay (idle'),
     })
   expect((await client.kata('volume', 'ls', '-q')).stdout).toBe('idle\nkept\n')
   await client.start('user', ['true'], ['-v', 'kept:/data'])

@@ -17,7 +17,12 @@ beforeEach(() => {
     told += text
   }
   settings = {
-    ...{ stateDir, namespace: 'default', format: 'text', print: () => {}, tell, log: silentLogger },
+    stateDir,
+    namespace: 'default',
+    format: 'text',
+    print: () => {},
+    tell,
+    log: silentLogger,
   } as unknown as Settings
   createVolume(settings, 'data')
 })

@@ -49,7 +49,11 @@ const volumeTitles = {
 
 /** A row of `docker volume ls`. */
 const volumeRow = ({ name, mountpoint, labels }: ShownVolume): Record<keyof typeof volumeTitles, string> => ({
-  ...{ Name: name, Driver: 'local', Scope: 'local', Mountpoint: mountpoint, Labels: labelsText(labels) },
+  Name: name,
+  Driver: 'local',
+  Scope: 'local',
+  Mountpoint: mountpoint,
+  Labels: labelsText(labels),
 })
 
 export async function ls(settings: Settings, { quiet }: VolumeFlags): Promise<number> {

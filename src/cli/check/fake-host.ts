@@ -74,7 +74,12 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
   }
   return {
-    ...{ files, stats, directories, commands, ran, tools },
+    files,
+    stats,
+    directories,
+    commands,
+    ran,
+    tools,
     uid: () => 0,
     architecture: () => 'x64',
     kernelRelease: () => '6.12.0-amd64',

@@ -24,7 +24,9 @@ export function testClient(): TestClient {
   }
   const list = async () => JSON.parse((await kata('ps', '--format', 'json')).stdout)
   return {
-    ...{ base, kata, list },
+    base,
+    kata,
+    list,
     spawn: (args, stdin) => spawnHost(base, args, stdin),
     async start(name, command, options = []) {
       const { code, stderr } = await kata(

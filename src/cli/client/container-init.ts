@@ -29,7 +29,9 @@ export async function containerInit(stateDir: string): Promise<ContainerInit> {
   return {
     args: [destination, '--'],
     mount: {
-      ...{ destination, type: 'bind', source: `${directory}/container-init` },
+      destination,
+      type: 'bind',
+      source: `${directory}/container-init`,
       options: ['bind', 'rprivate', 'ro', 'nosuid', 'nodev'],
     },
   }

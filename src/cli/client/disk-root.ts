@@ -66,7 +66,9 @@ export async function chooseDisks(
   // What may change under its name is not kept for others.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
   const image = await imageDisk(paths, {
-    ...{ layers: rootfs.lowerDirs, container: id, signal },
+    layers: rootfs.lowerDirs,
+    container: id,
+    signal,
     limitBytes: config.runtime.imageStoreLimit * 2 ** 20,
   })
   return { ...size, image }
@@ -82,13 +84,15 @@ function sizeOfHost(directory: string): number {
 export function diskMounts({ image }: RootDisks, directory: string): RootMount[] {
   return [
     {
-      ...{ type: 'ext4', source: writtenDisk(directory) },
+      type: 'ext4',
+      source: writtenDisk(directory),
       // Blocks that the container frees go back to the host.
       options: ['rw', 'loop', ...freshExt4, 'discard'],
     },
     { type: 'erofs', source: image, options: ['ro', 'loop'] },
     {
-      ...{ type: 'format/overlay', source: 'overlay' },
+      type: 'format/overlay',
+      source: 'overlay',
       options: ['lowerdir={{ mount 1 }}', 'upperdir={{ mount 0 }}/upper', 'workdir={{ mount 0 }}/work'],
     },
   ]

@@ -22,7 +22,11 @@ test('a reader sees what comes from now on, or all that is kept', () => {
   noteEvent({ stateDir }, container, 'kill', { signal: '9' })
   expect([...late.read()]).toEqual([
     {
-      ...{ at: expect.any(Number), type: 'container', action: 'kill', namespace: 'default', id: 'web' },
+      at: expect.any(Number),
+      type: 'container',
+      action: 'kill',
+      namespace: 'default',
+      id: 'web',
       attributes: { tier: 'x', image: 'busybox', name: 'web', signal: '9' },
     },
   ])

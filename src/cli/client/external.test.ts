@@ -18,8 +18,12 @@ test('a container of another client is found by what only its id begins with', (
   const settings = { ...where, log: silentLogger } as unknown as Settings
   for (const id of ['abcd01', 'abcd02', 'abce03'])
     writeTaskRecord(sandboxPaths(where.runDir, 'k8s.io', id), {
-      ...{ id, namespace: 'k8s.io', sandboxId: id, bundle: directory },
-      ...{ address: 'unix:///none', createdAt: '2026-01-01T00:00:00Z' },
+      id,
+      namespace: 'k8s.io',
+      sandboxId: id,
+      bundle: directory,
+      address: 'unix:///none',
+      createdAt: '2026-01-01T00:00:00Z',
     })
   expect(findExternal(settings, 'abce')?.id).toBe('abce03')
   expect(findExternal(settings, 'abc')).toBeUndefined()

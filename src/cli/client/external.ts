@@ -56,13 +56,18 @@ function toRecord(task: TaskRecord): ExternalRecord {
   const { id, namespace, bundle, address, createdAt } = task
   const spec = readSpec(bundle)
   return {
-    ...{ id, namespace, address, createdAt, task },
+    id,
+    namespace,
+    address,
+    createdAt,
+    task,
     command: spec.process?.args ?? [],
     image: imageNameOf(spec) ?? '',
     layers: [],
     status: 'running',
     terminal: spec.process?.terminal ?? false,
-    ...{ detached: false, autoRemove: false },
+    detached: false,
+    autoRemove: false,
     bootId: bootId(),
   }
 }

@@ -29,7 +29,11 @@ export async function pull(settings: Settings, name: string, flags: PullFlags): 
   try {
     const stored = await interruptible((signal) =>
       pullImage(storePaths(settings.stateDir), image, {
-        ...{ source, tlsVerify, authFile: flags.authfile, env: settings.env, signal },
+        source,
+        tlsVerify,
+        authFile: flags.authfile,
+        env: settings.env,
+        signal,
         limitBytes: runtime.imageStoreLimit * 2 ** 20,
         ...progress,
       }),

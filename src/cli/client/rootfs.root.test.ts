@@ -15,16 +15,16 @@ let paths: StorePaths
 beforeEach(() => {
   const stateDir = mkdtempSync('/var/tmp/kata-ts-chosen-')
   settings = {
-    ...{
-      namespace: 'a',
-      runDir: stateDir,
-      stateDir,
-      format: 'text',
-      debug: false,
-      log: silentLogger,
-      env: {},
-    },
-    ...{ self: { program: '', prefix: [] }, tell: () => {}, print: () => true },
+    namespace: 'a',
+    runDir: stateDir,
+    stateDir,
+    format: 'text',
+    debug: false,
+    log: silentLogger,
+    env: {},
+    self: { program: '', prefix: [] },
+    tell: () => {},
+    print: () => true,
   }
   paths = storePaths(stateDir)
   makeStore(paths)

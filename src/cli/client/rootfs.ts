@@ -67,12 +67,10 @@ export async function chooseRootfs(
     const paths = storePaths(settings.stateDir)
     const source: RootfsSource = { kind: 'archive', path: paths.layout, wanted: { digest: stored.digest } }
     return {
-      ...{
-        description: name,
-        isCached: true,
-        imageId: stored.id,
-        args: words[0] === '--' ? words.slice(1) : words,
-      },
+      description: name,
+      isCached: true,
+      imageId: stored.id,
+      args: words[0] === '--' ? words.slice(1) : words,
       ...(await fromStore(settings, source)),
     }
   }

@@ -115,7 +115,12 @@ export async function runAttached(
     const output = kept.beside('stdout', wanted.has('stdout') ? openSink(1) : dropped)
     const errors = kept.beside('stderr', wanted.has('stderr') ? openSink(2) : dropped)
     streams = attachStreams({
-      ...{ directory: dirname(container.paths.stdin), interactive, terminal, input: 0, output, errors },
+      directory: dirname(container.paths.stdin),
+      interactive,
+      terminal,
+      input: 0,
+      output,
+      errors,
       ...(interactive && terminal ? { detachKeys: plan.detachKeys } : {}),
     })
     const task = await session.create(streams.uris, signals)
@@ -232,8 +237,14 @@ export function prepareAgain(
   // It would show the health of the run before.
   forgetHealth(settings, before)
   updateRecord(stateDir, namespace, id, {
-    ...{ status: 'creating', detached: true, owner: processRef(process.pid)!, bootId: bootId() },
-    ...{ address: undefined, exitCode: undefined, finishedAt: undefined, restartsAt: undefined },
+    status: 'creating',
+    detached: true,
+    owner: processRef(process.pid)!,
+    bootId: bootId(),
+    address: undefined,
+    exitCode: undefined,
+    finishedAt: undefined,
+    restartsAt: undefined,
     ...changes,
   })
   const record = readRecord(stateDir, namespace, id)
@@ -269,20 +280,26 @@ function record(settings: Settings, plan: ContainerPlan, detached: boolean): Sta
   const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health, exposed } =
     plan
   const kept: ContainerRecord = {
-    ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
-    ...{
-      disks,
-      isCopied,
-      interactive,
-      labels,
-      logBounds,
-      stopSignal,
-      stopTimeout,
-      configFile,
-      restart,
-      health,
-      exposed,
-    },
+    id,
+    namespace: settings.namespace,
+    command,
+    image,
+    imageId,
+    layers,
+    terminal,
+    detached,
+    autoRemove,
+    disks,
+    isCopied,
+    interactive,
+    labels,
+    logBounds,
+    stopSignal,
+    stopTimeout,
+    configFile,
+    restart,
+    health,
+    exposed,
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

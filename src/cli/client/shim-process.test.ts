@@ -22,7 +22,8 @@ const target = () => ({ namespace: 'default', id: 'web', bundle })
 
 test('a start without an address is told with the last words of the shim', async () => {
   await expect(startShim(shim('echo "no memory" >&2; exit 3'), target())).rejects.toMatchObject({
-    ...{ code: 'SHIM_START_FAILED', fields: { id: 'web', reason: 'exit code 3, no address; no memory' } },
+    code: 'SHIM_START_FAILED',
+    fields: { id: 'web', reason: 'exit code 3, no address; no memory' },
     remedy: expect.stringContaining('--log-level debug'),
   })
   await expect(startShim(shim('echo tcp://1'), target())).rejects.toThrow(
@@ -33,7 +34,8 @@ test('a start without an address is told with the last words of the shim', async
 
 test('and so is a release that failed', async () => {
   await expect(deleteShim(shim('echo "a mount stays" >&2; exit 1'), target())).rejects.toMatchObject({
-    ...{ code: 'SHIM_DELETE_FAILED', fields: { id: 'web', reason: 'exit code 1; a mount stays' } },
+    code: 'SHIM_DELETE_FAILED',
+    fields: { id: 'web', reason: 'exit code 1; a mount stays' },
     remedy: expect.stringContaining('kata-ts gc'),
   })
 })

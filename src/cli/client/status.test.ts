@@ -15,7 +15,11 @@ afterEach(() => rmSync(directory, { recursive: true }))
 
 const recordAt = (path: string) =>
   ({
-    ...{ id: 'web', namespace: 'default', status: 'running', bootId: bootId(), address: `unix://${path}` },
+    id: 'web',
+    namespace: 'default',
+    status: 'running',
+    bootId: bootId(),
+    address: `unix://${path}`,
   }) as ContainerRecord
 
 test('a shim that is there and can take no more clients is not dead; one that left its socket is', async () => {

@@ -158,7 +158,8 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
     ownEnd = undefined
   }
   return {
-    ...{ ended, release },
+    ended,
+    release,
     async stop() {
       release()
       await reader.cancel()

@@ -84,7 +84,8 @@ test('no answer at all is one of ours too', async () => {
 test('a shim that is not there is told with its address', async () => {
   const address = `unix://${directory}/none`
   await expect(TaskClient.connect(address, 'default', 'c')).rejects.toMatchObject({
-    ...{ code: 'SHIM_UNREACHABLE', fields: { id: 'c', address, reason: 'ENOENT' } },
+    code: 'SHIM_UNREACHABLE',
+    fields: { id: 'c', address, reason: 'ENOENT' },
     remedy: expect.stringContaining('kata-ts gc'),
   })
 })

@@ -26,7 +26,10 @@ test('both versions of cgroups tell the same', () => {
 test('what is absent is nothing, and the largest number is no limit', () => {
   const value = v2.Metrics.encode(v2.Metrics.fromPartial({ memory: { usageLimit: mostUint64 } })).finish()
   expect(parseUsage({ typeUrl: 'io.containerd.cgroups.v2.Metrics', value })).toEqual({
-    ...{ cpuMicros: 0n, memoryBytes: 0n, memoryLimit: undefined, processes: 0n },
+    cpuMicros: 0n,
+    memoryBytes: 0n,
+    memoryLimit: undefined,
+    processes: 0n,
   })
 })
 

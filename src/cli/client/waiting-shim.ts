@@ -47,7 +47,9 @@ function spawnWaiting(
   const flags = ['-namespace', poolName, '-id', id, '-run-dir', runDir, ...named, 'wait']
   try {
     const starter = Bun.spawn([self.program, ...self.prefix, ...flags], {
-      ...{ argv0: shimName, cwd: '/', detached: true },
+      argv0: shimName,
+      cwd: '/',
+      detached: true,
       env: shimEnvironment(env),
       stdio: ['ignore', 2, 2, link],
     })

@@ -16,7 +16,10 @@ function networkOf({ place, mac = '' }: Pick<NetworkWishes, 'place' | 'mac'>) {
   const { container: address, gateway, bits } = containerLink
   const at = place ?? { address, gateway, bits, names: [] }
   return {
-    ...{ IPAddress: at.address, IPPrefixLen: at.bits, Gateway: at.gateway, MacAddress: mac },
+    IPAddress: at.address,
+    IPPrefixLen: at.bits,
+    Gateway: at.gateway,
+    MacAddress: mac,
     GlobalIPv6Address: hasIpv6() ? ipv6Beside(at.address) : '',
     Aliases: at.names,
   }

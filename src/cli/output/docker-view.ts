@@ -208,7 +208,10 @@ function dockerHealth({ status, failingStreak, log }: Health) {
     Status: status,
     FailingStreak: failingStreak,
     Log: log.map(({ start, end, exitCode, output }) => ({
-      ...{ Start: start, End: end, ExitCode: exitCode, Output: output },
+      Start: start,
+      End: end,
+      ExitCode: exitCode,
+      Output: output,
     })),
   }
 }

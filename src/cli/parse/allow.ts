@@ -18,13 +18,15 @@ export function parseAllow(value: string): AllowedHost {
   const isHost = address !== undefined || (name.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host))
   if (address !== undefined && !isForwarded(address))
     throw new KataError('OPTION_INVALID', {
-      ...{ option: '--allow', value },
+      option: '--allow',
+      value,
       allowed:
         'an address that a container may have: none that is loopback, link-local, multicast or reserved, and no metadata service of a cloud',
     })
   if (isHost && isPort) return port === undefined ? { host } : { host, port }
   throw new KataError('OPTION_INVALID', {
-    ...{ option: '--allow', value },
+    option: '--allow',
+    value,
     allowed:
       'a name, *.NAME for all below it, an IPv4 address, or an IPv6 address in brackets, each with :PORT or without',
   })

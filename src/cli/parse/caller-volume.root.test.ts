@@ -41,7 +41,9 @@ test('a volume is known by its path, its user and its inode', () => {
   const path = directory('plain')
   const { dev, ino } = statSync(path, { bigint: true })
   expect(parsed(path)).toEqual({
-    ...{ source: path, destination: '/data', readonly: true },
+    source: path,
+    destination: '/data',
+    readonly: true,
     caller: { uid: 1000, gid: 100, device: dev, inode: ino },
   })
 })

@@ -28,7 +28,10 @@ test('a disk image, by whatever name, with where it goes and what may be done', 
 test('a character device, of which the runtime says whether a machine can have it', () => {
   const numbers = { major: 1, minor: 3 }
   expect(parseDevice('/dev/null:/dev/x:r')).toEqual({
-    ...{ what: 'char', destination: '/dev/x', readonly: true, ...numbers },
+    what: 'char',
+    destination: '/dev/x',
+    readonly: true,
+    ...numbers,
   })
 })
 

@@ -3,7 +3,11 @@ import type { HostEvent } from '../../sandbox/records/event-log.ts'
 import { parseEventFilters } from './event-filter.ts'
 
 const event = (action: string, changes: Partial<HostEvent> = {}): HostEvent => ({
-  ...{ at: 1, type: 'container', action, namespace: 'default', id: 'web' },
+  at: 1,
+  type: 'container',
+  action,
+  namespace: 'default',
+  id: 'web',
   attributes: { image: 'busybox', tier: 'x' },
   ...changes,
 })

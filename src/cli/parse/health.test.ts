@@ -7,7 +7,11 @@ const image = { test: ['CMD', 'curl', '-f', 'localhost'], intervalMs: 60_000, re
 test('the image’s check counts, with what it leaves open as docker has it', () => {
   expect(healthCheckOf(parseHealth({}), image)).toEqual({
     command: ['curl', '-f', 'localhost'],
-    ...{ intervalMs: 60_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5000, retries: 5 },
+    intervalMs: 60_000,
+    timeoutMs: 30_000,
+    startPeriodMs: 0,
+    startIntervalMs: 5000,
+    retries: 5,
   })
 })
 
@@ -15,7 +19,9 @@ test('options win over it, each alone', () => {
   const asked = parseHealth({ healthCmd: 'test -e /ready', healthTimeout: '1m30s', healthStartPeriod: '0' })
   expect(healthCheckOf(asked, image)).toMatchObject({
     command: ['/bin/sh', '-c', 'test -e /ready'],
-    ...{ intervalMs: 60_000, timeoutMs: 90_000, retries: 5 },
+    intervalMs: 60_000,
+    timeoutMs: 90_000,
+    retries: 5,
   })
 })
 

@@ -20,7 +20,11 @@ type Changes = Partial<Omit<HealthCheck, 'command'>> & { readonly test?: readonl
 
 /** What an image leaves open, docker's. */
 const defaults = {
-  ...{ intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5000, retries: 3 },
+  intervalMs: 30_000,
+  timeoutMs: 30_000,
+  startPeriodMs: 0,
+  startIntervalMs: 5000,
+  retries: 3,
 }
 
 /** What was asked for. @throws KataError OPTION_INVALID, OPTION_CONFLICT. */

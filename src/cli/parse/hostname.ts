@@ -9,7 +9,8 @@ const pattern = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/
 export function parseHostname(text: string): string {
   if (text.length <= longest && pattern.test(text)) return text
   throw new KataError('OPTION_INVALID', {
-    ...{ option: '--hostname', value: text.slice(0, 100) },
+    option: '--hostname',
+    value: text.slice(0, 100),
     allowed: `a host name such as db-1, of at most ${longest} characters`,
   })
 }

@@ -22,7 +22,9 @@ export function parseNetwork(text: string): NetworkChoice {
   const path = /^ns:(\/.+)$/.exec(text)?.[1]
   if (path === undefined)
     throw new KataError('OPTION_INVALID', {
-      ...{ option: '--network', value: text, allowed: 'none, bridge, the name of a network, ns:/path' },
+      option: '--network',
+      value: text,
+      allowed: 'none, bridge, the name of a network, ns:/path',
     })
   // Never resolved: the target of /proc/PID/ns/net has no name of its own.
   if (!existsSync(path)) throw new KataError('NETNS_INVALID', { path, reason: 'it does not exist' })

@@ -5,7 +5,9 @@ import { KataError } from '../../errors.ts'
 export function parseWorkdir(text: string): string {
   if (text.startsWith('/')) return text
   throw new KataError('OPTION_INVALID', {
-    ...{ option: '--workdir', value: text, allowed: 'an absolute path in the container' },
+    option: '--workdir',
+    value: text,
+    allowed: 'an absolute path in the container',
   })
 }
 

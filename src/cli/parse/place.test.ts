@@ -5,18 +5,29 @@ test('what is asked for is read', () => {
   expect(
     parsePlace(
       {
-        ...{ cpusetCpus: '0-1,3', cpusetMems: '0', memorySwap: '2g', oomScoreAdj: '500' },
+        cpusetCpus: '0-1,3',
+        cpusetMems: '0',
+        memorySwap: '2g',
+        oomScoreAdj: '500',
         annotation: ['io.example=a=b'],
-        ...{ dnsSearch: ['a.example', 'b.example'], dnsOption: ['ndots:2', 'rotate'] },
+        dnsSearch: ['a.example', 'b.example'],
+        dnsOption: ['ndots:2', 'rotate'],
       },
       '1g',
     ),
   ).toEqual({
-    ...{ cpus: '0-1,3', mems: '0', oomScoreAdj: 500, annotations: { 'io.example': 'a=b' } },
+    cpus: '0-1,3',
+    mems: '0',
+    oomScoreAdj: 500,
+    annotations: { 'io.example': 'a=b' },
     resolver: ['search a.example b.example', 'options ndots:2 rotate'],
   })
   expect(parsePlace({}, undefined)).toEqual({
-    ...{ cpus: '', mems: '', oomScoreAdj: undefined, annotations: {}, resolver: [] },
+    cpus: '',
+    mems: '',
+    oomScoreAdj: undefined,
+    annotations: {},
+    resolver: [],
   })
   expect(() => parsePlace({ memorySwap: '-1' }, undefined)).not.toThrow()
 })

@@ -32,7 +32,8 @@ export function parsePlace(flags: PlaceFlags, memory: string | undefined): Place
   const search = (flags.dnsSearch ?? []).map((domain) => word(domain, '--dns-search', /^[A-Za-z0-9._-]+$/))
   const options = (flags.dnsOption ?? []).map((option) => word(option, '--dns-option', /^[a-z0-9-]+(:\d+)?$/))
   return {
-    ...{ cpus: cpusetCpus, mems: cpusetMems },
+    cpus: cpusetCpus,
+    mems: cpusetMems,
     oomScoreAdj: oomScoreAdj === undefined ? undefined : parseScore(oomScoreAdj),
     annotations: Object.fromEntries((flags.annotation ?? []).map(parseAnnotation)),
     resolver: [

@@ -73,7 +73,8 @@ function parseOne(value: string): PublishWish[] {
   return own.map((port, index) => ({
     ...(address === undefined ? {} : { address }),
     ...(host === '' ? {} : { host: ofHost[index]! }),
-    ...{ container: port, protocol: protocol as PublishedPort['protocol'] },
+    container: port,
+    protocol: protocol as PublishedPort['protocol'],
   }))
 }
 

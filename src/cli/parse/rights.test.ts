@@ -6,8 +6,15 @@ import { parseRights, type RightsFlags } from './rights.ts'
 
 const plain = (uid = 0) =>
   defaultSpec({
-    ...{ args: ['true'], env: [], cwd: '/', user: { uid, gid: 0 }, terminal: false, hostname: 'h' },
-    ...{ readonly: false, rootfs: 'rootfs', mounts: [] },
+    args: ['true'],
+    env: [],
+    cwd: '/',
+    user: { uid, gid: 0 },
+    terminal: false,
+    hostname: 'h',
+    readonly: false,
+    rootfs: 'rootfs',
+    mounts: [],
   })
 const spec = (flags: RightsFlags, uid = 0) => withRights(plain(uid), parseRights(flags))
 const capabilities = (flags: RightsFlags) => spec(flags).process.capabilities.bounding
@@ -60,8 +67,16 @@ test('privileged: everything of the guest', () => {
 test('privileged: a disk that was asked for to be read stays so', () => {
   const disk = { what: 'block', major: 8, minor: 16, destination: '/dev/xvdb', readonly: true } as const
   const given = defaultSpec({
-    ...{ args: ['true'], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false, hostname: 'h' },
-    ...{ readonly: false, rootfs: 'rootfs', mounts: [], devices: [disk] },
+    args: ['true'],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: 'h',
+    readonly: false,
+    rootfs: 'rootfs',
+    mounts: [],
+    devices: [disk],
   })
   expect(withRights(given, parseRights({ privileged: true })).linux.resources.devices).toEqual([
     { allow: true, access: 'rwm' },
@@ -72,8 +87,15 @@ test('privileged: a disk that was asked for to be read stays so', () => {
 test('what is mounted in a directory comes after it, whichever option brought it', () => {
   const mount = (destination: string) => ({ source: '/srv', destination, readonly: false })
   const given = defaultSpec({
-    ...{ args: ['true'], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false, hostname: 'h' },
-    ...{ readonly: false, rootfs: 'rootfs', mounts: [mount('/run/secrets'), mount('/a/b/c'), mount('/a')] },
+    args: ['true'],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: 'h',
+    readonly: false,
+    rootfs: 'rootfs',
+    mounts: [mount('/run/secrets'), mount('/a/b/c'), mount('/a')],
   })
   const { mounts } = withRights(given, parseRights({ tmpfs: ['/run', '/a/b'] }))
   expect(mounts.slice(-5).map(({ destination }) => destination)).toEqual([

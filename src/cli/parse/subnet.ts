@@ -24,7 +24,8 @@ export function parseSubnet(text: string): Subnet {
     if (!isReserved(addressAt(subnet, 0)) && !isReserved(addressAt(subnet, sizeOf(subnet) - 1))) return subnet
   }
   throw new KataError('OPTION_INVALID', {
-    ...{ option: '--subnet', value: text },
+    option: '--subnet',
+    value: text,
     allowed: `an IPv4 network with ${bounds.least} to ${bounds.most} bits, such as 10.89.3.0/24, but none that is loopback, link-local, multicast or reserved; the IPv6 addresses of a network follow from it`,
   })
 }

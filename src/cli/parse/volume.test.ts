@@ -61,7 +61,10 @@ test('a missing source is named', () => {
 
 test('a name is one of a volume', () => {
   expect(parseVolume('data:/srv/data')).toEqual({
-    ...{ source: '/volumes/data', destination: '/srv/data', readonly: false, name: 'data' },
+    source: '/volumes/data',
+    destination: '/srv/data',
+    readonly: false,
+    name: 'data',
   })
   expect(parseVolume('data:/x:ro,nocopy')).toMatchObject({ readonly: true, noCopy: true })
   expect(() => parseVolume('data:/x:ext4')).toThrow('none of ro, rw, nocopy')

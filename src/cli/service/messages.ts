@@ -59,7 +59,9 @@ const words: Reader<string> = (value, at) => {
 }
 
 const readToldError = record<ToldError>({
-  ...{ code: needed(words), message: needed(words), remedy: needed(words) },
+  code: needed(words),
+  message: needed(words),
+  remedy: needed(words),
   fields: needed(dictionary(field)),
 })
 
@@ -94,7 +96,7 @@ const maxPart = 4096
 export function shortened({ code, message, remedy, fields }: ToldError): ToldError {
   const cut = <T>(value: T) => (typeof value === 'string' ? value.slice(0, maxPart) : value)
   const short = Object.entries(fields).map(([name, value]) => [name, cut(value)] as const)
-  return { ...{ code, message: message.slice(0, maxPart), remedy }, fields: Object.fromEntries(short) }
+  return { code, message: message.slice(0, maxPart), remedy, fields: Object.fromEntries(short) }
 }
 
 /** The first errors and warnings are told, and no more: all of it has to fit into the socket when the process ends. */

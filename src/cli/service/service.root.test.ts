@@ -74,7 +74,8 @@ test('a socket that is not root’s is no service: it gets neither a terminal no
     setTimeout(() => {}, 60_000)`
   const options = { cwd: '/', env: { PATH: process.env.PATH ?? '' } }
   const impostor = Bun.spawn([...service.as(alice), process.execPath, '-e', code], {
-    ...{ ...options, stdio: ['ignore', 'pipe', 'inherit'] },
+    ...options,
+    stdio: ['ignore', 'pipe', 'inherit'],
   } as const)
   try {
     await impostor.stdout.getReader().read()
@@ -117,7 +118,8 @@ test('another user’s container is invisible, and root’s too', async () => {
   }
   // As docker: told, and no failure.
   expect(await service.run(bob, ['rm', '-f', 'web'])).toMatchObject({
-    ...{ code: 0, stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') },
+    code: 0,
+    stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]'),
   })
   expect((await service.run(alice, ['exec', 'roots', 'id'])).stderr).toContain('[CONTAINER_NOT_FOUND]')
   expect((await service.run(alice, ['exec', 'web', 'echo', 'mine'])).stdout).toBe('mine\n')
@@ -220,7 +222,8 @@ test('a volume that he cannot reach is refused, also one in a mount namespace of
   symlinkSync(`${hidden}/open`, `${home}/way`)
   for (const path of [`${hidden}/open`, `${home}/way`, '/root/x'])
     expect(await mountsOf('-v', `${path}:/data`)).toMatchObject({
-      ...{ code: 125, callers: [] },
+      code: 125,
+      callers: [],
       stderr: expect.stringMatching(/\[CALLER_FILE\].*EACCES/),
     })
   makeFifo(`${home}/fifo`)
@@ -410,10 +413,12 @@ test('programs learn by --result-file how a command ended, as root’s do', asyn
   }
   expect(await result('run', '-d', '--name', 'sdk', '--', 'sleep', '60')).toEqual({ code: 0, errors: [] })
   expect(await result('exec', '--exec-id', 'one', 'sdk', '--', 'sh', '-c', 'exit 125')).toEqual({
-    ...{ code: 125, errors: [] },
+    code: 125,
+    errors: [],
   })
   expect(await result('exec', 'sdk', '--', 'no-such-command')).toEqual({
-    ...{ code: 127, errors: ['COMMAND_NOT_FOUND'] },
+    code: 127,
+    errors: ['COMMAND_NOT_FOUND'],
   })
   expect(await result('kill', '--exec-id', 'one', 'sdk')).toMatchObject({
     code: 1,
@@ -439,7 +444,8 @@ test('the SDK works for a member, and has the service’s errors', async () => {
     await box.kill()
     console.log(JSON.stringify([exitCode, text, late, refused, before, (await Sandbox.list({ executable })).length]))`
   const child = Bun.spawn([...service.as(alice), process.execPath, '-e', script], {
-    ...{ stdio: ['ignore', 'pipe', 'inherit'], cwd: home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: home,
     env: { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: home },
   })
   const [stdout] = await Promise.all([child.stdout.text(), child.exited])

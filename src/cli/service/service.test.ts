@@ -24,7 +24,9 @@ test('there is one service for a socket', async () => {
   const other = listenUnix(socket)
   using _rush = clocksThatRush()
   await expect(serve('root')).rejects.toMatchObject({
-    ...{ code: 'SERVICE_RUNNING', fields: { path: socket }, remedy: expect.stringContaining('--socket') },
+    code: 'SERVICE_RUNNING',
+    fields: { path: socket },
+    remedy: expect.stringContaining('--socket'),
   })
   expect(existsSync(socket)).toBe(true)
   closeSync(other)
@@ -32,7 +34,8 @@ test('there is one service for a socket', async () => {
 
 test('a group that the host does not have is told with the command that makes it', async () => {
   await expect(serve('no-such-group')).rejects.toMatchObject({
-    ...{ code: 'SERVICE_NO_GROUP', fields: { group: 'no-such-group' } },
+    code: 'SERVICE_NO_GROUP',
+    fields: { group: 'no-such-group' },
     remedy: 'Create it with `groupadd --system no-such-group`, or name another group with --group.',
   })
   expect(existsSync(`${runDir}/service.sock`)).toBe(false)

@@ -171,7 +171,9 @@ async function hangUp(): Promise<void> {
 
 function refuse(socket: number, error: unknown): void {
   const ask: Ask = {
-    ...{ ask: 'refused', name: explain(error).slice(0, 16_384), code: exitCodeOf(error) },
+    ask: 'refused',
+    name: explain(error).slice(0, 16_384),
+    code: exitCodeOf(error),
     error: shortened(toldError(error)),
   }
   try {

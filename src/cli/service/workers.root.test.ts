@@ -23,7 +23,12 @@ async function serve(worker: string, workers: number): Promise<string[]> {
   const warned: string[] = []
   const log = createLogger({ sink: ({ message }) => void warned.push(message) })
   const settings = {
-    ...{ self: { program, prefix: [] }, env: {}, runDir: base, stateDir: base, debug: false, log },
+    self: { program, prefix: [] },
+    env: {},
+    runDir: base,
+    stateDir: base,
+    debug: false,
+    log,
   } as unknown as Settings
   const serving = service(settings, { socket: `${base}/s`, group: 'games', commands: '6' })
   const came = await until(() => begun() >= workers, { timeoutMs: 20_000, everyMs: 20 })

@@ -45,7 +45,9 @@ export const annotationOf = ({ table, annotation }: Key): string | undefined =>
 /** undefined when the annotation is none of ours. */
 export function readAnnotationName(annotation: string): AnnotationName | undefined {
   const named = (table: AnnotatedTable, name: string): AnnotationName => ({
-    ...{ annotation, table, name },
+    annotation,
+    table,
+    name,
     entry: entryPrefixes[table] + name,
   })
   const other = Object.hasOwn(others, annotation) ? others[annotation] : undefined

@@ -36,8 +36,14 @@ export function kataKeysOf(table: KataTable) {
   const describe =
     (otherwise: KataKey['otherwise']) =>
     (key: string, silent: KataKey['silent'], about: string, extra: Extra = {}): KataKey => ({
-      ...{ table, key, silent, about, otherwise },
-      ...{ warned: [], refusedItem: undefined, annotation: key },
+      table,
+      key,
+      silent,
+      about,
+      otherwise,
+      warned: [],
+      refusedItem: undefined,
+      annotation: key,
       ...extra,
     })
   return {

@@ -29,7 +29,9 @@ export const kataKeyNames = (table: KataTable): string[] =>
 export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, KataTable>>>> = {
   hypervisor: { factory: 'factory' },
   'agent.kata': { mem_agent: 'mem_agent' },
-  ...{ runtime: {}, factory: {}, mem_agent: {} },
+  runtime: {},
+  factory: {},
+  mem_agent: {},
 }
 
 /** Keys that one of Kata's runtimes has in another table. */

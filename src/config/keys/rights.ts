@@ -44,7 +44,11 @@ export const rightsKeys = [
     false,
     "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent from a file of Kata's it means false, as there; Firecracker is never root.",
     {
-      ...{ shipped: true, wall: true, annotation: 'rootless', example: 'true', restricting: true },
+      shipped: true,
+      wall: true,
+      annotation: 'rootless',
+      example: 'true',
+      restricting: true,
     },
   ),
   key(
@@ -70,7 +74,10 @@ export const rightsKeys = [
     false,
     "Keeps every other process of the host off the second hyper-thread of a core on which the VMM runs, guest included: prctl(PR_SCHED_CORE), one group for each VMM. It closes side channels between the threads of a core, and costs throughput on a busy host. Nothing starts on a kernel without CONFIG_SCHED_CORE, as Debian's are; a host without hyper-threads has nothing to separate. SCHED_CORE in the shim's environment, which containerd sets for `sched_core`, asks for the same.",
     {
-      ...{ own: true, wall: true, annotation: 'enable_core_scheduling', example: 'true' },
+      own: true,
+      wall: true,
+      annotation: 'enable_core_scheduling',
+      example: 'true',
       restricting: true,
     },
   ),

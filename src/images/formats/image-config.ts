@@ -87,7 +87,11 @@ export const readImageConfig: Reader<ImageConfig> = (value, at) => {
   const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '', User = '', StopSignal = '' } = config
   const env = Env.filter((entry) => /^[^=]+=/.test(entry))
   return Object.freeze({
-    ...{ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User },
+    entrypoint: Entrypoint,
+    cmd: Cmd,
+    env,
+    workingDir: WorkingDir,
+    user: User,
     stopSignal: StopSignal,
     ...(config.Healthcheck === undefined ? {} : { healthcheck: healthcheckOf(config.Healthcheck) }),
     ...(config.ExposedPorts === undefined ? {} : { exposedPorts: Object.keys(config.ExposedPorts) }),

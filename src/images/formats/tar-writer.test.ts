@@ -15,7 +15,13 @@ async function readBack(entry: WrittenEntry, content: Buffer) {
 }
 
 const plain: WrittenEntry = {
-  ...{ name: Buffer.from('etc/motd'), type: 'file', size: 5, mode: 0o4755, uid: 1000, gid: 50, mtime: 1e9 },
+  name: Buffer.from('etc/motd'),
+  type: 'file',
+  size: 5,
+  mode: 0o4755,
+  uid: 1000,
+  gid: 50,
+  mtime: 1e9,
 }
 
 test('what is written is what the reader reads', async () => {
@@ -29,11 +35,21 @@ test('long names, large ids and attributes go into an extended header', async ()
   const linkName = Buffer.from('l'.repeat(150))
   const xattrs = new Map([['security.capability', Buffer.from([1, 0, 255, 10])]])
   const entry: WrittenEntry = {
-    ...{ ...plain, name, linkName, xattrs, type: 'symlink', size: 0, uid: 2_000_000_000, gid: 2_097_152 },
+    ...plain,
+    name,
+    linkName,
+    xattrs,
+    type: 'symlink',
+    size: 0,
+    uid: 2_000_000_000,
+    gid: 2_097_152,
   }
   const [read] = await readBack(entry, Buffer.alloc(0))
   expect(read).toMatchObject({
-    ...{ name: name.toString(), linkName: linkName.toString(), uid: 2_000_000_000, gid: 2_097_152 },
+    name: name.toString(),
+    linkName: linkName.toString(),
+    uid: 2_000_000_000,
+    gid: 2_097_152,
   })
   expect(read?.xattrs.get('security.capability')?.toJSON().data).toEqual([1, 0, 255, 10])
 })

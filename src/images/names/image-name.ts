@@ -38,7 +38,10 @@ export function parseImageName(text: string): ImageName {
   if (!repositoryPattern.test(repository)) refuse(`"${repository}" is not a repository`)
   const end = digest === undefined ? `:${tag}` : `@${digest}`
   return {
-    ...{ registry, repository, digest, full: `${registry}/${repository}${end}` },
+    registry,
+    repository,
+    digest,
+    full: `${registry}/${repository}${end}`,
     tag: digest === undefined ? tag : undefined,
   }
 }

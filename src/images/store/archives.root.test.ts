@@ -106,7 +106,8 @@ test('who sends an archive slowly keeps nobody from removing images', async () =
     using _shared = await shareStore(paths)
     using _rush = clocksThatRush()
     await expect(holdStore(paths)).rejects.toMatchObject({
-      ...{ code: 'IMAGE_STORE_BUSY', fields: { path: paths.layout, seconds: 300 } },
+      code: 'IMAGE_STORE_BUSY',
+      fields: { path: paths.layout, seconds: 300 },
       remedy: expect.stringContaining('kata-ts pull'),
     })
   }
@@ -147,7 +148,8 @@ test('what two ids begin with names neither image', async () => {
       ]),
     )
   await expect(findImage(paths, beginning)).rejects.toMatchObject({
-    ...{ code: 'IMAGE_AMBIGUOUS', fields: { id: beginning, count: 2 } },
+    code: 'IMAGE_AMBIGUOUS',
+    fields: { id: beginning, count: 2 },
     remedy: expect.stringContaining('kata-ts images'),
   })
   expect((await findImage(paths, 'app:1')).id).toStartWith(`sha256:${beginning}`)
@@ -170,7 +172,11 @@ test('a container’s changes are a layer over its image', async () => {
   writeFileSync(`${upper}/etc/new`, 'new')
   const lower = `${paths.layers}/${image!.layers[0]}`
   const made = await makeImage(paths, {
-    ...{ name: parseImageName('app:2').full, base: image!.id, signal, limitBytes: 0, onStep: () => {} },
+    name: parseImageName('app:2').full,
+    base: image!.id,
+    signal,
+    limitBytes: 0,
+    onStep: () => {},
     layer: changesTar([upper, lower], { signal }),
     changes: ['ENV COLOUR=green', 'CMD ["id"]'],
     history: { created_by: 'sh', comment: 'by hand', author: 'me' },
@@ -195,9 +201,14 @@ test('a container’s changes are a layer over its image', async () => {
 test('a tar of files is an image of one layer, within the limit of the store', async () => {
   const image = (limitBytes: number) =>
     makeImage(paths, {
-      ...{ name: parseImageName('files').full, signal, limitBytes, onStep: () => {} },
+      name: parseImageName('files').full,
+      signal,
+      limitBytes,
+      onStep: () => {},
       layer: new Blob([new Uint8Array(base)]).stream(),
-      ...{ config: {}, changes: ['WORKDIR /etc'], history: { created_by: 'import' } },
+      config: {},
+      changes: ['WORKDIR /etc'],
+      history: { created_by: 'import' },
     })
   await expect(image(100)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
   const { digest } = await image(0)

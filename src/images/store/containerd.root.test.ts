@@ -79,8 +79,14 @@ const pull = (text: string, { limitBytes = 0, address = socket } = {}) => {
   const source = parseImageSource(text)
   if (source === undefined) throw new Error(`${text} is no store`)
   return pullImage(paths, source.name, {
-    ...{ source, limitBytes, tlsVerify: true, authFile: undefined, env: { CONTAINERD_ADDRESS: address } },
-    ...{ signal: new AbortController().signal, onBytes: () => {}, onStep: () => {} },
+    source,
+    limitBytes,
+    tlsVerify: true,
+    authFile: undefined,
+    env: { CONTAINERD_ADDRESS: address },
+    signal: new AbortController().signal,
+    onBytes: () => {},
+    onStep: () => {},
   })
 }
 const leftovers = () => readdirSync(paths.layout).filter((name) => name.startsWith('.'))
@@ -103,7 +109,8 @@ test.skipIf(noContainerd)(`images of two namespaces, under their own names${why}
 
 test.skipIf(noContainerd)(`what is not there is told, and leaves nothing${why}`, async () => {
   const unreadable = (message: RegExp) => ({
-    ...{ code: 'CONTAINERD_UNREADABLE', message: expect.stringMatching(message) },
+    code: 'CONTAINERD_UNREADABLE',
+    message: expect.stringMatching(message),
   })
   await expect(pull('containerd:none')).rejects.toMatchObject(unreadable(/none:latest.*not found/))
   // It is in another namespace.
@@ -154,7 +161,8 @@ test.skipIf(noContainerd)(`a blob that is not what its digest says is refused${w
   rewrite(changed)
   // Ctr compares it, too. What it sends is compared as with any archive (archives.root.test.ts).
   await expect(pull('containerd:localhost/changed:1')).rejects.toMatchObject({
-    ...{ code: 'CONTAINERD_UNREADABLE', message: expect.stringContaining('unexpected digest') },
+    code: 'CONTAINERD_UNREADABLE',
+    message: expect.stringContaining('unexpected digest'),
   })
   // Control: it was the blob.
   rewrite(whole)

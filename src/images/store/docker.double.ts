@@ -16,7 +16,10 @@ export function startDocker(socket: string): DockerDouble {
     asked,
     add(name, layer) {
       const document = {
-        ...{ architecture: 'amd64', os: 'linux', created: '2024-05-06T07:08:09Z', config: {} },
+        architecture: 'amd64',
+        os: 'linux',
+        created: '2024-05-06T07:08:09Z',
+        config: {},
         rootfs: { type: 'layers', diff_ids: [sha256(layer)] },
       }
       const config = `${sha256(Buffer.from(JSON.stringify(document))).slice(7)}.json`

@@ -35,8 +35,11 @@ function fill(free: number): void {
 
 const entries = (word: string) =>
   Array.from({ length: 60 }, (_, index) => ({
-    ...{ name: `docker.io/library/${word}${index}:latest`, digest: 'sha256:0', mediaType: 'x' },
-    ...{ size: 1, pulledAt: '' },
+    name: `docker.io/library/${word}${index}:latest`,
+    digest: 'sha256:0',
+    mediaType: 'x',
+    size: 1,
+    pulledAt: '',
   }))
 
 asRoot('an index for which there is no room leaves the one that was there', () => {

@@ -35,18 +35,19 @@ export async function imageHistory(paths: StorePaths, name: string): Promise<His
     const layer = empty_layer ? undefined : layers.pop()
     const time = Date.parse(created)
     return {
-      ...{
-        created: Number.isNaN(time) ? null : new Date(time).toISOString(),
-        createdBy: created_by,
-        comment,
-      },
+      created: Number.isNaN(time) ? null : new Date(time).toISOString(),
+      createdBy: created_by,
+      comment,
       bytes: layer === undefined ? 0 : (layerBytes(paths, layer) ?? 0),
     }
   }
   // From the top down: of what a tool has noted nothing, the lowest layers are.
   const known = history.toReversed().map(step)
   const rest = layers.toReversed().map((layer) => ({
-    ...{ created: null, createdBy: '', comment: '', bytes: layerBytes(paths, layer) ?? 0 },
+    created: null,
+    createdBy: '',
+    comment: '',
+    bytes: layerBytes(paths, layer) ?? 0,
   }))
   return [...known, ...rest]
 }

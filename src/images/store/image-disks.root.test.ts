@@ -29,7 +29,10 @@ afterEach(() => rmSync(state, { recursive: true }))
 const never = new AbortController().signal
 const make = (more: { layers?: string[]; limitBytes?: number; signal?: AbortSignal } = {}) =>
   imageDisk(paths, {
-    ...{ layers: [`${state}/top`, `${state}/base`], limitBytes: 0, container: 'web', signal: never },
+    layers: [`${state}/top`, `${state}/base`],
+    limitBytes: 0,
+    container: 'web',
+    signal: never,
     ...more,
   })
 const nobody = { containers: new Map(), layers: new Set<string>(), disks: new Set<string>() }

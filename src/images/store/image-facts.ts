@@ -37,7 +37,10 @@ interface Document {
 }
 
 const readDocument = record<Document>({
-  ...{ author: text, architecture: text, os: text, config: dictionary(anything) },
+  author: text,
+  architecture: text,
+  os: text,
+  config: dictionary(anything),
   rootfs: record<NonNullable<Document['rootfs']>>({ diff_ids: list(text) }),
 })
 

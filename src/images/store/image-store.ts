@@ -94,7 +94,11 @@ async function describe(paths: StorePaths, entry: IndexEntry): Promise<StoredIma
   })
   const layers = image.layers.map(({ diffId }) => layerName(diffId))
   return {
-    ...{ name: entry.name, id: image.id, digest: entry.digest, pulledAt: entry.pulledAt, layers },
+    name: entry.name,
+    id: image.id,
+    digest: entry.digest,
+    pulledAt: entry.pulledAt,
+    layers,
     created: isoTime(image.created),
     bytes: [...new Set(layers)].reduce(
       (sum, name) => sum + (layerBytes(paths, name) ?? 0),

@@ -156,15 +156,18 @@ function makeManifest(
   const [config] = documents
   const described = layers.map((layer) => ({
     mediaType: `application/vnd.oci.image.layer.v1.tar${suffixOf(blobPath(paths, layer.digest))}`,
-    ...{ digest: layer.digest, size: layer.size },
+    digest: layer.digest,
+    size: layer.size,
   }))
   const mediaType = 'application/vnd.oci.image.manifest.v1+json'
   const bytes = Buffer.from(
     JSON.stringify({
-      ...{ schemaVersion: 2, mediaType },
+      schemaVersion: 2,
+      mediaType,
       config: {
         mediaType: 'application/vnd.oci.image.config.v1+json',
-        ...{ digest: config?.digest, size: config?.size },
+        digest: config?.digest,
+        size: config?.size,
       },
       layers: described,
     }),

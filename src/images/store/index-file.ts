@@ -64,7 +64,10 @@ export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]
   const manifests = entries
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, digest, mediaType, size, pulledAt }) => ({
-      ...{ mediaType, digest, size, annotations: { [nameKey]: name, [pulledKey]: pulledAt } },
+      mediaType,
+      digest,
+      size,
+      annotations: { [nameKey]: name, [pulledKey]: pulledAt },
     }))
   const mediaType = 'application/vnd.oci.image.index.v1+json'
   const fresh = `${index}.new`

@@ -65,7 +65,10 @@ asRoot('an image whose paths are as long as paths can be is listed and removed a
   }
   const signal = new AbortController().signal
   await importLayout(paths, `${base}/layout`, {
-    ...{ name: 'docker.io/library/a:latest', limitBytes: 0, signal, onStep: () => {} },
+    name: 'docker.io/library/a:latest',
+    limitBytes: 0,
+    signal,
+    onStep: () => {},
   })
   expect(await listImages(paths)).toHaveLength(1)
   await prune(paths, () => ({ containers: new Map(), layers: new Set(), disks: new Set() }))

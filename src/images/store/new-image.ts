@@ -48,7 +48,9 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
     const created = new Date().toISOString()
     const content = JSON.stringify({
       ...document,
-      ...{ created, config, rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) } },
+      created,
+      config,
+      rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
       ...(history.author === undefined ? {} : { author: history.author }),
       history: [...(Array.isArray(document.history) ? document.history : []), { created, ...history }],
     })
@@ -64,7 +66,9 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
 }
 
 const freshDocument = (config: RawConfig = {}): RawConfig => ({
-  ...{ architecture, os: 'linux', config },
+  architecture,
+  os: 'linux',
+  config,
 })
 
 /** An image's configuration, as it is. @throws KataError IMAGE_STORE_CORRUPT. */

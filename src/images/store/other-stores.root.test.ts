@@ -44,8 +44,14 @@ const pull = (text: string, limitBytes = 0, env: Record<string, string> = {}) =>
   const source = parseImageSource(text)
   if (source === undefined) throw new Error(`${text} is no store`)
   return pullImage(paths, source.name, {
-    ...{ source, limitBytes, tlsVerify: true, authFile: undefined, env },
-    ...{ signal: new AbortController().signal, onBytes: () => {}, onStep: (step) => steps.push(step) },
+    source,
+    limitBytes,
+    tlsVerify: true,
+    authFile: undefined,
+    env,
+    signal: new AbortController().signal,
+    onBytes: () => {},
+    onStep: (step) => steps.push(step),
   })
 }
 
@@ -85,7 +91,8 @@ test.skipIf(noSkopeo)('a link in a layout leads to nothing that only root may re
   rmSync(`${blobs}/${first}`)
   symlinkSync(secret, `${blobs}/${first}`)
   await expect(pull(`oci:${base}/layout`)).rejects.toMatchObject({
-    ...{ code: 'PULL_FAILED', message: expect.stringMatching(/permission denied|no such file/) },
+    code: 'PULL_FAILED',
+    message: expect.stringMatching(/permission denied|no such file/),
   })
   // Control: the same file in its place is read.
   rmSync(`${blobs}/${first}`)
@@ -108,15 +115,18 @@ test.skipIf(noSkopeo)('an image of Docker, whose socket only its group may open'
   expect(readFileSync(`${paths.layers}/${image.layers[0]}/a`, 'utf8')).toBe('from docker')
   expect(docker.asked.at(-1)).toMatch(/images\/(get\?names=)?team(%2F|\/)app(%3A|:)3/)
   await expect(pull('docker-daemon:team/none', 0, env)).rejects.toMatchObject({
-    ...{ code: 'PULL_FAILED', message: expect.stringContaining('No such image: team/none:latest') },
+    code: 'PULL_FAILED',
+    message: expect.stringContaining('No such image: team/none:latest'),
   })
   // Control: it is the group that lets skopeo in.
   chmodSync(socket, 0o600)
   await expect(pull('docker-daemon:team/app:3', 0, env)).rejects.toMatchObject({
-    ...{ code: 'PULL_FAILED', message: expect.stringContaining('permission denied') },
+    code: 'PULL_FAILED',
+    message: expect.stringContaining('permission denied'),
   })
   await expect(pull('docker-daemon:x', 0, { DOCKER_HOST: 'tcp://127.0.0.1:1' })).rejects.toMatchObject({
-    ...{ code: 'OPTION_INVALID', message: expect.stringContaining('DOCKER_HOST') },
+    code: 'OPTION_INVALID',
+    message: expect.stringContaining('DOCKER_HOST'),
   })
 })
 
@@ -126,7 +136,8 @@ test.skipIf(noSkopeo)('what is not there is told as that, and what is has its bo
   expect(() => pull('containers-storage:x')).toThrow('podman save NAME | kata-ts load')
   if (!existsSync('/var/run/docker.sock'))
     await expect(pull('docker-daemon:x')).rejects.toMatchObject({
-      ...{ code: 'PULL_FAILED', message: expect.stringContaining('Docker daemon') },
+      code: 'PULL_FAILED',
+      message: expect.stringContaining('Docker daemon'),
     })
   await expect(pull(`oci:${base}/layout`, 512)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
   expect(await listImages(paths)).toEqual([])

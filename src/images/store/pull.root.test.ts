@@ -34,14 +34,14 @@ const upper = makeTar([{ name: 'etc/b', content: 'upper' }])
 const steps: string[] = []
 const pull = (name: string, options: Partial<PullOptions> = {}) =>
   pullImage(paths, parseImageName(`${registry.host}/${name}`), {
-    ...{
-      limitBytes: 0,
-      tlsVerify: false,
-      authFile: undefined,
-      env: {},
-      signal: new AbortController().signal,
-    },
-    ...{ onBytes: () => {}, onStep: (step) => steps.push(step), ...options },
+    limitBytes: 0,
+    tlsVerify: false,
+    authFile: undefined,
+    env: {},
+    signal: new AbortController().signal,
+    onBytes: () => {},
+    onStep: (step) => steps.push(step),
+    ...options,
   })
 
 test.skipIf(noSkopeo)('an image comes with its layers unpacked, and no blob twice', async () => {
@@ -79,7 +79,8 @@ test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leav
   registry.add('app', 'latest', [lower])
   await expect(pull('app:none')).rejects.toMatchObject({ code: 'PULL_UNKNOWN' })
   await expect(pull('private/app')).rejects.toMatchObject({
-    ...{ code: 'PULL_DENIED', fields: { image: `${registry.host}/private/app:latest` } },
+    code: 'PULL_DENIED',
+    fields: { image: `${registry.host}/private/app:latest` },
     remedy: expect.stringContaining('skopeo login'),
   })
   await expect(pull('app', { tlsVerify: true })).rejects.toMatchObject({ code: 'PULL_TLS' })

@@ -87,7 +87,15 @@ async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copyin
   if (source !== undefined)
     await copySource(source, { target: `${directory}/${sourceCopy}`, uid, signal, checkRoom })
   await runSkopeo({
-    ...{ image, source, directory, uid, hasCredentials, tlsVerify, env, signal, onBytes },
+    image,
+    source,
+    directory,
+    uid,
+    hasCredentials,
+    tlsVerify,
+    env,
+    signal,
+    onBytes,
     received: () => bytesOf(directory, uid),
   })
   return layout

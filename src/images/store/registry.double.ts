@@ -27,16 +27,22 @@ export function startRegistry(): RegistryDouble {
   }
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: answer })
   const registry: RegistryDouble = {
-    ...{ host: `127.0.0.1:${server.port}`, blobs, asked },
+    host: `127.0.0.1:${server.port}`,
+    blobs,
+    asked,
     send: (body) => new Response(new Uint8Array(body)),
     add(name, tag, layers, config = {}) {
       const document = {
-        ...{ architecture: 'amd64', os: 'linux', created: '2024-05-06T07:08:09Z', config },
+        architecture: 'amd64',
+        os: 'linux',
+        created: '2024-05-06T07:08:09Z',
+        config,
         rootfs: { type: 'layers', diff_ids: layers.map(sha256) },
       }
       const manifest = Buffer.from(
         JSON.stringify({
-          ...{ schemaVersion: 2, mediaType: manifestType },
+          schemaVersion: 2,
+          mediaType: manifestType,
           config: keep('application/vnd.oci.image.config.v1+json', Buffer.from(JSON.stringify(document))),
           layers: layers.map((tar) => keep('application/vnd.oci.image.layer.v1.tar', tar)),
         }),

@@ -90,7 +90,8 @@ export async function planPrune(
     ({ id, damage }) => keepsImages || damage !== undefined || users.containers.has(id),
   )
   return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, {
-    ...{ layers: layerNames(paths), disks: diskNames(paths) },
+    layers: layerNames(paths),
+    disks: diskNames(paths),
   })
 }
 
@@ -145,7 +146,9 @@ async function planRemoval(
   ]
   return {
     images: all.flatMap(({ name }) => (staying.has(name) ? [] : [name])),
-    ...{ layers, files, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) },
+    layers,
+    files,
+    bytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
   }
 }
 

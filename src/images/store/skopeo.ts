@@ -34,9 +34,14 @@ export async function runSkopeo(run: SkopeoRun): Promise<void> {
   const { image, source, env, directory, uid, signal, received, onBytes } = run
   const docker = source?.transport === 'docker-daemon' ? dockerSocket(env) : undefined
   const { failed, words } = await runWithoutRights({
-    ...{ argv: commandLine(run, docker), environment: [...proxies(env), ...certificates()] },
-    ...{ uid, gid: docker === undefined ? undefined : groupOfSocket(docker), directory },
-    ...{ signal, received, onBytes },
+    argv: commandLine(run, docker),
+    environment: [...proxies(env), ...certificates()],
+    uid,
+    gid: docker === undefined ? undefined : groupOfSocket(docker),
+    directory,
+    signal,
+    received,
+    onBytes,
     stalled: (seconds) =>
       new KataError('PULL_UNREACHABLE', { image: image.full, reason: `it sent nothing for ${seconds} s` }),
   })

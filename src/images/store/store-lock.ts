@@ -40,7 +40,9 @@ async function lock(
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     const got = await until(() => libc.flock(fd, kind | LOCK_NB) === 0, {
-      ...{ timeoutMs: patienceMs, everyMs: pauseMs, signal },
+      timeoutMs: patienceMs,
+      everyMs: pauseMs,
+      signal,
     })
     if (!got) throw new KataError('IMAGE_STORE_BUSY', { path: paths.layout, seconds: patienceMs / 1000 })
     return { [Symbol.dispose]: () => closeSync(fd) }

@@ -21,9 +21,13 @@ export interface StorePaths {
 export function storePaths(stateDir: string): StorePaths {
   const layout = `${stateDir}/images`
   return {
-    ...{ layout, index: `${layout}/index.json`, blobs: `${layout}/blobs/sha256`, sizes: `${layout}/sizes` },
+    layout,
+    index: `${layout}/index.json`,
+    blobs: `${layout}/blobs/sha256`,
+    sizes: `${layout}/sizes`,
     disks: `${layout}/disks`,
-    ...{ layers: `${stateDir}/layers`, cacheDir: stateDir },
+    layers: `${stateDir}/layers`,
+    cacheDir: stateDir,
   }
 }
 

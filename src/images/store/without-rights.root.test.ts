@@ -20,8 +20,15 @@ async function run(script: string, { gid, signal }: { gid?: number; signal?: Abo
   const output = openSync(`${base}/${runs}.out`, 'w')
   try {
     const { failed, words } = await runWithoutRights({
-      ...{ argv: ['/bin/sh', '-c', script], environment: ['ITS=own'], uid, gid, directory, output },
-      ...{ signal: signal ?? new AbortController().signal, received: () => 0, onBytes: () => {} },
+      argv: ['/bin/sh', '-c', script],
+      environment: ['ITS=own'],
+      uid,
+      gid,
+      directory,
+      output,
+      signal: signal ?? new AbortController().signal,
+      received: () => 0,
+      onBytes: () => {},
       stalled: () => new Error('nothing came'),
     })
     return { uid, failed, words, printed: readFileSync(`${base}/${runs}.out`, 'utf8') }

@@ -58,7 +58,10 @@ export async function runWithoutRights(
   const { uid, output = 'ignore', signal } = run
   signal.throwIfAborted()
   const child = Bun.spawn({
-    ...{ cmd: commandLine(run), cwd: '/', env: {}, stdio: ['ignore', output, 'pipe'] },
+    cmd: commandLine(run),
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', output, 'pipe'],
   })
   const words = endOf(child.stderr)
   try {

@@ -82,8 +82,12 @@ export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
       const [id = '', , , root = '', point = '', flags = ''] = ofMount.split(' ')
       const [type = '', , options = ''] = ofFileSystem.split(' ')
       return {
-        ...{ id, root: unescapeMountPath(root), point: unescapeMountPath(point), flags: flags.split(',') },
-        ...{ type: unescapeMountPath(type), options },
+        id,
+        root: unescapeMountPath(root),
+        point: unescapeMountPath(point),
+        flags: flags.split(','),
+        type: unescapeMountPath(type),
+        options,
       }
     })
 }

@@ -28,7 +28,9 @@ test('a program that is asked something is nobody, and can do nothing', async ()
 
 test('what it says and how it ends comes back, and it gets nothing of our environment', async () => {
   expect(await perl('print scalar(keys %ENV); print STDERR "err"; exit 3')).toEqual({
-    ...{ code: 3, stdout: '0', stderr: 'err' },
+    code: 3,
+    stdout: '0',
+    stderr: 'err',
   })
   await expect(askProgram(['/nonexistent'])).rejects.toThrow('ENOENT')
 })

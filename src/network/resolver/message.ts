@@ -24,7 +24,12 @@ export const datagramBytes = 512
 const mostRecords = 100
 
 export const responseCode = {
-  ...{ none: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4, refused: 5 },
+  none: 0,
+  formatError: 1,
+  serverFailure: 2,
+  noSuchName: 3,
+  notImplemented: 4,
+  refused: 5,
 } as const
 
 const isResponse = 0x8000

@@ -33,8 +33,13 @@ const own = {
 /** A name server that nobody answers unless a test says who does. */
 const start = (port: number, more: Partial<AnswerOptions> = {}, answerMs = 300) =>
   startResolver({
-    ...{ listen: localhost, port: 0, upstream: { address: localhost, port, answerMs } },
-    ...{ own, ipv6: true, open: async () => {}, ...more },
+    listen: localhost,
+    port: 0,
+    upstream: { address: localhost, port, answerMs },
+    own,
+    ipv6: true,
+    open: async () => {},
+    ...more,
   })
 
 const addressesOf = (count: number) =>

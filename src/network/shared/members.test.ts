@@ -3,7 +3,11 @@ import { addressesOf, type Member, nameOf } from './members.ts'
 
 const holder = { pid: 1, startTime: '1' }
 const member = (address: string, ...names: string[]): Member => ({
-  ...{ address, names, holder, fd: 3, identity: '1:2' },
+  address,
+  names,
+  holder,
+  fd: 3,
+  identity: '1:2',
 })
 
 test('an address has the first name that an answer can hold', () => {

@@ -62,7 +62,13 @@ async function container(id: string, place: Omit<NetworkPlace, 'bits'>, more: Pa
   const wishes = { ports: [], place: whole, mac, ...more }
   const joined = await joinNetwork(ledger, { members, id, place: whole })
   const launched = await startUplink(ledger, {
-    ...{ wishes, members, uid: own, token, stateDir: `${directory}/${id}`, signal, program },
+    wishes,
+    members,
+    uid: own,
+    token,
+    stateDir: `${directory}/${id}`,
+    signal,
+    program,
   })
   const gateway = openNetns(`/proc/${launched.gateway.pid}/ns/net`)
   plugIn(joined, gateway)

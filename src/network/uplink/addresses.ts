@@ -44,7 +44,9 @@ function behind(prefix: string, ipv4: string): string {
 export const ipv6Beside = (ipv4: string): string => behind(ownIpv6.prefix, ipv4)
 
 const endsBehind = (prefix: string, { container, gateway, bits }: Ends): Ends => ({
-  ...{ container: behind(prefix, container), gateway: behind(prefix, gateway), bits: 96 + bits },
+  container: behind(prefix, container),
+  gateway: behind(prefix, gateway),
+  bits: 96 + bits,
 })
 
 const beside = (ends: Ends): Ipv6Ends => ({
@@ -65,7 +67,9 @@ export const pastaLink = { own: '169.254.2.1', gateway: '169.254.2.2', dns: '169
 
 /** The same with IPv6; `localhost` is who a client on the host's ::1 seems to be. */
 export const pastaLinkIpv6 = {
-  ...{ own: 'fd5e:9c41:7ab0:1::1', gateway: 'fd5e:9c41:7ab0:1::2', localhost: 'fd5e:9c41:7ab0:1::3' },
+  own: 'fd5e:9c41:7ab0:1::1',
+  gateway: 'fd5e:9c41:7ab0:1::2',
+  localhost: 'fd5e:9c41:7ab0:1::3',
 } as const
 
 /**

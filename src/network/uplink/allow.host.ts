@@ -69,7 +69,12 @@ const allowed = [
 ]
 const program = { executable: process.execPath, prefix: [`${import.meta.dir}/../../cli/main.ts`] }
 const { container } = await startUplink(ledger, {
-  ...{ wishes: { ports: [], allowed }, uid, token, stateDir: directory, signal, program },
+  wishes: { ports: [], allowed },
+  uid,
+  token,
+  stateDir: directory,
+  signal,
+  program,
 })
 const from = container.pid
 const server = containerLink.gateway

@@ -52,7 +52,8 @@ const flushed = await toHost()
 /** A service of the host that speaks first, and what it hears by connections that were begun now. */
 const heard: string[] = []
 Bun.listen({
-  ...{ hostname: '0.0.0.0', port: 9000 },
+  hostname: '0.0.0.0',
+  port: 9000,
   socket: {
     async open(socket) {
       while (socket.write('tick\n') >= 0) await Bun.sleep(200)

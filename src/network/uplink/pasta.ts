@@ -84,7 +84,9 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
   return async ({ signal }, known) => {
     const child = Bun.spawn({
       cmd: command(request),
-      ...{ cwd: '/', env: {}, detached: true },
+      cwd: '/',
+      env: {},
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const ref = processRef(child.pid)
@@ -96,7 +98,8 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
     }
     const { found, said } = await whenReady(child, { word: readyLine, signal, find })
     const sleeper = (name: string, holder: ProcessRef): Companion => ({
-      ...{ name, ref: holder },
+      name,
+      ref: holder,
       asked: () => ({ checked: sleeperPosture(request.uid), working: sleeperPosture(request.uid) }),
     })
     const companions = [sleeper('gateway', found.gateway), sleeper('container', found.container)]
@@ -124,7 +127,10 @@ function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
 
 function common(uid: number) {
   return {
-    ...{ uid, gid: uid, groups: [], idMap: `0 ${uid} 1` },
+    uid,
+    gid: uid,
+    groups: [],
+    idMap: `0 ${uid} 1`,
     noNewPrivs: 1,
     seccomp: 2,
     inheritedFilters: filtersOf('self'),
@@ -149,7 +155,8 @@ export function pastaPosture(uid: number): ExpectedPosture {
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
     opens: ['/dev/null', '/tun', 'anon_inode:[', 'net:[', 'pipe:['],
-    ...{ sockets, anySockets: true },
+    sockets,
+    anySockets: true,
   }
 }
 
@@ -160,7 +167,10 @@ function sleeperPosture(uid: number): ExpectedPosture {
     capabilities: inUserNamespace(sleeperCapabilities),
     ...filters(1),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid', 'user']),
-    ...{ mounts: [], mountsBelow: true, opens: ['/dev/null', 'pipe:['], sockets: 2 },
+    mounts: [],
+    mountsBelow: true,
+    opens: ['/dev/null', 'pipe:['],
+    sockets: 2,
   }
 }
 
@@ -184,7 +194,10 @@ export function resolverPosture(uid: number): ExpectedPosture {
     },
     ...filters(1),
     namespaces: ownNamespaces(['net', 'user']),
-    ...{ mounts: [], mountsBelow: true, opens: ['/', 'anon_inode:', 'pipe:['] },
-    ...{ sockets, anySockets: true },
+    mounts: [],
+    mountsBelow: true,
+    opens: ['/', 'anon_inode:', 'pipe:['],
+    sockets,
+    anySockets: true,
   }
 }

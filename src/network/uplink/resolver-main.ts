@@ -47,7 +47,11 @@ export async function resolverMain(settings: string): Promise<never> {
     ipv6,
   } = readText(resolverSettings, settings)
   await startResolver({
-    ...{ listen, port: 53, upstream: { address, port: 53, answerMs }, allowed, ipv6 },
+    listen,
+    port: 53,
+    upstream: { address, port: 53, answerMs },
+    allowed,
+    ipv6,
     own: members === undefined ? undefined : namesIn(members, networks),
     open: openingBy((commands) => run(nft, commands)),
   })
@@ -65,8 +69,13 @@ const namesIn = (members: string, networks: readonly string[]): OwnNames => ({
 /** An address that could not be opened is not given to the container. */
 async function run(nft: string, commands: string): Promise<void> {
   const child = Bun.spawn([nft, '-f', '-'], {
-    ...{ stdin: new Blob([commands]), stdout: 'ignore', stderr: 'ignore', env: {}, cwd: '/' },
-    ...{ timeout: 5000, killSignal: 'SIGKILL' },
+    stdin: new Blob([commands]),
+    stdout: 'ignore',
+    stderr: 'ignore',
+    env: {},
+    cwd: '/',
+    timeout: 5000,
+    killSignal: 'SIGKILL',
   } as const)
   if ((await child.exited) !== 0) throw new Error('nft refused')
 }

@@ -57,7 +57,9 @@ export function resolverLauncher(
         ...['--seccomp-filter', '/proc/self/fd/4', '--'],
         ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(told)],
       ],
-      ...{ cwd: '/', env: {}, detached: true },
+      cwd: '/',
+      env: {},
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe', program, filter, ...(directory === undefined ? [] : [directory])],
     })
     for (const fd of [program, filter]) closeSync(fd)

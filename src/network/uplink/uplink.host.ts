@@ -148,8 +148,11 @@ await ledger.releaseAll()
 // One that is root's, before and after the operator has opened it to everybody.
 const low = (user: number) =>
   startUplink(ledger, {
-    ...{ wishes: { ports: [{ host: 443, container: 80, protocol: 'tcp' }] }, uid: user, token },
-    ...{ stateDir: directory, signal },
+    wishes: { ports: [{ host: 443, container: 80, protocol: 'tcp' }] },
+    uid: user,
+    token,
+    stateDir: directory,
+    signal,
   })
 const reserved = { before: await low(uid + 4).then(() => 'started', String) }
 writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '443')

@@ -22,7 +22,8 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       'the host as a router, from itself': 'udp hi',
       'the host, from outside': 'host 2001:db8::1',
       'published, on localhost': 'container fd5e:9c41:7ab0:1::3',
-      ...{ 'published by IPv4': 'container 203.0.113.1', 'published by IPv6': 'container 2001:db8::1' },
+      'published by IPv4': 'container 203.0.113.1',
+      'published by IPv6': 'container 2001:db8::1',
       'published, on the host': 'container 2001:db8::2',
       'published, from outside': 'container 2001:db8::1',
     })
@@ -40,8 +41,11 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
         beside.includes(name) ? 'connected' : name.endsWith('6') ? closed6 : closed,
       ])
     expect(users.network).toEqual({
-      ...{ '203.0.113.2': closed, '127.0.0.1': closed },
-      ...{ '2001:db8::2': closed6, '2001:db8:77::77': closed6, '::1': closed6 },
+      '203.0.113.2': closed,
+      '127.0.0.1': closed,
+      '2001:db8::2': closed6,
+      '2001:db8:77::77': closed6,
+      '::1': closed6,
     })
     // The kernel sends no refusal to a link-local address: there the network's user has no answer at all.
     expect(Object.keys(users.other)).toEqual([...Object.keys(users.network), 'link-local'])
@@ -61,29 +65,38 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     expect(JSON.parse(onHost(`${import.meta.dir}/allow.host.ts`))).toEqual({
       before: { 'the same, from the host': 'outside 203.0.113.2' },
       looked: {
-        ...{ good: '198.51.100.1', port: '198.51.100.2' },
-        ...{ 'first of rebind': '198.51.100.3', host: '203.0.113.2' },
+        good: '198.51.100.1',
+        port: '198.51.100.2',
+        'first of rebind': '198.51.100.3',
+        host: '203.0.113.2',
         'bad, by another name server, from the host': '198.51.100.2',
         'cloud, from the host': '168.63.129.16',
       },
       reached: {
-        ...{ good: 'outside 203.0.113.2', short: 'outside 203.0.113.2' },
-        ...{ 'allowed port': 'at-8443 203.0.113.2', 'allowed address': 'at-8443 203.0.113.2' },
-        ...{ 'bad, from the host': 'outside 203.0.113.2', 'UDP 443, from the host': 'udp hi' },
+        good: 'outside 203.0.113.2',
+        short: 'outside 203.0.113.2',
+        'allowed port': 'at-8443 203.0.113.2',
+        'allowed address': 'at-8443 203.0.113.2',
+        'bad, from the host': 'outside 203.0.113.2',
+        'UDP 443, from the host': 'udp hi',
         'metadata, from the host': 'outside 203.0.113.2',
       },
       later: { 'after its time, from the host': 'outside 203.0.113.2' },
       again: 'outside 203.0.113.2',
       before6: { 'the same, from the host': 'outside 2001:db8::2' },
       looked6: {
-        ...{ good: '2001:db8:1::1', port: '2001:db8:1::2' },
-        ...{ 'first of rebind': '2001:db8:1::3', host: '2001:db8::2' },
+        good: '2001:db8:1::1',
+        port: '2001:db8:1::2',
+        'first of rebind': '2001:db8:1::3',
+        host: '2001:db8::2',
         'cloud, from the host': 'fd00:ec2::254',
       },
       reached6: {
         good: 'outside 2001:db8::2',
-        ...{ 'allowed port': 'at-8443 2001:db8::2', 'allowed address': 'at-8443 2001:db8::2' },
-        ...{ 'bad, from the host': 'outside 2001:db8::2', 'UDP 443, from the host': 'udp hi' },
+        'allowed port': 'at-8443 2001:db8::2',
+        'allowed address': 'at-8443 2001:db8::2',
+        'bad, from the host': 'outside 2001:db8::2',
+        'UDP 443, from the host': 'udp hi',
         'metadata, from the host': 'outside 2001:db8::2',
       },
     })
@@ -100,7 +113,8 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('has IPv6 for its neighbours alone on a host where it leads nowhere, and none on a host without it', () => {
     const reached = {
       outside: 'outside 203.0.113.2',
-      ...{ published: 'container 203.0.113.1', 'published, on localhost': 'container 169.254.2.2' },
+      published: 'container 203.0.113.1',
+      'published, on localhost': 'container 169.254.2.2',
     }
     expect(JSON.parse(onHost(`${import.meta.dir}/less-ipv6.host.ts`))).toEqual({
       nowhere: {
@@ -126,10 +140,12 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     const laidAgain =
       'rules that keep a container from the host had been removed or changed: they are laid again '
     expect(JSON.parse(onHost(`${import.meta.dir}/look-after.host.ts`))).toEqual({
-      ...{ made: 'No route to host', flushed: 'connected' },
+      made: 'No route to host',
+      flushed: 'connected',
       // By a connection that began in between nothing is said any more; by that of another user it is.
       heard: ['of-1'],
-      ...{ after: { 'the whole filter': 'closed' }, again: { 'one table': 'closed' } },
+      after: { 'the whole filter': 'closed' },
+      again: { 'one table': 'closed' },
       told: [laidAgain, laidAgain, 'the name server of a container has ended, and is started again '],
       names: { answered: '198.51.100.1', held: 1, another: true },
       end: [expect.stringContaining('[NETWORK_LOST] the container has lost its network: pasta has ended')],

@@ -56,7 +56,9 @@ export async function startUplink(ledger: Ledger, options: UplinkOptions): Promi
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
-    ...{ checked: posture, working: posture, settles: true },
+    checked: posture,
+    working: posture,
+    settles: true,
   }))
   const startServer = (until: AbortSignal) =>
     startNameServer(ledger, { pasta, link }, { ...options, signal: until })
@@ -84,8 +86,11 @@ function startNameServer(
   { wishes, members, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<Launched> {
   const settings = {
-    ...{ nft: networkTool('nft'), listen: link.gateway, members },
-    ...{ networks: networksOf(wishes, link), ipv6: hasIpv6Route() },
+    nft: networkTool('nft'),
+    listen: link.gateway,
+    members,
+    networks: networksOf(wishes, link),
+    ipv6: hasIpv6Route(),
     upstream: wishes.place?.upstream ?? pastaLink.dns,
     allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
@@ -93,7 +98,8 @@ function startNameServer(
   const posture = resolverPosture(uid)
   const start = { name: resolverName, stateDir, launch, options: { signal } }
   return confineBy(ledger, heldAsProcess(resolverName), start, async () => ({
-    ...{ checked: posture, working: posture },
+    checked: posture,
+    working: posture,
   }))
 }
 

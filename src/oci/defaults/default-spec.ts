@@ -188,7 +188,9 @@ function hostMount(bind: SpecBind, { uid: guestUid, gid: guestGid }: SpecUser) {
   const access = readonly ? 'ro' : 'rw'
   if (fsType === undefined)
     return {
-      ...{ destination, type: 'bind', source },
+      destination,
+      type: 'bind',
+      source,
       options: [
         ...['rbind', 'rprivate', access],
         ...(caller === undefined ? [] : [callerOption({ ...caller, guestUid, guestGid })]),

@@ -208,7 +208,9 @@ test('an absent umask and one of zero are not the same, through the wire too', (
 test('limits of the processor without a field of their own go by the file of cgroup v2', () => {
   const unified = (text: string) => toAgentResources(parseResourcesText(text)).unified
   expect(unified('{"cpu":{"idle":1,"burst":5000},"unified":{"memory.high":"1"}}')).toEqual({
-    ...{ 'cpu.idle': '1', 'cpu.max.burst': '5000', 'memory.high': '1' },
+    'cpu.idle': '1',
+    'cpu.max.burst': '5000',
+    'memory.high': '1',
   })
   expect(unified('{"cpu":{"idle":0},"unified":{"cpu.idle":"1"}}')).toEqual({ 'cpu.idle': '1' })
   expect(unified('{"cpu":{"shares":2}}')).toEqual({})

@@ -35,7 +35,8 @@ test('wishes that nobody meets are named; empty ones, and labels, are none', () 
     mountLabel: 'system_u:object_r:x',
     intelRdt: { l3CacheSchema: 'L3:0=f' },
     resources: {
-      ...{ cpu: { cpus: '1' }, network: { classID: 5, priorities: [] } },
+      cpu: { cpus: '1' },
+      network: { classID: 5, priorities: [] },
       blockIO: { weight: 0, throttleWriteBpsDevice: [{ major: 8, minor: 0, rate: 1 }] },
     },
   }

@@ -56,7 +56,9 @@ test.each([
 test('several conditions for one argument are alternatives, for several arguments all must hold', () => {
   const is = (index: number, value: number) => ({ index, value, op: 'SCMP_CMP_EQ' })
   const alternatives = without({
-    ...{ names: ['personality'], action: 'SCMP_ACT_ERRNO', args: [is(0, 8), is(0, 9)] },
+    names: ['personality'],
+    action: 'SCMP_ACT_ERRNO',
+    args: [is(0, 8), is(0, 9)],
   })
   expect([8, 9, 10].map((persona) => call(personality(persona), alternatives))).toEqual([EPERM, EPERM, 0])
   // getpriority(which, who)

@@ -66,7 +66,9 @@ function launched(kernel: string, landlock: LaunchSpec['landlock']): string {
     identity: { name: 'kata-0', uid, gid: uid, groups: [] },
     paths: [{ source: '/dev/null', target: '/dev/null', access: 'read-write' }],
     syscalls: { allowed: baseSyscalls },
-    ...{ fds: [], stateDir: mkdtempSync(`${stateDir}/jail-`), landlock },
+    fds: [],
+    stateDir: mkdtempSync(`${stateDir}/jail-`),
+    landlock,
   }
   const argv = [...kernels[kernel]!(), process.execPath, '-e', script, JSON.stringify(spec)]
   const run = Bun.spawnSync(argv, { stdio: ['ignore', 'pipe', openSync(output, 'a')] })

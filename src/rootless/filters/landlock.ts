@@ -23,7 +23,11 @@ export async function landlockProblem(): Promise<string | undefined> {
   if (landlockAbi() < 1) return 'the kernel has no Landlock, or its lsm= parameter leaves it out'
   const argv = [setpriv, '--landlock-access', 'fs:execute', '--', setpriv, '--version']
   const probe = Bun.spawn(argv, {
-    ...{ cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'], timeout: probeMs, killSignal: 'SIGKILL' },
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: probeMs,
+    killSignal: 'SIGKILL',
   } as const)
   const [said, code] = await Promise.all([new Response(probe.stderr).text(), probe.exited])
   if (code === refusedExecution) return undefined

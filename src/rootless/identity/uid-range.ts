@@ -95,7 +95,9 @@ function idLines(etc: string, first: number, last: number): IdLine[] {
 }
 
 const location = ({ file, line, text }: IdLine, etc: string) => ({
-  ...{ file: `${etc}/${file}`, line, text: text.slice(0, 120) },
+  file: `${etc}/${file}`,
+  line,
+  text: text.slice(0, 120),
 })
 
 /** Whether a split line of passwd or group is an account that we made: name, id and, in passwd, comment agree. */

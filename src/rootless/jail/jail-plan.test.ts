@@ -16,7 +16,12 @@ afterAll(() => rmSync(base, { recursive: true }))
 
 const planOf = (more: Partial<LaunchSpec>) =>
   planJail({
-    ...{ program: '/usr/bin/sleep', args: [], paths: [], fds: [], output: 1, stateDir: base },
+    program: '/usr/bin/sleep',
+    args: [],
+    paths: [],
+    fds: [],
+    output: 1,
+    stateDir: base,
     identity: { name: 'kata-0', uid: 70_000, gid: 70_000, groups: [] },
     syscalls: { allowed: [] },
     ...more,
@@ -37,7 +42,10 @@ describe('a path', () => {
   ])('to %s of a %s gets no more than that', (access, kind, flags, accesses) => {
     const { mounts, rules } = planOf({ paths: [{ source: `${base}/${kind}`, target: '/data', access }] })
     expect(mounts.find(({ target }) => target === '/data')).toEqual({
-      ...{ source: `${base}/${kind}`, target: '/data', directory: kind === 'directory', flags },
+      source: `${base}/${kind}`,
+      target: '/data',
+      directory: kind === 'directory',
+      flags,
     })
     expect(rules.filter(({ path }) => path === '/data')).toEqual([{ path: '/data', accesses }])
   })
@@ -61,7 +69,10 @@ test('only the program and its loader may be executed, and nothing of the system
 test('a directory for nodes takes none that its program makes', () => {
   const { mounts, rules } = planOf({ nodeDirs: ['/disks'] })
   expect(mounts.at(-1)).toEqual({
-    ...{ source: nodeFs, target: '/disks', directory: true, flags: ['noexec', 'nosuid'] },
+    source: nodeFs,
+    target: '/disks',
+    directory: true,
+    flags: ['noexec', 'nosuid'],
   })
   expect(rules.at(-1)).toEqual({ path: '/disks', accesses: ['read-file', 'write-file'] })
 })

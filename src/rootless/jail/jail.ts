@@ -61,7 +61,9 @@ export async function launch(
       const exit = await jail.exited
       signal?.throwIfAborted()
       throw new KataError('JAIL_FAILED', {
-        ...{ program: spec.program, step, exit: exit.signal ?? `exit code ${exit.code}` },
+        program: spec.program,
+        step,
+        exit: exit.signal ?? `exit code ${exit.code}`,
         detail: lastWords(await tail()),
       })
     }
@@ -86,13 +88,17 @@ function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
   const stdout = spec.stdout === undefined ? [] : [spec.stdout]
   const start = () =>
     Bun.spawn({
-      ...{ cmd, cwd: '/', env: {}, detached: true },
+      cmd,
+      cwd: '/',
+      env: {},
+      detached: true,
       stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...stdout],
     })
   const child = spec.smallPages ? withSmallPages(start) : start()
   const waiter = processRef(child.pid)
   return {
-    ...{ waiter, stderr: child.stderr },
+    waiter,
+    stderr: child.stderr,
     exited: exitOf(child),
     kill: () => {
       // A process that was just started may not have set its parent-death signal yet.

@@ -13,7 +13,9 @@ test('a difference is told with its thread, and threads that differ alike are to
 
 test('a process that differs in everything fills no log', () => {
   const rows = Array.from({ length: 5000 }, (_, index) => ({
-    ...{ field: `descriptors.${index}`, expected: 'none', actual: 'x'.repeat(100_000) },
+    field: `descriptors.${index}`,
+    expected: 'none',
+    actual: 'x'.repeat(100_000),
   }))
   const text = differencesText(rows)
   expect(text.length).toBeLessThan(32_000)

@@ -101,7 +101,10 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { ...handedOver },
-    ...{ files, opens, sockets, fewestSockets },
+    files,
+    opens,
+    sockets,
+    fewestSockets,
     environment: 0,
     limits: {
       core: `${jailLimits.core}:${jailLimits.core}`,

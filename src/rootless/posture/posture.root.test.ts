@@ -275,11 +275,23 @@ describe('posture', () => {
         const { 9: _, ...descriptors } = now.descriptors
         const thread = now.threads[0]!
         const asItIs: ExpectedPosture = {
-          ...{ ...expected, uid: thread.uid[0]!, gid: thread.gid[0]!, groups: thread.groups.toSorted() },
-          ...{ capabilities: thread.capabilities, noNewPrivs: thread.noNewPrivs as 1 },
-          ...{ seccompFilters: 0, firstThreadFilters: 0, seccomp: thread.seccomp as 2 },
-          ...{ idMap: now.idMaps.uid, namespaces: ownNamespaces([]), mounts: now.mounts },
-          ...{ descriptors, opens: [], sockets: 99, limits: now.limits, oomScoreAdj: now.oomScoreAdj },
+          ...expected,
+          uid: thread.uid[0]!,
+          gid: thread.gid[0]!,
+          groups: thread.groups.toSorted(),
+          capabilities: thread.capabilities,
+          noNewPrivs: thread.noNewPrivs as 1,
+          seccompFilters: 0,
+          firstThreadFilters: 0,
+          seccomp: thread.seccomp as 2,
+          idMap: now.idMaps.uid,
+          namespaces: ownNamespaces([]),
+          mounts: now.mounts,
+          descriptors,
+          opens: [],
+          sockets: 99,
+          limits: now.limits,
+          oomScoreAdj: now.oomScoreAdj,
           interfaces: now.interfaces,
         }
         const patience = { settleMs: 50, loaderMs: settles ? 15_000 : 200 }

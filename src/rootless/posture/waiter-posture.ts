@@ -8,7 +8,12 @@ export function waiterPosture(program: ExpectedPosture): ExpectedPosture {
   const own = namespaceKinds.filter((kind) => kind !== 'pid' && program.namespaces[kind] === 'own')
   return {
     ...same,
-    ...{ seccompFilters: 0, firstThreadFilters: 0, namespaces: ownNamespaces(own) },
-    ...{ descriptors: {}, files: [], opens: [], sockets: 0 },
+    seccompFilters: 0,
+    firstThreadFilters: 0,
+    namespaces: ownNamespaces(own),
+    descriptors: {},
+    files: [],
+    opens: [],
+    sockets: 0,
   }
 }

@@ -29,7 +29,8 @@ async function save(
     },
   })
   const guest = {
-    ...{ syncFileSystems: none, pauseContainer: none },
+    syncFileSystems: none,
+    pauseContainer: none,
     ...noted('setGuestDateTime', vmm.setTime),
     ...noted('resumeContainer'),
   }

@@ -47,12 +47,16 @@ export const unfinished = (directory: string): string => `${directory}.new`
 
 const checkpointFacts = record<CheckpointFacts>({
   version: needed(exactly(1)),
-  ...{ savedBy: needed(text), savedAt: needed(text), key: needed(text) },
+  savedBy: needed(text),
+  savedAt: needed(text),
+  key: needed(text),
   accelerator: needed(choice('kvm', 'tcg')),
   plan: needed(
     record<MachinePlan>({
-      ...{ vcpus: needed(number), maxVcpus: needed(number) },
-      ...{ memoryMiB: needed(positive), maxMemoryMiB: needed(number) },
+      vcpus: needed(number),
+      maxVcpus: needed(number),
+      memoryMiB: needed(positive),
+      maxMemoryMiB: needed(number),
     }),
   ),
   wasClone: bool,
@@ -61,8 +65,12 @@ const checkpointFacts = record<CheckpointFacts>({
   disks: needed(
     list(
       record<SavedDisk>({
-        ...{ id: needed(text), place: needed(text), readonly: needed(bool), bytes: needed(uint64) },
-        ...{ sha256: needed(text), changedAt: needed(text) },
+        id: needed(text),
+        place: needed(text),
+        readonly: needed(bool),
+        bytes: needed(uint64),
+        sha256: needed(text),
+        changedAt: needed(text),
       }),
     ),
   ),

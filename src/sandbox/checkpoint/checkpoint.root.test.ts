@@ -40,7 +40,8 @@ const machine = {
   assets: { kernel: '/kernel', verify: async () => {} },
   accelerator: { accelerator: 'tcg', reason: '' },
   plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
-  ...{ began: 'boot', cards: ['02:00:00:00:00:01'] },
+  began: 'boot',
+  cards: ['02:00:00:00:00:01'],
 } as const
 
 /** Saves a machine whose state is that text. */

@@ -35,7 +35,9 @@ async function saved(changes: Partial<Checkpoint['facts']> = {}): Promise<Checkp
   const state = { bytes: 1, sha256: '' }
   const facts = { version: 1, savedBy: '', savedAt: '', key, accelerator: 'tcg', plan, state } as const
   return {
-    ...{ directory: '/saved', state: '/saved/state', recorded: { bytes: 1, changedAt: '' } },
+    directory: '/saved',
+    state: '/saved/state',
+    recorded: { bytes: 1, changedAt: '' },
     facts: { ...facts, container: 'web', disks: [], ...changes },
   }
 }
@@ -87,7 +89,8 @@ describe('a saved machine', () => {
     ],
   ])('does not go on as one %s', async (_, go, reason) => {
     await expect(go()).rejects.toMatchObject({
-      ...{ code: 'CHECKPOINT_UNUSABLE', message: expect.stringContaining(reason) },
+      code: 'CHECKPOINT_UNUSABLE',
+      message: expect.stringContaining(reason),
     })
   })
 

@@ -51,9 +51,17 @@ export async function saveMachine(
     const saved: SavedDisk[] = []
     for (const disk of disks.all) saved.push(await saveDisk(disk, copy, signal))
     const noted: CheckpointFacts = {
-      ...{ version: 1, savedBy: version, savedAt: new Date().toISOString(), key, container },
-      ...{ accelerator: machine.accelerator.accelerator, plan: machine.plan, state, disks: saved },
-      ...{ wasClone: machine.began === 'clone', cards: machine.cards },
+      version: 1,
+      savedBy: version,
+      savedAt: new Date().toISOString(),
+      key,
+      container,
+      accelerator: machine.accelerator.accelerator,
+      plan: machine.plan,
+      state,
+      disks: saved,
+      wasClone: machine.began === 'clone',
+      cards: machine.cards,
     }
     const text = `${JSON.stringify(noted, null, 2)}\n`
     await withFile(`${target}/${checkpointFiles.facts}`, 'wx', async (fd) => {

@@ -23,18 +23,31 @@ const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
 const machine = {
   assets: { kernel, initrd: kernel, verify: async () => {} },
   accelerator: { accelerator: 'tcg', reason: '' },
-  ...{ plan, began: 'boot', cards: ['02:00:00:00:00:01'] },
+  plan,
+  began: 'boot',
+  cards: ['02:00:00:00:00:01'],
 } as const
 const [written, image] = [{ readonly: false }, { readonly: true }]
 const parts = {
-  ...{ id: 'web', config: configure(), machine, vmmProcess: { pid: process.pid, startTime: '1' } },
-  ...{ vmm: { save: async () => {} }, share: { copiesFiles: true }, disks: { all: [written, image] } },
-  ...{ ledger: { held: ['owner', 'vmm'] }, sizer: { size: plan }, network: { isOurs: true } },
+  id: 'web',
+  config: configure(),
+  machine,
+  vmmProcess: { pid: process.pid, startTime: '1' },
+  vmm: { save: async () => {} },
+  share: { copiesFiles: true },
+  disks: { all: [written, image] },
+  ledger: { held: ['owner', 'vmm'] },
+  sizer: { size: plan },
+  network: { isOurs: true },
 }
 /** A root file system of two disks and the overlay that makes one of them. */
 const rootfs = ['image', 'written', 'overlay'].map((source) => ({ type: '', source, options: [] }))
 const container = (id = 'web', mounts: OciMount[] = []) => ({
-  ...{ id, guestId: `${id}-in-the-guest`, bundle: directory, rootfs, spec: { mounts } },
+  id,
+  guestId: `${id}-in-the-guest`,
+  bundle: directory,
+  rootfs,
+  spec: { mounts },
   rights: { every: false, rules: [] },
 })
 
@@ -100,6 +113,7 @@ test.each<[string, () => Promise<unknown>, string]>([
   ],
 ])('a machine %s is refused', async (_, save, reason) => {
   await expect(save()).rejects.toMatchObject({
-    ...{ code: 'CHECKPOINT_REFUSED', message: expect.stringContaining(reason) },
+    code: 'CHECKPOINT_REFUSED',
+    message: expect.stringContaining(reason),
   })
 })

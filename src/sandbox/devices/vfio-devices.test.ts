@@ -26,7 +26,9 @@ function fakeHost() {
   const host: VfioHost = {
     find: ({ major, minor }) => (major === 243 && minor === 0 ? group : undefined),
     isCommon: ({ major, minor }) => major === 10 && minor === 196,
-    ...{ open, openIommu: open, holder: () => undefined },
+    open,
+    openIommu: open,
+    holder: () => undefined,
   }
   const stillOpen = () => opened.filter((fd) => isNull(fd)).length
   return { host, stillOpen }
@@ -80,7 +82,9 @@ const spec: OciSpec = {
   },
 }
 const of = (id: string, from: OciSpec = spec): VfioContainer => ({
-  ...{ id, spec: from, rights: deviceRights(from) },
+  id,
+  spec: from,
+  rights: deviceRights(from),
 })
 const ids = ['vfio-0000-1a-00-0', 'vfio-0000-1a-00-1']
 
@@ -175,7 +179,9 @@ describe('while the machine runs', () => {
     )
     expect(held).toEqual([])
     const none = new VfioDevices({
-      ...{ vmm: undefined, ledger: fakeLedger().ledger, host: fakeHost().host },
+      vmm: undefined,
+      ledger: fakeLedger().ledger,
+      host: fakeHost().host,
       hypervisor: config({ hotPlugVfio: 'root-port' }).hypervisor,
     })
     await expect(none.attach(of('c'))).rejects.toMatchObject({

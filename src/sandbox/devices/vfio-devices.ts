@@ -34,7 +34,10 @@ export interface VfioHost {
 /** This host; sandboxes of `runDir` are known by name. */
 export function vfioHost(runDir?: string): VfioHost {
   return {
-    ...{ find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu },
+    find: findVfio,
+    isCommon: isVfioCommon,
+    open: openVfioDevice,
+    openIommu,
     holder: ({ numbers }) => {
       const pid = vfioHolder(numbers)
       return pid === undefined ? undefined : holderName(pid, runDir)
@@ -241,7 +244,9 @@ export class VfioDevices {
     const { address } = one
     if (vmm === undefined)
       throw new KataError('VMM_NO_VFIO', {
-        ...{ device: address, container, vmm: nameOf(hypervisor.driver) },
+        device: address,
+        container,
+        vmm: nameOf(hypervisor.driver),
         possible: tablesWith('hotPlugVfio'),
       })
     const id = idOf(one)

@@ -65,7 +65,11 @@ export async function bringLayers(
 
 /** The agent makes it if it is missing. */
 const madeDirectory = (mountPoint: string): GuestStorage => ({
-  ...{ driver: 'local', source: 'local', fstype: 'local', options: ['mode=0755'], mountPoint },
+  driver: 'local',
+  source: 'local',
+  fstype: 'local',
+  options: ['mode=0755'],
+  mountPoint,
 })
 
 async function attachLayer(
@@ -88,7 +92,9 @@ async function attachLayer(
     others.push(`device=${place.driver}:${placeOf(place)}`)
   }
   return {
-    ...{ driver: address.driver, source: placeOf(address), fstype: type },
+    driver: address.driver,
+    source: placeOf(address),
+    fstype: type,
     options: [readonly ? 'ro' : 'rw', ...others, ...(verified ? verityOptions(verified) : [])],
     mountPoint: guestPath,
   }
@@ -117,7 +123,10 @@ async function scratchDisk(tools: LayerTools, container: string, directory: stri
   const { address } = await disks.attach(container, disk, use)
   const { upper } = guestPlaces(container).scratch
   return {
-    ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
-    ...{ options: [...freshExt4, 'discard'], mountPoint: upper.slice(0, -filesName.length - 1) },
+    driver: address.driver,
+    source: placeOf(address),
+    fstype: 'ext4',
+    options: [...freshExt4, 'discard'],
+    mountPoint: upper.slice(0, -filesName.length - 1),
   }
 }

@@ -84,8 +84,11 @@ test('a subPath is a part of the volume’s disk', async () => {
   const guestPath = '/run/kata-containers/sandbox/emptydir-parts/app-scratch-0'
   expect(found?.guestPath).toBe(guestPath)
   expect(found?.storages[1]).toMatchObject({
-    ...{ driver: 'local', source: '/run/kata-containers/sandbox/emptydir/scratch/files' },
-    ...{ options: ['subpath=deep/part'], mountPoint: guestPath, shared: false },
+    driver: 'local',
+    source: '/run/kata-containers/sandbox/emptydir/scratch/files',
+    options: ['subpath=deep/part'],
+    mountPoint: guestPath,
+    shared: false,
   })
   await ledger.releaseAll()
 })

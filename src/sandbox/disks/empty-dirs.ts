@@ -68,8 +68,12 @@ export class EmptyDirs {
     const { volumeName = '' } = emptyDirPart(source) ?? {}
     const mountPoint = `${guestParts}/${container}-${volumeName}-${basename(source)}`
     const part: VolumeStorage = {
-      ...{ driver: 'local', source: `${volume.mountPoint}/${filesName}`, fstype: '' },
-      ...{ options: [`subpath=${subpath}`], mountPoint, shared: false },
+      driver: 'local',
+      source: `${volume.mountPoint}/${filesName}`,
+      fstype: '',
+      options: [`subpath=${subpath}`],
+      mountPoint,
+      shared: false,
     }
     return { storages: [volume, part], guestPath: mountPoint }
   }
@@ -96,8 +100,11 @@ export class EmptyDirs {
     const use = { readonly: false, direct: false, isScratch: true }
     const { address } = await disks.attach(`emptyDir ${directory}`, disk, use)
     return {
-      ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
-      ...{ options: [...freshExt4, 'discard'], mountPoint: `${guestVolumes}/${basename(directory)}` },
+      driver: address.driver,
+      source: placeOf(address),
+      fstype: 'ext4',
+      options: [...freshExt4, 'discard'],
+      mountPoint: `${guestVolumes}/${basename(directory)}`,
       shared: true,
     }
   }

@@ -6,7 +6,9 @@ import { layeredRootfs } from './layered-rootfs.ts'
 const places = guestPlaces('web')
 const at = (index: number) => places.layer(index)
 const erofs = (name: string, ...more: string[]): RootfsMount => ({
-  ...{ type: 'erofs', source: `/snapshots/${name}/layer.erofs`, options: ['ro', 'loop', ...more] },
+  type: 'erofs',
+  source: `/snapshots/${name}/layer.erofs`,
+  options: ['ro', 'loop', ...more],
 })
 const rwLayer: RootfsMount = { type: 'ext4', source: '/snapshots/3/rwlayer.img', options: ['rw', 'loop'] }
 const overlay = (...options: string[]): RootfsMount => ({
@@ -46,16 +48,15 @@ describe('what containerd’s erofs snapshotter hands over', () => {
         overlay('workdir=/snapshots/3/work', 'upperdir=/snapshots/3/fs', 'lowerdir={{ mount 0 }}'),
       ),
     ).toMatchObject({
-      ...{
-        hostUpper: '/snapshots/3/fs',
-        overlay: [`lowerdir=${at(0)}`, `upperdir=${upper}`, `workdir=${work}`],
-      },
+      hostUpper: '/snapshots/3/fs',
+      overlay: [`lowerdir=${at(0)}`, `upperdir=${upper}`, `workdir=${work}`],
     })
   })
 
   test('merged layers, alone and below one that came later: their files, in the order that their table has', () => {
     const merged = {
-      ...{ type: 'erofs', source: '/snapshots/2/fsmeta.erofs' },
+      type: 'erofs',
+      source: '/snapshots/2/fsmeta.erofs',
       options: ['ro', 'loop', 'device=/snapshots/1/layer.erofs', 'device=/snapshots/2/layer.erofs'],
     }
     const devices = ['/snapshots/1/layer.erofs', '/snapshots/2/layer.erofs']
@@ -79,7 +80,8 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     expect(
       read(erofs('1'), { type: 'format/bind', source: '{{ mount 0 }}', options: ['ro', 'rbind'] }),
     ).toEqual({
-      ...{ disks: [{ ...erofs('1'), guestPath: at(0), devices: [] }], overlay: [] },
+      disks: [{ ...erofs('1'), guestPath: at(0), devices: [] }],
+      overlay: [],
     })
   })
 
@@ -92,14 +94,16 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     const devices = ['/snapshots/1/layer.erofs']
     for (const type of ['erofs', 'format/erofs'])
       expect(read({ ...merged, type })).toEqual({
-        ...{ disks: [{ ...erofs('2'), guestPath: at(0), devices }], overlay: [] },
+        disks: [{ ...erofs('2'), guestPath: at(0), devices }],
+        overlay: [],
       })
   })
 
   test('an image without layers: a directory of the disk for what is written', () => {
     const bind = { source: '{{ mount 0 }}/upper', options: [blockUpper[0]!, 'rw', 'rbind'] }
     expect(read(rwLayer, { type: 'format/mkdir/bind', ...bind })).toEqual({
-      ...{ disks: [{ ...rwLayer, guestPath: at(0), devices: [] }], overlay: [] },
+      disks: [{ ...rwLayer, guestPath: at(0), devices: [] }],
+      overlay: [],
       directory: `${at(0)}/upper`,
     })
   })

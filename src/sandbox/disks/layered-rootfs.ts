@@ -104,7 +104,10 @@ function checkedDisk(mount: RootfsMount, refuse: Refuse): Omit<LayerDisk, 'guest
     throw refuse(`${source} has the option ${other ?? verity}, which is not known`)
   const rest = options.filter((word) => !isDevice(word) && word !== verity)
   return {
-    ...{ type, source, options: rest, devices },
+    type,
+    source,
+    options: rest,
+    devices,
     ...(verity !== undefined && { verity: verity.slice(verityPrefix.length) }),
   }
 }

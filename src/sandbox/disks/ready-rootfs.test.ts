@@ -39,8 +39,10 @@ function ways(hypervisor: Partial<RootfsWays['config']['hypervisor']> = {}): Roo
     },
     config: {
       hypervisor: {
-        ...{ driver: 'qemu', disableBlockDeviceUse: false },
-        ...{ blockDeviceCacheSet: false, blockDeviceCacheDirect: true },
+        driver: 'qemu',
+        disableBlockDeviceUse: false,
+        blockDeviceCacheSet: false,
+        blockDeviceCacheDirect: true,
         ...hypervisor,
       } as HypervisorConfig,
     },
@@ -80,7 +82,8 @@ test.each<[string, () => RootfsMount[]]>([
 test('where disks are forbidden, one in a file is refused by name', async () => {
   const bring = bringRootfs(ways({ disableBlockDeviceUse: true }), 'web', [ext4('loop')])
   await expect(bring).rejects.toMatchObject({
-    ...{ code: 'DEVICE_VOLUMES_DISABLED', fields: { source: image, container: 'web' } },
+    code: 'DEVICE_VOLUMES_DISABLED',
+    fields: { source: image, container: 'web' },
   })
   expect([attached, shared]).toEqual([[], []])
 })
@@ -96,7 +99,8 @@ test('a link that somebody laid in place of the image, and a name that is a path
 describe('layers that the erofs snapshotter of containerd 2.1 has mounted', () => {
   const snapshot = (name: string) => `${dir}/${name}/fs`
   const overlay = (...lower: string[]): RootfsMount => ({
-    ...{ type: 'overlay', source: 'overlay' },
+    type: 'overlay',
+    source: 'overlay',
     options: [
       `workdir=${dir}/3/work`,
       `upperdir=${snapshot('3')}`,
@@ -116,7 +120,8 @@ describe('layers that the erofs snapshotter of containerd 2.1 has mounted', () =
       { type: 'erofs', source: `${dir}/2/layer.erofs`, options: ['ro', 'loop'] },
       { type: 'erofs', source: `${dir}/1/layer.erofs`, options: ['ro', 'loop'] },
       {
-        ...{ type: 'format/overlay', source: 'overlay' },
+        type: 'format/overlay',
+        source: 'overlay',
         options: [`workdir=${dir}/3/work`, `upperdir=${snapshot('3')}`, 'lowerdir={{ overlay 0 1 }}'],
       },
     ])

@@ -58,8 +58,11 @@ export async function bringRootfs(
   const { address } = await disks.attach(container, disk, access)
   const path = `${guestStorage}/${container}/rootfs`
   const storage = {
-    ...{ driver: address.driver, source: placeOf(address), fstype: type },
-    ...{ options: fileSystemOptions(options), mountPoint: path },
+    driver: address.driver,
+    source: placeOf(address),
+    fstype: type,
+    options: fileSystemOptions(options),
+    mountPoint: path,
   }
   return { path, storages: [storage] }
 }

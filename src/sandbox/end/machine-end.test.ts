@@ -16,7 +16,10 @@ import {
 const zero: ExitInfo = { code: 0, signal: null }
 const panic = `[ 1.0] Kernel panic - not syncing: no init\n${'R10: 00 R11: 00\n'.repeat(100)}Kernel Offset: 0x1\n`
 const endOf = (reason: VmEnd['reason'], consoleTail = ''): VmEnd => ({
-  ...{ reason, exit: zero, consoleTail, logTail: '' },
+  reason,
+  exit: zero,
+  consoleTail,
+  logTail: '',
 })
 const signs: EndSigns = {
   asked: true,
@@ -27,7 +30,11 @@ const signs: EndSigns = {
   condemned: 'its guest did not end c',
   silent: 'its guest has not answered for 30 s',
   unanswered: new KataError('VMM_GUEST_SILENT', {
-    ...{ sandbox: 'pod', seconds: 45, accelerator: 'kvm', reason: 'asked for', tail: 'booting' },
+    sandbox: 'pod',
+    seconds: 45,
+    accelerator: 'kvm',
+    reason: 'asked for',
+    tail: 'booting',
   }),
 }
 
@@ -38,8 +45,11 @@ function machine({
 } = {}) {
   const clock = new FakeClock()
   const end = new MachineEnd({
-    ...{ id: 'pod', program: '/usr/bin/vmm', clock },
-    ...{ consoleTail: () => console, outOfMemory: () => memory },
+    id: 'pod',
+    program: '/usr/bin/vmm',
+    clock,
+    consoleTail: () => console,
+    outOfMemory: () => memory,
   })
   if (isUp) end.isUp()
   let said: string | undefined

@@ -103,7 +103,8 @@ test('one that another process takes down for longer than anybody waits is busy'
     using _held = tryDirectoryLock(paths.stateDir)
     using _rush = clocksThatRush()
     await expect(teardown(paths, silentLogger)).rejects.toMatchObject({
-      ...{ code: 'TEARDOWN_BUSY', fields: { path: paths.stateDir, seconds: 75 } },
+      code: 'TEARDOWN_BUSY',
+      fields: { path: paths.stateDir, seconds: 75 },
       remedy: expect.stringContaining('kata-ts gc'),
     })
   }

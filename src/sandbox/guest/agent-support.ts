@@ -84,7 +84,9 @@ export function warnOfOwnFields(
   const fields = Object.entries(asked).flatMap(([field, is]) => (is ? [field] : []))
   if (agent.name !== 'kata-ts' && fields.length > 0)
     log.warn('the agent in the guest does not know these fields of a specification', {
-      ...{ container, agent: describeAgent(agent), fields },
+      container,
+      agent: describeAgent(agent),
+      fields,
     })
 }
 

@@ -51,8 +51,14 @@ export async function tellNetwork(
 
 /** The route back to the stack of the pod's namespace, which connects to the machine's localhost. */
 const peerRoute = ({ index, peer }: Localhost): Route => ({
-  ...{ destination: peer, family: family.ipv4, link: index, scope: routeScope.link },
-  ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+  destination: peer,
+  family: family.ipv4,
+  link: index,
+  scope: routeScope.link,
+  protocol: routeProtocol.static,
+  flags: 0,
+  mtu: 0,
+  metric: 0,
 })
 
 /** From localhost, as the stack has no other address of the guest's. */
@@ -61,20 +67,25 @@ const nameServerRoutes = ({ index, peer, nameServer }: Localhost): Route[] =>
     ? []
     : [
         {
-          ...{ destination: nameServer, family: family.ipv4, link: index, scope: routeScope.universe },
-          ...{ gateway: peer.address, source: parseIp('127.0.0.1')! },
-          ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+          destination: nameServer,
+          family: family.ipv4,
+          link: index,
+          scope: routeScope.universe,
+          gateway: peer.address,
+          source: parseIp('127.0.0.1')!,
+          protocol: routeProtocol.static,
+          flags: 0,
+          mtu: 0,
+          metric: 0,
         },
       ]
 
 const peerNeighbour = ({ index, mac, peer }: Localhost): Neighbour => ({
-  ...{
-    address: peer.address,
-    mac: parseMac(mac)!,
-    link: index,
-    state: neighbourState.permanent,
-    flags: 0,
-  },
+  address: peer.address,
+  mac: parseMac(mac)!,
+  link: index,
+  state: neighbourState.permanent,
+  flags: 0,
 })
 
 const isKernels = ({ protocol }: Route): boolean => protocol === routeProtocol.kernel
@@ -87,10 +98,16 @@ function interfaceMessage(
   localhost: boolean,
 ): Interface {
   return {
-    ...{ device: name, name, hwAddr: mac, mtu: BigInt(mtu), devicePath: '', type: kind },
+    device: name,
+    name,
+    hwAddr: mac,
+    mtu: BigInt(mtu),
+    devicePath: '',
+    type: kind,
     ipAddresses: addresses.map(({ address, length }) => ipMessage(address, String(length))),
     rawFlags: noArp ? linkFlag.noArp : 0,
-    ...{ localhost, formerHwAddr: '' },
+    localhost,
+    formerHwAddr: '',
   }
 }
 
@@ -107,6 +124,10 @@ function routeMessage(route: Route, device: string): RouteMessage {
     gateway: gateway === undefined ? '' : formatIp(gateway),
     source: source === undefined ? '' : formatIp(source),
     family: familyMessage(route.family),
-    ...{ device, scope, flags, mtu, metric },
+    device,
+    scope,
+    flags,
+    mtu,
+    metric,
   }
 }

@@ -43,7 +43,9 @@ test('what holds the machine up on purpose is no silence, whenever it began or e
     return late()
   }
   const watch = guestSilent({
-    ...{ intervalMs: 1, check, heldUp: () => ({ times, now }) },
+    intervalMs: 1,
+    check,
+    heldUp: () => ({ times, now }),
     signal: new AbortController().signal,
   })
   await watch
@@ -60,7 +62,10 @@ test('a machine that the host gave no processor is not silent, and that is told'
     return late()
   }
   await guestSilent({
-    ...{ intervalMs: 1, check, waited: () => waited, onStarved: () => void starved++ },
+    intervalMs: 1,
+    check,
+    waited: () => waited,
+    onStarved: () => void starved++,
     signal: new AbortController().signal,
   })
   expect({ waited, starved }).toEqual({ waited: 16_000, starved: 1 })

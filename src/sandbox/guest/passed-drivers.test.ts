@@ -20,7 +20,10 @@ test('a warning names the device, its alias, and what helps', () => {
 })
 
 const device = (...options: string[]) => ({
-  ...{ id: 'd', type: 'vfio-pci-gk', vmPath: '', containerPath: '/dev/vfio/1' },
+  id: 'd',
+  type: 'vfio-pci-gk',
+  vmPath: '',
+  containerPath: '/dev/vfio/1',
   options,
 })
 const line = (address: string, driver: string, lacks: string, value = 0) =>

@@ -42,8 +42,13 @@ export async function takeContainerNetwork(
   const { identity, lease } = await takeIdentity(
     ledger,
     {
-      ...{ runDir: leaseDir, range: { base, blocks }, sandbox: `${namespace}/${id}` },
-      ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'tcg', signal },
+      runDir: leaseDir,
+      range: { base, blocks },
+      sandbox: `${namespace}/${id}`,
+      owner: processRef(process.pid)!,
+      account: 'none',
+      accelerator: 'tcg',
+      signal,
     },
     log,
   )

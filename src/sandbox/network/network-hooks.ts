@@ -40,11 +40,15 @@ async function runHook(
   const [argv0 = path, ...rest] = args
   try {
     const child = Bun.spawn({
-      ...{ cmd: [path, ...rest], argv0, cwd: state.bundle },
+      cmd: [path, ...rest],
+      argv0,
+      cwd: state.bundle,
       env: Object.fromEntries(env.map((entry) => [entry.split('=')[0], entry.slice(entry.indexOf('=') + 1)])),
       stdin: new Blob([JSON.stringify(state)]),
-      ...{ stdout: 'ignore', stderr: 'pipe' },
-      ...{ timeout: timeout * 1000, killSignal: 'SIGKILL' },
+      stdout: 'ignore',
+      stderr: 'pipe',
+      timeout: timeout * 1000,
+      killSignal: 'SIGKILL',
       ...(signal && { signal }),
     } as const)
     const [stderr, code] = await Promise.all([outputUntil(child.stderr, child.exited), child.exited])

@@ -17,7 +17,8 @@ function aPod(start?: () => Promise<{ pid: number }>) {
   let next = 5001
   const ended: string[] = []
   const known = new ContainerPids({
-    ...{ podId: 'pod', podPid: () => podPid },
+    podId: 'pod',
+    podPid: () => podPid,
     standIns: { start: start ?? (async () => ({ pid: next++ })), end: async (id) => void ended.push(id) },
   })
   const add = (id: string, spec: OciSpec) => known.add(id, known.sharedWith(id, spec))

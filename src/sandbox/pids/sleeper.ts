@@ -40,13 +40,21 @@ export async function startSleeper(
     const { ref } = await confine(ledger, {
       name,
       spec: {
-        ...{ program, args: ['infinity'], identity: { ...identity, groups: [] }, paths: [], fds: [] },
-        ...{ output, stateDir: jailDir, landlock: config.hypervisor.landlock },
+        program,
+        args: ['infinity'],
+        identity: { ...identity, groups: [] },
+        paths: [],
+        fds: [],
+        output,
+        stateDir: jailDir,
+        landlock: config.hypervisor.landlock,
         syscalls: { allowed: baseSyscalls },
       },
       posture: { seccompFilters },
       ...(working !== undefined && { working }),
-      ...{ stateDir, log, signal },
+      stateDir,
+      log,
+      signal,
     })
     return { pid: ref.pid }
   } finally {

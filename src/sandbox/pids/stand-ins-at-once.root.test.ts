@@ -28,7 +28,9 @@ test('stand-ins of containers that start at once are processes of their own, and
   const standIns = jailedStandIns(
     ledger,
     {
-      ...{ identity: { name: 'kata-9', uid, gid: uid, groups: [] }, stateDir, log: silentLogger },
+      identity: { name: 'kata-9', uid, gid: uid, groups: [] },
+      stateDir,
+      log: silentLogger,
       config: { hypervisor: { ...hypervisor, landlock: 'best-effort' } },
       signal: new AbortController().signal,
     },

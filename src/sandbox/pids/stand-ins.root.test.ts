@@ -28,7 +28,9 @@ const standIns = () =>
   jailedStandIns(
     ledger,
     {
-      ...{ identity: { name: 'kata-0', uid, gid: uid, groups: [993] }, stateDir, log: silentLogger },
+      identity: { name: 'kata-0', uid, gid: uid, groups: [993] },
+      stateDir,
+      log: silentLogger,
       config: { hypervisor: { landlock: 'best-effort' } } as never,
       signal: new AbortController().signal,
     },

@@ -10,8 +10,14 @@ const stateDir = mkdtempSync(`${tmpdir()}/kata-ts-adoption-`)
 afterAll(() => rmSync(stateDir, { recursive: true }))
 
 const pod: NewPod = {
-  ...{ namespace: 'k8s.io', id: 'a', address: '/c.sock', publishBinary: 'containerd', bundle: '/b' },
-  ...{ debug: false, configPath: '', env: { PATH: '/bin', LONG: 'x'.repeat(100_000) } },
+  namespace: 'k8s.io',
+  id: 'a',
+  address: '/c.sock',
+  publishBinary: 'containerd',
+  bundle: '/b',
+  debug: false,
+  configPath: '',
+  env: { PATH: '/bin', LONG: 'x'.repeat(100_000) },
 }
 
 test('a question arrives as it was asked, and is answered', async () => {

@@ -41,8 +41,14 @@ export interface Answer {
 const maxLineBytes = 4 * 1024 * 1024
 
 const newPod = record<NewPod>({
-  ...{ namespace: needed(text), id: needed(text), address: needed(text), publishBinary: needed(text) },
-  ...{ bundle: needed(text), debug: needed(bool), configPath: needed(text), env: needed(dictionary(text)) },
+  namespace: needed(text),
+  id: needed(text),
+  address: needed(text),
+  publishBinary: needed(text),
+  bundle: needed(text),
+  debug: needed(bool),
+  configPath: needed(text),
+  env: needed(dictionary(text)),
 })
 const question = record<Question>({ ask: needed(choice('adopt', 'end')), pod: newPod })
 const answer = record<Answer>({ done: needed(bool), reason: needed(text) })

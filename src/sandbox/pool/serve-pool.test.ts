@@ -57,7 +57,10 @@ class Host {
 
   serve(): Promise<void> {
     const host = {
-      ...{ start: () => this.start(), load: () => this.load, sweep: () => this.sweep(), clock: this.clock },
+      start: () => this.start(),
+      load: () => this.load,
+      sweep: () => this.sweep(),
+      clock: this.clock,
     }
     return servePool(host, bounds, { log: silentLogger, signal: this.over.signal })
   }

@@ -108,7 +108,14 @@ async function make(
   const share = await sharePod(host, ledger, sharing, timings)
   using devices = shareAlone(config, share)
   const spec = describeMachine({
-    ...{ id, config, paths, assets, plan: clone.plan, accelerator, user, devices },
+    id,
+    config,
+    paths,
+    assets,
+    plan: clone.plan,
+    accelerator,
+    user,
+    devices,
     template: clone.template.saved,
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
@@ -119,7 +126,11 @@ async function make(
     get id() {
       return pod.id
     },
-    ...{ program: config.hypervisor.path, vmm, vmmProcess, share, signal },
+    program: config.hypervisor.path,
+    vmm,
+    vmmProcess,
+    share,
+    signal,
     cgroups: { outOfMemory: () => pod.outOfMemory() },
   })
   const agent = await connectToGuest(host, vmm, { end, log, signal })

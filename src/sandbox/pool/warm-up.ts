@@ -22,14 +22,28 @@ export async function warmUp(
   const spec = parseSpec(defaultSpec(anyContainer))
   const seccomp = spec.linux?.seccomp
   const forGuest = guestSpec(spec, {
-    ...{ containerId, bundle: '', rootfs: '', rights: deviceRights(spec), mounts: spec.mounts ?? [] },
-    ...{ passedDevices: [], diskRules: [], mountRules: [], disableGuestSeccomp },
+    containerId,
+    bundle: '',
+    rootfs: '',
+    rights: deviceRights(spec),
+    mounts: spec.mounts ?? [],
+    passedDevices: [],
+    diskRules: [],
+    mountRules: [],
+    disableGuestSeccomp,
     seccompFilter: disableGuestSeccomp || seccomp === undefined ? undefined : compileSeccomp(seccomp),
   })
   await agent.warmUp({ containerId, execId: containerId, oci: toAgentSpec(forGuest) })
 }
 
 const anyContainer = {
-  ...{ args: ['true'], env: [], cwd: '', user: { uid: 0, gid: 0 }, terminal: false, hostname: containerId },
-  ...{ readonly: false, rootfs: 'rootfs', mounts: [] },
+  args: ['true'],
+  env: [],
+  cwd: '',
+  user: { uid: 0, gid: 0 },
+  terminal: false,
+  hostname: containerId,
+  readonly: false,
+  rootfs: 'rootfs',
+  mounts: [],
 }

@@ -84,8 +84,15 @@ test('a difference for a moment is none, and one that stays is told', async () =
   const output = openSync('/dev/null', 'a')
   const identity = { name: 'kata-0', uid, gid: uid, groups: [] }
   const spec = {
-    ...{ program: '/usr/bin/sleep', args: ['1000'], identity, paths: [], fds: [], output, stateDir },
-    ...{ syscalls: { allowed: baseSyscalls }, landlock: 'best-effort' as const },
+    program: '/usr/bin/sleep',
+    args: ['1000'],
+    identity,
+    paths: [],
+    fds: [],
+    output,
+    stateDir,
+    syscalls: { allowed: baseSyscalls },
+    landlock: 'best-effort' as const,
   }
   const { signal } = new AbortController()
   const asked = { name: 'vmm', spec, posture: { seccompFilters: 1 }, stateDir, log: silentLogger, signal }

@@ -106,7 +106,8 @@ export function listSandboxes(
   return identifiers(runDir, namespaces, log).flatMap((namespace) => {
     const directory = `${runDir}/${namespace}`
     return identifiers(directory, namesIn(directory), log).map((id) => ({
-      ...{ namespace, id },
+      namespace,
+      id,
       paths: sandboxPaths(runDir, namespace, id),
     }))
   })

@@ -42,7 +42,11 @@ describe('facts of a sandbox', () => {
 test('a task that cannot be read is told, and does not hide the others', () => {
   const paths = sandboxPaths(directory, 'default', 'pod')
   const task = (id: string): TaskRecord => ({
-    ...{ id, namespace: 'default', sandboxId: 'pod', bundle: '/b', address: 'unix:///s' },
+    id,
+    namespace: 'default',
+    sandboxId: 'pod',
+    bundle: '/b',
+    address: 'unix:///s',
     createdAt: '2026-01-01T00:00:00.000Z',
   })
   for (const id of ['one', 'other']) writeTaskRecord(paths, task(id))

@@ -23,9 +23,17 @@ function made(double: HostDouble, signal: AbortSignal) {
   })
   const placed: string[] = []
   const parts = {
-    ...{ id: 'pod', config, log, ledger, end, signal, network: { lookAfter: () => {} }, served: undefined },
+    id: 'pod',
+    config,
+    log,
+    ledger,
+    end,
+    signal,
+    network: { lookAfter: () => {} },
+    served: undefined,
     paths: { runDir: double.directory, stateDir: double.directory, diskDir: join(double.directory, 'disks') },
-    ...{ vmm: new VmmDouble(), vmmProcess: { pid: 4711, startTime: '1' } },
+    vmm: new VmmDouble(),
+    vmmProcess: { pid: 4711, startTime: '1' },
     agent: { agent: double.kata.agent, health: { check: () => never }, close: () => {} },
     agentFacts: { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 },
     cgroups: {

@@ -28,7 +28,11 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   const { config, paths, ledger, vmm, vmmProcess, machine, agentFacts, log } = parts
   const { agent } = parts.agent
   const sizer = new MachineSizer({
-    ...{ config, vmm, agent, boot: machine.plan, log },
+    config,
+    vmm,
+    agent,
+    boot: machine.plan,
+    log,
     memoryBlockMiB: agentFacts.memoryBlockMiB,
     podLimits: () => cgroups.podLimits(),
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
@@ -36,7 +40,9 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   })
   const { pid } = vmmProcess
   const cpus = new CpuPlacement({
-    ...{ pin: config.runtime.enableVcpusPinning, threads: () => vcpuThreads(pid), log },
+    pin: config.runtime.enableVcpusPinning,
+    threads: () => vcpuThreads(pid),
+    log,
     everywhere: () => allowedCpus(pid),
     bind: (tid, list) => bindThread(pid, tid, list),
     confine: (cpuset) => cgroups.confine(cpuset),

@@ -30,9 +30,21 @@ test('the stages come in their order, and the facts are there once the guest has
   expect(double.log).toContain('verify')
   expect([...factsAt.entries()].filter(([, isThere]) => isThere)).toEqual([])
   expect(readFacts(double.paths.facts)).toMatchObject({
-    ...{ id: 'pod', namespace: 'test', shimPid: process.pid, vmmPid: 4711, virtiofsdPids: [8, 9] },
-    ...{ virtiofsdUid: 70_000, user: 'kata-7', uid: 7, gid: 7, groups: [108], rootless: true },
-    ...{ accelerator: 'kvm', kernel: '/kernel', agent: { name: 'kata', version: '4.1.0' }, memoryMiB: 256 },
+    id: 'pod',
+    namespace: 'test',
+    shimPid: process.pid,
+    vmmPid: 4711,
+    virtiofsdPids: [8, 9],
+    virtiofsdUid: 70_000,
+    user: 'kata-7',
+    uid: 7,
+    gid: 7,
+    groups: [108],
+    rootless: true,
+    accelerator: 'kvm',
+    kernel: '/kernel',
+    agent: { name: 'kata', version: '4.1.0' },
+    memoryMiB: 256,
   })
   await sandbox.stop()
 })
@@ -75,8 +87,12 @@ test('the VMM has its copies of the devices when ours are closed, and then it ge
     ...['boot', 'place processors of 4711'],
   ])
   expect(double.made!.spec).toMatchObject({
-    ...{ nics: [{ id: 'net0' }], vsock: { cid: 3 }, share: { tag: 'kataShared' } },
-    ...{ vfio: [{ name: '0000:1a:00.0' }], accelerator: 'kvm', identity: { uid: 7 } },
+    nics: [{ id: 'net0' }],
+    vsock: { cid: 3 },
+    share: { tag: 'kataShared' },
+    vfio: [{ name: '0000:1a:00.0' }],
+    accelerator: 'kvm',
+    identity: { uid: 7 },
   })
 })
 

@@ -52,11 +52,20 @@ export interface StartHost {
 }
 
 export const thisHost: StartHost = {
-  ...{ claimStateDir, openLedger, sweepDisks, resolveAssets },
+  claimStateDir,
+  openLedger,
+  sweepDisks,
+  resolveAssets,
   chooseAccelerator: sandboxAccelerator,
   findTemplate,
   enterCgroups: (ledger, request) => CgroupPlacement.enter(ledger, request),
-  ...{ takeUser, startShare, landlockProblem },
+  takeUser,
+  startShare,
+  landlockProblem,
   createNetwork: (request, parts) => SandboxNetwork.create(request, parts),
-  ...{ takeTpm, openVsock, vfio: vfioHost, createVmm, connectAgent },
+  takeTpm,
+  openVsock,
+  vfio: vfioHost,
+  createVmm,
+  connectAgent,
 }

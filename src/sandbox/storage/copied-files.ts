@@ -132,7 +132,10 @@ function open({ source, container }: Pick<CopyRequest, 'source' | 'container'>):
   const { fd } = openSource(source, container)
   return new SourceTree(fd, { entries: mostEntries, bytes: mostBytes }, () => {
     throw new KataError('SHARE_COPY_TOO_LARGE', {
-      ...{ source, container, entries: mostEntries, mebibytes: mostBytes / pieceBytes },
+      source,
+      container,
+      entries: mostEntries,
+      mebibytes: mostBytes / pieceBytes,
     })
   })
 }

@@ -48,7 +48,9 @@ afterEach(() => {
 
 const disk = (key: string, bytes = 4096): HostDisk => ({
   size: () => bytes,
-  ...{ name: `/dev/${key}`, key, kind: 'block' },
+  name: `/dev/${key}`,
+  key,
+  kind: 'block',
   open() {
     const fd = openSync('/dev/null', 'r')
     opened.push(fd)

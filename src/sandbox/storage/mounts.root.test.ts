@@ -40,7 +40,8 @@ async function carry(...mounts: OciMount[]) {
     },
   } as unknown as Share
   const guest = {
-    ...{ disks: new Map(), addWatched: async () => '/guest/watchable' },
+    disks: new Map(),
+    addWatched: async () => '/guest/watchable',
     emptyDirs: { volumeOf: async () => undefined },
   }
   return { ...(await carryMounts({ mounts }, 'c1', share, guest)), binds }
@@ -215,11 +216,15 @@ test('one that is too large is shared, and named; no agent that cannot is asked'
   for (let index = 0; index < 17; index++) writeFileSync(`${source}/${index}`, '')
   const { mounts, storages, unwatched } = await carry(bind(source, 'ro'))
   expect({ source: mounts[0]?.source, storages, unwatched }).toEqual({
-    ...{ source: '/guest/1', storages: [], unwatched: [source] },
+    source: '/guest/1',
+    storages: [],
+    unwatched: [source],
   })
   const share = { addBind: async () => '/guest/1' } as unknown as Share
   const plain = await carryMounts({ mounts: [bind(source, 'ro')] }, 'c1', share, {
-    ...{ disks: new Map(), addWatched: undefined, emptyDirs: { volumeOf: async () => undefined } },
+    disks: new Map(),
+    addWatched: undefined,
+    emptyDirs: { volumeOf: async () => undefined },
   })
   expect(plain).toMatchObject({ storages: [], unwatched: [] })
 })

@@ -4,7 +4,8 @@ import { shareAttachments, shareDevices } from './share-attachments.ts'
 import type { ServedShare, ShareDevice } from './start-share.ts'
 
 const device = (tag: string, socket: number): ShareDevice => ({
-  ...{ tag, guestPath: `/${tag}` },
+  tag,
+  guestPath: `/${tag}`,
   daemon: { socketPath: `/sockets/${tag}`, connect: () => socket } as ShareDaemon,
 })
 const served = (volumes?: ShareDevice) => ({ first: device('one', 7), volumes }) as ServedShare

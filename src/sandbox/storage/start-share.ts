@@ -79,11 +79,15 @@ export async function startShare(
     : guardWritable(config.hypervisor.virtioFsSuidVolumes, kubeletRootDir)
   const tree = await createShareTree(ledger, paths)
   const spec = {
-    ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
+    sharedDir: tree.exported,
+    stateDir: paths.stateDir,
+    privateDir,
     ...(clientUid === undefined ? {} : { clientUid }),
-    ...{ program: virtioFsDaemon },
+    program: virtioFsDaemon,
     cache: container === undefined ? virtioFsCache : firstShareCache(virtioFsCache, container, isGuarded),
-    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
+    nosuid: virtioFsNosuid,
+    extraArgs: virtioFsExtraArgs,
+    signal,
   }
   const isAuto = virtioFsPrivilege === 'auto'
   const requireFit = (idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly KnownMount[]) => {
@@ -113,7 +117,8 @@ export async function startShare(
       : wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
   )
     ? await startVolumes(ledger, paths, {
-        ...{ ...spec, cache: virtioFsCache },
+        ...spec,
+        cache: virtioFsCache,
         ...(daemon.idmap && { ids: daemon.idmap.map }),
       })
     : undefined
@@ -138,7 +143,9 @@ async function startVolumes(
   const tree = await createExportedTree(ledger, { stateDir, exportDir: volumesExportDir }, 'volumes')
   const daemon = await startVirtiofsd(ledger, {
     ...spec,
-    ...{ name: 'virtiofsd-volumes', nosuid: true, sharedDir: tree.exported },
+    name: 'virtiofsd-volumes',
+    nosuid: true,
+    sharedDir: tree.exported,
   })
   const share = createVolumeShare(ledger, tree, daemon)
   return { share, device: { tag: share.tag, guestPath: share.guestPath, daemon } }

@@ -10,7 +10,9 @@ beforeEach(() => {
 afterEach(() => rmSync(pod, { recursive: true }))
 
 const mount = (source: string, ...options: string[]) => ({
-  ...{ destination: '/etc/app', type: 'bind', source },
+  destination: '/etc/app',
+  type: 'bind',
+  source,
   options: ['rbind', ...options],
 })
 /** Below the pod's directory. */

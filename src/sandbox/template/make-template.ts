@@ -74,7 +74,14 @@ async function make(
   const user = await host.takeUser(ledger, { id, namespace, config, paths, log, signal })
   const devices = { attached: { nics: [] } }
   const spec = describeMachine({
-    ...{ id, config, paths, assets, plan, accelerator, user, devices },
+    id,
+    config,
+    paths,
+    assets,
+    plan,
+    accelerator,
+    user,
+    devices,
     template: hasMemoryFile ? 'make-apart' : 'make',
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
@@ -94,9 +101,15 @@ async function make(
     using made = newTemplate(config.factory.templatePath, key)
     await saveTemplate(vmm, made.saved, { templatePath: config.factory.templatePath, hasMemoryFile })
     return made.commit({
-      ...{ key, madeAt: new Date().toISOString(), bootId: bootId(), vmm: program },
-      ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', accelerator: accelerator.accelerator },
-      ...{ vcpus: plan.vcpus, memoryMiB: plan.memoryMiB },
+      key,
+      madeAt: new Date().toISOString(),
+      bootId: bootId(),
+      vmm: program,
+      kernel: assets.kernel,
+      initrd: assets.initrd ?? '',
+      accelerator: accelerator.accelerator,
+      vcpus: plan.vcpus,
+      memoryMiB: plan.memoryMiB,
     })
   } finally {
     await vmm.stop()

@@ -27,7 +27,8 @@ test.each([true, false])('its files are written; a memory of its own: %p', async
 test('a full disk is told as that, whoever found it, and nothing else is', async () => {
   const fails = (error: Error) =>
     saveTemplate({ save: () => Promise.reject(error) }, saved(), {
-      ...{ templatePath: '/templates', hasMemoryFile: false },
+      templatePath: '/templates',
+      hasMemoryFile: false,
     }).finally(() => rmSync(saved().state))
   const byVmm = fails(new SyscallError('migrate of the VMM', 'ENOSPC'))
   await expect(byVmm).rejects.toThrow(

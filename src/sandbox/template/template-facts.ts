@@ -59,9 +59,12 @@ const templateFacts = record<TemplateFacts>({
   key: needed(keyDigits),
   madeAt: needed(textLike(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time')),
   bootId: needed(textLike(/^[0-9a-f-]{36}$/, 'the id of a boot')),
-  ...{ vmm: needed(path), kernel: needed(path), initrd: needed(path) },
+  vmm: needed(path),
+  kernel: needed(path),
+  initrd: needed(path),
   accelerator: needed(choice('kvm', 'tcg')),
-  ...{ vcpus: needed(positive), memoryMiB: needed(positive) },
+  vcpus: needed(positive),
+  memoryMiB: needed(positive),
   saved: needed(record<TemplateFacts['saved']>({ state: needed(fileFacts), memory: fileFacts })),
 })
 

@@ -47,9 +47,15 @@ afterEach(() => {
 })
 
 const origin: TemplateOrigin = {
-  ...{ key, madeAt: '2026-02-03T04:05:06.789Z', bootId: bootId() },
-  ...{ vmm: '/usr/bin/qemu-system-x86_64', kernel: '/k', initrd: '/i', accelerator: 'kvm' },
-  ...{ vcpus: 1, memoryMiB: 256 },
+  key,
+  madeAt: '2026-02-03T04:05:06.789Z',
+  bootId: bootId(),
+  vmm: '/usr/bin/qemu-system-x86_64',
+  kernel: '/k',
+  initrd: '/i',
+  accelerator: 'kvm',
+  vcpus: 1,
+  memoryMiB: 256,
 }
 
 function make(content = 'the machine', of = key, boot = bootId()): Template {

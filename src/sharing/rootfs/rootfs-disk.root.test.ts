@@ -27,7 +27,9 @@ afterEach(() => rmSync(base, { recursive: true }))
 
 const make = (image: string, source = `${base}/image`) =>
   makeRootfsDisk(ledger, {
-    ...{ container: 'c1', stateDir: `${base}/state`, image },
+    container: 'c1',
+    stateDir: `${base}/state`,
+    image,
     mounts: [{ type: 'bind', source, options: ['rbind', 'ro'] }],
   })
 

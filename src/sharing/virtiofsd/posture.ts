@@ -19,11 +19,15 @@ export function virtiofsdPostures(
   const uid = ids?.[0]?.outside ?? 0
   const own: NamespaceKind[] = ['mnt', 'net', 'ipc', 'uts', ...(ids === undefined ? [] : (['user'] as const))]
   const common = {
-    ...{ uid, gid: uid, groups: [], capabilities: noCapabilities },
+    uid,
+    gid: uid,
+    groups: [],
+    capabilities: noCapabilities,
     idMap: ids === undefined ? hostIdMap : idMapLines(ids).join(','),
     ...({ noNewPrivs: 1, seccomp: 2, seccompFilters: 1, firstThreadFilters: 1 } as const),
     inheritedFilters: filtersOf('self'),
-    ...{ namespaces: ownNamespaces(own), hostNamespaces: readNamespaces('/proc/self')! },
+    namespaces: ownNamespaces(own),
+    hostNamespaces: readNamespaces('/proc/self')!,
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
     descriptors: { 0: '/dev/null', 1: '/dev/null' },
     ...({ environment: 0, cwd: '/', interfaces: ['lo'] } as const),
@@ -39,11 +43,13 @@ export function virtiofsdPostures(
     supervisor: { ...common, opens: ['pipe:'], sockets: 1 },
     worker: {
       ...common,
-      ...{ seccompFilters: 2, firstThreadFilters: 2 },
+      seccompFilters: 2,
+      firstThreadFilters: 2,
       capabilities: { ...noCapabilities, CapPrm: effective, CapEff: effective },
       namespaces: ownNamespaces([...own, 'pid']),
       // Its output, the listener and the connection.
-      ...{ opens: [], sockets: 3 },
+      opens: [],
+      sockets: 3,
       // Its event loop; the share's root; and its own descriptors and mount table, from a /proc that it no longer has.
       files: ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', '/', `/${workerPid}/mountinfo`],
       limits: { ...common.limits, nofile },

@@ -77,7 +77,9 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
   const launch: Launcher<LaunchedDaemon> = (_, known) => launchDaemon(spec, { argv, name, socketPath }, known)
   try {
     return await confineBy(ledger, heldAs, { name, stateDir, launch }, async ({ postures }) => ({
-      ...{ checked: postures.supervisor, working: withShare(postures.supervisor), settles: true },
+      checked: postures.supervisor,
+      working: withShare(postures.supervisor),
+      settles: true,
     }))
   } catch (error) {
     throw error instanceof NotStarted ? await startError(spec.program, error) : error
@@ -112,8 +114,14 @@ async function launchDaemon(
   const serving = withShare({ ...postures.worker, opens: [...postures.worker.opens, '/'] })
   const asked = () => ({ checked: postures.worker, working: serving })
   return {
-    ...{ ref: daemon, companions: [{ name: 'worker', ref: worker, asked }], postures },
-    ...{ socketPath, connect, exited, processes: [daemon, worker], idmap },
+    ref: daemon,
+    companions: [{ name: 'worker', ref: worker, asked }],
+    postures,
+    socketPath,
+    connect,
+    exited,
+    processes: [daemon, worker],
+    idmap,
   }
 }
 

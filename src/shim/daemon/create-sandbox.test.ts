@@ -75,7 +75,9 @@ async function takenShim() {
         host.withTemplate,
       ),
     releaseUnused: async () => await takeMachine()?.release(),
-    ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+    onDied: () => {},
+    onLeft: () => {},
+    oom: { isKnown: () => false, onOom: () => {} },
   })
   const service = new SandboxService({
     pod,
@@ -83,11 +85,16 @@ async function takenShim() {
       typeUrl: optionsTypeUrl,
       value: Options.encode(Options.fromPartial({ configPath: file })).finish(),
     }),
-    ...{ networkStats: async () => [], onShutdown: () => {} },
+    networkStats: async () => [],
+    onShutdown: () => {},
   })
   const create = (annotations: Record<string, string> = {}) =>
     service.createSandbox({
-      ...{ ...podId, bundlePath: bundle, rootfs: [], netnsPath: '', annotations },
+      ...podId,
+      bundlePath: bundle,
+      rootfs: [],
+      netnsPath: '',
+      annotations,
       options: {
         typeUrl: 'runtime.v1.PodSandboxConfig',
         value: PodSandboxConfig.encode(PodSandboxConfig.fromPartial({ hostname: 'web' })).finish(),

@@ -56,7 +56,13 @@ export function makeServices({
   const showMounts: MountShower = (bundle, client) => showMountsApart(flags, bundle, client)
   const isLate = machine !== undefined
   const tasks: TaskService = new TaskService({
-    ...{ pod, events, records: recordsOf(flags, runDir), log, showMounts, isLate, clientsNow },
+    pod,
+    events,
+    records: recordsOf(flags, runDir),
+    log,
+    showMounts,
+    isLate,
+    clientsNow,
     namespace: flags.namespace,
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
@@ -97,7 +103,14 @@ function makePod({
     id: flags.id,
     createSandbox: (request, container, signal) =>
       createSandboxForTask({
-        ...{ flags, runDir, request, container, log, signal, detailedLog, takeMachine },
+        flags,
+        runDir,
+        request,
+        container,
+        log,
+        signal,
+        detailedLog,
+        takeMachine,
       }),
     releaseUnused: async () => await takeMachine()?.release(),
     onDied: (error) => {

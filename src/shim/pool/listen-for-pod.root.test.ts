@@ -72,8 +72,14 @@ afterEach(() => {
 })
 
 const pod = (changes: Partial<NewPod> = {}): NewPod => ({
-  ...{ namespace: 'default', id: 'web', address: '', publishBinary: '', bundle, debug: false },
-  ...{ configPath: configurationFile(), env: { PATH: '/bin', TTRPC_ADDRESS: '/c.sock' } },
+  namespace: 'default',
+  id: 'web',
+  address: '',
+  publishBinary: '',
+  bundle,
+  debug: false,
+  configPath: configurationFile(),
+  env: { PATH: '/bin', TTRPC_ADDRESS: '/c.sock' },
   ...changes,
 })
 
@@ -81,7 +87,8 @@ async function waiting(id: string): Promise<Bun.Subprocess> {
   const paths = waitingPaths(runDir, id)
   mkdirSync(paths.stateDir, { recursive: true })
   const child = Bun.spawn([process.execPath, `${runDir}/program.ts`, runDir, id, configurationFile()], {
-    ...{ cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] },
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'inherit'],
     env: { PATH: '/bin', OWN: 'its own' },
   })
   children.push(child)
@@ -107,8 +114,14 @@ test('who takes a pod is its shim: socket, name, log, environment and directory'
   })
   expect(said.env.OWN).toBeUndefined()
   expect(said.flags).toEqual({
-    ...{ action: 'serve', namespace: 'default', id: 'web', address: '', publishBinary: '', bundle },
-    ...{ debug: false, runDir },
+    action: 'serve',
+    namespace: 'default',
+    id: 'web',
+    address: '',
+    publishBinary: '',
+    bundle,
+    debug: false,
+    runDir,
   })
   // It is taken, and no other pod is let in.
   const adoption = socketOf(waitingPaths(runDir, 'w1'))

@@ -8,7 +8,8 @@ export const poolServerFd = 3
 /** The daemon's log is the pool server's until a pod comes. */
 export function wait(flags: ShimFlags): number {
   const daemon = leaveDaemon('serve-waiting', flags, {
-    ...{ bundle: '', cwd: '/' },
+    bundle: '',
+    cwd: '/',
     stdio: ['ignore', 2, 2, poolServerFd],
   })
   daemon.unref()

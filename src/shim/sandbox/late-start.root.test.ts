@@ -43,10 +43,15 @@ async function described(netnsPath: string, showMounts?: MountShower) {
       came.push('machine')
       return machine as unknown as Sandbox
     },
-    ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+    onDied: () => {},
+    onLeft: () => {},
+    oom: { isKnown: () => false, onOom: () => {} },
   })
   const service = new SandboxService({
-    ...{ pod, runtimeOptions: () => undefined, networkStats: async () => [], onShutdown: () => {} },
+    pod,
+    runtimeOptions: () => undefined,
+    networkStats: async () => [],
+    onShutdown: () => {},
     ...(showMounts && {
       showMounts: (...asked: Parameters<MountShower>) => {
         came.push(`show ${asked[1]}`)
@@ -55,7 +60,12 @@ async function described(netnsPath: string, showMounts?: MountShower) {
     }),
   })
   await service.createSandbox({
-    ...{ ...podId, bundlePath: bundle, rootfs: [], options: undefined, netnsPath, annotations: {} },
+    ...podId,
+    bundlePath: bundle,
+    rootfs: [],
+    options: undefined,
+    netnsPath,
+    annotations: {},
   })
   const start = () => service.startSandbox(podId, { onCancel: () => {}, peer: client.pid })
   return { came, start }

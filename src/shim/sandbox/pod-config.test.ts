@@ -48,10 +48,14 @@ test('what its containers will use is announced as containerd does', () => {
 
 test('the ids of its processes are those of the share', () => {
   const securityContext = {
-    ...{ runAsUser: { value: 1000n }, runAsGroup: { value: 2000n }, supplementalGroups: [3000n] },
+    runAsUser: { value: 1000n },
+    runAsGroup: { value: 2000n },
+    supplementalGroups: [3000n],
   }
   expect(specOf({ linux: { securityContext } }).process?.user).toEqual({
-    ...{ uid: 1000, gid: 2000, additionalGids: [3000] },
+    uid: 1000,
+    gid: 2000,
+    additionalGids: [3000],
   })
 })
 

@@ -49,7 +49,10 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
   }
   const cost = { memoryStats: { usage: { usage: 285_000n } }, pidsStats: { current: 30n } }
   const machine = {
-    ...{ pid: 4242, died: died.promise, stopped: stopped.promise, heldUp: neverHeldUp() },
+    pid: 4242,
+    died: died.promise,
+    stopped: stopped.promise,
+    heldUp: neverHeldUp(),
     watchOom: async () => {},
     hostUsage: () => CgroupStats.fromPartial(cost),
     attachLateNetwork: async () => {},
@@ -75,20 +78,18 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
       came.sandboxes.push({ request, container })
       return machine as unknown as Sandbox
     },
-    ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+    onDied: () => {},
+    onLeft: () => {},
+    oom: { isKnown: () => false, onOom: () => {} },
   })
   const tasks: TaskService = new TaskService({
-    ...{
-      pod,
-      events: { publish: () => {}, flush: async () => {} },
-      records: { add: () => {}, remove: () => {} },
-    },
-    ...{
-      log: silentLogger,
-      namespace: 'k8s.io',
-      clientReturns: true,
-      complete: (spec) => sandbox.complete(spec),
-    },
+    pod,
+    events: { publish: () => {}, flush: async () => {} },
+    records: { add: () => {}, remove: () => {} },
+    log: silentLogger,
+    namespace: 'k8s.io',
+    clientReturns: true,
+    complete: (spec) => sandbox.complete(spec),
   })
   const sandbox: SandboxService = new SandboxService({
     pod,
@@ -102,11 +103,17 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
   const calls = createClient(SandboxDefinition, connection)
   const create = (config?: DeepPartial<PodSandboxConfig>) =>
     calls.createSandbox({
-      ...{ sandboxId: 'pod', bundlePath: bundle, netnsPath: '/run/netns/a' },
+      sandboxId: 'pod',
+      bundlePath: bundle,
+      netnsPath: '/run/netns/a',
       options: podConfig(config),
     })
   return {
-    ...{ came, died, calls, create, tasks: createClient(TaskDefinition, connection) },
+    came,
+    died,
+    calls,
+    create,
+    tasks: createClient(TaskDefinition, connection),
     started: async (config?: DeepPartial<PodSandboxConfig>) => {
       await create(config)
       return calls.startSandbox({ sandboxId: 'pod' })
@@ -139,7 +146,8 @@ describe('a pod from its creation to its end', () => {
     expect(Number(createdAt!.seconds)).toBeGreaterThan(1_700_000_000)
     const [{ request, container: first }] = came.sandboxes as [(typeof came.sandboxes)[number]]
     expect(request).toMatchObject({
-      ...{ id: 'pod', bundle },
+      id: 'pod',
+      bundle,
       options: { typeUrl: 'runtimeoptions.v1.Options', value: new Uint8Array([7]) },
     })
     expect(first.spec).toMatchObject({

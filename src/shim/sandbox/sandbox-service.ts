@@ -79,7 +79,8 @@ export class SandboxService {
     const spec = podSpec(request, config, files)
     this.#options.pod.standAlone()
     this.#described = {
-      ...{ bundle, spec },
+      bundle,
+      spec,
       complete: (container) => withPodFiles(container, files, spec.linux?.sysctl ?? {}),
     }
     return {}

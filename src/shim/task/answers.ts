@@ -19,8 +19,15 @@ export function stateOf(task: Task, execId: string): StateResponse {
   const { exit, state, stdio } = task.process(execId)
   const { stdin, stdout, stderr, terminal } = stdio
   return {
-    ...{ id: task.id, execId, bundle: task.bundle, pid: task.pid, status: statusOf[state] },
-    ...{ stdin, stdout, stderr, terminal },
+    id: task.id,
+    execId,
+    bundle: task.bundle,
+    pid: task.pid,
+    status: statusOf[state],
+    stdin,
+    stdout,
+    stderr,
+    terminal,
     ...exitFields(exit),
   }
 }

@@ -137,7 +137,10 @@ function addTask(
     return () => terminal || !stay()
   }
   const init = makeProcess(context, {
-    ...{ id, stdio, guest: container.init, tellsDeath: clientReturns },
+    id,
+    stdio,
+    guest: container.init,
+    tellsDeath: clientReturns,
     ...(clientReturns && { inputReturns }),
     othersOver: () => task.endExecs(execsEndMs),
   })

@@ -33,7 +33,9 @@ test('what containerd is told, the log of the command line is told in docker’s
     ...['start', 'exec_create', 'exec_start', 'exec_die', 'pause', 'unpause', 'oom', 'die'],
   ])
   expect(noted.at(-1)).toMatchObject({
-    ...{ type: 'container', namespace: 'default', id: 'web' },
+    type: 'container',
+    namespace: 'default',
+    id: 'web',
     attributes: { image: 'busybox', exitCode: '137' },
   })
   expect(noted[0].at).toBeGreaterThanOrEqual(at.getTime() - 1)

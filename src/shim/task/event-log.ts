@@ -47,7 +47,11 @@ export function logEvents(namespace: string, { stateDir, attributes }: EventLogW
       const { id, action, attributes: more } = noted
       if (more?.execID?.startsWith(healthCheckPrefix)) return
       appendEvent(stateDir, {
-        ...{ type: 'container', action, namespace, id, attributes: { ...attributes, ...more } },
+        type: 'container',
+        action,
+        namespace,
+        id,
+        attributes: { ...attributes, ...more },
       })
     },
     flush: async () => {},

@@ -18,7 +18,10 @@ export function makeProcess(
 ): TaskProcess {
   return new TaskProcess({
     ...made,
-    ...{ namespace, limits, lost: pod.over, log },
+    namespace,
+    limits,
+    lost: pod.over,
+    log,
     onSurvived: () =>
       pod.condemn(`its guest did not end ${made.id} within ${limits.endMs / 1000} s of SIGKILL`),
     heldUp: () => pod.heldUp,

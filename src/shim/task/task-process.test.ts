@@ -118,7 +118,8 @@ describe('a task process', () => {
     mkdirSync(`${path}.1`)
     const process = new TaskProcess({
       namespace: 'default',
-      ...{ id: 'p', stdio: { stdin: '', stdout, stderr: '', terminal: false } },
+      id: 'p',
+      stdio: { stdin: '', stdout, stderr: '', terminal: false },
       guest: {
         ...guestDouble().guest,
         output: async (stream, sink) => {
@@ -129,7 +130,8 @@ describe('a task process', () => {
           }
         },
       },
-      ...{ lost: new AbortController().signal, log },
+      lost: new AbortController().signal,
+      log,
     })
     await process.start()
     await process.exited
@@ -145,7 +147,8 @@ describe('a task process', () => {
     const { guest } = guestDouble({ ends: new Promise(() => {}) })
     const process = new TaskProcess({
       namespace: 'default',
-      ...{ id: 'p', stdio: { stdin: path, stdout: '', stderr: '', terminal: false } },
+      id: 'p',
+      stdio: { stdin: path, stdout: '', stderr: '', terminal: false },
       guest: {
         ...guest,
         start: () => starting.promise,
@@ -154,7 +157,8 @@ describe('a task process', () => {
           text += '.'
         },
       },
-      ...{ lost: new AbortController().signal, log: silentLogger },
+      lost: new AbortController().signal,
+      log: silentLogger,
     })
     const started = process.start()
     const writer = openSync(path, constants.O_RDWR)
@@ -302,9 +306,15 @@ describe('a task process', () => {
     makeFifo(fifo)
     const process = new TaskProcess({
       namespace: 'default',
-      ...{ id: 'p', guest: guestDouble().guest, lost: new AbortController().signal, log: silentLogger },
+      id: 'p',
+      guest: guestDouble().guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
       stdio: {
-        ...{ stdin: '', stdout: `file://${out}`, stderr: fifo, terminal: false },
+        stdin: '',
+        stdout: `file://${out}`,
+        stderr: fifo,
+        terminal: false,
         [broken]: '/nonexistent/fifo',
       },
     })
@@ -323,13 +333,12 @@ describe('a task process', () => {
       let survived = 0
       const process = new TaskProcess({
         namespace: 'default',
-        ...{
-          id: 'p',
-          stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
-          limits: within,
-          log: silentLogger,
-        },
-        ...{ lost: lost.signal, guest },
+        id: 'p',
+        stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
+        limits: within,
+        log: silentLogger,
+        lost: lost.signal,
+        guest,
         ...(heldUp && { heldUp }),
         onSurvived: () => {
           survived++
@@ -463,9 +472,13 @@ describe('the death of the machine', () => {
     const never = new Promise<never>(() => {})
     const process = new TaskProcess({
       namespace: 'default',
-      ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath },
+      id: 'p',
+      lost: lost.signal,
+      log: silentLogger,
+      tellsDeath,
       stdio: {
-        ...{ stdin: '', terminal },
+        stdin: '',
+        terminal,
         stdout: `file://${join(directory, 'out')}`,
         stderr: terminal ? '' : `file://${join(directory, 'err')}`,
       },
@@ -511,7 +524,10 @@ describe('the death of the machine', () => {
     const lost = new AbortController()
     const process = new TaskProcess({
       namespace: 'default',
-      ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath: true },
+      id: 'p',
+      lost: lost.signal,
+      log: silentLogger,
+      tellsDeath: true,
       stdio: { stdin: '', stdout: '', stderr: `file://${join(directory, 'err')}`, terminal: false },
       guest: guestDouble({ ends: new Promise(() => {}) }).guest,
     })

@@ -105,7 +105,8 @@ function serviceOf(
         pid: id === podId ? 4242 : 4300,
         init: process(id),
         exec,
-        ...{ pause: answered, resume: answered },
+        pause: answered,
+        resume: answered,
         remove: async () => void removed.push(id),
       }
     },
@@ -234,13 +235,19 @@ describe('the start of a pod that nobody waits for any more', () => {
     const gone = Promise.withResolvers<never>()
     const lost = new KataError('AGENT_DIED', { endpoint: 'agent.sock', reason: 'the connection is closed' })
     const machine = {
-      ...{ pid: 1, died: new Promise(() => {}), stopped: new Promise(() => {}), watchOom: async () => {} },
+      pid: 1,
+      died: new Promise(() => {}),
+      stopped: new Promise(() => {}),
+      watchOom: async () => {},
       createContainer: () => gone.promise,
       stop: async () => gone.reject(lost),
     }
     const pod = new Pod({
-      ...{ id: 'pod', createSandbox: async () => machine as unknown as Sandbox },
-      ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+      id: 'pod',
+      createSandbox: async () => machine as unknown as Sandbox,
+      onDied: () => {},
+      onLeft: () => {},
+      oom: { isKnown: () => false, onOom: () => {} },
     })
     const events = { publish: () => {}, flush: async () => {} }
     const records = { add: () => {}, remove: () => {} }
@@ -482,7 +489,10 @@ describe('a container that is being made', () => {
     made()
     expect(await created).toStartWith(`[TASK_STATE] cannot create web: it is ${state}`)
     expect({ removed, has: tasks.has('web'), topics, stops: stops() }).toEqual({
-      ...{ removed: ['web'], has: false, topics: ['create'], stops: 0 },
+      removed: ['web'],
+      has: false,
+      topics: ['create'],
+      stops: 0,
     })
     await create('web')
     expect(tasks.has('web')).toBe(true)
@@ -571,7 +581,8 @@ describe('a container whose machine is saved', () => {
     await create('pod')
     const request = { id: 'pod', path: '/saved', options: undefined }
     await expect(tasks.checkpoint(request)).rejects.toMatchObject({
-      ...{ code: 'TASK_UNSUPPORTED', fields: { action: 'checkpoint' } },
+      code: 'TASK_UNSUPPORTED',
+      fields: { action: 'checkpoint' },
       remedy: expect.stringContaining('kata-ts suspend'),
     })
   })

@@ -34,9 +34,18 @@ const answers = session.filter(({ way }) => way === '<')
 
 /** The pod of the recording. */
 const spec: VmSpec = {
-  ...{ sandboxId: 'rf', identity: { name: 'kata-2675', uid: 1, gid: 1, groups: [993] }, accelerator: 'kvm' },
-  ...{ privateDir: '/run/user/1', stateDir: '/run/x', kernel: '/k', initrd: '/i', kernelParams: [] },
-  ...{ vcpus: 2, maxVcpus: 2, memoryMiB: 768, maxMemoryMiB: 7936 },
+  sandboxId: 'rf',
+  identity: { name: 'kata-2675', uid: 1, gid: 1, groups: [993] },
+  accelerator: 'kvm',
+  privateDir: '/run/user/1',
+  stateDir: '/run/x',
+  kernel: '/k',
+  initrd: '/i',
+  kernelParams: [],
+  vcpus: 2,
+  maxVcpus: 2,
+  memoryMiB: 768,
+  maxMemoryMiB: 7936,
   share: { tag: 'kataShared', socket: '/run/user/1/vhost-fs.sock', queueSize: 1024 },
 }
 const nic = { id: 'nic18', mac: '46:ef:4c:b6:53:db', mtu: 1400, taps: [1] }

@@ -9,7 +9,8 @@ test('a card that comes when the machine runs is refused by name', async () => {
   const config = builtInConfig(readHostSize(), 'firecracker')
   const machine = createFirecracker({ config, spec: {}, log: silentLogger } as unknown as VmmOptions)
   await expect(machine.plugNic({} as never)).rejects.toMatchObject({
-    ...{ code: 'VMM_NO_HOT_NICS', fields: { vmm: 'Firecracker' } },
+    code: 'VMM_NO_HOT_NICS',
+    fields: { vmm: 'Firecracker' },
     remedy: expect.stringContaining('another VMM'),
   })
 })

@@ -41,9 +41,18 @@ const exchanges = session.flatMap(({ way, raw }, index) =>
 
 /** The pod of the recording. */
 const spec: VmSpec = {
-  ...{ sandboxId: 'rf', identity: { name: 'kata-1255', uid: 1, gid: 1, groups: [] }, accelerator: 'kvm' },
-  ...{ privateDir: '/run/user/1', stateDir: '/run/x', kernel: '/k', initrd: '/i', kernelParams: [] },
-  ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 512, maxMemoryMiB: 0 },
+  sandboxId: 'rf',
+  identity: { name: 'kata-1255', uid: 1, gid: 1, groups: [] },
+  accelerator: 'kvm',
+  privateDir: '/run/user/1',
+  stateDir: '/run/x',
+  kernel: '/k',
+  initrd: '/i',
+  kernelParams: [],
+  vcpus: 1,
+  maxVcpus: 0,
+  memoryMiB: 512,
+  maxMemoryMiB: 0,
   nics: [{ id: 'nic27', mac: 'f6:39:c0:7a:8a:60', mtu: 1500, taps: [], tap: 'tap27_kata' }],
 }
 
@@ -92,7 +101,9 @@ async function play(use: (api: ApiClient) => Promise<void>): Promise<string[]> {
 test('the driver says what was recorded, and understands the answers', async () => {
   const sent = await play(async (api) => {
     const { first, rest } = machineRequests(spec, {
-      ...{ ...noDiskLimits, enableHugepages: false, reclaimGuestFreedMemory: false },
+      ...noDiskLimits,
+      enableHugepages: false,
+      reclaimGuestFreedMemory: false,
     })
     expect(await api.get('version')).toEqual({ firecracker_version: '1.16.1' })
     for (const { path, body } of [...first, ...rest]) expect(await api.put(path, { body })).toBeUndefined()

@@ -35,7 +35,9 @@ export function parseArguments(words: readonly string[]): Options | 'version' | 
     return 'error: the double takes --event-monitor fd=<fd> only'
   if (!['true', 'false', 'log'].includes(seccomp)) return `error: invalid value '${seccomp}' for '--seccomp'`
   return {
-    ...{ api: Number(api), events: events === undefined ? undefined : Number(events) },
-    ...{ seccomp: seccomp === 'true', verbosity },
+    api: Number(api),
+    events: events === undefined ? undefined : Number(events),
+    seccomp: seccomp === 'true',
+    verbosity,
   }
 }

@@ -6,7 +6,9 @@ import { type VmConfig, vsockId } from './vm-config.ts'
 export function vmInfo(config: VmConfig, machine: Machine | undefined, paused: boolean) {
   const state = machine === undefined ? 'Created' : paused ? 'Paused' : 'Running'
   return {
-    ...{ config, state, memory_actual_size: config.memory.size },
+    config,
+    state,
+    memory_actual_size: config.memory.size,
     ...(machine && { device_tree: deviceTree(machine, config.vsock !== undefined) }),
   }
 }

@@ -62,7 +62,8 @@ function main(): void {
   const vmm = new Vmm({ loop, version, pid: pid(), kvm, threads, report, exit })
   setNonblocking(options.api)
   serveHttp(loop, options.api, {
-    ...{ prefix: '/api/v1/', server: 'Cloud Hypervisor API' },
+    prefix: '/api/v1/',
+    server: 'Cloud Hypervisor API',
     handle: (request) => handle(vmm, say, request),
   })
 }

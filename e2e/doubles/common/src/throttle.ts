@@ -19,7 +19,9 @@ export async function throttle(qmp: Qmp, id: string, limiter: RateLimiter | unde
   const none = { bps_rd: 0, bps_wr: 0, iops_rd: 0, iops_wr: 0 }
   await qmp.execute('block_set_io_throttle', {
     ...none,
-    ...{ id, bps: perSecond(bandwidth), iops: perSecond(ops) },
+    id,
+    bps: perSecond(bandwidth),
+    iops: perSecond(ops),
   })
 }
 

@@ -129,7 +129,9 @@ export function osError(error: unknown): string {
 }
 
 const emptyDrive = (drive_id: string, size: number): OpenDrive => ({
-  ...{ config: { drive_id, is_root_device: false }, fd: memoryFile(size), isBlock: false },
+  config: { drive_id, is_root_device: false },
+  fd: memoryFile(size),
+  isBlock: false,
 })
 
 function baseArguments({ boot, config }: MachineOptions, given: Descriptors, qmp: number): string[] {
@@ -193,14 +195,19 @@ const fileName = (id: string, set: number) => `${id}-${set}`
 function fileNode({ config: { drive_id, is_read_only }, isBlock }: OpenDrive, set: number) {
   return {
     driver: isBlock ? 'host_device' : 'file',
-    ...{ 'node-name': fileName(drive_id, set), filename: `/dev/fdset/${set}` },
-    ...{ 'read-only': is_read_only === true, aio: 'threads', locking: 'off' },
+    'node-name': fileName(drive_id, set),
+    filename: `/dev/fdset/${set}`,
+    'read-only': is_read_only === true,
+    aio: 'threads',
+    locking: 'off',
   }
 }
 
 function rawNode({ drive_id, is_read_only }: Pick<Drive, 'drive_id' | 'is_read_only'>, set: number) {
   return {
-    ...{ driver: 'raw', 'node-name': drive_id, file: fileName(drive_id, set) },
+    driver: 'raw',
+    'node-name': drive_id,
+    file: fileName(drive_id, set),
     'read-only': is_read_only === true,
   }
 }

@@ -41,7 +41,8 @@ function main(): void {
     }
     const vmm = new Vmm({ loop, id: options.id, version, say, openKvm, exit, fault })
     serveHttp(loop, listen(options.apiSocket), {
-      ...{ prefix: '/', server: 'Firecracker API' },
+      prefix: '/',
+      server: 'Firecracker API',
       handle: (request) => vmm.handle(request),
     })
   } catch (error) {

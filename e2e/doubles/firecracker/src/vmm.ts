@@ -107,9 +107,15 @@ export class Vmm {
       balloon: this.#balloon ?? null,
       drives: this.#drives.map(({ config }) => config),
       'boot-source': { kernel_image_path, initrd_path, boot_args },
-      ...{ 'cpu-config': null, logger: null, 'machine-config': this.#config, metrics: null },
-      ...{ 'mmds-config': null, 'network-interfaces': this.#nics.map(({ config }) => config) },
-      ...{ vsock: this.#vsock ?? null, entropy: this.#hasEntropy ? {} : null, pmem: [] },
+      'cpu-config': null,
+      logger: null,
+      'machine-config': this.#config,
+      metrics: null,
+      'mmds-config': null,
+      'network-interfaces': this.#nics.map(({ config }) => config),
+      vsock: this.#vsock ?? null,
+      entropy: this.#hasEntropy ? {} : null,
+      pmem: [],
       'memory-hotplug': null,
     }
   }
@@ -211,7 +217,11 @@ export class Vmm {
     // Its machine is made now, which is when rights that are missing show.
     makeMachine(this.#options.openKvm(), this.#config.vcpu_count)
     this.#machine = await Machine.start(this.#options.loop, {
-      ...{ boot, drives: this.#drives, nics: this.#nics, config: this.#config, hasEntropy: this.#hasEntropy },
+      boot,
+      drives: this.#drives,
+      nics: this.#nics,
+      config: this.#config,
+      hasEntropy: this.#hasEntropy,
       balloon: this.#balloon,
       onEvent: (name, data) => this.#onEvent(name, data),
       onEnd: () => this.#onEnd(),

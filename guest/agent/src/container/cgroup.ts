@@ -35,7 +35,8 @@ export const allContainers: Cgroup = { path: containersCgroup, directory: `${cgr
  */
 export function limitCgroup({ directory }: Cgroup): void {
   const limits = {
-    ...{ 'cgroup.max.depth': deepest, 'cgroup.max.descendants': mostBelow },
+    'cgroup.max.depth': deepest,
+    'cgroup.max.descendants': mostBelow,
     'pids.max': mostThreadsOfOne(),
   }
   for (const [name, most] of Object.entries(limits)) {

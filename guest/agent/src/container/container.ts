@@ -149,8 +149,10 @@ export class Container {
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
       const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
       const context = {
-        ...{ cgroupsPath: cgroupOf(id).path, sharedNamespaces },
-        ...{ guestDevices: everyDevice, pageSizes: limitedPageSizes() },
+        cgroupsPath: cgroupOf(id).path,
+        sharedNamespaces,
+        guestDevices: everyDevice,
+        pageSizes: limitedPageSizes(),
       }
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))

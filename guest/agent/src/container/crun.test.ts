@@ -25,7 +25,8 @@ function create() {
     directory,
   )
   const stdio = {
-    ...{ fds: [0, 1, 2], args: [] },
+    fds: [0, 1, 2],
+    args: [],
     started: () => void told.push('ends of crun closed'),
     abandon: () => void told.push('other ends closed'),
   }

@@ -12,7 +12,8 @@ test('a container whose making was killed, or refused memory, has too low a limi
     [internal('clone: Cannot allocate memory'), 0n],
   ] as const)
     expect(explainByMemory(error, limited(262144n), kills)).toMatchObject({
-      ...{ code: 'invalid_argument', reason: 'MEMORY_LIMIT_TOO_LOW' },
+      code: 'invalid_argument',
+      reason: 'MEMORY_LIMIT_TOO_LOW',
       message: `262144 bytes; crun says: ${error.message}`,
     })
 })

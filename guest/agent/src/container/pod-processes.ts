@@ -72,10 +72,14 @@ function specOf(root: string, namespaces: Readonly<Record<string, string>>) {
     ociVersion: '1.0.2',
     root: { path: root, readonly: true },
     process: {
-      ...{ args: [program], cwd: '/', env: [], terminal: false },
+      args: [program],
+      cwd: '/',
+      env: [],
+      terminal: false,
       user: { uid: nobodyElse, gid: nobodyElse },
       capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
-      ...{ noNewPrivileges: true, oomScoreAdj },
+      noNewPrivileges: true,
+      oomScoreAdj,
     },
     mounts: [
       {

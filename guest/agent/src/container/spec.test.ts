@@ -45,14 +45,17 @@ describe('specToJson', () => {
   test('a profile that the host compiled goes to crun as its filter, without the rules', () => {
     const annotations = { 'io.kata-ts.seccomp-filter': 'AA==' }
     const seccomp = {
-      ...{ defaultAction: 'SCMP_ACT_ERRNO', architectures: ['SCMP_ARCH_X86_64'] },
+      defaultAction: 'SCMP_ACT_ERRNO',
+      architectures: ['SCMP_ARCH_X86_64'],
       syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }],
     }
     const json = (spec: object) => seen(specToJson(Spec.fromPartial({ ...minimal, ...spec }), context))
     const made = json({ annotations, linux: { seccomp } })
     expect(made.annotations).toEqual({ 'run.oci.seccomp_bpf_data': 'AA==' })
     expect(made.linux.seccomp).toEqual({
-      ...{ defaultAction: 'SCMP_ACT_ERRNO', architectures: ['SCMP_ARCH_X86_64'], flags: [] },
+      defaultAction: 'SCMP_ACT_ERRNO',
+      architectures: ['SCMP_ARCH_X86_64'],
+      flags: [],
     })
     expect(json({ linux: { seccomp } }).linux.seccomp.syscalls).toEqual(
       seccomp.syscalls.map((rule) => ({ ...rule, args: [] })),

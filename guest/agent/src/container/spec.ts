@@ -62,7 +62,9 @@ export function processToJson(process: Process): Json {
     terminal,
     consoleSize: terminal && consoleSize?.height ? consoleSize : undefined,
     user: {
-      ...{ uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: user?.additionalGids ?? [] },
+      uid: user?.uid ?? 0,
+      gid: user?.gid ?? 0,
+      additionalGids: user?.additionalGids ?? [],
       umask: user?.umask,
     },
     args,

@@ -4,17 +4,15 @@ import { fromPrefix, fromRoute, toNeighbour, toPrefix, toRoute } from './convert
 
 const find = (name: string) => ({ eth0: 2, eth1: 3 })[name] ?? 0
 const route = {
-  ...{
-    dest: '',
-    gateway: '',
-    device: 'eth0',
-    source: '',
-    scope: 0,
-    family: IPFamily.IP_V4,
-    flags: 0,
-    mtu: 0,
-    metric: 0,
-  },
+  dest: '',
+  gateway: '',
+  device: 'eth0',
+  source: '',
+  scope: 0,
+  family: IPFamily.IP_V4,
+  flags: 0,
+  mtu: 0,
+  metric: 0,
 }
 
 test('addresses', () => {

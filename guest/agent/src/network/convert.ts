@@ -52,7 +52,11 @@ export function toRoute(message: RouteMessage, find: FindLink, protocol: number 
     ...(gateway && { gateway }),
     ...(source && { source }),
     link: find(message.device),
-    ...{ scope, flags, mtu, metric, protocol },
+    scope,
+    flags,
+    mtu,
+    metric,
+    protocol,
     // Elsewhere it has no effect: all of localhost is this machine's own before other tables are asked.
     ...(destination && isLocalhost(destination.address) ? { table: localTable } : {}),
   }
@@ -79,7 +83,11 @@ export function fromRoute(route: Route, device: string): RouteMessage {
     gateway: gateway === undefined ? '' : formatIp(gateway),
     source: source === undefined ? '' : formatIp(source),
     family: route.family === family.ipv4 ? IPFamily.IP_V4 : IPFamily.IP_V6,
-    ...{ device, scope, flags, mtu, metric },
+    device,
+    scope,
+    flags,
+    mtu,
+    metric,
   }
 }
 

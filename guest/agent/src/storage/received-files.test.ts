@@ -37,8 +37,13 @@ function send(name: string, type: number, content = '', mode = 0o644): void {
   const data = Buffer.from(content)
   receive(
     CopyFileRequest.fromPartial({
-      ...{ path: `${volume}/${name}`, fileMode: type | mode, dirMode: 0o755, ...ids },
-      ...{ fileSize: BigInt(data.length), offset: 0n, data },
+      path: `${volume}/${name}`,
+      fileMode: type | mode,
+      dirMode: 0o755,
+      ...ids,
+      fileSize: BigInt(data.length),
+      offset: 0n,
+      data,
     }),
   )
 }
@@ -117,8 +122,13 @@ test('a file has the mode and the owner that were sent, and is not seen before i
   const piece = (offset: bigint, text: string) =>
     receive(
       CopyFileRequest.fromPartial({
-        ...{ path: `${volume}/key`, fileMode: types.file | 0o640, dirMode: 0o750, ...ids },
-        ...{ fileSize: 6n, offset, data: Buffer.from(text) },
+        path: `${volume}/key`,
+        fileMode: types.file | 0o640,
+        dirMode: 0o750,
+        ...ids,
+        fileSize: 6n,
+        offset,
+        data: Buffer.from(text),
       }),
     )
   piece(0n, 'abc')

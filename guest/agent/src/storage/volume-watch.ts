@@ -121,8 +121,14 @@ function copyAt(top: string): VolumeCopy {
     put({ path, facts: { mode, uid, gid }, linkTo }, data) {
       const content = data ?? new TextEncoder().encode(linkTo ?? '')
       copyFile({
-        ...{ path: top + path, fileMode: mode, dirMode: 0o755, uid, gid },
-        ...{ offset: 0n, fileSize: BigInt(content.length), data: content },
+        path: top + path,
+        fileMode: mode,
+        dirMode: 0o755,
+        uid,
+        gid,
+        offset: 0n,
+        fileSize: BigInt(content.length),
+        data: content,
       })
     },
     remove: (path) => removeCopied(top + path),

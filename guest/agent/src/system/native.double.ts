@@ -103,7 +103,7 @@ function told<T>(call: () => T, otherwise: T): [T, number] {
 const factsOf = (look: typeof fs.statSync | typeof fs.lstatSync) => (path: string) =>
   told(() => {
     const { mode, uid, gid, size, ino, rdev, mtimeMs } = look(path)
-    return { ...{ mode, uid, gid, size, ino, rdev }, mtime: mtimeMs }
+    return { mode, uid, gid, size, ino, rdev, mtime: mtimeMs }
   }, undefined)
 export const stat = factsOf(fs.statSync)
 export const lstat = factsOf(fs.lstatSync)

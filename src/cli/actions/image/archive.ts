@@ -54,7 +54,9 @@ export async function load(settings: Settings, flags: LoadFlags): Promise<number
   const { runtime } = loadForPerson(settings, config)
   const images = await interruptible((signal) =>
     loadImages(storePaths(settings.stateDir), input === '-' ? '/dev/stdin' : input, {
-      ...{ tag: name, signal, limitBytes: runtime.imageStoreLimit * 2 ** 20 },
+      tag: name,
+      signal,
+      limitBytes: runtime.imageStoreLimit * 2 ** 20,
       onStep: (image, step) => {
         if (quiet !== true) settings.tell(`${plainText(image)}: ${step} ...`)
       },

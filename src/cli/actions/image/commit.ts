@@ -34,7 +34,10 @@ export async function commit(
     const work = () =>
       readingFiles(container, () =>
         make(settings, flags, {
-          ...{ signal, name: target, base: base?.id, config: configOf(settings, record) },
+          signal,
+          name: target,
+          base: base?.id,
+          config: configOf(settings, record),
           layer:
             base === undefined
               ? filesTar(layers, { ...options, asLayer: true })
@@ -58,7 +61,10 @@ export async function importTar(
   const image = await interruptible(async (signal) => {
     using tar = await openFileTar(source === '-' ? '/dev/stdin' : source, settings.stateDir)
     return make(settings, flags, {
-      ...{ signal, name: target, layer: createReadStream(tar.file), config: {} },
+      signal,
+      name: target,
+      layer: createReadStream(tar.file),
+      config: {},
       history: historyOf(flags, `import of ${source}`),
     })
   })
@@ -71,7 +77,9 @@ function make(settings: Settings, flags: ChangeFlags, image: Making): Promise<St
   const { runtime } = loadForPerson(settings, flags.config)
   return makeImage(storePaths(settings.stateDir), {
     ...image,
-    ...{ changes: flags.change ?? [], limitBytes: runtime.imageStoreLimit * 2 ** 20, onStep: () => {} },
+    changes: flags.change ?? [],
+    limitBytes: runtime.imageStoreLimit * 2 ** 20,
+    onStep: () => {},
   })
 }
 

@@ -36,7 +36,9 @@ export function filesOf(settings: Settings, name: string, what: string): Contain
   const etc = etcOf(record.layers)
   const ofRun = new Set(['hostname', 'hosts', 'resolv.conf'].map((file) => posix.join(etc, file)))
   return {
-    ...{ record, layers: [`${directory}/upper`, ...record.layers], etc },
+    record,
+    layers: [`${directory}/upper`, ...record.layers],
+    etc,
     isOfRun: (path) => ofRun.has(`/${path}`),
   }
 }

@@ -53,17 +53,22 @@ test('what a container has changed: diff, export, import, commit, save, load', a
   const [facts] = JSON.parse(await ok('image', 'inspect', 'made:2'))
   const made = JSON.parse(await ok('images', '--format', 'json')).at(-1).id
   expect(facts).toMatchObject({
-    ...{ Id: made, Architecture: 'amd64', Os: 'linux', Author: 'me' },
+    Id: made,
+    Architecture: 'amd64',
+    Os: 'linux',
+    Author: 'me',
     RepoTags: ['docker.io/library/made:1', 'docker.io/library/made:2'],
     RootFS: { Type: 'layers', Layers: [expect.stringMatching(/^sha256:/)] },
   })
   // A container comes first, an image otherwise, as docker does.
   expect(await ok('inspect', '--format', '{{.Id}}', 'made:1')).toBe(`${made}\n`)
   expect(await kata('inspect', '--type', 'container', 'made:1')).toMatchObject({
-    ...{ code: 1, stderr: expect.stringContaining('[NAME_INVALID]') },
+    code: 1,
+    stderr: expect.stringContaining('[NAME_INVALID]'),
   })
   expect(await kata('image', 'inspect', 'c')).toMatchObject({
-    ...{ code: 1, stderr: expect.stringContaining('[IMAGE_NOT_STORED]') },
+    code: 1,
+    stderr: expect.stringContaining('[IMAGE_NOT_STORED]'),
   })
   expect((await kata('inspect', 'made:9')).stderr).toContain('[IMAGE_NOT_STORED]')
   expect((await kata('inspect', 'nobody')).stderr).toContain('[CONTAINER_NOT_FOUND]')
@@ -136,7 +141,8 @@ test('disks: made before the shim is asked, known to the record, kept while the 
   await ok('run', '--name', 'c', '--storage-opt', 'size=16M', '--', 'true')
   const { disks } = JSON.parse(readFileSync(`${directory()}/record.json`, 'utf8'))
   expect(disks).toEqual({
-    ...{ bytes: 16 * 2 ** 20, image: expect.stringMatching(/\/images\/disks\/[0-9a-f]{64}\.erofs$/) },
+    bytes: 16 * 2 ** 20,
+    image: expect.stringMatching(/\/images\/disks\/[0-9a-f]{64}\.erofs$/),
   })
   const { size, blocks } = statSync(`${directory()}/written.img`)
   expect([size, blocks * 512 < size]).toEqual([16 * 2 ** 20, true])
@@ -144,15 +150,14 @@ test('disks: made before the shim is asked, known to the record, kept while the 
   expect(existsSync(disks.image)).toBe(true)
   for (const args of [['diff'], ['export'], ['commit']])
     expect(await kata(...args, 'c', ...(args[0] === 'commit' ? ['x'] : []))).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining('[FILES_ELSEWHERE]') },
+      code: 1,
+      stderr: expect.stringContaining('[FILES_ELSEWHERE]'),
     })
   await ok('rm', 'c')
   // Nobody is there to say yes.
   expect(await kata('prune')).toMatchObject({
-    ...{
-      code: 1,
-      stderr: expect.stringMatching(/this removes:.*\[PRUNE_UNCONFIRMED\] nothing was removed.*--force/s),
-    },
+    code: 1,
+    stderr: expect.stringMatching(/this removes:.*\[PRUNE_UNCONFIRMED\] nothing was removed.*--force/s),
   })
   expect(existsSync(disks.image)).toBe(true)
   await ok('prune', '--force')
@@ -162,7 +167,8 @@ test('disks: made before the shim is asked, known to the record, kept while the 
 test('a wrong size is refused by name, before anything is made', async () => {
   for (const option of ['size=1M', 'dm.basesize=10G'])
     expect(await kata('run', '--name', 'c', '--storage-opt', option, '--', 'true')).toMatchObject({
-      ...{ code: 125, stderr: expect.stringMatching(/--storage-opt.*size=SIZE, from 16M to 16T/) },
+      code: 125,
+      stderr: expect.stringMatching(/--storage-opt.*size=SIZE, from 16M to 16T/),
     })
   expect(existsSync(directory())).toBe(false)
 })

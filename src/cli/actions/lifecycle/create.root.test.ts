@@ -77,7 +77,8 @@ test('on a network a renamed container is found by its new name and its aliases,
   const [front] = JSON.parse((await client.kata('network', 'inspect', 'front')).stdout)
   const own = front.containers.find(({ container }: { container: string }) => container === 'web')
   expect(await client.kata('inspect', '-f', view, 'web')).toMatchObject({
-    ...{ code: 0, stdout: `${own.address}/24 web ${front.gateway}\n` },
+    code: 0,
+    stdout: `${own.address}/24 web ${front.gateway}\n`,
   })
   const names = front.containers.map((use: { container: string; names: string[] }) => [
     use.container,
@@ -102,7 +103,8 @@ test('what runs is not renamed, and no name is taken twice', async () => {
   ])
   expect(info.stdout).toBe('2 1 1\n')
   expect(JSON.parse(df.stdout).find((use: { type: string }) => use.type === 'Containers')).toMatchObject({
-    ...{ total: 2, active: 1 },
+    total: 2,
+    active: 1,
   })
   const waiting = client.spawn(['wait', '--condition', 'removed', 'runs'])
   // It has found the container once it asks its shim.
@@ -176,7 +178,8 @@ test('free ports of the host lead to what is exposed, no two containers get the 
   expect(new Set(hosts).size).toBe(7)
   const view = '{{json .Config.ExposedPorts}} {{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}'
   expect(await client.kata('inspect', '--format', view, 'one')).toMatchObject({
-    ...{ stderr: '', stdout: '{"80/tcp":{},"81/tcp":{},"53/udp":{},"443/tcp":{}} 18080\n' },
+    stderr: '',
+    stdout: '{"80/tcp":{},"81/tcp":{},"53/udp":{},"443/tcp":{}} 18080\n',
   })
   const shown = (await client.kata('ps', '--format', '{{.Ports}}', '-f', 'name=one')).stdout
   expect(shown.match(/\[::\]:\d+->/g) ?? []).toHaveLength(hasIpv6Route() ? 3 : 0)
@@ -205,7 +208,8 @@ test('a container that a full disk has no room for is not there, and its name is
     const create = (...options: string[]) =>
       client.kata('create', '--name', 'large', ...options, '--rootfs', client.base, '--', 'true')
     expect(await create('--env', `LARGE=${'x'.repeat(100_000)}`)).toMatchObject({
-      ...{ code: 125, stderr: expect.stringContaining('ENOSPC') },
+      code: 125,
+      stderr: expect.stringContaining('ENOSPC'),
     })
     expect(client.leftovers()).toEqual([])
     expect((await create()).code).toBe(0)

@@ -52,7 +52,8 @@ test('one that has ended is not removed while another command is about to start 
   await eventually(async () => (await client.list())[0]?.status === 'stopped')
   await underDirectoryLock(directoryOf(client, 'over'), 1000, async () => {
     expect(await client.kata('rm', 'over')).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining('[CONTAINER_BUSY]') },
+      code: 1,
+      stderr: expect.stringContaining('[CONTAINER_BUSY]'),
     })
   })
   expect(await client.kata('rm', 'over')).toEqual({ code: 0, stdout: 'over\n', stderr: '' })
@@ -101,7 +102,8 @@ test('a suspended container is neither removed nor stopped while another command
   await underDirectoryLock(directory, 1000, async () => {
     for (const command of ['rm', 'stop'])
       expect(await client.kata(command, 'kept')).toMatchObject({
-        ...{ code: 1, stderr: expect.stringContaining('[CONTAINER_BUSY]') },
+        code: 1,
+        stderr: expect.stringContaining('[CONTAINER_BUSY]'),
       })
   })
   expect(existsSync(`${directory}/suspended/checkpoint.json`)).toBe(true)

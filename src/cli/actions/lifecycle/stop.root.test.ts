@@ -43,10 +43,12 @@ test('what can never come is not waited for, and no signal seems to go where it 
   await using client = testClient()
   await client.start('plain', ['sleep', '60'])
   expect(await client.kata('wait', '--condition', 'healthy', 'plain')).toMatchObject({
-    ...{ code: 1, stderr: expect.stringContaining('the container has no health check') },
+    code: 1,
+    stderr: expect.stringContaining('the container has no health check'),
   })
   expect(await client.kata('kill', '--all', '--signal', 'TERM', 'plain')).toMatchObject({
-    ...{ code: 125, stderr: expect.stringContaining('[OPTION_CONFLICT]') },
+    code: 125,
+    stderr: expect.stringContaining('[OPTION_CONFLICT]'),
   })
   expect((await client.kata('kill', '--all', 'plain')).code).toBe(0)
 })
@@ -56,7 +58,8 @@ test('what has ended is not waited for until it is healthy', async () => {
   await client.start('over', ['true'], ['--health-cmd', 'true', '--health-interval', '1h'])
   const waiting = client.kata('wait', '--condition', 'healthy', 'over')
   expect(await Promise.race([waiting, Bun.sleep(20_000)])).toMatchObject({
-    ...{ code: 1, stderr: expect.stringContaining('[CONTAINER_NOT_RUNNING] container over is stopped') },
+    code: 1,
+    stderr: expect.stringContaining('[CONTAINER_NOT_RUNNING] container over is stopped'),
   })
 })
 

@@ -66,8 +66,11 @@ async function containersUse(settings: Settings): Promise<Use> {
   const found = await Promise.all(all)
   const sum = (list: typeof found) => list.reduce((total, { bytes }) => total + bytes, 0)
   return {
-    ...{ type: 'Containers', total: found.length, active: found.filter(({ isActive }) => isActive).length },
-    ...{ bytes: sum(found), reclaimableBytes: sum(found.filter(({ isPruned }) => isPruned)) },
+    type: 'Containers',
+    total: found.length,
+    active: found.filter(({ isActive }) => isActive).length,
+    bytes: sum(found),
+    reclaimableBytes: sum(found.filter(({ isPruned }) => isPruned)),
   }
 }
 
@@ -84,8 +87,11 @@ function volumesUse(settings: Settings): Use {
   const unused = found.filter(({ isUsed }) => !isUsed)
   const sum = (list: typeof found) => list.reduce((total, { bytes }) => total + bytes, 0)
   return {
-    ...{ type: 'Local Volumes', total: found.length, active: found.length - unused.length },
-    ...{ bytes: sum(found), reclaimableBytes: sum(unused) },
+    type: 'Local Volumes',
+    total: found.length,
+    active: found.length - unused.length,
+    bytes: sum(found),
+    reclaimableBytes: sum(unused),
   }
 }
 

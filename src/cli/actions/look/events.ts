@@ -61,8 +61,15 @@ function sentence({ at, type, action, id, attributes }: HostEvent): string {
 /** In docker's fields; templates may name attributes that not every event has. With the namespace that docker does not have. */
 function dockerEvent({ at, type, action, namespace, id, attributes }: HostEvent) {
   return {
-    ...{ status: action, id, from: attributes.image ?? '', Type: type, Action: action },
+    status: action,
+    id,
+    from: attributes.image ?? '',
+    Type: type,
+    Action: action,
     Actor: { ID: id, Attributes: Object.assign(Object.create(null), attributes) },
-    ...{ scope: 'local', time: Math.floor(at / 1000), timeNano: at * 1e6, Namespace: namespace },
+    scope: 'local',
+    time: Math.floor(at / 1000),
+    timeNano: at * 1e6,
+    Namespace: namespace,
   }
 }

@@ -23,7 +23,9 @@ test('stats shows what runs, as a table and as JSON', async () => {
     'busy 3.0MiB / 64.0MiB 4.69%\n',
   )
   expect(await client.kata('stats', '--no-stream', 'nobody')).toMatchObject({
-    ...{ code: 1, stdout: '', stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') },
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]'),
   })
 })
 

@@ -116,14 +116,13 @@ function used(id: string, { at, usage }: Sample, before: Sample | undefined): Us
 
 const usualColumns = '{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.PIDs}}'
 const statsTitles = {
-  ...{
-    Container: 'CONTAINER',
-    ID: 'CONTAINER ID',
-    Name: 'NAME',
-    CPUPerc: 'CPU %',
-    MemUsage: 'MEM USAGE / LIMIT',
-  },
-  ...{ MemPerc: 'MEM %', PIDs: 'PIDS' },
+  Container: 'CONTAINER',
+  ID: 'CONTAINER ID',
+  Name: 'NAME',
+  CPUPerc: 'CPU %',
+  MemUsage: 'MEM USAGE / LIMIT',
+  MemPerc: 'MEM %',
+  PIDs: 'PIDS',
 }
 
 /** A row of `docker stats`. */
@@ -131,9 +130,13 @@ function statsRow(used: Used): Record<keyof typeof statsTitles, string> {
   const { id, cpuPercent, memoryBytes, memoryLimit, processes } = used
   const share = memoryLimit === null ? '--' : `${((memoryBytes / memoryLimit) * 100).toFixed(2)}%`
   return {
-    ...{ Container: id, ID: id, Name: id, CPUPerc: `${cpuPercent.toFixed(2)}%` },
+    Container: id,
+    ID: id,
+    Name: id,
+    CPUPerc: `${cpuPercent.toFixed(2)}%`,
     MemUsage: `${byteSize(memoryBytes)} / ${memoryLimit === null ? '--' : byteSize(memoryLimit)}`,
-    ...{ MemPerc: share, PIDs: String(processes) },
+    MemPerc: share,
+    PIDs: String(processes),
   }
 }
 

@@ -63,7 +63,11 @@ async function runTar(
   }
   const interactive = input !== undefined
   const streams = attachStreams({
-    ...{ directory: `${io}/${execId}`, interactive, terminal: false, output, errors },
+    directory: `${io}/${execId}`,
+    interactive,
+    terminal: false,
+    output,
+    errors,
     input: input ?? new ReadableStream(),
   })
   const root = { args: ['tar', ...args], terminal: false, env: [], user: { uid: 0, gid: 0 }, workdir: '/' }

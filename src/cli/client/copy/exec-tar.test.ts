@@ -6,7 +6,10 @@ import { execTar } from './exec-tar.ts'
 const settingsOf = (script: string) =>
   ({
     self: { program: '/bin/sh', prefix: ['-c', script, 'sh'] },
-    ...{ runDir: '/run', stateDir: '/var/lib', env: { PATH: process.env.PATH }, log: undefined },
+    runDir: '/run',
+    stateDir: '/var/lib',
+    env: { PATH: process.env.PATH },
+    log: undefined,
   }) as unknown as Settings
 
 test('a tar that talks without end costs no memory, and its last words are told', async () => {

@@ -11,7 +11,8 @@ export function execTar(settings: Settings, name: string): ContainerTar {
   const { self, runDir, stateDir, env, log } = settings
   const where = ['--run-dir', runDir, '--state-dir', stateDir]
   return {
-    ...{ name, log },
+    name,
+    log,
     async run(args, { input, output }) {
       const asRoot = ['--user', '0:0', '--workdir', '/', ...(input === undefined ? [] : ['--interactive'])]
       const child = Bun.spawn(

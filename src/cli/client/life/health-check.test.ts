@@ -11,7 +11,11 @@ import {
 
 const check: HealthCheck = {
   command: ['true'],
-  ...{ intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 60_000, startIntervalMs: 5000, retries: 2 },
+  intervalMs: 30_000,
+  timeoutMs: 30_000,
+  startPeriodMs: 60_000,
+  startIntervalMs: 5000,
+  retries: 2,
 }
 const result = (exitCode: number, output = '') => ({ start: 's', end: 'e', exitCode, output })
 

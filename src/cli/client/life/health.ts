@@ -86,7 +86,10 @@ async function probe(
   }
   const told = () => Buffer.concat(kept).toString()
   const ended = (exitCode: number, output: string): ProbeResult => ({
-    ...{ start, end: new Date().toISOString(), exitCode, output: resultText(output) },
+    start,
+    end: new Date().toISOString(),
+    exitCode,
+    output: resultText(output),
   })
   try {
     const code = await runProbe(settings, record, command, { timeoutMs, task, output: keep })
@@ -108,8 +111,12 @@ async function runProbe(
   const execId = `health-${crypto.randomUUID().slice(0, 8)}`
   mkdirSync(io, { recursive: true, mode: 0o700 })
   const streams = attachStreams({
-    ...{ directory: `${io}/${execId}`, interactive: false, terminal: false },
-    ...{ input: new ReadableStream(), output, errors: output },
+    directory: `${io}/${execId}`,
+    interactive: false,
+    terminal: false,
+    input: new ReadableStream(),
+    output,
+    errors: output,
   })
   const process = processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: [] }, {})
   const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }

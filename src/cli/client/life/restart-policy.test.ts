@@ -3,7 +3,12 @@ import { type Ended, nextPause, type RestartPolicy, startsAtBoot } from './resta
 
 const policy = (name: RestartPolicy['name'], most = 0): RestartPolicy => ({ name, most })
 const ended = (changes: Partial<Ended>): Ended => ({
-  ...{ policy: policy('always'), exitCode: 1, ranMs: 50, restarts: 0, pauseMs: 0, stopWanted: false },
+  policy: policy('always'),
+  exitCode: 1,
+  ranMs: 50,
+  restarts: 0,
+  pauseMs: 0,
+  stopWanted: false,
   ...changes,
 })
 

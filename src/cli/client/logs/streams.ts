@@ -58,7 +58,9 @@ export function logStreams({ log, input, detachKeys, untilKept }: LogStreamsOpti
   }
   return {
     uris: { stdin: '', stdout: '', stderr: '' },
-    ...{ drained, broken: broken.promise, detached: detached.promise },
+    drained,
+    broken: broken.promise,
+    detached: detached.promise,
     started() {
       begun.resolve()
       if (input === undefined) return

@@ -118,7 +118,8 @@ describe('networks', () => {
     expect(places.map(({ address }) => address).sort()).toEqual(['10.7.0.10', '10.7.0.11', '10.7.0.12'])
     expect(places[0]).toMatchObject({ gateway: '10.7.0.9', bits: 29, mac: macOf(places[0]!.address) })
     expect(await put('d', 'small', { address: '10.7.0.14', mac: '02:00:00:00:00:01' })).toMatchObject({
-      ...{ address: '10.7.0.14', mac: '02:00:00:00:00:01' },
+      address: '10.7.0.14',
+      mac: '02:00:00:00:00:01',
     })
     await put('e', 'small')
     await expect(put('f', 'small')).rejects.toThrow('[NETWORK_FULL]')
@@ -168,7 +169,8 @@ describe('networks', () => {
     {
       using _held = tryDirectoryLock(dirname(directory))
       await expect(createNetwork(store, 'two', plain)).rejects.toMatchObject({
-        ...{ ...busy, fields: { name: 'two' } },
+        ...busy,
+        fields: { name: 'two' },
       })
     }
     await put('a', 'one')

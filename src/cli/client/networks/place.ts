@@ -58,7 +58,8 @@ export function removeNetwork(store: NetworkStore, name: string): Promise<void> 
     const users = networkUses(store).get(name)
     if (users !== undefined)
       throw new KataError('NETWORK_IN_USE', {
-        ...{ name, containers: users.map(({ container }) => container).join(', ') },
+        name,
+        containers: users.map(({ container }) => container).join(', '),
       })
     forgetNetwork(store, name)
   })

@@ -66,7 +66,8 @@ export async function createNetwork(
 ): Promise<NamedNetwork> {
   if (words.includes(name))
     throw new KataError('OPTION_INVALID', {
-      ...{ option: 'network create', value: name },
+      option: 'network create',
+      value: name,
       allowed: `any name but ${words.join(', ')}, which mean something else to \`run --network\``,
     })
   const directory = networkDir(store, name)
@@ -108,7 +109,8 @@ function chooseSubnet(store: NetworkStore, asked: Subnet | undefined): Subnet {
   const other = asked === undefined ? undefined : taken.find(({ subnet }) => overlaps(subnet, asked))
   if (asked !== undefined && other !== undefined)
     throw new KataError('NETWORK_SUBNET_TAKEN', {
-      ...{ subnet: asked.text, by: `network ${other.name} (${other.subnet.text})` },
+      subnet: asked.text,
+      by: `network ${other.name} (${other.subnet.text})`,
     })
   // An address of the host's own networks would lead a container to its neighbours instead.
   const found = asked ?? freeSubnet([...taken.map(({ subnet }) => subnet), ...subnetsOfHost()])

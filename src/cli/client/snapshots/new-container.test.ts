@@ -33,9 +33,17 @@ test('a disk has its name once it is whole, and a copy that is given up leaves n
 })
 
 const record: ContainerRecord = {
-  ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
-  ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running' },
-  ...{ terminal: false, detached: false, autoRemove: false },
+  id: 'web',
+  namespace: 'default',
+  command: ['true'],
+  image: 'busybox',
+  layers: [],
+  bootId: 'b',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  status: 'running',
+  terminal: false,
+  detached: false,
+  autoRemove: false,
 }
 const settings = () => ({ stateDir: directory, namespace: 'default' }) as Settings
 

@@ -50,7 +50,9 @@ export async function newContainer(
 
 const refused = (reason: string) =>
   new KataError('OPTION_CONFLICT', {
-    ...{ options: '--from and --publish', reason, remedy: 'Omit --publish.' },
+    options: '--from and --publish',
+    reason,
+    remedy: 'Omit --publish.',
   })
 
 function claim(
@@ -71,8 +73,14 @@ function claim(
   } = before
   const { address: _d, startedAt: _t, savedRun: _v, exitCode: _c, finishedAt: _f, ...rest } = kept
   const record: ContainerRecord = {
-    ...{ ...rest, id, namespace, status: 'creating', autoRemove: false, createdAt: new Date().toISOString() },
-    ...{ owner: processRef(process.pid)!, bootId: bootId() },
+    ...rest,
+    id,
+    namespace,
+    status: 'creating',
+    autoRemove: false,
+    createdAt: new Date().toISOString(),
+    owner: processRef(process.pid)!,
+    bootId: bootId(),
   }
   const paths = createRecord(stateDir, record)
   try {

@@ -23,12 +23,26 @@ beforeEach(() => {
 afterEach(() => rmSync(stateDir, { recursive: true }))
 
 const record: ContainerRecord = {
-  ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
-  ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running' },
-  ...{ terminal: false, detached: false, autoRemove: false },
+  id: 'web',
+  namespace: 'default',
+  command: ['true'],
+  image: 'busybox',
+  layers: [],
+  bootId: 'b',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  status: 'running',
+  terminal: false,
+  detached: false,
+  autoRemove: false,
 }
 const facts = {
-  ...{ version: 1, savedBy: '1', savedAt: 'now', key: 'k', accelerator: 'tcg', container: 'web', disks: [] },
+  version: 1,
+  savedBy: '1',
+  savedAt: 'now',
+  key: 'k',
+  accelerator: 'tcg',
+  container: 'web',
+  disks: [],
   plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
   state: { bytes: 6, sha256: 'd' },
 }

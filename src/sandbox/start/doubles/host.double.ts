@@ -183,7 +183,9 @@ export class HostDouble implements Disposable {
     const first = { tag: 'kataShared', guestPath: '/shared', daemon: daemon as unknown as ShareDaemon }
     return {
       share: { exited: never } as unknown as ServedShare['share'],
-      ...{ first: first satisfies ShareDevice, volumes: undefined, rootBecause: undefined },
+      first: first satisfies ShareDevice,
+      volumes: undefined,
+      rootBecause: undefined,
       requireFit: async () => this.onFit(),
     }
   }
@@ -195,8 +197,11 @@ export class HostDouble implements Disposable {
         const taps = [opened.adopt(this.#devices.openOne(), (fd) => closeSync(fd))]
         return {
           nics: [{ id: 'net0', mac: '02:00:00:00:00:01', mtu: 1500, taps }],
-          ...{ links: ['eth0'], fresh: [], facts: { interfaces: [], routes: [], neighbours: [] } },
-          ...{ close: () => opened.dispose(), [Symbol.dispose]: () => opened.dispose() },
+          links: ['eth0'],
+          fresh: [],
+          facts: { interfaces: [], routes: [], neighbours: [] },
+          close: () => opened.dispose(),
+          [Symbol.dispose]: () => opened.dispose(),
         }
       })
     return { attach, placeOf: () => undefined, lookAfter: () => {} } as unknown as SandboxNetwork

@@ -17,13 +17,22 @@ export function someRequest(
   changes: Partial<HypervisorConfig>,
 ): SandboxRequest {
   return {
-    ...{ id: 'pod', namespace: 'test', runDir: join(directory, 'run'), hostname: 'pod' },
-    ...{ shmBytes: 64 << 20, network: { dns: [] } },
+    id: 'pod',
+    namespace: 'test',
+    runDir: join(directory, 'run'),
+    hostname: 'pod',
+    shmBytes: 64 << 20,
+    network: { dns: [] },
     container: {
-      ...{ id: 'pod', bundle: join(directory, 'bundle'), spec, rootfs: [] },
+      id: 'pod',
+      bundle: join(directory, 'bundle'),
+      spec,
+      rootfs: [],
       rights: deviceRights(spec),
     },
-    ...{ config: someConfig(changes), log: silentLogger, signal },
+    config: someConfig(changes),
+    log: silentLogger,
+    signal,
   }
 }
 

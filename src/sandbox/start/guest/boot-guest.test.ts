@@ -19,15 +19,19 @@ class Machine implements Disposable {
   readonly answer = Promise.withResolvers<void>()
   readonly timings = recordTimings(this.request.signal)
   readonly end = watchMachine({
-    ...{ id: 'pod', program: '/vmm', vmm: this.vmm, vmmProcess: { pid: 0 } },
+    id: 'pod',
+    program: '/vmm',
+    vmm: this.vmm,
+    vmmProcess: { pid: 0 },
     cgroups: { outOfMemory: () => undefined },
-    ...{ share: undefined, signal: this.request.signal },
+    share: undefined,
+    signal: this.request.signal,
   })
   /** Processors that the agent was told to bring online. */
   readonly online: (number | undefined)[] = []
   readonly agent = {
     agent: { ...this.kata.agent, onlineCPUMem: async ({ nbCpus = 0 }) => void this.online.push(nbCpus) },
-    ...{ health: { check: () => new Promise(() => {}) } },
+    health: { check: () => new Promise(() => {}) },
     waitReady: () => this.answer.promise,
   } as unknown as AgentConnection
 

@@ -81,7 +81,11 @@ export async function setUpGuest(
 ): Promise<AgentFacts> {
   const { id, hostname, shmBytes, config } = request
   const start = {
-    ...{ sandboxId: id, hostname, shmBytes, network, dns: request.network.dns },
+    sandboxId: id,
+    hostname,
+    shmBytes,
+    network,
+    dns: request.network.dns,
     shares: shareDevices(share),
     modules,
     kernelModules: [...machineModules(config.hypervisor), ...config.agent.kernelModules],

@@ -25,7 +25,10 @@ function beginning({ check = answers, ready = never as Promise<void> } = {}) {
       new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     ])
   const all = {
-    ...{ id: 'pod', vmm: { consoleTail }, agent: { health: { check }, waitReady }, end },
+    id: 'pod',
+    vmm: { consoleTail },
+    agent: { health: { check }, waitReady },
+    end,
     config: { agent: { dialTimeout: 45 } },
     choice: { accelerator: 'kvm', reason: 'a guest booted with it' },
   }

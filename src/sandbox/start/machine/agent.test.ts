@@ -14,8 +14,13 @@ function watched({ outOfMemory = undefined as KataError | undefined } = {}) {
   const giveUp = new AbortController()
   const exited = Promise.withResolvers<ExitInfo>()
   const end = watchMachine({
-    ...{ id: 'pod', program, vmm, vmmProcess: { pid: 0 }, cgroups: { outOfMemory: () => outOfMemory } },
-    ...{ share: { share: { exited: exited.promise } }, signal: giveUp.signal },
+    id: 'pod',
+    program,
+    vmm,
+    vmmProcess: { pid: 0 },
+    cgroups: { outOfMemory: () => outOfMemory },
+    share: { share: { exited: exited.promise } },
+    signal: giveUp.signal,
   })
   return { vmm, giveUp, end }
 }

@@ -30,16 +30,30 @@ test('a machine is described by its plan, its user, its files and its devices', 
   const { config } = double.request({ kvmAccess: 'descriptor', kernelParams: ['mine=1'] })
   const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [108] }
   const spec = describeMachine({
-    ...{ id: 'pod', config, paths: { stateDir: '/state' }, devices: fakeDevices([]) },
+    id: 'pod',
+    config,
+    paths: { stateDir: '/state' },
+    devices: fakeDevices([]),
     assets: { kernel: '/kernel', initrd: '/initrd', verify: async () => {} },
     plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 512 },
     accelerator: { accelerator: 'kvm', reason: 'it works' },
     user: { identity, privateDir: '/run/user/7', ids: undefined },
   })
   expect(spec).toEqual({
-    ...{ sandboxId: 'pod', identity, privateDir: '/run/user/7', stateDir: '/state' },
-    ...{ kernel: '/kernel', initrd: '/initrd', kernelParams: ['mine=1'], kvmAccess: 'descriptor' },
-    ...{ vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 512, accelerator: 'kvm', nics },
+    sandboxId: 'pod',
+    identity,
+    privateDir: '/run/user/7',
+    stateDir: '/state',
+    kernel: '/kernel',
+    initrd: '/initrd',
+    kernelParams: ['mine=1'],
+    kvmAccess: 'descriptor',
+    vcpus: 1,
+    memoryMiB: 256,
+    maxVcpus: 2,
+    maxMemoryMiB: 512,
+    accelerator: 'kvm',
+    nics,
   })
 })
 

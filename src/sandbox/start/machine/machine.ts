@@ -32,7 +32,9 @@ export function describeMachine(parts: MachineParts): VmSpec {
   const { paths, user, devices, template, resumed } = parts
   return {
     ...describeGuest(parts),
-    ...{ identity: user.identity, privateDir: user.privateDir, stateDir: paths.stateDir },
+    identity: user.identity,
+    privateDir: user.privateDir,
+    stateDir: paths.stateDir,
     ...devices.attached,
     ...(template === undefined ? {} : { template }),
     ...(resumed === undefined ? {} : { resumed }),

@@ -38,7 +38,12 @@ function sandboxOn(double: HostDouble, boot?: Boot) {
     sandboxAccelerator(
       ledger,
       {
-        ...{ id: 'pod', namespace: 'test', config, paths, verified, log: silentLogger },
+        id: 'pod',
+        namespace: 'test',
+        config,
+        paths,
+        verified,
+        log: silentLogger,
         assets: { kernel: '/kernel', initrd, verify: () => verified },
       },
       host,
@@ -58,8 +63,14 @@ test('a trial is a machine with a user of its own, as small as its initrd allows
   expect(await decide()).toEqual({ accelerator: 'kvm', reason: 'a guest booted' })
   const memoryMiB = probeMemoryMiB(3 << 20, 2048)
   expect(tried?.spec).toMatchObject({
-    ...{ sandboxId: 'pod', stateDir: `${paths.stateDir}/kvm-probe`, privateDir: '/run/user/7' },
-    ...{ kernel: '/kernel', vcpus: 1, maxVcpus: 1, memoryMiB, maxMemoryMiB: memoryMiB },
+    sandboxId: 'pod',
+    stateDir: `${paths.stateDir}/kvm-probe`,
+    privateDir: '/run/user/7',
+    kernel: '/kernel',
+    vcpus: 1,
+    maxVcpus: 1,
+    memoryMiB,
+    maxMemoryMiB: memoryMiB,
   })
   expect(memoryMiB).toBeLessThan(2048)
   expect(during).toEqual({ held: ['user', 'tree'], mode: 0o700 })

@@ -21,7 +21,10 @@ test('the cgroups are where the pod says, and as large as its machine at boot ne
   const changed = { ...request, container: { ...container, spec }, config: { ...config, runtime } }
   await enterCgroups(host, {} as Ledger, changed, { memoryMiB: 512 })
   expect(asked).toMatchObject({
-    ...{ sandboxId: 'pod', cgroupsPath: '/pods/one', isPod: false, only: true },
+    sandboxId: 'pod',
+    cgroupsPath: '/pods/one',
+    isPod: false,
+    only: true,
     memoryBytes: memoryBound(512),
   })
   const annotations = { 'io.kubernetes.cri.container-type': 'sandbox' }

@@ -59,7 +59,9 @@ test('the owner is the first that the ledger holds, and disks of earlier boots a
   }
   const { pid } = await claimOwner({ sweepDisks }, ledger, log)
   expect({ pid, held, heldThen: ledger.held }).toEqual({
-    ...{ pid: process.pid, held: ['owner'], heldThen: ['owner'] },
+    pid: process.pid,
+    held: ['owner'],
+    heldThen: ['owner'],
   })
   expect(told).toEqual([
     'info: disks of an earlier boot {"path":"/a"}',

@@ -12,8 +12,14 @@ import { requireStartable } from './claim.ts'
 import { takeUser, type UserHost } from './user.ts'
 
 const lease: Lease = {
-  ...{ k: 7, name: 'kata-7', first: 1 << 20, uid: (1 << 20) + 65_535 },
-  ...{ runDir: '/run', sandbox: 'test/pod', token: 't', userDir: '/run/user' },
+  k: 7,
+  name: 'kata-7',
+  first: 1 << 20,
+  uid: (1 << 20) + 65_535,
+  runDir: '/run',
+  sandbox: 'test/pod',
+  token: 't',
+  userDir: '/run/user',
 }
 const identity = { name: lease.name, uid: lease.uid, gid: lease.uid, groups: [108] }
 

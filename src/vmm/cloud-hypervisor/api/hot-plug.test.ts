@@ -9,8 +9,13 @@ import { Resizer } from './resize.ts'
 
 const mebibyte = 1024 * 1024
 const disk: DiskAttachment = {
-  ...{ id: 'd1', name: 'disk /dev/sdb', fd: 7, kind: 'block', bus: 'virtio-blk' },
-  ...{ readonly: true, direct: true },
+  id: 'd1',
+  name: 'disk /dev/sdb',
+  fd: 7,
+  kind: 'block',
+  bus: 'virtio-blk',
+  readonly: true,
+  direct: true,
 }
 
 /** Nodes that are only told of. */

@@ -19,8 +19,11 @@ const spec: VmSpec = {
   accelerator: 'kvm',
 }
 const settings: MachineSettings = {
-  ...{ entropySource: '/dev/urandom', hostCpus: 8, hostMemoryMiB: 16384 },
-  ...{ enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+  entropySource: '/dev/urandom',
+  hostCpus: 8,
+  hostMemoryMiB: 16384,
+  enableMemPrealloc: false,
+  reclaimGuestFreedMemory: false,
 }
 
 test('a machine without a share is exactly this', () => {
@@ -96,8 +99,11 @@ test('memory of huge pages, taken at once, and given back when the guest frees i
   const size = { ...spec, maxMemoryMiB: 256 }
   const hugePageBytes = 2 * mebibyte
   expect(vmConfig(size, { ...settings, hugePageBytes, enableMemPrealloc: true }).memory).toEqual({
-    ...{ size: 256 * mebibyte, shared: true },
-    ...{ hugepages: true, hugepage_size: hugePageBytes, prefault: true },
+    size: 256 * mebibyte,
+    shared: true,
+    hugepages: true,
+    hugepage_size: hugePageBytes,
+    prefault: true,
   })
   const { balloon } = vmConfig(size, { ...settings, reclaimGuestFreedMemory: true })
   expect(balloon).toEqual({ size: 0, free_page_reporting: true })

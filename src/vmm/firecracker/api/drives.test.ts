@@ -26,7 +26,12 @@ function drives(refuse = false) {
 }
 
 const disk = (id: string, readonly = false): DiskAttachment => ({
-  ...{ id, name: id, fd: 7, kind: 'block', bus: 'virtio-mmio', direct: false },
+  id,
+  name: id,
+  fd: 7,
+  kind: 'block',
+  bus: 'virtio-mmio',
+  direct: false,
   readonly,
 })
 

@@ -11,9 +11,18 @@ import { type ApiRequest, machineRequests, patchDrive, putRootDrive } from './re
 
 const identity = { name: 'kata-7', uid: 1_879_500_000, gid: 1_879_500_001, groups: [] }
 const spec: VmSpec = {
-  ...{ sandboxId: 'x', identity, privateDir: '/run/user/1879500000', stateDir: '/run/x' },
-  ...{ kernel: '/k', initrd: '/i', kernelParams: ['last=1'], accelerator: 'kvm' },
-  ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+  sandboxId: 'x',
+  identity,
+  privateDir: '/run/user/1879500000',
+  stateDir: '/run/x',
+  kernel: '/k',
+  initrd: '/i',
+  kernelParams: ['last=1'],
+  accelerator: 'kvm',
+  vcpus: 1,
+  maxVcpus: 0,
+  memoryMiB: 256,
+  maxMemoryMiB: 0,
 }
 /** A directory of the test's own, gone at the end of its scope. */
 function scratch(): Disposable & { path: string } {
@@ -55,7 +64,9 @@ describe('the machine', () => {
   test('gives back what the guest frees, by a balloon that takes nothing', () => {
     expect(bodyOf(machineRequests(spec, settings), 'balloon')).toBeUndefined()
     expect(bodyOf(machineRequests(spec, { ...settings, reclaimGuestFreedMemory: true }), 'balloon')).toEqual({
-      ...{ amount_mib: 0, deflate_on_oom: true, free_page_reporting: true },
+      amount_mib: 0,
+      deflate_on_oom: true,
+      free_page_reporting: true,
     })
   })
 
@@ -109,7 +120,11 @@ describe('the machine', () => {
 describe('a machine that Firecracker has no room for is refused by name', () => {
   const nics = (count: number) =>
     Array.from({ length: count }, (_, index) => ({
-      ...{ id: `n${index}`, mac: 'm', mtu: 1, taps: [], tap: `t${index}` },
+      id: `n${index}`,
+      mac: 'm',
+      mtu: 1,
+      taps: [],
+      tap: `t${index}`,
     }))
   const make = (more: Partial<VmSpec>, reclaimGuestFreedMemory = false) =>
     machineRequests({ ...spec, ...more }, { ...settings, reclaimGuestFreedMemory })

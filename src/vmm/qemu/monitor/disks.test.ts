@@ -14,8 +14,13 @@ const config: DiskConfig = {
   blockDeviceCacheNoflush: false,
 } as DiskConfig
 const disk: DiskAttachment = {
-  ...{ id: 'disk1', name: 'disk /dev/sdb', fd: 7, kind: 'block', bus: 'virtio-blk' },
-  ...{ readonly: false, direct: false },
+  id: 'disk1',
+  name: 'disk /dev/sdb',
+  fd: 7,
+  kind: 'block',
+  bus: 'virtio-blk',
+  readonly: false,
+  direct: false,
 }
 
 /** A QEMU that obeys; the command named in `failing` fails. */
@@ -49,13 +54,14 @@ describe('plugging', () => {
     const { disks, said } = fakeQemu()
     expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '0f/00' })
     const node = {
-      ...{ driver: 'host_device', 'node-name': 'disk1', filename: '/dev/fdset/3', 'read-only': false },
-      ...{
-        aio: 'threads',
-        'drop-cache': false,
-        cache: { direct: false, 'no-flush': false },
-        discard: 'unmap',
-      },
+      driver: 'host_device',
+      'node-name': 'disk1',
+      filename: '/dev/fdset/3',
+      'read-only': false,
+      aio: 'threads',
+      'drop-cache': false,
+      cache: { direct: false, 'no-flush': false },
+      discard: 'unmap',
     }
     expect(said).toEqual([
       ['add-fd', {}, [7]],
@@ -68,7 +74,9 @@ describe('plugging', () => {
     const { disks, said } = fakeQemu({ blockDeviceCacheSet: true, blockDeviceCacheNoflush: true })
     await disks.plug({ ...disk, kind: 'file', readonly: true })
     expect(said[1]![1]).toMatchObject({
-      ...{ driver: 'file', 'read-only': true, cache: { direct: false, 'no-flush': true } },
+      driver: 'file',
+      'read-only': true,
+      cache: { direct: false, 'no-flush': true },
     })
   })
 
@@ -81,14 +89,18 @@ describe('plugging', () => {
       [
         'object-add',
         {
-          ...{ 'qom-type': 'throttle-group', id: 'limit-disk1' },
+          'qom-type': 'throttle-group',
+          id: 'limit-disk1',
           limits: { 'bps-total': 1e6, 'iops-total': 100 },
         },
       ],
       [
         'blockdev-add',
         {
-          ...{ driver: 'throttle', 'node-name': 'disk1', 'throttle-group': 'limit-disk1', ...common },
+          driver: 'throttle',
+          'node-name': 'disk1',
+          'throttle-group': 'limit-disk1',
+          ...common,
           file: {
             driver: 'host_device',
             filename: '/dev/fdset/3',

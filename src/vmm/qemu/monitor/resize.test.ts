@@ -17,7 +17,9 @@ function resizer(status: number, changed: Partial<typeof settings> = {}) {
     return command === 'qom-get' ? 0 : {}
   }
   const machine = new MachineResizer({
-    ...{ spec, execute, unplug: async () => {} },
+    spec,
+    execute,
+    unplug: async () => {},
     settings: { ...settings, ...changed } as ResizeOptions['settings'],
   })
   return { machine, commands }
@@ -27,7 +29,8 @@ const wanted = (memoryMiB: number) => ({ memoryMiB, vcpus: 1 })
 test('a guest that refuses memory is told with its answer, and the module is taken out again', async () => {
   const { machine, commands } = resizer(3)
   await expect(machine.resize(wanted(384))).rejects.toMatchObject({
-    ...{ code: 'VMM_MEMORY_REFUSED', fields: { size: 128, answer: 'answered 3' } },
+    code: 'VMM_MEMORY_REFUSED',
+    fields: { size: 128, answer: 'answered 3' },
     remedy: expect.stringContaining('default_memory'),
   })
   expect(commands).toEqual(['object-add dimm1-memory', 'device_add dimm1', 'device_del dimm1'])
@@ -38,7 +41,8 @@ test('a machine without a slot that is left is told with their number', async ()
   const { machine } = resizer(0)
   expect(await machine.resize(wanted(384))).toEqual({ memoryMiB: 384, vcpus: 1 })
   await expect(machine.resize(wanted(512))).rejects.toMatchObject({
-    ...{ code: 'VMM_MEMORY_SLOTS', fields: { size: 128, slots: 1 } },
+    code: 'VMM_MEMORY_SLOTS',
+    fields: { size: 128, slots: 1 },
     remedy: expect.stringContaining('memory_slots'),
   })
   expect(machine.memoryMiB).toBe(384)
@@ -48,6 +52,7 @@ test('a guest that does not take what virtio-mem offers is told with how much it
   const { machine } = resizer(0, { enableVirtioMem: true })
   using _rush = clocksThatRush()
   await expect(machine.resize(wanted(384))).rejects.toMatchObject({
-    ...{ code: 'VMM_MEMORY_REFUSED', fields: { size: 128, answer: 'took 0 MiB within 10 s' } },
+    code: 'VMM_MEMORY_REFUSED',
+    fields: { size: 128, answer: 'took 0 MiB within 10 s' },
   })
 })

@@ -321,9 +321,15 @@ describe('devices that are there from the start', () => {
     const nic = { id: 'eth0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [50, 51], vhosts: [52, 53] }
     const share = { tag: 'kataShared', socket: 33, queueSize: 1024 }
     const given: VmSpec = {
-      ...{ ...machine, accelerator: 'kvm', kvmAccess: 'descriptor' },
-      ...{ share, volumeShare: { ...share, tag: 'kataVolumes', socket: 34 }, nics: [nic] },
-      ...{ tpm: { socket: 40 }, vsock: { fd: 41, cid: 77 }, rootDisk: { image: '/i', fsType: 'ext4' } },
+      ...machine,
+      accelerator: 'kvm',
+      kvmAccess: 'descriptor',
+      share,
+      volumeShare: { ...share, tag: 'kataVolumes', socket: 34 },
+      nics: [nic],
+      tpm: { socket: 40 },
+      vsock: { fd: 41, cid: 77 },
+      rootDisk: { image: '/i', fsType: 'ext4' },
       vfio: [device('vfio-a', 70, 69)],
     }
     expect(handed(given)).toEqual([
