@@ -114,14 +114,15 @@ export const filterPath = '/dev/net/filter'
 
 /**
  * Runs as root, in a mount namespace of its own: gives what follows a /dev/net/tun that it may open, whatever the host's mode, a
- * system call filter at {@link filterPath}, and nothing to write a core file to.
+ * system call filter at {@link filterPath}, at most so many descriptors, and nothing to write a core file to.
  */
-export const beforePasta = (mount: string, mknod: string, filter: Buffer) => `
+export const beforePasta = (mount: string, mknod: string, filter: Buffer, descriptors: number) => `
 set -eu
 ${mount} -t tmpfs -o mode=755,nosuid,noexec,size=4k tmpfs /dev/net
 ${mknod} -m 666 /dev/net/tun c 10 200
 (umask 022; printf '${octal(filter)}' > ${filterPath})
 ulimit -c ${jailLimits.core}
+ulimit -n ${descriptors}
 ulimit -p ${jailLimits.nproc}
 cd /
 unset PWD OLDPWD

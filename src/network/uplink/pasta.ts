@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { NetworkWishes, PublishedPort } from '../../bundle/network.ts'
+import { ownDescriptorRights } from '../../linux/processes/descriptor-limit.ts'
 import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
 import { networkFilter } from '../../rootless/filters/network-filter.ts'
@@ -23,8 +24,15 @@ const ownCapabilities = '0000000000200400'
 /** What pasta leaves to the processes in that namespace: CAP_NET_ADMIN besides. */
 const sleeperCapabilities = '0000000000201400'
 const resolverCapabilities = '0000000000001400'
-/** Connections of the container, and what pasta keeps ready for them; its system limits files to fewer. */
-const sockets = 1_000_000
+/**
+ * How many connections to the outside a container may have at once. Each is a socket of pasta's on the host, and an entry of the host's
+ * connection tracking, where that is in use. Its table has room for 65,536 to 262,144, and drops what the host connects once it is full.
+ */
+const mostConnections = 32_768
+
+/** A published port is a socket in each family. Less where our own hard limit is. */
+const mostDescriptors = (ports: readonly PublishedPort[]): number =>
+  Math.min(mostConnections + 2 * ports.length, ownDescriptorRights().hard)
 
 export interface PastaRequest {
   readonly uid: number
@@ -114,7 +122,7 @@ function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
     ...[
       networkTool('sh'),
       '-c',
-      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'), networkFilter())}`,
+      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'), networkFilter(), mostDescriptors(wishes.ports))}`,
       'sh',
     ],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
@@ -146,16 +154,17 @@ function common(uid: number) {
 const filters = (count: number) => ({ seccompFilters: count, firstThreadFilters: count })
 
 /** It connects and listens in the host's network, and does nothing else there. */
-export function pastaPosture(uid: number): ExpectedPosture {
+export function pastaPosture(uid: number, ports: readonly PublishedPort[]): ExpectedPosture {
+  const descriptors = mostDescriptors(ports)
   return {
     ...common(uid),
     capabilities: inUserNamespace(ownCapabilities),
-    limits: { core: '0:0' },
+    limits: { core: '0:0', nofile: `${descriptors}:${descriptors}` },
     ...filters(2),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
     opens: ['/dev/null', '/tun', 'anon_inode:[', 'net:[', 'pipe:['],
-    sockets,
+    sockets: descriptors,
     anySockets: true,
   }
 }
@@ -197,7 +206,8 @@ export function resolverPosture(uid: number): ExpectedPosture {
     mounts: [],
     mountsBelow: true,
     opens: ['/', 'anon_inode:', 'pipe:['],
-    sockets,
+    // As many as it has questions under way.
+    sockets: mostConnections,
     anySockets: true,
   }
 }

@@ -136,6 +136,13 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     expect(JSON.parse(onHost(`${import.meta.dir}/sockets.host.ts`))).toEqual({ pasta: own, resolver: own })
   }, 60_000)
 
+  test('has a bound of connections; those beyond it fail, and the others go on', () => {
+    expect(JSON.parse(onHost(`${import.meta.dir}/connections.host.ts`))).toEqual({
+      usual: { isBound: true, rounds: [200, 20] },
+      few: { limit: '120:120', some: true, later: 20 },
+    })
+  }, 60_000)
+
   test('is looked after: rules that go come back, so does its name server, and pasta’s end is told', () => {
     const laidAgain =
       'rules that keep a container from the host had been removed or changed: they are laid again '

@@ -15,7 +15,7 @@ test('who is in the host’s network has its rules in the packet filter, and oth
       ...rows.filter(({ field }) => field === 'host rules').map(({ expected, actual }) => [expected, actual]),
     ])
   try {
-    recordPosture(stateDir, { name: 'pasta', ref, expected: pastaPosture(uid) })
+    recordPosture(stateDir, { name: 'pasta', ref, expected: pastaPosture(uid, []) })
     recordPosture(stateDir, { name: 'resolver', ref, expected: resolverPosture(uid) })
     expect(await rulesFor(uid)).toEqual([['pasta', ['there', 'there']], ['resolver']])
     expect(await rulesFor(uid + 1)).toEqual([['pasta', ['there', 'gone']], ['resolver']])

@@ -11,12 +11,12 @@ test('a network is lost with its pasta, and not by an end that was asked for', (
   try {
     expect(hasLostNetwork(directory)).toBe(false)
     const own = processRef(process.pid)!
-    recordPosture(directory, { name: 'pasta', ref: own, expected: pastaPosture(7) })
+    recordPosture(directory, { name: 'pasta', ref: own, expected: pastaPosture(7, []) })
     expect(hasLostNetwork(directory)).toBe(false)
     const ended = { ...own, startTime: '1' }
-    recordPosture(directory, { name: 'resolver', ref: ended, expected: pastaPosture(7) })
+    recordPosture(directory, { name: 'resolver', ref: ended, expected: pastaPosture(7, []) })
     expect(hasLostNetwork(directory)).toBe(false)
-    recordPosture(directory, { name: 'pasta', ref: ended, expected: pastaPosture(7) })
+    recordPosture(directory, { name: 'pasta', ref: ended, expected: pastaPosture(7, []) })
     expect(hasLostNetwork(directory)).toBe(true)
     forgetPostures(directory)
     expect(hasLostNetwork(directory)).toBe(false)
