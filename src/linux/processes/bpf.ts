@@ -11,7 +11,7 @@ const RET_K = 0x06
 
 const ALLOW = 0x7fff0000
 const KILL_PROCESS = 0x80000000
-export const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]
+export const [EPERM, ENOSYS, ESOCKTNOSUPPORT, EAFNOSUPPORT] = [1, 38, 94, 97]
 
 /** Offsets in struct seccomp_data; of an argument the lower half, as these flags and families are 32 bits. */
 const [nr, arch, firstArgument] = [0, 4, 16]

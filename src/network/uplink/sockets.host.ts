@@ -11,13 +11,19 @@ await makeOutside()
 nameServerOfHost(outside.dns)
 const { signal } = new AbortController()
 
-const [socket, SOCK_STREAM, SOCK_DGRAM] = [41, 1, 2]
+const [socket, socketpair, SOCK_STREAM, SOCK_DGRAM] = [41, 53, 1, 2]
 const families = { vsock: 40, unix: 1, packet: 17, inet: 2, inet6: 10 } as const
 const tries = Object.entries(families)
   .map(([name, family]) => `"${name}=" . (syscall(${socket}, ${family}, ${SOCK_STREAM}, 0) < 0 ? 0+$! : 0)`)
   .join(', ')
 const netlink = `"netlink=" . (syscall(${socket}, 16, ${SOCK_DGRAM}, 0) < 0 ? 0+$! : 0)`
-const program = `print STDERR join(" ", ${tries}, ${netlink}), "\\n"; exit 1`
+const pairs = Object.entries({ streams: SOCK_STREAM, datagrams: SOCK_DGRAM })
+  .map(
+    ([name, type]) =>
+      `"${name}=" . (syscall(${socketpair}, ${families.unix}, ${type}, 0, $b = "\\0" x 8) < 0 ? 0+$! : 0)`,
+  )
+  .join(', ')
+const program = `print STDERR join(" ", ${tries}, ${pairs}, ${netlink}), "\\n"; exit 1`
 
 /** What the program said whose start failed. */
 const said = (start: Promise<unknown>) =>

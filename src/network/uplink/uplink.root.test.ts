@@ -130,9 +130,11 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   }, 180_000)
 
   test('is carried by programs that open sockets of the internet and no others, neither to guests nor to programs of the host', () => {
-    const EAFNOSUPPORT = 97
+    const [EAFNOSUPPORT, ESOCKTNOSUPPORT] = [97, 94]
     const none = ['vsock', 'unix', 'packet'].map((family) => `${family}=${EAFNOSUPPORT}`)
-    const own = [...none, 'inet=0', 'inet6=0', 'netlink=0'].join(' ')
+    // An end of a pair for datagrams could be connected to any socket.
+    const pairs = ['streams=0', `datagrams=${ESOCKTNOSUPPORT}`]
+    const own = [...none, 'inet=0', 'inet6=0', ...pairs, 'netlink=0'].join(' ')
     expect(JSON.parse(onHost(`${import.meta.dir}/sockets.host.ts`))).toEqual({ pasta: own, resolver: own })
   }, 60_000)
 

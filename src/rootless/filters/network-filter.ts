@@ -1,13 +1,26 @@
 /**
  * The seccomp filter of what carries a guest's packets, and has no jail of ours: sockets of the internet and of netlink. AF_VSOCK leads to
  * other guests, and no network namespace confines it. A unix socket without a file (abstract) is confined by nothing but
- * the network namespace, which for pasta is the host's.
+ * the network namespace, which for pasta is the host's; one with a file, such as /dev/log, by nothing but its mode.
  */
-import { allow, families, onCallWithArgument, prologue } from '../../linux/processes/bpf.ts'
+import {
+  allow,
+  EAFNOSUPPORT,
+  ESOCKTNOSUPPORT,
+  failWith,
+  families,
+  ifAnyBit,
+  ifEqual,
+  loadArgument,
+  onCallWithArgument,
+  prologue,
+} from '../../linux/processes/bpf.ts'
 import { ofFamilies } from './argument-filter.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
 const netlink = 16
+/** In the types of unix sockets that take datagrams, and in none of the others: SOCK_STREAM and SOCK_SEQPACKET. */
+const datagrams = 2
 const { socket, socketpair } = syscallNumbers
 
 /** The filter as `setpriv --seccomp-filter` reads it. */
@@ -15,7 +28,14 @@ export const networkFilter = (): Buffer =>
   Buffer.concat([
     ...prologue(),
     ...onCallWithArgument(socket, ofFamilies([families.inet, families.inet6, netlink])),
-    // Both its ends are the caller's.
-    ...onCallWithArgument(socketpair, ofFamilies([families.unix])),
+    // Both ends are the caller's, and stay so for streams. One that takes datagrams can be connected anew, to any other socket.
+    ...onCallWithArgument(socketpair, [
+      ...ifEqual(families.unix, [
+        loadArgument(1),
+        ...ifAnyBit(datagrams, [failWith(ESOCKTNOSUPPORT)]),
+        allow(),
+      ]),
+      failWith(EAFNOSUPPORT),
+    ]),
     allow(),
   ])
