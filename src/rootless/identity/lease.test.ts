@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { bootId, processRef } from '../../linux/processes/proc.ts'
+import { bootId, isAlive, processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { openLedger, scratch, sleeperAs, testRange } from '../test-support.ts'
 import { leaseResource, takeLease } from './lease.ts'
@@ -72,6 +72,31 @@ describe('lease', () => {
     await expect(takeLease(at.ledger, small)).rejects.toThrow('UID_RANGE_EXHAUSTED')
   })
 
+  test('ids that are held by a count from another base are another’s', async () => {
+    const [one, two] = [{ ...at.options, random: () => 1.5 / testRange.blocks }, at.options]
+    const held = await takeLease(at.ledger, one)
+    // Its first block has the ids that the other range has in its second.
+    const range = { base: uidBlock(testRange, 1).first, blocks: 3 }
+    const lease = await takeLease(at.ledger, { ...two, range, random: () => 0 })
+    expect([held, lease].map(({ k, first }) => [k, first])).toEqual([
+      [1, range.base],
+      // Number 1 has the name of the other's.
+      [2, uidBlock(range, 2).first],
+    ])
+    await expect(takeLease(at.ledger, { ...two, range })).rejects.toThrow('[UID_RANGE_EXHAUSTED]')
+    expect(reservedBlocks(at.options.runDir).toSorted()).toEqual([1, 2])
+  })
+
+  test('a block whose private directory is there already is another’s', async () => {
+    const { runDir, userDir = '', range } = at.options
+    const taken = uidBlock(range, 0)
+    mkdirSync(`${userDir}/${taken.uid}`, { recursive: true })
+    expect((await takeLease(at.ledger, { ...at.options, random: () => 0 })).k).toBe(1)
+    expect(reservedBlocks(runDir)).toEqual([1])
+    const one = { ...at.options, range: { ...range, blocks: 1 } }
+    await expect(takeLease(at.ledger, one)).rejects.toThrow(`[PRIVATE_DIR_OCCUPIED] ${userDir}/${taken.uid}`)
+  })
+
   test('release gives the block back, from disk, and twice does nothing', async () => {
     const lease = await takeLease(at.ledger, at.options)
     expect(readOwner(lease.runDir, lease.k)?.sandbox).toBe('test')
@@ -101,6 +126,18 @@ describe('lease', () => {
     expect(outside.exitCode).toBeNull()
     outside.kill('SIGKILL')
     await outside.exited
+  })
+
+  test.skipIf(!isRoot)('release ends nothing of another reservation that has the same ids', async () => {
+    const lease = await takeLease(at.ledger, { ...at.options, random: () => 0 })
+    const child = await sleeperAs(lease.uid)
+    const ref = processRef(child.pid)!
+    const another = { ...readOwner(lease.runDir, lease.k)!, sandbox: 'another', token: 'another' }
+    reserve(lease.runDir, 7, another)
+    await at.ledger.releaseAll()
+    expect([isAlive(ref), reservedBlocks(lease.runDir)]).toEqual([true, [7]])
+    child.kill('SIGKILL')
+    await child.exited
   })
 
   test.skipIf(!isRoot)("the block stays leased while the user's directory is there", async () => {

@@ -5,7 +5,15 @@ import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { bootId, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { type NameServiceOptions, requireFree } from './name-service.ts'
-import { readOwner, removeHalves, reserve, reservedBlocks, unreserve } from './reservation.ts'
+import {
+  areHeldBeside,
+  type ReservationOwner,
+  readOwner,
+  removeHalves,
+  reserve,
+  reservedBlocks,
+  unreserve,
+} from './reservation.ts'
 import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from './uid-range.ts'
 
 /** The ledger's data of a lease. */
@@ -51,11 +59,12 @@ export const leaseResource: ResourceKind<LeaseData> = {
     const owner = readOwner(runDir, k)
     if (owner?.sandbox !== sandbox || owner.token !== token) return
     const last = first + blockSize - 1
-    if (!isForeign && !(await killUids(first, last)))
+    const areOurs = !isForeign && !areHeldBeside(runDir, k, first)
+    if (areOurs && !(await killUids(first, last)))
       throw new KataError('UID_STILL_USED', { first, last, what: 'a process that does not end' })
     const privateDir = `${userDir}/${uid}`
     // A directory of that name with another owner does not belong to this lease: it was refused when it was found.
-    if (!isForeign && lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
+    if (areOurs && lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
       throw new KataError('UID_STILL_USED', { first, last, what: privateDir })
     unreserve(runDir, k, token)
   },
@@ -66,9 +75,10 @@ const mostForeign = 8
 
 /**
  * Takes a free block, and writes it into the ledger. Its first id and its last are those by which processes of the host know each other, so a
- * directory is asked for both.
+ * directory is asked for both. Where a private directory of the block's user is, somebody is that user.
  *
- * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED; ACCOUNT_TAKEN when a directory has so many blocks. Nothing is held then.
+ * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED, or PRIVATE_DIR_OCCUPIED when that is why; ACCOUNT_TAKEN when a
+ *   directory has so many blocks. Nothing is held then.
  */
 export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<Lease> {
   const { runDir, range, sandbox, owner, userDir = '/run/user', random = Math.random } = options
@@ -77,10 +87,16 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
   const known = [...reservedBlocks(runDir), ...(options.except ?? [])].filter((k) => k < range.blocks)
   const taken = new Set(known)
   let foreign = 0
+  let occupied: string | undefined
   while (taken.size < range.blocks) {
     const k = freeBlock(range, taken, random)
     taken.add(k)
     const lease: Lease = { ...uidBlock(range, k), runDir, sandbox, token: crypto.randomUUID(), userDir }
+    const privateDir = `${userDir}/${lease.uid}`
+    if (lstatSync(privateDir, { throwIfNoEntry: false }) !== undefined) {
+      occupied = privateDir
+      continue
+    }
     const holder = { sandbox, token: lease.token, first: lease.first, process: owner, bootId: bootId() }
     // Before it is ours: the release of a block ends all that runs with its ids.
     const isFree = await requireFree(lease.name, [lease.uid, lease.first], options).then(
@@ -91,14 +107,23 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
         return false
       },
     )
-    if (isFree && (await tryTake(ledger, lease, () => reserve(runDir, k, holder)))) return lease
+    if (isFree && (await tryTake(ledger, lease, () => reserveAlone(lease, holder)))) return lease
   }
+  if (occupied !== undefined) throw new KataError('PRIVATE_DIR_OCCUPIED', { path: occupied })
   const { blocks } = range
   throw new KataError('UID_RANGE_EXHAUSTED', {
     blocks,
     first: range.base,
     last: uidBlock(range, blocks - 1).uid,
   })
+}
+
+/** Looks for others who have the ids once they are reserved: of two who take them at once, at least one sees the other. */
+function reserveAlone({ runDir, k, first, token }: Lease, holder: ReservationOwner): boolean {
+  if (!reserve(runDir, k, holder)) return false
+  if (!areHeldBeside(runDir, k, first)) return true
+  unreserve(runDir, k, token)
+  return false
 }
 
 /** The block is written into the ledger first. If another process reserved it in between, the entry is removed again. */

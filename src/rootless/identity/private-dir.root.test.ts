@@ -12,10 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { bindMount, mountPoints, unmountBelow } from '../../linux/mounts/mount.ts'
-import { openLedger, scratch } from '../test-support.ts'
+import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
-import { readOwner, reserve, unreserve } from './reservation.ts'
+import { readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
 
 let at: ReturnType<typeof scratch>
 let lease: Lease
@@ -61,6 +62,18 @@ describe('private directory', () => {
     await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
     await at.ledger.releaseAll()
     expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
+  })
+
+  test('who has an occupied path keeps his processes', async () => {
+    const theirs = await sleeperAs(lease.uid)
+    const ref = processRef(theirs.pid)!
+    mkdirSync(path, { recursive: true })
+    chownSync(path, lease.uid, lease.uid)
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
+    await at.ledger.releaseAll()
+    expect([isAlive(ref), existsSync(path), reservedBlocks(lease.runDir)]).toEqual([true, true, []])
+    theirs.kill('SIGKILL')
+    await theirs.exited
   })
 
   test('is not taken from the sandbox that has the block by now', async () => {

@@ -4,7 +4,7 @@ import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, leaseResource } from './lease.ts'
 import { readOwner } from './reservation.ts'
 
 /** The ledger's data of a private directory. */
@@ -59,15 +59,18 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
   const { userDir, uid, runDir, k, token } = lease
   const path = `${userDir}/${uid}`
   prepareParent(userDir)
+  const occupied = () => {
+    // Nor are that user's processes ours to end.
+    ledger.amend(leaseResource, (held) => held.token === token, { ...lease, isForeign: true })
+    return new KataError('PRIVATE_DIR_OCCUPIED', { path })
+  }
   // Checked before it is written down: an existing entry must never be taken for ours and removed.
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
-    throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw occupied()
   return ledger.take(privateDirResource, { path, uid, lease: { runDir, k, token } }, () => {
     try {
       mkdirSync(path, { mode: 0 })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
+      throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? occupied() : error
     }
     chownSync(path, uid, uid)
     chmodSync(path, 0o700)

@@ -115,6 +115,19 @@ export function reservedBlocks(runDir: string): number[] {
     .map(Number)
 }
 
+/** The first ids of all blocks that are held, whichever base they were counted from. */
+export function heldIds(runDir: string): Set<number> {
+  return new Set(reservedBlocks(runDir).flatMap((k) => readOwner(runDir, k)?.first ?? []))
+}
+
+/**
+ * Whether another reservation than that of block `k` has the ids from `first` on. Configurations may count their blocks from different
+ * bases, and then one block has two numbers.
+ */
+export function areHeldBeside(runDir: string, k: number, first: number): boolean {
+  return reservedBlocks(runDir).some((other) => other !== k && readOwner(runDir, other)?.first === first)
+}
+
 /** Whether the holder of a block still lives. A holder of an earlier boot does not. */
 export function ownerLives(owner: ReservationOwner): boolean {
   return owner.bootId === bootId() && isAlive(owner.process)

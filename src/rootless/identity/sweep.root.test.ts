@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -137,6 +138,28 @@ describe('sweep', () => {
     reserve(where.runDir, 5, { ...held, first: uidBlock(where.range, 5).first })
     expect((await sweep()).map(({ sandbox }) => sandbox)).toEqual(['other'])
     expect(reservedBlocks(where.runDir)).toEqual([4])
+  })
+
+  test('leaves alone what a live owner holds by a count from another base', async () => {
+    const { first, uid } = uidBlock(where.range, 4)
+    const other = { base: first - 65_536, blocks: 8 }
+    const lease = await takeLease(at.ledger, { ...at.options, range: other, random: () => 0.2 })
+    expect([lease.k, lease.uid]).toEqual([1, uid])
+    // Before any process of it runs, its directory is one without a reservation to whoever looks for number 4.
+    const directory = await makePrivateDir(at.ledger, lease)
+    mkdirSync(where.userDir, { recursive: true })
+    renameSync(directory, `${where.userDir}/${uid}`)
+    expect(await sweep()).toEqual([])
+    expect(existsSync(`${where.userDir}/${uid}`)).toBe(true)
+    renameSync(`${where.userDir}/${uid}`, directory)
+    // One of the dead that says it has the same ids frees its number, and nothing else.
+    const child = await sleeperAs(uid)
+    const ref = processRef(child.pid)!
+    reserve(where.runDir, 4, { sandbox: 'dead', token: 't', first, process: dead, bootId: bootId() })
+    expect((await sweep()).map(({ sandbox, error }) => [sandbox, error])).toEqual([['dead', undefined]])
+    expect([isAlive(ref), existsSync(directory), reservedBlocks(where.runDir)]).toEqual([true, true, [1]])
+    await at.ledger.releaseAll()
+    expect(await child.exited).toBe(137)
   })
 
   test('a block that a start has taken since it was found is that start’s', async () => {

@@ -14,6 +14,8 @@ import { deleteUser } from './account-useradd.ts'
 import { removeRecords } from './account-userdb.ts'
 import { removePrivateDir } from './private-dir.ts'
 import {
+  areHeldBeside,
+  heldIds,
   isKnown,
   ownerLives,
   type ReservationOwner,
@@ -125,8 +127,9 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     return [{ block, found: 'reservation', holder: owner }]
   })
   const seen = new Set(reserved)
+  const held = heldIds(runDir)
   const orphans = [...accounts, ...directories, ...records]
-    .filter(({ block: { k } }) => !seen.has(k) && seen.add(k))
+    .filter(({ block: { k, first } }) => !held.has(first) && !seen.has(k) && seen.add(k))
     // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
     .filter(({ block }) => !runs(block))
   return [...dead, ...orphans]
@@ -170,6 +173,11 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   const own = { sandbox: 'sweep', token, first, process: processRef(process.pid)!, bootId: bootId() }
   if (holder !== undefined) {
     if (readOwner(runDir, k)?.token !== holder.token) return false
+    // Who has the same ids by another number may live; and if not, it is a leftover of its own.
+    if (areHeldBeside(runDir, k, first)) {
+      unreserve(runDir, k, holder.token)
+      return true
+    }
     // Nobody knows whose processes these are: they may be those of a sandbox that lives.
     if (!isKnown(holder) && runs(block))
       throw stillUsed(block, 'a live process of a holder that cannot be read')
@@ -181,7 +189,7 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   }
   if (!reserve(runDir, k, own)) return false
   try {
-    if (runs(block)) return false
+    if (runs(block) || areHeldBeside(runDir, k, first)) return false
     await cleanBlock(block, places)
     return true
   } finally {

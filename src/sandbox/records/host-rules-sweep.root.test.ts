@@ -1,9 +1,11 @@
 /** In the packet filter of this host, with tables that filter nothing, of users that nobody has. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { bootId } from '../../linux/processes/proc.ts'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { hostTables } from '../../network/uplink/host-rules.ts'
+import { reserve } from '../../rootless/identity/reservation.ts'
 import { type UidRange, uidBlock } from '../../rootless/identity/uid-range.ts'
 import { until } from '../../time.ts'
 import { sweepHostRules } from './host-rules-sweep.ts'
@@ -25,7 +27,9 @@ afterEach(() => {
 })
 
 test('rules go whose user is nobody’s, and stay for one that is reserved, has a process or is of another range', async () => {
-  mkdirSync(`${runDir}/uids/1`, { recursive: true })
+  // By a count from another base.
+  const holder = { sandbox: 's', token: 't', process: { pid: 1, startTime: '1' }, bootId: bootId() }
+  expect(reserve(runDir, 9, { ...holder, first: uidBlock(range, 1).first })).toBe(true)
   const child = Bun.spawn(['setpriv', `--reuid=${used}`, '--clear-groups', 'sleep', '60'])
   try {
     const hasProcess = () => processesOfUids(used, used).length > 0

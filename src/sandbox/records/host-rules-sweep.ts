@@ -2,7 +2,7 @@
 import { describeError } from '../../errors.ts'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { hostTables, removeHostTable } from '../../network/uplink/host-rules.ts'
-import { reservedBlocks } from '../../rootless/identity/reservation.ts'
+import { heldIds, reservedBlocks } from '../../rootless/identity/reservation.ts'
 import { blockOfUid, type UidRange } from '../../rootless/identity/uid-range.ts'
 
 /** Rules that were removed, or were not for the reason in `failure`. */
@@ -16,10 +16,12 @@ export async function sweepHostRules(runDir: string, range: UidRange): Promise<S
   // Read before the reservations: who makes rules has reserved the user first.
   const candidates = await hostTables()
   const reserved = new Set(reservedBlocks(runDir))
+  const ids = heldIds(runDir)
   const swept: SweptRules[] = []
   for (const { uid, table } of candidates) {
     const block = blockOfUid(range, uid)
-    if (block === undefined || reserved.has(block.k) || processesOfUids(uid, uid).length > 0) continue
+    if (block === undefined || reserved.has(block.k) || ids.has(block.first)) continue
+    if (processesOfUids(uid, uid).length > 0) continue
     const failure = await removeHostTable(table).then(() => undefined, describeError)
     swept.push({ uid, ...(failure === undefined ? {} : { failure }) })
   }
