@@ -47,12 +47,21 @@ export function outOfMemory(
   sandbox: string,
 ): KataError | undefined {
   const name = hierarchy.version === 2 ? 'memory.events' : 'memory.oom_control'
-  const events = readProc(`${cgroupDirectory(hierarchy, path)}/${name}`) ?? ''
+  const events = eventsIn(`${cgroupDirectory(hierarchy, path)}/${name}`)
   if (!/^oom_kill [1-9]/m.test(events)) return undefined
   const limit = memoryLimit(hierarchy, path)
   const where =
     limit === undefined ? { path: 'the whole host', limitMiB: 'all its' } : named(hierarchy, limit)
   return new KataError('CGROUP_OUT_OF_MEMORY', { sandbox, ...where })
+}
+
+/** Empty where they cannot be read: a death has other signs. */
+function eventsIn(file: string): string {
+  try {
+    return readProc(file) ?? ''
+  } catch {
+    return ''
+  }
 }
 
 function named(hierarchy: CgroupHierarchy, { path, bytes }: MemoryLimit) {

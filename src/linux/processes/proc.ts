@@ -13,11 +13,19 @@ export interface ProcessRef {
 /** As it is written down in JSON. */
 export const readProcessRef = record<ProcessRef>({ pid: needed(uint32), startTime: needed(text) })
 
-/** Reads a file of /proc, or undefined when the process is gone. */
+/** Errors that tell of this process or its host, and nothing of the file that was to be read. */
+export const exhaustion: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
+
+/**
+ * Reads a file of /proc, or undefined when the process is gone.
+ *
+ * @throws ErrnoException EMFILE, ENFILE, ENOMEM: a process that nobody can look at is none that is gone.
+ */
 export function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
-  } catch {
+  } catch (error) {
+    if (exhaustion.has((error as NodeJS.ErrnoException).code)) throw error
     return undefined
   }
 }

@@ -2,8 +2,8 @@
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { until } from '../../time.ts'
-import { libc } from '../libc.ts'
-import { isAlive, type ProcessRef } from './proc.ts'
+import { lastErrno, libc, SyscallError } from '../libc.ts'
+import { exhaustion, isAlive, type ProcessRef } from './proc.ts'
 
 const SYS_pidfd_send_signal = 424
 const SYS_pidfd_open = 434
@@ -11,11 +11,17 @@ const SYS_pidfd_open = 434
 /**
  * Sends `signal` if exactly this process still runs, and not another one that has its number by now. One that has ended
  * meanwhile, or that may not be signalled, is no error.
+ *
+ * @throws SyscallError EMFILE, ENFILE, ENOMEM when there is no descriptor to name it by.
  */
 export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
   // Opened before the check, so that the process that is checked is the one that gets the signal.
   const fd = Number(libc.syscall(SYS_pidfd_open, ref.pid, 0, 0, 0, 0, 0))
-  if (fd < 0) return
+  if (fd < 0) {
+    const errno = lastErrno()
+    if (exhaustion.has(errno)) throw new SyscallError('pidfd_open', errno)
+    return
+  }
   try {
     if (isAlive(ref)) libc.syscall(SYS_pidfd_send_signal, fd, constants.signals[signal], 0, 0, 0, 0)
   } finally {

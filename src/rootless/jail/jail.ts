@@ -70,6 +70,10 @@ export async function launch(
     const ms = Math.round(performance.now() - started)
     log.debug('confined', { pid: ref.pid, program: plan.program, ms })
     return { ref, exited: jail.exited, waiter: jail.waiter!, landlock }
+  } catch (error) {
+    jail.kill()
+    await jail.exited
+    throw error
   } finally {
     stop.removeEventListener('abort', jail.kill)
   }
@@ -101,9 +105,13 @@ function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
     stderr: child.stderr,
     exited: exitOf(child),
     kill: () => {
-      // A process that was just started may not have set its parent-death signal yet.
-      const started = waiter && startedBy(waiter)
-      if (started !== undefined) signalProcess(started, 'SIGKILL')
+      try {
+        // A process that was just started may not have set its parent-death signal yet.
+        const started = waiter && startedBy(waiter)
+        if (started !== undefined) signalProcess(started, 'SIGKILL')
+      } catch {
+        // Without a descriptor to name it by, that signal has to do.
+      }
       child.kill('SIGKILL')
     },
   }
