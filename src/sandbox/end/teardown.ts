@@ -28,12 +28,20 @@ const turnMs = 75_000
 
 /**
  * Ends the shim if it still lives, releases all that the sandbox holds and removes its state. Safe to repeat, also at the same
- * time: one works, and the others wait for it. Does nothing for a sandbox that is not there.
+ * time: one works, and the others wait for it. Does nothing for a sandbox that is not there. `isWanted` is asked once it is this one's turn: a
+ * start may have taken the name meanwhile.
  *
  * @throws KataError RELEASE_FAILED; what could not be released stays written down. TEARDOWN_BUSY.
  */
-export async function teardown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
-  const outcome = await underDirectoryLock(paths.stateDir, turnMs, () => tearDown(paths, log, failpoints))
+export async function teardown(
+  paths: SandboxPaths,
+  log: Logger,
+  failpoints?: Failpoints,
+  isWanted: () => boolean = () => true,
+): Promise<void> {
+  const outcome = await underDirectoryLock(paths.stateDir, turnMs, async () => {
+    if (isWanted()) await tearDown(paths, log, failpoints)
+  })
   if (outcome === 'gone') removeDanglingName(paths)
   if (outcome === 'busy')
     throw new KataError('TEARDOWN_BUSY', { path: paths.stateDir, seconds: turnMs / 1000 })

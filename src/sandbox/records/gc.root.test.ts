@@ -2,10 +2,11 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
-import { collectGarbage } from './gc.ts'
+import { type Collected, collectGarbage } from './gc.ts'
 import { sandboxPaths } from './paths.ts'
 
 let runDir: string
@@ -38,6 +39,29 @@ test('sandboxes of the dead are collected; those of the living, and those that a
   const young = sandbox('young')
   expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/dead' }])
   expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
+})
+
+test('a sandbox that has a living shim once its turn comes is left alone', async () => {
+  const gone = Bun.spawn(['/usr/bin/sleep', '60'])
+  const stateDir = sandbox('again', processRef(gone.pid))
+  gone.kill('SIGKILL')
+  await gone.exited
+  const shim = Bun.spawn(['/usr/bin/sleep', '60'])
+  const ref = processRef(shim.pid)!
+  try {
+    let turn = Promise.resolve<readonly Collected[]>([])
+    {
+      using _held = tryDirectoryLock(stateDir)
+      turn = collected()
+      // As one that was torn down and started anew while this one read who had it.
+      sandbox('again', ref)
+    }
+    expect(await turn).toEqual([])
+    expect([isAlive(ref), existsSync(stateDir)]).toEqual([true, true])
+  } finally {
+    shim.kill('SIGKILL')
+    await shim.exited
+  }
 })
 
 test('a sandbox whose ledger cannot be read is told, and keeps no other from being collected', async () => {

@@ -48,11 +48,17 @@ export async function collectGarbage(options: {
   const { runDir, range, log, failpoints } = options
   const collected: Collected[] = []
   const collect = async (kind: string, name: string, paths: SandboxPaths) => {
-    try {
+    let isLeft = true
+    const look = () => {
       const owner = ownerOf(openLedger(paths, log))
-      if (owner === undefined ? isYoung(paths) : isAlive(owner)) return
-      await teardown(paths, log, failpoints)
-      collected.push({ kind, name })
+      isLeft = owner === undefined ? !isYoung(paths) : !isAlive(owner)
+      return isLeft
+    }
+    try {
+      // No lock is taken on one that lives: its own end may want it.
+      if (!look()) return
+      await teardown(paths, log, failpoints, look)
+      if (isLeft) collected.push({ kind, name })
     } catch (error) {
       // One whose ledger cannot be read keeps the others from nothing.
       collected.push({ kind, name, failure: describeError(error) })
