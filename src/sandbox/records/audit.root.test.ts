@@ -39,8 +39,9 @@ function child(process: Bun.Subprocess): ProcessRef {
 const ofUser = async (): Promise<ProcessRef> => child(await sleeperAs(uid))
 
 /** What the audit says of the sandbox with this shim and VMM, by process. */
-async function audited(shim: ProcessRef, vmm: ProcessRef) {
-  writeFileSync(paths.ledger, `${JSON.stringify({ op: 'take', id: 1, kind: 'owner', data: shim })}\n`)
+async function audited(shim: ProcessRef, vmm: ProcessRef, ...more: object[]) {
+  const held = [{ op: 'take', id: 1, kind: 'owner', data: shim }, ...more]
+  writeFileSync(paths.ledger, `${held.map((record) => JSON.stringify(record)).join('\n')}\n`)
   recordPosture(paths.stateDir, { name: 'vmm', ref: vmm, expected: somePosture({ uid, gid: uid }) })
   const all = await auditSandbox('pod', paths, silentLogger)
   const differing = (rows: (typeof all)[number]['rows']) =>
@@ -68,6 +69,18 @@ test('another process of the VMM’s user is told', async () => {
   expect(found.filter(({ name }) => name === 'unknown')).toEqual([
     { name: 'unknown', pid: stranger.pid, rows: [{ field: 'process', expected: 'none', actual: 'sleep' }] },
   ])
+})
+
+test('a process with any other id of the sandbox’s block is told, too', async () => {
+  const vmm = await ofUser()
+  const first = uid - 65_535
+  // As a virtiofsd that was taken over makes one: it may take every id of the block.
+  const stranger = child(await sleeperAs(first + 1000))
+  // Beside the block: somebody else's.
+  child(await sleeperAs(uid + 1))
+  const lease = { op: 'take', id: 2, kind: 'uid-lease', data: { first, uid } }
+  const found = await audited(processRef(process.pid)!, vmm, lease)
+  expect(found.filter(({ name }) => name === 'unknown').map(({ pid }) => pid)).toEqual([stranger.pid])
 })
 
 test('another process that has the number of one that has ended does not pass for it', async () => {

@@ -6,9 +6,12 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { readOomScore } from '../../linux/processes/oom-score.ts'
-import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../../linux/processes/proc.ts'
+import { isAlive, type ProcessRef, readProc, readStatus } from '../../linux/processes/proc.ts'
+import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { hostTables } from '../../network/uplink/host-rules.ts'
+import { leaseResource } from '../../rootless/identity/lease.ts'
+import type { UidBlock } from '../../rootless/identity/uid-range.ts'
 import { shimScore } from '../../rootless/jail/oom-score.ts'
 import { readNamespaces, readPosture } from '../../rootless/posture/posture.ts'
 import {
@@ -44,12 +47,13 @@ const [readings, betweenMs] = [10, 20]
 
 /** @throws KataError SANDBOX_NOT_RUNNING for one that is not there, not yet complete, or ended meanwhile. */
 export async function auditSandbox(id: string, paths: SandboxPaths, log: Logger): Promise<AuditedProcess[]> {
-  const shim = isRunning(paths) ? ownerOf(openLedger(paths, log)) : undefined
+  const ledger = openLedger(paths, log)
+  const shim = isRunning(paths) ? ownerOf(ledger) : undefined
   if (shim === undefined) throw new KataError('SANDBOX_NOT_RUNNING', { id })
   const audited = [
     ...(await auditRecords(paths.stateDir)),
     await auditProcess('shim', shim, () => shimRows(shim.pid)),
-    ...strangers(readPostureRecords(paths.stateDir)),
+    ...strangers(readPostureRecords(paths.stateDir), ledger.dataOf(leaseResource)),
   ]
   const isRight = audited.every(({ differences }) => differences === 0)
   if (!isRight && !isRunning(paths)) throw new KataError('SANDBOX_NOT_RUNNING', { id })
@@ -134,11 +138,16 @@ function threadRows(pid: number): PostureRow[] {
   })
 }
 
-/** Other processes of the sandbox's users: only the recorded ones have a reason to run. */
-function strangers(records: readonly PostureRecord[]): AuditedProcess[] {
+/**
+ * Other processes of the sandbox's users: only the recorded ones have a reason to run. A virtiofsd that was taken over may take every id of the
+ * sandbox's block.
+ */
+function strangers(records: readonly PostureRecord[], leases: readonly UidBlock[]): AuditedProcess[] {
   const known = new Set(records.map(({ ref }) => ref.pid))
-  const uids = new Set(records.map(({ expected }) => expected.uid).filter((uid) => uid !== 0))
-  const pids = [...uids].flatMap(processesOfUid).filter((pid) => !known.has(pid))
+  const uids = [...new Set(records.map(({ expected }) => expected.uid))].filter((uid) => uid !== 0)
+  const ranges = [...uids.map((uid) => ({ first: uid, uid })), ...leases]
+  const found = ranges.flatMap(({ first, uid }) => processesOfUids(first, uid).map(({ pid }) => pid))
+  const pids = [...new Set(found)].filter((pid) => !known.has(pid))
   return pids.map((pid) => {
     const actual = readProc(`/proc/${pid}/comm`)?.trim() ?? 'gone'
     return {
