@@ -4,6 +4,7 @@
  */
 import type { NetworkWishes } from '../../bundle/network.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import { type ContainerLink, gatewayLinks, type Ipv6Ends } from './addresses.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { networkTool } from './tools.ts'
@@ -13,7 +14,7 @@ export const readyLine = 'ready'
 
 const { up, down, port } = gatewayLinks
 
-const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sh', 'sleep', 'unshare'] as const
+const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sleep', 'unshare', jailShell] as const
 type Tools = Readonly<Record<(typeof names)[number], string>>
 
 /** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
@@ -35,7 +36,7 @@ ${wishes.place === undefined ? '' : unfilteredBridge}
 ${tool.ip} -batch - <<END
 ${gatewayEnd(wishes, link).join('\n')}
 END
-${tool.nsenter} --net=/proc/$pod/ns/net ${tool.sh} -c '
+${tool.nsenter} --net=/proc/$pod/ns/net ${tool[jailShell]} -c '
   set -eu
   ${link.ipv6 === undefined ? noIpv6 : onlyGivenIpv6('default', 'eth0')}
   exec ${tool.ip} -batch -
@@ -96,7 +97,14 @@ const unfilteredBridge =
 export function gatewayCommand(wishes: NetworkWishes, link: ContainerLink): string[] {
   const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)])) as Tools
   const rules = gatewayRules(wishes, link).trim()
-  return [...onlyStandard(networkTool('bash')), tools.sh, '-c', script(tools, link, wishes), 'sh', rules]
+  return [
+    ...onlyStandard(networkTool('bash')),
+    tools[jailShell],
+    '-c',
+    script(tools, link, wishes),
+    'sh',
+    rules,
+  ]
 }
 
 /**

@@ -10,6 +10,8 @@ import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/p
 import { filtersOf } from '../../linux/processes/seccomp.ts'
 import { networkFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
 import { readNamespaces } from '../../rootless/posture/posture.ts'
@@ -24,6 +26,11 @@ const ownCapabilities = '0000000000200400'
 /** What pasta leaves to the processes in that namespace: CAP_NET_ADMIN besides. */
 const sleeperCapabilities = '0000000000201400'
 const resolverCapabilities = '0000000000001400'
+const limits = {
+  core: `${jailLimits.core}:${jailLimits.core}`,
+  nproc: `${jailLimits.nproc}:${jailLimits.nproc}`,
+} as const
+
 /**
  * How many connections to the outside a container may have at once. Each is a socket of pasta's on the host, and an entry of the host's
  * connection tracking, where that is in use. Its table has room for 65,536 to 262,144, and drops what the host connects once it is full.
@@ -120,7 +127,7 @@ function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
   return [
     ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
     ...[
-      networkTool('sh'),
+      networkTool(jailShell),
       '-c',
       `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'), networkFilter(), mostDescriptors(wishes.ports))}`,
       'sh',
@@ -159,7 +166,7 @@ export function pastaPosture(uid: number, ports: readonly PublishedPort[]): Expe
   return {
     ...common(uid),
     capabilities: inUserNamespace(ownCapabilities),
-    limits: { core: '0:0', nofile: `${descriptors}:${descriptors}` },
+    limits: { ...limits, nofile: `${descriptors}:${descriptors}` },
     ...filters(2),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
@@ -194,6 +201,7 @@ function inUserNamespace(held: string): ExpectedPosture['capabilities'] {
 export function resolverPosture(uid: number): ExpectedPosture {
   return {
     ...common(uid),
+    limits,
     // CAP_NET_ADMIN and CAP_NET_BIND_SERVICE, in its own user namespace.
     capabilities: {
       ...noCapabilities,

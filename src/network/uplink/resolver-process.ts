@@ -4,6 +4,8 @@ import { ownPrefix } from '../../linux/processes/own-program.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { networkFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
 import type { ResolverSettings } from './resolver-main.ts'
 import { resolverWord } from './resolver-word.ts'
@@ -17,6 +19,9 @@ export interface OwnProgram {
 }
 
 export const ownProgram = (): OwnProgram => ({ executable: process.execPath, prefix: ownPrefix(Bun.main) })
+
+/** What the shell exports goes again. */
+const limited = `ulimit -c ${jailLimits.core}; ulimit -p ${jailLimits.nproc}; unset PWD OLDPWD; exec "$@"`
 
 /** The reader has no rights on the host: the descriptor gets it past the directory, the file's mode lets it read. */
 function openFilter(path: string): number {
@@ -44,6 +49,7 @@ export function resolverLauncher(
     const namespaces = `/proc/${gateway.pid}/ns`
     const child = Bun.spawn({
       cmd: [
+        ...[networkTool(jailShell), '-c', limited, 'sh'],
         ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
         ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
         ...[

@@ -1,6 +1,7 @@
 /** Programs that a container's network needs besides those of every start. */
 import { KataError } from '../../errors.ts'
 import { findTool } from '../../linux/processes/which.ts'
+import { jailShell } from '../../rootless/jail/jail-tools.ts'
 
 const packages = {
   pasta: 'passt',
@@ -11,7 +12,7 @@ const packages = {
   nsenter: 'util-linux',
   readlink: 'coreutils',
   sleep: 'coreutils',
-  sh: 'dash',
+  [jailShell]: 'dash',
   bash: 'bash',
   mount: 'mount',
   mknod: 'coreutils',

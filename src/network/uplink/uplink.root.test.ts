@@ -1,6 +1,6 @@
 /** What a container reaches by its network, and who reaches it: in namespaces that stand for the host and for what is outside. */
 import { describe, expect, test } from 'bun:test'
-import { noHost, onHost } from './test-host.ts'
+import { hostProgram, noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
@@ -108,6 +108,23 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       address: 'inet 10.88.0.2/30',
       route: 'default via 10.88.0.1 dev eth0',
     })
+  }, 60_000)
+
+  test('is made where the host’s sh is bash', () => {
+    using program = hostProgram(`${import.meta.dir}/no-network.host.ts`)
+    const other = `mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir upper work; ln -s bash upper/sh
+      mount -t overlay -o lowerdir=/usr/bin,upperdir=upper,workdir=work overlay /usr/bin; exec "$@"`
+    const { stdout, stderr } = Bun.spawnSync([
+      'unshare',
+      '--mount',
+      'sh',
+      '-ec',
+      other,
+      'sh',
+      ...program.argv,
+    ])
+    expect(stderr.toString()).toBe('')
+    expect(JSON.parse(stdout.toString())).toMatchObject({ address: 'inet 10.88.0.2/30' })
   }, 60_000)
 
   test('has IPv6 for its neighbours alone on a host where it leads nowhere, and none on a host without it', () => {
