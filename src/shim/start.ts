@@ -13,6 +13,7 @@ import { podOf } from '../oci/annotations.ts'
 import { readSpecIfThere } from '../oci/bundle.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import { defaultRunDir, poolName } from '../sandbox/records/paths.ts'
+import { build } from '../version.ts'
 import { type Bootstrap, parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
 import { leaveDaemon, openLog } from './leave-daemon.ts'
@@ -62,7 +63,8 @@ async function takenByPool(
   const { takeWaiting } = await import('./pool/take-waiting.ts')
   const configPath = options === undefined ? '' : Options.decode(options.value).configPath
   const env = { ...ownEnvironment(), TTRPC_ADDRESS: eventsAddress }
-  return takeWaiting(runDir, { namespace, id, address, publishBinary, bundle, debug, configPath, env })
+  const pod = { build, namespace, id, address, publishBinary, bundle, debug, configPath, env }
+  return takeWaiting(runDir, pod)
 }
 
 /** Starts the daemon on the bound socket. */

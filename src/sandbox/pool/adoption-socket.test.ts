@@ -10,6 +10,7 @@ const stateDir = mkdtempSync(`${tmpdir()}/kata-ts-adoption-`)
 afterAll(() => rmSync(stateDir, { recursive: true }))
 
 const pod: NewPod = {
+  build: '1.0.0 abc',
   namespace: 'k8s.io',
   id: 'a',
   address: '/c.sock',

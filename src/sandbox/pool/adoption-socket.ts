@@ -11,6 +11,8 @@ import { poolName, type SandboxPaths, waitingPaths } from '../records/paths.ts'
 
 /** A pod whose shim is being started: what the shim is told at its start, and its environment. */
 export interface NewPod {
+  /** The build of kata-ts that starts it. */
+  readonly build: string
   readonly namespace: string
   readonly id: string
   /** containerd's socket; empty for other clients. */
@@ -41,6 +43,7 @@ export interface Answer {
 const maxLineBytes = 4 * 1024 * 1024
 
 const newPod = record<NewPod>({
+  build: needed(text),
   namespace: needed(text),
   id: needed(text),
   address: needed(text),

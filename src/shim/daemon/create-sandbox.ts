@@ -67,7 +67,7 @@ export async function createSandboxForTask(
     return resumeSandbox(asked, request.checkpoint)
   }
   if (machine !== undefined) return adoptMachine(machine, asked, host)
-  if (config.factory.vmCacheNumber > 0) asked.log.info('no machine waited for this pod')
+  if (config.factory.vmCacheNumber > 0) asked.log.info('no waiting machine took this pod')
   return createSandbox(asked, host)
 }
 

@@ -24,6 +24,7 @@ import { ownerResource } from '../../sandbox/records/owner.ts'
 import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
 import { nameMachine } from '../../sandbox/records/state-dir.ts'
 import { until } from '../../time.ts'
+import { build } from '../../version.ts'
 import { shimSocketPath } from '../shim-socket.ts'
 import { takeWaiting } from './take-waiting.ts'
 
@@ -72,6 +73,7 @@ afterEach(() => {
 })
 
 const pod = (changes: Partial<NewPod> = {}): NewPod => ({
+  build,
   namespace: 'default',
   id: 'web',
   address: '',
@@ -137,6 +139,11 @@ test('a pod is passed on until a shim of its configuration takes it', async () =
   writeFileSync(other, '[hypervisor.qemu]\ndefault_memory = 400\n')
   expect(await takeWaiting(runDir, pod({ configPath: other }))).toBe(false)
   expect(existsSync(shimSocketPath(runDir, 'default', 'web'))).toBe(false)
+  // The log of the shim that starts in its place says why.
+  expect(JSON.parse(readFileSync(`${bundle}/shim.log`, 'utf8'))).toMatchObject({
+    level: 'info',
+    refusals: { w1: 'the configuration of the pod is another' },
+  })
   expect(await takeWaiting(runDir, pod())).toBe(true)
   expect(readWarnings(bundle)).toEqual([])
 })
@@ -178,6 +185,14 @@ test('a machine that is being ended takes no pod, and one that has taken a pod i
   expect(await asked).toBe(false)
   expect(isAlive(processRef(child.pid)!)).toBe(true)
   expect(readWarnings(bundle)).toEqual([])
+})
+
+test('one that an upgrade of kata-ts left waiting takes no pod, and ends', async () => {
+  const child = await waiting('w1')
+  expect(await takeWaiting(runDir, pod({ build: '0.0.0 mended' }))).toBe(false)
+  expect(await child.exited).toBe(7)
+  expect(readFileSync(`${bundle}/shim.log`, 'utf8')).toContain('it is of another build of kata-ts')
+  expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
 })
 
 test('two pods do not share a shim', async () => {
@@ -226,29 +241,35 @@ test('one that hangs is killed, one that is dead is passed over, and the client 
 })
 
 test.each([
-  ['another pod', 'other', true],
-  ['no pod', undefined, false],
-  ['this pod', 'web', false],
-])('a shim that stops listening, and is that of %s, lives: %s', async (_what, taken, lives) => {
-  const paths = waitingPaths(runDir, 'w1')
-  mkdirSync(paths.stateDir, { recursive: true })
-  const child = Bun.spawn(['sleep', '600'])
-  children.push(child)
-  const ref = processRef(child.pid)!
-  await openLedger(paths, silentLogger).take(ownerResource, ref, () => {})
-  const socket = socketOf(paths)
-  // Nobody accepts: the kernel holds what is asked, and resets it when the socket is closed.
-  const listener = listenUnix(socket)
-  const asked = takeWaiting(runDir, pod())
-  const isAsked = () => readFileSync('/proc/net/unix', 'utf8').split(socket).length > 2
-  expect(await until(isAsked, { timeoutMs: 5000, everyMs: 10 })).toBe(true)
-  if (taken !== undefined) nameMachine(paths, sandboxPaths(runDir, 'default', taken))
-  closeSync(listener)
-  expect(await asked).toBe(false)
-  expect(isAlive(ref)).toBe(lives)
-  expect(readWarnings(bundle)).toHaveLength(lives ? 0 : 1)
-  expect(existsSync(paths.stateDir)).toBe(taken !== 'web')
-})
+  ['another pod', { taken: 'other', lives: true }],
+  ['no pod', { lives: false }],
+  ['no pod, because it ends', { ends: true, lives: true }],
+  ['this pod', { taken: 'web', lives: false }],
+  ['this pod, and takes its socket away', { taken: 'web', ends: true, lives: false }],
+] as readonly [string, { taken?: string; ends?: true; lives: boolean }][])(
+  'a shim that stops listening, and is that of %s: %p',
+  async (_what, { taken, ends, lives }) => {
+    const paths = waitingPaths(runDir, 'w1')
+    mkdirSync(paths.stateDir, { recursive: true })
+    const child = Bun.spawn(['sleep', '600'])
+    children.push(child)
+    const ref = processRef(child.pid)!
+    await openLedger(paths, silentLogger).take(ownerResource, ref, () => {})
+    const socket = socketOf(paths)
+    // Nobody accepts: the kernel holds what is asked, and resets it when the socket is closed.
+    const listener = listenUnix(socket)
+    const asked = takeWaiting(runDir, pod())
+    const isAsked = () => readFileSync('/proc/net/unix', 'utf8').split(socket).length > 2
+    expect(await until(isAsked, { timeoutMs: 5000, everyMs: 10 })).toBe(true)
+    if (taken !== undefined) nameMachine(paths, sandboxPaths(runDir, 'default', taken))
+    if (ends) rmSync(socket)
+    closeSync(listener)
+    expect(await asked).toBe(false)
+    expect(isAlive(ref)).toBe(lives)
+    expect(readWarnings(bundle)).toHaveLength(lives ? 0 : 1)
+    expect(existsSync(paths.stateDir)).toBe(taken !== 'web')
+  },
+)
 
 test('only root is let in', async () => {
   const child = await waiting('w1')

@@ -1,4 +1,5 @@
 /** The adoption socket of a machine that waits: it takes one pod, or the word that there is to be none. */
+import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { peerOf } from '../../linux/sockets/peer.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
@@ -11,11 +12,11 @@ import {
 } from '../../sandbox/pool/adoption-socket.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { listen } from '../../ttrpc/bun.ts'
+import { build } from '../../version.ts'
 import { type TakenPod, takePod } from './take-pod.ts'
 
 export interface PodListener {
-  readonly path: string
-  /** Lets nobody in any more. */
+  /** Lets nobody in any more, and takes no pod of those that are in. The name goes first: who is reset then sees why (take-waiting.ts). */
   close(): void
 }
 
@@ -35,7 +36,14 @@ export function listenForPod(
 ): PodListener {
   const path = socketOf(machine.paths)
   let isOver = false
+  const end = (answer: Answer): Answer => {
+    isOver = true
+    onEnd()
+    return answer
+  }
   const take = (pod: NewPod): Answer => {
+    // Of an upgrade that left it waiting: no pod is to have what the new one has mended, so none is ever for it.
+    if (pod.build !== build) return end(no(`it is of another build of kata-ts, ${build}, and ends`))
     const taken = takePod(pod, machine, runDir)
     if ('refused' in taken) return no(taken.refused)
     isOver = true
@@ -47,9 +55,7 @@ export function listenForPod(
     // The asker has given up, and may have started another shim.
     if (!isThere()) return no('the asker has gone')
     if (ask === 'adopt') return pod === undefined ? no('no pod is named') : take(pod)
-    isOver = true
-    onEnd()
-    return yes
+    return end(yes)
   }
   const listener = listen({ fd: listenUnix(path) }, (transport, connection) => {
     // The directory is root's alone, and so is the socket: this is for a descriptor that was handed on.
@@ -57,5 +63,11 @@ export function listenForPod(
       transport.close(new KataError('NOT_ROOT', { what: 'the adoption of a waiting machine' }))
     else void answerOne(transport, reply).catch(() => transport.close())
   })
-  return { path, close: () => listener.stop() }
+  return {
+    close() {
+      isOver = true
+      rmSync(path, { force: true })
+      listener.stop()
+    },
+  }
 }

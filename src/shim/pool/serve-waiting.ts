@@ -2,7 +2,6 @@
  * A shim that waits: it has made a machine, and becomes the shim of the first pod of its own configuration that asks for it. Until
  * then it belongs to the pool server, and ends with it.
  */
-import { rmSync } from 'node:fs'
 import { loadConfig } from '../../config/load.ts'
 import { createLogger } from '../../log.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
@@ -14,6 +13,7 @@ import { openWallsOf } from '../../sandbox/start/prepare/open-walls.ts'
 import { adoptConnected } from '../../ttrpc/bun.ts'
 import type { Transport } from '../../ttrpc/transport.ts'
 import { servePod, whenInterrupted } from '../daemon/serve.ts'
+import { shimLog } from '../daemon/services.ts'
 import type { ShimFlags } from '../flags.ts'
 import { listenForPod } from './listen-for-pod.ts'
 import type { TakenPod } from './take-pod.ts'
@@ -31,15 +31,10 @@ export async function serveWaiting(flags: ShimFlags): Promise<number> {
   const { signal, abort } = givenUpBy(server, interrupted)
   const config = loadConfig({ file: flags.config, env: process.env, log })
   const machine = await makeWaitingMachine({ id: flags.id, runDir, config, log, signal })
-  const template = machine.clone.template.facts.key
-  noteWaiting(machine.paths, { template, openWalls: await openWallsOf(thisHost, machine) })
-  const pod = await podOf(machine, runDir, { server, signal, abort })
-  if (pod === undefined) {
-    await machine.release()
-    return 0
-  }
+  const pod = await waitForPod(machine, runDir, { server, signal, abort })
+  if (pod === undefined) return 0
   fields.sandbox = pod.flags.id
-  return servePod({ ...pod, interrupted, log, machine })
+  return servePod({ ...pod, interrupted, log: shimLog(pod.flags), machine })
 }
 
 /** The wait ends with its pool server, or by a signal. */
@@ -49,6 +44,23 @@ function givenUpBy(server: Transport, interrupted: Promise<void>) {
   server.onClose(abort)
   void interrupted.then(abort)
   return { signal: over.signal, abort }
+}
+
+/** The pod that takes the machine; undefined when none does. Then, and when it cannot wait, the machine is released. */
+async function waitForPod(
+  machine: WaitingMachine,
+  runDir: string,
+  options: Parameters<typeof podOf>[2],
+): Promise<TakenPod | undefined> {
+  let pod: TakenPod | undefined
+  try {
+    const template = machine.clone.template.facts.key
+    noteWaiting(machine.paths, { template, openWalls: await openWallsOf(thisHost, machine) })
+    pod = await podOf(machine, runDir, options)
+    return pod
+  } finally {
+    if (pod === undefined) await machine.release()
+  }
 }
 
 /** The pod that takes the machine; undefined when none does, because its machine or the wait has ended. */
@@ -68,7 +80,6 @@ async function podOf(
   Bun.gc(true)
   const pod = await promise
   socket.close()
-  rmSync(socket.path, { force: true })
   // From here on the pod's end is no affair of the pool server.
   if (pod !== undefined) server.onClose(() => {})
   server.close()

@@ -1,8 +1,8 @@
 /** In `start`: finds a waiting machine whose shim takes the pod. */
-import { closeSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import { warnClient } from '../../bundle/warnings.ts'
 import { describeError, KataError } from '../../errors.ts'
-import { createLogger, jsonLines, silentLogger } from '../../log.ts'
+import { createLogger, jsonLines, type Logger, silentLogger } from '../../log.ts'
 import { adoptionSockets, askWaiting, type NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
 import { machineDir } from '../../sandbox/records/state-dir.ts'
@@ -12,24 +12,37 @@ import { openLog } from '../leave-daemon.ts'
 const answerMs = 2000
 
 /**
- * Whether a shim that waited serves the pod by now. One that refuses is passed over, and so is one that another pod takes meanwhile: it stops
- * listening, which resets the questions of the others. One that does not answer is killed before another shim is started, so that no two can
- * serve the pod; the client is warned of it.
+ * Whether a shim that waited serves the pod by now. One that refuses is passed over, and the log of the pod's shim says why. So is one that
+ * ends, or that another pod takes meanwhile: it takes its socket away and stops listening, which resets the questions of the others. One that
+ * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so.
  */
 export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean> {
+  const refusals: Record<string, string> = {}
   for (const { id, socket } of adoptionSockets(runDir)) {
     try {
-      const { done } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
+      const { done, reason } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
       if (done) return true
+      refusals[id] = reason
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue
+      if (takesNone(runDir, id, socket, pod)) continue
       if (await killUnlessAnothers(runDir, id, pod)) warn(id, pod.bundle, cause)
     }
   }
+  // Of a bundle that is not there the start itself tells.
+  if (Object.keys(refusals).length > 0 && existsSync(pod.bundle))
+    logged(pod.bundle, (log) => log.info('no waiting machine is for this pod', { refusals }))
   return false
 }
+
+/** Whether a shim that gave no answer has not taken this pod, and will not: it takes its socket away before it ends. */
+const takesNone = (runDir: string, id: string, socket: string, pod: NewPod): boolean =>
+  !existsSync(socket) && !isNamed(runDir, id, pod)
+
+/** Whether the machine has the pod's name. */
+const isNamed = (runDir: string, id: string, pod: NewPod): boolean =>
+  machineDir(sandboxPaths(runDir, pod.namespace, pod.id)) === waitingPaths(runDir, id).stateDir
 
 /**
  * Kills the shim of a machine that is no other pod's; whether it did. A shim has the pod's name before it stops listening. What reads ledgers takes
@@ -40,20 +53,24 @@ async function killUnlessAnothers(runDir: string, id: string, pod: NewPod): Prom
   const { killUntaken } = await import('../../sandbox/pool/pool.ts')
   const { teardown } = await import('../../sandbox/end/teardown.ts')
   const waiting = waitingPaths(runDir, id)
-  const named = sandboxPaths(runDir, pod.namespace, pod.id)
-  const isOurs = () => machineDir(named) === waiting.stateDir
+  const isOurs = () => isNamed(runDir, id, pod)
   const isAnothers = () => !(isOurs() || listWaiting(runDir).some((machine) => machine.id === id))
   if (!(await killUntaken(waiting, silentLogger, isAnothers))) return false
-  if (isOurs()) await teardown(named, silentLogger)
+  if (isOurs()) await teardown(sandboxPaths(runDir, pod.namespace, pod.id), silentLogger)
   return true
 }
 
 function warn(id: string, bundle: string, cause: unknown): void {
   const reason = `the shim of ${id} is of no use, ${describeError(cause)}`
+  const error = new KataError('POOL_UNUSABLE', { reason }, { cause })
+  logged(bundle, (log) => warnClient(bundle, error.message, log))
+}
+
+/** Writes to the log of the shim that is about to start. */
+function logged(bundle: string, write: (log: Logger) => void): void {
   const log = openLog(bundle)
   try {
-    const error = new KataError('POOL_UNUSABLE', { reason }, { cause })
-    warnClient(bundle, error.message, createLogger({ sink: jsonLines(log) }))
+    write(createLogger({ sink: jsonLines(log) }))
   } finally {
     closeSync(log)
   }
