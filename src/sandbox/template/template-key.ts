@@ -5,16 +5,21 @@ import type { TemplateShape } from '../../vmm/vmm.ts'
 /** Raised when templates of earlier versions are of no use to this one. */
 const version = 2
 
-/**
- * 64 hexadecimal digits. `bootId`: after a boot the host's kernel and its processor's microcode may be others. `hasMemoryFile`: whether
- * its clones map their memory from a file.
- */
+/** What of the host a saved machine may depend on. */
+export interface TemplateHost {
+  /** After a boot its kernel may be another. */
+  readonly bootId: string
+  /** {@link hostProcessor}. */
+  readonly processor: string
+}
+
+/** 64 hexadecimal digits. `hasMemoryFile`: whether its clones map their memory from a file. */
 export function templateKey(
   { args, files }: Pick<TemplateShape, 'args' | 'files'>,
-  bootId: string,
+  { bootId, processor }: TemplateHost,
   hasMemoryFile = false,
 ): string {
-  const parts = { version, bootId, args, files: files.map(identityOf), hasMemoryFile }
+  const parts = { version, bootId, processor, args, files: files.map(identityOf), hasMemoryFile }
   return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 

@@ -9,6 +9,7 @@ import { shareWay } from '../disks/share-way.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { type MachinePlan, planWithoutDemand } from '../size/sizing.ts'
 import { describeGuest } from '../start/machine/machine.ts'
+import { hostProcessor } from './host-processor.ts'
 import { templateKey } from './template-key.ts'
 
 export interface TemplateMachine {
@@ -31,7 +32,7 @@ export function templateMachine(
   const shape = templateShape(describeGuest({ id: 'template', config, assets, plan, accelerator }), config)
   if (shape === undefined) return undefined
   const hasMemoryFile = mapsMemory(config)
-  const key = templateKey(shape, bootId(), hasMemoryFile)
+  const key = templateKey(shape, { bootId: bootId(), processor: hostProcessor() }, hasMemoryFile)
   return { key, plan, mostMemoryMiB: shape.mostMemoryMiB, hasMemoryFile }
 }
 
