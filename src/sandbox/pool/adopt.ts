@@ -1,6 +1,6 @@
 /** A pod's start with a machine that waited: what is the pod's own comes to it before anything of the pod runs in it. */
 
-import type { Config } from '../../config/config.ts'
+import { isSameConfig } from '../../config/same-config.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
 import type { NetworkFacts } from '../../network/facts.ts'
@@ -25,7 +25,7 @@ import type { SandboxRequest } from '../start/request.ts'
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
-import type { WaitingMachine } from './waiting-machine.ts'
+import { shareProgramOf, type WaitingMachine } from './waiting-machine.ts'
 
 /** How long the guest of a waiting machine may take to say that it is there, milliseconds. */
 const answerMs = 2000
@@ -39,12 +39,6 @@ export function nameForPod(
   nameMachine(machine.paths, { stateDir })
   machine.pod.id = id
   machine.pod.name = stateDir
-}
-
-/** Whether two configurations ask for the same, wherever they were read. */
-export function isSameConfig(one: Config, other: Config): boolean {
-  const asked = ({ source: _source, dropIns: _dropIns, ...all }: Config) => all
-  return isEqual(asked(one), asked(other))
 }
 
 /**
@@ -89,7 +83,7 @@ const unusable = (reason: string, cause?: unknown) => new KataError('POOL_UNUSAB
 
 /** @throws KataError POOL_UNUSABLE for a machine that is not what this pod's would be; SANDBOX_TOO_LARGE, OCI_SPEC_INVALID. */
 async function requireFit(
-  { config, accelerator, clone, share, end, agent }: WaitingMachine,
+  { config, accelerator, clone, share, shareProgram, end, agent }: WaitingMachine,
   request: SandboxRequest,
   host: StartHost,
 ): Promise<void> {
@@ -106,6 +100,8 @@ async function requireFit(
     const now = findClone(host, { config: request.config, assets, accelerator, plan })
     if (!isEqual(now?.template.facts, clone.template.facts))
       throw unusable('its template is not the one that there is now')
+    if (!isEqual(shareProgramOf(request.config), shareProgram))
+      throw unusable('its virtiofsd is not the program that there is now')
     await share?.requireFit(container)
     await answered.catch((cause) => {
       throw unusable(`its guest does not answer: ${describeError(cause)}`, cause)

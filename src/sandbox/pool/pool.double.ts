@@ -30,10 +30,20 @@ export class Pool extends HostDouble {
   constructor() {
     super()
     writeFileSync(`${this.directory}/kernel`, 'k')
+    writeFileSync(this.#virtiofsd, 'v', { mode: 0o755 })
+  }
+
+  get #virtiofsd(): string {
+    return `${this.directory}/virtiofsd`
+  }
+
+  upgradeVirtiofsd(): void {
+    writeFileSync(this.#virtiofsd, 'v2')
   }
 
   pod(changes: Partial<HypervisorConfig> = {}): SandboxRequest {
-    const request = this.request({ coldPlugVfio: 'no-port', agentChannel: 'serial', ...changes })
+    const own = { coldPlugVfio: 'no-port', agentChannel: 'serial', virtioFsDaemon: this.#virtiofsd } as const
+    const request = this.request({ ...own, ...changes })
     const { config, container } = request
     const factory = { ...config.factory, enableTemplate: true, vmCacheNumber: 1 }
     return { ...request, container: { ...container, spec: {} }, config: { ...config, factory } }

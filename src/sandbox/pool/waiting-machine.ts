@@ -2,18 +2,20 @@
  * A machine that waits for its pod: a clone of a template whose guest is up. It has all that a pod's machine has of its own, its user, its
  * jail, its share, and nothing that only the pod can say: its name, its network, its cgroups.
  */
-import { closeSync } from 'node:fs'
+import { closeSync, statSync } from 'node:fs'
 import type { AgentConnection } from '../../agent/connection.ts'
 import type { Config } from '../../config/config.ts'
 import { requireConfiguredFiles } from '../../config/files/configured-files.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { type FileFacts, fileFacts } from '../../linux/files/file-facts.ts'
 import type { ProcessRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { AcceleratorChoice } from '../../vmm/kvm/accelerator.ts'
 import type { Vmm } from '../../vmm/vmm.ts'
+import { shareWay } from '../disks/share-way.ts'
 import type { MachineEnd } from '../end/machine-end.ts'
 import { poolName, type SandboxPaths, waitingPaths } from '../records/paths.ts'
 import { removeState } from '../records/state-dir.ts'
@@ -59,6 +61,8 @@ export interface WaitingMachine {
   readonly clone: Clone
   readonly user: SandboxUser
   readonly share: ServedShare | undefined
+  /** The program that serves it. */
+  readonly shareProgram: FileFacts | undefined
   readonly modules: string | undefined
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
@@ -105,6 +109,7 @@ async function make(
   const user = await host.takeUser(ledger, named)
   const modules = modulesOf(config, assets)
   const sharing = { config, paths, user, container: undefined, modules, signal }
+  const shareProgram = shareProgramOf(config)
   const share = await sharePod(host, ledger, sharing, timings)
   using devices = shareAlone(config, share)
   const spec = describeMachine({
@@ -141,10 +146,29 @@ async function make(
   // What the guest draws while it waits is its own, too. Its pod renews both once more.
   await end.during(renewGuest(agent.agent))
   await end.during(warmUp(agent, config))
-  const parts = { id, paths, config, ledger, shim, assets, accelerator, clone, user, share, modules }
+  const parts = {
+    id,
+    paths,
+    config,
+    ledger,
+    shim,
+    assets,
+    accelerator,
+    clone,
+    user,
+    share,
+    shareProgram,
+    modules,
+  }
   const running = { vmm, vmmProcess, end, agent }
   return { ...parts, ...running, pod, release: () => release({ paths, ledger, ...running, pod }) }
 }
+
+/** Virtiofsd as it is on the disk now: an upgrade leaves the former one running. Undefined where nothing is shared. */
+export const shareProgramOf = ({ hypervisor }: Pick<Config, 'hypervisor'>): FileFacts | undefined =>
+  shareWay({ hypervisor }) === 'none'
+    ? undefined
+    : fileFacts(statSync(hypervisor.virtioFsDaemon, { bigint: true }))
 
 async function release({
   paths,
