@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { readPostureRecords } from '../src/rootless/posture/posture-record.ts'
+import { rereadMs } from '../src/sandbox/pool/config-watch.ts'
 import { listPool, type PoolEntry } from '../src/sandbox/pool/pool.ts'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
@@ -17,18 +18,18 @@ let directory: string
 let server: ReturnType<Kata['spawn']>
 const file = () => `${directory}/configuration.toml`
 
-function configure(hypervisor = '', name = 'configuration.toml'): string {
+function configure(hypervisor = '', name = 'configuration.toml', number = bound): string {
   const table = `[hypervisor.qemu]\nrootless = true\ndefault_memory = 256\n${hypervisor}`
-  const factory = `[factory]\nenable_template = true\ntemplate_path = "${directory}/templates"\nvm_cache_number = ${bound}\n`
+  const factory = `[factory]\nenable_template = true\ntemplate_path = "${directory}/templates"\nvm_cache_number = ${number}\n`
   writeFileSync(`${directory}/${name}`, configuration(`${table}${factory}`))
   return `${directory}/${name}`
 }
 
 /** The pressure of a host that is idle but for what the test says: that of this one changes with the other tests. */
-function press(memory: number): void {
+function press(memory: number, cpu = 0): void {
   const line = (value: number) => `some avg10=${value}.00 avg60=0.00 avg300=0.00 total=0\n`
   mkdirSync(`${directory}/pressure`, { recursive: true })
-  writeFileSync(`${directory}/pressure/cpu`, line(0))
+  writeFileSync(`${directory}/pressure/cpu`, line(cpu))
   writeFileSync(`${directory}/pressure/memory`, line(memory))
 }
 
@@ -103,7 +104,10 @@ test(
     for (const { id } of pool()) expect(audit.stdout).toContain(`sandbox pool/${id}\n`)
     expect(audit.stdout.match(/^vmm, process \d+: as asked for$/gm)).toHaveLength(bound)
     const { stdout } = await kata.call(['factory', 'status', '--config', file(), '--format', 'json'])
-    expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ state: 'usable', waiting: bound })])
+    expect(JSON.parse(stdout)).toEqual({
+      templates: [expect.objectContaining({ state: 'usable', waiting: bound })],
+      pool: { pid: server.pid, number: bound, waiting: bound, starting: 0, doing: 'full', reason: '' },
+    })
     const second = await kata.call(['factory', 'serve', '--config', file()])
     expect(second).toMatchObject({ code: 1 })
     expect(second.stderr).toContain('[POOL_SERVED]')
@@ -271,6 +275,62 @@ test(
     await filled()
     expect(isAlive(killed!.shim!)).toBe(false)
     expect(await run('echo started')).toEqual({ code: 0, stdout: 'started\n', stderr: '' })
+  },
+  slow(120_000),
+)
+
+test(
+  'a changed configuration has others wait, and a new template too',
+  async () => {
+    await filled()
+    const before = pool()
+    configure('', 'configuration.toml', bound - 1)
+    await ended(before.flatMap(processesOf))
+    const [one] = await eventually(
+      'another machine',
+      () => (waiting().length > 0 ? waiting() : undefined),
+      60_000,
+    )
+    expect(await start('taker')).toMatchObject({ code: 0, stderr: '' })
+    expect((await kata.inspect('taker')).sandbox.waited).toBe(one!.id)
+    expect(await kata.call(['rm', '-f', 'taker'])).toMatchObject({ code: 0 })
+
+    // What cannot be read leaves what waits.
+    const [another] = await eventually(
+      'one more',
+      () => (waiting().length > 0 ? waiting() : undefined),
+      60_000,
+    )
+    writeFileSync(file(), '[hypervisor')
+    await Bun.sleep(2 * rereadMs)
+    expect(waiting().map(({ id }) => id)).toEqual([another!.id])
+    configure()
+    await filled()
+
+    const former = pool()
+    expect(await factory('init')).toMatchObject({ code: 0, stderr: '' })
+    await ended(former.flatMap(processesOf))
+    await filled()
+    expect(await run('echo started')).toEqual({ code: 0, stdout: 'started\n', stderr: '' })
+  },
+  slow(240_000),
+)
+
+test(
+  'what the load of the host keeps the pool from is said',
+  async () => {
+    await filled()
+    press(0, 60)
+    expect(await start('taker')).toMatchObject({ code: 0, stderr: '' })
+    const pressed = async () => {
+      const { stdout } = await factory('status')
+      return stdout.includes(
+        'pool: 1 of 2 machines wait, held back: tasks wait for a processor 25 % of the time or more\n',
+      )
+    }
+    await eventually('the pool to say so', async () => (await pressed()) || undefined)
+    expect(waiting()).toHaveLength(bound - 1)
+    await kata.call(['rm', '-f', 'taker'])
   },
   slow(120_000),
 )

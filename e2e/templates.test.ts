@@ -58,7 +58,10 @@ test('making one leaves nothing but its files, which are root’s alone', async 
   expect(readdirSync(templates())).toHaveLength(1)
   expect(existsSync(`${kata.runDir}/template`) ? readdirSync(`${kata.runDir}/template`) : []).toEqual([])
   const { stdout } = await factory('status', '--format', 'json')
-  expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ state: 'usable', memoryMiB: 256, vcpus: 1 })])
+  expect(JSON.parse(stdout)).toEqual({
+    templates: [expect.objectContaining({ state: 'usable', memoryMiB: 256, vcpus: 1 })],
+    pool: null,
+  })
 })
 
 test(

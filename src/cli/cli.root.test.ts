@@ -3,7 +3,8 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
-import { bootId } from '../linux/processes/proc.ts'
+import { bootId, processRef } from '../linux/processes/proc.ts'
+import { forgetPoolServer, notePoolServer } from '../sandbox/pool/pool-server.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import { writeTaskRecord } from '../sandbox/records/task-records.ts'
 import { newTemplate } from '../sandbox/template/template-store.ts'
@@ -373,9 +374,17 @@ test('templates are listed and removed by what the configuration says, and made 
     '0',
   ]
   expect(await words()).toEqual([...seen, 'usable'])
-  expect(JSON.parse((await factory('status', '--format', 'json')).stdout)).toEqual([
-    { ...facts, diskBytes: 4096, waiting: 0, state: 'usable' },
-  ])
+  const shown = async () => JSON.parse((await factory('status', '--format', 'json')).stdout)
+  const templates = [{ ...facts, diskBytes: 4096, waiting: 0, state: 'usable' }]
+  expect(await shown()).toEqual({ templates, pool: null })
+  const state = { number: 2, doing: 'held back', reason: 'tasks wait for a processor' } as const
+  notePoolServer(`${base}/run`, { process: processRef(process.pid)!, ...state })
+  const pool = { pid: process.pid, waiting: 0, starting: 0, ...state }
+  expect(await shown()).toEqual({ templates, pool })
+  expect((await factory('status')).stdout).toEndWith(
+    '\n\npool: 0 of 2 machines wait, held back: tasks wait for a processor\n',
+  )
+  forgetPoolServer(`${base}/run`)
   const record = `${path}/${key}/template.json`
   writeFileSync(record, JSON.stringify({ ...facts, bootId: '0'.repeat(8) + bootId().slice(8) }))
   expect(await words()).toEqual([...seen, 'another boot'])

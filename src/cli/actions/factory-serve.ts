@@ -1,11 +1,15 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config } from '../../config/config.ts'
+import { loadConfig } from '../../config/load.ts'
 import { KataError } from '../../errors.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
-import type { Logger } from '../../log.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import { type Logger, silentLogger } from '../../log.ts'
+import { ConfigWatch } from '../../sandbox/pool/config-watch.ts'
 import { type HostLoad, pressureDir, readHostLoad } from '../../sandbox/pool/host-load.ts'
 import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
+import { forgetPoolServer, notePoolServer } from '../../sandbox/pool/pool-server.ts'
 import { servePool } from '../../sandbox/pool/serve-pool.ts'
 import { poolName } from '../../sandbox/records/paths.ts'
 import { hostMemoryMiB } from '../../sandbox/size/machine-sizer.ts'
@@ -20,7 +24,14 @@ import type { Settings } from '../settings.ts'
 /** Where tests have the pressure of a host that they make up. */
 const pressureVariable = 'KATA_TS_PRESSURE_DIR'
 
-/** Keeps machines waiting until a signal ends it, and them. @throws KataError POOL_UNUSABLE, POOL_SERVED. */
+/** How long another command may look at the directory, milliseconds. */
+const lookedAtMs = 1000
+
+/**
+ * Keeps machines waiting until a signal ends it, and them. When the configuration changes, they end and others come in their place.
+ *
+ * @throws KataError POOL_UNUSABLE, also for a configuration that came later; POOL_SERVED.
+ */
 export async function serve(settings: Settings, flags: FactoryFlags): Promise<number> {
   const config = loadForPerson(settings, flags.config)
   const { runDir, log } = settings
@@ -31,7 +42,7 @@ export async function serve(settings: Settings, flags: FactoryFlags): Promise<nu
   const path = `${runDir}/${poolName}`
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  const outcome = await underDirectoryLock(path, 0, () => serveLocked(settings, flags, config, load))
+  const outcome = await underDirectoryLock(path, lookedAtMs, () => serveLocked(settings, flags, config, load))
   if (outcome !== 'done') throw new KataError('POOL_SERVED', { path })
   log.info('no machine waits any more')
   return 0
@@ -66,22 +77,61 @@ async function serveLocked(
   const over = new AbortController()
   signals.handle(() => over.abort())
   const file = flags.config === undefined ? undefined : resolve(flags.config)
-  const machineMiB = planWithoutDemand(config, hostMemoryMiB()).memoryMiB
-  const bounds = { number: config.factory.vmCacheNumber, machineMiB }
+  const read = () => loadConfig({ file, env: settings.env, log: silentLogger })
   try {
-    await servePool(
-      {
-        start: () => startWaiting(settings, file),
-        load: () => load() ?? noPressureTold,
-        sweep: () => endDead(runDir, log),
-      },
-      bounds,
-      { log, signal: over.signal },
-    )
+    for (let served: Config | undefined = config; served !== undefined; ) {
+      requirePool(served, load)
+      const watch: ConfigWatch = new ConfigWatch({ config: served, read, log })
+      await serveConfig(settings, { config: served, file, load, watch, signal: over.signal })
+      served = over.signal.aborted ? undefined : watch.next()
+      if (served !== undefined) log.info('the configuration is another, and machines are made anew')
+    }
     for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
   } finally {
+    forgetPoolServer(runDir)
     signals.release()
   }
+}
+
+/** Until `signal` fires, or the configuration is another one. */
+async function serveConfig(
+  settings: Settings,
+  {
+    config,
+    file,
+    load,
+    watch,
+    signal,
+  }: {
+    readonly config: Config
+    readonly file: string | undefined
+    readonly load: () => HostLoad | undefined
+    readonly watch: ConfigWatch
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const { runDir, log } = settings
+  const server = processRef(process.pid)!
+  const number = config.factory.vmCacheNumber
+  const machineMiB = planWithoutDemand(config, hostMemoryMiB()).memoryMiB
+  await servePool(
+    {
+      start: () => startWaiting(settings, file),
+      load: () => load() ?? noPressureTold,
+      sweep: () => endDead(runDir, log),
+      isCurrent: () => watch.next() === undefined,
+      tell(state) {
+        try {
+          notePoolServer(runDir, { process: server, number, ...state })
+        } catch (error) {
+          // Machines wait all the same.
+          log.warn('what the pool is at cannot be written down', { error })
+        }
+      },
+    },
+    { number, machineMiB },
+    { log, signal },
+  )
 }
 
 /** As if memory ran short: a pool grows only where its end would be noticed. */
@@ -94,8 +144,10 @@ const noPressureTold: HostLoad = {
 
 const loadOf = (directory: string) => () => readHostLoad(directory)
 
-/** One that cannot be released stays written down, and the next look tries again. */
+/** One that cannot be released stays written down, and keeps no other from it. @throws what the first was left by. */
 async function endDead(runDir: string, log: Logger): Promise<void> {
-  for (const entry of listPool(runDir, log).filter(({ state }) => state === 'dead'))
-    await endWaiting(entry, log).catch((error) => log.error('a dead machine left something', { error }))
+  const dead = listPool(runDir, log).filter(({ state }) => state === 'dead')
+  const left: unknown[] = []
+  for (const entry of dead) await endWaiting(entry, log).catch((error) => left.push(error))
+  if (left.length > 0) throw left[0]
 }

@@ -4,7 +4,8 @@ import { requireSupported } from '../../config/key-support.ts'
 import { findKey } from '../../config/keys.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
-import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
+import { endWaiting, listPool, type PoolEntry } from '../../sandbox/pool/pool.ts'
+import { findPoolServer, type PoolServer } from '../../sandbox/pool/pool-server.ts'
 import { makeTemplate } from '../../sandbox/template/make-template.ts'
 import { whileMakingTemplates, whileRemovingTemplates } from '../../sandbox/template/template-lock.ts'
 import {
@@ -41,12 +42,20 @@ export async function init(settings: Settings, flags: FactoryFlags): Promise<num
       // Before the new one, which may need their room.
       for (const key of await removeStaleTemplates(templatePath, bootId(), signal))
         settings.tell(`removed ${short(key)}, a template of another boot of the host`)
-      return makeTemplate({ config, runDir, log, signal })
+      const made = await makeTemplate({ config, runDir, log, signal })
+      await endThoseOf(made, settings)
+      return made
     }),
   )
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   settings.print(render(settings.format, template.facts, () => `${lineOf(template)}, made in ${seconds} s\n`))
   return 0
+}
+
+/** What waits as a clone of the former one is no pod's any more (../../sandbox/pool/adopt.ts). */
+async function endThoseOf({ facts }: Template, { runDir, log }: Settings): Promise<void> {
+  for (const entry of listPool(runDir, log).filter(({ template }) => template === facts.key))
+    await endWaiting(entry, log).catch((error) => log.warn('a waiting machine does not end', { error }))
 }
 
 function lineOf({ facts: { key, memoryMiB, vcpus }, saved }: Template): string {
@@ -67,15 +76,48 @@ function requireTemplates({ hypervisor: { driver } }: Config): void {
 }
 
 export async function status(settings: Settings, flags: FactoryFlags): Promise<number> {
+  const { runDir, log } = settings
   const { templatePath } = loadForPerson(settings, flags.config).factory
   const boot = bootId()
-  const waiting = listPool(settings.runDir, settings.log).filter(({ state }) => state === 'waiting')
-  const all = listTemplates(templatePath).map((listed) => ({
+  const entries = listPool(runDir, log)
+  const waiting = entries.filter(({ state }) => state === 'waiting')
+  const templates = listTemplates(templatePath).map((listed) => ({
     ...shown(listed, boot),
     waiting: waiting.filter(({ template }) => template === listed.key).length,
   }))
-  settings.print(render(settings.format, all, asTable))
+  const all = { templates, pool: poolOf(findPoolServer(runDir), entries) }
+  settings.print(render(settings.format, all, asText))
   return 0
+}
+
+/** What `kata-ts factory serve` is at; null where none runs. */
+interface ShownPool extends Pick<PoolServer, 'number' | 'doing' | 'reason'> {
+  readonly pid: number
+  readonly waiting: number
+  readonly starting: number
+}
+
+function poolOf(server: PoolServer | undefined, entries: readonly PoolEntry[]): ShownPool | null {
+  if (server === undefined) return null
+  const { process, number, doing, reason } = server
+  const count = (wanted: PoolEntry['state']) => entries.filter(({ state }) => state === wanted).length
+  const [waiting, starting] = [count('waiting'), count('starting')]
+  return { pid: process.pid, number, waiting, starting, doing, reason }
+}
+
+function asText({
+  templates,
+  pool,
+}: {
+  readonly templates: readonly CountedTemplate[]
+  readonly pool: ShownPool | null
+}): string {
+  return asTable(templates) + (pool === null ? '' : `\n${sentenceOfPool(pool)}\n`)
+}
+
+function sentenceOfPool({ waiting, number, doing, reason }: ShownPool): string {
+  const why = reason === '' ? '' : `: ${reason}`
+  return `pool: ${waiting} of ${number} machines wait, ${doing}${why}`
 }
 
 /** What a template has of its facts, and whether a pod can be a clone of it. */

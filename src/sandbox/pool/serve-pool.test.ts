@@ -2,6 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { silentLogger } from '../../log.ts'
 import { FakeClock, settled } from '../../time.double.ts'
 import type { HostLoad } from './host-load.ts'
+import { heldBackMs } from './pool-report.ts'
+import type { PoolState } from './pool-server.ts'
 import { decide, type PooledMachine, pauses, servePool } from './serve-pool.ts'
 
 const idle: HostLoad = { cpu: 0, memory: { now: 0, lately: 0 }, availableMiB: 8000, totalMiB: 16_000 }
@@ -18,7 +20,15 @@ describe('what is to be done', () => {
     ['a machine that would use the memory up is not made', 0, { ...idle, availableMiB: 3000 }, 'rest'],
     ['nothing is made soon after memory was short', 0, { ...idle, memory: { now: 0, lately: 4 } }, 'rest'],
   ] as const)('%s', (_what, held, load, todo) => {
-    expect(decide(held, bounds, load)).toBe(todo)
+    expect(decide(held, bounds, load).todo).toBe(todo)
+  })
+
+  test('what the host keeps a pool from is said, and nothing of one that is full', () => {
+    const busy = { ...idle, cpu: 60 }
+    expect(decide(1, bounds, busy).reason).toBe('tasks wait for a processor 25 % of the time or more')
+    expect(decide(2, bounds, busy).reason).toBe('')
+    expect(decide(1, bounds, { ...idle, availableMiB: 3000 }).reason).toContain('2048 MiB')
+    expect(decide(1, bounds, idle).reason).toBe('')
   })
 })
 
@@ -33,6 +43,9 @@ class Host {
   startsThrow = false
   /** Those that are being made stay so. */
   makesSlowly = false
+  isCurrent = true
+  readonly states: string[] = []
+  readonly told: string[] = []
   sweep: () => Promise<void> = async () => {}
 
   get held(): number {
@@ -60,9 +73,13 @@ class Host {
       start: () => this.start(),
       load: () => this.load,
       sweep: () => this.sweep(),
+      isCurrent: () => this.isCurrent,
+      tell: ({ doing }: PoolState) => void this.states.push(doing),
       clock: this.clock,
     }
-    return servePool(host, bounds, { log: silentLogger, signal: this.over.signal })
+    const tell = (message: string) => void this.told.push(message)
+    const log = { ...silentLogger, info: tell, warn: tell }
+    return servePool(host, bounds, { log, signal: this.over.signal })
   }
 
   async pass(ms: number): Promise<void> {
@@ -115,6 +132,55 @@ test('memory pressure is seen while a machine is being made, which ends then', a
   host.load = short
   await host.pass(2 * pauses.lookMs)
   expect(host.held).toBe(0)
+  // It was asked to, and that is no failure.
+  expect(host.told).toEqual(['memory runs short, and no machine waits any more'])
+  host.over.abort()
+  await served
+})
+
+test('a host that holds the pool back for long is told of once, and that it is over', async () => {
+  const host = new Host()
+  host.load = { ...idle, cpu: 60 }
+  const served = host.serve()
+  await host.pass(heldBackMs - pauses.lookMs)
+  expect(host.told).toEqual([])
+  await host.pass(3 * heldBackMs)
+  expect(host.told).toEqual(['the host can spare nothing for more waiting machines'])
+  expect(host.states).toEqual(['held back'])
+  host.load = idle
+  await host.pass(10 * pauses.lookMs)
+  expect(host.told.slice(1)).toEqual(['the host can spare room for waiting machines again'])
+  expect(host.states).toEqual(['held back', 'filling', 'full'])
+  // One that comes and goes is worth no line.
+  host.machines[0]!.taken()
+  host.load = { ...idle, cpu: 60 }
+  await host.pass(heldBackMs / 2)
+  host.load = idle
+  await host.pass(10 * pauses.lookMs)
+  expect(host.told).toHaveLength(2)
+  host.over.abort()
+  await served
+})
+
+test('when other machines are wanted, all end', async () => {
+  const host = new Host()
+  const served = host.serve()
+  await host.pass(10 * pauses.lookMs)
+  expect(host.held).toBe(2)
+  host.isCurrent = false
+  await host.pass(pauses.lookMs)
+  await served
+  expect([host.held, host.over.signal.aborted]).toEqual([0, false])
+})
+
+test('what cannot be released is tried less and less often', async () => {
+  const host = new Host()
+  let sweeps = 0
+  host.sweep = () => Promise.reject(new Error(`still there, ${++sweeps}`))
+  const served = host.serve()
+  await host.pass(60_000)
+  // As below.
+  expect(sweeps).toBe(4)
   host.over.abort()
   await served
 })
@@ -141,6 +207,7 @@ test('what cannot be made is tried less and less often', async () => {
   await host.pass(60_000)
   // After 0, 5, 15 and 35 seconds; the next one is due at 75.
   expect(host.machines).toHaveLength(4)
+  expect(host.states.at(-1)).toBe('failing')
   host.over.abort()
   await served
 })

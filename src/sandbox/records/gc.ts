@@ -10,6 +10,7 @@ import { type Logger, silentLogger } from '../../log.ts'
 import { sweepRootless } from '../../rootless/identity/sweep.ts'
 import type { UidRange } from '../../rootless/identity/uid-range.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
+import { forgetDeadPoolServer } from '../pool/pool-server.ts'
 import { sweepDisks } from './disk-sweep.ts'
 import { sweepHostRules } from './host-rules-sweep.ts'
 import {
@@ -80,10 +81,12 @@ export async function collectGarbage(options: {
     const swept = await sweepHostRules(leaseDir, range)
     return swept.map(({ uid, ...more }) => ({ kind: 'host rules', name: `of user ${uid}`, ...more }))
   }
+  const servers = async () => forgetDeadPoolServer(runDir).map((name) => ({ kind: 'pool server', name }))
   const disks = async () => sweepDisks().map(({ path: name, ...more }) => ({ kind: 'disks', name, ...more }))
   collected.push(...(await attempt({ kind: 'users', name: leaseDir }, users)))
   collected.push(...(await attempt({ kind: 'host rules', name: 'of all users' }, rules)))
   collected.push(...(await attempt({ kind: 'disks', name: disksDir }, disks)))
+  collected.push(...(await attempt({ kind: 'pool server', name: runDir }, servers)))
   return collected
 }
 
