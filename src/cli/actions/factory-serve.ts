@@ -8,6 +8,7 @@ import { processRef } from '../../linux/processes/proc.ts'
 import { type Logger, silentLogger } from '../../log.ts'
 import { ConfigWatch } from '../../sandbox/pool/config-watch.ts'
 import { type HostLoad, pressureDir, readHostLoad } from '../../sandbox/pool/host-load.ts'
+import { IdleShare } from '../../sandbox/pool/idle-share.ts'
 import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
 import { forgetPoolServer, notePoolServer } from '../../sandbox/pool/pool-server.ts'
 import { servePool } from '../../sandbox/pool/serve-pool.ts'
@@ -142,7 +143,11 @@ const noPressureTold: HostLoad = {
   totalMiB: 1,
 }
 
-const loadOf = (directory: string) => () => readHostLoad(directory)
+function loadOf(directory: string): () => HostLoad | undefined {
+  // A host that is made up has nothing but its pressure.
+  const idle = directory === pressureDir ? new IdleShare() : undefined
+  return () => readHostLoad(directory, idle)
+}
 
 /** One that cannot be released stays written down, and keeps no other from it. @throws what the first was left by. */
 async function endDead(runDir: string, log: Logger): Promise<void> {

@@ -1,10 +1,13 @@
 /** What the host can spare, as the kernel tells it: pressure stall information (Documentation/accounting/psi.rst) and free memory. */
 import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
+import type { IdleShare } from './idle-share.ts'
 
 export interface HostLoad {
   /** Share of the last 10 s, in percent, in which a task waited for a processor. */
   readonly cpu: number
+  /** Share of the processors' time that nobody used ({@link IdleShare}), in percent; absent while it is not known. */
+  readonly idle?: number | undefined
   /** Shares of the last 10 and 60 s, in percent, in which a task waited for memory. */
   readonly memory: { readonly now: number; readonly lately: number }
   readonly availableMiB: number
@@ -14,12 +17,16 @@ export interface HostLoad {
 export const pressureDir = '/proc/pressure'
 
 /** Undefined for a kernel that counts no pressure (`psi=0`). `directory` has the files `cpu` and `memory`. */
-export function readHostLoad(directory: string = pressureDir): HostLoad | undefined {
+export function readHostLoad(
+  directory: string = pressureDir,
+  idle?: Pick<IdleShare, 'read'>,
+): HostLoad | undefined {
   const cpu = readText(`${directory}/cpu`)
   const memory = readText(`${directory}/memory`)
   if (cpu === undefined || memory === undefined) return undefined
   return {
     cpu: someOf(cpu, 'avg10'),
+    idle: idle?.read(),
     memory: { now: someOf(memory, 'avg10'), lately: someOf(memory, 'avg60') },
     availableMiB: availableMiB(),
     totalMiB: Math.floor(totalmem() / 1024 ** 2),

@@ -15,6 +15,13 @@ describe('what is to be done', () => {
     ['a host that is idle gets another machine', 1, idle, 'fill'],
     ['the bound holds', 2, idle, 'rest'],
     ['a busy host is left alone', 0, { ...idle, cpu: 60 }, 'rest'],
+    ['so is one that is half busy', 0, { ...idle, cpu: 60, idle: 49 }, 'rest'],
+    [
+      'a container at its limit makes no host busy that does nothing',
+      0,
+      { ...idle, cpu: 90, idle: 88 },
+      'fill',
+    ],
     ['memory pressure empties the pool', 2, short, 'empty'],
     ['so does a host whose memory is used up', 2, { ...idle, availableMiB: 700 }, 'empty'],
     ['a machine that would use the memory up is not made', 0, { ...idle, availableMiB: 3000 }, 'rest'],

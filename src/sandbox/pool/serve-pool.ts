@@ -38,6 +38,8 @@ export interface PoolBounds {
 
 /** Percent: the host is idle below the first, short of memory from the second on, and so again only below the third. */
 const [busyCpu, shortMemory, easedMemory] = [25, 10, 1]
+/** Percent: with so much of the processors' time unused a host is idle, whoever waits: he has used up his limit. */
+const idleEnough = 50
 /** Shares of the host's memory that stay free: of what a new machine leaves, and before all end. */
 const [leastAfterFill, leastAtAll] = [0.1, 0.05]
 /** Between two looks; after a pod has taken a machine, as another one may be about to come; and after a failure, milliseconds. */
@@ -54,14 +56,14 @@ export interface Decision {
 
 /** What is to be done for a pool that has `held` machines. Pure. */
 export function decide(held: number, { number, machineMiB }: PoolBounds, load: HostLoad): Decision {
-  const { cpu, memory, availableMiB, totalMiB } = load
+  const { cpu, idle = 0, memory, availableMiB, totalMiB } = load
   const percent = (share: number) => `${Math.round(share * 100)} %`
   if (memory.now >= shortMemory)
     return { todo: 'empty', reason: `tasks wait for memory ${shortMemory} % of the time or more` }
   if (availableMiB < totalMiB * leastAtAll)
     return { todo: 'empty', reason: `less than ${percent(leastAtAll)} of the memory is free` }
   if (held >= number) return { todo: 'rest', reason: '' }
-  if (cpu >= busyCpu)
+  if (cpu >= busyCpu && idle < idleEnough)
     return { todo: 'rest', reason: `tasks wait for a processor ${busyCpu} % of the time or more` }
   if (memory.lately >= easedMemory)
     return { todo: 'rest', reason: 'tasks waited for memory within the last minute' }
