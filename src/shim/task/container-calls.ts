@@ -20,16 +20,19 @@ export async function pauseTask({ tasks, events }: TaskContext, id: string): Pro
   const task = tasks.get(id)
   const { init, container } = task
   // A save ends with the container running.
-  if (task.saved !== undefined) await task.saved
-  await change(init, { action: 'pause', from: 'running', to: 'paused' }, () => container.pause())
+  while (task.saved !== undefined) await task.saved
+  const pausing = { action: 'pause', from: 'running', to: 'paused' } as const
+  await task.whileChanged(() => change(init, pausing, () => container.pause()))
   events.publish(taskEvents.paused({ containerId: id }))
   return {}
 }
 
 /** @throws KataError TASK_NOT_FOUND; TASK_STATE when it is not paused, or ends meanwhile. */
 export async function resumeTask({ tasks, events }: TaskContext, id: string): Promise<object> {
-  const { init, container } = tasks.get(id)
-  await change(init, { action: 'resume', from: 'paused', to: 'running' }, () => container.resume())
+  const task = tasks.get(id)
+  const { init, container } = task
+  const resuming = { action: 'resume', from: 'paused', to: 'running' } as const
+  await task.whileChanged(() => change(init, resuming, () => container.resume()))
   events.publish(taskEvents.resumed({ containerId: id }))
   return {}
 }

@@ -1,4 +1,5 @@
 /** Create: a container in the pod's sandbox, which the first container makes. */
+import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
@@ -27,8 +28,8 @@ type Call = Pick<CallContext, 'onCancel' | 'peer'>
 const execsEndMs = 500
 
 /**
- * @throws KataError TASK_EXISTS, TASK_STATE when it was given up or deleted meanwhile, those of the specification, of the sandbox's
- *   start and of the container.
+ * @throws KataError TASK_EXISTS, TASK_UNSUPPORTED for a restore of containerd's, TASK_STATE when it was given up or deleted meanwhile, those of
+ *   the specification, of the sandbox's start and of the container.
  */
 export function createTask(
   context: TaskContext,
@@ -43,8 +44,11 @@ async function create(
   request: CreateTaskRequest,
   call: Call | undefined,
 ): Promise<CreateTaskResponse> {
-  const { pod, tasks } = context
+  const { pod, tasks, clientReturns } = context
   const { id } = request
+  // What containerd restores comes from an image, whoever made that. Only the command line knows machines that are root's own.
+  if (clientReturns && request.checkpoint !== '')
+    throw new KataError('TASK_UNSUPPORTED', { action: 'restore' })
   const asked = readContainer(context, request)
   const isFirst = id === pod.id
   call?.onCancel((reason) => giveUp(context, id, reason))

@@ -587,6 +587,19 @@ describe('a container whose machine is saved', () => {
     })
   })
 
+  test('is not restored for containerd, whose checkpoints are images of strangers', async () => {
+    const { tasks, create } = serviceOf('pod')
+    await expect(create('pod', { checkpoint: '/run/ctrd-checkpoint' })).rejects.toMatchObject({
+      code: 'TASK_UNSUPPORTED',
+      fields: { action: 'restore' },
+    })
+    await create('pod')
+    // The start of another container of the pod would pass it over without a word.
+    await expect(create('web', { checkpoint: '/run/ctrd-checkpoint' })).rejects.toThrow('[TASK_UNSUPPORTED]')
+    await expect(tasks.state({ id: 'web', execId: '' })).rejects.toThrow('[TASK_NOT_FOUND]')
+    await serviceOf('pod', { clientReturns: false }).create('pod', { checkpoint: '/saved' })
+  })
+
   test('goes on, and is not saved, once its client has gone', async () => {
     const { work, call, signal } = await saving()
     expect(signal.aborted).toBe(false)
@@ -643,6 +656,33 @@ describe('a container whose machine is saved', () => {
     await paused
     expect(service.topics).toEqual(['paused'])
   })
+
+  test.each(['pause', 'resume'] as const)(
+    'is not saved until a %s is over that was asked for before',
+    async (action) => {
+      let saves = 0
+      const service = serviceOf('pod', { clientReturns: false, save: async () => void saves++ })
+      const { tasks } = service
+      await service.create('pod')
+      await tasks.start({ id: 'pod', execId: '' })
+      if (action === 'resume') {
+        const paused = tasks.pause({ id: 'pod' })
+        service.answer()
+        await paused
+      }
+      const changed = tasks[action]({ id: 'pod' })
+      const saved = tasks.checkpoint({ id: 'pod', path: '/saved', options: undefined }).then(
+        () => 'saved',
+        ({ code }) => code,
+      )
+      await Bun.sleep(1)
+      expect(saves).toBe(0)
+      service.answer()
+      await changed
+      // What is paused would go on by its save, and be taken for paused.
+      expect([await saved, saves]).toEqual(action === 'pause' ? ['TASK_STATE', 0] : ['saved', 1])
+    },
+  )
 })
 
 test('a container is saved beside an exec that nobody has started, and not beside one that runs', async () => {

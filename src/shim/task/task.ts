@@ -15,6 +15,7 @@ export class Task {
   readonly terminationFile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
   #saving: Promise<unknown> | undefined
+  #changing: Promise<unknown> | undefined
   #isSuspended = false
 
   constructor(options: {
@@ -81,6 +82,22 @@ export class Task {
   /** Settles once the container is not held for a save; undefined when it is not. Never rejects. */
   get saved(): Promise<unknown> | undefined {
     return this.#saving?.catch(() => {})
+  }
+
+  /** The result of `change`, which pauses the container or lets it go on. */
+  async whileChanged<T>(change: () => Promise<T>): Promise<T> {
+    const changing = change()
+    this.#changing = changing
+    try {
+      return await changing
+    } finally {
+      if (this.#changing === changing) this.#changing = undefined
+    }
+  }
+
+  /** Settles once no pause, and no end of one, is under way that had begun; undefined when none is. Never rejects. */
+  get changed(): Promise<unknown> | undefined {
+    return this.#changing?.catch(() => {})
   }
 
   /** To be called when the init process has ended. Resolves when no exec runs any more, or after `ms`. */
