@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
+import { loadConfigText } from '../config/load.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
@@ -129,6 +130,63 @@ test('the network is looked after until the machine has ended, however long its 
   expect(steps).toEqual([
     ...['the guest takes its time', 'the machine ends', 'the network is left', 'all is released'],
   ])
+})
+
+test('a stop that comes as its machine has just been saved for good asks nothing of a guest that never answers', async () => {
+  const steps: string[] = []
+  // Another test's sandbox has removed it.
+  mkdirSync(stateDir, { recursive: true })
+  const directory = `${stateDir}/saved`
+  const kernel = `${stateDir}/kernel`
+  writeFileSync(kernel, 'kernel')
+  const text = `[hypervisor.qemu]\npath = "${process.execPath}"\nrootless = true\nshared_fs = "none"\n`
+  const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
+  const assets = { kernel, initrd: kernel, verify: nothing }
+  const parts = {
+    id: 'pod',
+    guestId: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    network: { ...network, isOurs: true },
+    paths: { stateDir },
+    config: loadConfigText('c.toml', Buffer.from(text), silentLogger, { cpus: 2, memoryMiB: 4096 }),
+    agent: {
+      // All calls are held from then on.
+      rest: async () => true,
+      agent: { syncFileSystems: nothing, pauseContainer: nothing, destroySandbox: () => never },
+      health: { check: () => never },
+      close: () => void steps.push('the agent is left'),
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    machine: { assets, accelerator: { accelerator: 'tcg', reason: '' }, plan, began: 'boot', cards: [] },
+    vmmProcess: { pid: process.pid },
+    vmm: {
+      save: async ({ state }: { state: number }) => writeFileSync(state, 'memory'),
+      stop: async () => void steps.push('the machine ends'),
+    },
+    ledger: { held: [], releaseAll: async () => void steps.push('all is released') },
+    share: { copiesFiles: true, idMap: undefined, removeContainer: nothing },
+    disks: {
+      all: [{ readonly: false, name: kernel, id: 'disk1', address: { driver: 'scsi', address: '0:0' } }],
+    },
+    cpus: { place: nothing, forget: nothing },
+    sizer: { size: plan, demand: nothing, forget: nothing },
+  }
+  const sandbox = new Sandbox(parts as unknown as SandboxParts)
+  const rootfs = ['written', 'overlay'].map((source) => ({ type: '', source, options: [], target: '' }))
+  await sandbox.createContainer({ id: 'pod', bundle: '/b', rootfs, spec: {}, rights: deviceRights({}) })
+  let stop: Promise<void> | undefined
+  await sandbox.save({
+    directory,
+    // Looked at once it has its name, before its end is asked for: the end of the shim may be, too.
+    get ends() {
+      if (existsSync(directory)) stop ??= sandbox.stop()
+      return true
+    },
+    signal: new AbortController().signal,
+  })
+  expect(await Promise.race([stop!.then(() => 'stopped'), Bun.sleep(2000)])).toBe('stopped')
+  expect(steps).toEqual(['the agent is left', 'the machine ends', 'all is released'])
 })
 
 test.each([

@@ -40,6 +40,8 @@ export class Sandbox {
   #held: HeldUp = neverHeldUp()
   /** Its guest stands still for good. */
   #isSaved = false
+  /** Settles, and never fails, once the save that is under way is over. */
+  #saving: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
   constructor(parts: SandboxParts) {
@@ -103,7 +105,13 @@ export class Sandbox {
    *
    * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then.
    */
-  async save(request: SaveRequest): Promise<void> {
+  save(request: SaveRequest): Promise<void> {
+    const saving = this.#save(request)
+    this.#saving = saving.catch(() => {})
+    return saving
+  }
+
+  async #save(request: SaveRequest): Promise<void> {
     const { end } = this.#parts
     const signal = AbortSignal.any([end.over, request.signal])
     const saved = await requireSaveable(this.#parts, () => this.#containers.all, signal)
@@ -144,6 +152,8 @@ export class Sandbox {
     const { agent, disks, end, vmm, ledger, paths, log } = this.#parts
     // From here on it does not count as a running sandbox, and an audit misses no process of it.
     forgetPostures(paths.stateDir)
+    // Its guest may stand still by it for good, and is not asked for anything then. A save that is not done breaks off by our end.
+    await this.#saving
     // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot.
     if (!end.isLost && !this.#isSaved) {
       const { areWritten } = disks

@@ -18,7 +18,12 @@ const none = async () => ({})
 
 /** Saves a machine whose VMM does that; what was done, in order. */
 async function save(
-  vmm: { save?: () => Promise<void>; goOn?: () => Promise<void>; setTime?: () => Promise<void> },
+  vmm: {
+    save?: () => Promise<void>
+    goOn?: () => Promise<void>
+    setTime?: () => Promise<void>
+    pause?: () => Promise<void>
+  },
   ends = false,
 ) {
   const done: string[] = []
@@ -30,7 +35,7 @@ async function save(
   })
   const guest = {
     syncFileSystems: none,
-    pauseContainer: none,
+    pauseContainer: vmm.pause ?? none,
     ...noted('setGuestDateTime', vmm.setTime),
     ...noted('resumeContainer'),
   }
@@ -59,6 +64,11 @@ test('machine, calls and container go on in this order, with the time of the hos
 
 test('a container whose guest takes no time runs all the same', async () => {
   expect(await save({ setTime: fails('no clock') })).toEqual({ done: awake, error: '' })
+})
+
+test('a container whose guest was late to say that it is paused runs on', async () => {
+  const late = await save({ pause: fails('no answer') })
+  expect(late).toEqual({ done: ['resumeContainer'], error: 'Error: no answer' })
 })
 
 test('a machine that has ended by its save stays as it is', async () => {

@@ -23,9 +23,10 @@ export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveReq
   const { signal } = request
   const ids = { containerId: saved.container }
   await agent.syncFileSystems({})
-  await agent.pauseContainer(ids)
   let isAwake = true
   try {
+    // A guest that answers too late has paused it all the same.
+    await agent.pauseContainer(ids)
     if (!(await connection.rest({ timeoutMs: answersMs, signal })))
       throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'its guest is busy with something else' })
     isAwake = false
