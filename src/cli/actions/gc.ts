@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs'
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
@@ -18,7 +17,7 @@ import {
 } from '../client/record.ts'
 import { unfinishedSnapshots } from '../client/snapshots/store.ts'
 import { observe } from '../client/status.ts'
-import { suspended, wasSaved } from '../client/suspended.ts'
+import { isHalfMade, removeWorthless, suspended, wasSaved } from '../client/suspended.ts'
 import { uidRangeForPerson } from '../configuration.ts'
 import { explain } from '../explain.ts'
 import { render } from '../output/format.ts'
@@ -40,12 +39,11 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
       const result = await collectContainer(settings, namespace, id)
       if (result !== undefined) collected.push(result)
     }
-    for (const path of listRemovals(settings.stateDir, namespace)) collected.push(await collectRemoval(path))
+    for (const path of listRemovals(settings.stateDir, namespace))
+      collected.push(await collectRemoval('files', path))
   }
-  for (const path of unfinishedSnapshots(settings.stateDir)) {
-    rmSync(path, { recursive: true, force: true })
-    collected.push({ kind: 'snapshot', name: path })
-  }
+  for (const path of unfinishedSnapshots(settings.stateDir))
+    collected.push(await collectRemoval('snapshot', path))
   collected.push(...(await collectGarbage({ runDir, range, log, failpoints: failpointsOf('gc', env, log) })))
   settings.print(render(settings.format, collected, asTable))
   return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
@@ -81,21 +79,25 @@ async function collectHeld(
     const record = readRecord(settings.stateDir, namespace, id)
     if (await isLeftBehind(record)) {
       const note = wasSaved(settings, record) ? () => suspended : undefined
-      await inTime((signal) => endContainer(settings, record, { signal, note }))
+      const remove = record.autoRemove || isHalfMade(settings, record)
+      await inTime((signal) => endContainer(settings, record, { signal, note, remove }))
       return { kind: 'container', name }
     }
-    if (record.status !== 'stopped' || !record.autoRemove || hasOwner(record)) return undefined
-    await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
-    return { kind: 'record', name }
+    if (hasOwner(record)) return undefined
+    if (record.status === 'stopped' && record.autoRemove) {
+      await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
+      return { kind: 'record', name }
+    }
+    return removeWorthless(settings, record) ? { kind: 'saved machine', name } : undefined
   } catch (error) {
     return { kind: 'container', name, failure: explain(error) }
   }
 }
 
 /** Finishes a removal that was interrupted. */
-async function collectRemoval(path: string): Promise<Collected> {
+async function collectRemoval(kind: string, path: string): Promise<Collected> {
   const failure = await inTime((signal) => finishRemoval(path, signal)).then(() => undefined, explain)
-  return { kind: 'files', name: path, ...(failure === undefined ? {} : { failure }) }
+  return { kind, name: path, ...(failure === undefined ? {} : { failure }) }
 }
 
 async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -113,11 +115,18 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> 
   }
 }
 
-/** Dead, or ended without a client that cleans up. A detached container waits for `rm` and is not garbage. */
+/**
+ * Dead, or created by a client that did not live to start it, or ended without a client that cleans up. A detached container waits for `rm`
+ * and is not garbage.
+ */
 async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
   const { status, held } = await observe(record)
   if (!held || hasOwner(record)) return false
-  return status === 'dead' || (status === 'stopped' && (record.autoRemove || !record.detached))
+  return (
+    status === 'dead' ||
+    status === 'created' ||
+    (status === 'stopped' && (record.autoRemove || !record.detached))
+  )
 }
 
 function hasOwner({ owner }: ContainerRecord): boolean {

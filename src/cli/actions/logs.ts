@@ -9,6 +9,7 @@ import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
 import { openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import { isSavedNow } from '../client/suspended.ts'
 import type { LogsFlags } from '../commands/logs.ts'
 import { tellError } from '../explain.ts'
 import { parseMoment } from '../parse/moment.ts'
@@ -84,7 +85,7 @@ async function hasEnded(settings: Settings, name: string): Promise<boolean> {
   try {
     const record = findRecord(settings, name)
     const { status } = await observe(record)
-    if (status !== 'stopped' && status !== 'dead') return false
+    if ((status !== 'stopped' && status !== 'dead') || isSavedNow(settings, record)) return false
     await untilKept(settings, record)
     return true
   } catch (error) {

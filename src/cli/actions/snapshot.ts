@@ -127,5 +127,5 @@ export async function inspect(
 export function rm(settings: Settings, { force }: SnapshotFlags, names: readonly string[]): Promise<number> {
   const existing = new Set(listSnapshots(settings))
   const wanted = force ? names.filter((name) => existing.has(name)) : names
-  return forEachName(settings, wanted, async (name) => removeSnapshot(settings, name))
+  return forEachName(settings, wanted, (name) => removeSnapshot(settings, name))
 }

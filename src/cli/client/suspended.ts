@@ -1,8 +1,10 @@
 /** Containers whose machine was saved. */
-import { existsSync } from 'node:fs'
-import { checkpointFiles } from '../../sandbox/checkpoint/checkpoint-facts.ts'
+import { existsSync, rmSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { checkpointFiles, unfinished } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { Settings } from '../settings.ts'
-import { type ContainerRecord, recordPaths } from './record.ts'
+import { writtenDisk } from './disk-root.ts'
+import { type ContainerRecord, readRecord, recordPaths } from './record.ts'
 
 /** What a suspended container has not: an end. */
 export const suspended = { status: 'suspended', exitCode: undefined, finishedAt: undefined } as const
@@ -18,4 +20,36 @@ export function wasSaved(
   if (startedAt === undefined || savedRun !== startedAt) return false
   const { saved } = recordPaths(stateDir, namespace, id)
   return existsSync(`${saved}/${checkpointFiles.facts}`)
+}
+
+/** {@link wasSaved} by its record of now: the end of its machine is no end of the container. False once it is removed. @throws KataError RECORD_UNREADABLE. */
+export function isSavedNow(
+  settings: Pick<Settings, 'stateDir'>,
+  { namespace, id }: Pick<ContainerRecord, 'namespace' | 'id'>,
+): boolean {
+  try {
+    return wasSaved(settings, readRecord(settings.stateDir, namespace, id))
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return false
+    throw error
+  }
+}
+
+/** Whether it is what a fork, or `run --from`, has left that was killed: it never ran, and without its disk or with a machine that nobody has go on. */
+export function isHalfMade(
+  { stateDir }: Pick<Settings, 'stateDir'>,
+  { namespace, id, status, startedAt, disks }: ContainerRecord,
+): boolean {
+  if (status !== 'creating' || startedAt !== undefined || disks === undefined) return false
+  const { directory, saved } = recordPaths(stateDir, namespace, id)
+  return !existsSync(writtenDisk(directory)) || existsSync(saved)
+}
+
+/** Removes a saved machine that no command goes on with, for one who holds the container. Whether there was one. */
+export function removeWorthless(settings: Pick<Settings, 'stateDir'>, record: ContainerRecord): boolean {
+  const { saved } = recordPaths(settings.stateDir, record.namespace, record.id)
+  if (record.status === 'suspended' || wasSaved(settings, record)) return false
+  const found = [saved, unfinished(saved)].filter((path) => existsSync(path))
+  for (const path of found) rmSync(path, { recursive: true, force: true })
+  return found.length > 0
 }

@@ -10,6 +10,7 @@ import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { catchSignals } from '../../client/signals.ts'
 import { observe } from '../../client/status.ts'
 import type { AttachedStreams } from '../../client/streams.ts'
+import { isSavedNow } from '../../client/suspended.ts'
 import type { TaskClient } from '../../client/task.ts'
 import type { AttachFlags } from '../../commands/lifecycle/attach.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../../parse/detach-keys.ts'
@@ -18,7 +19,7 @@ import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord } from '../containers.ts'
 import { startOne } from './start.ts'
 
-/** The exit code of the container, or 0 when the person has left it again. */
+/** The exit code of the container, or 0 when the person has left it again, or it was suspended. */
 export async function attachTo(settings: Settings, flags: AttachFlags, name: string): Promise<number> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'attached to' })
@@ -94,7 +95,10 @@ async function attachWith(
   const onSignal = (signal: number) => noteSignal(settings, record, signal)
   const asked = { task, id, execId: '', isStarted: true, streams, signals, terminal, log, tell, onSignal }
   try {
-    return (await attach({ ...asked, ...wishes })) ?? 0
+    const code = (await attach({ ...asked, ...wishes })) ?? 0
+    if (!isSavedNow(settings, record)) return code
+    tell(`container ${id} was suspended: \`kata-ts resume ${id}\` continues it`)
+    return 0
   } finally {
     signals.release()
     task.close()

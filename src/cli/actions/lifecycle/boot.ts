@@ -1,6 +1,7 @@
 /** `start --boot`: the containers that were up when the host went down, and those that always are. */
 import { startsAtBoot } from '../../client/life/restart-policy.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../../client/record.ts'
+import { wasSaved } from '../../client/suspended.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { startOne } from './start.ts'
@@ -11,7 +12,7 @@ export async function startAtBoot(settings: Settings): Promise<number> {
   let exitCode = 0
   for (const record of allRecords(settings)) {
     const { namespace, id: name, restart, stopWanted = false } = record
-    if (!startsAtBoot(restart, stopWanted)) continue
+    if (!startsAtBoot(restart, stopWanted) || isSuspended(settings, record)) continue
     try {
       await startOne({ ...settings, namespace }, name)
       done.push({ namespace, name })
@@ -24,6 +25,10 @@ export async function startAtBoot(settings: Settings): Promise<number> {
   else settings.print(done.map(({ namespace, name }) => `${namespace}/${name}\n`).join(''))
   return exitCode
 }
+
+/** A person has suspended it, and has it go on. */
+const isSuspended = (settings: Settings, record: ContainerRecord): boolean =>
+  record.status === 'suspended' || wasSaved(settings, record)
 
 function allRecords(settings: Settings): ContainerRecord[] {
   const { stateDir } = settings

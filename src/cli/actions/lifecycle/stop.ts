@@ -9,6 +9,7 @@ import { ownerCleansUp } from '../../client/life/owner.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
+import { wasSaved } from '../../client/suspended.ts'
 import { isNotFound, type TaskClient } from '../../client/task.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
 import { parseStopTimeout } from '../../parse/number.ts'
@@ -52,7 +53,7 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
       goesOn = now.status !== 'suspended'
       if (!goesOn) discard(settings, now)
     })
-    return goesOn ? stopOne(settings, found, wishes) : undefined
+    return goesOn ? stopOne(settings, findRecord(settings, record.id), wishes) : undefined
   }
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
@@ -80,7 +81,10 @@ async function endRun(
   const { namespace, id } = run
   const { directory } = recordPaths(stateDir, namespace, id)
   await underDirectoryLock(directory, turnMs, async () => {
-    if (isSameRun(readRecord(stateDir, namespace, id), run)) await endContainer(settings, run, end)
+    const now = readRecord(stateDir, namespace, id)
+    if (isSameRun(now, run)) await endContainer(settings, run, end)
+    // Another command has saved its machine meanwhile: that would keep it from being ended.
+    if (now.startedAt === run.startedAt && wasSaved(settings, now)) discard(settings, now)
   })
 }
 
@@ -92,7 +96,8 @@ function isSameRun(now: ContainerRecord, before: ContainerRecord): boolean {
 /** Discards the saved machine; the container's files stay. */
 function discard({ stateDir }: Settings, { namespace, id }: ContainerRecord): void {
   const finishedAt = new Date().toISOString()
-  updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode: 128 + SIGKILL, finishedAt })
+  const ended = { status: 'stopped', exitCode: 128 + SIGKILL, finishedAt, savedRun: undefined } as const
+  updateRecord(stateDir, namespace, id, ended)
   rmSync(recordPaths(stateDir, namespace, id).saved, { recursive: true, force: true })
 }
 

@@ -1,15 +1,19 @@
 /** A container whose machine was saved, and whose client did not live to note that, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { tryDirectoryLock, underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { bootId, processRef } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+import { type ContainerRecord, createRecord, readRecord, updateRecord } from '../../client/record.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
 
-const savedOf = (client: TestClient, id: string) => `${client.base}/state/containers/default/${id}/suspended`
+const directoryOf = (client: TestClient, id: string) => `${client.base}/state/containers/default/${id}`
 
-const recordOf = (client: TestClient, id: string) => `${savedOf(client, id)}/../record.json`
+const savedOf = (client: TestClient, id: string) => `${directoryOf(client, id)}/suspended`
+
+const recordOf = (client: TestClient, id: string) => `${directoryOf(client, id)}/record.json`
 
 /** Its shim was killed when it had saved the machine. The clock of the host was set by so many seconds since its start. */
 async function saved(client: TestClient, id: string, clockStep = -3600): Promise<void> {
@@ -72,6 +76,131 @@ test('wait goes on over a suspend, which is no end', async () => {
   expect(waiting.exitCode).toBeNull()
   expect((await client.kata('stop', 'paused')).code).toBe(0)
   expect([await waiting.stdout.text(), await waiting.exited]).toEqual(['137\n', 0])
+})
+
+test('logs -f goes on over a suspend, and who is attached is told of it', async () => {
+  await using client = testClient()
+  await client.start('watched', ['sleep', '30'], ['-i'])
+  const following = client.spawn(['logs', '-f', 'watched'])
+  const attached = client.spawn(['attach', 'watched'])
+  const waiting = client.spawn(['wait', '--condition', 'stopped', '--condition', 'removed', 'watched'])
+  // As the shim's end looks until the command has noted the suspend.
+  await Bun.sleep(1500)
+  const record = JSON.parse(readFileSync(recordOf(client, 'watched'), 'utf8'))
+  writeFileSync(recordOf(client, 'watched'), JSON.stringify({ ...record, savedRun: record.startedAt }))
+  mkdirSync(savedOf(client, 'watched'))
+  writeFileSync(`${savedOf(client, 'watched')}/checkpoint.json`, '{}')
+  expect((await client.kata('kill', 'watched')).code).toBe(0)
+  expect(await attached.exited).toBe(0)
+  expect(await attached.stderr.text()).toContain('container watched was suspended')
+  await Bun.sleep(1000)
+  expect([following.exitCode, waiting.exitCode]).toEqual([null, null])
+  await gc(client)
+  const { shimPid } = (await client.list())[0]!
+  if (shimPid !== null) process.kill(shimPid, 'SIGKILL')
+  await eventually(async () => (await client.list())[0]?.status === 'dead')
+  await gc(client)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'suspended' })])
+  await Bun.sleep(1000)
+  expect([following.exitCode, waiting.exitCode]).toEqual([null, null])
+  expect((await client.kata('stop', 'watched')).code).toBe(0)
+  expect([await following.exited, await waiting.exited]).toEqual([0, 0])
+})
+
+test('a stop that comes while the container is being suspended stops it', async () => {
+  await using client = testClient()
+  const state = `${client.base}/state`
+  await client.start('both', ['sleep', '60'])
+  let stopping: ReturnType<TestClient['kata']> | undefined
+  await underDirectoryLock(directoryOf(client, 'both'), 1000, async () => {
+    stopping = client.kata('stop', '-t', '0', 'both')
+    await eventually(async () => (await client.list())[0]?.status === 'stopped')
+    const { startedAt } = readRecord(state, 'default', 'both')
+    mkdirSync(savedOf(client, 'both'))
+    writeFileSync(`${savedOf(client, 'both')}/checkpoint.json`, '{}')
+    updateRecord(state, 'default', 'both', { status: 'suspended', savedRun: startedAt })
+  })
+  expect(await stopping).toMatchObject({ code: 0, stdout: 'both\n' })
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+  expect(existsSync(savedOf(client, 'both'))).toBe(false)
+})
+
+test('a memory that was given up stays that, whoever was killed meanwhile', async () => {
+  await using client = testClient()
+  await saved(client, 'given-up')
+  expect((await gc(client)).code).toBe(0)
+  expect((await client.kata('stop', 'given-up')).code).toBe(0)
+  // As if `stop` did not live to remove it.
+  mkdirSync(savedOf(client, 'given-up'))
+  writeFileSync(`${savedOf(client, 'given-up')}/checkpoint.json`, '{}')
+  expect((await client.kata('resume', 'given-up')).stderr).toContain('[CONTAINER_NOT_SUSPENDED]')
+  expect((await client.kata('wait', 'given-up')).stdout).toBe('137\n')
+  expect((await gc(client)).stdout).toContain('saved machine')
+  expect(existsSync(savedOf(client, 'given-up'))).toBe(false)
+})
+
+test('start --boot leaves what is suspended alone, which is no failure', async () => {
+  await using client = testClient()
+  await saved(client, 'asleep')
+  updateRecord(`${client.base}/state`, 'default', 'asleep', { restart: { name: 'always', most: 0 } })
+  for (const status of ['dead', 'suspended']) {
+    expect(await client.list()).toEqual([expect.objectContaining({ status })])
+    expect(await client.kata('start', '--boot')).toEqual({ code: 0, stdout: '', stderr: '' })
+    await gc(client)
+  }
+})
+
+const startable = {
+  command: ['true'],
+  image: 'busybox',
+  layers: [],
+  createdAt: '2026-01-01T00:00:00.000Z',
+  terminal: false,
+  detached: true,
+  autoRemove: false,
+  status: 'creating',
+  bootId: bootId(),
+  disks: { image: '/image.erofs', bytes: 4096 },
+} as const
+
+test('of a fork whose command was killed nothing is left once gc has run', async () => {
+  await using client = testClient()
+  const state = `${client.base}/state`
+  const make = (id: string, more: Partial<ContainerRecord> = {}) =>
+    createRecord(state, { ...startable, ...more, id, namespace: 'default' }).directory
+  // Before its disk was there, while its machine was being saved, and before it ran.
+  make('early')
+  mkdirSync(`${make('saving')}/suspended.new`)
+  writeFileSync(`${make('copying')}/written.img.new`, 'part of a disk')
+  writeFileSync(`${make('ready')}/written.img`, 'files')
+  mkdirSync(`${state}/containers/default/ready/suspended`)
+  // The controls: one that is being made, and one that ran.
+  make('at-work', { owner: processRef(process.pid)! })
+  writeFileSync(`${make('ran', { startedAt: '2026-01-01T00:00:01.000Z' })}/written.img`, 'files')
+  expect((await gc(client)).code).toBe(0)
+  const listed = (await client.list()).map(({ id, status }) => `${id} ${status}`).sort()
+  expect(listed).toEqual(['at-work creating', 'ran stopped'])
+  rmSync(`${state}/containers`, { recursive: true })
+})
+
+test('a snapshot that cannot be removed keeps gc from nothing else', async () => {
+  await using client = testClient()
+  const snapshots = `${client.base}/state/snapshots/default`
+  const [stuck, other] = ['.unfinished-1-1-stuck', '.unfinished-1-1-other'].map(
+    (name) => `${snapshots}/${name}`,
+  )
+  for (const path of [`${stuck}/inner`, other!]) mkdirSync(path, { recursive: true })
+  expect(Bun.spawnSync(['mount', '-t', 'tmpfs', 'none', `${stuck}/inner`]).exitCode).toBe(0)
+  try {
+    const { code, stdout } = await gc(client)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/snapshot +.*stuck +.*REMOVAL_UNFINISHED/)
+    expect(stdout).toMatch(/snapshot +.*other +released/)
+  } finally {
+    Bun.spawnSync(['umount', `${stuck}/inner`])
+  }
+  expect((await gc(client)).code).toBe(0)
+  expect(existsSync(stuck!)).toBe(false)
 })
 
 test('what was saved before the container ran on counts for nothing', async () => {

@@ -6,7 +6,7 @@ import { healthOf } from '../../client/life/health-state.ts'
 import { untilKept } from '../../client/life/owner.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { type Observation, observe } from '../../client/status.ts'
-import { wasSaved } from '../../client/suspended.ts'
+import { isSavedNow } from '../../client/suspended.ts'
 import { TaskClient } from '../../client/task.ts'
 import type { WaitFlags } from '../../commands/lifecycle/wait.ts'
 import { tellError } from '../../explain.ts'
@@ -82,8 +82,10 @@ async function stateOf(settings: Settings, name: string): Promise<Found> {
     const { status, exitCode = -1 } = await observe(record)
     const health =
       status === 'running' && !isExternal(record) ? healthOf(settings, record)?.status : undefined
-    // What died has ended, too.
-    const state = status === 'dead' ? 'stopped' : status
+    // What died has ended, too; what was saved has not.
+    const hasDied = status === 'dead' || status === 'stopped'
+    const isSaved = hasDied && isSavedNow(settings, record)
+    const state = isSaved ? 'suspended' : hasDied ? 'stopped' : status
     const hasEnded = state === 'stopped' && !isCleanedUp(record)
     return { states: health === undefined ? [state] : [state, health], exitCode, hasEnded }
   } catch (error) {
@@ -93,25 +95,17 @@ async function stateOf(settings: Settings, name: string): Promise<Found> {
   }
 }
 
+const named = ({ namespace }: Settings, id: string) => ({ namespace, id })
+
 async function exitCodeOf(settings: Settings, name: string): Promise<number> {
   for (;;) {
     try {
       const code = await endOf(settings, name)
       // What is suspended has lost its machine, and has not ended.
-      if (!isSaved(settings, name)) return code
+      if (!isSavedNow(settings, named(settings, name))) return code
     } catch (error) {
-      if (!isSaved(settings, name)) throw error
+      if (!isSavedNow(settings, named(settings, name))) throw error
     }
-  }
-}
-
-function isSaved(settings: Settings, name: string): boolean {
-  try {
-    const record = findRecord(settings, name)
-    return !isExternal(record) && wasSaved(settings, record)
-  } catch (error) {
-    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return false
-    throw error
   }
 }
 
@@ -168,7 +162,7 @@ async function onceKnown(
       const { status } = found.seen
       const isUnknown = status === 'dead' && isCleanedUp(found.record)
       const isWaiting = status === 'creating' || status === 'suspended' || isUnknown
-      return isWaiting || isSaved(settings, name) ? undefined : found
+      return isWaiting || isSavedNow(settings, named(settings, name)) ? undefined : found
     },
     { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 20, longestMs: 200 },
   )

@@ -15,7 +15,7 @@ import {
   unfinished,
 } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
-import { type ContainerRecord, readRecordFile } from '../record.ts'
+import { type ContainerRecord, finishRemoval, readRecordFile } from '../record.ts'
 
 /** Where snapshots are kept. */
 export interface SnapshotStore {
@@ -154,8 +154,8 @@ export function snapshotDirectories(stateDir: string): string[] {
 export const snapshotRecords = (stateDir: string): ContainerRecord[] =>
   snapshotDirectories(stateDir).map(readRecordOf)
 
-/** Removes the snapshot; the name is free at once. @throws KataError SNAPSHOT_NOT_FOUND. */
-export function removeSnapshot(store: SnapshotStore, name: string): void {
+/** Removes the snapshot; the name is free at once. @throws KataError SNAPSHOT_NOT_FOUND; REMOVAL_UNFINISHED, and `gc` goes on with it. */
+export async function removeSnapshot(store: SnapshotStore, name: string): Promise<void> {
   const removed = unfinishedPath(store)
   try {
     renameSync(placeOf(store, name), removed)
@@ -163,5 +163,5 @@ export function removeSnapshot(store: SnapshotStore, name: string): void {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     throw new KataError('SNAPSHOT_NOT_FOUND', { name, namespace: store.namespace }, { cause: error })
   }
-  rmSync(removed, { recursive: true })
+  await finishRemoval(removed)
 }
