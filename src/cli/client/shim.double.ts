@@ -120,7 +120,8 @@ function serveTasks(): void {
       isPaused = false
       return {}
     },
-    start({ execId }) {
+    async start({ execId }) {
+      if (find(execId).args[0] === 'never-started') await new Promise(() => {})
       if (isPaused) throw new TtrpcError('internal', 'the guest says: the container is paused')
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)

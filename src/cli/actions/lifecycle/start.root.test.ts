@@ -73,6 +73,30 @@ test('after its shim died it can be started', async () => {
   expect((await client.kata('wait', 'lost')).stdout).toBe('0\n')
 })
 
+test('one whose command was killed between its creation and its start can be started, stopped and collected', async () => {
+  await using client = testClient()
+  const killed = async (id: string) => {
+    await client.start(id, ['true'])
+    await eventually(async () => (await client.list()).find((one) => one.id === id)?.status === 'stopped')
+    const config = `${directoryOf(client, id)}/bundle/config.json`
+    const text = readFileSync(config, 'utf8')
+    writeFileSync(config, text.replace('"true"', '"never-started"'))
+    const starting = client.spawn(['start', id])
+    await eventually(async () => (await client.list()).find((one) => one.id === id)?.status === 'created')
+    starting.kill('SIGKILL')
+    await starting.exited
+    writeFileSync(config, text)
+  }
+  await killed('again')
+  expect(await client.kata('start', 'again')).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
+  await killed('kept')
+  const range = 'rootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n'
+  writeFileSync(`${client.base}/c.toml`, `[hypervisor.qemu]\n${range}`)
+  expect((await client.kata('gc', '--config', `${client.base}/c.toml`)).stdout).toContain('default/kept')
+  expect((await client.list()).find(({ id }) => id === 'kept')).toMatchObject({ status: 'stopped' })
+  expect((await client.kata('start', 'kept')).code).toBe(0)
+})
+
 test('two commands that start one container start it once', async () => {
   await using client = testClient()
   await client.start('one', ['sleep', '30'])

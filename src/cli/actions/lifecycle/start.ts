@@ -1,5 +1,6 @@
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { isAlive } from '../../../linux/processes/proc.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
 import { ensureKeeper } from '../../client/life/keeper.ts'
@@ -45,7 +46,7 @@ const isStarted = ({ status }: Observation): boolean => ['running', 'paused', 'r
  */
 export async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
   if (record.status === 'created') return
-  const hasEnded = seen.status === 'stopped' || seen.status === 'dead'
+  const hasEnded = seen.status === 'stopped' || seen.status === 'dead' || isNobodys(record, seen)
   if (!hasEnded || record.autoRemove)
     throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })
   if (!seen.held || (await ownerCleansUp(settings, record))) return
@@ -53,6 +54,10 @@ export async function release(settings: Settings, record: ContainerRecord, seen:
   const note = wasSaved(settings, record) ? () => suspended : undefined
   await endContainer(settings, record, { exitCode: seen.exitCode, task, note })
 }
+
+/** Its client was killed between its creation and its start. */
+const isNobodys = ({ owner }: ContainerRecord, { status, held }: Observation): boolean =>
+  status === 'created' && held && !(owner !== undefined && isAlive(owner))
 
 /**
  * A machine that is asked to end writes back what the container wrote; one that is only killed loses it. Undefined when the shim has gone
