@@ -65,7 +65,8 @@ export async function adoptMachine(
   const named = sandboxPaths(request.runDir, request.namespace, request.id)
   const paths = { ...named, stateDir, ledger, facts, name: named.stateDir }
   try {
-    return await rollingBack(request, { ledger: machine.ledger, paths }, () =>
+    const taken = { ledger: machine.ledger, paths, retriedAfter: 'POOL_UNUSABLE' } as const
+    return await rollingBack(request, taken, () =>
       adopt(machine, request, paths, host).catch((error) => {
         // The end that is about to come is ours.
         machine.end.tell('asked', true)

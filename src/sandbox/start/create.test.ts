@@ -243,6 +243,21 @@ test.each(['vmm', 'boot'] as const)('a clone whose template goes before its %s b
   expect(readWarnings(request.container.bundle)).toEqual([expect.stringContaining('it is not there')])
 })
 
+test('a clone that cannot be released does not boot: the error says what is left, and not that its name is taken', async () => {
+  using pool = new Pool()
+  pool.onStep = (now) => {
+    if (now === 'boot')
+      throw new KataError('JAIL_SPEC_INVALID', { program: 'qemu', reason: 'it is not there' })
+  }
+  pool.onRelease = (kind) => {
+    if (kind === 'user') throw new Error('a process of it is left')
+  }
+  const error = await failed(createSandbox(pool.pod(), pool.withTemplate))
+  expect(error).toMatchObject({ code: 'RELEASE_FAILED', fields: { held: 'user' } })
+  expect(error.message).toMatch(/a process of it is left.*it is not there/)
+  expect(pool.log.filter((line) => line === 'claim')).toHaveLength(1)
+})
+
 /** Everything that was taken is released in reverse order, once, and nothing is open. */
 function expectRolledBack(double: HostDouble): void {
   const all = released(double.log)

@@ -34,7 +34,8 @@ export async function createSandbox(request: SandboxRequest, host: StartHost = t
   const paths = requireStartable(request)
   const inOneWay = (way: 'clone' | 'boot') => {
     const ledger = claimSandbox(host, request, paths)
-    return rollingBack(request, { ledger, paths }, () => start(request, paths, ledger, { host, way }))
+    const taken = { ledger, paths, retriedAfter: 'TEMPLATE_UNUSABLE' } as const
+    return rollingBack(request, taken, () => start(request, paths, ledger, { host, way }))
   }
   return await namingFullDisk(request, () => cloneOrBoot(request, inOneWay))
 }

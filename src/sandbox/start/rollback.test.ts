@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KataError } from '../../errors.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { silentLogger } from '../../log.ts'
 import { namingFullDisk, rollingBack } from './rollback.ts'
@@ -16,9 +17,11 @@ const running = new AbortController().signal
 const failure = new Error('a stage failed')
 const fails = () => Promise.reject(failure)
 const roll = (releaseAll: () => Promise<void>, start: () => Promise<unknown>, signal = running) =>
-  rollingBack({ log: silentLogger, signal }, { ledger: { releaseAll }, paths: { stateDir } }, start).catch(
-    (error) => error,
-  )
+  rollingBack(
+    { log: silentLogger, signal },
+    { ledger: { releaseAll, held: [] }, paths: { stateDir } },
+    start,
+  ).catch((error) => error)
 
 test('a start that succeeds keeps all that it took', async () => {
   expect(
@@ -40,6 +43,28 @@ test('the directory goes only after the ledger has released everything', async (
 test('what cannot be released stays written down, and the start fails by its own reason', async () => {
   expect(await roll(() => Promise.reject(new Error('busy')), fails)).toBe(failure)
   expect(existsSync(stateDir)).toBe(true)
+})
+
+test('a start that is tried in another way is not, where something is left: that would fail by the name, and hide both', async () => {
+  const unusable = new KataError('TEMPLATE_UNUSABLE', { reason: 'no such page' })
+  const held = ['user', 'vmm']
+  const rollTried = (releaseAll: () => Promise<void>, start: () => Promise<unknown>) =>
+    rollingBack(
+      { log: silentLogger, signal: running },
+      { ledger: { releaseAll, held }, paths: { stateDir }, retriedAfter: 'TEMPLATE_UNUSABLE' },
+      start,
+    ).catch((error: KataError) => error)
+  const busy = () => Promise.reject(new Error('busy'))
+  const left = await rollTried(busy, () => Promise.reject(unusable))
+  expect(left).toMatchObject({ code: 'RELEASE_FAILED', fields: { held: 'user, vmm' }, cause: unusable })
+  expect(String(left)).toMatch(/busy.*no such page/)
+  expect(await rollTried(busy, fails)).toBe(failure)
+  expect(
+    await rollTried(
+      async () => {},
+      () => Promise.reject(unusable),
+    ),
+  ).toBe(unusable)
 })
 
 test('a start that was given up fails by that, whatever broke first', async () => {

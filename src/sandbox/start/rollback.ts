@@ -1,5 +1,5 @@
 /** How a start that failed ends. */
-import { KataError } from '../../errors.ts'
+import { describeError, type ErrorCode, KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
 import type { SandboxPaths } from '../records/paths.ts'
@@ -9,13 +9,16 @@ import type { SandboxRequest } from './request.ts'
 /**
  * Runs `start`. When it fails, all that the ledger holds is released and the state directory removed.
  *
- * @throws what `start` throws; the signal's reason in its place, once the start was given up.
+ * @throws what `start` throws; the signal's reason in its place, once the start was given up. KataError RELEASE_FAILED in place of
+ *   `retriedAfter` when something is left.
  */
 export async function rollingBack<T>(
   { log, signal }: Pick<SandboxRequest, 'log' | 'signal'>,
   taken: {
-    readonly ledger: Pick<Ledger, 'releaseAll'>
+    readonly ledger: Pick<Ledger, 'releaseAll' | 'held'>
     readonly paths: Pick<SandboxPaths, 'stateDir' | 'name'>
+    /** The caller starts in another way after this error. What is left has the name, and that start would fail by it, without a reason. */
+    readonly retriedAfter?: ErrorCode
   },
   start: () => Promise<T>,
 ): Promise<T> {
@@ -28,9 +31,22 @@ export async function rollingBack<T>(
     await taken.ledger
       .releaseAll()
       .then(() => removeState(taken.paths))
-      .catch((left) => log.error('the failed start left something', { error: left }))
+      .catch((left) => {
+        log.error('the failed start left something', { error: left })
+        if (isCode(error, taken.retriedAfter)) throw leftBehind(taken.ledger.held, left, error)
+      })
     throw error
   }
+}
+
+const isCode = (error: unknown, code: ErrorCode | undefined): error is KataError =>
+  error instanceof KataError && error.code === code
+
+function leftBehind(held: readonly string[], left: unknown, failure: KataError): KataError {
+  const why = isCode(left, 'RELEASE_FAILED') && left.cause !== undefined ? left.cause : left
+  const reason = `${describeError(why)}; its start had failed: ${failure.rawMessage}`
+  const what = held.length > 0 ? held.join(', ') : 'its directory'
+  return new KataError('RELEASE_FAILED', { held: what, reason }, { cause: failure })
 }
 
 /**

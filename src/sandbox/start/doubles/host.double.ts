@@ -47,6 +47,8 @@ export class HostDouble implements Disposable {
   readonly kata = startKataAgent()
   /** Called at each step, awaited where the step waits. What it throws, the step throws. `leaving` ends a step in the background. */
   onStep: (step: Step, leaving?: AbortSignal) => unknown = () => {}
+  /** Called at each release, which throws what this throws. */
+  onRelease: (kind: string) => void = () => {}
   /** What the share says to a container that it was not made for. */
   onFit: () => void = () => {}
   /** The guest does not say that it is there. */
@@ -103,7 +105,10 @@ export class HostDouble implements Disposable {
   #kinds(): ResourceKind<never>[] {
     return [...held, 'owner', 'vfio'].map((kind) => ({
       kind,
-      release: () => void this.log.push(`release ${kind}`),
+      release: () => {
+        this.onRelease(kind)
+        this.log.push(`release ${kind}`)
+      },
     }))
   }
 
