@@ -26,6 +26,8 @@ export const podPid = ({ network, vmmProcess }: Pick<SandboxParts, 'network' | '
 /** What the machine was made of. */
 export interface MadeMachine {
   readonly assets: GuestAssets
+  /** What a start would boot by now. @throws KataError where there is nothing for that any more. */
+  assetsNow(): GuestAssets
   readonly accelerator: AcceleratorChoice
   readonly plan: MachinePlan
   /** `boot`: what it has was there from the start, or is a disk. */

@@ -158,7 +158,14 @@ test('a stop that comes as its machine has just been saved for good asks nothing
       close: () => void steps.push('the agent is left'),
     },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
-    machine: { assets, accelerator: { accelerator: 'tcg', reason: '' }, plan, began: 'boot', cards: [] },
+    machine: {
+      assets,
+      assetsNow: () => assets,
+      accelerator: { accelerator: 'tcg', reason: '' },
+      plan,
+      began: 'boot',
+      cards: [],
+    },
     vmmProcess: { pid: process.pid },
     vmm: {
       save: async ({ state }: { state: number }) => writeFileSync(state, 'memory'),

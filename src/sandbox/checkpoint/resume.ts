@@ -107,7 +107,8 @@ async function resume(
   recordFacts(paths.facts, { id, namespace, config, ...started, agentFacts, timings: timings.steps })
   const now = devices.network.interfaces.map(({ mac }) => mac)
   const began = wasClone ? ('clone' as const) : ('boot' as const)
-  const machine = { assets, accelerator, plan, began, cards: now }
+  const assetsNow = () => host.resolveAssets(config)
+  const machine = { assets, assetsNow, accelerator, plan, began, cards: now }
   const made = { vmm, vmmProcess, machine, disks, guestId: checkpoint.facts.container }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: undefined, modules: noBringer, signal })

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfigText } from '../../config/load.ts'
+import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import { machineKey } from './machine-key.ts'
@@ -20,8 +21,10 @@ const configure = (lines = '', program = process.execPath) => {
   return loadConfigText('c.toml', Buffer.from(text), silentLogger, { cpus: 2, memoryMiB: 4096 })
 }
 const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
+const assets = { kernel, initrd: kernel, verify: async () => {} }
 const machine = {
-  assets: { kernel, initrd: kernel, verify: async () => {} },
+  assets,
+  assetsNow: () => assets,
   accelerator: { accelerator: 'tcg', reason: '' },
   plan,
   began: 'boot',
@@ -68,6 +71,23 @@ test('a machine that gets a disk while its files are read is refused', async () 
   const saving = saveable({ disks: { all } })
   all.push(image)
   await expect(saving).rejects.toThrow('its disks are not')
+})
+
+test('a machine whose guest image was replaced is refused: it could not go on with the one that there is now', async () => {
+  const other = { ...assets, initrd: `${directory}/other` }
+  writeFileSync(other.initrd, 'another')
+  const none = () => {
+    throw new KataError('IMAGE_MISSING', { cacheDir: directory })
+  }
+  for (const assetsNow of [() => other, none])
+    await expect(saveable({ machine: { ...machine, assetsNow } })).rejects.toMatchObject({
+      code: 'CHECKPOINT_REFUSED',
+      message: expect.stringContaining('its guest image was replaced since it began'),
+    })
+  // Elsewhere, and the same: a package and the cache may have one image.
+  writeFileSync(other.initrd, 'kernel')
+  const moved = await saveable({ machine: { ...machine, assetsNow: () => other } })
+  expect(moved.container).toBe('web-in-the-guest')
 })
 
 const volume: OciMount = { destination: '/data', type: 'bind', source: '/srv/data', options: ['rbind'] }

@@ -1,6 +1,7 @@
 /** Which machines can be saved: those that have nothing but memory and disks of their own. */
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { ContainerRequest } from '../container-request.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
 import { sharedMounts } from '../storage/mounts.ts'
@@ -25,11 +26,36 @@ export async function requireSaveable(
   signal: AbortSignal,
 ): Promise<Saveable> {
   requireAlone(parts, containers())
-  const key = await machineKey(parts.config, parts.machine, signal)
+  const { config, machine } = parts
+  const key = await machineKey(config, machine, signal)
   if (key === undefined) throw refused(parts, 'its VMM saves no machines')
+  if ((await keyNow(parts, key, signal)) !== key)
+    throw refused(
+      parts,
+      'its guest image was replaced since it began, and with the new one it could not go on',
+    )
   // It may have got more while its files were read.
   const { guestId } = requireAlone(parts, containers())
   return { key, container: guestId }
+}
+
+/** The key under which the machine would be looked for; undefined when there is no image any more that can be used. */
+async function keyNow(
+  { config, machine }: Parts,
+  key: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  let assets: GuestAssets
+  try {
+    assets = machine.assetsNow()
+  } catch (error) {
+    if (error instanceof KataError) return undefined
+    throw error
+  }
+  const { kernel, initrd } = machine.assets
+  // Its files were read for the key that there is.
+  if (assets.kernel === kernel && assets.initrd === initrd) return key
+  return machineKey(config, { ...machine, assets }, signal)
 }
 
 const refused = ({ id }: Parts, reason: string) => new KataError('CHECKPOINT_REFUSED', { id, reason })

@@ -148,7 +148,8 @@ async function adopt(
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const cards = facts.interfaces.map(({ mac }) => mac)
-  const clonedMachine = { assets, accelerator, plan, began: 'clone' as const, cards }
+  const assetsNow = () => host.resolveAssets(config)
+  const clonedMachine = { assets, assetsNow, accelerator, plan, began: 'clone' as const, cards }
   const made = { vmm, vmmProcess, machine: clonedMachine }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })

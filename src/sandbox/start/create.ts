@@ -104,7 +104,8 @@ async function start(
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const cards = devices.network.interfaces.map(({ mac }) => mac)
-  const machine = { assets, accelerator, plan, began: way, cards }
+  const assetsNow = () => host.resolveAssets(config)
+  const machine = { assets, assetsNow, accelerator, plan, began: way, cards }
   const made = { vmm, vmmProcess, machine }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
