@@ -78,7 +78,8 @@ export async function pumpInput(
   const write = async (piece: Uint8Array) => {
     for (let at = 0; at < piece.length; ) {
       const data = piece.subarray(at)
-      const { len } = await agent.writeStdin({ ...ids, data }, { signal: over })
+      // The input of many processes at once is more than may wait for a guest that is slow to take it.
+      const { len } = await agent.writeStdin({ ...ids, data }, { signal: over, isPatient: true })
       if (len < (inOrder ? data.length : 1) || len > data.length)
         throw new KataError('AGENT_MISBEHAVED', {
           method: 'writeStdin',

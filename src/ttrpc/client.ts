@@ -21,6 +21,11 @@ export interface CallOptions extends RequestOptions {
   readonly signal?: CancelSignal | undefined
   /** A larger answer fails with `resource_exhausted`; default 4 MiB, the limit of a frame. */
   readonly maxAnswerBytes?: number | undefined
+  /**
+   * The request waits for its turn while much waits for the peer already, in order with others that can. Any other is sent at once, and a
+   * peer that leaves too many unread loses the connection. Default false.
+   */
+  readonly isPatient?: boolean | undefined
 }
 
 /** One method per method of the service, e.g. `client.waitProcess({ containerId }, { timeoutMs })`. */
@@ -114,7 +119,8 @@ export class ClientConnection {
     )
     try {
       // The write is not waited for on its own: a deadline must also end a call whose request cannot leave.
-      this.#send(frame)
+      if (options.isPatient) this.#queued.whenRoom(() => this.#pending.has(streamId) && this.#send(frame))
+      else this.#send(frame)
       return await promise
     } finally {
       timeout?.cancel()

@@ -41,9 +41,13 @@ export class UnaskedFrames {
   }
 }
 
+/** Calls that can wait leave all but this part of the queue to others, which so come through while they do. */
+const partOfPatient = 1 / 8
+
 /** Counts what waits for a peer that does not read. */
 export class Queued {
   readonly #limits: PeerLimits
+  readonly #held: (() => void)[] = []
   #frames = 0
   #bytes = 0
 
@@ -58,9 +62,25 @@ export class Queued {
     const gone = () => {
       this.#frames--
       this.#bytes -= bytes
+      this.#sendHeld()
     }
     written.then(gone, gone)
     const { queuedFrames, queuedBytes } = this.#limits
     return this.#frames > queuedFrames || this.#bytes > queuedBytes
+  }
+
+  /** Calls `send` once there is room for a call that can wait, in the order of such calls. */
+  whenRoom(send: () => void): void {
+    this.#held.push(send)
+    this.#sendHeld()
+  }
+
+  #sendHeld(): void {
+    const { queuedFrames, queuedBytes } = this.#limits
+    while (this.#frames < queuedFrames * partOfPatient && this.#bytes < queuedBytes * partOfPatient) {
+      const send = this.#held.shift()
+      if (send === undefined) return
+      send()
+    }
   }
 }

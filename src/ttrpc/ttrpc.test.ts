@@ -318,6 +318,49 @@ describe('a peer that goes too far', () => {
     }
   })
 
+  test('does not read for a while: calls that can wait do so, in their order, and others pass them', async () => {
+    const [left, right] = transportPair()
+    const gates: (() => void)[] = []
+    const open = () => gates.shift()?.()
+    const transport = {
+      onData: left.onData.bind(left),
+      onClose: left.onClose.bind(left),
+      close: left.close.bind(left),
+      async write(bytes: Uint8Array) {
+        await new Promise<void>((resolve) => gates.push(resolve))
+        await left.write(bytes)
+      },
+    }
+    const client = createClient(Echo, connect(transport, { limits }))
+    const got: string[] = []
+    serve(right, [
+      echo({
+        say({ text }) {
+          got.push(text.slice(0, 2))
+          return { text }
+        },
+      }),
+    ])
+    const given = new AbortController()
+    const say = (text: string, isPatient: boolean) => client.say({ text }, { isPatient })
+    // More bytes, and more calls, than may wait.
+    const calls = Array.from({ length: 20 }, (_, call) => say(String(call).padEnd(200), true))
+    calls.push(say('at once', false))
+    const givenUp = failure(client.say({ text: 'given up' }, { isPatient: true, signal: given.signal }))
+    given.abort()
+    expect(await givenUp).toStartWith('cancelled')
+    let isOver = false
+    const all = Promise.all(calls).finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      open()
+      await Bun.sleep(0)
+    }
+    await all
+    expect(got).toEqual(['0 ', 'at', ...Array.from({ length: 19 }, (_, call) => String(call + 1).padEnd(2))])
+  })
+
   test('answers at greater length than was asked for: the call fails, the connection lives', async () => {
     const { client, connection } = pair()
     const limited = createClient(Echo, connection, { maxAnswerBytes: () => 100 })
