@@ -40,8 +40,7 @@ export function openContainerLog(path: string, stream: LogStream, bounds: LogBou
   log.users++
   return {
     write(chunk) {
-      const prefix = `${new Date().toISOString()} ${stream}`
-      for (const record of recordsOf(chunk, prefix)) log.file.append(record)
+      log.file.append(recordsOf(chunk, `${new Date().toISOString()} ${stream}`))
     },
     close() {
       if (--log.users > 0) return

@@ -26,20 +26,36 @@ export class RotatingFile {
   }
 
   /**
-   * Writes all of the record into one file; one that is larger than a file may be has a file of its own. A file never makes anybody
-   * wait, so it is written directly.
+   * Writes each of the records whole into one file; one that is larger than a file may be has a file of its own. A file never makes anybody
+   * wait, so it is written directly: at once what one file takes, as lines that are written one by one cost five times as much.
    *
-   * @throws ENOSPC; then nothing of the record is in it.
+   * @throws ENOSPC; then no part of a record is in it.
    */
-  append(record: Uint8Array): void {
-    if (this.#size > 0 && this.#size + record.length > this.#bounds.maxBytes) this.#rotate()
+  append(records: Iterable<Uint8Array>): void {
+    let batch: Uint8Array[] = []
+    let bytes = 0
+    for (const record of records) {
+      const size = this.#size + bytes
+      if (size > 0 && size + record.length > this.#bounds.maxBytes) {
+        this.#write(Buffer.concat(batch))
+        batch = []
+        bytes = 0
+        this.#rotate()
+      }
+      batch.push(record)
+      bytes += record.length
+    }
+    this.#write(Buffer.concat(batch))
+  }
+
+  #write(bytes: Uint8Array): void {
     try {
-      for (let offset = 0; offset < record.length; ) offset += writeSync(this.#fd, record, offset)
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset)
     } catch (error) {
       this.#forgetAfter(this.#size)
       throw error
     }
-    this.#size += record.length
+    this.#size += bytes.length
   }
 
   close(): void {
