@@ -2,7 +2,6 @@ import { KataError } from '../../errors.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
-import { untilKept } from '../client/life/owner.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
 import { hasLog, LogReader } from '../client/logs/reader.ts'
 import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
@@ -80,14 +79,12 @@ function selectionOf({ tail, since, until }: LogsFlags): Selection {
 /** Nothing that comes now is wanted any more. */
 const isOver = ({ until }: Selection): boolean => until !== undefined && until < Date.now()
 
-/** Then the log has all of it. */
+/** Then the log has all of it: its shim writes it before it tells the end. */
 async function hasEnded(settings: Settings, name: string): Promise<boolean> {
   try {
     const record = findRecord(settings, name)
     const { status } = await observe(record)
-    if ((status !== 'stopped' && status !== 'dead') || isSavedNow(settings, record)) return false
-    await untilKept(settings, record)
-    return true
+    return (status === 'stopped' || status === 'dead') && !isSavedNow(settings, record)
   } catch (error) {
     if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return true
     throw error

@@ -1,22 +1,19 @@
 import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { type LogStream, openContainerLog } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
 import { watchHealth } from '../client/life/health.ts'
 import { startAgain } from '../client/life/keeper.ts'
 import { afterEnd } from '../client/life/restarts.ts'
-import { type ContainerRecord, recordPaths } from '../client/record.ts'
+import type { ContainerRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
-import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
 /**
- * Waits for a container that was left running, or for one process in it, reads what it prints meanwhile, and cleans up. It starts the
- * container again as its restart policy says, and goes on.
+ * Waits for a container that was left running, or for one process in it, and cleans up. It starts the container again as its restart policy
+ * says, and goes on.
  */
 export async function monitor(settings: Settings, name: string, execId: string | undefined): Promise<void> {
   const record = findRecord(settings, name)
@@ -59,38 +56,13 @@ async function watchRun(
 ): Promise<number | undefined> {
   const over = new AbortController()
   const health = watchHealth(settings, record, task, over.signal)
-  const outputs = logStreams.map((stream) => keepOutput(settings, record, stream))
   const exitCode = await task.wait().catch((error) => {
     settings.log.error('the shim was lost', { id: record.id, error })
     return undefined
   })
   over.abort()
-  await Promise.all([...outputs.map((output) => output.finish()), health])
+  await health
   return exitCode
-}
-
-const logStreams = ['stdout', 'stderr'] as const
-
-/** Writes to the log what comes from the FIFO of a client that has left. */
-function keepOutput(settings: Settings, record: ContainerRecord, stream: LogStream): Reading {
-  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
-  const log = openContainerLog(paths.log, stream, record.logBounds ?? defaultLogBounds)
-  let isLossy = false
-  const output = readFifo(`${dirname(paths.stdin)}/${stream}`, (chunk) => {
-    try {
-      log.write(chunk)
-    } catch (error) {
-      // A disk that is full for a while: the container would wait in its write, and nobody for its end.
-      if (!isLossy) settings.log.warn('output is lost', { id: record.id, error })
-      isLossy = true
-    }
-  })
-  return {
-    async finish() {
-      await output.finish()
-      log.close()
-    },
-  }
 }
 
 /** The output of an exec whose client detached is lost, as in docker. */

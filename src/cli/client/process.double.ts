@@ -1,25 +1,21 @@
 /** A test double of a process in the guest: one of the host, on streams that are open when this returns, as the shim's are. */
-import { closeSync, constants, openSync } from 'node:fs'
-import { openContainerLog } from '../../sandbox/records/container-log.ts'
+import { constants, openSync } from 'node:fs'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
-import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
+import { type OutputSink, openOutput } from '../../shim/task/stdio.ts'
 import type { StreamUris } from './streams.ts'
 
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 export interface FakeProcess {
   readonly child: Bun.Subprocess
-  /** All that it wrote is in its log. */
+  /** All that it wrote is where it belongs. */
   readonly delivered: Promise<void>
   /** Ends its input, once all that has come was read. */
   closeInput(): void
 }
 
 export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess {
-  const logs = [uris.stdout, uris.stderr].map(parseLogUri)
-  const outputs = [uris.stdout, uris.stderr].map((uri, index) =>
-    logs[index] === undefined ? openSync(uri === '' ? '/dev/null' : uri, O_RDWR) : undefined,
-  )
+  const [stdout, stderr] = [openOutput(uris.stdout), openOutput(uris.stderr)]
   const held = heldInputPath(uris.stdin)
   const access = held === undefined ? O_RDONLY : O_RDWR
   const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)
@@ -27,10 +23,9 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess 
   const closeInput = input === undefined ? () => {} : pipeUntilClosed(input, ending.writable)
   const child = Bun.spawn([...args], {
     detached: true,
-    stdio: [input === undefined ? 'ignore' : ending.readable, outputs[0] ?? 'pipe', outputs[1] ?? 'pipe'],
+    stdio: [input === undefined ? 'ignore' : ending.readable, 'pipe', 'pipe'],
   })
-  for (const fd of outputs) if (fd !== undefined) closeSync(fd)
-  const copies = [child.stdout, child.stderr].map((stream, index) => copy(stream, logs[index]))
+  const copies = [copy(child.stdout, stdout), copy(child.stderr, stderr)]
   return { child, delivered: Promise.all(copies).then(() => {}), closeInput }
 }
 
@@ -67,9 +62,8 @@ export function endGroup({ pid }: Bun.Subprocess): void {
   }
 }
 
-async function copy(stream: unknown, target: LogTarget | undefined): Promise<void> {
-  if (target === undefined || !(stream instanceof ReadableStream)) return
-  const log = openContainerLog(target.path, target.stream, target.bounds)
-  for await (const chunk of stream as ReadableStream<Uint8Array>) log.write(chunk)
-  log.close()
+/** What a full disk has no room for is lost, as by the shim. */
+async function copy(stream: ReadableStream<Uint8Array>, sink: OutputSink): Promise<void> {
+  for await (const chunk of stream) await sink.write(chunk).catch(() => {})
+  await sink.close().catch(() => {})
 }

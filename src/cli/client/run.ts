@@ -1,5 +1,5 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { bundleFile } from '../../bundle/files.ts'
@@ -30,10 +30,9 @@ import { forgetHealth } from './life/health-state.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
-import { type KeptOutput, keepOutput } from './logs/keep.ts'
 import { takePorts } from './networks/free-ports.ts'
 import { addressesOn, type PlaceWish, takePlace } from './networks/place.ts'
-import { type ByteSink, openSink } from './output.ts'
+import type { ByteSink } from './output.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -43,7 +42,7 @@ import {
   updateRecord,
 } from './record.ts'
 import { abortOnSignal, catchSignals } from './signals.ts'
-import { type AttachedStreams, attachStreams } from './streams.ts'
+import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 
 export interface ContainerPlan {
   readonly id: string
@@ -102,7 +101,6 @@ export async function runAttached(
 ): Promise<number> {
   // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
-  let kept: KeptOutput | undefined
   let streams: AttachedStreams | undefined
   let session: Session | undefined
   const over = new AbortController()
@@ -111,19 +109,19 @@ export async function runAttached(
     session = new Session(settings, container)
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
-    kept = keepOutput(settings, container.record, container.paths)
-    const output = kept.beside('stdout', wanted.has('stdout') ? openSink(1) : dropped)
-    const errors = kept.beside('stderr', wanted.has('stderr') ? openSink(2) : dropped)
+    const { paths } = container
+    // By it others see that there is something to attach to.
+    closeSync(openSync(paths.log, 'a', 0o600))
     streams = attachStreams({
-      directory: dirname(container.paths.stdin),
+      directory: dirname(paths.stdin),
       interactive,
       terminal,
       input: 0,
-      output,
-      errors,
+      output: wanted.has('stdout') ? 1 : dropped,
+      errors: wanted.has('stderr') ? 2 : dropped,
       ...(interactive && terminal ? { detachKeys: plan.detachKeys } : {}),
     })
-    const task = await session.create(streams.uris, signals)
+    const task = await session.create(loggedUris(container, streams.uris), signals)
     const { log, tell } = settings
     const onSignal = (signal: number) => noteSignal(settings, container.record, signal)
     const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, onSignal }
@@ -141,7 +139,6 @@ export async function runAttached(
   } finally {
     over.abort()
     streams?.close()
-    kept?.[Symbol.dispose]()
     signals.release()
   }
 }
@@ -200,11 +197,8 @@ export async function detach(settings: Settings, make: () => Startable | Promise
     const container = await make()
     const { record, paths } = container
     session = new Session(settings, container)
-    const bounds = record.logBounds ?? defaultLogBounds
-    const uri = (stream: LogStream) => logUri({ path: paths.log, stream, bounds })
-    const stderr = record.terminal ? '' : uri('stderr')
     const stdin = record.interactive ? heldInput(makeStdin(paths)) : ''
-    const task = await session.create({ stdin, stdout: uri('stdout'), stderr }, signals)
+    const task = await session.create(loggedUris(container, { stdin }), signals)
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)
   } catch (error) {
@@ -213,6 +207,16 @@ export async function detach(settings: Settings, make: () => Startable | Promise
   } finally {
     signals.release()
   }
+}
+
+/** The outputs go to the log, and to their readers, if there are any. */
+function loggedUris(
+  { record, paths }: Startable,
+  { stdin, ...readers }: Pick<StreamUris, 'stdin'> & Partial<StreamUris>,
+): StreamUris {
+  const bounds = record.logBounds ?? defaultLogBounds
+  const uri = (stream: LogStream) => logUri({ path: paths.log, stream, bounds, reader: readers[stream] })
+  return { stdin, stdout: uri('stdout'), stderr: record.terminal ? '' : uri('stderr') }
 }
 
 /** The FIFO for those who attach. */

@@ -1,16 +1,19 @@
-/** The log of a container in the background, as the command line asks its shim for it. */
+/** The log of a container, as the command line asks its shim for it. */
 import type { LogBounds, LogStream } from './container-log.ts'
 
 export interface LogTarget {
   readonly path: string
   readonly stream: LogStream
   readonly bounds: LogBounds
+  /** A FIFO that gets the same for the reader that it has from the beginning, until that has gone. */
+  readonly reader?: string | undefined
 }
 
 /** A `file://` URI with what a containerd never says: which stream it is of a log with both. */
-export function logUri({ path, stream, bounds }: LogTarget): string {
+export function logUri({ path, stream, bounds, reader }: LogTarget): string {
   const { maxBytes, maxFiles } = bounds
-  return `file://${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}`
+  const beside = reader === undefined ? '' : `&reader=${encodeURIComponent(reader)}`
+  return `file://${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}${beside}`
 }
 
 /** What {@link logUri} made the URI of; undefined for another one. */
@@ -21,7 +24,8 @@ export function parseLogUri(uri: string): LogTarget | undefined {
   if (stream !== 'stdout' && stream !== 'stderr') return undefined
   const [maxBytes, maxFiles] = ['max-bytes', 'max-files'].map((name) => Number(searchParams.get(name)))
   if (!maxBytes || !maxFiles) return undefined
-  return { path: decodeURI(pathname), stream, bounds: { maxBytes, maxFiles } }
+  const reader = searchParams.get('reader') ?? undefined
+  return { path: decodeURI(pathname), stream, bounds: { maxBytes, maxFiles }, reader }
 }
 
 /** The file that was full so many files ago; 0 is the current one. */

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
@@ -87,6 +96,53 @@ describe('output', () => {
     await err.close()
     const words = (file: string) => readFileSync(file, 'utf8').match(/(?<= F )\w+/g)
     expect([`${path}.1`, path].map(words)).toEqual([['one', 'two'], ['three']])
+  })
+
+  describe('a log with a reader beside it', () => {
+    const records = (path: string) => readFileSync(path, 'latin1').match(/(?<= F )\w+/g)
+
+    function beside() {
+      const [path, reader] = [join(directory, 'log'), fifo()]
+      // The client reads before it asks for the process.
+      const reading = openSync(reader, constants.O_RDONLY | constants.O_NONBLOCK)
+      const bounds = { maxBytes: 4_000_000, maxFiles: 2 }
+      return { path, reading, uri: logUri({ path, stream: 'stdout', bounds, reader }) }
+    }
+
+    test('gives both the same, and the reader its end', async () => {
+      const { path, reading, uri } = beside()
+      const text = textOf(Bun.file(reading).stream())
+      const sink = openOutput(uri)
+      await sink.write(bytes('one\n'))
+      await sink.write(bytes('two\n'))
+      await sink.close()
+      expect(await text).toBe('one\ntwo\n')
+      expect(records(path)).toEqual(['one', 'two'])
+      closeSync(reading)
+    })
+
+    test('waits for a reader that does not read, and goes on without one that has gone', async () => {
+      const { path, reading, uri } = beside()
+      const sink = openOutput(uri)
+      const written = sink.write(bytes(`${'x'.repeat(200_000)}\n`))
+      expect(await Promise.race([written, Bun.sleep(200).then(() => 'waits')])).toBe('waits')
+      closeSync(reading)
+      await written
+      await sink.write(bytes('after\n'))
+      await sink.close()
+      expect(records(path)?.map((text) => text.slice(0, 5))).toEqual(['xxxxx', 'after'])
+    })
+
+    test('gives the reader what the log has no room for', async () => {
+      const { path, reading, uri } = beside()
+      symlinkSync('/dev/full', path)
+      const text = textOf(Bun.file(reading).stream())
+      const sink = openOutput(uri)
+      await expect(sink.write(bytes('shown'))).rejects.toThrow('ENOSPC')
+      await sink.close()
+      expect(await text).toBe('shown')
+      closeSync(reading)
+    })
   })
 
   test('a full disk is an error, not an endless loop', async () => {

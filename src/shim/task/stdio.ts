@@ -3,7 +3,7 @@
  * own command line has a FIFO that is held open, too.
  *
  * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
- * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
+ * waits for a reader and a reader that leaves may come back; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
-import { parseLogUri } from '../../sandbox/records/log-files.ts'
+import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
 import { sleep, within } from '../../time.ts'
 
 export interface OutputSink {
@@ -56,15 +56,33 @@ function untilClosed(sink: OutputSink): OutputSink {
 /** A file of containerd's, or a log of the command line's. @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
   const target = attempt(uri, () => parseLogUri(uri))
-  const path = target?.path ?? attempt(uri, () => decodeURIComponent(new URL(uri).pathname))
+  if (target !== undefined) return logSink(uri, target)
+  const path = attempt(uri, () => decodeURIComponent(new URL(uri).pathname))
   // Opened as a file, a FIFO would hold up the shim until somebody reads it.
-  if (target === undefined && statSync(path, { throwIfNoEntry: false })?.isFIFO()) return fifoSink(path)
-  const file = attempt(uri, () =>
-    target === undefined ? new PlainFile(path) : openContainerLog(path, target.stream, target.bounds),
-  )
+  if (statSync(path, { throwIfNoEntry: false })?.isFIFO()) return fifoSink(path)
+  const file = attempt(uri, () => new PlainFile(path))
   return {
     write: async (chunk) => file.write(chunk),
     close: async () => file.close(),
+  }
+}
+
+/** The reader gets what the log has no room for as well. */
+function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget): OutputSink {
+  const reader = fifo === undefined ? undefined : readerSink(fifo)
+  const log = attempt(uri, () => openContainerLog(path, stream, bounds))
+  return {
+    async write(chunk) {
+      try {
+        log.write(chunk)
+      } finally {
+        await reader?.write(chunk)
+      }
+    },
+    async close() {
+      log.close()
+      await reader?.close()
+    },
   }
 }
 
@@ -88,6 +106,23 @@ class PlainFile {
 
 const fifoSink = (path: string): OutputSink =>
   descriptorSink(openFifo(path, constants.O_RDWR | constants.O_NONBLOCK))
+
+/** Writes to a FIFO for the reader that it has. What comes once that has gone is dropped: the process goes on. */
+function readerSink(path: string): OutputSink {
+  const fifo = descriptorSink(openFifo(path, constants.O_WRONLY | constants.O_NONBLOCK))
+  let hasGone = false
+  return {
+    async write(chunk) {
+      if (hasGone) return
+      try {
+        await fifo.write(chunk)
+      } catch {
+        hasGone = true
+      }
+    },
+    close: fifo.close,
+  }
+}
 
 /** Writes to a FIFO or a pipe, which nobody else closes. */
 export function descriptorSink(fd: number): OutputSink {

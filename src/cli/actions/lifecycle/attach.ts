@@ -2,7 +2,6 @@ import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
 import { ensureOneKeeper } from '../../client/life/keeper.ts'
-import { untilKept } from '../../client/life/owner.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import { hasLog } from '../../client/logs/reader.ts'
 import { logStreams } from '../../client/logs/streams.ts'
@@ -72,7 +71,6 @@ async function attachBy(
     log: path,
     input: interactive ? { fifo: stdin, from: 0, onEnd: endsInput ? endInput : undefined } : undefined,
     detachKeys: terminal ? detachKeys : new Uint8Array(),
-    untilKept: () => untilKept(settings, record),
   })
   try {
     task = await connect()

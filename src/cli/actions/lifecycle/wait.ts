@@ -3,7 +3,6 @@ import { isAlive } from '../../../linux/processes/proc.ts'
 import { poll, sleep } from '../../../time.ts'
 import { isExternal } from '../../client/external.ts'
 import { healthOf } from '../../client/life/health-state.ts'
-import { untilKept } from '../../client/life/owner.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { type Observation, observe } from '../../client/status.ts'
 import { isSavedNow } from '../../client/suspended.ts'
@@ -111,10 +110,7 @@ async function exitCodeOf(settings: Settings, name: string): Promise<number> {
 
 async function endOf(settings: Settings, name: string): Promise<number> {
   const { record, seen } = await onceKnown(settings, name)
-  const code = seen.exitCode ?? (await exitOf(settings, name, record, seen))
-  // Who is told of the end finds all of the output in the log.
-  if (!record.detached) await untilKept(settings, record)
-  return code
+  return seen.exitCode ?? (await exitOf(settings, name, record, seen))
 }
 
 async function exitOf(

@@ -18,10 +18,7 @@ const giveUpMs = 30_000
 /** Another command may hold the container for as long, milliseconds: then it is that one's. */
 const busyMs = 1000
 
-/**
- * Has a process wait for a container that runs, if it needs one and none does; for one who holds the container. One of the foreground,
- * whose client was killed, needs one: nobody reads what it prints, and it would wait in its write.
- */
+/** Has a process wait for a container that runs, if it needs one and none does; for one who holds the container. */
 export function ensureKeeper(settings: Settings, record: ContainerRecord): void {
   if (!lacksKeeper(record)) return
   const owner = processRef(spawnMonitor(settings, record))
@@ -40,8 +37,8 @@ export async function ensureOneKeeper(settings: Settings, record: ContainerRecor
 }
 
 function lacksKeeper(record: ContainerRecord): boolean {
-  const { owner, detached } = record
-  return (!detached || needsKeeper(record)) && !(owner !== undefined && isAlive(owner))
+  const { owner } = record
+  return needsKeeper(record) && !(owner !== undefined && isAlive(owner))
 }
 
 /**

@@ -1,4 +1,4 @@
-/** The waiting process for what was left running without a client: it goes on reading, and cleans up at the end. */
+/** The waiting process for what was left running without a client: it cleans up at the end. */
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, recordPaths } from '../record.ts'
 

@@ -20,31 +20,6 @@ export async function ownerCleansUp(settings: Settings, record: ContainerRecord)
   return isReleased(settings, record)
 }
 
-/** How long who shows the output of a container waits for its last, milliseconds: a client that hangs keeps nobody. */
-const keptTimeoutMs = 5000
-
-/**
- * Once all that a container that has ended wrote is in its log. Of one in the foreground its client writes it, which may read the last
- * of it only now.
- */
-export async function untilKept(
-  settings: Settings,
-  { namespace, id, startedAt }: ContainerRecord,
-): Promise<void> {
-  const isKept = () => {
-    try {
-      const now = readRecord(settings.stateDir, namespace, id)
-      // Started again, it has been cleaned up.
-      if (now.status === 'stopped' || now.startedAt !== startedAt) return true
-      return now.owner === undefined || !isAlive(now.owner)
-    } catch (error) {
-      if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return true
-      throw error
-    }
-  }
-  await until(isKept, { timeoutMs: keptTimeoutMs, everyMs: 20 })
-}
-
 /** Whether nothing but the record is left of a container, or not even that. */
 function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
   try {

@@ -133,11 +133,10 @@ export class Session {
     task.close()
   }
 
-  /** The person left a container that ran in the foreground: from now on a waiting process keeps what it prints. */
+  /** The person left a container that ran in the foreground: from now on it is as one that was started in the background. */
   handOver(task: TaskClient): number {
-    const owner = processRef(spawnMonitor(this.#settings, this.#record))
-    this.#update({ owner, detached: true })
-    task.close()
+    this.#update({ detached: true })
+    this.leave(task)
     return 0
   }
 

@@ -1,6 +1,6 @@
 /**
- * The streams of a container in the background, for a caller who attaches to it: what it prints is read in its log, from now on,
- * and what the caller types goes into the FIFO that its shim holds open.
+ * The streams of a container that runs, for a caller who attaches to it: what it prints is read in its log, from now on, and what the
+ * caller types goes into the FIFO that its shim reads.
  */
 import { constants, openSync } from 'node:fs'
 import { sleep } from '../../../time.ts'
@@ -25,11 +25,9 @@ export interface LogStreamsOptions {
       }
     | undefined
   readonly detachKeys: Uint8Array
-  /** Resolves once the log has all of a container that has ended. */
-  untilKept(): Promise<void>
 }
 
-export function logStreams({ log, input, detachKeys, untilKept }: LogStreamsOptions): AttachedStreams {
+export function logStreams({ log, input, detachKeys }: LogStreamsOptions): AttachedStreams {
   const over = new AbortController()
   const broken = Promise.withResolvers<unknown>()
   const detached = Promise.withResolvers<void>()
@@ -75,7 +73,7 @@ export function logStreams({ log, input, detachKeys, untilKept }: LogStreamsOpti
         if (!isLeft) input.onEnd?.()
       })
     },
-    finish: () => untilKept().then(end, end),
+    finish: end,
     leave: end,
     close: () => reader.close(),
   }
