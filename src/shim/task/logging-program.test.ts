@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { type LoggingLimits, startLoggingProgram } from './logging-program.ts'
+import { watchPipes } from './own-pipes.double.ts'
 
 let directory: string
-let descriptors: string[]
+let nothingStaysOpen: () => Promise<void>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'logging-'))
-  descriptors = ownDescriptors()
+  nothingStaysOpen = watchPipes(directory)
 })
-afterEach(() => {
+afterEach(async () => {
+  await nothingStaysOpen()
   rmSync(directory, { recursive: true })
-  expect(ownDescriptors()).toEqual(descriptors)
 })
 
-const ownDescriptors = () => readdirSync('/proc/self/fd').slice(0, -1)
 const bytes = (text: string) => new TextEncoder().encode(text)
 const kept = (name: string) => readFileSync(join(directory, name), 'utf8')
 const isReady = 'exec 5>&-'

@@ -1,18 +1,19 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkStreams, openStreams } from './open-streams.ts'
+import { watchPipes } from './own-pipes.double.ts'
 
 let directory: string
-let descriptors: string[]
+let nothingStaysOpen: () => Promise<void>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'streams-'))
-  descriptors = readdirSync('/proc/self/fd')
+  nothingStaysOpen = watchPipes(directory)
 })
-afterEach(() => {
+afterEach(async () => {
+  await nothingStaysOpen()
   rmSync(directory, { recursive: true })
-  expect(readdirSync('/proc/self/fd')).toHaveLength(descriptors.length)
 })
 
 const owner = { namespace: 'k8s.io', id: 'c1' }
