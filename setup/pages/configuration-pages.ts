@@ -76,8 +76,8 @@ holds for annotations. \`kata-ts config show\` prints the effective configuratio
 [configuration.schema.json](configuration.schema.json) is a JSON Schema of the file, and the first line of the shipped files names the
 installed copy: an editor with a TOML language server (taplo, Even Better TOML) checks keys and values with it, and completes them.
 
-A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table. Keys about
-walls: ${wallKeys()}.
+A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table, in a misspelt table or in none. The same holds
+for a key that asks for a protection which kata-ts does not have. Keys about walls: ${wallKeys()}.
 
 ## Annotations
 

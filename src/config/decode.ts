@@ -14,7 +14,7 @@ import { asksForNothing, requirePossible } from './key-support.ts'
 import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { nearest } from './nearest.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
-import { requireNoWallMeant } from './wall-keys.ts'
+import { requireNothingMeant } from './wall-keys.ts'
 
 /** One key with its value and its place. */
 export interface Setting {
@@ -25,9 +25,9 @@ export interface Setting {
 }
 
 /** `file:line` of a setting. Looked up only for messages: a start should not pay for it. */
-export function placeOf({ source, path }: Setting): string {
-  return `${source.file}:${lineOf(source.text, path)}`
-}
+export const placeOf = ({ source, path }: Setting): string => whereOf(source, path)
+
+const whereOf = ({ file, text }: TomlFile, path: readonly string[]): string => `${file}:${lineOf(text, path)}`
 
 /** Says each text once, however many files repeat its cause. */
 export function warnOnce(log: Logger): Logger['warn'] {
@@ -41,8 +41,8 @@ export function warnOnce(log: Logger): Logger['warn'] {
 
 /**
  * Decodes one file for the VMM that was chosen ({@link chosenDriver}).
- * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file, line and
- *   what is allowed
+ * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file,
+ *   line and what is allowed
  */
 export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger['warn']): Setting[] {
   const table = (name: TableName, path: readonly string[], value: unknown) =>
@@ -55,6 +55,7 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
     if (name === 'agent') return table('agent.kata', ['agent', 'kata'], onlyKata(source, value))
     if (name === 'runtime') return table('runtime', ['runtime'], value)
     if (name === 'factory') return table('factory', ['factory'], value)
+    requireNothingMeant(driver, [name], value, (path) => whereOf(source, path))
     warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
@@ -87,7 +88,7 @@ function decodeTable(
     const spec =
       findKey(driver, table, name) ?? findKey(driver, ...(movedKeys[here.join('.')] ?? [table, name]))
     if (spec === undefined) return decodeOther({ source, driver, warn }, table, here, raw)
-    const where = () => `${source.file}:${lineOf(source.text, here)}`
+    const where = () => whereOf(source, here)
     const reason = refusedValue(spec.key, raw)
     if (reason !== undefined)
       throw new KataError('CONFIG_UNSUPPORTED', {
@@ -126,21 +127,23 @@ function decodeUnknown(decoding: Decoding, table: TableName, path: readonly stri
   const name = path.at(-1)!
   if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
   else if (findKataKey(table, name) === undefined) {
-    requireNoWallMeant(driver, path, `${source.file}:${lineOf(source.text, path)}`)
+    requireNothingMeant(driver, path, raw, (meant) => whereOf(source, meant))
     warnUnknown(source, path, suggestion(driver, table, name), warn)
   }
 }
 
-/** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE */
+/** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE, and as {@link requireNothingMeant} */
 function decodeUnused(
-  { source, warn }: Pick<Decoding, 'source' | 'warn'>,
+  { source, driver, warn }: Decoding,
   table: KataTable,
   path: readonly string[],
   value: unknown,
 ): void {
-  for (const name of Object.keys(requireTable(source, path, value, `[${path.join('.')}]`)))
-    if (findKataKey(table, name) === undefined)
+  for (const [name, raw] of Object.entries(requireTable(source, path, value, `[${path.join('.')}]`)))
+    if (findKataKey(table, name) === undefined) {
+      requireNothingMeant(driver, [...path, name], raw, (meant) => whereOf(source, meant))
       warnUnknown(source, [...path, name], nearest(name, kataKeyNames(table)), warn)
+    }
 }
 
 /**
@@ -150,7 +153,7 @@ function decodeUnused(
 function requireSameHypervisor({ source, driver }: Decoding, path: readonly string[], value: unknown): void {
   if (typeof value === 'string' && driverNamed(value) === driver) return
   throw new KataError('CONFIG_CONFLICT', {
-    where: `${source.file}:${lineOf(source.text, path)}`,
+    where: whereOf(source, path),
     reason: `hypervisor_name = ${quoteValue(value)} disagrees with [hypervisor.${driver}]`,
     hint: 'Remove it: the hypervisor table chooses the VMM.',
   })

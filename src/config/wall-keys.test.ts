@@ -68,6 +68,52 @@ describe.each(walls)('%s: %s', (driver, key, table) => {
   })
 })
 
+/** Where no key is read. */
+const elsewhere = [
+  ['in front of the first table', (line: string) => line],
+  ['in a table whose name is misspelt', (line: string) => `[runtme]\n${line}`],
+  ['in a table of a misspelt one', (line: string) => `[hypervsor.qemu]\n${line}`],
+  ['in a list of tables', (line: string) => `[[other]]\n${line}`],
+  [
+    'in a table of the hypervisor’s',
+    (line: string) => `[hypervisor.qemu]\n[hypervisor.qemu.runtime]\n${line}`,
+  ],
+  ['in a table of the runtime’s', (line: string) => `[runtime.hypervisor.qemu]\n${line}`],
+  ['in a table that has no keys of ours', (line: string) => `[agent.kata.mem_agent]\n${line}`],
+] as const
+
+describe.each(elsewhere)('%s', (_where, text) => {
+  test.each([
+    'enable_core_scheduling = true',
+    'virtio_fs_nosuid = true',
+    'disable_guest_seccomp = false',
+    'sandbox_cgroup_only = true',
+  ])('a wall has no effect and is an error: %s', (line) => {
+    const { code, said } = outcome(text(line))
+    expect(code).toBe('CONFIG_WALL_MISSPELLED')
+    expect(said[0]).toContain(`/c.toml:${text(line).split('\n').length}: `)
+  })
+
+  test('a protection that kata-ts does not have is refused, and what asks for nothing is a warning', () => {
+    const { code, said } = outcome(text('confidential_guest = true'))
+    expect(code).toBe('CONFIG_UNSUPPORTED')
+    expect(said[0]).toContain('confidential guests are not supported')
+    for (const line of ['confidential_guest = false', 'x = 1']) {
+      const harmless = outcome(text(line))
+      expect(harmless.code).toBeUndefined()
+      expect(harmless.said).toEqual([expect.stringContaining('has no effect')])
+    }
+  })
+})
+
+test('a protection that kata-ts does not have is refused with a slip, too', () => {
+  for (const line of ['confidental_guest = true', 'Sev_Snp_Guest = true', 'kernel_verity_param = "x"']) {
+    const { code, said } = outcome(`[hypervisor.qemu]\n${line}\n`)
+    expect([line, code]).toEqual([line, 'CONFIG_UNSUPPORTED'])
+    expect(said[0]).toContain(`/c.toml:2: hypervisor.qemu.${line} cannot be granted: it resembles `)
+  }
+})
+
 test('a slip in any other key stays a warning', () => {
   const { code, said } = outcome('[hypervisor.qemu]\ndefault_memroy = 300\n')
   expect(code).toBeUndefined()

@@ -1,30 +1,75 @@
-/** A slip of the pen must not take a wall away: a name that almost is that of a key about one is refused. */
+/**
+ * A slip of the pen must not take a wall away: a name that almost is that of a key about one is refused, and so is such a key in a place where
+ * nobody reads it.
+ */
 import { KataError } from '../errors.ts'
 import type { HypervisorDriver } from './config.ts'
+import { isTable } from './files/toml-file.ts'
+import { fateOf } from './kata/kata-key.ts'
+import { kataKeys } from './kata/kata-keys.ts'
 import { keysFor, tableName } from './keys.ts'
 import { editDistance } from './nearest.ts'
 import { quoteValue } from './value-types.ts'
 
 /** Case and separators apart, at most one letter more, less, swapped or other. */
 function isOneEditAway(name: string, key: string): boolean {
-  const simple = (text: string) => text.toLowerCase().replace(/[-_]/g, '')
-  return editDistance(simple(name), simple(key)) <= 1
+  const [one, other] = [name, key].map((text) => text.toLowerCase().replace(/[-_]/g, ''))
+  return Math.abs(one!.length - other!.length) <= 1 && editDistance(one!, other!) <= 1
 }
 
+/** How deep tables are looked into: the known ones are two or three deep. */
+const deepest = 8
+
 /**
- * For a name that is no key of its table, at the end of `path`.
- * @throws KataError CONFIG_WALL_MISSPELLED when a key about a wall, of this table or another, is at most one edit away
+ * For what stands at `path`, where no key or table of that name is known. A table is looked into: its own name may be the slip.
+ *
+ * @throws KataError CONFIG_WALL_MISSPELLED when a key about a wall, of whichever table, is at most one edit away; CONFIG_UNSUPPORTED for a
+ *   protection of Kata's that kata-ts does not give
  */
-export function requireNoWallMeant(driver: HypervisorDriver, path: readonly string[], where: string): void {
+export function requireNothingMeant(
+  driver: HypervisorDriver,
+  path: readonly string[],
+  value: unknown,
+  whereOf: (path: readonly string[]) => string,
+): void {
+  requireNoWallMeant(driver, path, whereOf)
+  requireNoProtectionMeant(path, value, whereOf)
+  if (path.length === deepest) return
+  for (const table of Array.isArray(value) ? value : [value])
+    if (isTable(table))
+      for (const [name, inner] of Object.entries(table))
+        requireNothingMeant(driver, [...path, name], inner, whereOf)
+}
+
+function requireNoWallMeant(
+  driver: HypervisorDriver,
+  path: readonly string[],
+  whereOf: (path: readonly string[]) => string,
+): void {
   const name = path.at(-1)!
   const meant = keysFor(driver).find(
     ({ wall, key, aliases }) => wall && [key, ...aliases].some((known) => isOneEditAway(name, known)),
   )
   if (meant !== undefined)
     throw new KataError('CONFIG_WALL_MISSPELLED', {
-      where,
+      where: whereOf(path),
       name: quoteValue(path.join('.')),
       key: meant.key,
       table: tableName(driver, meant.table),
+    })
+}
+
+function requireNoProtectionMeant(
+  path: readonly string[],
+  value: unknown,
+  whereOf: (path: readonly string[]) => string,
+): void {
+  const name = path.at(-1)!
+  const meant = kataKeys.find((key) => isOneEditAway(name, key.key) && fateOf(key, value) === 'refused')
+  if (meant !== undefined)
+    throw new KataError('CONFIG_UNSUPPORTED', {
+      where: whereOf(path),
+      asked: `${path.join('.')} = ${quoteValue(value)}`,
+      reason: `it resembles ${meant.key}: ${meant.about}`,
     })
 }
