@@ -38,6 +38,24 @@ describe('enable_annotations', () => {
       expectCode(() => apply('', { [key(name)]: '1024' }), 'ANNOTATION_NOT_ENABLED', key(name))
   })
 
+  test('the remedy names a file whose change has an effect', () => {
+    const main = config('')
+    const remedyFor = (made: Config) => {
+      try {
+        applyAnnotations(made, { [key('default_memory')]: '513' }, silentLogger, host)
+      } catch (error) {
+        return (error as KataError).remedy
+      }
+    }
+    expect(remedyFor(main)).toStartWith('Add "default_memory" to enable_annotations in /c.toml, or remove')
+    expect(remedyFor({ ...main, dropIns: ['/config.d/1', '/config.d/2'] })).toContain(
+      'in /c.toml (or in /config.d/1, /config.d/2, if it is there), or remove',
+    )
+    expect(remedyFor({ ...main, source: 'built-in' })).toContain(
+      'in /etc/kata-ts/configuration.toml (there is none yet), or remove',
+    )
+  })
+
   test('one that asks for what is so anyway needs no permission', () => {
     const text =
       'default_memory = 512\nkernel_params = "a=1"\npath = "/usr/bin/qemu"\n[runtime]\nsandbox_cgroup_only = true'
@@ -309,7 +327,8 @@ describe('values', () => {
         apply('enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/bin/*"]', {
           [key('path')]: '/bin/absent',
         }),
-      'ANNOTATION_PATH_REFUSED',
+      'CONFIG_FILE_MISSING',
+      `annotation ${key('path')} names "/bin/absent", which does not exist. Install it, or correct annotation ${key('path')} in the pod.`,
     )
     expectCode(
       () => apply('enable_annotations = ["path"]', { [key('path')]: '/usr/bin/qemu-new' }),

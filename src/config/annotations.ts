@@ -17,6 +17,7 @@ import { isHashAnnotation, readHashes } from './asset-hashes.ts'
 import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
+import { fileToChange } from './files/file-to-change.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
 import { lossOf, lossOfOther } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
@@ -50,7 +51,7 @@ interface Asked extends Wish {
 /**
  * A new frozen Config with the pod's wishes.
  * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_UNSUPPORTED, ANNOTATION_UNKNOWN,
- * CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT, CONFIG_CONFLICT
+ * CONFIG_FILE_MISSING, CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT, CONFIG_CONFLICT
  */
 export function applyAnnotations(
   config: Config,
@@ -102,9 +103,10 @@ function findAnnotation(driver: HypervisorDriver, { table, name }: AnnotationNam
   return keysFor(driver).find((spec) => spec.table === table && spec.annotation === name)
 }
 
-function requireEnabled({ hypervisor, source }: Config, { annotation, entry }: AnnotationName): void {
-  const enabled = hypervisor.enableAnnotations.some((pattern) => new RegExp(`^(?:${pattern})$`).test(entry))
-  if (!enabled) throw new KataError('ANNOTATION_NOT_ENABLED', { annotation, key: entry, source })
+function requireEnabled(config: Config, { annotation, entry }: AnnotationName): void {
+  const { enableAnnotations } = config.hypervisor
+  if (enableAnnotations.some((pattern) => new RegExp(`^(?:${pattern})$`).test(entry))) return
+  throw new KataError('ANNOTATION_NOT_ENABLED', { annotation, key: entry, source: fileToChange(config) })
 }
 
 /** The value if it may count; undefined if nothing would act on it, with a warning if something is lost by that. */
@@ -150,13 +152,20 @@ function present(sections: Sections, { table, field }: KeySpec): unknown {
 function requireAllowed(config: Config, { annotation, spec, text }: Asked, host: AnnotationHost): void {
   const list = spec.allowList
   if (list === undefined) return
-  const allowed = config.hypervisor[list.field].some((pattern) => matchesPath(pattern, text))
-  if (!allowed || !host.exists(text))
+  if (!config.hypervisor[list.field].some((pattern) => matchesPath(pattern, text)))
     throw new KataError('ANNOTATION_PATH_REFUSED', {
       annotation,
       value: quoteValue(text),
       list: list.key,
-      source: config.source,
+      source: fileToChange(config),
+    })
+  // A pod learns only of paths that it might name whether they are there.
+  if (!host.exists(text))
+    throw new KataError('CONFIG_FILE_MISSING', {
+      key: `annotation ${annotation}`,
+      path: quoteValue(text),
+      reason: 'does not exist',
+      source: 'the pod',
     })
 }
 

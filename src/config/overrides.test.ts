@@ -20,10 +20,10 @@ test('sets what is given and leaves the rest', () => {
 })
 
 test.each([
-  [{ memory: 64 }, '--memory'],
+  [{ memory: 64 }, 'option --machine-memory: '],
   [{ memory: 4096 }, 'at most 1024 MiB'],
-  [{ memory: 256.5 }, '--memory'],
-  [{ memory: Number.NaN }, '--memory'],
+  [{ memory: 256.5 }, 'option --machine-memory: '],
+  [{ memory: Number.NaN }, 'option --machine-memory: '],
   [{ vcpus: 8 }, 'at most 4'],
   [{ vcpus: Number.POSITIVE_INFINITY }, '--vcpus'],
 ])('%j is refused and names the option or the limit', (overrides, part) => {

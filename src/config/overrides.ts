@@ -15,10 +15,10 @@ export interface Overrides {
 }
 
 const options = [
-  { option: 'memory', key: 'default_memory' },
-  { option: 'vcpus', key: 'default_vcpus' },
-  { option: 'rootless', key: 'rootless' },
-  { option: 'accelerator', key: 'accelerator' },
+  { field: 'memory', option: '--machine-memory', key: 'default_memory' },
+  { field: 'vcpus', option: '--vcpus', key: 'default_vcpus' },
+  { field: 'rootless', option: '--rootless', key: 'rootless' },
+  { field: 'accelerator', option: '--accelerator', key: 'accelerator' },
 ] as const
 
 /**
@@ -30,16 +30,17 @@ export function applyOverrides(
   overrides: Overrides,
   host: HostSize = readHostSize(),
 ): Config {
-  const asked = options.filter(({ option }) => overrides[option] !== undefined)
-  const changes = asked.map(({ option, key }) => {
+  const asked = options.filter(({ field }) => overrides[field] !== undefined)
+  const changes = asked.map(({ field, option, key }) => {
+    const where = `option ${option}`
     const spec = findKey(config.hypervisor.driver, 'hypervisor', key)!
-    const raw = String(overrides[option])
-    requireSupported(config.hypervisor.driver, { spec, value: raw, where: `option --${option}` })
+    const raw = String(overrides[field])
+    requireSupported(config.hypervisor.driver, { spec, value: raw, where })
     const value = spec.type.fromText(raw)
-    if (value instanceof Refusal) throw refused(value, { spec, raw, where: `option --${option}` })
+    if (value instanceof Refusal) throw refused(value, { spec, raw, where })
     return [spec.field, value]
   })
-  const optionOf = new Map<string, string>(asked.map(({ option, key }) => [key, `option --${option}`]))
+  const optionOf = new Map<string, string>(asked.map(({ option, key }) => [key, `option ${option}`]))
   return finish(
     { ...config, hypervisor: { ...config.hypervisor, ...Object.fromEntries(changes) } },
     { where: (key) => optionOf.get(key) ?? config.source, host, asked: asked.map(({ key }) => key) },

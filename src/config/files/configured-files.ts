@@ -3,13 +3,16 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Config } from '../config.ts'
 import { configurationOf } from '../drivers.ts'
+import { fileToChange } from './file-to-change.ts'
 
 /**
  * Checks the files that this configuration names: VMM, what starts it, virtiofsd, and kernel, initrd and image if it
  * replaces ours.
  * @throws KataError CONFIG_FILE_MISSING naming key and path, CONFIG_CONFLICT for an initrd that cannot fit into memory
  */
-export function requireConfiguredFiles({ hypervisor, source }: Config): void {
+export function requireConfiguredFiles(config: Config): void {
+  const { hypervisor } = config
+  const source = fileToChange(config)
   requireFile('path', hypervisor.path, source, constants.X_OK)
   for (const { key, path } of configurationOf(hypervisor.driver).starters)
     requireFile(key, path(hypervisor), source, constants.X_OK)
@@ -21,7 +24,7 @@ export function requireConfiguredFiles({ hypervisor, source }: Config): void {
   const { size } = requireFile('initrd', hypervisor.initrd, source, constants.R_OK)
   if (size > hypervisor.defaultMemory * 1024 ** 2)
     throw new KataError('CONFIG_CONFLICT', {
-      where: source,
+      where: config.source,
       reason: `initrd ${hypervisor.initrd} (${size} bytes) is bigger than the sandbox's memory (${hypervisor.defaultMemory} MiB)`,
       hint: 'Raise default_memory or use a smaller initrd.',
     })
