@@ -15,7 +15,7 @@ import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
-import { readEnvFiles } from '../parse/env-file.ts'
+import { envWishesOf } from '../parse/env-file.ts'
 import { checkName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
@@ -129,13 +129,13 @@ async function wantedProcess(
 ): Promise<object> {
   const spec = readBundleSpec(pathsOf(settings, record).bundle)
   const { tty: terminal = false, user, workdir, privileged } = flags
-  const env = [...readEnvFiles(flags.envFile ?? []), ...(flags.env ?? [])]
+  const env = envWishesOf(flags)
   const size = terminal ? await callerWindow() : undefined
   // Without a name: the container's user, as in docker.
   const account = user ? userInImage(layersOf(settings, record), user) : undefined
   return processSpec(
     spec.process ?? {},
     { args, terminal, size, env, user: account, workdir, privileged: privileged === true },
-    settings.env,
+    flags.callerEnv === false ? {} : settings.env,
   )
 }

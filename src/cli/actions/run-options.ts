@@ -11,7 +11,7 @@ import { parseCallerVolume } from '../parse/caller-volume.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
-import { readEnvFiles } from '../parse/env-file.ts'
+import { envWishesOf } from '../parse/env-file.ts'
 import { parseExpose } from '../parse/expose.ts'
 import { parseHealth } from '../parse/health.ts'
 import { hostnameOf, parseHostname } from '../parse/hostname.ts'
@@ -20,7 +20,14 @@ import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
 import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
-import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
+import {
+  parseBoolean,
+  parseChoice,
+  parseCpus,
+  parsePidsLimit,
+  parseStopTimeout,
+  parseWhole,
+} from '../parse/number.ts'
 import { parsePlace } from '../parse/place.ts'
 import { parseWorkdir, requirePlaces } from '../parse/place-in-container.ts'
 import { parseRestart } from '../parse/restart.ts'
@@ -76,8 +83,9 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   const devices = (flags.device ?? []).map(parseDevice)
   requirePlaces([...volumes, ...rights.tmpfs])
   const workdir = flags.workdir ? parseWorkdir(flags.workdir) : undefined
-  const envFiles = readEnvFiles(flags.envFile ?? [])
-  const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
+  const variables = envWishesOf(flags)
+  const callerEnv = flags.callerEnv === false ? {} : settings.env
+  const envOver = (env: readonly string[]) => mergeEnv(env, variables, callerEnv)
   // An image may have to be pulled, so what can be wrong with the rest is found first.
   envOver([])
   const stop = stopOf(flags)
@@ -165,14 +173,13 @@ function overridesOf({ machineMemory, vcpus, rootless, accelerator }: RunFlags):
   }
 }
 
-/** As with docker, 0 is no limit, and so is -1 for processes. */
+/** As with docker, 0 is no limit. */
 export function limitsOf({ memory, cpus, pidsLimit }: Pick<RunFlags, 'memory' | 'cpus' | 'pidsLimit'>) {
+  const pids = pidsLimit === undefined ? undefined : parsePidsLimit(pidsLimit)
   return {
     ...(isNone(memory) ? {} : { memoryBytes: parseMemoryLimit(memory) }),
     ...(isNone(cpus) ? {} : { cpus: parseCpus(cpus) }),
-    ...(isNone(pidsLimit) || pidsLimit === '-1'
-      ? {}
-      : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
+    ...(pids === undefined ? {} : { pids }),
   }
 }
 

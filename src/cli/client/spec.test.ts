@@ -12,7 +12,7 @@ const base = {
 
 test('what is not asked for stays as the container has it', () => {
   const { consoleSize: _size, ...kept } = base
-  expect(processSpec(base, { args: ['true'], terminal: false, env: [] }, {})).toEqual({
+  expect(processSpec(base, { args: ['true'], terminal: false, env: {} }, {})).toEqual({
     ...kept,
     args: ['true'],
     terminal: false,
@@ -24,7 +24,7 @@ test('a terminal brings its size and a TERM', () => {
     args: ['sh'],
     terminal: true,
     size: { rows: 24, columns: 80 },
-    env: ['A=1'],
+    env: { options: ['A=1'] },
     workdir: '/tmp',
   }
   expect(processSpec(base, wishes, {})).toMatchObject({
@@ -37,7 +37,7 @@ test('a terminal brings its size and a TERM', () => {
 
 test('another user does not keep the capabilities of root, and root gets them', () => {
   const as = (uid: number, from: object) =>
-    processSpec(from as typeof base, { args: [], terminal: false, env: [], user: { uid, gid: uid } }, {})
+    processSpec(from as typeof base, { args: [], terminal: false, env: {}, user: { uid, gid: uid } }, {})
   const none = { bounding: ['CAP_KILL'], effective: [], permitted: [] }
   expect(as(5, base)).toMatchObject({ user: { uid: 5, gid: 5 }, capabilities: none })
   expect(as(0, { ...base, capabilities: none })).toMatchObject({ capabilities: base.capabilities })

@@ -2,14 +2,14 @@
 import { allCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SpecUser } from '../../oci/defaults/default-spec.ts'
 import type { OciCapabilities, OciProcess } from '../../oci/spec.ts'
-import { mergeEnv } from '../parse/env.ts'
+import { type EnvWishes, mergeEnv } from '../parse/env.ts'
 
 export interface ProcessWishes {
   readonly args: readonly string[]
   readonly terminal: boolean
   /** The size of the caller's terminal. */
   readonly size?: { readonly rows: number; readonly columns: number } | undefined
-  readonly env: readonly string[]
+  readonly env: EnvWishes
   readonly user?: SpecUser | undefined
   /** Every capability of the guest. */
   readonly privileged?: boolean

@@ -1,5 +1,5 @@
 /** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { KataError } from '../../errors.ts'
 import { refuseTemplate } from '../output/format.ts'
 import type { ResultFile } from '../output/result-file.ts'
@@ -137,6 +137,10 @@ function topOf(command: Command): Command {
 function camelCase(flag: string): string {
   return flag.replace(/^--/, '').replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }
+
+/** The environment of this process is not that of the user for whom it runs. */
+export const noCallerEnv = (): Option =>
+  new Option('--no-caller-env', 'from the service: KEY has no variable to pass on').hideHelp()
 
 /** Collects a repeatable option. */
 export function collect(value: string, previous: readonly string[] = []): string[] {

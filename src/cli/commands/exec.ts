@@ -1,6 +1,6 @@
 /** `kata-ts exec`: one more command in a running container. */
 import type { Command } from 'commander'
-import { type Cli, collect, describe, rootAction } from './command.ts'
+import { type Cli, collect, describe, noCallerEnv, rootAction } from './command.ts'
 
 export interface ExecFlags {
   readonly interactive?: true
@@ -10,6 +10,8 @@ export interface ExecFlags {
   readonly execId?: string
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
+  /** False with `--no-caller-env`. */
+  readonly callerEnv?: boolean
   readonly user?: string
   readonly workdir?: string
   readonly privileged?: true
@@ -27,7 +29,12 @@ export function execCommand(cli: Cli): Command {
     .option('-d, --detach', 'do not wait for the command, and drop its output')
     .option('--detach-keys <keys>', 'keys that leave the terminal (default: ctrl-p,ctrl-q)')
     .option('--exec-id <id>', 'name of this command for `kill --exec-id` (default: a random one)')
-    .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option(
+      '-e, --env <key=value>',
+      'environment variable, or KEY to pass yours on, or to remove it where you have none; repeatable',
+      collect,
+    )
+    .addOption(noCallerEnv())
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { HealthFlags } from '../parse/health.ts'
 import type { RightsFlags } from '../parse/rights.ts'
-import { type Cli, collect, describe, rootAction } from './command.ts'
+import { type Cli, collect, describe, noCallerEnv, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
 import { runGroups } from './run-groups.ts'
 import { healthOptions } from './run-health.ts'
@@ -44,6 +44,8 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly device?: readonly string[]
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
+  /** False with `--no-caller-env`. */
+  readonly callerEnv?: boolean
   readonly entrypoint?: string
   readonly user?: string
   readonly workdir?: string
@@ -205,7 +207,7 @@ const sizeOptions = (command: Command): Command =>
       '--vcpus <n>',
       'processors of the machine itself, to which --cpus are added (default: from the configuration)',
     )
-    .option('--pids-limit <n>', 'how many processes the container may have')
+    .option('--pids-limit <n>', 'how many processes the container may have; -1 for no limit')
     .option(
       '--storage-opt <size=SIZE>',
       'limit of what the container writes, at least 16M; puts its root file system on disks of the machine',
@@ -236,7 +238,12 @@ const contentOptions = (command: Command): Command =>
       'give the container a device or disk image of the host; repeatable',
       collect,
     )
-    .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option(
+      '-e, --env <key=value>',
+      'environment variable, or KEY to pass yours on, or to remove it where you have none; repeatable',
+      collect,
+    )
+    .addOption(noCallerEnv())
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('--entrypoint <program>', 'run this program instead of the image’s entry point and command')
     .option('-u, --user <user[:group]>', 'name or number inside the container')

@@ -4,13 +4,21 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import type { EnvWishes } from './env.ts'
 
 const maxBytes = 1 << 20
 
-/** The options for `mergeEnv`, of all files in their order. @throws KataError ENV_FILE_INVALID. */
-export function readEnvFiles(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => readEnvFile(path))
+/** What `run` and `exec` are told of variables. */
+export interface EnvFlags {
+  readonly env?: readonly string[]
+  readonly envFile?: readonly string[]
 }
+
+/** Reads the files, in their order. @throws KataError ENV_FILE_INVALID. */
+export const envWishesOf = ({ env = [], envFile = [] }: EnvFlags): EnvWishes => ({
+  files: envFile.flatMap((path) => readEnvFile(path)),
+  options: env,
+})
 
 /** The same of one file, which errors call `place`. @throws KataError ENV_FILE_INVALID. */
 export function readEnvFile(path: string, place = path): string[] {

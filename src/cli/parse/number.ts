@@ -38,6 +38,19 @@ export function parseStopTimeout(text: string, option: string): number {
   return value
 }
 
+/** Processes of a container; undefined for no limit, which is 0 or -1 as with docker. @throws KataError OPTION_INVALID. */
+export function parsePidsLimit(text: string): number | undefined {
+  if (text === '0' || text === '-1') return undefined
+  const [least, most] = [1, 4_194_304]
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= most) return value
+  throw new KataError('OPTION_INVALID', {
+    option: '--pids-limit',
+    value: text,
+    allowed: `a whole number from ${least} to ${most}, or -1 for no limit`,
+  })
+}
+
 /** The kernel takes no quota below 1 ms in its period of 100 ms. */
 const leastCpus = 0.01
 const mostCpus = 240

@@ -165,12 +165,16 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
 export const allowedCommands: readonly string[] = Object.keys(commands)
 
 /**
- * Words that root adds to a command. A pull has no credentials, as an image that needs some is not one for everybody; and a name that is no
- * container's is not looked for among images, whose configuration `history` does not show to members either.
+ * Words that root adds to a command. A pull has no credentials, as an image that needs some is not one for everybody. The service's own
+ * variables are nobody's: `restrict` has asked the caller for his. And a name that is no container's is not looked for among images, whose
+ * configuration `history` does not show to members either.
  */
 export function addedWords(command: string): readonly string[] {
   if (command === 'inspect') return ['--type=container']
-  return ['run', 'create', 'pull'].includes(command) ? ['--authfile='] : []
+  return [
+    ...(['run', 'create', 'pull'].includes(command) ? ['--authfile='] : []),
+    ...(['run', 'create', 'exec'].includes(command) ? ['--no-caller-env'] : []),
+  ]
 }
 
 /** The options of a command, by commander's names for them; undefined for a command that is refused. */

@@ -44,6 +44,7 @@ function caller(written: Record<string, string> = {}): Caller {
 
 const restricted = async (...argv: string[]) => (await restrict(table(), argv, caller(), own)).argv
 const anonymous = '--authfile='
+const added = [anonymous, '--no-caller-env']
 const volume = (fields: object) =>
   `--caller-volume=${JSON.stringify({ fd: 8, uid: 1000, gid: 100, ...fields })}`
 
@@ -58,7 +59,7 @@ test.each([
   ],
   [
     ['exec', '-it', 'web', 'sh', '-c', 'ls -l'],
-    ['exec', '--interactive', '--tty', '--', 'web', 'sh', '-c', 'ls -l'],
+    ['exec', '--no-caller-env', '--interactive', '--tty', '--', 'web', 'sh', '-c', 'ls -l'],
   ],
   [
     ['rm', '-f', 'a', 'b'],
@@ -88,28 +89,28 @@ test('what is written anew is read as the same command again', async () => {
   const first = await restricted('run', '--rm', '-e', 'A=-b', '--name', 'x', '--', '--odd', '--', '-v')
   const { argv } = await restrict(
     table(),
-    first.filter((word) => word !== anonymous),
+    first.filter((word) => !added.includes(word)),
     caller(),
     own,
   )
   expect(argv).toEqual(first)
-  expect(first).toEqual(['run', anonymous, '--rm', '--name=x', '--env=A=-b', '--', '--odd', '--', '-v'])
+  expect(first).toEqual(['run', ...added, '--rm', '--name=x', '--env=A=-b', '--', '--odd', '--', '-v'])
 })
 
 test('an image by its name stays one, and is pulled without credentials', async () => {
   const words = ['run', '--pull', 'always', 'debian:13', 'cat', '-n', '/etc/issue']
-  const passed = ['run', anonymous, '--pull=always', 'debian:13', '--', 'cat', '-n', '/etc/issue']
+  const passed = ['run', ...added, '--pull=always', 'debian:13', '--', 'cat', '-n', '/etc/issue']
   expect(await restricted(...words)).toEqual(passed)
   expect(await restricted('create', 'busybox', '--', 'sh')).toEqual([
     'create',
-    anonymous,
+    ...added,
     'busybox',
     '--',
     'sh',
   ])
   expect(await restricted('pull', 'busybox')).toEqual(['pull', anonymous, '--', 'busybox'])
   expect(await restricted('run', '--image', 'a.tar', 'sh')).toEqual([
-    ...['run', anonymous, '--image=/proc/self/fd/7', '--', 'sh'],
+    ...['run', ...added, '--image=/proc/self/fd/7', '--', 'sh'],
   ])
 })
 
@@ -117,13 +118,13 @@ test('a network of its own, ports that any user may have, and docker’s life of
   expect(
     await restricted('run', '-p', '127.0.0.1:8080:80', '--allow', 'a.org', '--restart', 'always', 'x'),
   ).toEqual([
-    ...['run', anonymous, '--restart=always', '--publish=127.0.0.1:8080:80', '--allow=a.org', 'x', '--'],
+    ...['run', ...added, '--restart=always', '--publish=127.0.0.1:8080:80', '--allow=a.org', 'x', '--'],
   ])
   expect(await restricted('run', '-P', '--expose', '53/udp', '-p', '80', 'x')).toEqual([
-    ...['run', anonymous, '--publish=80', '--publish-all', '--expose=53/udp', 'x', '--'],
+    ...['run', ...added, '--publish=80', '--publish-all', '--expose=53/udp', 'x', '--'],
   ])
   expect(await restricted('run', '--network', 'bridge', '--no-healthcheck', 'x')).toEqual([
-    ...['run', anonymous, '--network=bridge', '--no-healthcheck', 'x', '--'],
+    ...['run', ...added, '--network=bridge', '--no-healthcheck', 'x', '--'],
   ])
   expect(await restricted('update', '--restart', 'no', 'x')).toEqual(['update', '--restart=no', '--', 'x'])
   expect(await restricted('events', '--filter', 'event=die')).toEqual(['events', '--filter=event=die', '--'])
@@ -133,7 +134,7 @@ test('what concerns the container alone is as for root', async () => {
   const words = ['--init', '--group-add', 'audio', '--dns-search', 'a.org', '--dns-option', 'ndots:2']
   const passed = ['--init', '--group-add=audio', '--dns-search=a.org', '--dns-option=ndots:2']
   const argv = await restricted('run', ...words, '--memory-swap', '-1', 'x')
-  expect(argv.toSorted()).toEqual(['run', anonymous, ...passed, '--memory-swap=-1', 'x', '--'].toSorted())
+  expect(argv.toSorted()).toEqual(['run', ...added, ...passed, '--memory-swap=-1', 'x', '--'].toSorted())
 })
 
 test('the first port of any user is 1024, and a name is looked for among containers alone', async () => {
@@ -141,21 +142,25 @@ test('the first port of any user is 1024, and a name is looked for among contain
   expect(await restricted('inspect', 'web')).toEqual(['inspect', '--type=container', '--', 'web'])
 })
 
-test('a variable has the caller’s value, and none where he has none', async () => {
-  expect(await restricted('run', '-e', 'HOME', '-e', 'NONE', '--', 'sh')).toEqual([
-    ...['run', anonymous, '--env=HOME=/home/a', '--', 'sh'],
-  ])
+test('a variable has the caller’s value, and is removed where he has none, whatever the service has', async () => {
+  for (const name of ['NONE', 'PATH'])
+    expect(await restricted('run', '-e', 'HOME', '-e', name, '--', 'sh')).toEqual([
+      ...['run', ...added, '--env=HOME=/home/a', `--env=${name}`, '--', 'sh'],
+    ])
+  const argv = await restricted('exec', '-e', 'PATH', 'web', 'env')
+  expect(argv).toEqual(['exec', '--no-caller-env', '--env=PATH', '--', 'web', 'env'])
+  await expect(restricted('run', '--no-caller-env', 'x')).rejects.toThrow('[SERVICE_REFUSED]')
 })
 
 test('files and volumes are descriptors that the caller opened', async () => {
   expect(await restricted('run', '--image', 'a.tar', '--label-file', 'l', '-v', './d:/d:ro')).toEqual([
-    ...['run', anonymous, '--label-file=/proc/self/fd/7', '--image=/proc/self/fd/7'],
+    ...['run', ...added, '--label-file=/proc/self/fd/7', '--image=/proc/self/fd/7'],
     ...[volume({ destination: '/d', readonly: true }), '--'],
   ])
   expect(await restricted('run', '--mount', 'type=bind,src=/a,dst=/b')).toEqual([
-    ...['run', anonymous, volume({ destination: '/b', readonly: false }), '--'],
+    ...['run', ...added, volume({ destination: '/b', readonly: false }), '--'],
   ])
-  expect(await restricted('run', '--image', '-')).toEqual(['run', anonymous, '--image=-', '--'])
+  expect(await restricted('run', '--image', '-')).toEqual(['run', ...added, '--image=-', '--'])
 })
 
 test('a name in a file of variables has the value that the caller has, and never the service’s', async () => {
@@ -163,10 +168,10 @@ test('a name in a file of variables has the value that the caller has, and never
   const ofFile = ['--env=A=of the file', '--env=HOME=/home/a']
   const words = ['-e', 'A=1', '--env-file', variables]
   expect(await restricted('run', ...words, '--', 'env')).toEqual([
-    ...['run', anonymous, ...ofFile, '--env=A=1', '--', 'env'],
+    ...['run', ...added, ...ofFile, '--env=A=1', '--', 'env'],
   ])
   expect(await restricted('exec', ...words, 'web', 'env')).toEqual([
-    ...['exec', ...ofFile, '--env=A=1', '--', 'web', 'env'],
+    ...['exec', '--no-caller-env', ...ofFile, '--env=A=1', '--', 'web', 'env'],
   ])
 })
 
@@ -180,14 +185,14 @@ test('a mount is the one that was checked, whichever of its fields comes twice',
   for (const text of twice)
     await expect(restricted('run', '--mount', text, '--', 'sh')).rejects.toThrow('[OPTION_INVALID]')
   expect(await restricted('run', '--mount', 'type=tmpfs,dst=/b,tmpfs-size=1m')).toEqual([
-    ...['run', anonymous, '--mount=type=tmpfs,target=/b,tmpfs-size=1m', '--'],
+    ...['run', ...added, '--mount=type=tmpfs,target=/b,tmpfs-size=1m', '--'],
   ])
 })
 
 test('the name is in the file that was asked for, and is the name of the container', async () => {
   const written: Record<string, string> = {}
   const { argv } = await restrict(table(), ['run', '--cidfile', 'id'], caller(written), own)
-  expect(argv).toEqual(['run', anonymous, `--name=${written.id}`, '--'])
+  expect(argv).toEqual(['run', ...added, `--name=${written.id}`, '--'])
 })
 
 const stores = [
@@ -201,7 +206,7 @@ test.each(stores)('root does not read %s for a member', async (image) => {
   }
   await expect(restricted('pull', '--', image)).rejects.toThrow('[SERVICE_REFUSED]')
   // It is a command there.
-  expect(await restricted('run', '--', image)).toEqual(['run', anonymous, '--', image])
+  expect(await restricted('run', '--', image)).toEqual(['run', ...added, '--', image])
 })
 
 const refused = [

@@ -127,9 +127,11 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
   }
   switch (passing) {
     case 'env':
-      return variable(long, value, caller)
+      return [variable(long, value, caller) ?? `${long}=${value}`]
     case 'env-file':
-      return readEnvFile(caller.readable(value), value).flatMap((line) => variable('--env', line, caller))
+      return readEnvFile(caller.readable(value), value).flatMap(
+        (line) => variable('--env', line, caller) ?? [],
+      )
     case 'image':
       return [`${long}=${value === '-' ? value : caller.readable(value)}`]
     case 'file':
@@ -151,11 +153,11 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
 /** Those below it are root's to listen on. */
 const firstOpenPort = 1024
 
-/** The service has not the caller's environment. */
-function variable(long: string, text: string, caller: Caller): string[] {
-  if (text.includes('=')) return [`${long}=${text}`]
+/** The service has not the caller's environment. Undefined for a name of which the caller has no variable. */
+function variable(long: string, text: string, caller: Caller): string | undefined {
+  if (text.includes('=')) return `${long}=${text}`
   const value = caller.variable(text)
-  return value === undefined ? [] : [`${long}=${text}=${value}`]
+  return value === undefined ? undefined : `${long}=${text}=${value}`
 }
 
 /** The name is written before the container is there, as `run` does it. */

@@ -218,3 +218,20 @@ test('a container that a full disk has no room for is not there, and its name is
     Bun.spawnSync(['/usr/bin/umount', state])
   }
 })
+
+test('update takes a limit of processes away, as docker does', async () => {
+  await using client = testClient()
+  await client.kata('create', '--name', 'made', '--rootfs', client.base, '--', 'true')
+  const config = `${client.base}/state/containers/default/made/bundle/config.json`
+  const limit = () => JSON.parse(readFileSync(config, 'utf8')).linux.resources.pids
+  for (const [asked, kept] of [
+    ['7', 7],
+    ['-1', -1],
+    ['7', 7],
+    ['0', -1],
+  ] as const) {
+    expect(await client.kata('update', '--pids-limit', asked, 'made')).toMatchObject({ code: 0 })
+    expect(limit()).toEqual({ limit: kept })
+  }
+  expect((await client.kata('update', '--pids-limit', '-2', 'made')).stderr).toContain('or -1 for no limit')
+})

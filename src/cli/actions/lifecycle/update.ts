@@ -11,7 +11,7 @@ import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
-import { parseCpus, parseWhole } from '../../parse/number.ts'
+import { parseCpus, parsePidsLimit } from '../../parse/number.ts'
 import { parsePlace } from '../../parse/place.ts'
 import { parseRestart } from '../../parse/restart.ts'
 import { parseMemoryLimit } from '../../parse/size.ts'
@@ -20,6 +20,8 @@ import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
 /** As the default specification has it, microseconds. */
 const cpuPeriod = 100_000
+/** In the specification, where a limit that is absent changes nothing. */
+const noLimit = -1
 
 interface Limits {
   readonly memory?: { readonly limit: number }
@@ -127,8 +129,6 @@ function limitsOf({ memory, cpus, pidsLimit, cpusetCpus, cpusetMems }: UpdateFla
   return {
     ...(memory === undefined ? {} : { memory: { limit: parseMemoryLimit(memory) } }),
     ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
-    ...(pidsLimit === undefined
-      ? {}
-      : { pids: { limit: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) } }),
+    ...(pidsLimit === undefined ? {} : { pids: { limit: parsePidsLimit(pidsLimit) ?? noLimit } }),
   }
 }

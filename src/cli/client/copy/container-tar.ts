@@ -70,7 +70,7 @@ async function runTar(
     errors,
     input: input ?? new ReadableStream(),
   })
-  const root = { args: ['tar', ...args], terminal: false, env: [], user: { uid: 0, gid: 0 }, workdir: '/' }
+  const root = { args: ['tar', ...args], terminal: false, env: {}, user: { uid: 0, gid: 0 }, workdir: '/' }
   const process = processSpec(readBundleSpec(bundle).process ?? {}, root, {})
   const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
   const { log, tell } = settings

@@ -118,7 +118,7 @@ async function runProbe(
     output,
     errors: output,
   })
-  const process = processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: [] }, {})
+  const process = processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: {} }, {})
   const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
   const { log } = settings
   const asked = { task, id: record.id, execId, streams, signals: noSignals, interactive: false }

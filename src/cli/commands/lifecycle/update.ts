@@ -19,7 +19,7 @@ export function updateCommand(cli: Cli): Command {
   })
     .option('-m, --memory <size>', 'memory limit; the machine grows if its VMM can')
     .option('--cpus <n>', 'processors that the container may use')
-    .option('--pids-limit <n>', 'how many processes the container may have')
+    .option('--pids-limit <n>', 'how many processes the container may have; -1 for no limit')
     .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on')
     .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
     .option('--restart <policy>', 'no, on-failure[:N], always or unless-stopped')
