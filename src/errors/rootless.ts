@@ -50,7 +50,7 @@ export const rootlessErrors = {
   KVM_MISSING: entry(
     'failed_precondition',
     '{path} is not a KVM device node ({reason})',
-    'Load the module kvm_intel or kvm_amd and enable virtualization in the firmware, or set accelerator = "tcg".',
+    'Enable virtualization in the firmware and load kvm_intel or kvm_amd. With QEMU you can set accelerator = "tcg" instead: emulation, which is slow and no security boundary.',
   ),
   KVM_GROUP_UNUSABLE: entry(
     'failed_precondition',

@@ -115,6 +115,6 @@ export const vmmErrors = {
   KVM_UNUSABLE: entry(
     'failed_precondition',
     'accelerator = "kvm" cannot be used: {reason}',
-    'Enable virtualization in the firmware or the outer hypervisor. Or set accelerator = "tcg": emulation, which is slow and no security boundary.',
+    'If the CPU shows vmx or svm, load kvm_intel or kvm_amd; if not, enable virtualization in the firmware or the outer hypervisor. With QEMU you can set accelerator = "tcg" instead: emulation, which is slow and no security boundary.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -58,6 +58,17 @@ describe('what is configured', () => {
     )
   })
 
+  test.each([
+    [
+      'capable',
+      /none does not exist: kvm_intel or kvm_amd is not loaded\. If the CPU shows vmx or svm, load/,
+    ],
+    ['incapable', /the CPU shows neither vmx nor svm, and \S+none does not exist\. /],
+  ])('and whether a driver can help is told: a CPU that is %s', async (cpu, told) => {
+    const missing = { ...request, configured: 'kvm', kvmDevice: `${directory}/none` } as const
+    await expect(chooseAccelerator({ ...missing, cpuinfo: `${directory}/${cpu}` })).rejects.toThrow(told)
+  })
+
   test('kvm on a processor that does not show it is tried: a software KVM may be there', async () => {
     const choice = chooseAccelerator({ ...request, configured: 'kvm', cpuinfo: `${directory}/incapable` })
     expect(await choice).toEqual({ accelerator: 'kvm', reason: 'configured' })

@@ -20,25 +20,29 @@ export interface KvmAccessRequest {
 export function kvmObstacle(request: KvmAccessRequest): Obstacle | undefined {
   const { byGroup, kvmDevice = '/dev/kvm', cpuinfo = '/proc/cpuinfo' } = request
   const stat = statSync(kvmDevice, { throwIfNoEntry: false })
-  if (stat === undefined) return { reason: `${kvmDevice} does not exist`, certain: true }
-  if (!stat.isCharacterDevice()) return { reason: `${kvmDevice} is not a device node`, certain: true }
-  if (!hasDriver(kvmDevice))
+  if (stat !== undefined && !stat.isCharacterDevice())
+    return { reason: `${kvmDevice} is not a device node`, certain: true }
+  const missing = stat === undefined ? `${kvmDevice} does not exist` : driverMissing(kvmDevice)
+  // Without these no driver can be loaded, so the advice to load one would be none.
+  if (!hasVirtualization(cpuinfo))
     return {
-      reason: `no driver is behind ${kvmDevice} (ENODEV): kvm_intel or kvm_amd is not loaded`,
-      certain: true,
+      reason: `the CPU shows neither vmx nor svm${missing === undefined ? '' : `, and ${missing}`}`,
+      certain: missing !== undefined,
     }
-  if (!hasVirtualization(cpuinfo)) return { reason: 'the CPU shows neither vmx nor svm', certain: false }
+  if (missing !== undefined)
+    return { reason: `${missing}: kvm_intel or kvm_amd is not loaded`, certain: true }
   const problem = byGroup ? kvmGroupProblem(kvmDevice) : undefined
   return problem === undefined ? undefined : { reason: problem.rawMessage, certain: false }
 }
 
 /** Any other failure to open it proves nothing, because the VMM runs as another user. */
-function hasDriver(path: string): boolean {
+function driverMissing(path: string): string | undefined {
   try {
     closeSync(openSync(path, constants.O_RDWR))
-    return true
+    return undefined
   } catch (error) {
-    return !['ENODEV', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')
+    const isMissing = ['ENODEV', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')
+    return isMissing ? `no driver is behind ${path} (ENODEV)` : undefined
   }
 }
 
