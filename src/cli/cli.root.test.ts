@@ -107,6 +107,8 @@ test.each([
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['network', 'connect', 'a', 'b'], "unknown command 'connect'", 'run --network NAME'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
+  [['run', '--net', 'host', 'true'], "unknown option '--net'", 'use --network'],
+  [['run', '--dns-opt', 'ndots:1', 'true'], "unknown option '--dns-opt'", 'use --dns-option'],
   [['run', '--ip6', 'fd00::2', 'true'], "unknown option '--ip6'", 'use --ip: the IPv6 address follows'],
   [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'follow from those of IPv4'],
   [['network', 'create', '-d', 'macvlan', 'a'], "unknown option '-d'", '--network ns:PATH'],

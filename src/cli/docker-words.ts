@@ -40,6 +40,9 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'inspect --size': 'use `kata-ts ps --size`',
   'start --checkpoint': 'use `kata-ts run --from SNAPSHOT`, or `kata-ts resume`',
   'start --checkpoint-dir': 'omit it: `kata-ts snapshot ls` shows where snapshots are',
+  '--net': 'use --network',
+  '--net-alias': 'use --network-alias',
+  '--dns-opt': 'use --dns-option',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }

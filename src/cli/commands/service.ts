@@ -29,12 +29,12 @@ export function serviceCommand(cli: Cli): Command {
 /** `table` makes a command table whose commands do nothing. */
 export function serviceWorkerCommand(cli: Cli, table: () => Command): Command {
   const command = describe({
-    usage: 'service-worker <gid> <pid>',
+    usage: 'service-worker <gid> <pid> [group]',
     summary: 'run one command for a user',
-    example: 'service-worker 990 4711',
+    example: 'service-worker 990 4711 kata-ts',
   })
-  return action(command, cli, async (settings, _flags, [gid = '', pid = '']) => {
+  return action(command, cli, async (settings, _flags, [gid = '', pid = '', group = gid]) => {
     const { worker } = await import('../service/worker.ts')
-    return worker(settings, { gid: Number(gid), servicePid: Number(pid), table, again: cli.again })
+    return worker(settings, { gid: Number(gid), group, servicePid: Number(pid), table, again: cli.again })
   })
 }

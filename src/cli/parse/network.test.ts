@@ -9,7 +9,7 @@ test('none and bridge are words, a path is a namespace as it was written', () =>
 
 test('another word is the name of a network, but for that of the host', () => {
   expect(parseNetwork('shop')).toEqual({ kind: 'named', name: 'shop' })
-  expect(() => parseNetwork('host')).toThrow('[OPTION_INVALID]')
+  expect(() => parseNetwork('host')).toThrow('ns:/path; a machine cannot share the network of the host')
 })
 
 test.each(['', 'ns:', 'ns:run/x', '/run/x'])('refuses %p', (text) => {

@@ -24,7 +24,7 @@ export function parseNetwork(text: string): NetworkChoice {
     throw new KataError('OPTION_INVALID', {
       option: '--network',
       value: text,
-      allowed: 'none, bridge, the name of a network, ns:/path',
+      allowed: `none, bridge, the name of a network, ns:/path${text === 'host' ? '; a machine cannot share the network of the host' : ''}`,
     })
   // Never resolved: the target of /proc/PID/ns/net has no name of its own.
   if (!existsSync(path)) throw new KataError('NETNS_INVALID', { path, reason: 'it does not exist' })

@@ -67,7 +67,7 @@ const run: AllowedOptions = {
   // Not a namespace of the host's. What the network of a container reaches, his own processes reach, too.
   network: ['none', 'bridge'],
   publish: 'publish',
-  // No port that it finds is below 1024.
+  // The kernel gives away no port that only root may listen on.
   publishAll: 'plain',
   expose: 'plain',
   allow: 'plain',

@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
+import { firstOpenPort } from '../../linux/interfaces/low-ports.ts'
 import { buildProgram } from '../program.ts'
 import { allowedCommands } from './allowed.ts'
 import { type Caller, restrict } from './restrict.ts'
@@ -137,8 +138,9 @@ test('what concerns the container alone is as for root', async () => {
   expect(argv.toSorted()).toEqual(['run', ...added, ...passed, '--memory-swap=-1', 'x', '--'].toSorted())
 })
 
-test('the first port of any user is 1024, and a name is looked for among containers alone', async () => {
-  expect(await restricted('run', '-p', '1024:80', 'x')).toContain('--publish=1024:80')
+test('a port is one of any user’s, and a name is looked for among containers alone', async () => {
+  const first = firstOpenPort()
+  expect(await restricted('run', '-p', `${first}:80`, 'x')).toContain(`--publish=${first}:80`)
   expect(await restricted('inspect', 'web')).toEqual(['inspect', '--type=container', '--', 'web'])
 })
 
@@ -235,7 +237,7 @@ const refused = [
   ['start', '--boot'],
   ['exec', '--privileged', 'web', 'sh'],
   ['run', '-p', '80:80'],
-  ['run', '-p', '1023:80'],
+  ['run', '-p', `${firstOpenPort() - 1}:80`],
   ['run', '--network', 'mine'],
   ['run', '--authfile', '/root/auth.json'],
   ['run', '--tls-verify', 'false'],

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { transportOf } from '../../images/names/image-source.ts'
+import { firstOpenPort } from '../../linux/interfaces/low-ports.ts'
 import { wordsOf } from '../commands/run.ts'
 import { readEnvFile } from '../parse/env-file.ts'
 import { mountFields, mountText } from '../parse/mount.ts'
@@ -140,7 +141,7 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
       return [callerVolume(volumeOf(value), caller)]
     case 'publish':
       for (const { host } of parsePublish([value]))
-        if (host !== undefined && host < firstOpenPort)
+        if (host !== undefined && host < firstOpenPort())
           throw new KataError('SERVICE_REFUSED', { what: `port ${host} of the host` })
       return [`${long}=${value}`]
     case 'mount':
@@ -149,9 +150,6 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
       return [`${long}=${value}`]
   }
 }
-
-/** Those below it are root's to listen on. */
-const firstOpenPort = 1024
 
 /** The service has not the caller's environment. Undefined for a name of which the caller has no variable. */
 function variable(long: string, text: string, caller: Caller): string | undefined {

@@ -53,7 +53,9 @@ test('a member runs a container with streams, variables and an exit code, and on
   chmodSync(service.socket, 0o666)
   const outsider = await service.run(stranger, ['ps'])
   chmodSync(service.socket, 0o660)
-  expect(outsider.stderr).toContain('[SERVICE_NOT_A_MEMBER] user 4400')
+  expect(outsider.stderr).toContain(
+    '[SERVICE_NOT_A_MEMBER] user 4400 is not a member of the group games. Have root add the user (`usermod -aG games USER`)',
+  )
   expect(service.log()).toMatch(/"refused","uid":4400,"pid":\d+,"error":"\[SERVICE_NOT_A_MEMBER\]/)
 })
 

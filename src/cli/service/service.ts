@@ -35,7 +35,7 @@ export async function service(
   const passed = passedSocket(settings.env)
   const listening = passed ?? (await listen(path, gid))
   const signals = catchSignals()
-  const workers = new Workers(settings, { listening, gid, mostOfUser })
+  const workers = new Workers(settings, { listening, gid, group, mostOfUser })
   try {
     workers.ensureIdle()
     settings.log.info('listens', { path: passed === undefined ? path : 'the socket of systemd', group })
@@ -80,6 +80,7 @@ class Workers {
   readonly #settings: Settings
   readonly #listening: number
   readonly #gid: number
+  readonly #group: string
   readonly #mostOfUser: number
   readonly #ofUser = new Map<number, number>()
   #active = 0
@@ -88,11 +89,17 @@ class Workers {
 
   constructor(
     settings: Settings,
-    { listening, gid, mostOfUser }: { listening: number; gid: number; mostOfUser: number },
+    {
+      listening,
+      gid,
+      group,
+      mostOfUser,
+    }: { listening: number; gid: number; group: string; mostOfUser: number },
   ) {
     this.#settings = settings
     this.#listening = listening
     this.#gid = gid
+    this.#group = group
     this.#mostOfUser = mostOfUser
   }
 
@@ -103,7 +110,15 @@ class Workers {
     const where = ['--run-dir', runDir, '--state-dir', stateDir, '--log-level', debug ? 'debug' : 'info']
     const { LISTEN_PID: _pid, LISTEN_FDS: _fds, ...rest } = env
     const worker: Worker = Bun.spawn(
-      [self.program, ...self.prefix, 'service-worker', ...where, String(this.#gid), String(process.pid)],
+      [
+        self.program,
+        ...self.prefix,
+        'service-worker',
+        ...where,
+        String(this.#gid),
+        String(process.pid),
+        this.#group,
+      ],
       {
         cwd: '/',
         env: rest as Record<string, string>,

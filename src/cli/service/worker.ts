@@ -24,6 +24,8 @@ import { type Restricted, restrict } from './restrict.ts'
 export interface WorkerParts {
   /** The group whose members are served. */
   readonly gid: number
+  /** Its name, for people. */
+  readonly group: string
   /** The process of the service. */
   readonly servicePid: number
   table(): Command
@@ -68,7 +70,7 @@ function accept(): number {
 /** Undefined when the connection was refused, and this process can take another. */
 async function serve(settings: Settings, parts: WorkerParts, socket: number): Promise<number | undefined> {
   const peer = peerOf(socket)
-  const refusal = whyNot(peer, parts.gid)
+  const refusal = whyNot(peer, parts)
   if (refusal !== undefined) {
     logRefusal(settings, peer, refusal)
     refuse(socket, refusal)
@@ -93,9 +95,12 @@ function logRefusal({ log }: Settings, { uid, pid }: Peer, error: unknown): void
   log.warn('refused', { uid, pid, error })
 }
 
-function whyNot({ uid, gid, groups }: Peer, wanted: number): KataError | undefined {
+function whyNot(
+  { uid, gid, groups }: Peer,
+  { gid: wanted, group }: Pick<WorkerParts, 'gid' | 'group'>,
+): KataError | undefined {
   if (uid === 0 || uid === overflowUid || !(gid === wanted || groups.includes(wanted)))
-    return new KataError('SERVICE_NOT_A_MEMBER', { uid, group: wanted })
+    return new KataError('SERVICE_NOT_A_MEMBER', { uid, group })
   writeSync(1, `${uid}\n`)
   const [word, count = ''] = readLine().split(' ')
   return word === 'go' ? undefined : new KataError('SERVICE_BUSY', { uid, count })

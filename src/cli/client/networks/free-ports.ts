@@ -10,8 +10,6 @@ import { listNamespaces, listRecords, recordPaths } from '../record.ts'
 
 /** How long others may take that look for ports, too, milliseconds. */
 const patienceMs = 30_000
-/** Those below it are root's to listen on. */
-const firstOpenPort = 1024
 
 /**
  * Finds a port for each of `wanted` and calls `note`, which writes them into the container's record; no other command looks for ports
@@ -53,7 +51,10 @@ function portsOfRecords(stateDir: string): PublishedPort[] {
   )
 }
 
-/** Ports that the kernel gave away stay open until all are found: it gives none of them twice. */
+/**
+ * Ports that the kernel gave away stay open until all are found: it gives none of them twice. Nor does it give one that only root may listen on:
+ * ip_local_port_range cannot begin below ip_unprivileged_port_start.
+ */
 async function findPorts(
   wanted: readonly FreePort[],
   others: readonly PublishedPort[],
@@ -65,7 +66,7 @@ async function findPorts(
     let host: number
     do {
       host = await openPort(port, opened)
-    } while (host < firstOpenPort || taken.has(`${host}/${port.protocol}`))
+    } while (taken.has(`${host}/${port.protocol}`))
     taken.add(`${host}/${port.protocol}`)
     found.push({ ...port, host })
   }
