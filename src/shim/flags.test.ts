@@ -50,6 +50,7 @@ test.each([
   [['-namespace', 'n', '-id', 'i'], 'no action'],
   [['-namespace', 'n', '-id', 'i', 'begin'], 'unknown action begin'],
   [['-colour', 'red', 'start'], 'unknown flag -colour'],
+  [['-namespace', 'n', '-id', 'i', '-constructor'], 'unknown flag -constructor'],
   [['-namespace', 'n', 'start', '-id'], '-id needs a value'],
 ])('refuses %j', (argv, message) => {
   expect(() => parseShimFlags(argv)).toThrow(message)

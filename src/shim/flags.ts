@@ -5,26 +5,10 @@
 import { KataError } from '../errors.ts'
 
 /** The shim itself calls `serve`, `serve-waiting`, `teardown` and `show-mounts`, and `kata-ts factory serve` calls `wait`. */
-export type ShimAction =
-  | 'start'
-  | 'delete'
-  | 'serve'
-  | 'wait'
-  | 'serve-waiting'
-  | 'teardown'
-  | 'show-mounts'
-  | 'version'
-  | 'info'
+const actions = ['start', 'delete', 'serve', 'wait', 'serve-waiting', 'teardown', 'show-mounts'] as const
 
-const actions: readonly string[] = [
-  'start',
-  'delete',
-  'serve',
-  'wait',
-  'serve-waiting',
-  'teardown',
-  'show-mounts',
-] satisfies ShimAction[]
+/** Those that are words, and those that are flags. */
+export type ShimAction = (typeof actions)[number] | 'version' | 'info'
 
 export interface ShimFlags {
   readonly action: ShimAction
@@ -57,12 +41,12 @@ const withValue = new Set([
   'run-dir',
   'config',
 ])
-const switches: Record<string, ShimAction | 'debug'> = {
-  v: 'version',
-  version: 'version',
-  info: 'info',
-  debug: 'debug',
-}
+const switches = new Map<string, ShimAction | 'debug'>([
+  ['v', 'version'],
+  ['version', 'version'],
+  ['info', 'info'],
+  ['debug', 'debug'],
+])
 
 /** @throws KataError SHIM_USAGE naming the flag. */
 export function parseShimFlags(argv: readonly string[]): ShimFlags {
@@ -73,12 +57,12 @@ export function parseShimFlags(argv: readonly string[]): ShimFlags {
     const argument = argv[index]!
     const flag = /^--?([a-z-]+)(?:=(.*))?$/s.exec(argument)
     if (flag === null) {
-      if (!actions.includes(argument)) throw usage(`unknown action ${argument}`)
-      action = argument as ShimAction
+      action = actions.find((known) => known === argument)
+      if (action === undefined) throw usage(`unknown action ${argument}`)
       continue
     }
     const [, name = '', inline] = flag
-    const known = switches[name]
+    const known = switches.get(name)
     if (known === 'debug') debug = inline !== 'false'
     else if (known !== undefined) action = known
     else if (!withValue.has(name)) throw usage(`unknown flag -${name}`)

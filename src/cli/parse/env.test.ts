@@ -13,7 +13,7 @@ test('a bare name takes the value of the caller', () => {
 })
 
 test('one that the caller does not have removes the variable, and in a file changes nothing', () => {
-  expect(mergeEnv(['A=1', 'B=1'], { options: ['A', 'C'] }, {})).toEqual(['B=1'])
+  expect(mergeEnv(['A=1', 'B=1'], { options: ['A', 'C', 'constructor'] }, {})).toEqual(['B=1'])
   expect(mergeEnv(['B=1'], { files: ['A=1'], options: ['A'] }, {})).toEqual(['B=1'])
   expect(mergeEnv(['A=1', 'B=1'], { files: ['A', 'C'] }, {})).toEqual(['A=1', 'B=1'])
 })

@@ -37,7 +37,9 @@ function read(text: string, callerEnv: Readonly<Record<string, string | undefine
   const name = nameOf(text)
   if (name === '' || text.includes('\0'))
     throw new KataError('OPTION_INVALID', { option: '--env', value: text, allowed: 'KEY=VALUE or KEY' })
-  return { name, value: text === name ? callerEnv[name] : text.slice(name.length + 1) }
+  // Every object has a `constructor`, and no environment does.
+  const ofCaller = Object.hasOwn(callerEnv, name) ? callerEnv[name] : undefined
+  return { name, value: text === name ? ofCaller : text.slice(name.length + 1) }
 }
 
 function nameOf(line: string): string {
