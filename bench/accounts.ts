@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Ledger } from '../src/ledger/ledger.ts'
-import { processRef } from '../src/linux/processes/proc.ts'
+import { ownProcess } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { takeIdentity } from '../src/rootless/identity/identity.ts'
 import { rootlessKinds } from '../src/rootless/kinds.ts'
@@ -52,7 +52,7 @@ async function ours(account: Exclude<Mode, 'plain useradd -M'>, crowd: number): 
     { length: crowd },
     (_, index) => new Ledger(`${runDir}/ledger-${index}`, rootlessKinds as never, silentLogger),
   )
-  const owner = processRef(process.pid)!
+  const owner = ownProcess()
   try {
     return await timed(
       ledgers.map((ledger, index) => ({

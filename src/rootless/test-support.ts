@@ -2,7 +2,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../ledger/ledger.ts'
-import { processRef, readStatus } from '../linux/processes/proc.ts'
+import { ownProcess, readStatus } from '../linux/processes/proc.ts'
 import { killUids } from '../linux/processes/uid-processes.ts'
 import { silentLogger } from '../log.ts'
 import { until } from '../time.ts'
@@ -24,7 +24,7 @@ export function scratch(sandbox = 'test'): { directory: string; ledger: Ledger; 
     userDir: `${directory}/user`,
     range: testRange,
     sandbox,
-    owner: processRef(process.pid)!,
+    owner: ownProcess(),
   }
   return { directory, ledger: openLedger(directory), options }
 }

@@ -7,7 +7,7 @@ import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimProcess } from '../bundle/shim-process.ts'
 import { type ErrorCode, KataError } from '../errors.ts'
-import { hasBegunAfter, isAlive, type ProcessRef, processRef } from '../linux/processes/proc.ts'
+import { hasBegunAfter, isAlive, ownProcess, type ProcessRef } from '../linux/processes/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
@@ -69,7 +69,7 @@ async function endSandbox(
     readonly log: Logger
   },
 ): Promise<void> {
-  if (shim !== undefined && isAlive(shim) && hasBegunAfter(shim, processRef(process.pid)!)) {
+  if (shim !== undefined && isAlive(shim) && hasBegunAfter(shim, ownProcess())) {
     log.warn('a younger shim has this name, and is left alone', { pid: shim.pid })
     return
   }

@@ -10,7 +10,7 @@ import type { Overrides } from '../../config/overrides.ts'
 import { makeUpper, writableOverlay } from '../../images/rootfs.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
-import { bootId, processRef } from '../../linux/processes/proc.ts'
+import { bootId, ownProcess } from '../../linux/processes/proc.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { LogBounds, LogStream } from '../../sandbox/records/container-log.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
@@ -243,7 +243,7 @@ export function prepareAgain(
   updateRecord(stateDir, namespace, id, {
     status: 'creating',
     detached: true,
-    owner: processRef(process.pid)!,
+    owner: ownProcess(),
     bootId: bootId(),
     address: undefined,
     exitCode: undefined,
@@ -306,7 +306,7 @@ function record(settings: Settings, plan: ContainerPlan, detached: boolean): Sta
     exposed,
     createdAt: new Date().toISOString(),
     status: 'creating',
-    owner: processRef(process.pid)!,
+    owner: ownProcess(),
     bootId: bootId(),
   }
   const paths = createRecord(settings.stateDir, kept)

@@ -42,6 +42,13 @@ export function processRef(pid: number): ProcessRef | undefined {
   return startTime === undefined ? undefined : { pid, startTime }
 }
 
+/** This process. @throws Error where /proc is another PID namespace's, or is not mounted: nothing could be written down as ours. */
+export function ownProcess(): ProcessRef {
+  const own = processRef(process.pid)
+  if (own === undefined) throw new Error(`/proc does not show process ${process.pid}, which is this one`)
+  return own
+}
+
 /**
  * Whether a process of this state, as /proc words it, with so many threads has come to its end. One whose first thread has ended is
  * called a zombie, too, and runs on with the others.

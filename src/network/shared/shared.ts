@@ -11,7 +11,7 @@ import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { hasIpv6 } from '../../linux/interfaces/ipv6.ts'
 import { inNewNetns, type Netns, openNetns, openOwnNetns } from '../../linux/processes/netns.ts'
-import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { isAlive, ownProcess, type ProcessRef } from '../../linux/processes/proc.ts'
 import { tolerate } from '../../netlink/error.ts'
 import { changeLink, listLinks, stopOwnIpv6 } from '../../netlink/link.ts'
 import { addBridge, addVeth, enslave } from '../../netlink/new-link.ts'
@@ -100,7 +100,7 @@ async function tryToJoin(path: string, place: NetworkPlace): Promise<Netns | 'go
       // A name server, which has no rights, is given the directory open.
       chmodSync(members, 0o755)
       netns = findNetwork(members) ?? makeNetwork()
-      writeMember(path, place, processRef(process.pid)!, netns)
+      writeMember(path, place, ownProcess(), netns)
     })
     return outcome === 'done' ? netns! : outcome
   } catch (cause) {

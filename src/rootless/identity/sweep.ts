@@ -6,7 +6,7 @@ import { statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
-import { bootId, processRef } from '../../linux/processes/proc.ts'
+import { bootId, ownProcess } from '../../linux/processes/proc.ts'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { defaultUserdbDir } from './account.ts'
@@ -170,7 +170,7 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   const { runDir } = places
   const { k, first } = block
   const token = crypto.randomUUID()
-  const own = { sandbox: 'sweep', token, first, process: processRef(process.pid)!, bootId: bootId() }
+  const own = { sandbox: 'sweep', token, first, process: ownProcess(), bootId: bootId() }
   if (holder !== undefined) {
     if (readOwner(runDir, k)?.token !== holder.token) return false
     // Who has the same ids by another number may live; and if not, it is a leftover of its own.

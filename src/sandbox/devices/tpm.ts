@@ -2,7 +2,7 @@
 import type { Config } from '../../config/config.ts'
 import { startTpm, type Tpm } from '../../devices/swtpm.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { processRef } from '../../linux/processes/proc.ts'
+import { ownProcess } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { takeIdentity } from '../../rootless/identity/identity.ts'
 import { makePrivateDir } from '../../rootless/identity/private-dir.ts'
@@ -43,7 +43,7 @@ export async function takeTpm(
       runDir: leaseDir,
       range: { base, blocks },
       sandbox: `${namespace}/${id}`,
-      owner: processRef(process.pid)!,
+      owner: ownProcess(),
       account: 'none',
       accelerator: 'tcg',
       signal,

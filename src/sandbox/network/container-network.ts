@@ -3,7 +3,7 @@ import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { openNetns } from '../../linux/processes/netns.ts'
-import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { ownProcess, type ProcessRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { type Joined, joinNetwork, membersDir, plugIn } from '../../network/shared/shared.ts'
 import { startUplink, type Uplink } from '../../network/uplink/uplink.ts'
@@ -45,7 +45,7 @@ export async function takeContainerNetwork(
       runDir: leaseDir,
       range: { base, blocks },
       sandbox: `${namespace}/${id}`,
-      owner: processRef(process.pid)!,
+      owner: ownProcess(),
       account: 'none',
       accelerator: 'tcg',
       signal,

@@ -6,7 +6,7 @@ import { isSameConfig } from '../../config/same-config.ts'
 import { describeError } from '../../errors.ts'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { checked, libc } from '../../linux/libc.ts'
-import { processRef } from '../../linux/processes/proc.ts'
+import { ownProcess } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { readSpecIfThere } from '../../oci/bundle.ts'
 import { nameForPod } from '../../sandbox/pool/adopt.ts'
@@ -67,7 +67,7 @@ export function takePod(
 
 /** The file comes first, for which a full disk may have no room: until it has its name the machine is nobody's. */
 function takeName(machine: Parameters<typeof nameForPod>[0], pod: NewPod): void {
-  writeShimProcess(pod.bundle, processRef(process.pid)!)
+  writeShimProcess(pod.bundle, ownProcess())
   try {
     nameForPod(machine, pod)
   } catch (error) {

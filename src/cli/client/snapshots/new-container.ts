@@ -9,7 +9,7 @@ import {
 } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { copySparse } from '../../../linux/files/sparse-file.ts'
-import { bootId, processRef } from '../../../linux/processes/proc.ts'
+import { bootId, ownProcess } from '../../../linux/processes/proc.ts'
 import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
@@ -79,7 +79,7 @@ function claim(
     status: 'creating',
     autoRemove: false,
     createdAt: new Date().toISOString(),
-    owner: processRef(process.pid)!,
+    owner: ownProcess(),
     bootId: bootId(),
   }
   const paths = createRecord(stateDir, record)

@@ -7,7 +7,7 @@ import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
-import { isAlive, processRef } from '../../../linux/processes/proc.ts'
+import { isAlive, ownProcess } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
 import {
   type CheckpointFacts,
@@ -119,7 +119,7 @@ function readRecordOf(directory: string): ContainerRecord {
 }
 
 function unfinishedPath(store: SnapshotStore): string {
-  const { pid, startTime } = processRef(process.pid)!
+  const { pid, startTime } = ownProcess()
   return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-${crypto.randomUUID()}`
 }
 

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { requireConfiguredFiles } from '../../../config/files/configured-files.ts'
 import { KataError } from '../../../errors.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
-import { type ProcessRef, processRef } from '../../../linux/processes/proc.ts'
+import { ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
 import type { Logger } from '../../../log.ts'
 import { shareWay } from '../../disks/share-way.ts'
 import { ownerResource } from '../../records/owner.ts'
@@ -74,7 +74,7 @@ export async function claimOwner(
   ledger: Ledger,
   log: Logger,
 ): Promise<ProcessRef> {
-  const shim = processRef(process.pid)!
+  const shim = ownProcess()
   await ledger.take(ownerResource, shim, () => {})
   for (const swept of sweepDisks())
     log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })

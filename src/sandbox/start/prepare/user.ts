@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Config } from '../../../config/config.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
-import { processRef } from '../../../linux/processes/proc.ts'
+import { ownProcess } from '../../../linux/processes/proc.ts'
 import type { IdRange } from '../../../linux/processes/user-namespace.ts'
 import type { Logger } from '../../../log.ts'
 import { sweepOncePerBoot } from '../../../rootless/identity/boot-sweep.ts'
@@ -65,7 +65,7 @@ export async function takeUser(
   const { id, namespace, config, paths, log, signal } = request
   const { rootless, virtioFsPrivilege, rootlessUidBase, rootlessUidBlocks, ...hypervisor } = config.hypervisor
   const range = { base: rootlessUidBase, blocks: rootlessUidBlocks }
-  const owner = processRef(process.pid)!
+  const owner = ownProcess()
   const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner, ...(signal && { signal }) }
   const daemonIsRoot = virtioFsPrivilege === 'root'
   if (!daemonIsRoot && hypervisor.sharedFs !== 'none') host.checkUpperIds()
