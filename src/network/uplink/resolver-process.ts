@@ -32,7 +32,7 @@ function openFilter(path: string): number {
   return fd
 }
 
-/** @throws KataError NETWORK_START_FAILED with what it said. */
+/** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED with what it said. */
 export function resolverLauncher(
   { uid, stateDir }: { readonly uid: number; readonly stateDir: string },
   gateway: ProcessRef,
@@ -40,39 +40,52 @@ export function resolverLauncher(
   { executable, prefix }: OwnProgram,
 ): Launcher<Launched> {
   return async ({ signal }, known) => {
+    // A name server that does not start is tried again for as long as its container runs: a descriptor that stays would be one more each time.
+    using opened = new DisposableStack()
+    const held = (fd: number): number => opened.adopt(fd, closeSync)
     // Directories above them may be closed to that user.
-    const program = openSync(executable, 'r')
-    const filter = openFilter(`${stateDir}/resolver.filter`)
-    const directory = members === undefined ? undefined : openSync(members, 'r')
-    const told = { ...settings, ...(directory === undefined ? {} : { members: '/proc/self/fd/5' }) }
-    const setpriv = networkTool('setpriv')
-    const namespaces = `/proc/${gateway.pid}/ns`
+    const program = held(openSync(executable, 'r'))
+    const filter = held(openFilter(`${stateDir}/resolver.filter`))
+    const directory = members === undefined ? [] : [held(openSync(members, 'r'))]
+    const told = { ...settings, ...(members === undefined ? {} : { members: inChild.directory }) }
     const child = Bun.spawn({
-      cmd: [
-        ...[networkTool(jailShell), '-c', limited, 'sh'],
-        ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
-        ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
-        ...[
-          networkTool('nsenter'),
-          `--user=${namespaces}/user`,
-          `--net=${namespaces}/net`,
-          '--preserve-credentials',
-          '--',
-        ],
-        ...[setpriv, '--bounding-set=-all,+net_admin,+net_bind_service'],
-        ...['--seccomp-filter', '/proc/self/fd/4', '--'],
-        ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(told)],
-      ],
+      cmd: [...enterGateway(uid, gateway), inChild.program, ...prefix, resolverWord, JSON.stringify(told)],
       cwd: '/',
       env: {},
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', program, filter, ...(directory === undefined ? [] : [directory])],
+      stdio: ['ignore', 'pipe', 'pipe', program, filter, ...directory],
     })
-    for (const fd of [program, filter]) closeSync(fd)
-    if (directory !== undefined) closeSync(directory)
+    opened.dispose()
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)
     const { found } = await whenReady(child, { word: 'ready', signal, find: () => ref })
     return { ref: found, exited: exitOf(child), companions: [] }
   }
+}
+
+/** Where the child has what it gets as descriptors behind the standard ones. */
+const inChild = {
+  program: '/proc/self/fd/3',
+  filter: '/proc/self/fd/4',
+  directory: '/proc/self/fd/5',
+} as const
+
+/** Runs what follows as the network's user on the host, and in the gateway with two rights over that network. */
+function enterGateway(uid: number, gateway: ProcessRef): string[] {
+  const setpriv = networkTool('setpriv')
+  const namespaces = `/proc/${gateway.pid}/ns`
+  const enter = [`--user=${namespaces}/user`, `--net=${namespaces}/net`, '--preserve-credentials', '--']
+  return [
+    ...[networkTool(jailShell), '-c', limited, 'sh'],
+    ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
+    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
+    ...[networkTool('nsenter'), ...enter],
+    ...[
+      setpriv,
+      '--bounding-set=-all,+net_admin,+net_bind_service',
+      '--seccomp-filter',
+      inChild.filter,
+      '--',
+    ],
+  ]
 }
