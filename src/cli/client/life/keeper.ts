@@ -11,6 +11,7 @@ import { runAgain } from '../run.ts'
 import { catchSignals, Interrupted } from '../signals.ts'
 import { observe } from '../status.ts'
 import { spawnMonitor } from './monitor.ts'
+import { untilStart } from './restart-policy.ts'
 import { needsKeeper, noteStop } from './restarts.ts'
 
 /** How long a keeper that starts its container may take to give that up. */
@@ -83,10 +84,10 @@ async function tryStart(settings: Settings, record: ContainerRecord): Promise<bo
 }
 
 /** False when a signal ended the pause: of a person who wants no more starts, or of a host that goes down. */
-async function pause(until: string): Promise<boolean> {
+async function pause(restartsAt: string): Promise<boolean> {
   const signals = catchSignals()
   try {
-    await within(signals.interrupted, Math.max(0, Date.parse(until) - Date.now()))
+    await within(signals.interrupted, untilStart(restartsAt, Date.now()))
     return true
   } catch (error) {
     if (error instanceof Interrupted) return false

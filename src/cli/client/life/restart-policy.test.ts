@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { type Ended, nextPause, type RestartPolicy, startsAtBoot } from './restart-policy.ts'
+import { type Ended, nextPause, type RestartPolicy, startsAtBoot, untilStart } from './restart-policy.ts'
 
 const policy = (name: RestartPolicy['name'], most = 0): RestartPolicy => ({ name, most })
 const ended = (changes: Partial<Ended>): Ended => ({
@@ -17,6 +17,14 @@ test('pauses double from 100 ms to a minute, and begin anew after a run of ten s
   for (let pauseMs = 0; pauses.length < 12; pauses.push(pauseMs)) pauseMs = nextPause(ended({ pauseMs }))!
   expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000])
   expect(nextPause(ended({ pauseMs: 60_000, ranMs: 10_000 }))).toBe(100)
+})
+
+test('a noted start is waited for until its time, and after a clock that was set back no longer than a minute', () => {
+  const at = '2026-01-01T00:01:00.000Z'
+  const wait = (now: string) => untilStart(at, Date.parse(now))
+  expect(wait('2026-01-01T00:00:30.000Z')).toBe(30_000)
+  expect(wait('2026-01-01T00:02:00.000Z')).toBe(0)
+  expect(wait('2025-06-01T00:00:00.000Z')).toBe(60_000)
 })
 
 test('on-failure starts a container again that failed, and no more often than it may', () => {

@@ -45,6 +45,14 @@ export function nextPause({
   return pauseMs === 0 || ranMs >= goodRunMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
 }
 
+/**
+ * Milliseconds from `now` to the time that was noted for a start. The clock may be set back meanwhile, as by the first answer of a time
+ * server on a host whose own clock is wrong: nobody waits longer than the longest pause for that.
+ */
+export function untilStart(restartsAt: string, now: number): number {
+  return Math.min(Math.max(0, Date.parse(restartsAt) - now), longestPauseMs)
+}
+
 function wants(policy: RestartPolicy | undefined, exitCode: number, restarts: number): boolean {
   if (policy?.name === 'on-failure') return exitCode !== 0 && (policy.most === 0 || restarts < policy.most)
   return policy?.name === 'always' || policy?.name === 'unless-stopped'
