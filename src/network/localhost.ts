@@ -7,11 +7,12 @@ import { addAddress, deleteAddress, listAddresses } from '../netlink/address.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
 import { tolerate } from '../netlink/error.ts'
 import { family, formatPrefix, type Prefix, parseIp, parseMac } from '../netlink/ip.ts'
-import { acceptLocalhost, linkFlag, listLinks } from '../netlink/link.ts'
+import { acceptLocalhost } from '../netlink/link.ts'
 import { addNeighbour, neighbourState } from '../netlink/neighbour.ts'
 import { addRoute, routeProtocol, routeScope } from '../netlink/route.ts'
 import { leaveToStack, type PacketField } from '../netlink/traffic.ts'
 import { embeddedAddress } from './embedded-dns.ts'
+import { loopbackLink } from './link-named.ts'
 
 /** From the reserved part of the link-local addresses, which is not used for autoconfiguration (RFC 3927, 2.1). */
 export const hostPeer: Prefix = { address: parseIp('169.254.255.1')!, length: 32 }
@@ -42,7 +43,7 @@ export function leadLocalhost({ client, link, tap, mac, nameServer }: LocalhostW
   // From nowhere else: the stack would look for whoever seems to ask, and the kernel has room for few neighbours.
   leaveToStack(client, tap, 'what answers us', [...sentTo(hostPeer), ...sentFrom(localhost)])
   if (nameServer) leaveToStack(client, tap, 'questions for Docker', sentTo(embeddedServer))
-  const loopback = loopbackOf(client)
+  const { index: loopback } = loopbackLink(client)
   for (const address of listAddresses(client).filter(isLocalhost))
     tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, address.link, address))
   addAddress(client, loopback, hostPeer)
@@ -94,7 +95,7 @@ const twoIdleTags = (tag: number): PacketField[] => [
 
 /** Gives the loopback interface back what {@link leadLocalhost} took; the rest goes away with the tap. */
 export function restoreLocalhost(client: NetlinkClient): void {
-  const loopback = loopbackOf(client)
+  const { index: loopback } = loopbackLink(client)
   const found = listAddresses(client)
   const isEmbedded = (address: Prefix) => formatPrefix(address) === formatPrefix(embeddedServer)
   if (!found.some((address) => isLocalhost(address) && !isEmbedded(address)))
@@ -106,6 +107,3 @@ export function restoreLocalhost(client: NetlinkClient): void {
 }
 
 const isLocalhost = ({ address }: Prefix): boolean => address.length === 4 && address[0] === 127
-
-const loopbackOf = (client: NetlinkClient): number =>
-  listLinks(client).find(({ flags }) => (flags & linkFlag.loopback) !== 0)!.index

@@ -16,6 +16,7 @@ import { addIngress, deleteIngress, redirectAll } from '../netlink/traffic.ts'
 import { withClient } from './client.ts'
 import type { PodInterface } from './facts.ts'
 import { limitPath, type NetworkLimits, unlimit } from './limits.ts'
+import { linkNamed } from './link-named.ts'
 import { leadLocalhost, restoreLocalhost } from './localhost.ts'
 
 export interface RedirectData {
@@ -105,7 +106,7 @@ export function redirect(
   const name = tapName(to)
   const taps = makeOwnTap(name, queues, to, found)
   try {
-    const { index, mac } = listLinks(client).find((link) => link.name === name)!
+    const { index, mac } = linkNamed(client, name)
     // Packets of the tap's own stack would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })

@@ -13,9 +13,10 @@ import { hasIpv6 } from '../../linux/interfaces/ipv6.ts'
 import { inNewNetns, type Netns, openNetns, openOwnNetns } from '../../linux/processes/netns.ts'
 import { isAlive, ownProcess, type ProcessRef } from '../../linux/processes/proc.ts'
 import { tolerate } from '../../netlink/error.ts'
-import { changeLink, listLinks, stopOwnIpv6 } from '../../netlink/link.ts'
+import { changeLink, stopOwnIpv6 } from '../../netlink/link.ts'
 import { addBridge, addVeth, enslave } from '../../netlink/new-link.ts'
 import { withClient, withClientHere } from '../client.ts'
+import { linkNamed } from '../link-named.ts'
 import { gatewayLinks, ipv6Beside } from '../uplink/addresses.ts'
 import { type Member, readMembers } from './members.ts'
 
@@ -119,14 +120,14 @@ export function plugIn({ netns }: Pick<Joined, 'netns'>, gateway: Netns): void {
   const peer = { name: gatewayLinks.network, netnsFd: gateway.fd }
   try {
     withClient(netns, (client) => {
-      const of = (wanted: string) => listLinks(client).find((link) => link.name === wanted)!.index
-      addVeth(client, { name, master: of(bridgeName), peer })
-      tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, of(name)))
-      changeLink(client, of(name), { up: true })
+      addVeth(client, { name, master: linkNamed(client, bridgeName).index, peer })
+      const { index } = linkNamed(client, name)
+      tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
+      changeLink(client, index, { up: true })
     })
     withClient(gateway, (client) => {
-      const of = (wanted: string) => listLinks(client).find((link) => link.name === wanted)!.index
-      enslave(client, of(gatewayLinks.network), of(gatewayLinks.down))
+      const indexOf = (name: string) => linkNamed(client, name).index
+      enslave(client, indexOf(gatewayLinks.network), indexOf(gatewayLinks.down))
     })
   } catch (cause) {
     throw new KataError('NETWORK_START_FAILED', { reason: describeError(cause) }, { cause })
@@ -154,7 +155,7 @@ function makeNetwork(): Netns {
   return inNewNetns(() => {
     withClientHere((client) => {
       addBridge(client, bridgeName)
-      const { index } = listLinks(client).find(({ name }) => name === bridgeName)!
+      const { index } = linkNamed(client, bridgeName)
       tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
       changeLink(client, index, { up: true })
     })
