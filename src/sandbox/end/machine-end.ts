@@ -31,6 +31,9 @@ export interface EndSigns {
 
 export type EndSign = keyof EndSigns
 
+/** A sign with what it says. */
+type Told = { [Sign in EndSign]: { readonly sign: Sign; readonly what: EndSigns[Sign] } }[EndSign]
+
 /** What explains what: of the signs that are there when the wait is over, the first in this list is the cause. */
 export const precedence = [
   'asked',
@@ -71,7 +74,7 @@ export class MachineEnd {
   /** Settles with what happened once the machine is lost; never when its end was asked for first. */
   readonly lost: Promise<KataError>
   readonly #options: MachineEndOptions
-  readonly #signs: Partial<EndSigns> = {}
+  readonly #told = new Map<EndSign, Told>()
   readonly #settled = Promise.withResolvers<KataError | undefined>()
   readonly #over = new AbortController()
   #isUp = false
@@ -105,7 +108,7 @@ export class MachineEnd {
   /** Notes a sign. The first of a sort counts, and none counts after the cause was found. */
   tell<Sign extends EndSign>(sign: Sign, what: EndSigns[Sign]): void {
     if (this.#over.signal.aborted) return
-    this.#signs[sign] ??= what
+    if (!this.#told.has(sign)) this.#told.set(sign, { sign, what } as Told)
     if (final.has(sign)) this.#settle()
     else this.#wait()
   }
@@ -149,47 +152,45 @@ export class MachineEnd {
   }
 
   #settle(): void {
-    const memory = this.#signs.asked ? undefined : this.#options.outOfMemory()
-    if (memory !== undefined) this.#signs.memory = memory
-    const cause = precedence.find((sign) => this.#signs[sign] !== undefined)
-    const error = cause === undefined ? undefined : this.#errorOf(cause)
+    const memory = this.#told.has('asked') ? undefined : this.#options.outOfMemory()
+    if (memory !== undefined) this.#told.set('memory', { sign: 'memory', what: memory })
+    const [cause] = precedence.flatMap((sign) => this.#told.get(sign) ?? [])
+    const error = cause && this.#errorOf(cause)
     this.#settled.resolve(error)
     this.#over.abort(error)
   }
 
-  #errorOf(cause: EndSign): KataError | undefined {
-    const { asked, memory, machine, agent, unanswered } = this.#signs
-    if (asked) return undefined
-    if (!this.#isUp) {
-      const { id, program } = this.#options
-      if (cause === 'memory') return memory
-      if (cause === 'machine') return vmEndError(machine!, id, program)
-      if (cause === 'agent') return agent
+  /** A machine that never came up failed in its start, with an error of its own. One that was up has died. */
+  #errorOf(cause: Told): KataError | undefined {
+    const { id, program } = this.#options
+    switch (cause.sign) {
+      case 'asked':
+        return undefined
+      case 'memory':
+        return this.#isUp ? this.#died(cause.what.rawMessage, cause.what) : cause.what
+      case 'machine':
+        return this.#isUp ? this.#died(endSentence(cause.what)) : vmEndError(cause.what, id, program)
+      case 'share':
+        return this.#died(`virtiofsd ended (${cause.what.signal ?? `exit code ${cause.what.code}`})`)
+      case 'agent':
+        return this.#isUp ? this.#died(`the guest agent went away (${cause.what.rawMessage})`) : cause.what
+      case 'condemned':
+      case 'silent':
+        return this.#died(cause.what)
+      case 'unanswered':
+        return cause.what
     }
-    return cause === 'unanswered' ? unanswered : this.#died(sentences[cause](this.#signs), memory)
   }
 
-  #died(reason: string, memory: KataError | undefined): KataError {
+  #died(reason: string, cause?: KataError): KataError {
     const { id, consoleTail } = this.#options
     const console = consoleTail()
     const fields = { id, reason, tail: panicWords(console) ?? lastWords(console) }
-    return new KataError('SANDBOX_DIED', fields, memory === undefined ? {} : { cause: memory })
+    return new KataError('SANDBOX_DIED', fields, cause === undefined ? {} : { cause })
   }
 }
 
 /** The error that names the cgroup and a remedy, when a death came from the host's memory limit. */
 export function outOfMemoryOf({ cause }: KataError): KataError | undefined {
   return cause instanceof KataError && cause.code === 'CGROUP_OUT_OF_MEMORY' ? cause : undefined
-}
-
-/** Each cause in half a sentence. */
-const sentences: Readonly<Record<EndSign, (signs: Partial<EndSigns>) => string>> = {
-  asked: () => 'it was asked to end',
-  memory: ({ memory }) => memory!.rawMessage,
-  machine: ({ machine }) => endSentence(machine!),
-  share: ({ share }) => `virtiofsd ended (${share!.signal ?? `exit code ${share!.code}`})`,
-  agent: ({ agent }) => `the guest agent went away (${agent!.rawMessage})`,
-  condemned: ({ condemned }) => condemned!,
-  silent: ({ silent }) => silent!,
-  unanswered: ({ unanswered }) => unanswered!.rawMessage,
 }
