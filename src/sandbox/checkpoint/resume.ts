@@ -71,8 +71,7 @@ async function resume(
 
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
-  const taken = Promise.resolve(user)
-  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user: taken }, timings)
+  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user }, timings)
   const bare = { config, accelerator, share: undefined, bundle: container.bundle, log }
   const walls = await warnOfOpenWalls(host, bare)
   const { identity } = user

@@ -99,8 +99,8 @@ export interface NetworkMaking extends NetworkParts {
   readonly namespace: string
   readonly runDir: string
   readonly stateDir: string
-  /** The VMM's user, as whom a client's namespace is held, too. It may be on its way. */
-  readonly identity: Identity | Promise<Identity>
+  /** The VMM's user, as whom a client's namespace is held, too. */
+  readonly identity: Identity
   readonly signal: AbortSignal
 }
 
@@ -139,7 +139,7 @@ export class SandboxNetwork {
     }
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
     if (filled === undefined) return new SandboxNetwork(parts, netns)
-    const holder = await holdNetns(ledger, { ...parts, identity: await parts.identity })
+    const holder = await holdNetns(ledger, parts)
     const { create, poststop } = filled.hooks
     const state: HookState = { ...filled.state, status: 'creating', pid: holder.pid }
     await ledger.take(poststopResource, { hooks: poststop, state }, () =>

@@ -66,8 +66,7 @@ async function start(
   )
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
   const cgroups = await entering.done
-  const taken = Promise.resolve(user)
-  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user: taken }, timings)
+  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user }, timings)
   const modules = modulesOf(config, assets)
   const sharing = { config, paths, user, container, modules, signal }
   const share = await sharePod(host, ledger, sharing, timings)

@@ -1,4 +1,4 @@
-/** The network, made beside the user and the share: all of them start processes, and hardly any needs another. */
+/** The network, made beside the share: both start processes, and neither needs the other. */
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { SandboxNetwork } from '../../network/network.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
@@ -14,15 +14,13 @@ export function makeNetwork(
   ledger: Ledger,
   request: SandboxRequest & {
     readonly paths: Pick<SandboxPaths, 'runDir' | 'stateDir'>
-    readonly user: Promise<SandboxUser>
+    readonly user: Pick<SandboxUser, 'identity'>
   },
   { measure }: Pick<Timings, 'measure'>,
 ): Background<SandboxNetwork> {
   const { id, namespace, network, config, log, signal, paths, user } = request
   const { runDir, stateDir } = paths
-  const identity = user.then((taken) => taken.identity)
-  // Nobody may wait for it.
-  identity.catch(() => {})
+  const { identity } = user
   return background((leaving) => {
     const making = { ledger, config, log, signal: AbortSignal.any([signal, leaving]) }
     return measure('make network', () =>
