@@ -22,7 +22,7 @@ export async function endTask(
   { limitMs, log }: { readonly limitMs: number; readonly log: Logger },
 ): Promise<DeleteResponse | undefined> {
   const { id } = task
-  const transport = await connectUnix(task.address.replace(/^unix:\/\//, '')).catch(() => undefined)
+  const transport = await connectUnix(task.address).catch(() => undefined)
   // `delete` of the pod removes a pod without a shim.
   if (transport === undefined) return undefined
   const client = new TaskClient(transport, task)

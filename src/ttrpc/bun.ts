@@ -103,10 +103,11 @@ const handlers: SocketHandler<SocketTransport> = {
   },
 }
 
-/** Connects to a listening unix socket. @throws Error with `code` ENOENT, ECONNREFUSED... */
+/** Connects to a listening unix socket; a `unix://` in front of the path is left out. @throws Error with `code` ENOENT, ECONNREFUSED... */
 export async function connectUnix(path: string): Promise<Transport> {
   const transport = new SocketTransport()
-  const socket = await Bun.connect<SocketTransport>({ unix: path, data: transport, socket: handlers })
+  const unix = path.replace(/^unix:\/\//, '')
+  const socket = await Bun.connect<SocketTransport>({ unix, data: transport, socket: handlers })
   transport.opened(socket as Socket<unknown>)
   return transport
 }

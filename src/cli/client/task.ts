@@ -19,7 +19,7 @@ export class TaskClient extends ShimTask {
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<TaskClient> {
     try {
-      const transport = await connectUnix(address.replace(/^unix:\/\//, ''))
+      const transport = await connectUnix(address)
       return new TaskClient(transport, {
         namespace,
         id,

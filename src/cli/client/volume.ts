@@ -56,7 +56,7 @@ async function ask<Answer>(
 
 async function connectTo(address: string, id: string): Promise<ClientConnection> {
   try {
-    return connect(await connectUnix(address.replace(/^unix:\/\//, '')))
+    return connect(await connectUnix(address))
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
     throw new KataError('SHIM_UNREACHABLE', { id, address, reason }, { cause })

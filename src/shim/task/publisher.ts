@@ -94,7 +94,7 @@ class Publisher implements EventPublisher {
 
   async #connect(): Promise<ClientConnection> {
     if (this.#connection === undefined || this.#connection.closeReason !== undefined)
-      this.#connection = connect(await connectUnix(this.#options.address.replace(/^unix:\/\//, '')))
+      this.#connection = connect(await connectUnix(this.#options.address))
     return this.#connection
   }
 }
