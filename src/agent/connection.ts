@@ -8,6 +8,7 @@ import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
 import { deadline, retry, until } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
+import { frameType, headerBytes, writeHeader } from '../ttrpc/frame.ts'
 import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { type AgentClient, agentClients, type HealthClient, harmless, waitsForEvent } from './client.ts'
 import { describeEndpoint } from './endpoint.ts'
@@ -25,7 +26,8 @@ const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
 
 /** A frame of a type that no host sends: an agent ends the connection over which it comes, and takes another. */
-const noRequest = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
+const noRequest = new Uint8Array(headerBytes)
+writeHeader(noRequest, 0, 1, frameType.response)
 
 export interface AgentOptions {
   readonly log: Logger

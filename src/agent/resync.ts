@@ -3,6 +3,7 @@
  * connection of a restored machine. They are dropped up to the first frame that answers a call of this connection. Stream ids that
  * start at a random number identify such a frame.
  */
+import { frameType, headerBytes } from '../ttrpc/frame.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'
 
 /** More bytes than this without an answer are a flood, not leftovers. */
@@ -11,8 +12,6 @@ const maxStaleBytes = 1 << 20
 const maxFirstAnswer = 4096
 /** Most calls before the first answer. */
 const callsBeforeAnswer = 4096
-const headerBytes = 10
-const responseType = 2
 
 /**
  * The transport without the stale bytes at its start. `dropped` gets their number, once. The stream ends with an error after 1 MiB
@@ -56,7 +55,7 @@ export function skipStaleBytes(
 function findAnswer(bytes: Uint8Array, firstStreamId: number): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at + headerBytes <= bytes.length; at++) {
-    if (bytes[at + 8] !== responseType || view.getUint32(at) > maxFirstAnswer) continue
+    if (bytes[at + 8] !== frameType.response || view.getUint32(at) > maxFirstAnswer) continue
     const call = (view.getUint32(at + 4) - firstStreamId) / 2
     if (Number.isInteger(call) && call >= 0 && call < callsBeforeAnswer) return at
   }
