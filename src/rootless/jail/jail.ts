@@ -56,7 +56,8 @@ export async function launch(
   try {
     const said = options.said ?? (async () => outputSince(spec.output, outputStart))
     const { ref, step, tail } = await programIn(jail, plan.program, said)
-    if (ref === undefined) {
+    const { waiter } = jail
+    if (ref === undefined || waiter === undefined) {
       jail.kill()
       const exit = await jail.exited
       signal?.throwIfAborted()
@@ -69,7 +70,7 @@ export async function launch(
     }
     const ms = Math.round(performance.now() - started)
     log.debug('confined', { pid: ref.pid, program: plan.program, ms })
-    return { ref, exited: jail.exited, waiter: jail.waiter!, landlock }
+    return { ref, exited: jail.exited, waiter, landlock }
   } catch (error) {
     jail.kill()
     await jail.exited
