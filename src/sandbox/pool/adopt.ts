@@ -24,7 +24,7 @@ import { recordFacts } from '../start/record.ts'
 import type { SandboxRequest } from '../start/request.ts'
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
-import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
+import { bringerFor } from '../storage/brought-modules.ts'
 import { shareProgramOf, type WaitingMachine } from './waiting-machine.ts'
 
 /** How long the guest of a waiting machine may take to say that it is there, milliseconds. */
@@ -137,10 +137,7 @@ async function adopt(
   const network = await timings.measure('make network', () => host.createNetwork(request.network, making))
   const facts = await timings.measure('network', () => plugNetwork(machine, network, { ...identity, signal }))
 
-  const bringer =
-    share === undefined && machine.modules !== undefined
-      ? moduleBringer(agent.agent, machine.modules)
-      : noBringer
+  const bringer = bringerFor(agent.agent, machine)
   const told = { share, network: facts, modules: bringer }
   const agentFacts = await setUpGuest({ vmm, agent, end }, request, told, timings)
 

@@ -4,7 +4,7 @@ import type { SandboxPaths } from '../records/paths.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
-import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
+import { bringerFor } from '../storage/brought-modules.ts'
 import { assembleSandbox } from './assemble.ts'
 import { background } from './background.ts'
 import { bootGuest, setUpGuest } from './guest/boot-guest.ts'
@@ -88,8 +88,7 @@ async function start(
   const { path: program } = config.hypervisor
   const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
-  const bringer =
-    share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
+  const bringer = bringerFor(agent.agent, { share, modules })
   const onBooted = () => cgroups.placeVcpus(vmmProcess.pid)
   await inItsWay(() => bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings))
   const agentFacts = await setUpGuest(

@@ -17,6 +17,14 @@ export interface ModuleBringer {
 /** For a guest that has the archive, or a kernel that it would not fit. */
 export const noBringer: ModuleBringer = { bring: async () => {} }
 
+/** For a guest with the shared file system `share` and the image's file of modules, as far as it has them. */
+export function bringerFor(
+  agent: Pick<AgentClient, 'copyFile'>,
+  { share, modules }: { readonly share: object | undefined; readonly modules: string | undefined },
+): ModuleBringer {
+  return share === undefined && modules !== undefined ? moduleBringer(agent, modules) : noBringer
+}
+
 /** @param archive the image's file of modules. */
 export function moduleBringer(agent: Pick<AgentClient, 'copyFile'>, archive: string): ModuleBringer {
   const known = new Set<string>()
