@@ -4,8 +4,8 @@ import { rootfsMounts } from '../container-request.ts'
 import { bringRootfs } from '../disks/ready-rootfs.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import type { Sandbox } from '../sandbox.ts'
-import { assembleSandbox } from '../start/assemble.ts'
 import { background } from '../start/background.ts'
+import { finishStart } from '../start/finish.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { wakeGuest } from '../start/guest/wake-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
@@ -17,7 +17,6 @@ import { claimOwner, claimSandbox, requireStartable } from '../start/prepare/cla
 import { openDevices } from '../start/prepare/devices.ts'
 import { makeNetwork } from '../start/prepare/network.ts'
 import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
-import { recordFacts } from '../start/record.ts'
 import type { SandboxRequest } from '../start/request.ts'
 import { namingFullDisk, rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
@@ -74,8 +73,7 @@ async function resume(
   await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user }, timings)
   const bare = { config, accelerator, share: undefined, bundle: container.bundle, log }
   const walls = await warnOfOpenWalls(host, bare)
-  const { identity } = user
-  const { uid } = identity
+  const { uid } = user.identity
   const network = await networkMaking.done
   const sources = { ...request, paths, network, uid, share: undefined }
   using devices = await openDevices(host, ledger, sources, timings)
@@ -102,15 +100,14 @@ async function resume(
     wakeGuest({ agent, end }, { network: devices.network, cards }),
   )
 
-  const started = { shim, vmmProcess, assets, template: '', accelerator, plan, user, share: undefined, walls }
-  recordFacts(paths.facts, { id, namespace, config, ...started, agentFacts, timings: timings.steps })
   const now = devices.network.interfaces.map(({ mac }) => mac)
   const began = wasClone ? ('clone' as const) : ('boot' as const)
   const assetsNow = () => host.resolveAssets(config)
   const machine = { assets, assetsNow, accelerator, plan, began, cards: now }
-  const made = { vmm, vmmProcess, machine, disks, guestId: checkpoint.facts.container }
-  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, served: undefined, modules: noBringer, signal })
+  const prepared = { shim, paths, ledger, user, cgroups, network, share: undefined, walls, timings }
+  const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: noBringer }
+  const resumedParts = { disks, guestId: checkpoint.facts.container, template: '' }
+  return await finishStart(request, { ...prepared, ...running, ...resumedParts })
 }
 
 /** A machine that can be saved has none. */

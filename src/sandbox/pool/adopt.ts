@@ -11,8 +11,8 @@ import { nameMachine } from '../records/state-dir.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
-import { assembleSandbox } from '../start/assemble.ts'
 import { createSandbox } from '../start/create.ts'
+import { finishStart } from '../start/finish.ts'
 import { setUpGuest } from '../start/guest/boot-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
 import { findAssets } from '../start/prepare/assets.ts'
@@ -20,7 +20,6 @@ import { enterCgroups } from '../start/prepare/cgroups.ts'
 import { requireStartable } from '../start/prepare/claim.ts'
 import { findClone } from '../start/prepare/clone.ts'
 import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
-import { recordFacts } from '../start/record.ts'
 import type { SandboxRequest } from '../start/request.ts'
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
@@ -141,15 +140,13 @@ async function adopt(
   const told = { share, network: facts, modules: bringer }
   const agentFacts = await setUpGuest({ vmm, agent, end }, request, told, timings)
 
-  const origin = { assets, template: clone.template.facts.key, waited: machine.id }
-  const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
-  recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const cards = facts.interfaces.map(({ mac }) => mac)
   const assetsNow = () => host.resolveAssets(config)
   const clonedMachine = { assets, assetsNow, accelerator, plan, began: 'clone' as const, cards }
-  const made = { vmm, vmmProcess, machine: clonedMachine }
-  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
+  const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
+  const running = { vmm, vmmProcess, machine: clonedMachine, end, agent, agentFacts, modules: bringer }
+  const origin = { template: clone.template.facts.key, waited: machine.id }
+  return await finishStart(request, { ...prepared, ...running, ...origin })
 }
 
 /** @throws KataError POOL_UNUSABLE for a card that does not go in; those of {@link SandboxNetwork.attach}; the signal's reason. */

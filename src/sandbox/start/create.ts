@@ -5,8 +5,8 @@ import type { Sandbox } from '../sandbox.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
 import { bringerFor } from '../storage/brought-modules.ts'
-import { assembleSandbox } from './assemble.ts'
 import { background } from './background.ts'
+import { finishStart } from './finish.ts'
 import { bootGuest, setUpGuest } from './guest/boot-guest.ts'
 import { type StartHost, thisHost } from './host.ts'
 import { connectToGuest, watchMachine } from './machine/agent.ts'
@@ -20,7 +20,6 @@ import { modulesOf } from './prepare/guest-modules.ts'
 import { makeNetwork } from './prepare/network.ts'
 import { warnOfOpenWalls } from './prepare/open-walls.ts'
 import { sharePod } from './prepare/share.ts'
-import { recordFacts } from './record.ts'
 import type { SandboxRequest } from './request.ts'
 import { namingFullDisk, rollingBack } from './rollback.ts'
 import { recordTimings } from './timings.ts'
@@ -72,8 +71,7 @@ async function start(
   const share = await sharePod(host, ledger, sharing, timings)
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 
-  const { identity } = user
-  const { uid } = identity
+  const { uid } = user.identity
   const network = await networkMaking.done
   using devices = await openDevices(host, ledger, { ...request, paths, network, uid, share }, timings)
 
@@ -98,13 +96,10 @@ async function start(
     timings,
   )
 
-  const origin = { assets, template: clone?.template.facts.key ?? '' }
-  const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
-  recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const cards = devices.network.interfaces.map(({ mac }) => mac)
   const assetsNow = () => host.resolveAssets(config)
   const machine = { assets, assetsNow, accelerator, plan, began: way, cards }
-  const made = { vmm, vmmProcess, machine }
-  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
+  const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
+  const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: bringer }
+  return await finishStart(request, { ...prepared, ...running, template: clone?.template.facts.key ?? '' })
 }

@@ -22,7 +22,7 @@ export interface StartedSandbox {
   /** {@link SandboxFacts.template}. */
   readonly template: string
   /** {@link SandboxFacts.waited}. */
-  readonly waited?: string
+  readonly waited?: string | undefined
   readonly accelerator: AcceleratorChoice
   readonly plan: MachineSize
   readonly user: SandboxUser
