@@ -1,6 +1,6 @@
 /** The command line as a person meets it before any container exists. */
 import { afterAll, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
 import { bootId, processRef } from '../linux/processes/proc.ts'
@@ -418,6 +418,30 @@ test('data is JSON where it is asked for', async () => {
     const { stdout } = await kata(...command, '--format', 'json')
     expect(() => JSON.parse(stdout)).not.toThrow()
   }
+})
+
+test('what another user wrote is not taken for the runtime’s own', async () => {
+  const [theirs, victim] = [`${base}/theirs`, `${base}/victim`]
+  for (const directory of [`${theirs}/default/pod`, victim]) mkdirSync(directory, { recursive: true })
+  const owner = { op: 'take', id: 1, kind: 'owner', data: { pid: 1, startTime: '1' } }
+  const tree = { op: 'take', id: 2, kind: 'tree', data: { path: victim } }
+  const ledger = `${JSON.stringify(owner)}\n${JSON.stringify(tree)}\n`
+  writeFileSync(`${theirs}/default/pod/ledger.jsonl`, ledger)
+  // Ids that nothing else of this host has.
+  const config = `${base}/gc.toml`
+  writeFileSync(config, `[hypervisor.qemu]\nrootless_uid_base = ${0x6d000000}\nrootless_uid_blocks = 1\n`)
+  chownSync(theirs, 1000, 1000)
+  for (const option of ['--run-dir', '--state-dir']) {
+    const { code, stderr } = await kata(option, theirs, 'gc', '--config', config)
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${theirs} is not a directory that only root`),
+    ])
+  }
+  expect(existsSync(victim)).toBe(true)
+  chownSync(theirs, 0, 0)
+  await kata('--run-dir', theirs, 'gc', '--config', config)
+  expect(existsSync(victim)).toBe(false)
 })
 
 test('what is made for containers has its own modes, whatever umask the caller has', async () => {

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../errors.ts'
+import { requireRootsDirectory } from '../linux/files/roots-directory.ts'
 import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { plainLines } from '../plain-text.ts'
@@ -116,10 +117,13 @@ function settingsOf(
   }
 }
 
-/** Absolute: the shim has another working directory. @throws KataError OPTION_INVALID. */
+/** Absolute: the shim has another working directory. @throws KataError OPTION_INVALID, PRIVATE_DIR_PARENT_UNSAFE. */
 function directoryOf(path: string, option: string): string {
   if (path === '') throw new KataError('OPTION_INVALID', { option, value: path, allowed: 'a directory' })
-  return resolve(path)
+  const absolute = resolve(path)
+  // Root does what it finds written there.
+  requireRootsDirectory(absolute)
+  return absolute
 }
 
 /** How this very program is started again, compiled or from source. */

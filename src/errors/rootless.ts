@@ -70,7 +70,7 @@ export const rootlessErrors = {
   PRIVATE_DIR_PARENT_UNSAFE: entry(
     'failed_precondition',
     '{path} is not a directory that only root can write ({reason})',
-    'Make it a directory owned by root with mode 0755.',
+    'Make it a directory owned by root with mode 0755, or name another one where --run-dir or --state-dir named it.',
   ),
   JAIL_MEMORY_LOCK: entry(
     'failed_precondition',

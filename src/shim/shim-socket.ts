@@ -1,6 +1,7 @@
 /** The socket of a shim, by which its clients find it. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { requireRootsDirectory } from '../linux/files/roots-directory.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
 import { sandboxKey } from '../sandbox/records/paths.ts'
@@ -19,13 +20,14 @@ export function removeDeadSocket(path: string): void {
   if (!isListening(path)) rmSync(path, { force: true })
 }
 
-/** @throws KataError SHIM_EXISTS. */
+/** @throws KataError SHIM_EXISTS, PRIVATE_DIR_PARENT_UNSAFE. */
 export function bindSocket(
   runDir: string,
   path: string,
   { namespace, id }: Pick<ShimFlags, 'namespace' | 'id'>,
 ): number {
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  requireRootsDirectory(runDir)
   mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
   try {
     return listenUnix(path, mostWaiting)

@@ -11,6 +11,7 @@ import { bool, choice, number, positive, text } from '../../json/values.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
+import { requireRootsDirectory } from '../../linux/files/roots-directory.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
@@ -151,11 +152,12 @@ export function recordPaths(stateDir: string, namespace: string, id: string): Re
   }
 }
 
-/** Claims the name by creating its directory. @throws KataError CONTAINER_EXISTS. */
+/** Claims the name by creating its directory. @throws KataError CONTAINER_EXISTS, PRIVATE_DIR_PARENT_UNSAFE. */
 export function createRecord(stateDir: string, record: ContainerRecord): RecordPaths {
   const { namespace, id } = record
   const paths = recordPaths(stateDir, namespace, id)
   mkdirSync(`${stateDir}/containers/${namespace}`, { recursive: true, mode: 0o700 })
+  requireRootsDirectory(stateDir)
   try {
     mkdirSync(paths.directory, { mode: 0o700 })
   } catch (cause) {

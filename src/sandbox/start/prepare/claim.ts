@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { requireConfiguredFiles } from '../../../config/files/configured-files.ts'
 import { KataError } from '../../../errors.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
+import { requireRootsDirectory } from '../../../linux/files/roots-directory.ts'
 import { ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
 import type { Logger } from '../../../log.ts'
 import { shareWay } from '../../disks/share-way.ts'
@@ -38,12 +39,13 @@ export function requireMachine({
   return paths
 }
 
-/** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS. */
+/** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS, PRIVATE_DIR_PARENT_UNSAFE. */
 export function claimStateDir(
   { runDir, stateDir, exportDir }: Pick<SandboxPaths, 'runDir' | 'stateDir' | 'exportDir'>,
   leases = leaseDir,
 ): void {
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  requireRootsDirectory(runDir)
   // A daemon without rights walks through these, whatever umask or earlier version made them.
   for (const directory of [leases, dirname(exportDir)]) {
     mkdirSync(directory, { recursive: true })
