@@ -1,5 +1,6 @@
 /** mount(2) and umount2(2), and the mount table of a process. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { checked, cstring, libc } from '../libc.ts'
 
 /** Flags of mount(2), from <sys/mount.h>. */
@@ -110,6 +111,18 @@ export function unescapeMountPath(path: string): string {
 
 /** Detaches every mount at or below `directory`, newest first, so that removing the tree can never reach foreign files. */
 export function unmountBelow(directory: string): void {
-  const below = mountPoints().filter((point) => point === directory || point.startsWith(`${directory}/`))
+  const real = withRealParent(directory)
+  const below = mountPoints().filter((point) => point === real || point.startsWith(`${real}/`))
   for (const point of below.reverse()) unmount(point)
+}
+
+/** The mount table has no links on the way. The last name is never followed. */
+function withRealParent(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path))
+  } catch (error) {
+    // Where nothing is, nothing is mounted.
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return path
+    throw error
+  }
 }

@@ -1,8 +1,9 @@
 /** What is collected of a run directory, and what is left alone. The uid range is one that nothing else of this host has. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { bindMount, unmountBelow } from '../../linux/mounts/mount.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
@@ -39,6 +40,27 @@ test('sandboxes of the dead are collected; those of the living, and those that a
   const young = sandbox('young')
   expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/dead' }])
   expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
+})
+
+test('what is mounted in the directory of a sandbox stays, whichever way leads there', async () => {
+  const real = `${runDir}/real`
+  mkdirSync(real)
+  symlinkSync('real', `${runDir}/link`)
+  const volume = `${runDir}/volume`
+  mkdirSync(volume)
+  writeFileSync(`${volume}/file`, '')
+  const { stateDir, ledger } = sandboxPaths(`${runDir}/link`, 'default', 'pod')
+  mkdirSync(`${stateDir}/left`, { recursive: true })
+  const owner = { pid: 1, startTime: '1' }
+  writeFileSync(ledger, `${JSON.stringify({ op: 'take', id: 1, kind: 'owner', data: owner })}\n`)
+  bindMount(volume, `${stateDir}/left`)
+  try {
+    const range = { base: 0x6d000000, blocks: 1 }
+    await collectGarbage({ runDir: `${runDir}/link`, range, log: silentLogger })
+    expect([existsSync(stateDir), existsSync(`${volume}/file`)]).toEqual([false, true])
+  } finally {
+    unmountBelow(runDir)
+  }
 })
 
 test('a sandbox that has a living shim once its turn comes is left alone', async () => {
