@@ -221,6 +221,8 @@ test(
     expect(await start('lasting')).toMatchObject({ code: 0, stderr: '' })
     await filled()
     const processes = pool().flatMap(processesOf)
+    // One whose shim hangs is killed.
+    kill(waiting()[0]!.shim!.pid, 'SIGSTOP')
     press(40)
     await emptiedBut('lasting')
     await ended(processes)

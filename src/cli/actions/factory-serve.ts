@@ -115,11 +115,17 @@ async function serveConfig(
   const server = processRef(process.pid)!
   const number = config.factory.vmCacheNumber
   const machineMiB = planWithoutDemand(config, hostMemoryMiB()).memoryMiB
+  const ours = new Set<string>()
   await servePool(
     {
-      start: () => startWaiting(settings, file),
+      start() {
+        const machine = startWaiting(settings, file)
+        ours.add(machine.id)
+        void machine.gone.then(() => ours.delete(machine.id))
+        return machine
+      },
       load: () => load() ?? noPressureTold,
-      sweep: () => endDead(runDir, log),
+      sweep: () => endStrays(runDir, ours, log),
       isCurrent: () => watch.next() === undefined,
       tell(state) {
         try {
@@ -149,10 +155,15 @@ function loadOf(directory: string): () => HostLoad | undefined {
   return () => readHostLoad(directory, idle)
 }
 
-/** One that cannot be released stays written down, and keeps no other from it. @throws what the first was left by. */
-async function endDead(runDir: string, log: Logger): Promise<void> {
-  const dead = listPool(runDir, log).filter(({ state }) => state === 'dead')
+/**
+ * Ends what is in the pool and not kept: what killed shims have left, and shims that hang and were to end. One that cannot be released stays
+ * written down, and keeps no other from it.
+ *
+ * @throws what the first was left by.
+ */
+async function endStrays(runDir: string, kept: ReadonlySet<string>, log: Logger): Promise<void> {
+  const strays = listPool(runDir, log).filter(({ id, state }) => state === 'dead' || !kept.has(id))
   const left: unknown[] = []
-  for (const entry of dead) await endWaiting(entry, log).catch((error) => left.push(error))
+  for (const entry of strays) await endWaiting(entry, log).catch((error) => left.push(error))
   if (left.length > 0) throw left[0]
 }

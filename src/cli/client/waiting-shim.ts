@@ -9,8 +9,14 @@ import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
 import { shimEnvironment } from './shim-process.ts'
 
+export interface WaitingShim extends PooledMachine {
+  /** The machine's name in the pool. */
+  readonly id: string
+}
+
 /** Starts one. It reads `configFile`, or the configuration that it finds; its log is this process's. */
-export function startWaiting(settings: Settings, configFile: string | undefined): PooledMachine {
+export function startWaiting(settings: Settings, configFile: string | undefined): WaitingShim {
+  const id = crypto.randomUUID().slice(0, 8)
   const ready = Promise.withResolvers<boolean>()
   const gone = Promise.withResolvers<void>()
   const over = () => {
@@ -30,19 +36,18 @@ export function startWaiting(settings: Settings, configFile: string | undefined)
     isEnded = true
     link?.close()
   }
-  spawnWaiting(settings, configFile, theirs, (code) => code !== 0 && end())
+  spawnWaiting(settings, { id, configFile }, theirs, (code) => code !== 0 && end())
   connected.catch(over)
-  return { ready: ready.promise, gone: gone.promise, end }
+  return { id, ready: ready.promise, gone: gone.promise, end }
 }
 
 /** The process that is started leaves the one that waits behind, and ends. */
 function spawnWaiting(
   { self, env, runDir }: Settings,
-  configFile: string | undefined,
+  { id, configFile }: { readonly id: string; readonly configFile: string | undefined },
   link: number,
   onExit: (code: number | null) => void,
 ): void {
-  const id = crypto.randomUUID().slice(0, 8)
   const named = configFile === undefined ? [] : ['-config', configFile]
   const flags = ['-namespace', poolName, '-id', id, '-run-dir', runDir, ...named, 'wait']
   try {
