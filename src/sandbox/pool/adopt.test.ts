@@ -123,6 +123,20 @@ test.each(['cgroups', 'network', 'nics', 'set-up'] as const)(
   },
 )
 
+test('a full disk is named, as at any start', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const request = pool.pod()
+  nameForPod(machine, request)
+  pool.onStep = (now) => {
+    if (now === 'network') throw Object.assign(new Error('no room'), { code: 'ENOSPC' })
+  }
+  expect(await failed(adoptMachine(machine, request, pool.withTemplate))).toMatchObject({
+    code: 'RUN_DIR_FULL',
+  })
+  expect(readdirSync(`${request.runDir}/pool`)).toEqual([])
+})
+
 test('a card that does not go in costs the machine, not the pod', async () => {
   using pool = new Pool()
   const machine = await pool.waiting()

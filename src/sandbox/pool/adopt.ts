@@ -21,7 +21,7 @@ import { requireStartable } from '../start/prepare/claim.ts'
 import { findClone } from '../start/prepare/clone.ts'
 import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
 import type { SandboxRequest } from '../start/request.ts'
-import { rollingBack } from '../start/rollback.ts'
+import { namingFullDisk, rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { bringerFor } from '../storage/brought-modules.ts'
 import { shareProgramOf, type WaitingMachine } from './waiting-machine.ts'
@@ -65,12 +65,14 @@ export async function adoptMachine(
   const paths = { ...named, stateDir, ledger, facts, name: named.stateDir }
   try {
     const taken = { ledger: machine.ledger, paths, retriedAfter: 'POOL_UNUSABLE' } as const
-    return await rollingBack(request, taken, () =>
-      adopt(machine, request, paths, host).catch((error) => {
-        // The end that is about to come is ours.
-        machine.end.tell('asked', true)
-        throw error
-      }),
+    return await namingFullDisk(request, () =>
+      rollingBack(request, taken, () =>
+        adopt(machine, request, paths, host).catch((error) => {
+          // The end that is about to come is ours.
+          machine.end.tell('asked', true)
+          throw error
+        }),
+      ),
     )
   } catch (error) {
     if (signal.aborted || !isUnusable(error)) throw error
