@@ -91,8 +91,8 @@ export const cliErrors = {
   ),
   CONTAINER_BUSY: entry(
     'unavailable',
-    'container {name} is being started by another command',
-    'Wait for that command, or end the container with `kata-ts rm --force {name}`.',
+    'another command is at work on container {name}',
+    'Wait for that command, then try again.',
   ),
   CONTAINER_NOT_ENDED: entry(
     'failed_precondition',

@@ -81,6 +81,11 @@ test.each(files)('%s is root’s alone to write, or counts for nothing', (_, pat
   expect(read).toThrow('[CHECKPOINT_FOREIGN]')
 })
 
+test('a snapshot that does not say what runs is damaged', () => {
+  rmSync(bundleFile(directory(), 'spec'))
+  expect(read).toThrow('[CHECKPOINT_DAMAGED]')
+})
+
 test('a snapshot that cannot be made leaves nothing, nor what its shim did not live to remove', async () => {
   const making = createSnapshot(
     { stateDir, namespace: 'default' },

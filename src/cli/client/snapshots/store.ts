@@ -101,8 +101,10 @@ export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
   const { facts } = readCheckpoint(directory)
   const record = readRecordOf(directory)
   // They say what runs, and with which rights.
-  for (const path of keptFiles.map((file) => bundleFile(directory, file)))
-    if (existsSync(path)) requireRootsOwn(path, 'file')
+  for (const file of keptFiles) {
+    const path = bundleFile(directory, file)
+    if (file === 'spec' || existsSync(path)) requireRootsOwn(path, 'file')
+  }
   const files = [checkpointFiles.state, checkpointFiles.disk].map((file) => `${directory}/${file}`)
   const sizes = files.map((file) => (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512)
   return { name, directory, bundle: directory, facts, record, bytes: sizes.reduce((a, b) => a + b) }
