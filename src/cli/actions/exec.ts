@@ -5,7 +5,6 @@ import { userInImage } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { attach, callerWindow, requireTerminal } from '../client/attach.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
-import { spawnMonitor } from '../client/life/monitor.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { catchSignals } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
@@ -75,12 +74,11 @@ async function execAttached(
   },
 ): Promise<number> {
   const { execId, interactive, terminal, spec } = asked
-  let isLeft = false
   const { io } = pathsOf(settings, record)
   mkdirSync(io, { recursive: true, mode: 0o700 })
   const signals = catchSignals()
   const streams = attachStreams({
-    directory: `${io}/${execId}`,
+    directory: `${io}/exec-${crypto.randomUUID()}`,
     interactive,
     terminal,
     ...(interactive && terminal ? { detachKeys: asked.detachKeys } : {}),
@@ -102,12 +100,10 @@ async function execAttached(
       tell: settings.tell,
     })
     const exitCode = await Promise.race([run, signals.interrupted])
-    isLeft = exitCode === undefined
-    if (isLeft) spawnMonitor(settings, record, execId)
     return exitCode ?? 0
   } finally {
-    // The shim forgets the process; when it died with its container there is nothing to forget.
-    if (!isLeft) await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
+    // The shim forgets the process: later, when it was left. When it died with its container there is nothing to forget.
+    await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
     streams.close()
     signals.release()
   }

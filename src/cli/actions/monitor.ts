@@ -1,7 +1,5 @@
-import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
-import { isExternal, pathsOf } from '../client/external.ts'
 import { watchHealth } from '../client/life/health.ts'
 import { startAgain } from '../client/life/keeper.ts'
 import { afterEnd } from '../client/life/restarts.ts'
@@ -12,12 +10,10 @@ import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
 /**
- * Waits for a container that was left running, or for one process in it, and cleans up. It starts the container again as its restart policy
- * says, and goes on.
+ * Waits for a container that was left running, and cleans up. It starts the container again as its restart policy says, and goes on.
  */
-export async function monitor(settings: Settings, name: string, execId: string | undefined): Promise<void> {
+export async function monitor(settings: Settings, name: string): Promise<void> {
   const record = findRecord(settings, name)
-  if (execId !== undefined) return monitorExec(settings, record, await connect(record), execId)
   // One that ran in the foreground may have ended already.
   if (record.status !== 'stopped') await monitorRun(settings, record)
   if (record.autoRemove) return
@@ -63,58 +59,4 @@ async function watchRun(
   over.abort()
   await health
   return exitCode
-}
-
-/** The output of an exec whose client detached is lost, as in docker. */
-async function monitorExec(
-  settings: Settings,
-  record: ContainerRecord,
-  task: TaskClient,
-  execId: string,
-): Promise<void> {
-  const directory = `${pathsOf(settings, record).io}/${execId}`
-  const output = readFifo(`${directory}/stdout`, () => {})
-  try {
-    await task.wait(execId)
-    await output.finish()
-    await task.delete(execId)
-  } catch (error) {
-    settings.log.debug('the process ended with its container', {
-      execId,
-      error,
-      external: isExternal(record),
-    })
-  } finally {
-    task.close()
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-interface Reading {
-  /** Resolves once all that was written before is read. To be called when nobody writes any more. */
-  finish(): Promise<void>
-}
-
-/**
- * Reads a FIFO; does nothing where there is none. Its writers may all have gone before this process opens it, and then the kernel tells of no end:
- * so it is a writer itself until it is to finish.
- */
-function readFifo(path: string, take: (chunk: Uint8Array) => void): Reading {
-  if (!existsSync(path)) return { finish: async () => {} }
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const own = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
-  const read = async () => {
-    try {
-      for await (const chunk of Bun.file(fd).stream()) take(chunk)
-    } finally {
-      closeSync(fd)
-    }
-  }
-  const ended = read()
-  return {
-    finish() {
-      closeSync(own)
-      return ended
-    },
-  }
 }

@@ -15,7 +15,7 @@ export interface FakeProcess {
 }
 
 export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess {
-  const [stdout, stderr] = [openOutput(uris.stdout), openOutput(uris.stderr)]
+  const [stdout, stderr] = [openOutput(uris.stdout, true), openOutput(uris.stderr, true)]
   const held = heldInputPath(uris.stdin)
   const access = held === undefined ? O_RDONLY : O_RDWR
   const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)

@@ -114,6 +114,7 @@ export async function runAttached(
     closeSync(openSync(paths.log, 'a', 0o600))
     streams = attachStreams({
       directory: dirname(paths.stdin),
+      isShared: true,
       interactive,
       terminal,
       input: 0,

@@ -165,6 +165,8 @@ function serveTasks(): void {
     },
     delete({ execId }) {
       const { child } = find(execId)
+      if (execId !== '' && child?.exitCode === null && child.signalCode === null)
+        throw new KataError('TASK_STATE', { action: 'delete', id: execId, state: 'running' })
       if (child !== undefined) endGroup(child)
       processes.delete(execId)
       return {}

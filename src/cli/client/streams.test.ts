@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { spawnOn } from './process.double.ts'
 import { type AttachedStreams, attachStreams } from './streams.ts'
@@ -64,6 +73,36 @@ test('an end that stays open but silent is given up', async () => {
   holder.kill('SIGKILL')
   await holder.exited
   await streams.drained
+})
+
+const openFifos = () =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(`${directory}/io/`) ? [fd] : []
+    } catch {
+      return []
+    }
+  })
+
+test('the FIFOs are gone once the shim has opened them', async () => {
+  const streams = attach('x')
+  const { exited } = run('cat', streams)
+  expect(existsSync(`${directory}/io`)).toBe(true)
+  streams.started()
+  expect(existsSync(`${directory}/io`)).toBe(false)
+  expect(await exited).toBe(0)
+  await streams.drained
+  expect(readFileSync(`${directory}/out`, 'utf8')).toBe('x')
+})
+
+test('of a process that does not start nothing stays open', async () => {
+  const streams = attach('x')
+  // Both ends of two outputs, and the input. Bun has more of them.
+  expect(openFifos().length).toBeGreaterThanOrEqual(5)
+  streams.close()
+  await streams.drained
+  expect(openFifos()).toEqual([])
+  expect(existsSync(`${directory}/io`)).toBe(false)
 })
 
 test('a full disk is reported once and output goes on being read', async () => {

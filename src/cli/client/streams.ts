@@ -35,13 +35,15 @@ export interface AttachedStreams {
   finish(stallMs?: number): Promise<void>
   /** Lets go of the process, which goes on: another reader may take its output from here. */
   leave(): Promise<void>
-  /** Removes the FIFOs, unless the process goes on. */
+  /** Lets go of what is still open, and removes the FIFOs, unless the process goes on and others may write to them. */
   close(): void
 }
 
 export interface AttachOptions {
-  /** A directory of this process alone; it is created, and removed by `close`. */
+  /** A directory of this process alone; it is created, and removed once the shim has opened what is in it. */
   readonly directory: string
+  /** Others who attach to the process write to its input, also when the caller has left it: the FIFOs stay until `close`. Default false. */
+  readonly isShared?: boolean
   readonly interactive: boolean
   /** A terminal has one output stream. */
   readonly terminal: boolean
@@ -54,7 +56,7 @@ export interface AttachOptions {
 }
 
 export function attachStreams(options: AttachOptions): AttachedStreams {
-  const { directory, interactive, terminal } = options
+  const { directory, interactive, terminal, isShared = false } = options
   mkdirSync(directory, { mode: 0o700 })
   const uri = (name: string, wanted: boolean) => {
     if (wanted) makeFifo(`${directory}/${name}`)
@@ -71,9 +73,10 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
   if (!terminal) outputs.push(pumpOut(uris.stderr, sinkOf(options.errors), broken.resolve))
   const detached = Promise.withResolvers<void>()
   const keys = new DetachKeys(options.detachKeys ?? new Uint8Array())
-  const input = interactive
+  let input = interactive
     ? openSync(`${directory}/stdin`, constants.O_RDWR | constants.O_NONBLOCK)
     : undefined
+  const remove = () => rmSync(directory, { recursive: true, force: true })
   const drained = Promise.all(outputs.map((output) => output.ended)).then(() => {})
   let isLeft = false
   return {
@@ -83,7 +86,9 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     broken: broken.promise,
     started() {
       for (const output of outputs) output.release()
+      if (!isShared) remove()
       if (input !== undefined) void pumpIn(options.input, input, { keys, leaves: detached.resolve })
+      input = undefined
     },
     finish(stallMs = 5000) {
       for (const output of outputs) output.release()
@@ -94,7 +99,10 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
       await Promise.all(outputs.map((output) => output.stop()))
     },
     close() {
-      if (!isLeft) rmSync(directory, { recursive: true, force: true })
+      for (const output of outputs) void output.stop()
+      if (input !== undefined) closeSync(input)
+      input = undefined
+      if (!(isLeft && isShared)) remove()
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The Task service of one container's shim, with coded errors. */
 
+import { attachesExecs } from '../../bundle/forgotten-exec.ts'
 import { asksForErrorInfo, errorFromInfo } from '../../errors/told.ts'
 import { KataError } from '../../errors.ts'
 import { TaskClient as ShimTask } from '../../shim-client/task-client.ts'
@@ -23,7 +24,7 @@ export class TaskClient extends ShimTask {
       return new TaskClient(transport, {
         namespace,
         id,
-        metadata: { ...asksForErrorInfo, ...metadata },
+        metadata: { ...asksForErrorInfo, ...attachesExecs, ...metadata },
         toError: (error, method) => asKataError(error, method, id),
       })
     } catch (cause) {

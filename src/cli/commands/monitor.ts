@@ -4,13 +4,13 @@ import { action, type Cli, describe } from './command.ts'
 
 export function monitorCommand(cli: Cli): Command {
   const command = describe({
-    usage: 'monitor <name> [exec]',
-    summary: 'wait for a container, or a process in it, and clean up after it',
+    usage: 'monitor <name>',
+    summary: 'wait for a container, and clean up after it',
     example: 'monitor web',
   })
-  return action(command, cli, async (settings, _flags, [name = '', execId]) => {
+  return action(command, cli, async (settings, _flags, [name = '']) => {
     const { monitor } = await import('../actions/monitor.ts')
-    await monitor(settings, name, execId)
+    await monitor(settings, name)
     return 0
   })
 }

@@ -15,6 +15,8 @@ export interface Stdio {
   readonly stdout: string
   readonly stderr: string
   readonly terminal: boolean
+  /** The client reads the outputs from the beginning, and nobody after it: see {@link openOutput}. Default false. */
+  readonly isAttached?: boolean
 }
 
 export interface Streams {
@@ -35,7 +37,7 @@ export async function openStreams(
   process: LoggedProcess,
   inputReturns?: () => () => boolean,
 ): Promise<Streams> {
-  const { stdin, terminal, ...uris } = stdio
+  const { stdin, terminal, isAttached, ...uris } = stdio
   // A terminal has one stream only.
   const wanted: OutputStream[] = terminal ? ['stdout'] : ['stdout', 'stderr']
   const sinks: [OutputStream, OutputSink][] = []
@@ -45,7 +47,7 @@ export async function openStreams(
       const uri = uris[stream]
       if (isLoggingProgram(uri) && !programs.has(uri))
         programs.set(uri, await startLoggingProgram(uri, process))
-      sinks.push([stream, programs.get(uri)?.[stream] ?? openOutput(uri)])
+      sinks.push([stream, programs.get(uri)?.[stream] ?? openOutput(uri, isAttached)])
     }
     const input = openInput(stdin, inputReturns)
     for (const [uri, program] of programs)

@@ -1,6 +1,7 @@
 /** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
-import { isForgotten } from '../../bundle/forgotten-exec.ts'
+import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
+import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
@@ -43,11 +44,13 @@ export async function startProcess(
   return { pid }
 }
 
+export type ExecCall = Pick<CallContext, 'metadata' | 'peer'>
+
 /** @throws KataError TASK_NOT_FOUND, TASK_EXISTS, TASK_STATE, those of the specification. */
 export async function addExec(
   context: TaskContext,
   request: ExecProcessRequest,
-  call?: Pick<CallContext, 'metadata'>,
+  call?: ExecCall,
 ): Promise<object> {
   const { id, execId, stdin, stdout, stderr, terminal } = request
   const task = context.tasks.get(id)
@@ -59,19 +62,28 @@ export async function addExec(
   checkStreams({ stdout, stderr })
   const process = makeProcess(context, {
     id: execId,
-    stdio: { stdin, stdout, stderr, terminal },
+    stdio: { stdin, stdout, stderr, terminal, isAttached: isAttached(call?.metadata) },
     guest: task.container.exec(execId, { ...spec, terminal }),
   })
   task.addExec(execId, process)
   context.events.publish(taskEvents.execAdded({ containerId: id, execId }))
   publishExit(context, task, process)
-  if (isForgotten(call?.metadata)) forgetAtEnd(context, { id, execId }, process)
+  forgetUnlessAskedFor(context, { id, execId }, process, call)
   return {}
 }
 
-function forgetAtEnd(context: TaskContext, ids: DeleteRequest, process: TaskProcess): void {
+/** What its client does not come back for is forgotten once it has ended. */
+function forgetUnlessAskedFor(
+  context: TaskContext,
+  ids: DeleteRequest,
+  process: TaskProcess,
+  call: ExecCall | undefined,
+): void {
+  const client = call?.peer === undefined ? undefined : processRef(call.peer)
+  const isLeft = () =>
+    isForgotten(call?.metadata) || (isAttached(call?.metadata) && !(client !== undefined && isAlive(client)))
   void process.exited
-    .then(() => deleteProcess(context, ids))
+    .then(() => (isLeft() ? deleteProcess(context, ids) : undefined))
     // With its container, or by another client.
     .catch((error) => context.log.debug('an exec is forgotten already', { exec: ids.execId, error }))
 }

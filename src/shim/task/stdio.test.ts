@@ -98,6 +98,26 @@ describe('output', () => {
     expect([`${path}.1`, path].map(words)).toEqual([['one', 'two'], ['three']])
   })
 
+  test('a FIFO that ends with its reader holds nobody up once that has gone; any other waits for the next one', async () => {
+    for (const endsWithReader of [true, false]) {
+      const path = join(directory, String(endsWithReader))
+      makeFifo(path)
+      const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      const sink = openOutput(path, endsWithReader)
+      const written = sink.write(new Uint8Array(200_000))
+      closeSync(reading)
+      const over = await Promise.race([written, Bun.sleep(300).then(() => 'waits')])
+      expect(over).toBe(endsWithReader ? undefined : 'waits')
+      if (!endsWithReader) Bun.spawn(['cat', path], { stdout: 'ignore' })
+      await written
+      await sink.close()
+    }
+  })
+
+  test('a FIFO that ends with its reader has one', () => {
+    expect(() => openOutput(fifo(), true)).toThrow('ENXIO')
+  })
+
   describe('a log with a reader beside it', () => {
     const records = (path: string) => readFileSync(path, 'latin1').match(/(?<= F )\w+/g)
 

@@ -35,10 +35,15 @@ export interface InputSource {
 
 const closeIoGraceMs = 1000
 
-/** @throws KataError STDIO_INVALID. */
-export function openOutput(uri: string): OutputSink {
+/**
+ * @param endsWithReader whether a FIFO has its reader already, and no other comes after that one. Default: who reads it may come late, and
+ *   again.
+ * @throws KataError STDIO_INVALID.
+ */
+export function openOutput(uri: string, endsWithReader = false): OutputSink {
   if (uri === '') return { write: async () => {}, close: async () => {} }
-  return untilClosed(uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri))
+  if (uri.startsWith('file://')) return untilClosed(fileSink(uri))
+  return untilClosed(endsWithReader ? readerSink(uri) : fifoSink(uri))
 }
 
 /** Closes once, and writes to no descriptor that may be another file's by then. */

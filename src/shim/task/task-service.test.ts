@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
+import { attachesExecs, forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
@@ -713,6 +713,28 @@ test('an exec that nobody comes back for is forgotten once it has ended', async 
   await Bun.sleep(5)
   expect(exits).toEqual(['left'])
   await expect(tasks.state({ id: 'pod', execId: 'left' })).rejects.toThrow('[TASK_NOT_FOUND]')
+})
+
+test('an exec is forgotten at its end if the client whose it is was killed', async () => {
+  const { tasks, create, ends } = serviceOf('pod')
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  const client = Bun.spawn(['sleep', '60'])
+  const metadata = new Map(Object.entries(attachesExecs))
+  for (const execId of ['first', 'second']) {
+    const request = { id: 'pod', execId, spec: { value: Buffer.from('{}') } }
+    await tasks.exec(ExecProcessRequest.fromPartial(request), { metadata, peer: client.pid })
+    await tasks.start({ id: 'pod', execId })
+  }
+  ends.get('first')!(0)
+  await tasks.wait({ id: 'pod', execId: 'first' })
+  client.kill('SIGKILL')
+  await client.exited
+  ends.get('second')!(0)
+  await tasks.wait({ id: 'pod', execId: 'second' })
+  await Bun.sleep(5)
+  expect((await tasks.state({ id: 'pod', execId: 'first' })).status).toBe(Status.STOPPED)
+  await expect(tasks.state({ id: 'pod', execId: 'second' })).rejects.toThrow('[TASK_NOT_FOUND]')
 })
 
 test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {

@@ -21,7 +21,7 @@ import { createTask } from './create-task.ts'
 import { tellDeath } from './death.ts'
 import { deleteProcess } from './delete-task.ts'
 import { tellOomKill } from './oom.ts'
-import { addExec, killProcess, startProcess } from './process-calls.ts'
+import { addExec, type ExecCall, killProcess, startProcess } from './process-calls.ts'
 import { shutDown } from './shutdown.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess } from './task-process.ts'
@@ -87,7 +87,7 @@ export class TaskService {
     return startProcess(this.#context, request)
   }
 
-  exec(request: api.ExecProcessRequest, call?: Pick<CallContext, 'metadata'>): Promise<object> {
+  exec(request: api.ExecProcessRequest, call?: ExecCall): Promise<object> {
     return addExec(this.#context, request, call)
   }
 

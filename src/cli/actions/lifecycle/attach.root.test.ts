@@ -60,6 +60,16 @@ test('run -dit keeps a container open, and people come and go', async () => {
   expect((await client.kata('logs', 'open')).stdout).toBe('<one>\n<two>\n')
 })
 
+test('an exec may have any id, also that of another’s FIFOs', async () => {
+  await using client = testClient()
+  await client.start('open', ['cat'], ['-i'])
+  expect(await client.kata('exec', '--exec-id', 'main', 'open', 'echo', 'hi')).toEqual({
+    code: 0,
+    stdout: 'hi\n',
+    stderr: '',
+  })
+})
+
 test('attach ends with the exit code of the container, and forwards signals', async () => {
   await using client = testClient()
   await client.start('talker', [

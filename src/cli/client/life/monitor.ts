@@ -2,20 +2,15 @@
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, recordPaths } from '../record.ts'
 
-/** Returns its process id. With `execId` it waits for that process of the container only. */
-export function spawnMonitor(
-  settings: Settings,
-  { id, namespace }: ContainerRecord,
-  execId?: string,
-): number {
+/** Returns its process id. */
+export function spawnMonitor(settings: Settings, { id, namespace }: ContainerRecord): number {
   const { self, stateDir, runDir, env } = settings
   const where = ['--namespace', namespace, '--state-dir', stateDir, '--run-dir', runDir]
   const { directory } = recordPaths(stateDir, namespace, id)
-  const what = execId === undefined ? [id] : [id, execId]
-  const monitor = Bun.spawn([self.program, ...self.prefix, 'monitor', ...where, ...what], {
+  const monitor = Bun.spawn([self.program, ...self.prefix, 'monitor', ...where, id], {
     cwd: '/',
     env: env as Record<string, string>,
-    stdio: ['ignore', 'ignore', execId === undefined ? Bun.file(`${directory}/monitor.log`) : 'ignore'],
+    stdio: ['ignore', 'ignore', Bun.file(`${directory}/monitor.log`)],
     detached: true,
   })
   monitor.unref()
