@@ -247,6 +247,14 @@ const rows: Row[] = [
   ],
   [
     'run-directory',
+    'asked by a user who is not root',
+    (host) => Object.assign(host, { uid: () => 1000, isWritable: () => false }),
+    {},
+    'ok',
+    'free on /run',
+  ],
+  [
+    'run-directory',
     'read-only',
     (host) => Object.assign(host, { isWritable: (path: string) => path !== '/run' }),
     {},
@@ -737,6 +745,14 @@ const rows: Row[] = [
     'accelerator = "tcg" asks',
   ],
   ['walls', 'virtiofsd as root', () => {}, { virtioFsPrivilege: 'root' }, 'warning', 'virtiofsd is root'],
+  [
+    'account',
+    'asked by a user who is not root',
+    (host) => Object.assign(host, { uid: () => 1000, isWritable: () => false }),
+    {},
+    'ok',
+    'only root can try',
+  ],
   ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
   [
     'account',

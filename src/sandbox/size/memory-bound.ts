@@ -4,7 +4,7 @@ import { descriptorLimit } from '../../sharing/virtiofsd/command.ts'
 const mebibyte = 1024 ** 2
 /** Cgroups count whole ones. */
 const page = 4096
-/** VMM, virtiofsd and shim, and the code that TCG translates: 217 MiB were counted for all of them when idle (docs/benchmarks.md). */
+/** VMM, virtiofsd and shim, and the code that TCG translates: 211 MiB were measured for all of them when idle (docs/benchmarks.md, memory). */
 const idleMiB = 768
 /** Page tables of VMM, virtiofsd, KVM and IOMMU for the guest's memory, a 512th each. */
 const pageTablesOf = 1 / 64
