@@ -2,11 +2,9 @@
 import type { Config } from '../../config/config.ts'
 import { startTpm, type Tpm } from '../../devices/swtpm.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { ownProcess } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
-import { takeIdentity } from '../../rootless/identity/identity.ts'
 import { makePrivateDir } from '../../rootless/identity/private-dir.ts'
-import { leaseDir } from '../records/paths.ts'
+import { takeHelperUser } from '../helper-user.ts'
 
 export interface TpmRequest {
   /** The sandbox's. */
@@ -20,8 +18,7 @@ export interface TpmRequest {
 }
 
 /**
- * The TPM that the configuration asks for, if any. Its user comes from a second lease, so no other process has its id. The
- * caller closes the socket once the VMM has it.
+ * The TPM that the configuration asks for, if any. The caller closes the socket once the VMM has it.
  *
  * @throws KataError TPM_MISSING, TPM_FAILED, and what taking a user throws.
  */
@@ -29,27 +26,9 @@ export async function takeTpm(
   ledger: Ledger,
   { namespace, id, config, stateDir, log, signal }: TpmRequest,
 ): Promise<Tpm | undefined> {
-  const {
-    enableTpm,
-    rootlessUidBase: base,
-    rootlessUidBlocks: blocks,
-    swtpmPath: program,
-    landlock,
-  } = config.hypervisor
+  const { enableTpm, swtpmPath: program, landlock } = config.hypervisor
   if (!enableTpm) return undefined
-  const { identity, lease } = await takeIdentity(
-    ledger,
-    {
-      runDir: leaseDir,
-      range: { base, blocks },
-      sandbox: `${namespace}/${id}`,
-      owner: ownProcess(),
-      account: 'none',
-      accelerator: 'tcg',
-      signal,
-    },
-    log,
-  )
+  const { identity, lease } = await takeHelperUser(ledger, { namespace, id, config, log, signal })
   const privateDir = await makePrivateDir(ledger, lease, true)
   return startTpm(ledger, { program, identity, privateDir, stateDir, landlock, log, signal })
 }

@@ -3,12 +3,11 @@ import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { openNetns } from '../../linux/processes/netns.ts'
-import { ownProcess, type ProcessRef } from '../../linux/processes/proc.ts'
+import type { ProcessRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { type Joined, joinNetwork, membersDir, plugIn } from '../../network/shared/shared.ts'
 import { startUplink, type Uplink } from '../../network/uplink/uplink.ts'
-import { takeIdentity } from '../../rootless/identity/identity.ts'
-import { leaseDir } from '../records/paths.ts'
+import { takeHelperUser } from '../helper-user.ts'
 
 export interface ContainerNetworkRequest {
   /** The sandbox's. */
@@ -29,8 +28,7 @@ export interface ContainerNetwork extends Pick<Uplink, 'lookAfter'> {
 }
 
 /**
- * The user comes from a lease of its own, so neither the VMM nor another sandbox
- * has its id. A shared network is held open by this very process.
+ * A shared network is held open by this very process.
  *
  * @throws KataError, those of {@link joinNetwork} and {@link startUplink}, and what taking a user throws.
  */
@@ -38,20 +36,7 @@ export async function takeContainerNetwork(
   ledger: Ledger,
   { id, namespace, wishes, config, runDir, stateDir, log, signal }: ContainerNetworkRequest,
 ): Promise<ContainerNetwork> {
-  const { rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
-  const { identity, lease } = await takeIdentity(
-    ledger,
-    {
-      runDir: leaseDir,
-      range: { base, blocks },
-      sandbox: `${namespace}/${id}`,
-      owner: ownProcess(),
-      account: 'none',
-      accelerator: 'tcg',
-      signal,
-    },
-    log,
-  )
+  const { identity, lease } = await takeHelperUser(ledger, { namespace, id, config, log, signal })
   const { uid } = identity
   const { place } = wishes
   const members = place && membersDir(runDir, namespace, place.network)
