@@ -35,13 +35,22 @@ export async function underDirectoryLock(
   patienceMs: number,
   work: () => Promise<void>,
 ): Promise<'done' | 'gone' | 'busy'> {
+  const made = await makeUnderDirectoryLock(directory, patienceMs, work)
+  return typeof made === 'string' ? made : 'done'
+}
+
+/** {@link underDirectoryLock} for work that makes something. */
+export async function makeUnderDirectoryLock<T>(
+  directory: string,
+  patienceMs: number,
+  make: () => Promise<T>,
+): Promise<{ readonly value: T } | 'gone' | 'busy'> {
   const fd = open(directory)
   if (fd === undefined) return 'gone'
   try {
     if (!(await lock(fd, patienceMs))) return 'busy'
     if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
-    await work()
-    return 'done'
+    return { value: await make() }
   } finally {
     closeSync(fd)
   }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
-import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
@@ -99,13 +99,12 @@ export async function killUntaken(
   const shim = ownerOf(openLedger(paths, log))
   // Nobody is left to take one.
   if (shim === undefined || !isAlive(shim)) return !isTaken()
-  let isDead = false
-  const outcome = await underDirectoryLock(paths.stateDir, heldMs, async () => {
-    if (isTaken()) return
+  const isDead = await makeUnderDirectoryLock(paths.stateDir, heldMs, async () => {
+    if (isTaken()) return false
     await killAndWait(shim)
-    isDead = true
+    return true
   })
-  if (outcome === 'busy')
+  if (isDead === 'busy')
     throw new KataError('TEARDOWN_BUSY', { path: paths.stateDir, seconds: heldMs / 1000 })
-  return isDead
+  return isDead !== 'gone' && isDead.value
 }

@@ -1,7 +1,7 @@
 /** One command at a time makes or removes the templates below a path, by a lock on that directory: a second one is refused. */
 import { rmdirSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { makeTemplatePath } from './new-template.ts'
 
 /**
@@ -37,12 +37,9 @@ async function locked<T>(
   templatePath: string,
   work: () => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
-  let done: { readonly value: T } | undefined
-  const outcome = await underDirectoryLock(templatePath, 0, async () => {
-    done = { value: await work() }
-  })
-  if (outcome === 'busy') throw busy(templatePath)
-  return done
+  const done = await makeUnderDirectoryLock(templatePath, 0, work)
+  if (done === 'busy') throw busy(templatePath)
+  return done === 'gone' ? undefined : done
 }
 
 const busy = (path: string): KataError => new KataError('TEMPLATE_BUSY', { path })

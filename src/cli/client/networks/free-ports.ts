@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { type NetworkWishes, type PublishedPort, readNetworkWishes } from '../../../bundle/network.ts'
 import { describeError, KataError } from '../../../errors.ts'
-import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { portName } from '../../parse/expose.ts'
 import type { FreePort } from '../../parse/publish.ts'
@@ -25,13 +25,12 @@ export async function takePorts<T>(
 ): Promise<T> {
   const directory = `${stateDir}/containers`
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  let result: { readonly value: T } | undefined
-  const outcome = await underDirectoryLock(directory, patienceMs, async () => {
+  const noted = await makeUnderDirectoryLock(directory, patienceMs, async () => {
     const others = [...portsOfRecords(stateDir), ...beside]
-    result = { value: await note(await findPorts(wanted, others)) }
+    return note(await findPorts(wanted, others))
   })
-  if (outcome !== 'done') throw new KataError('NETWORK_PORTS_BUSY', {})
-  return result!.value
+  if (typeof noted === 'string') throw new KataError('NETWORK_PORTS_BUSY', {})
+  return noted.value
 }
 
 /** The ports of the host that lead to a container. What cannot be read has none; `kata-ts port` tells why. */

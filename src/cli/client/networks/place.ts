@@ -1,7 +1,7 @@
 /** Gives a container its place on a network. */
 import type { NetworkPlace, NetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
-import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { hasIpv6 } from '../../../linux/interfaces/ipv6.ts'
 import { ipv6Beside } from '../../../network/uplink/addresses.ts'
 import { parseSubnet } from '../../parse/subnet.ts'
@@ -34,16 +34,8 @@ export interface Placed {
  *
  * @throws KataError NETWORK_NOT_FOUND, NETWORK_ADDRESS_INVALID, NETWORK_ADDRESS_TAKEN, NETWORK_FULL, NETWORK_BUSY; what `note` throws.
  */
-export async function takePlace<T>(
-  store: NetworkStore,
-  wish: PlaceWish,
-  note: (placed: Placed) => T,
-): Promise<T> {
-  let result: { readonly value: T } | undefined
-  await withNetwork(store, wish.network, (network) => {
-    result = { value: note(choosePlace(store, network, wish)) }
-  })
-  return result!.value
+export function takePlace<T>(store: NetworkStore, wish: PlaceWish, note: (placed: Placed) => T): Promise<T> {
+  return withNetwork(store, wish.network, (network) => note(choosePlace(store, network, wish)))
 }
 
 /** The container's addresses there, of each family that the host has. */
@@ -65,16 +57,17 @@ export function removeNetwork(store: NetworkStore, name: string): Promise<void> 
   })
 }
 
-async function withNetwork(
+async function withNetwork<T>(
   store: NetworkStore,
   name: string,
-  work: (network: NamedNetwork) => void,
-): Promise<void> {
-  const outcome = await underDirectoryLock(networkDir(store, name), patienceMs, async () =>
+  work: (network: NamedNetwork) => T,
+): Promise<T> {
+  const made = await makeUnderDirectoryLock(networkDir(store, name), patienceMs, async () =>
     work(readNetwork(store, name)),
   )
-  if (outcome === 'gone') throw new KataError('NETWORK_NOT_FOUND', { name, namespace: store.namespace })
-  if (outcome === 'busy') throw new KataError('NETWORK_BUSY', { name })
+  if (made === 'gone') throw new KataError('NETWORK_NOT_FOUND', { name, namespace: store.namespace })
+  if (made === 'busy') throw new KataError('NETWORK_BUSY', { name })
+  return made.value
 }
 
 function choosePlace(store: NetworkStore, network: NamedNetwork, wish: PlaceWish): Placed {

@@ -5,7 +5,7 @@ import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { bool, text } from '../../../json/values.ts'
-import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -73,12 +73,11 @@ export async function createNetwork(
   const directory = networkDir(store, name)
   const all = directoryOf(store)
   mkdirSync(all, { recursive: true, mode: 0o700 })
-  let network: NamedNetwork | undefined
-  const outcome = await underDirectoryLock(all, patienceMs, async () => {
-    network = writeNetwork(store, { name, directory }, wish)
-  })
-  if (outcome !== 'done') throw new KataError('NETWORK_BUSY', { name })
-  return network!
+  const made = await makeUnderDirectoryLock(all, patienceMs, async () =>
+    writeNetwork(store, { name, directory }, wish),
+  )
+  if (typeof made === 'string') throw new KataError('NETWORK_BUSY', { name })
+  return made.value
 }
 
 /** The caller has the lock of all networks. */
