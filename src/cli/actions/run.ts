@@ -1,5 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { type ContainerPlan, createOnly, prepareNew, runAttached, runDetached } from '../client/run.ts'
+import type { ContainerPlan } from '../client/container-plan.ts'
+import { prepareNew } from '../client/prepare.ts'
+import { createOnly, runAttached, runDetached } from '../client/run.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
@@ -14,7 +16,9 @@ export function run(settings: Settings, flags: RunFlags, words: RunWords): Promi
     return runFromSnapshot(settings, { ...flags, from: flags.from }, words, () => attachedOf(flags))
   return withPlan(settings, flags, words, async (plan) => {
     if (flags.detach !== true)
-      return runAttached(settings, plan, attachedOf(flags), () => prepareNew(settings, plan))
+      return runAttached(settings, plan, attachedOf(flags), () =>
+        prepareNew(settings, plan, { detached: false }),
+      )
     await runDetached(settings, plan)
     return printId(settings, plan)
   })

@@ -1,0 +1,176 @@
+/** What a start needs of a container: its record, its bundle, and the way to its root file system. */
+import { rmSync } from 'node:fs'
+import { writeEventLogWishes } from '../../bundle/event-log.ts'
+import { bundleFile } from '../../bundle/files.ts'
+import { forgetRun } from '../../bundle/forget-run.ts'
+import { writeNetworkWishes } from '../../bundle/network.ts'
+import { writeOverrides } from '../../bundle/overrides.ts'
+import { makeUpper, type RootMount, writableOverlay } from '../../images/rootfs.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
+import { bootId, ownProcess } from '../../linux/processes/proc.ts'
+import type { Settings } from '../settings.ts'
+import type { ContainerPlan } from './container-plan.ts'
+import { diskMounts, makeOwnDisks } from './disk-root.ts'
+import { writeEtcFiles } from './etc-files.ts'
+import { eventAttributes, noteEvent } from './events.ts'
+import { forgetHealth } from './life/health-state.ts'
+import type { Startable } from './life/session.ts'
+import { takePorts } from './networks/free-ports.ts'
+import { addressesOn, takePlace } from './networks/place.ts'
+import {
+  type ContainerRecord,
+  createRecord,
+  type RecordPaths,
+  readRecord,
+  recordPaths,
+  updateRecord,
+} from './record.ts'
+
+/** Makes the container of a plan, for its first start. Its name is taken under the lock of the ports, or of its network. */
+export async function prepareNew(
+  settings: Settings,
+  plan: ContainerPlan,
+  how: { readonly detached: boolean },
+): Promise<Startable> {
+  const { freePorts = [], network = { ports: [] } } = plan
+  if (freePorts.length === 0) return withPlace(settings, plan, how)
+  return takePorts(settings.stateDir, freePorts, network.ports, (found) => {
+    const ports = [...network.ports, ...found]
+    return withPlace(settings, { ...plan, network: { ...network, ports } }, how)
+  })
+}
+
+/** With the addresses that it gets on a network which others are on, if it is to be on one. */
+async function withPlace(
+  settings: Settings,
+  plan: ContainerPlan,
+  how: { readonly detached: boolean },
+): Promise<Startable> {
+  if (plan.place === undefined) return makeNew(settings, plan, how)
+  return takePlace(settings, plan.place, ({ place, mac, limits }) => {
+    const network = { ports: [], ...plan.network, ...limits, place, mac }
+    const etc = { ...plan.etc, addresses: addressesOn(place) }
+    return makeNew(settings, { ...plan, network, etc }, how)
+  })
+}
+
+/** Claims the name, and writes the bundle. */
+function makeNew(
+  settings: Settings,
+  plan: ContainerPlan,
+  { detached }: { readonly detached: boolean },
+): Startable {
+  const record = recordOf(settings, plan, detached)
+  const paths = createRecord(settings.stateDir, record)
+  try {
+    plan.onRecorded()
+    writeBundle(settings, plan, record, paths)
+    noteEvent(settings, record, 'create')
+  } catch (error) {
+    // Nothing else was taken for it yet, and nobody would give its name back.
+    rmSync(paths.directory, { recursive: true, force: true })
+    throw error
+  }
+  const rootfs = (signal: AbortSignal) => makeRootfs(plan, paths, signal)
+  return { record, paths, rootfs, ranBefore: false }
+}
+
+function recordOf(settings: Settings, plan: ContainerPlan, detached: boolean): ContainerRecord {
+  const { id, command, image, imageId, layers, disks, isCopied, terminal, interactive, autoRemove } = plan
+  const { labels, logBounds, stopSignal, stopTimeout, configFile, restart, health, exposed } = plan
+  return {
+    id,
+    namespace: settings.namespace,
+    command,
+    image,
+    imageId,
+    layers,
+    terminal,
+    detached,
+    autoRemove,
+    disks,
+    isCopied,
+    interactive,
+    labels,
+    logBounds,
+    stopSignal,
+    stopTimeout,
+    configFile,
+    restart,
+    health,
+    exposed,
+    createdAt: new Date().toISOString(),
+    status: 'creating',
+    owner: ownProcess(),
+    bootId: bootId(),
+  }
+}
+
+function writeBundle(
+  { stateDir }: Settings,
+  { spec, overrides, network, autoRemove }: ContainerPlan,
+  record: ContainerRecord,
+  { bundle }: RecordPaths,
+): void {
+  replaceFile(bundleFile(bundle, 'spec'), JSON.stringify(spec), { isFlushed: !autoRemove })
+  writeOverrides(bundle, overrides)
+  writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
+  if (network !== undefined) writeNetworkWishes(bundle, network)
+}
+
+/** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */
+async function makeRootfs(
+  { id, layers, disks, etc }: ContainerPlan,
+  { directory }: RecordPaths,
+  signal: AbortSignal,
+): Promise<readonly RootMount[]> {
+  const fill = (upper: string) => writeEtcFiles(upper, layers, etc)
+  if (disks !== undefined) {
+    await makeOwnDisks(disks, { container: id, directory, layers, fill, signal })
+    return diskMounts(disks, directory)
+  }
+  makeUpper(layers, directory)
+  fill(`${directory}/upper`)
+  return [writableOverlay(layers, directory)]
+}
+
+export interface RunAgain {
+  /** The saved machine from which it continues. Without one it boots, and any saved machine of it is removed. */
+  readonly checkpoint?: string
+  /** This process is the one that waits for the container. */
+  readonly isKeeper: boolean
+  /** What its record says of this start. */
+  readonly changes: Partial<ContainerRecord>
+  /** It has never run: it is removed when it cannot start. */
+  readonly isNew?: boolean
+}
+
+/** Prepares an existing container for its next start. */
+export function prepareAgain(
+  settings: Settings,
+  before: ContainerRecord,
+  { isKeeper, changes, checkpoint, isNew = false }: RunAgain,
+): Startable {
+  const { stateDir } = settings
+  const { namespace, id, layers, disks } = before
+  const paths = recordPaths(stateDir, namespace, id)
+  if (checkpoint === undefined) rmSync(paths.saved, { recursive: true, force: true })
+  forgetRun(paths.bundle)
+  // It would show the health of the run before.
+  forgetHealth(settings, before)
+  updateRecord(stateDir, namespace, id, {
+    status: 'creating',
+    detached: true,
+    owner: ownProcess(),
+    bootId: bootId(),
+    address: undefined,
+    exitCode: undefined,
+    finishedAt: undefined,
+    restartsAt: undefined,
+    ...changes,
+  })
+  const record = readRecord(stateDir, namespace, id)
+  const rootfs = async () =>
+    disks === undefined ? [writableOverlay(layers, paths.directory)] : diskMounts(disks, paths.directory)
+  return { record, paths, rootfs, ranBefore: !isNew, isKeeper, ...(checkpoint && { checkpoint }) }
+}
