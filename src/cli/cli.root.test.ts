@@ -121,6 +121,8 @@ test.each([
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
   [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],
+  // No table has it, though every object does.
+  [['constructor'], "unknown command 'constructor'. See", 'kata-ts --help'],
 ])('%j is refused with what to use in its place', async (args, problem, advice) => {
   const { code, stdout, stderr } = await kata(...args)
   expect({ code, stdout }).toEqual({ code: 125, stdout: '' })

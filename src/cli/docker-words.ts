@@ -56,5 +56,13 @@ export function inPlaceOf(word: string, command: string): string | undefined {
   const name = word.split('=')[0]!
   // A letter is another option with every command.
   const ofDocker = command === (name.startsWith('-') ? 'run' : 'kata-ts') || takesRunsOptions(command, name)
-  return inTheirPlace[`${command} ${name}`] ?? inTheirPlace[name] ?? (ofDocker ? refusals[name] : undefined)
+  return (
+    ownValue(inTheirPlace, `${command} ${name}`) ??
+    ownValue(inTheirPlace, name) ??
+    (ofDocker ? ownValue(refusals, name) : undefined)
+  )
 }
+
+/** Every object has a `constructor`, about which no table says anything. */
+const ownValue = (table: Readonly<Record<string, string>>, word: string): string | undefined =>
+  Object.hasOwn(table, word) ? table[word] : undefined
