@@ -13,7 +13,7 @@ import { connectUnix } from '../../linux/sockets/socket.ts'
 import { keepTerminal } from '../../linux/terminal.ts'
 import type { ResultFile } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
-import { receiveFrame, sendFrame } from './frame.ts'
+import { isGone, receiveFrame, sendFrame } from './frame.ts'
 import {
   type Answer,
   type Ask,
@@ -57,10 +57,6 @@ export async function throughService(
   else result.add({ errors: [last.error], warnings: [] })
   return last.code ?? 1
 }
-
-/** What the kernel says of a peer that has closed; ECONNRESET where it had not read all. */
-const isGone = (error: unknown): boolean =>
-  error instanceof SyscallError && (error.errno === 'EPIPE' || error.errno === 'ECONNRESET')
 
 /** @throws KataError SERVICE_LOST when the service is gone. */
 function unlessLost<T>(talk: () => T): T {

@@ -22,6 +22,10 @@ export interface FrameLimits {
   readonly timeoutMs: number
 }
 
+/** What the kernel says of a peer that has closed; ECONNRESET where it had not read all. */
+export const isGone = (error: unknown): boolean =>
+  error instanceof SyscallError && (error.errno === 'EPIPE' || error.errno === 'ECONNRESET')
+
 const headerBytes = 4
 const MSG_NOSIGNAL = 0x4000
 

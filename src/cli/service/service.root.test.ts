@@ -343,6 +343,18 @@ test.each([
   expect((await service.run(alice, ['ps', '-q'])).code).toBe(0)
 })
 
+test('a command line that has gone before its command begins is noted as that', async () => {
+  const before = service.log().length
+  const since = () => service.log().slice(before)
+  await member(`
+    import { closeSync } from 'node:fs'
+    const socket = connectUnix(path)
+    sendFrame(socket, { version: 1, argv: ['run', '-e', 'NAME', '--', 'true'] }, { fds: [0, 1, 1], timeoutMs: 5000 })
+    closeSync(socket)`)
+  await eventually(() => since().includes('"refused"'))
+  expect(since()).toContain('[SERVICE_REQUEST] the service refuses this request: the command line has ended')
+})
+
 test('an answer that is no JSON is refused as that', async () => {
   const { stdout } = await member(`
     const socket = connectUnix(path)

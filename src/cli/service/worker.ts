@@ -17,7 +17,7 @@ import { explain } from '../explain.ts'
 import { ResultFile, toldError } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
 import { createCaller, requireStreams } from './caller.ts'
-import { receiveFrame, sendFrame } from './frame.ts'
+import { isGone, receiveFrame, sendFrame } from './frame.ts'
 import { type Ask, encodeEnd, readRequest, readSent, requestLimits, shortened } from './messages.ts'
 import { type Restricted, restrict } from './restrict.ts'
 
@@ -188,7 +188,9 @@ function refuse(socket: number, error: unknown): void {
   }
 }
 
-/** Commander's errors have a code in our form. */
+/** Commander's errors have a code in our form. A command line may go at any time. */
 function codedOf(error: unknown): unknown {
+  if (isGone(error))
+    return new KataError('SERVICE_REQUEST', { reason: 'the command line has ended' }, { cause: error })
   return error instanceof Error && 'coded' in error ? error.coded : error
 }
