@@ -99,7 +99,7 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
       await Promise.all(outputs.map((output) => output.stop()))
     },
     close() {
-      for (const output of outputs) void output.stop()
+      for (const output of outputs) void output.stop().catch(() => {})
       if (input !== undefined) closeSync(input)
       input = undefined
       if (!(isLeft && isShared)) remove()

@@ -79,9 +79,10 @@ function forgetUnlessAskedFor(
   process: TaskProcess,
   call: ExecCall | undefined,
 ): void {
+  // One that cannot be seen, as in another pid namespace, may live.
   const client = call?.peer === undefined ? undefined : processRef(call.peer)
   const isLeft = () =>
-    isForgotten(call?.metadata) || (isAttached(call?.metadata) && !(client !== undefined && isAlive(client)))
+    isForgotten(call?.metadata) || (isAttached(call?.metadata) && client !== undefined && !isAlive(client))
   void process.exited
     .then(() => (isLeft() ? deleteProcess(context, ids) : undefined))
     // With its container, or by another client.

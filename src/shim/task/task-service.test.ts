@@ -721,19 +721,28 @@ test('an exec is forgotten at its end if the client whose it is was killed', asy
   await tasks.start({ id: 'pod', execId: '' })
   const client = Bun.spawn(['sleep', '60'])
   const metadata = new Map(Object.entries(attachesExecs))
-  for (const execId of ['first', 'second']) {
+  // As one in another pid namespace looks.
+  const unseen = 0
+  for (const [execId, peer] of [
+    ['first', client.pid],
+    ['second', client.pid],
+    ['third', unseen],
+  ] as const) {
     const request = { id: 'pod', execId, spec: { value: Buffer.from('{}') } }
-    await tasks.exec(ExecProcessRequest.fromPartial(request), { metadata, peer: client.pid })
+    await tasks.exec(ExecProcessRequest.fromPartial(request), { metadata, peer })
     await tasks.start({ id: 'pod', execId })
   }
-  ends.get('first')!(0)
-  await tasks.wait({ id: 'pod', execId: 'first' })
+  for (const execId of ['first', 'third']) {
+    ends.get(execId)!(0)
+    await tasks.wait({ id: 'pod', execId })
+  }
   client.kill('SIGKILL')
   await client.exited
   ends.get('second')!(0)
   await tasks.wait({ id: 'pod', execId: 'second' })
   await Bun.sleep(5)
-  expect((await tasks.state({ id: 'pod', execId: 'first' })).status).toBe(Status.STOPPED)
+  for (const execId of ['first', 'third'])
+    expect((await tasks.state({ id: 'pod', execId })).status).toBe(Status.STOPPED)
   await expect(tasks.state({ id: 'pod', execId: 'second' })).rejects.toThrow('[TASK_NOT_FOUND]')
 })
 
