@@ -24,6 +24,13 @@ export function parseCpuList(list: string): number[] {
   return [...numbers].sort((a, b) => a - b)
 }
 
+/** What the host has. A kernel that knows no memory nodes has one, which is 0. */
+export function hostCpuset(): Cpuset {
+  const online = (what: 'cpu' | 'node') => `/sys/devices/system/${what}/online`
+  const mems = existsSync(online('node')) ? parseCpuList(readFileSync(online('node'), 'utf8')) : [0]
+  return { cpus: parseCpuList(readFileSync(online('cpu'), 'utf8')), mems }
+}
+
 /**
  * Writes what is named; empty: whatever the cgroup above has. False when the cgroup has no cpuset.
  *

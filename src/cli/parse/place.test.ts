@@ -1,5 +1,8 @@
 import { expect, test } from 'bun:test'
+import { hostCpuset } from '../../cgroups/cpuset.ts'
 import { parsePlace } from './place.ts'
+
+const host = () => ({ cpus: [0, 1, 2, 3], mems: [0] })
 
 test('what is asked for is read', () => {
   expect(
@@ -14,6 +17,7 @@ test('what is asked for is read', () => {
         dnsOption: ['ndots:2', 'rotate'],
       },
       '1g',
+      host,
     ),
   ).toEqual({
     cpus: '0-1,3',
@@ -34,6 +38,8 @@ test('what is asked for is read', () => {
 
 test.each([
   [{ cpusetCpus: '3-1' }, 'CPUSET_INVALID'],
+  [{ cpusetCpus: '0,4' }, 'memory nodes 0,4 is invalid. Give numbers and ranges that the host has'],
+  [{ cpusetMems: '1' }, 'CPUSET_INVALID'],
   [{ memorySwap: '1g' }, 'no --memory'],
   [{ oomScoreAdj: '-5' }, 'no container is spared'],
   [{ oomScoreAdj: '1001' }, '--oom-score-adj'],
@@ -41,7 +47,15 @@ test.each([
   [{ dnsSearch: ['a b'] }, '--dns-search'],
   [{ dnsOption: ['ndots:2\nnameserver 1.1.1.1'] }, '--dns-option'],
 ])('%j is refused', (flags, named) => {
-  expect(() => parsePlace(flags, undefined)).toThrow(named)
+  expect(() => parsePlace(flags, undefined, host)).toThrow(named)
+})
+
+test('all processors and memory nodes of this host may be named', () => {
+  const { cpus, mems } = hostCpuset()
+  expect(cpus).not.toEqual([])
+  const asked = { cpusetCpus: cpus.join(), cpusetMems: mems.join() }
+  expect(parsePlace(asked, undefined)).toMatchObject({ cpus: asked.cpusetCpus, mems: asked.cpusetMems })
+  expect(() => parsePlace({ cpusetCpus: String(Math.max(...cpus) + 1) }, undefined)).toThrow('CPUSET_INVALID')
 })
 
 test('memory with swap cannot be less than memory', () => {

@@ -1,5 +1,5 @@
 /** Options of `run` about a container's place on the host, in docker's words. */
-import { parseCpuList } from '../../cgroups/cpuset.ts'
+import { type Cpuset, hostCpuset, parseCpuList } from '../../cgroups/cpuset.ts'
 import { KataError } from '../../errors.ts'
 import { parseSize } from './size.ts'
 
@@ -25,9 +25,14 @@ export interface Place {
 }
 
 /** `memory` is the value of `--memory`. @throws KataError OPTION_INVALID, OPTION_CONFLICT, CPUSET_INVALID. */
-export function parsePlace(flags: PlaceFlags, memory: string | undefined): Place {
+export function parsePlace(
+  flags: PlaceFlags,
+  memory: string | undefined,
+  host: () => Cpuset = hostCpuset,
+): Place {
   const { cpusetCpus = '', cpusetMems = '', memorySwap, oomScoreAdj } = flags
-  for (const list of [cpusetCpus, cpusetMems]) if (list !== '') parseCpuList(list)
+  if (cpusetCpus !== '') requireThere(cpusetCpus, host().cpus)
+  if (cpusetMems !== '') requireThere(cpusetMems, host().mems)
   if (memorySwap !== undefined) checkSwap(memorySwap, memory)
   const search = (flags.dnsSearch ?? []).map((domain) => word(domain, '--dns-search', /^[A-Za-z0-9._-]+$/))
   const options = (flags.dnsOption ?? []).map((option) => word(option, '--dns-option', /^[a-z0-9-]+(:\d+)?$/))
@@ -41,6 +46,12 @@ export function parsePlace(flags: PlaceFlags, memory: string | undefined): Place
       ...(options.length === 0 ? [] : [`options ${options.join(' ')}`]),
     ],
   }
+}
+
+/** The shim could only warn: a pod's list comes from its kubelet. */
+function requireThere(list: string, there: readonly number[]): void {
+  if (!parseCpuList(list).every((number) => there.includes(number)))
+    throw new KataError('CPUSET_INVALID', { list })
 }
 
 /** A machine has no swap, so memory and swap together are as much as the memory, whatever is allowed. */
