@@ -79,8 +79,18 @@ test('a client that leaves in the middle takes nothing with it: the next process
   const child = exec('exec cat /dev/zero')
   const reader = child.stdout.getReader()
   await reader.read()
-  child.kill('SIGKILL')
-  await child.exited
+  // This one goes on, with nobody to read it.
+  // More than the pipes of guest and host hold.
+  const note = `echo begun; head -c ${8 * MiB} /dev/zero; touch /tmp/noted`
+  const left = exec(note)
+  const begun = left.stdout.getReader()
+  await begun.read()
+  for (const client of [child, left]) client.kill('SIGKILL')
+  await Promise.all([child.exited, left.exited])
+  await eventually('the end of what nobody reads', async () => {
+    const { code } = await kata.call(['exec', name, '--', 'test', '-e', '/tmp/noted'])
+    return code === 0 ? true : undefined
+  })
   const next = exec(`head -c ${MiB} /dev/zero | tr '\\0' y`)
   const bytes = await allOf(next.stdout)
   expect(await next.exited).toBe(0)
@@ -98,6 +108,28 @@ test('32 MiB of input arrive whole, and the end behind them', async () => {
   const child = exec('sha256sum', ['-i'], bytes)
   expect(await new Response(child.stdout).text()).toBe(`${sha256(bytes)}  -\n`)
   expect(await child.exited).toBe(0)
+})
+
+test('the input of many processes at once waits for the guest', async () => {
+  // Each may have 2 MiB under way, and so many of these are more than a guest may leave unread.
+  const children = Array.from({ length: 12 }, () => exec('exec wc -c', ['-i'], new Uint8Array(8 * MiB)))
+  const counts = await Promise.all(children.map((child) => new Response(child.stdout).text()))
+  expect(counts).toEqual(children.map(() => `${8 * MiB}\n`))
+  expect(await Promise.all(children.map((child) => child.exited))).toEqual(children.map(() => 0))
+})
+
+test('a container whose client was killed goes on, and its log has all of it', async () => {
+  const script = `echo begun; sleep 2; head -c ${8 * MiB} /dev/zero; echo over; exec sleep 3600`
+  const runner = kata.spawn(['run', '--name', 'killed', '--', 'sh', '-c', script])
+  await runner.stdout.getReader().read()
+  runner.kill('SIGKILL')
+  await runner.exited
+  const logged = await eventually('the end of its log', async () => {
+    const { stdout } = await kata.call(['logs', 'killed'])
+    return stdout.endsWith('over\n') ? stdout : undefined
+  })
+  expect(logged).toBe(`begun\n${'\0'.repeat(8 * MiB)}over\n`)
+  expect((await kata.call(['rm', '-f', 'killed'])).code).toBe(0)
 })
 
 test('input that a process reads slowly waits for it', async () => {
