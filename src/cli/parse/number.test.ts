@@ -16,9 +16,15 @@ test('choices and booleans name what is allowed', () => {
 })
 
 test('processors have fractions', () => {
-  expect(['1', '1.5', '.25', '2.'].map(parseCpus)).toEqual([1, 1.5, 0.25, 2])
+  expect(['1', '1.5', '.25', '2.'].map((text) => parseCpus(text, 4))).toEqual([1, 1.5, 0.25, 2])
   for (const text of ['0', '0.001', '-1', 'x', '1e2', '241', '.'])
-    expect(() => parseCpus(text)).toThrow(/^\[OPTION_INVALID\] --cpus/)
+    expect(() => parseCpus(text, 1000)).toThrow(/^\[OPTION_INVALID\] --cpus/)
+})
+
+test('there are no more processors than the host has', () => {
+  expect(() => parseCpus('4.1', 4)).toThrow('a number from 0.01 to 4, as many as the host has')
+  expect(parseCpus('1')).toBe(1)
+  expect(() => parseCpus('240.5')).toThrow('OPTION_INVALID')
 })
 
 test('the time of a stop is in seconds, or has no end', () => {

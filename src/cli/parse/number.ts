@@ -1,4 +1,5 @@
 /** Small checked values of options. */
+import { hostCpuset } from '../../cgroups/cpuset.ts'
 import { KataError } from '../../errors.ts'
 
 /** A whole number from `min` to `max`. @throws KataError OPTION_INVALID. */
@@ -55,14 +56,15 @@ export function parsePidsLimit(text: string): number | undefined {
 const leastCpus = 0.01
 const mostCpus = 240
 
-/** Processors with fractions, as `--cpus` has them. @throws KataError OPTION_INVALID. */
-export function parseCpus(text: string): number {
+/** Processors with fractions, as `--cpus` has them: no more than the host has, as with docker. @throws KataError OPTION_INVALID. */
+export function parseCpus(text: string, ofHost = hostCpuset().cpus.length): number {
+  const most = Math.min(ofHost, mostCpus)
   const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
-  if (!(value >= leastCpus && value <= mostCpus))
+  if (!(value >= leastCpus && value <= most))
     throw new KataError('OPTION_INVALID', {
       option: '--cpus',
       value: text,
-      allowed: `a number from ${leastCpus} to ${mostCpus}, such as 1.5`,
+      allowed: `a number from ${leastCpus} to ${most}, as many as the host has, such as 0.5`,
     })
   return value
 }
