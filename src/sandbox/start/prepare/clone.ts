@@ -47,7 +47,9 @@ export function findClone(
   } catch (error) {
     throw unusable(describeError(error), error)
   }
-  throw unusable('there is none for this kernel, VMM, processor and configuration since the last boot of the host')
+  throw unusable(
+    'there is none for this kernel, VMM, processor and configuration since the last boot of the host',
+  )
 }
 
 /** Whether a clone can come to have the size `to`. */
