@@ -2,7 +2,7 @@
 import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { ownPrefix } from '../../linux/processes/own-program.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
-import { networkFilter } from '../../rootless/filters/network-filter.ts'
+import { resolverFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell } from '../../rootless/jail/jail-tools.ts'
@@ -25,7 +25,7 @@ const limited = `ulimit -c ${jailLimits.core}; ulimit -p ${jailLimits.nproc}; un
 
 /** The reader has no rights on the host: the descriptor gets it past the directory, the file's mode lets it read. */
 function openFilter(path: string): number {
-  writeFileSync(path, networkFilter())
+  writeFileSync(path, resolverFilter())
   chmodSync(path, 0o444)
   const fd = openSync(path, 'r')
   unlinkSync(path)

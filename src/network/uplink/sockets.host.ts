@@ -1,4 +1,4 @@
-/** Other programs in the places of pasta and of the name server: which sockets each may open, by the errno, as JSON. */
+/** Other programs in the places of pasta and of the name server: which sockets and namespaces each may make, by the errno, as JSON. */
 import { writeFileSync } from 'node:fs'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
@@ -12,6 +12,7 @@ nameServerOfHost(outside.dns)
 const { signal } = new AbortController()
 
 const [socket, socketpair, SOCK_STREAM, SOCK_DGRAM] = [41, 53, 1, 2]
+const [unshare, CLONE_NEWUSER] = [272, 0x10000000]
 const families = { vsock: 40, unix: 1, packet: 17, inet: 2, inet6: 10 } as const
 const tries = Object.entries(families)
   .map(([name, family]) => `"${name}=" . (syscall(${socket}, ${family}, ${SOCK_STREAM}, 0) < 0 ? 0+$! : 0)`)
@@ -23,7 +24,8 @@ const pairs = Object.entries({ streams: SOCK_STREAM, datagrams: SOCK_DGRAM })
       `"${name}=" . (syscall(${socketpair}, ${families.unix}, ${type}, 0, $b = "\\0" x 8) < 0 ? 0+$! : 0)`,
   )
   .join(', ')
-const program = `print STDERR join(" ", ${tries}, ${pairs}, ${netlink}), "\\n"; exit 1`
+const namespace = `"namespace=" . (syscall(${unshare}, ${CLONE_NEWUSER}) < 0 ? 0+$! : 0)`
+const program = `print STDERR join(" ", ${tries}, ${pairs}, ${namespace}, ${netlink}), "\\n"; exit 1`
 
 /** What the program said whose start failed. */
 const said = (start: Promise<unknown>) =>

@@ -6,12 +6,16 @@
 import {
   allow,
   EAFNOSUPPORT,
+  ENOSYS,
+  EPERM,
   ESOCKTNOSUPPORT,
   failWith,
   families,
   ifAnyBit,
   ifEqual,
   loadArgument,
+  newNamespaces,
+  onCall,
   onCallWithArgument,
   prologue,
 } from '../../linux/processes/bpf.ts'
@@ -21,12 +25,25 @@ import { syscallNumbers } from './syscall-numbers.ts'
 const netlink = 16
 /** In the types of unix sockets that take datagrams, and in none of the others: SOCK_STREAM and SOCK_SEQPACKET. */
 const datagrams = 2
-const { socket, socketpair } = syscallNumbers
+const { clone, clone3, socket, socketpair, unshare } = syscallNumbers
 
 /** The filter as `setpriv --seccomp-filter` reads it. */
-export const networkFilter = (): Buffer =>
+export const networkFilter = (): Buffer => filterOf([])
+
+/** The same for the name server, which makes no namespaces: in a user namespace of its own it would have all capabilities. */
+export const resolverFilter = (): Buffer =>
+  filterOf([
+    // Its flags lie in memory, where a filter cannot read them; C libraries fall back to clone.
+    ...onCall(clone3, [failWith(ENOSYS)]),
+    ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
+    ...onCall(unshare, [failWith(ENOSYS)]),
+  ])
+
+/** `more` is asked first, and leaves calls that it does not answer to the rest. */
+const filterOf = (more: readonly Buffer[]): Buffer =>
   Buffer.concat([
     ...prologue(),
+    ...more,
     ...onCallWithArgument(socket, ofFamilies([families.inet, families.inet6, netlink])),
     // Both ends are the caller's, and stay so for streams. One that takes datagrams can be connected anew, to any other socket.
     ...onCallWithArgument(socketpair, [
