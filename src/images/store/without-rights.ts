@@ -1,10 +1,13 @@
 /**
  * Programs that read what strangers send: each is a child with a number for a user, which owns one directory at most. It has no
- * capability, no way to get any, no other process in sight, and the host's network.
+ * capability, no way to get any, no other process in sight, and the host's network. A filter keeps it from user namespaces, in which it would
+ * have capabilities, and from vsock, by which agents of guests take it for their host.
  */
 import { randomInt } from 'node:crypto'
+import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { systemTool, toolDirectories } from '../../linux/processes/which.ts'
+import { argumentFilter } from '../../rootless/filters/argument-filter.ts'
 import { realClock, sleep } from '../../time.ts'
 
 export interface Run {
@@ -57,12 +60,10 @@ export async function runWithoutRights(
 ): Promise<{ readonly failed: boolean; readonly words: string }> {
   const { uid, output = 'ignore', signal } = run
   signal.throwIfAborted()
-  const child = Bun.spawn({
-    cmd: commandLine(run),
-    cwd: '/',
-    env: {},
-    stdio: ['ignore', output, 'pipe'],
-  })
+  const filter = openFilter(`${run.directory}/filter`)
+  const stdio = ['ignore', output, 'pipe', filter] as const
+  const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env: {}, stdio: [...stdio] })
+  closeSync(filter)
   const words = endOf(child.stderr)
   try {
     await watch(child.exited, run)
@@ -72,6 +73,15 @@ export async function runWithoutRights(
     await killUids(uid, uid)
   }
   return { failed: child.exitCode !== 0, words: await words }
+}
+
+/** The reader has no rights: the descriptor gets it past the directory, the file's mode lets it read. */
+function openFilter(path: string): number {
+  writeFileSync(path, argumentFilter(), { flag: 'wx' })
+  chmodSync(path, 0o444)
+  const fd = openSync(path, 'r')
+  unlinkSync(path)
+  return fd
 }
 
 /** Of what it says, which may be without end, characters. */
@@ -114,7 +124,8 @@ function commandLine({ argv, environment, uid, gid, directory }: Run): string[] 
     ...[systemTool('env'), '-i', path, systemTool('sh'), '-c', script, 'sh', directory],
     ...[systemTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`],
     ...[gid === undefined ? '--clear-groups' : `--groups=${gid}`, '--inh-caps=-all'],
-    ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL', '--'],
+    ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL'],
+    ...['--seccomp-filter', '/proc/self/fd/3', '--', systemTool('sh'), '-c', 'exec "$@" 3<&-', 'sh'],
     ...[systemTool('prlimit'), '--core=0', '--'],
     ...[systemTool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...environment],
     ...argv,
