@@ -124,10 +124,14 @@ export class Pod {
     return this.over.aborted ? undefined : this.#sandbox?.hostUsage()
   }
 
-  /** {@link Sandbox.save}; with `ends` the pod is over afterwards. @throws KataError TASK_STATE without a sandbox. */
+  /** {@link Sandbox.save}; with `ends` the pod is over afterwards. @throws KataError TASK_STATE without a sandbox, or when its end was asked for. */
   async save(request: SaveRequest): Promise<void> {
     if (this.#sandbox === undefined || this.over.aborted) throw this.#wrong('save', 'stopped')
-    await this.#sandbox.save(request)
+    try {
+      await this.#sandbox.save(request)
+    } catch (error) {
+      throw this.givenUp === undefined ? error : this.#wrong('save', 'stopped')
+    }
     if (request.ends) await this.stopAnyway('it is suspended')
   }
 

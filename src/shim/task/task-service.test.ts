@@ -609,6 +609,15 @@ describe('a container whose machine is saved', () => {
     expect(signal.aborted).toBe(true)
   })
 
+  test('that is stopped meanwhile is not saved, and its client reads why', async () => {
+    const { service, work, saved } = await saving()
+    const stopped = service.tasks.shutdown({ id: 'pod', now: true })
+    // As the machine's end breaks it off.
+    saved.reject(new DOMException('The operation was aborted.', 'AbortError'))
+    await expect(work).rejects.toThrow('[TASK_STATE] cannot save pod: it is stopped')
+    await stopped
+  })
+
   test('is not kept from that by an exec whose client made it and went away', async () => {
     const service = serviceOf('pod', { clientReturns: false })
     await service.create('pod')

@@ -100,6 +100,16 @@ test('a snapshot that cannot be made leaves nothing, nor what its shim did not l
   expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
 })
 
+test('a machine that its shim has saved elsewhere, as below a later mount, is no snapshot', async () => {
+  const made = { record, bundle: `${stateDir}/bundle` }
+  const making = createSnapshot({ stateDir, namespace: 'default' }, 'next', made, async () => {})
+  await expect(making).rejects.toMatchObject({
+    code: 'CHECKPOINT_DAMAGED',
+    fields: { reason: 'it is not there' },
+  })
+  expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
+})
+
 test('of a record that is not root’s no image is known, and none is removed for that', () => {
   expect(snapshotRecords(stateDir)).toHaveLength(1)
   chmodSync(`${directory()}/record.json`, 0o666)

@@ -69,6 +69,8 @@ export async function createSnapshot(
   const making = unfinishedPath(store)
   try {
     await save(making)
+    // A shim of before a mount over this directory has it below that.
+    readCheckpoint(making)
     copyKept(bundle, making)
     writeFileSync(`${making}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
     for (const file of namesIn(making)) await flushFile(`${making}/${file}`)
