@@ -10,7 +10,7 @@ import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { wasSaved } from '../../client/suspended.ts'
-import { isNotFound, type TaskClient } from '../../client/task.ts'
+import { answerStatus, isNotFound, type TaskClient } from '../../client/task.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
 import { parseStopTimeout } from '../../parse/number.ts'
 import { parseSignal } from '../../parse/signal.ts'
@@ -119,9 +119,13 @@ async function endInTime(task: TaskClient, record: ContainerRecord, wishes: Stop
   return exited
 }
 
-/** A process that has ended meanwhile needs no signal. */
+/**
+ * A process that has ended meanwhile needs no signal. One whose machine is saved gets it afterwards, which may be later than its answer is
+ * waited for: a shim that answers has it.
+ */
 async function send(task: TaskClient, signal: number): Promise<void> {
-  await task.kill(signal).catch((error) => {
-    if (!isNotFound(error)) throw error
+  await task.kill(signal).catch(async (error) => {
+    if (answerStatus(error) === 'deadline_exceeded') await task.connectInfo()
+    else if (!isNotFound(error)) throw error
   })
 }

@@ -125,6 +125,13 @@ test('a stop that comes while the container is being suspended stops it', async 
   expect(existsSync(savedOf(client, 'both'))).toBe(false)
 })
 
+test('a stop that comes while a large machine is saved waits until its signal has come', async () => {
+  await using client = testClient()
+  await client.start('large', ['sh', '-c', 'sleep 60', 'held-up'])
+  expect(await client.kata('stop', '-t', '0', 'large')).toEqual({ code: 0, stdout: 'large\n', stderr: '' })
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
 test('a memory that was given up stays that, whoever was killed meanwhile', async () => {
   await using client = testClient()
   await saved(client, 'given-up')
