@@ -9,16 +9,19 @@ export interface LogTarget {
   readonly reader?: string | undefined
 }
 
-/** A `file://` URI with what a containerd never says: which stream it is of a log with both. */
+/**
+ * A `file://` URI with what a containerd never says: which stream it is of a log with both. With a reader it has a scheme of its own: a shim of
+ * an earlier version that waits with a machine would leave the reader out, and refuses what it does not know.
+ */
 export function logUri({ path, stream, bounds, reader }: LogTarget): string {
   const { maxBytes, maxFiles } = bounds
-  const beside = reader === undefined ? '' : `&reader=${encodeURIComponent(reader)}`
-  return `file://${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}${beside}`
+  const target = `${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}`
+  return reader === undefined ? `file://${target}` : `log://${target}&reader=${encodeURIComponent(reader)}`
 }
 
 /** What {@link logUri} made the URI of; undefined for another one. */
 export function parseLogUri(uri: string): LogTarget | undefined {
-  if (!uri.startsWith('file://')) return undefined
+  if (!/^(file|log):\/\//.test(uri)) return undefined
   const { pathname, searchParams } = new URL(uri)
   const stream = searchParams.get('stream')
   if (stream !== 'stdout' && stream !== 'stderr') return undefined

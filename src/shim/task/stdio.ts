@@ -1,6 +1,6 @@
 /**
  * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI; a binary:// URI is logging-program.ts's. Our
- * own command line has a FIFO that is held open, too.
+ * own command line has logs, beside which a FIFO may be, and a FIFO that is held open, too.
  *
  * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
  * waits for a reader and a reader that leaves may come back; an input FIFO is read as a stream, because a plain read
@@ -42,6 +42,8 @@ const closeIoGraceMs = 1000
  */
 export function openOutput(uri: string, endsWithReader = false): OutputSink {
   if (uri === '') return { write: async () => {}, close: async () => {} }
+  const log = attempt(uri, () => parseLogUri(uri))
+  if (log !== undefined) return untilClosed(logSink(uri, log))
   if (uri.startsWith('file://')) return untilClosed(fileSink(uri))
   return untilClosed(endsWithReader ? readerSink(uri) : fifoSink(uri))
 }
@@ -58,10 +60,8 @@ function untilClosed(sink: OutputSink): OutputSink {
   }
 }
 
-/** A file of containerd's, or a log of the command line's. @throws (write) ENOSPC. */
+/** A file of containerd's. @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
-  const target = attempt(uri, () => parseLogUri(uri))
-  if (target !== undefined) return logSink(uri, target)
   const path = attempt(uri, () => decodeURIComponent(new URL(uri).pathname))
   // Opened as a file, a FIFO would hold up the shim until somebody reads it.
   if (statSync(path, { throwIfNoEntry: false })?.isFIFO()) return fifoSink(path)
@@ -72,7 +72,7 @@ function fileSink(uri: string): OutputSink {
   }
 }
 
-/** The reader gets what the log has no room for as well. */
+/** A log of the command line's. The reader gets what the log has no room for as well. @throws (write) ENOSPC. */
 function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget): OutputSink {
   const reader = fifo === undefined ? undefined : readerSink(fifo)
   const log = attempt(uri, () => openContainerLog(path, stream, bounds))
