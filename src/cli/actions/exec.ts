@@ -87,7 +87,8 @@ async function execAttached(
     errors: 2,
   })
   try {
-    await task.exec({ execId, terminal, spec, ...streams.uris })
+    // Who is interrupted before it is made starts nothing.
+    await Promise.race([task.exec({ execId, terminal, spec, ...streams.uris }), signals.interrupted])
     const run = attach({
       task,
       id: record.id,

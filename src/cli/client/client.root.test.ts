@@ -222,6 +222,22 @@ describe('run in the background', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('an exec that is interrupted before it is made does not start', async () => {
+    const mark = `${base}/started`
+    await start('host', 'sleep', '60')
+    const touch = (word: string) => spawn(['exec', 'host', 'touch', mark, word])
+    const child = touch('made-late')
+    const io = `${base}/state/containers/default/host/io`
+    await until(() => existsSync(io) && readdirSync(io).some((name) => name.startsWith('exec-')))
+    child.kill('SIGINT')
+    expect(await child.exited).toBe(130)
+    await Bun.sleep(1500)
+    expect(existsSync(mark)).toBe(false)
+    // The control.
+    expect(await touch('made-late').exited).toBe(0)
+    expect(existsSync(mark)).toBe(true)
+  })
+
   test('what is paused runs no further command, and says so; unpaused it goes on', async () => {
     await start('held', 'sleep', '60')
     expect((await kata('pause', 'held')).code).toBe(0)

@@ -107,8 +107,9 @@ function serveTasks(): void {
       processes.set('', { args: init.args, io: { stdin, stdout, stderr } })
       return {}
     },
-    exec({ execId, spec, stdin, stdout, stderr }) {
+    async exec({ execId, spec, stdin, stdout, stderr }) {
       const { args } = JSON.parse(new TextDecoder().decode(spec!.value))
+      if (args.includes('made-late')) await Bun.sleep(1000)
       processes.set(execId, { args, io: { stdin, stdout, stderr } })
       return {}
     },

@@ -76,7 +76,7 @@ async function runTar(
   const { log, tell } = settings
   const name = record.id
   try {
-    await task.exec({ execId, terminal: false, spec, ...streams.uris })
+    await Promise.race([task.exec({ execId, terminal: false, spec, ...streams.uris }), signals.interrupted])
     const run = attach({ task, id: name, execId, streams, signals, interactive, terminal: false, log, tell })
     const code = await Promise.race([run, signals.interrupted])
     if (code !== 0) throw new KataError('COPY_FAILED', { name, reason: lastWords(said) })
