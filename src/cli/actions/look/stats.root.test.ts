@@ -45,4 +45,6 @@ test('top runs ps in the container, with its options', async () => {
   await client.start('host', ['sleep', '60'])
   const { code, stdout } = await client.kata('top', 'host', '-p', '1', '-o', 'pid')
   expect({ code, stdout: stdout.trim().split(/\s+/) }).toEqual({ code: 0, stdout: ['PID', '1'] })
+  const none = await client.kata('top', 'nobody')
+  expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]') })
 })

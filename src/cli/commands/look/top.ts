@@ -9,7 +9,12 @@ export function topCommand(cli: Cli): Command {
     example: 'top web -o pid,args',
   }).passThroughOptions()
   return rootAction(command, cli, async (settings, _flags, [name = '', ...options]) => {
-    const { exec } = await import('../../actions/exec.ts')
-    return exec(settings, {}, name, ['ps', ...options])
+    const [{ exec }, { runtimeFailed }] = await Promise.all([
+      import('../../actions/exec.ts'),
+      import('../../exit-code.ts'),
+    ])
+    const code = await exec(settings, {}, name, ['ps', ...options])
+    // Only `run` and `exec` have a code that says so.
+    return code === runtimeFailed ? 1 : code
   })
 }
