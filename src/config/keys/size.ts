@@ -33,7 +33,7 @@ export const sizeKeys = [
     'defaultMaxVcpus',
     integer(0, 1024),
     0,
-    'The maximum number of vCPUs after hot-plug. 0 means as many as the host has.',
+    'The maximum number of vCPUs. 0 means as many as the host has after hot-plug, and `default_vcpus` more than that at the start.',
     { annotation: 'default_max_vcpus', example: '2', aliases: ['default_max_vcpus'] },
   ),
   key(

@@ -4,6 +4,7 @@ import type { OciSpec } from '../../oci/spec.ts'
 import { announcedDemand, demandOf, demandOfContainer, neededSize, planMachine } from './sizing.ts'
 
 const hostMemoryMiB = 8192
+const hostCpus = 8
 
 function config({
   isStatic = false,
@@ -129,16 +130,26 @@ describe('the machine that is booted', () => {
   })
 
   test('has for a single container its limits on top at once', () => {
-    const plan = planMachine(config(), container, hostMemoryMiB)
+    const plan = planMachine(config(), container, hostMemoryMiB, hostCpus)
     expect(plan).toEqual({ vcpus: 3, memoryMiB: 356, maxVcpus: 0, maxMemoryMiB: 0 })
   })
 
   test('has in static mode all that CRI announces, and cannot grow', () => {
-    const plan = planMachine(config({ isStatic: true }), pod, hostMemoryMiB)
+    const plan = planMachine(config({ isStatic: true }), pod, hostMemoryMiB, hostCpus)
     expect(plan).toEqual({ vcpus: 4, memoryMiB: 768, maxVcpus: 4, maxMemoryMiB: 768 })
   })
 
   test('never has more processors than default_maxvcpus', () => {
-    expect(planMachine(config({ defaultMaxVcpus: 2 }), container, hostMemoryMiB).vcpus).toBe(2)
+    expect(planMachine(config({ defaultMaxVcpus: 2 }), container, hostMemoryMiB, hostCpus).vcpus).toBe(2)
+  })
+
+  test('has its own beside a container that may use all of the host’s, and no more, whatever the limits say', () => {
+    const { annotations } = pod
+    const many = { linux: { resources: limits(50_000_000, 100) } }
+    expect(planMachine(config(), many, hostMemoryMiB, hostCpus).vcpus).toBe(9)
+    expect(planMachine(config({ defaultVcpus: 2 }), many, hostMemoryMiB, hostCpus).vcpus).toBe(10)
+    const announced = { annotations: { ...annotations, 'io.kubernetes.cri.sandbox-cpu-quota': '50000000' } }
+    const { vcpus, maxVcpus } = planMachine(config({ isStatic: true }), announced, hostMemoryMiB, hostCpus)
+    expect([vcpus, maxVcpus]).toEqual([9, 9])
   })
 })

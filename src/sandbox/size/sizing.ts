@@ -1,7 +1,8 @@
 /**
- * How large a pod's machine is: what the configuration gives it for itself, and what its containers may use. Pure; the
+ * How large a pod's machine is: what the configuration gives it for itself, and what its containers may use. The
  * rules are Kata's (`default_vcpus` and `default_memory` come on top of what the containers' limits add up to).
  */
+import { availableParallelism } from 'node:os'
 import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
@@ -59,19 +60,26 @@ export function announcedDemand(spec: OciSpec): Demand {
  *
  * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID.
  */
-export function planMachine(config: Config, spec: OciSpec, hostMemoryMiB: number): MachinePlan {
+export function planMachine(
+  config: Config,
+  spec: OciSpec,
+  hostMemoryMiB: number,
+  hostCpus = availableParallelism(),
+): MachinePlan {
   const isWhole = config.runtime.staticSandboxResourceMgmt && isPodSandbox(spec)
-  return planFor(config, isWhole ? announcedDemand(spec) : demandOfContainer(spec), hostMemoryMiB)
+  const demand = isWhole ? announcedDemand(spec) : demandOfContainer(spec)
+  return planFor(config, demand, hostMemoryMiB, hostCpus)
 }
 
 /** The machine of a sandbox whose first container asks for nothing. @throws KataError SANDBOX_TOO_LARGE. */
 export const planWithoutDemand = (config: Config, hostMemoryMiB: number): MachinePlan =>
-  planFor(config, nothing, hostMemoryMiB)
+  planFor(config, nothing, hostMemoryMiB, availableParallelism())
 
-function planFor(config: Config, demand: Demand, hostMemoryMiB: number): MachinePlan {
-  const { defaultMaxVcpus, defaultMaxMemory } = config.hypervisor
+function planFor(config: Config, demand: Demand, hostMemoryMiB: number, hostCpus: number): MachinePlan {
+  const { defaultVcpus, defaultMaxVcpus, defaultMaxMemory } = config.hypervisor
   const size = neededSize(config, [demand], hostMemoryMiB)
-  const vcpus = Math.min(size.vcpus, defaultMaxVcpus || size.vcpus)
+  // A limit may be any number; those of the machine's own are beside a container that may use all of the host's.
+  const vcpus = Math.min(size.vcpus, defaultMaxVcpus || hostCpus + Math.ceil(defaultVcpus))
   const memoryMiB = Math.ceil(size.memoryMiB / hugePageMiB) * hugePageMiB
   return config.runtime.staticSandboxResourceMgmt
     ? { vcpus, memoryMiB, maxVcpus: vcpus, maxMemoryMiB: memoryMiB }
