@@ -97,10 +97,10 @@ test('an upgrade leaves a running sandbox as it is; service, template and pool b
   const restarted = ['kata-ts.service', 'kata-ts-templates.service', 'kata-ts-pool.service']
   const invocations = () =>
     Promise.all(restarted.map((unit) => mustInLab(`systemctl show --value -p InvocationID ${unit}`)))
-  const templates = async () =>
-    (JSON.parse(await mustInLab('kata-ts --format json factory status')) as { key: string }[]).map(
-      ({ key }) => key,
-    )
+  const templates = async () => {
+    const status = JSON.parse(await mustInLab('kata-ts --format json factory status'))
+    return (status.templates as { key: string }[]).map(({ key }) => key)
+  }
   const were = await invocations()
   const made = await templates()
   expect(made).toHaveLength(1)
