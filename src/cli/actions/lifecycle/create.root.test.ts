@@ -202,7 +202,7 @@ test('a container that a full disk has no room for is not there, and its name is
   await using client = testClient()
   const state = `${client.base}/state`
   mkdirSync(state)
-  const mount = ['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=96k', 'kata-ts-test', state]
+  const mount = ['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=96k,mode=755', 'kata-ts-test', state]
   expect(Bun.spawnSync(mount).exitCode).toBe(0)
   try {
     const create = (...options: string[]) =>
