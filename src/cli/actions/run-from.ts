@@ -33,6 +33,8 @@ const allowed: ReadonlySet<string> = new Set([
   'sigProxy',
   'detachKeys',
   'publish',
+  // Whose variables `-e` passes on; it is refused itself.
+  'callerEnv',
 ])
 
 export async function runFromSnapshot(
