@@ -101,7 +101,7 @@ class Server implements ServerConnection {
     if (header.type !== frameType.request)
       throw new TtrpcError(
         'internal',
-        `malformed frame: type ${header.type} is no request, and streams are not served`,
+        `malformed frame: type ${header.type} of stream ${streamId}, ${header.length} bytes, is no request, and streams are not served`,
       )
     if (this.#calls.has(streamId))
       throw new TtrpcError('internal', `malformed frame: stream ${streamId} is already in use`)
