@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
+import { watchOpenFiles } from '../linux/files/open-files.double.ts'
 import { openTap } from '../linux/interfaces/tap.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
@@ -28,15 +29,6 @@ const namesIn = (line: string, separator: string, column: number) =>
   ip(line)
     .split('\n')
     .flatMap((text) => text.split(separator)[column]?.split('@')[0] ?? [])
-/** Open descriptors of ours. Bun closes what it had of a child a moment after its end, so the least of a while counts. */
-async function openFds(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY
-  for (let looks = 0; looks < 20; looks++) {
-    least = Math.min(least, readdirSync('/proc/self/fd').length)
-    await Bun.sleep(5)
-  }
-  return least
-}
 const loopback = () =>
   [...pod.ip('-4 -o addr show dev lo').matchAll(/inet (\S+)/g)].map(([, address]) => address)
 const queues = () => pod.run('tc', 'qdisc', 'show')
@@ -261,9 +253,9 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
         .replace(/^.* fe80:.*\n/gm, ''),
     ]
     const before = state()
-    const fds = await openFds()
+    const nothingStaysOpen = watchOpenFiles()
     ;(await attach()).close()
-    expect(await openFds()).toBe(fds)
+    await nothingStaysOpen()
     expect(queues()).not.toBe(before[1]!)
     await openLedger().releaseAll()
     expect(state()).toEqual(before)
@@ -309,9 +301,9 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     async (kind) => {
       pod.address('eth0', '10.1.0.2/24')
       pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', kind)
-      const fds = await openFds()
+      const nothingStaysOpen = watchOpenFiles()
       await expect(attach()).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface eth0 .*EEXIST/)
-      expect(await openFds()).toBe(fds)
+      await nothingStaysOpen()
       expect(pod.ip('-o link')).not.toContain('_kata')
       expect(queues()).toContain(kind)
     },
@@ -378,10 +370,10 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
   test('whether a host can do all that is tried out, and nothing of the trial is left', async () => {
     // The kernel takes the links of a namespace that is gone away in its own time, so fewer than before is no difference.
     const there = () => [...namesIn('-o link', ': ', 1), ...namesIn('netns list', ' ', 0)]
-    const [before, fds] = [there(), await openFds()]
+    const [before, nothingStaysOpen] = [there(), watchOpenFiles()]
     probeNetwork()
     expect(there().filter((name) => !before.includes(name))).toEqual([])
-    expect(await openFds()).toBe(fds)
+    await nothingStaysOpen()
   })
 
   test('the host’s own, a file and nothing at all are refused', async () => {

@@ -1,15 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import {
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { openFiles, watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { spawnOn } from './process.double.ts'
 import { type AttachedStreams, attachStreams } from './streams.ts'
 
@@ -75,15 +67,6 @@ test('an end that stays open but silent is given up', async () => {
   await streams.drained
 })
 
-const openFifos = () =>
-  readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(`${directory}/io/`) ? [fd] : []
-    } catch {
-      return []
-    }
-  })
-
 test('the FIFOs are gone once the shim has opened them', async () => {
   const streams = attach('x')
   const { exited } = run('cat', streams)
@@ -96,12 +79,14 @@ test('the FIFOs are gone once the shim has opened them', async () => {
 })
 
 test('of a process that does not start nothing stays open', async () => {
+  const isFifo = (name: string) => name.startsWith(`${directory}/io/`)
+  const nothingStaysOpen = watchOpenFiles(isFifo)
   const streams = attach('x')
   // Both ends of two outputs, and the input. Bun has more of them.
-  expect(openFifos().length).toBeGreaterThanOrEqual(5)
+  expect(openFiles().filter(isFifo).length).toBeGreaterThanOrEqual(5)
   streams.close()
   await streams.drained
-  expect(openFifos()).toEqual([])
+  await nothingStaysOpen()
   expect(existsSync(`${directory}/io`)).toBe(false)
 })
 

@@ -1,15 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import {
-  closeSync,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { watchOpenFiles } from '../files/open-files.double.ts'
 import { libc } from '../libc.ts'
 import { peerOf } from './peer.ts'
 import { receiveFds, setTimeouts } from './receive-fds.ts'
@@ -25,7 +17,6 @@ beforeEach(() => {
 afterEach(() => {
   for (const fd of [ours, theirs]) closeSync(fd)
 })
-const openCount = () => readdirSync('/proc/self/fd').length
 
 test('bytes come with the descriptors that were sent with them, in their order', () => {
   const directory = mkdtempSync(`${tmpdir()}/fds-`)
@@ -43,11 +34,11 @@ test('bytes come with the descriptors that were sent with them, in their order',
   rmSync(directory, { recursive: true })
 })
 
-test.each([1, 0])('of more descriptors than %d none stays open', (most) => {
-  const before = openCount()
+test.each([1, 0])('of more descriptors than %d none stays open', async (most) => {
+  const nothingStaysOpen = watchOpenFiles()
   sendFds(ours, Buffer.from('x'), [ours, theirs, ours, theirs])
   expect(() => receiveFds(theirs, 64, most)).toThrow(/EMSGSIZE/)
-  expect(openCount()).toBe(before)
+  await nothingStaysOpen()
 })
 
 test('a peer that says nothing ends the wait, and one that left is an empty read', () => {

@@ -1,20 +1,13 @@
 import { expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openFiles } from '../../linux/files/open-files.double.ts'
 import { ownProcess } from '../../linux/processes/proc.ts'
 import { resolverLauncher } from './resolver-process.ts'
 
 /** How often this process has a file open. */
-const timesOpen = (path: string): number =>
-  readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path
-    } catch {
-      // That of the listing itself.
-      return false
-    }
-  }).length
+const timesOpen = (path: string): number => openFiles().filter((name) => name === path).length
 
 test('a name server that cannot be started leaves no descriptor behind, however often it is tried', async () => {
   const base = mkdtempSync(join(tmpdir(), 'resolver-'))

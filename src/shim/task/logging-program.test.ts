@@ -3,14 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { type LoggingLimits, startLoggingProgram } from './logging-program.ts'
-import { watchPipes } from './own-pipes.double.ts'
 
 let directory: string
 let nothingStaysOpen: () => Promise<void>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'logging-'))
-  nothingStaysOpen = watchPipes(directory)
+  nothingStaysOpen = watchOpenFiles((name) => name.startsWith('pipe:') || name.startsWith(directory))
 })
 afterEach(async () => {
   await nothingStaysOpen()

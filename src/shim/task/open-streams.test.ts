@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { checkStreams, openStreams } from './open-streams.ts'
-import { watchPipes } from './own-pipes.double.ts'
 
 let directory: string
 let nothingStaysOpen: () => Promise<void>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'streams-'))
-  nothingStaysOpen = watchPipes(directory)
+  nothingStaysOpen = watchOpenFiles((name) => name.startsWith('pipe:') || name.startsWith(directory))
 })
 afterEach(async () => {
   await nothingStaysOpen()

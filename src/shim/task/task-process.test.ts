@@ -5,9 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   rmdirSync,
   rmSync,
   writeFileSync,
@@ -17,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { createLogger, silentLogger } from '../../log.ts'
 import type { GuestProcess } from '../../sandbox/guest/guest-process.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
@@ -54,17 +53,6 @@ function guestDouble(
   }
   return { guest, calls }
 }
-
-/** Of this process. */
-const openFiles = () =>
-  readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`)
-    } catch {
-      // The one that lists them.
-      return []
-    }
-  })
 
 function processOf(guest: GuestProcess, more: { lost?: AbortSignal; terminal?: boolean } = {}): TaskProcess {
   const stdout = `file://${join(directory, 'out')}`
@@ -304,6 +292,7 @@ describe('a task process', () => {
   test.each(['stderr', 'stdin'])('nothing stays open when its %s cannot be opened', async (broken) => {
     const [out, fifo] = ['out', 'err'].map((name) => join(directory, name)) as [string, string]
     makeFifo(fifo)
+    const nothingStaysOpen = watchOpenFiles((path) => path === out || path === fifo)
     const process = new TaskProcess({
       namespace: 'default',
       id: 'p',
@@ -319,7 +308,7 @@ describe('a task process', () => {
       },
     })
     await expect(process.start()).rejects.toThrow('STDIO_INVALID')
-    expect(openFiles().filter((path) => path === out || path === fifo)).toEqual([])
+    await nothingStaysOpen()
   })
 
   describe('that was sent SIGKILL', () => {

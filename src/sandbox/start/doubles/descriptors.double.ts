@@ -1,6 +1,7 @@
 /** Descriptors that stand for devices of the host: real ones, of a file that no other code opens, so that they can be counted. */
-import { openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openFiles } from '../../../linux/files/open-files.double.ts'
 
 export class DescriptorCount {
   readonly #file: string
@@ -12,19 +13,11 @@ export class DescriptorCount {
 
   /** How many are open now. */
   get open(): number {
-    return readdirSync('/proc/self/fd').filter((fd) => this.#isOurs(fd)).length
+    return openFiles().filter((name) => name === this.#file).length
   }
 
   /** The caller closes it. */
   openOne(): number {
     return openSync(this.#file, 'r')
-  }
-
-  #isOurs(fd: string): boolean {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === this.#file
-    } catch {
-      return false
-    }
   }
 }
