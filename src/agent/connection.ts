@@ -8,7 +8,7 @@ import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
 import { deadline, retry, until } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
-import { frameType, headerBytes, writeHeader } from '../ttrpc/frame.ts'
+import { takeOverFrame } from '../ttrpc/frame.ts'
 import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { type AgentClient, agentClients, type HealthClient, harmless, waitsForEvent } from './client.ts'
 import { describeEndpoint } from './endpoint.ts'
@@ -24,10 +24,6 @@ const dialIntervalMs = 10
 /** Time for the VMM to start: its socket exists once it runs. */
 const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
-
-/** A frame of a type that no host sends: an agent ends the connection over which it comes, and takes another. */
-const noRequest = new Uint8Array(headerBytes)
-writeHeader(noRequest, 0, 1, frameType.response)
 
 export interface AgentOptions {
   readonly log: Logger
@@ -132,7 +128,7 @@ export class AgentConnection {
       const transport = await retry(() => connectUnix(socketPath), dialIntervalMs, stop)
       const firstStreamId = randomStreamId()
       // The guest has never been without a host, and ends the connection that it still has by itself.
-      if (this.#goesOn) await transport.write(noRequest)
+      if (this.#goesOn) await transport.write(takeOverFrame())
       const dropped = (bytes: number) => this.#log.warn('dropped stale bytes of the agent port', { bytes })
       this.#keep(connect(skipStaleBytes(transport, firstStreamId, dropped), { firstStreamId }))
     } catch (error) {

@@ -28,6 +28,20 @@ export interface FrameReceiver {
   oversize(header: FrameHeader): void
 }
 
+/**
+ * The frame of a caller that takes over a byte stream which goes on without it, such as the serial port of a machine that was saved in
+ * the middle of a connection: the server ends that connection, and serves a new one. It is an empty response, which no caller sends
+ * otherwise, so that a server that does not know it ends the connection too. Not of the protocol.
+ */
+export function takeOverFrame(): Uint8Array {
+  const frame = new Uint8Array(headerBytes)
+  writeHeader(frame, 0, 1, frameType.response)
+  return frame
+}
+
+export const isTakeOver = ({ length, streamId, type }: FrameHeader): boolean =>
+  length === 0 && streamId === 1 && type === frameType.response
+
 /** Writes a header at the start of `target`. */
 export function writeHeader(target: Uint8Array, length: number, streamId: number, type: FrameType): void {
   putUint32(target, 0, length)

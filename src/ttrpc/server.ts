@@ -10,7 +10,7 @@ import {
   type Response,
   type Status,
 } from './envelope.ts'
-import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
+import { FrameDecoder, type FrameHeader, frameType, headerBytes, isTakeOver, maxDataBytes } from './frame.ts'
 import type { CallContext, Service } from './service.ts'
 import { TtrpcError } from './status.ts'
 import { letGo, TailedAnswer } from './tailed-answer.ts'
@@ -98,6 +98,7 @@ class Server implements ServerConnection {
   #request(header: FrameHeader, data: Uint8Array): void {
     if (this.#over) return
     const { streamId } = header
+    if (isTakeOver(header)) return this.close()
     if (header.type !== frameType.request)
       throw new TtrpcError(
         'internal',
