@@ -96,6 +96,7 @@ test.each<[string, OciSeccomp]>([
   ['flags', { ...allowed, flags: ['SECCOMP_FILTER_FLAG_LOG'] }],
   ['a listener', without({ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' })],
   ['an unknown action', { defaultAction: 'SCMP_ACT_DREAM' }],
+  ['an action of a name that all objects have', { defaultAction: 'constructor' }],
   ['an unknown architecture', { ...allowed, architectures: ['SCMP_ARCH_TAPE'] }],
   [
     'an unknown comparison',

@@ -6,30 +6,30 @@ import { compileFilter, type FilterArg, type FilterRule } from '../../linux/libs
 import type { OciSeccomp, OciSyscall, OciSyscallArg } from '../seccomp.ts'
 
 /** SCMP_ACT_* of libseccomp; the low 16 bits of some are a number of their own. SCMP_ACT_NOTIFY needs a listener, and is not here. */
-const actions: Readonly<Record<string, number>> = {
-  SCMP_ACT_KILL: 0,
-  SCMP_ACT_KILL_THREAD: 0,
-  SCMP_ACT_KILL_PROCESS: 0x80000000,
-  SCMP_ACT_TRAP: 0x00030000,
-  SCMP_ACT_ERRNO: 0x00050000,
-  SCMP_ACT_TRACE: 0x7ff00000,
-  SCMP_ACT_LOG: 0x7ffc0000,
-  SCMP_ACT_ALLOW: 0x7fff0000,
-}
+const actions: ReadonlyMap<string, number> = new Map([
+  ['SCMP_ACT_KILL', 0],
+  ['SCMP_ACT_KILL_THREAD', 0],
+  ['SCMP_ACT_KILL_PROCESS', 0x80000000],
+  ['SCMP_ACT_TRAP', 0x00030000],
+  ['SCMP_ACT_ERRNO', 0x00050000],
+  ['SCMP_ACT_TRACE', 0x7ff00000],
+  ['SCMP_ACT_LOG', 0x7ffc0000],
+  ['SCMP_ACT_ALLOW', 0x7fff0000],
+])
 /** Actions with a number; it is EPERM where none is given. */
 const numbered = ['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']
 const EPERM = 1
 
 /** enum scmp_compare. */
-const comparisons: Readonly<Record<string, number>> = {
-  SCMP_CMP_NE: 1,
-  SCMP_CMP_LT: 2,
-  SCMP_CMP_LE: 3,
-  SCMP_CMP_EQ: 4,
-  SCMP_CMP_GE: 5,
-  SCMP_CMP_GT: 6,
-  SCMP_CMP_MASKED_EQ: 7,
-}
+const comparisons: ReadonlyMap<string, number> = new Map([
+  ['SCMP_CMP_NE', 1],
+  ['SCMP_CMP_LT', 2],
+  ['SCMP_CMP_LE', 3],
+  ['SCMP_CMP_EQ', 4],
+  ['SCMP_CMP_GE', 5],
+  ['SCMP_CMP_GT', 6],
+  ['SCMP_CMP_MASKED_EQ', 7],
+])
 
 /** The filter's instructions; undefined for a profile that is left to crun: with flags, a listener, or what libseccomp refuses. */
 export function compileSeccomp(profile: OciSeccomp): Buffer | undefined {
@@ -57,7 +57,7 @@ function rulesOf({ names, action, errnoRet, args = [] }: OciSyscall, defaultActi
 /** Several conditions for one argument are alternatives, as runc and crun read the specification. */
 function conditionsOf(args: readonly OciSyscallArg[]): readonly (readonly FilterArg[])[] {
   const conditions = args.map(({ index, op, value, valueTwo = 0 }): FilterArg => {
-    const comparison = comparisons[op]
+    const comparison = comparisons.get(op)
     if (comparison === undefined) throw new Error(`unknown comparison ${op}`)
     return { index, op: comparison, a: BigInt(value), b: BigInt(valueTwo) }
   })
@@ -66,7 +66,7 @@ function conditionsOf(args: readonly OciSyscallArg[]): readonly (readonly Filter
 }
 
 function actionOf(name: string, number: number | undefined): number {
-  const action = actions[name]
+  const action = actions.get(name)
   if (action === undefined) throw new Error(`unknown action ${name}`)
   return numbered.includes(name) ? action + ((number ?? EPERM) & 0xffff) : action
 }
