@@ -4,7 +4,7 @@ import { FakeClock, settled } from '../../time.double.ts'
 import type { HostLoad } from './host-load.ts'
 import { heldBackMs } from './pool-report.ts'
 import type { PoolState } from './pool-server.ts'
-import { decide, type PooledMachine, pauses, servePool } from './serve-pool.ts'
+import { decide, makeMs, type PooledMachine, pauses, servePool } from './serve-pool.ts'
 
 const idle: HostLoad = { cpu: 0, memory: { now: 0, lately: 0 }, availableMiB: 8000, totalMiB: 16_000 }
 const short: HostLoad = { ...idle, memory: { now: 40, lately: 5 } }
@@ -141,6 +141,22 @@ test('memory pressure is seen while a machine is being made, which ends then', a
   expect(host.held).toBe(0)
   // It was asked to, and that is no failure.
   expect(host.told).toEqual(['memory runs short, and no machine waits any more'])
+  host.over.abort()
+  await served
+})
+
+test('one that is made for ever is ended, and others come', async () => {
+  const host = new Host()
+  host.makesSlowly = true
+  const served = host.serve()
+  await host.pass(makeMs - 4 * pauses.lookMs)
+  expect([host.machines.length, host.held]).toEqual([1, 1])
+  await host.pass(6 * pauses.lookMs)
+  expect([host.machines.length, host.held]).toEqual([1, 0])
+  expect(host.told).toEqual(['no machine came to wait'])
+  host.makesSlowly = false
+  await host.pass(pauses.failedMs + 4 * pauses.lookMs)
+  expect(host.held).toBe(2)
   host.over.abort()
   await served
 })

@@ -45,6 +45,8 @@ const [leastAfterFill, leastAtAll] = [0.1, 0.05]
 /** Between two looks; after a pod has taken a machine, as another one may be about to come; and after a failure, milliseconds. */
 export const pauses = { lookMs: 500, takenMs: 2000, failedMs: 5000, longestMs: 300_000 } as const
 
+/** Far more than a start may take by any configuration: a shim that is not ready by then hangs, milliseconds. */
+export const makeMs = 1_800_000
 /** How long machines may take to end before the caller has to see to it, milliseconds. */
 const endMs = 20_000
 
@@ -101,6 +103,12 @@ export async function servePool(
     const { failures } = filling
     log.warn('no machine came to wait', { failures, nextTryInSeconds: pauseMs / 1000, ...why })
   }
+  const readyInTime = async (machine: PooledMachine) => {
+    const over = new AbortController()
+    const late = clock.sleep(makeMs, over.signal).then(() => false)
+    late.catch(() => {})
+    return Promise.race([machine.ready, late]).finally(() => over.abort())
+  }
   const add = async () => {
     const machine = host.start()
     kept.add(machine)
@@ -109,11 +117,14 @@ export async function servePool(
     })
     const stop = () => end(machine)
     signal.addEventListener('abort', stop, { once: true })
-    const isReady = await machine.ready
+    const isReady = await readyInTime(machine)
     signal.removeEventListener('abort', stop)
     if (isReady) filling.worked()
     // One that was asked to end has not failed.
-    else if (!asked.has(machine)) failed()
+    else if (!asked.has(machine)) {
+      failed()
+      end(machine)
+    }
   }
   const endAll = () => {
     for (const machine of kept) {
