@@ -7,6 +7,7 @@ import { buildDir, root } from '../setup/paths.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { failedTests, joined, type Run, toldOf } from './again.ts'
 import { checkoutInLab } from './carry.ts'
+import { brokenGuest, watchGuests } from './machine/broken-guests.ts'
 import { stopLab, whetherLabEnded } from './machine/host.ts'
 import { sshArguments } from './machine/ssh.ts'
 import { troubleIn } from './machine/trouble.ts'
@@ -79,6 +80,7 @@ export class LabTests {
   async #attempt({ file, only }: Part): Promise<Run & { trouble?: string }> {
     console.log(`--- ${file}${only === undefined ? '' : ` (${only})`}`)
     await up(this.#progress)
+    await watchGuests()
     const name = `junit-${this.#options.name}-${file.replaceAll('/', '-')}.xml`
     const options = [
       ...['--timeout', String(180_000 * slowness), '--preload', './e2e/harness/preload.ts'],
@@ -93,7 +95,7 @@ export class LabTests {
       sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${command} 2>&1`),
     )
     if (code === sshFailed) await whetherLabEnded()
-    const trouble = troubleIn(output)
+    const trouble = troubleIn(output) ?? (await brokenGuest())
     const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
     mkdirSync(buildDir, { recursive: true })
     writeFileSync(join(buildDir, name), report)
