@@ -158,6 +158,8 @@ test.each<[RightsFlags, string]>([
   [{ ulimit: ['nofile'] }, '--ulimit'],
   [{ ulimit: ['nofile=2:1'] }, '--ulimit'],
   [{ ulimit: ['files=1'] }, '--ulimit'],
+  [{ ulimit: ['nofile=-1'] }, '--ulimit'],
+  [{ ulimit: ['nofile=1024:unlimited'] }, '--ulimit'],
   [{ ulimit: ['nofile=99999999999999999999999'] }, '--ulimit'],
   [{ tmpfs: ['relative'] }, '--tmpfs'],
   [{ tmpfs: ['/'] }, '--tmpfs'],

@@ -65,6 +65,8 @@ const limits =
   'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' ')
 /** RLIM_INFINITY; written as JSON it is read back as the largest value. */
 const infinity = 2 ** 64
+/** No kernel gives a process more open files than its `fs.nr_open`, which can be no higher (fs/file.c): `unlimited` is an error of setrlimit(2). */
+const mostFiles = 2_147_483_584
 
 function parseUlimit(text: string): Rlimit {
   const [, name = '', soft = '', hard = soft] =
@@ -72,6 +74,12 @@ function parseUlimit(text: string): Rlimit {
   const value = (word: string) => (word === '-1' || word === 'unlimited' ? infinity : Number(word))
   if (!limits.includes(name) || value(soft) > value(hard) || value(hard) > infinity)
     throw refuse('--ulimit', text, `NAME=SOFT[:HARD] such as nofile=1024:4096; names: ${limits.join(', ')}`)
+  if (name === 'nofile' && value(hard) > mostFiles)
+    throw refuse(
+      '--ulimit',
+      text,
+      'a number for nofile, such as nofile=1048576: no kernel takes more than its fs.nr_open',
+    )
   return { type: `RLIMIT_${name.toUpperCase()}`, soft: value(soft), hard: value(hard) }
 }
 
