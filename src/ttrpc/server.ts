@@ -98,7 +98,10 @@ class Server implements ServerConnection {
   #request(header: FrameHeader, data: Uint8Array): void {
     if (this.#over) return
     const { streamId } = header
-    if (isTakeOver(header)) return this.close()
+    if (isTakeOver(header)) {
+      this.close()
+      return
+    }
     if (header.type !== frameType.request)
       throw new TtrpcError(
         'internal',
