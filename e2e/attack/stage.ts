@@ -233,9 +233,9 @@ export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
   }
 }
 
-/** One JSON line per act. */
+/** One JSON line per act; others are a jailer's. */
 export function parse(text: string): Results {
-  const lines = text.trim().split('\n').filter(Boolean)
+  const lines = text.split('\n').filter((line) => line.startsWith('{'))
   const results = lines.map((line) => JSON.parse(line) as { act: string; result: string })
   return new Map(results.map(({ act, result }) => [act, result]))
 }

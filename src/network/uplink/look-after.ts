@@ -3,7 +3,7 @@ import { KataError } from '../../errors.ts'
 import { signalProcess } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { lastWords } from '../../plain-text.ts'
-import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { exitWords } from '../../rootless/jail/launch-spec.ts'
 import type { Launched } from '../../rootless/launcher.ts'
 import { realClock, sleep } from '../../time.ts'
 import { lookTimes } from './filter-watch.ts'
@@ -39,7 +39,7 @@ export async function lookAfter(network: LookedAfter, log: Logger, signal: Abort
     lost.abort()
     // Its end took the gateway along, and with that the container's end of the link.
     const said = lastWords(await network.pasta.said())
-    const error = new KataError('NETWORK_LOST', { reason: `pasta has ended (${how(exit)}): ${said}` })
+    const error = new KataError('NETWORK_LOST', { reason: `pasta has ended (${exitWords(exit)}): ${said}` })
     log.error('a container has no network any more', { error })
   })
   const { nameServer } = network
@@ -47,8 +47,6 @@ export async function lookAfter(network: LookedAfter, log: Logger, signal: Abort
   if (nameServer !== undefined) looks.push(keepNameServer(nameServer, log, together))
   await Promise.all(looks)
 }
-
-const how = ({ code, signal }: ExitInfo): string => signal ?? `exit code ${code}`
 
 /** Rules that cannot be laid again end the network: the host's own services would be open to the container. */
 async function keepWall({ wall, pasta }: LookedAfter, log: Logger, signal: AbortSignal): Promise<void> {
@@ -77,7 +75,7 @@ async function keepNameServer(server: NameServer, log: Logger, signal: AbortSign
     const exit = running && (await Promise.race([running.exited, over]))
     if (signal.aborted) return
     if (exit !== undefined)
-      log.warn('the name server of a container has ended, and is started again', { how: how(exit) })
+      log.warn('the name server of a container has ended, and is started again', { how: exitWords(exit) })
     if (realClock.now() - began > longestPauseMs) pause = firstPauseMs
     try {
       running = undefined

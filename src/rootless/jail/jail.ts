@@ -11,7 +11,7 @@ import { exitOf } from './exit-of.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
-import type { ExitInfo, JailedProcess, LaunchSpec } from './launch-spec.ts'
+import { type ExitInfo, exitWords, type JailedProcess, type LaunchSpec } from './launch-spec.ts'
 import { requireLockable } from './locked-memory.ts'
 import { outputSince, outputSize, waitForProgram } from './program-start.ts'
 import { startedBy } from './waiter.ts'
@@ -64,7 +64,7 @@ export async function launch(
       throw new KataError('JAIL_FAILED', {
         program: spec.program,
         step,
-        exit: exit.signal ?? `exit code ${exit.code}`,
+        exit: exitWords(exit),
         detail: lastWords(await tail()),
       })
     }

@@ -63,6 +63,9 @@ export interface ExitInfo {
   readonly signal: NodeJS.Signals | null
 }
 
+/** How it ended, in words. */
+export const exitWords = ({ code, signal }: ExitInfo): string => signal ?? `exit code ${code}`
+
 export interface LaunchedProcess {
   readonly ref: ProcessRef
   readonly exited: Promise<ExitInfo>

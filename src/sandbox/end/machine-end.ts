@@ -4,7 +4,7 @@
  * asks here.
  */
 import { KataError } from '../../errors.ts'
-import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { type ExitInfo, exitWords } from '../../rootless/jail/launch-spec.ts'
 import { type Clock, realClock } from '../../time.ts'
 import { endSentence, lastWords, panicWords, vmEndError } from '../../vmm/monitor/end-error.ts'
 import type { VmEnd } from '../../vmm/vmm.ts'
@@ -171,7 +171,7 @@ export class MachineEnd {
       case 'machine':
         return this.#isUp ? this.#died(endSentence(cause.what)) : vmEndError(cause.what, id, program)
       case 'share':
-        return this.#died(`virtiofsd ended (${cause.what.signal ?? `exit code ${cause.what.code}`})`)
+        return this.#died(`virtiofsd ended (${exitWords(cause.what)})`)
       case 'agent':
         return this.#isUp ? this.#died(`the guest agent went away (${cause.what.rawMessage})`) : cause.what
       case 'condemned':

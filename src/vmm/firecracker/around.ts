@@ -26,16 +26,26 @@ export function companionsOf(
 function aroundPosture({ uid, gid }: Identity, who: 'holder' | 'first'): ExpectedPosture {
   const limit = (value: number) => `${value}:${value}`
   return {
-    ...{ uid, gid, groups: [], idMap: hostIdMap },
+    uid,
+    gid,
+    groups: [],
+    idMap: hostIdMap,
     capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
-    ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
+    noNewPrivs: 1,
+    seccomp: 2,
+    seccompFilters: 0,
+    firstThreadFilters: 0,
     inheritedFilters: filtersOf('self'),
     namespaces: ownNamespaces(['ipc', 'uts', 'net', ...(who === 'first' ? (['pid'] as const) : [])]),
     hostNamespaces: readNamespaces('/proc/self')!,
     // It stays in the shim's mount namespace.
-    ...{ mounts: [], mountsBelow: true },
+    mounts: [],
+    mountsBelow: true,
     descriptors: { 0: '/dev/null', 1: '/dev/null', 2: '/dev/null' },
-    ...{ opens: [], sockets: 0, environment: 0, cwd: '/' },
+    opens: [],
+    sockets: 0,
+    environment: 0,
+    cwd: '/',
     limits: { core: limit(jailLimits.core), nproc: limit(jailLimits.nproc) },
     interfaces: ['lo'],
   }

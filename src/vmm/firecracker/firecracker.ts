@@ -28,7 +28,10 @@ import { inJail } from './settings/jail-paths.ts'
 import { type ApiRequest, machineRequests, patchDrive, putRootDrive } from './settings/requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
-  ...{ share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
+  share: 'none',
+  nics: 'name',
+  ownSockets: false,
+  ownKvmNode: true,
 }
 
 /** The kernel's last words before it stands still (kernel/reboot.c): a guest can end its own machine by them, no other. */
@@ -117,7 +120,11 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
       await this.process.readFrom({ console, output, log, seen: (tail) => this.#lookForHalt(tail) })
       this.#expected = waitingPosture(spec, { stdout, stderr })
       const args = jailerArguments({
-        ...{ execFile, place, debug, identity: spec.identity, netns: spec.netns?.path },
+        execFile,
+        place,
+        debug,
+        identity: spec.identity,
+        netns: spec.netns?.path,
       })
       await this.#launch({ jailer, args, uid: spec.identity.uid, stdout, stderr })
     } finally {
@@ -130,7 +137,9 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     this.#version = bareVersion(asText(version.firecracker_version, 'firecracker_version'))
     this.process.checkVersion(this.#version)
     const nodes = new DiskNodes({
-      ...{ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.drives },
+      pid: this.process.pid,
+      uid: spec.identity.uid,
+      directory: inJail.drives,
     })
     for (const request of requests.first) await this.#put(request)
     await this.#putRootDrive(nodes)

@@ -1,5 +1,7 @@
 /** With dash in the jailer's place, which leaves a process behind as the jailer does. */
 import { expect, test } from 'bun:test'
+import { closeSync, openSync } from 'node:fs'
+import { launchByJailer } from './jailer.ts'
 
 test('a process is started in its namespaces where the host’s sh is bash, and goes with what stands around it', async () => {
   const code = `
@@ -20,4 +22,29 @@ test('a process is started in its namespaces where the host’s sh is bash, and 
   const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...program], { stderr: 'pipe' })
   const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()])
   expect({ out, err }).toEqual({ out: 'true\nfalse\n', err: '' })
+})
+
+/** What comes of it when dash runs `script` in the jailer's place. */
+async function launched(script: string) {
+  const output = openSync('/dev/null', 'r+')
+  try {
+    const program = { jailer: '/usr/bin/dash', args: ['-c', script], stdout: output, stderr: output }
+    const { exited } = await launchByJailer({ uid: 65534, ...program }, {})
+    return await exited
+  } finally {
+    closeSync(output)
+  }
+}
+
+test('a jailer that fails is told with its own exit code', async () => {
+  await expect(launched('exit 3')).rejects.toThrow(/JAIL_FAILED.*step jailer failed \(exit code 3\)/)
+})
+
+test('what ends the moment it is started is told as that', async () => {
+  // It has ended before the jailer has.
+  await expect(launched('/usr/bin/true & /usr/bin/sleep 0.1')).rejects.toThrow(
+    /JAIL_FAILED.*\(it ended before it was looked at\)/,
+  )
+  // Control: one that is there long enough leaves its exit code.
+  expect(await launched('{ /usr/bin/sleep 0.2; exit 7; } &')).toEqual({ code: 7, signal: null })
 })

@@ -4,7 +4,8 @@
  * The jailer leaves Firecracker to itself (`--new-pid-ns`): nobody would wait for it, and nothing would end it when we die.
  * So all of it happens in a pid namespace around. Two processes stand there as long as Firecracker does, and only sleep: the
  * holder dies with us, the first process of the namespace dies with the holder, and the kernel then ends everything in
- * there. The first process never waits for anybody, so that how Firecracker ended can still be read.
+ * there. Neither waits for anybody once it sleeps, so that how Firecracker ended can still be read. Before that the first
+ * process is a shell, which takes whatever has ended: a Firecracker that ended at once may leave no exit code.
  */
 import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
@@ -14,7 +15,7 @@ import { signalProcess, waitGone } from '../../linux/processes/signal.ts'
 import type { LaunchOptions } from '../../rootless/jail/jail.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell, jailTool } from '../../rootless/jail/jail-tools.ts'
-import type { ExitInfo, LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
+import { type ExitInfo, exitWords, type LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import { deadline, sleep } from '../../time.ts'
 
@@ -108,23 +109,29 @@ export async function launchByJailer(
   })
   const holder = processRef(child.pid)
   const kill = () => {
-    // One that has just been started may not have asked yet to go with its parent.
-    for (const first of holder === undefined ? [] : childrenOf(holder)) signalProcess(first, 'SIGKILL')
-    child.kill('SIGKILL')
+    try {
+      // One that has just been started may not have asked yet to go with its parent.
+      for (const first of holder === undefined ? [] : childrenOf(holder)) signalProcess(first, 'SIGKILL')
+      child.kill('SIGKILL')
+    } catch {
+      // No descriptor is free to look with. Whoever is not seen would be left, so it is tried again.
+      setTimeout(kill, lookMs)
+    }
   }
   const stop = deadline(timeoutMs, signal)
   stop.addEventListener('abort', kill)
   try {
-    const complaints = await untilJailed(child.stderr)
+    const { complaints, jailed } = await untilJailed(child.stderr)
     const first = holder && childrenOf(holder)[0]
     // What the jailer has left to it.
     const ref = first && childrenOf(first)[0]
     if (ref !== undefined) return watched(ref, child, { holder: holder!, first: first! })
+    const seen = jailed ? 'it ended before it was looked at' : first && (await howEnded(first))
     kill()
     await child.exited
     signal?.throwIfAborted()
     const detail = `${complaints}${(await said?.()) ?? ''}`.trim().slice(-500) || 'it said nothing'
-    const exit = child.signalCode ?? `exit code ${child.exitCode}`
+    const exit = seen ?? child.signalCode ?? `exit code ${child.exitCode}`
     throw new KataError('JAIL_FAILED', { program: launch.jailer, step: 'jailer', exit, detail })
   } finally {
     stop.removeEventListener('abort', kill)
@@ -132,14 +139,24 @@ export async function launchByJailer(
 }
 
 /** What was said until the jailer has done its work, or until all of it is over. */
-async function untilJailed(stderr: ReadableStream<Uint8Array>): Promise<string> {
+async function untilJailed(
+  stderr: ReadableStream<Uint8Array>,
+): Promise<{ complaints: string; jailed: boolean }> {
   const decoder = new TextDecoder()
+  const mark = /^jailed\n?$/m
   let text = ''
   for await (const chunk of stderr) {
     text += decoder.decode(chunk, { stream: true })
-    if (/^jailed$/m.test(text)) break
+    if (mark.test(text)) return { complaints: text.replace(mark, ''), jailed: true }
   }
-  return text.replace(/^jailed\n/m, '')
+  return { complaints: text, jailed: false }
+}
+
+/** The holder sleeps on when the jailer has failed; the first process ends as the jailer did. */
+async function howEnded(first: ProcessRef): Promise<string | undefined> {
+  await waitGone(first, firstMs)
+  const status = zombieStatus(first)
+  return status === undefined ? undefined : exitWords(exitOf(status))
 }
 
 function command({ jailer, args, uid }: JailerLaunch): string[] {

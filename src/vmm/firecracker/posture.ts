@@ -39,9 +39,15 @@ export function waitingPosture(
   ]
   const target = (fd: number) => readlinkSync(`/proc/self/fd/${fd}`)
   return {
-    ...{ uid, gid, groups: [], idMap: hostIdMap },
+    uid,
+    gid,
+    groups: [],
+    idMap: hostIdMap,
     capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
-    ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
+    noNewPrivs: 1,
+    seccomp: 2,
+    seccompFilters: 0,
+    firstThreadFilters: 0,
     inheritedFilters: filtersOf('self'),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid']),
     hostNamespaces: readNamespaces('/proc/self')!,
@@ -49,7 +55,10 @@ export function waitingPosture(
     descriptors: { 0: '/dev/null', 1: target(stdout), 2: target(stderr) },
     files: [...events, inJail.log, ...cards(spec), ...shown(spec).map(({ target }) => target)],
     opens: [`${inJail.drives}/`],
-    ...{ fewestSockets: ownSockets, sockets: ownSockets, environment: 0, cwd: '/' },
+    fewestSockets: ownSockets,
+    sockets: ownSockets,
+    environment: 0,
+    cwd: '/',
     limits: {
       core: limit(jailLimits.core),
       nofile: limit(openFiles),
@@ -71,6 +80,7 @@ export function runningPosture(waiting: ExpectedPosture, version: ProgramVersion
     files: [...kept, '/dev/kvm', 'anon_inode:kvm-vm'],
     opens: [...waiting.opens, 'anon_inode:kvm-vcpu:'],
     sockets: ownSockets + mostConnections,
-    ...{ seccompFilters: 1, firstThreadFilters: 1 },
+    seccompFilters: 1,
+    firstThreadFilters: 1,
   }
 }

@@ -37,7 +37,8 @@ export class Drives {
     const slot = this.#slots.find((slot) => slot.disk === undefined && slot.readonly === disk.readonly)
     if (slot === undefined)
       throw new KataError('VMM_NO_FREE_DRIVE', {
-        ...{ device: disk.name, vmm: firecracker.name },
+        device: disk.name,
+        vmm: firecracker.name,
         drives: disk.readonly ? readonlyDrives : writableDrives,
       })
     slot.disk = disk.id

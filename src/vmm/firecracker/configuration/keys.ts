@@ -20,7 +20,9 @@ export const firecrackerKeys: readonly Key[] = [
       '/usr/bin/jailer',
       'The jailer that starts Firecracker. It is always used (Kata: an empty path starts Firecracker without it).',
       {
-        ...{ wall: true, annotation: 'jailer_path', example: '/usr/bin/jailer' },
+        wall: true,
+        annotation: 'jailer_path',
+        example: '/usr/bin/jailer',
         allowList: { field: 'validJailerPaths', key: 'valid_jailer_paths' },
       },
     ),

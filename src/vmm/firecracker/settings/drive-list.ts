@@ -33,7 +33,9 @@ export function driveId(slot: number): string {
 export const spareDrives: readonly Drive[] = Array.from(
   { length: writableDrives + readonlyDrives },
   (_, slot) => ({
-    ...{ drive_id: driveId(slot), path_on_host: emptyDrive, is_root_device: false },
+    drive_id: driveId(slot),
+    path_on_host: emptyDrive,
+    is_root_device: false,
     is_read_only: slot >= writableDrives,
   }),
 )
