@@ -13,6 +13,8 @@ import { spawnSelf } from './self.ts'
 const clientNamespace = 3
 /** Longest that the copy may take, milliseconds. */
 const limitMs = 10_000
+/** How long its last words are waited for, milliseconds: a file server that does not answer keeps the process from its end. */
+const wordsMs = 1000
 
 /** Does the work, and tells a system call that failed on stderr: errno and mount point. */
 export function showMounts({ bundle }: Pick<ShimFlags, 'bundle'>): number {
@@ -59,10 +61,11 @@ export async function showMountsApart(
     const code = await within(child.exited, limitMs)
     if (code === 0) return undefined
     child.kill('SIGKILL')
-    const said = await new Response(child.stderr as ReadableStream).text()
+    const said = (await within(new Response(child.stderr as ReadableStream).text(), wordsMs)) ?? ''
+    const how = code === undefined ? `not within ${limitMs / 1000} s` : `exit code ${code}`
     const [, errno, point] = /^(E[A-Z0-9]+|errno \d+) (.*)$/s.exec(said) ?? []
     if (errno === undefined || point === undefined)
-      throw new Error(`mounts were not copied: ${said || `exit code ${code}`}`)
+      throw new Error(`mounts were not copied: ${said || how}`)
     return { errno, point }
   } finally {
     closeSync(namespace)
