@@ -115,7 +115,7 @@ export async function launchByJailer(
       child.kill('SIGKILL')
     } catch {
       // No descriptor is free to look with. Whoever is not seen would be left, so it is tried again.
-      setTimeout(kill, lookMs)
+      void sleep(lookMs).then(kill)
     }
   }
   const stop = deadline(timeoutMs, signal)
