@@ -55,7 +55,10 @@ function locks(): { readonly name: string; readonly isHeld: boolean }[] {
     .flatMap((name) => {
       const [holder] = lines(`/etc/${name}`)
       if (holder === undefined) return []
-      return [{ name, isHeld: isRunning(Number.parseInt(holder, 10)) }]
+      if (isRunning(Number.parseInt(holder, 10))) return [{ name, isHeld: true }]
+      // It may have been given back before its holder ended, and taken again by now.
+      const [now] = lines(`/etc/${name}`)
+      return now === undefined ? [] : [{ name, isHeld: now !== holder }]
     })
 }
 
