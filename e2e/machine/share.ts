@@ -1,5 +1,6 @@
 /** A share for a machine without a sandbox: virtiofsd as it comes, in the stage's private directory. */
 import { closeSync, existsSync, lchownSync, mkdirSync } from 'node:fs'
+import type { SyscallError } from '../../src/linux/libc.ts'
 import { connectUnix } from '../../src/linux/sockets/socket.ts'
 import type { ShareAttachment } from '../../src/vmm/vmm.ts'
 import { eventually } from '../harness/kata.ts'
@@ -28,7 +29,7 @@ export async function serveShare({
   await eventually('virtiofsd', () => existsSync(socket) || undefined)
   const byPath = sharesBy === 'path'
   if (byPath) lchownSync(socket, identity.uid, identity.gid)
-  const attached = byPath ? socket : connectUnix(socket)
+  const attached = byPath ? socket : await eventually('virtiofsd to listen', () => connected(socket))
   return {
     directory,
     attachment: { tag: 'kataShared', socket: attached, queueSize: 1024 },
@@ -37,5 +38,15 @@ export async function serveShare({
       daemon.kill('SIGKILL')
       await daemon.exited
     },
+  }
+}
+
+/** Undefined while it is bound and does not listen yet. */
+function connected(socket: string): number | undefined {
+  try {
+    return connectUnix(socket)
+  } catch (error) {
+    if ((error as SyscallError).errno !== 'ECONNREFUSED') throw error
+    return undefined
   }
 }
