@@ -73,9 +73,14 @@ function firstAddress(pid: number): string {
   return readFileSync(`/proc/${pid}/maps`, 'utf8').split('-')[0]!
 }
 
-/** A block device of the host that root can read here (a device cgroup may refuse some). */
+/**
+ * A block device of the host that root can read here (a device cgroup may refuse some). A loop device is taken where there is no other:
+ * tests beside this one make and free them, and one that is being freed cannot be opened.
+ */
 export function hostDisk(): string {
+  const isLoop = (name: string) => Number(/^loop\d/.test(name))
   const disk = readdirSync('/sys/block')
+    .sort((one, other) => isLoop(one) - isLoop(other))
     .map((name) => `/dev/${name}`)
     .find(isReadable)
   if (disk === undefined) throw new Error('this host shows no disk to attack')
