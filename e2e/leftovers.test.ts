@@ -10,7 +10,7 @@ import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
-import { argumentsOf, descendantsOf, shimsBelow } from './harness/host/processes.ts'
+import { argumentsOf, descendantsOf, killIfThere, shimsBelow } from './harness/host/processes.ts'
 import { eventually, Kata, type Outcome } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
@@ -156,7 +156,7 @@ describe('kill -9', () => {
         return line.includes('virtiofsd\0') && line.includes(`\0${exportDir}\0`)
       })
       expect(daemons.length).toBeGreaterThan(0)
-      for (const pid of daemons) process.kill(pid, 'SIGKILL')
+      for (const pid of daemons) killIfThere(pid)
       const { code, stderr } = await client
       expect([125, 255]).toContain(code)
       // On a slow host it may not boot yet; then the step that misses its share tells.

@@ -10,7 +10,7 @@ import { PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
-import { argumentsOf, descendantsOf, shimsBelow } from '../harness/host/processes.ts'
+import { argumentsOf, descendantsOf, killIfThere, shimsBelow } from '../harness/host/processes.ts'
 import { eventually } from '../harness/kata.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
@@ -81,16 +81,7 @@ async function kill(victim: Victim, over: () => boolean): Promise<void> {
     },
     limitMs,
   )
-  // The end of one may be that of the next, as with virtiofsd's two.
   for (const pid of pids) killIfThere(pid)
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
 
 /** A pod is reported dead by its state, or by not being there at all. */

@@ -18,6 +18,7 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { killIfThere } from '../harness/host/processes.ts'
 import { independentTest as test } from '../harness/independent-test.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -122,7 +123,7 @@ describe('kill -9', () => {
       await withPod(async (pod) => {
         const containers = [await watched(pod), await watched(pod)]
         for (const container of containers) await running(container)
-        for (const pid of pids(pod)) process.kill(pid, 'SIGKILL')
+        for (const pid of pids(pod)) killIfThere(pid)
         for (const container of containers) {
           expect(await ended(container)).toMatchObject({ exitCode: 255, reason: 'Error' })
           const message = container.message()

@@ -12,6 +12,15 @@ export function shimsBelow(directory: string): number[] {
   })
 }
 
+/** Kills it, unless it has ended: the end of one may be that of the next, as with virtiofsd's two. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 /** What these have started, and what that has. */
 export function descendantsOf(ancestors: readonly number[]): number[] {
   const isBelow = (pid: number): boolean => pid > 1 && (ancestors.includes(pid) || isBelow(parentOf(pid)))
