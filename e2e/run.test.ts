@@ -319,7 +319,8 @@ test('a guest of the user’s own is told what Kata’s guests need', async () =
 })
 
 test('a terminal: one stream, its size, and resizing', async () => {
-  const guest = 'tty; stty size; sleep 1; stty size'
+  // The new size comes when it comes.
+  const guest = 'tty; stty size; until stty size | grep "^24 80"; do sleep 0.1; done'
   const output: string[] = []
   const terminal = Bun.spawn(kata.command(['run', '--rm', '-it', '--', 'sh', '-c', guest]), {
     terminal: {

@@ -128,7 +128,9 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
   })
 
   test('a terminal has the size of the client that attaches', async () => {
-    const { id, log, start } = await logged(['sh', '-c', 'read go; stty size; exit 5'], {
+    // Before the client's it has none, or another one.
+    const shown = 'until stty size 2>/dev/null | grep "^33 101"; do sleep 0.1; done; exit 5'
+    const { id, log, start } = await logged(['sh', '-c', shown], {
       tty: true,
       stdin: true,
       stdinOnce: true,
@@ -136,8 +138,6 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     await start()
     const remote = await attach(id, true)
     await remote.resize(101, 33)
-    await Bun.sleep(500)
-    await remote.write('\n')
     expect(await exitCode(id)).toBe(5)
     await eventually('the size', () => log().includes('33 101') || undefined)
     remote.close()
