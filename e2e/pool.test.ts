@@ -1,6 +1,7 @@
 /** Machines that wait for their pods: each is its pod's alone, there are never more than asked for, and none outlives its pool server. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { replaceFile } from '../src/linux/files/replace-file.ts'
 import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { readPostureRecords } from '../src/rootless/posture/posture-record.ts'
@@ -21,7 +22,8 @@ const file = () => `${directory}/configuration.toml`
 function configure(hypervisor = '', name = 'configuration.toml', number = bound): string {
   const table = `[hypervisor.qemu]\nrootless = true\ndefault_memory = 256\n${hypervisor}`
   const factory = `[factory]\nenable_template = true\ntemplate_path = "${directory}/templates"\nvm_cache_number = ${number}\n`
-  writeFileSync(`${directory}/${name}`, configuration(`${table}${factory}`))
+  // The pool server may read it at any moment, and an empty one is a configuration, too.
+  replaceFile(`${directory}/${name}`, configuration(`${table}${factory}`))
   return `${directory}/${name}`
 }
 
@@ -120,8 +122,11 @@ test(
   async () => {
     await filled()
     const before = waiting().map(({ id }) => id)
+    // Until both have started none comes in the place of the first, which the second could take.
+    press(0, 60)
     const names = ['left', 'right'] as const
     for (const name of names) expect(await start(name)).toMatchObject({ code: 0, stderr: '' })
+    press(0)
     const facts = await Promise.all(names.map((name) => kata.inspect(name)))
     expect(facts.map(({ sandbox }) => sandbox.waited).sort()).toEqual(before.sort())
     expect(facts[0].sandbox.uid).not.toBe(facts[1].sandbox.uid)
@@ -159,9 +164,10 @@ test(
     const volume = `${directory}/volume`
     mkdirSync(volume, { recursive: true })
     const flags = ['-m', '512m', '--cpus', '2', '-v', `${volume}:/data`, '--network', 'bridge']
+    // It has the time of its start, by a call that takes a moment.
+    const before = Math.floor(Date.now() / 1000)
     expect(await start('own', ...flags)).toMatchObject({ code: 0, stderr: '' })
     expect((await kata.inspect('own')).sandbox.waited).toMatch(/^[0-9a-f]{8}$/)
-    const before = Math.floor(Date.now() / 1000)
     const script = 'date +%s; nproc; ls /sys/class/net | tr "\\n" " "; echo; echo written > /data/file'
     const { code, stdout, stderr } = await kata.call(['exec', 'own', 'sh', '-c', script])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -303,7 +309,7 @@ test(
       () => (waiting().length > 0 ? waiting() : undefined),
       60_000,
     )
-    writeFileSync(file(), '[hypervisor')
+    replaceFile(file(), '[hypervisor')
     await Bun.sleep(2 * rereadMs)
     expect(waiting().map(({ id }) => id)).toEqual([another!.id])
     configure()
