@@ -5,10 +5,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
-import { eventually } from '../harness/kata.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 let containerd: Containerd
 let directory: string
@@ -32,15 +32,6 @@ afterAll(async () => {
   await containerd.close()
   rmSync(directory, { recursive: true })
 })
-
-async function expectNothingLeft(): Promise<void> {
-  let left: string[] = []
-  await eventually('nothing to be left', () => {
-    left = leftBehind(before, hostState(defaultRunDir))
-    return left.length === 0 || undefined
-  }).catch(() => {})
-  expect(left).toEqual([])
-}
 
 const run = () => containerd.cri.runPod({ handler: 'small' })
 const indices = (count: number) => Array.from({ length: count }, (_, index) => index)
@@ -70,7 +61,7 @@ test(
     )
     expect(answers).toEqual(indices(20).map(() => true))
     await Promise.all(pods.map((pod) => pod.remove()))
-    await expectNothingLeft()
+    await expectNothingLeft(before, defaultRunDir)
   },
   slow(300_000),
 )
@@ -87,7 +78,7 @@ test(
       }
     }
     await Promise.all([row(8), row(8)])
-    await expectNothingLeft()
+    await expectNothingLeft(before, defaultRunDir)
   },
   slow(900_000),
 )

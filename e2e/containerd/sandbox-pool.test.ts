@@ -10,11 +10,12 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, poolName, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { executable } from '../harness/executable.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, Kata, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { containerd2, hasContainerd2, noContainerd2 } from './containerd-2.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 /** containerd 2.1.9 starts no containers of a handler with a configuration file of its own (docs/how-to/containerd-2.md). */
 const installed = '/etc/kata-ts/configuration.toml'
@@ -84,7 +85,7 @@ const filled = async () => {
 const runPod = (annotations: Readonly<Record<string, string>> = {}) =>
   containerd.cri.runPod({ handler: 'pooled', annotations })
 /** Of pods; machines that wait are there all the time. */
-const expectNothingLeft = async (used: readonly string[]) => {
+const expectMachinesGone = async (used: readonly string[]) => {
   const names = () => readdirSync(`${defaultRunDir}/${poolName}`).filter((id) => used.includes(id))
   await eventually('their machines to go', () => names().length === 0 || undefined)
   expect(names()).toEqual([])
@@ -111,7 +112,7 @@ describe.skipIf(!runs)(`a pod that the shim makes${skipped}`, () => {
       await filled()
       expect(waiting().filter(({ id }) => ids.includes(id))).toEqual([])
       await Promise.all([first, second].map((pod) => pod.remove()))
-      await expectNothingLeft(ids)
+      await expectMachinesGone(ids)
     },
     slow(240_000),
   )
@@ -127,7 +128,7 @@ describe.skipIf(!runs)(`a pod that the shim makes${skipped}`, () => {
       expect(containerd.log()).toContain('POOL_UNUSABLE')
       const released = ids.filter((id) => !waiting().some((entry) => entry.id === id))
       expect(released).toHaveLength(1)
-      await expectNothingLeft(released)
+      await expectMachinesGone(released)
       const container = await pod.start(['sleep', '600'])
       expect((await pod.exec(container, ['echo', 'here'])).stdout).toBe('here\n')
       await pod.remove()
@@ -143,7 +144,7 @@ describe.skipIf(!runs)(`a pod that the shim makes${skipped}`, () => {
       expect(`${failure}`).toContain('default_memory')
       const taken = () => ids.filter((id) => !waiting().some((entry) => entry.id === id))
       await eventually('a machine to be taken', () => taken().length === 1 || undefined)
-      await expectNothingLeft(taken())
+      await expectMachinesGone(taken())
 
       await filled()
       const pod = await runPod()
@@ -157,7 +158,7 @@ describe.skipIf(!runs)(`a pod that the shim makes${skipped}`, () => {
         return status?.status?.state === PodSandboxState.SANDBOX_NOTREADY || undefined
       })
       await pod.remove()
-      await expectNothingLeft([waited!])
+      await expectMachinesGone([waited!])
     },
     slow(240_000),
   )
@@ -167,7 +168,7 @@ describe.skipIf(!runs)(`a pod that the shim makes${skipped}`, () => {
     async () => {
       server.kill('SIGTERM')
       expect(await server.exited).toBe(0)
-      expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+      await expectNothingLeft(before, defaultRunDir)
     },
     slow(120_000),
   )

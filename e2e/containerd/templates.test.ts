@@ -8,10 +8,11 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { executable } from '../harness/executable.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, Kata, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 const files = scratch()
 const config = `${files.path}/configuration.toml`
@@ -61,7 +62,7 @@ test(
     expect(seen.stdout).toContain(`inet ${address}/`)
     expect(await first.address()).not.toBe(address)
     await Promise.all(pods.map((pod) => pod.remove()))
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+    await expectNothingLeft(before, defaultRunDir)
   },
   slow(180_000),
 )
@@ -93,7 +94,7 @@ test(
       server.kill('SIGTERM')
       await server.exited
     }
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+    await expectNothingLeft(before, defaultRunDir)
   },
   slow(180_000),
 )

@@ -1,0 +1,13 @@
+import { expect } from 'bun:test'
+import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { eventually } from '../harness/kata.ts'
+
+/** Waits until nothing is left behind: a shim goes on for a moment after its last answer, and nobody waits for its end. */
+export async function expectNothingLeft(before: HostState, runDir: string): Promise<void> {
+  let left: string[] = []
+  await eventually('nothing to be left', () => {
+    left = leftBehind(before, hostState(runDir))
+    return left.length === 0 || undefined
+  }).catch(() => {})
+  expect(left).toEqual([])
+}
