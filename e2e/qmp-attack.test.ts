@@ -98,10 +98,19 @@ async function plainMachine(): Promise<Machine> {
     stdio: ['ignore', 'ignore', 'ignore'],
     cwd: scratch,
   })
-  const fd = await eventually('the control', () => (existsSync(path) ? connectUnix(path) : undefined))
+  const fd = await eventually('the control', () => connected(path))
   const ref: ProcessRef = { pid: child.pid, startTime: '' }
   const machine = await machineOf(await QmpClient.open(fd, () => {}), ref, child.exited, () => {})
   return { ...machine, isAlive: () => child.exitCode === null }
+}
+
+/** Undefined while nobody listens: the socket is there a moment before. */
+function connected(path: string): number | undefined {
+  try {
+    return connectUnix(path)
+  } catch {
+    return undefined
+  }
 }
 
 async function machineOf(qmp: QmpClient, ref: ProcessRef, exited: Promise<unknown>, close: () => void) {
