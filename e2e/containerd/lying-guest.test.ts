@@ -107,8 +107,8 @@ test('an exit code that is none ends the task as any other', async () => {
 
 test('OOM events: none of containers of others, and few of its own', async () => {
   const told = () => events.of('liar').filter((topic) => topic === 'oom').length
-  const toldBefore = told()
   await detached('oom')
+  const toldBefore = told()
   const started = Date.now()
   await eventually('two of them', () => told() >= toldBefore + 2 || undefined)
   // Once a second, and one more for the second that has begun.
