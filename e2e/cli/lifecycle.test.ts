@@ -149,7 +149,12 @@ test(
       return facts.restarts === 1 && facts.status === 'running' ? facts : undefined
     })
     expect(again.health.status).not.toBe('unhealthy')
-    expect((await kata.call(['exec', 'kept', 'cat', '/runs'])).stdout).toBe('ready\nready\n')
+    // It is said to run once its process may begin.
+    await eventually(
+      'two runs',
+      async () =>
+        (await kata.call(['exec', 'kept', 'cat', '/runs'])).stdout === 'ready\nready\n' || undefined,
+    )
     expect((await kata.call(['stop', '-t', '0', 'kept'])).code).toBe(0)
     expect(await kata.inspect('kept')).toMatchObject({ status: 'stopped', exitCode: 137, sandbox: null })
     expect((await kata.call(['rm', 'kept'])).code).toBe(0)

@@ -138,7 +138,10 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     const oldest = await pod.start(['sleep', '1234'], { linux })
     const other = await pod.start(sleeper, { linux })
     const processes = async (id: string) => (await pod.exec(id, ['ps', '-o', 'pid,stat,args'])).stdout
-    expect(await processes(other)).toMatch(/^ +1 S.* \/pause$[\s\S]*sleep 1234[\s\S]*sleep 1000/m)
+    // One that has only just started is still the runtime's own program.
+    const shows = (id: string, what: RegExp) =>
+      eventually(`${what}`, async () => what.test(await processes(id)) || undefined)
+    await shows(other, /^ +1 S.* \/pause$[\s\S]*sleep 1234[\s\S]*sleep 1000/m)
     const { stdout: first } = await pod.exec(other, ['grep', '-E', '^(CapBnd|NoNewPrivs):', '/proc/1/status'])
     if (mode === 'shim') expect(first).toBe('CapBnd:\t0000000000000000\nNoNewPrivs:\t1\n')
     await calls().stopContainer({ containerId: oldest, timeout: 0n })
@@ -150,7 +153,7 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     const { status } = await calls().containerStatus({ containerId: other })
     expect(status!.state).toBe(ContainerState.CONTAINER_RUNNING)
     const later = await pod.start(['sleep', '4321'], { linux })
-    expect(await processes(later)).toMatch(/\/pause$[\s\S]*sleep 1000[\s\S]*sleep 4321/m)
+    await shows(later, /\/pause$[\s\S]*sleep 1000[\s\S]*sleep 4321/m)
     await pod.remove()
   })
 
