@@ -85,9 +85,10 @@ test(
     const second = atTerminal(kata.command(['attach', 'shell']))
     second.type('echo "it is $place"\n')
     await second.shows('it is here')
-    const script = 'echo rea""dy; read x; sleep 1; echo $x > /mark'
+    const script = 'read go; echo rea""dy; read x; sleep 1; echo $x > /mark'
     const exec = atTerminal(kata.command(['exec', '-it', 'shell', 'sh', '-c', script]))
-    // Before the terminal is raw, ctrl-q is its own.
+    // Before the terminal is raw, ctrl-q is its own. Output is shown before that, input is copied from then on.
+    exec.type('go\n')
     await exec.shows('ready')
     exec.type('left\n')
     exec.type('\x10\x11')
