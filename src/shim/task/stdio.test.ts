@@ -238,6 +238,24 @@ describe('input', () => {
     expect(await text).toBe('one two three')
   })
 
+  test('whose writer comes back while it is waited for, and is done by then, is read to its end', async () => {
+    const path = fifo()
+    const gone = Promise.withResolvers<void>()
+    const input = openInput(path, () => {
+      gone.resolve()
+      return () => true
+    })!
+    const text = textOf(input.chunks)
+    for (const word of ['one ', 'x'.repeat(60_000)]) {
+      const writer = openSync(path, constants.O_WRONLY)
+      writeFileSync(writer, word)
+      closeSync(writer)
+      await gone.promise
+    }
+    input.finish()
+    expect(await text).toBe(`one ${'x'.repeat(60_000)}`)
+  })
+
   test('whose writer goes with the client’s word, or does not come back, is over', async () => {
     const path = fifo()
     for (const isTold of [true, false]) {

@@ -6,7 +6,7 @@
  * waits for a reader and a reader that leaves may come back; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
@@ -181,7 +181,15 @@ export function openInput(uri: string, mayReturn?: () => () => boolean): InputSo
     await within(told, closeIoGraceMs)
     return ended || isFinishing || !returns()
   }
-  async function* chunks(): AsyncGenerator<Uint8Array> {
+  /** What somebody has written since the end was seen, who came back and is done. */
+  function* rest(): Generator<Uint8Array, void> {
+    while (!ended) {
+      const chunk = from.readNow()
+      if (chunk === undefined) return
+      yield chunk
+    }
+  }
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
     try {
       while (!ended) {
         const read = from.read()
@@ -190,8 +198,8 @@ export function openInput(uri: string, mayReturn?: () => () => boolean): InputSo
         const { value } = await read
         pending = undefined
         if (value !== undefined) yield value
-        else if (await isOver()) return
-        else from = from.held()
+        else if (!(await isOver())) from = from.held()
+        else return yield* rest()
       }
     } finally {
       cancel()
@@ -210,12 +218,25 @@ function readerOf(fd: number) {
   return {
     read: () => reader.read(),
     close,
+    /** Without waiting; undefined when there is nothing. Only once the stream has ended, which would miss it. */
+    readNow: () => readNow(fd),
     /** The same FIFO with a writer of ours, so that it has no end any more; what is in it is kept. */
     held: () => {
       const next = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_NONBLOCK)
       close()
       return readerOf(next)
     },
+  }
+}
+
+function readNow(fd: number): Uint8Array | undefined {
+  const buffer = new Uint8Array(64 * 1024)
+  try {
+    const bytes = readSync(fd, buffer)
+    return bytes === 0 ? undefined : buffer.subarray(0, bytes)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
+    throw error
   }
 }
 
