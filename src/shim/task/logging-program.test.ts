@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
+import { listPids, readProc } from '../../linux/processes/proc.ts'
 import { type LoggingLimits, startLoggingProgram } from './logging-program.ts'
 
 let directory: string
@@ -27,6 +28,9 @@ function program(script: string, query = ''): string {
   writeFileSync(path, `#!/bin/sh\ncd '${directory}'\n${script}\n`, { mode: 0o700 })
   return `binary://${encodeURI(path)}${query}`
 }
+
+/** Processes that run it: its interpreter is given its path. */
+const running = () => listPids().filter((pid) => readProc(`/proc/${pid}/cmdline`)?.includes(directory))
 
 const start = (uri: string, limits?: Partial<LoggingLimits>) =>
   startLoggingProgram(uri, { namespace: 'k8s.io', id: 'c1' }, { readyMs: 10_000, endMs: 10_000, ...limits })
@@ -61,6 +65,8 @@ test('the process waits for a program that does not read', async () => {
   const { stdout, stderr, ended } = await start(uri)
   const written = stdout.write(new Uint8Array(1_000_000))
   expect(await Promise.race([written, Bun.sleep(100).then(() => 'waits')])).toBe('waits')
+  // The control of what others look for.
+  expect(running()).not.toEqual([])
   writeFileSync(go, '')
   await written
   await stdout.close()
@@ -85,7 +91,7 @@ test('what is written to one that has gone fails', async () => {
 })
 
 test('one that goes on after the end of its input is killed', async () => {
-  const uri = program(`${isReady}; echo $$ > pid; exec sleep 1000 3<&- 4<&-`)
+  const uri = program(`echo $$ > pid; ${isReady}; exec sleep 1000 3<&- 4<&-`)
   const { stdout, stderr, ended } = await start(uri, { endMs: 100 })
   await stdout.close()
   await stderr.close()
@@ -93,14 +99,19 @@ test('one that goes on after the end of its input is killed', async () => {
   expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
 })
 
-test.each([
-  ['ends before it is ready', 'exit 3', 'exit code 3'],
-  ['is not ready in its time', 'echo $$ > pid; exec sleep 1000', 'not ready after 0.2 s'],
-])('one that %s is refused, and does not run', async (_, script, problem) => {
-  const failure = await start(program(script), { readyMs: 200 }).catch((error) => error)
+test('one that ends before it is ready is refused', async () => {
+  const failure = await start(program('exit 3')).catch((error) => error)
   expect(failure.code).toBe('STDIO_INVALID')
-  expect(failure.message).toContain(problem)
-  if (script.includes('pid')) expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
+  expect(failure.message).toContain('exit code 3')
+  expect(running()).toEqual([])
+})
+
+test('one that is not ready in its time is refused, and does not run, however far it has come', async () => {
+  makeFifo(join(directory, 'never'))
+  const failure = await start(program('read -r word < never'), { readyMs: 200 }).catch((error) => error)
+  expect(failure.code).toBe('STDIO_INVALID')
+  expect(failure.message).toContain('not ready after 0.2 s')
+  expect(running()).toEqual([])
 })
 
 test.each([
