@@ -1,6 +1,6 @@
 /** Clients and name servers for tests, as bytes: they say what no library would. */
 import { createSocket } from 'node:dgram'
-import { connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { framed, unframed } from './stream.ts'
 
 export const localhost = '127.0.0.1'
@@ -70,14 +70,18 @@ type Reply = ((query: Buffer) => Buffer) | undefined
 
 /** The host's name server, which answers so over UDP and TCP, or not at all. */
 export async function serveUpstream(udpReply: Reply, tcpReply: Reply = udpReply): Promise<Upstreamed> {
+  for (;;)
+    try {
+      return await upstreamOnBoth(udpReply, tcpReply)
+    } catch (error) {
+      // Somebody has the port that TCP got with UDP.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+}
+
+/** With TCP first: many ports are taken there for a minute, by connections that were closed. */
+async function upstreamOnBoth(udpReply: Reply, tcpReply: Reply): Promise<Upstreamed> {
   const asked = { udp: 0, tcp: 0 }
-  const udp = createSocket('udp4')
-  udp.on('message', (query, from) => {
-    asked.udp++
-    if (udpReply !== undefined) udp.send(udpReply(query), from.port, from.address)
-  })
-  await new Promise<void>((resolve) => udp.bind(0, localhost, resolve))
-  const { port } = udp.address()
   const tcp = createServer((socket) => {
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
@@ -85,7 +89,23 @@ export async function serveUpstream(udpReply: Reply, tcpReply: Reply = udpReply)
       if (tcpReply !== undefined) socket.write(framed(tcpReply(unframed(chunk)!.message)))
     })
   })
-  await new Promise<void>((resolve) => tcp.listen(port, localhost, resolve))
+  await new Promise<void>((resolve, reject) => {
+    tcp.once('error', reject)
+    tcp.listen(0, localhost, resolve)
+  })
+  const { port } = tcp.address() as AddressInfo
+  const udp = createSocket('udp4')
+  udp.on('message', (query, from) => {
+    asked.udp++
+    if (udpReply !== undefined) udp.send(udpReply(query), from.port, from.address)
+  })
+  await new Promise<void>((resolve, reject) => {
+    udp.once('error', reject)
+    udp.bind(port, localhost, resolve)
+  }).catch((error) => {
+    tcp.close()
+    throw error
+  })
   const close = () => {
     udp.close()
     tcp.close()
