@@ -64,8 +64,7 @@ export async function showMountsApart(
     const said = (await within(new Response(child.stderr as ReadableStream).text(), wordsMs)) ?? ''
     const how = code === undefined ? `not within ${limitMs / 1000} s` : `exit code ${code}`
     const [, errno, point] = /^(E[A-Z0-9]+|errno \d+) (.*)$/s.exec(said) ?? []
-    if (errno === undefined || point === undefined)
-      throw new Error(`mounts were not copied: ${said || how}`)
+    if (errno === undefined || point === undefined) throw new Error(`mounts were not copied: ${said || how}`)
     return { errno, point }
   } finally {
     closeSync(namespace)
