@@ -1,8 +1,9 @@
 /** A small internet for tests: namespaces for a host and for what is outside of it, with servers that say who they are. */
-import { writeFileSync } from 'node:fs'
+import { readlinkSync, writeFileSync } from 'node:fs'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { silentLogger } from '../../log.ts'
+import { until } from '../../time.ts'
 import { memberResource } from '../shared/shared.ts'
 import { command, ip } from '../testing.ts'
 import { hostRulesResource } from './host-rules.ts'
@@ -73,7 +74,10 @@ export const inUrl = (address: string): string => (address.includes(':') ? `[${a
 export async function makeOutside(): Promise<number> {
   ip('link set lo up')
   const internet = Bun.spawn(['unshare', '--net', 'sleep', 'infinity'])
-  await Bun.sleep(100)
+  // It is in ours until it has run.
+  const netnsOf = (id: number | 'self') => readlinkSync(`/proc/${id}/ns/net`)
+  const isApart = () => netnsOf(internet.pid) !== netnsOf('self')
+  if (!(await until(isApart, { timeoutMs: 10_000 }))) throw new Error('the outside has no network of its own')
   const there = (...argv: string[]) => command('nsenter', `--net=/proc/${internet.pid}/ns/net`, '--', ...argv)
   ip(`link add name ext0 type veth peer name host0 netns ${internet.pid}`)
   ip(`addr add ${host.address}/24 dev ext0`)
