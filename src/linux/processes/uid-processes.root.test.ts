@@ -21,7 +21,7 @@ describe('killUids', () => {
     const child = Bun.spawn(['/usr/bin/setpriv', ...ids, '/usr/bin/perl', '-e', stopper])
     while (processesOfUids(uid, uid).length < 2) await Bun.sleep(5)
     // Control: it stops what becomes that user, which then does nothing.
-    const asUser = Bun.spawn(['/usr/bin/setpriv', ...ids, '/usr/bin/sleep', '0.1'])
+    const asUser = Bun.spawn(['/usr/bin/setpriv', ...ids, '/usr/bin/sleep', '100'])
     const state = () => readStatus(`/proc/${asUser.pid}/status`)?.get('State')
     while (!state()?.startsWith('T')) await Bun.sleep(5)
     expect(await killUids(uid, uid)).toBe(true)
