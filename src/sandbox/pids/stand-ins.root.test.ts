@@ -6,6 +6,7 @@ import { processResource } from '../../ledger/process-resource.ts'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { readPostureRecords } from '../../rootless/posture/posture-record.ts'
+import { until } from '../../time.ts'
 import { auditRecords } from '../records/audit.ts'
 import { jailedStandIns } from './stand-ins.ts'
 
@@ -61,7 +62,10 @@ test('one that is ended leaves no process and no record, and the others alone', 
   const [one, other] = [await pair.start('a'), await pair.start('b')]
   await pair.end('a')
   await pair.end('never started')
-  expect([existsSync(`/proc/${one.pid}`), existsSync(`/proc/${other.pid}`)]).toEqual([false, true])
+  // It has ended, and is there until its waiter has its turn.
+  const hasGone = () => !existsSync(`/proc/${one.pid}`)
+  expect(await until(hasGone, { timeoutMs: 4000, everyMs: 1, longestMs: 20 })).toBe(true)
+  expect(existsSync(`/proc/${other.pid}`)).toBe(true)
   expect(await differences()).toEqual([])
   await pair.end('b')
   expect([readPostureRecords(stateDir), ledger.held]).toEqual([[], []])
