@@ -66,6 +66,9 @@ function make(content = 'the machine', of = key, boot = bootId()): Template {
 
 const find = () => findTemplate(path, key)
 
+/** Two changes of a file within one tick of the kernel's clock have one time. */
+const nextTick = () => Bun.sleep(20)
+
 describe('a template', () => {
   test('is found once it is committed, by root alone, and nothing else is left', () => {
     expect(find()).toBeUndefined()
@@ -195,8 +198,10 @@ describe('a template whose memory is a file of its own', () => {
     ['written to', (memory) => writeFileSync(memory, 'its menory'), 'it was changed since it was saved'],
     ['others’ to write', (memory) => chmodSync(memory, 0o666), 'can be written by others than root'],
     ['another user’s', (memory) => chownSync(memory, 1234, 0), 'belongs to uid 1234'],
-  ])('is refused when that is %s', (_, spoil, reason) => {
-    spoil(makeApart().saved.memory!)
+  ])('is refused when that is %s', async (_, spoil, reason) => {
+    const { memory } = makeApart().saved
+    await nextTick()
+    spoil(memory!)
     expect(find).toThrow(reason)
   })
 })
@@ -229,8 +234,9 @@ describe('what is damaged is refused', () => {
     expect(find).toThrow(reason)
   })
 
-  test('other bytes of the same length, with the time of the former ones', () => {
+  test('other bytes of the same length, with the time of the former ones', async () => {
     const { state } = make().saved
+    await nextTick()
     const { atime, mtime } = statSync(state)
     writeFileSync(state, 'the mackine')
     utimesSync(state, atime, mtime)
