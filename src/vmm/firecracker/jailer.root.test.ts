@@ -1,6 +1,8 @@
 /** With dash in the jailer's place, which leaves a process behind as the jailer does. */
 import { expect, test } from 'bun:test'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { until } from '../../time.ts'
 import { launchByJailer } from './jailer.ts'
 
 test('a process is started in its namespaces where the host’s sh is bash, and goes with what stands around it', async () => {
@@ -24,12 +26,18 @@ test('a process is started in its namespaces where the host’s sh is bash, and 
   expect({ out, err }).toEqual({ out: 'true\nfalse\n', err: '' })
 })
 
-/** What comes of it when dash runs `script` in the jailer's place. */
-async function launched(script: string) {
+/**
+ * What comes of it when dash runs `script` in the jailer's place. `then` is called once what that leaves was looked at, and the first process of
+ * its namespace is no shell any more, which would take its exit code.
+ */
+async function launched(script: string, then: () => void = () => {}) {
   const output = openSync('/dev/null', 'r+')
   try {
     const program = { jailer: '/usr/bin/dash', args: ['-c', script], stdout: output, stderr: output }
-    const { exited } = await launchByJailer({ uid: 65534, ...program }, {})
+    const { exited, around } = await launchByJailer({ uid: 65534, ...program }, {})
+    const onlySleeps = () => readFileSync(`/proc/${around.first.pid}/comm`, 'utf8') === 'sleep\n'
+    expect(await until(onlySleeps, { timeoutMs: 4000 })).toBe(true)
+    then()
     return await exited
   } finally {
     closeSync(output)
@@ -42,9 +50,17 @@ test('a jailer that fails is told with its own exit code', async () => {
 
 test('what ends the moment it is started is told as that', async () => {
   // It has ended before the jailer has.
-  await expect(launched('/usr/bin/true & /usr/bin/sleep 0.1')).rejects.toThrow(
+  await expect(launched('/usr/bin/true & wait $!')).rejects.toThrow(
     /JAIL_FAILED.*\(it ended before it was looked at\)/,
   )
-  // Control: one that is there long enough leaves its exit code.
-  expect(await launched('{ /usr/bin/sleep 0.2; exit 7; } &')).toEqual({ code: 7, signal: null })
+  // Control: one that is there by then leaves its exit code.
+  const directory = mkdtempSync(`${tmpdir()}/jailer-`)
+  try {
+    const waits = `while [ -e ${directory}/waits ]; do /usr/bin/sleep 0.02; done`
+    writeFileSync(`${directory}/waits`, '')
+    const end = await launched(`{ ${waits}; exit 7; } &`, () => rmSync(`${directory}/waits`))
+    expect(end).toEqual({ code: 7, signal: null })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
