@@ -1,6 +1,6 @@
 /** A service whose workers end when it does not expect that. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { createLogger } from '../../log.ts'
 import { until } from '../../time.ts'
@@ -15,13 +15,21 @@ afterEach(() => rmSync(base, { recursive: true }))
 
 const begun = () => (existsSync(`${base}/begun`) ? readFileSync(`${base}/begun`, 'utf8').length : 0)
 
-/** Runs a service until this many workers were begun; its warnings. */
-async function serve(worker: string, workers: number): Promise<string[]> {
+/** Runs a service until this many workers were begun; its warnings, each of which `onWarning` is told. */
+async function serve(
+  worker: string,
+  workers: number,
+  onWarning: (message: string) => void = () => {},
+): Promise<string[]> {
   const program = `${base}/worker`
   writeFileSync(program, `#!/bin/sh\nprintf x >> ${base}/begun\n${worker}\n`)
   chmodSync(program, 0o755)
   const warned: string[] = []
-  const log = createLogger({ sink: ({ message }) => void warned.push(message) })
+  const sink = ({ message }: { message: string }) => {
+    warned.push(message)
+    onWarning(message)
+  }
+  const log = createLogger({ sink })
   const settings = {
     self: { program, prefix: [] },
     env: {},
@@ -44,11 +52,15 @@ test('one that ends before it was told whether it may serve is followed by anoth
 }, 30_000)
 
 test('where none can be started for a while, one is started later', async () => {
-  // The first one takes its program away.
-  const restore = `(sleep 1.5; mv ${base}/away ${base}/worker) >/dev/null 2>&1 &`
+  const problem = 'no worker of the service can be started'
+  // The first one takes its program away, which is there again once it was missed.
+  const restore = (message: string) => {
+    if (message === problem) renameSync(`${base}/away`, `${base}/worker`)
+  }
   const warned = await serve(
-    `[ -e ${base}/once ] || { touch ${base}/once; mv ${base}/worker ${base}/away; ${restore} exit; }`,
+    `[ -e ${base}/once ] || { touch ${base}/once; mv ${base}/worker ${base}/away; }`,
     2,
+    restore,
   )
-  expect(warned).toContain('no worker of the service can be started')
+  expect(warned).toContain(problem)
 }, 30_000)
