@@ -150,11 +150,21 @@ test('sandboxes are found by label and name, and another handle leaves them', as
   expect((await failure(Sandbox.attach('nobody', runtime))).code).toBe('CONTAINER_NOT_FOUND')
 }, 20_000)
 
-/** Those of other programs that use the SDK, too. */
-const ownDirectories = () => readdirSync(tmpdir()).filter((name) => name.startsWith('kata-ts-sdk-'))
+/** Has the SDK make its directories in one that no other program has, until it is disposed of. */
+function ownTmpdir(): { left(): string[] } & Disposable {
+  const [usual, own] = [process.env.TMPDIR, mkdtempSync(`${base}/tmp-`)]
+  process.env.TMPDIR = own
+  return {
+    left: () => readdirSync(own).filter((name) => name.startsWith('kata-ts-sdk-')),
+    [Symbol.dispose]() {
+      if (usual === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = usual
+    },
+  }
+}
 
 test('a sandbox that is disposed is gone, and one whose start was given up never was', async () => {
-  const before = ownDirectories()
+  using directories = ownTmpdir()
   {
     await using other = await create({ name: 'other' })
     await other.stop()
@@ -163,7 +173,7 @@ test('a sandbox that is disposed is gone, and one whose start was given up never
   expect((await failure(create({ name: 'late', timeoutMs: 1 }))).code).toBe('SDK_TIMED_OUT')
   const names = (await Sandbox.list(runtime)).map(({ name }) => name)
   expect(names).toEqual(['shared'])
-  expect(ownDirectories().filter((name) => !before.includes(name))).toEqual([])
+  expect(directories.left()).toEqual([])
 }, 30_000)
 
 test('a start that is given up leaves the sandbox that has the name already', async () => {
