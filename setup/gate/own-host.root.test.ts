@@ -36,6 +36,7 @@ nft add table inet planted
 mount -t tmpfs tmpfs /mnt
 for procs in $(find /sys/fs/cgroup -maxdepth 2 -name cgroup.procs); do mkdir "$(dirname "$procs")/planted"; done
 setsid sleep 4711 >/dev/null 2>&1 &
+until pgrep -xf 'sleep 4711' >/dev/null; do sleep 0.05; done
 `
 const look = `{
 grep planted: /etc/passwd /etc/group
@@ -75,7 +76,8 @@ test('it ends with the code of its program, and leaves neither directory nor cgr
 
 test('it is connected, orphans are waited for, and its cgroups begin with it', async () => {
   const script = `ip route get 198.51.100.1 | grep -o 'dev eth0'
-(sh -c 'sleep 0.1 &' &) ; sleep 1; ps -e -o stat= | grep -c '^Z'
+(sh -c 'sleep 0.1 &' &) ; sleep 1
+for look in $(seq 200); do dead=$(ps -e -o stat= | grep -c '^Z'); [ "$dead" != 0 ] || break; sleep 0.1; done; echo "$dead"
 cut -d: -f3 /proc/self/cgroup | sort -u | tr '\\n' ' '`
   const said = expect.stringMatching(/^dev eth0\n0\n(\/ )?\/init $/)
   expect(await say(newHost(), script)).toEqual({ code: 0, said })
