@@ -255,10 +255,13 @@ test('one with --rm that was left removes itself', async () => {
     '--',
     'sh',
     '-c',
-    'read x; echo end',
+    'read x; echo "<$x>"; read y; echo end',
   ]
   const runner = atTerminal(client, ...args)
   await isRunning(client)
+  // It may run before it is attached: until then the terminal takes Ctrl-Q for itself.
+  runner.type('here\n')
+  await runner.shows('<here>')
   runner.type(leave)
   expect(await runner.exited).toBe(0)
   expect((await client.kata('stop', '-t', '0', 'brief')).code).toBe(0)
