@@ -51,6 +51,13 @@ function gc() {
   return kata('gc', '--config', `${base}/c.toml`)
 }
 
+/** A command that runs until the test, or its end, takes the file away. */
+function whileRunning(): string[] {
+  const running = `${base}/running`
+  writeFileSync(running, '')
+  return ['sh', '-c', `while [ -e ${running} ]; do sleep 0.02; done`]
+}
+
 /** Records and sockets that exist now. */
 function leftovers(): string[] {
   return ['state/containers/default', 'run'].flatMap((name) =>
@@ -152,7 +159,7 @@ describe('run in the foreground', () => {
   })
 
   test('a shim that dies is reported with 137', async () => {
-    const child = spawn(['run', '--rm', '--name', 'lost', '--rootfs', base, '--', 'sleep', '2'])
+    const child = spawn(['run', '--rm', '--name', 'lost', '--rootfs', base, '--', ...whileRunning()])
     const listed = await until(async () => (await list()).find(({ status }) => status === 'running'))
     process.kill(listed!.shimPid, 'SIGKILL')
     const { code, stderr } = await finish(child)
@@ -348,8 +355,9 @@ describe('run in the background', () => {
   }, 60_000)
 
   test('with --rm a container removes itself', async () => {
-    await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', 'sleep', '0.2')
+    await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', ...whileRunning())
     expect(leftovers()).not.toEqual([])
+    rmSync(`${base}/running`)
     await until(() => leftovers().length === 0)
   })
 })
