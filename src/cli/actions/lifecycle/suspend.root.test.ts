@@ -80,12 +80,13 @@ test('wait goes on over a suspend, which is no end', async () => {
 
 test('logs -f goes on over a suspend, and who is attached is told of it', async () => {
   await using client = testClient()
-  await client.start('watched', ['sleep', '30'], ['-i'])
+  await client.start('watched', ['sh', '-c', 'while :; do echo on; sleep 0.05; done'], ['-i'])
   const following = client.spawn(['logs', '-f', 'watched'])
   const attached = client.spawn(['attach', 'watched'])
   const waiting = client.spawn(['wait', '--condition', 'stopped', '--condition', 'removed', 'watched'])
+  // Who is shown what it prints waits for its end.
+  for (const { stdout } of [following, attached]) await stdout.getReader().read()
   // As the shim's end looks until the command has noted the suspend.
-  await Bun.sleep(1500)
   const record = JSON.parse(readFileSync(recordOf(client, 'watched'), 'utf8'))
   writeFileSync(recordOf(client, 'watched'), JSON.stringify({ ...record, savedRun: record.startedAt }))
   mkdirSync(savedOf(client, 'watched'))
