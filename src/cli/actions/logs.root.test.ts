@@ -8,8 +8,11 @@ setDefaultTimeout(60_000)
 
 test('lines of both streams come in their order, and as many and from when on as was asked for', async () => {
   await using client = testClient()
-  const script =
-    'for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done; sleep 1; echo last'
+  // Each stream is a pipe: one that is read late would have two lines before the other has one.
+  const log = `${client.base}/state/containers/default/talker/output.log`
+  const noted = `noted() { until grep -q " F $1$" ${log} 2>/dev/null; do sleep 0.02; done; sleep 0.1; }`
+  const script = `${noted}
+    for i in 1 2 3; do echo out $i; noted "out $i"; echo err $i >&2; noted "err $i"; done; echo last`
   await client.start('talker', ['sh', '-c', script])
   await client.kata('wait', 'talker')
   // To one file, as to a terminal.
