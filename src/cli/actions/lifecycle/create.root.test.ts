@@ -7,11 +7,11 @@ import { eventually, testClient } from '../../client/client.double.ts'
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
 
-/** Whether somebody has a connection to the shim at this socket: state 3 (SS_CONNECTED) in proc_net_unix(5). */
+/** Whether somebody waits for the shim at this socket to take a connection: state 2 (SS_CONNECTING) in proc_net_unix(5). */
 const isAsked = (socket: string) =>
   readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
-    .some((line) => / 03 +\d+ /.test(line) && line.endsWith(` ${socket}`))
+    .some((line) => / 02 +\d+ /.test(line) && line.endsWith(` ${socket}`))
 
 test('a container is made, renamed, started with somebody attached, and removed; each is an event', async () => {
   await using client = testClient()
@@ -106,9 +106,13 @@ test('what runs is not renamed, and no name is taken twice', async () => {
     total: 2,
     active: 1,
   })
+  const { shimPid } = (await client.list()).find(({ id }) => id === 'runs')!
+  // Who asks it is to be seen, and has an answer within a millisecond otherwise.
+  process.kill(shimPid!, 'SIGSTOP')
   const waiting = client.spawn(['wait', '--condition', 'removed', 'runs'])
   // It has found the container once it asks its shim.
   await eventually(() => isAsked(`${client.base}/run/runs.sock`))
+  process.kill(shimPid!, 'SIGCONT')
   await client.kata('rm', '-f', 'runs')
   expect([await waiting.exited, await waiting.stdout.text()]).toEqual([0, '-1\n'])
 })
