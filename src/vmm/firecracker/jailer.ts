@@ -10,14 +10,21 @@
 import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { type Capability, capabilityMask } from '../../linux/processes/capabilities.ts'
-import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/processes/proc.ts'
+import {
+  childrenOf,
+  isAlive,
+  type ProcessRef,
+  processRef,
+  readStatus,
+  zombieStatus,
+} from '../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../linux/processes/signal.ts'
 import type { LaunchOptions } from '../../rootless/jail/jail.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell, jailTool } from '../../rootless/jail/jail-tools.ts'
 import { type ExitInfo, exitWords, type LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
-import { deadline, sleep } from '../../time.ts'
+import { deadline, sleep, until } from '../../time.ts'
 
 /** What the jailer's work takes; Firecracker has none of them, but they stay in its bounding set. */
 const jailerCapabilities: readonly Capability[] = [
@@ -125,7 +132,11 @@ export async function launchByJailer(
     const first = holder && childrenOf(holder)[0]
     // What the jailer has left to it.
     const ref = first && childrenOf(first)[0]
-    if (ref !== undefined) return watched(ref, child, { holder: holder!, first: first! })
+    if (ref !== undefined) {
+      // As root without CAP_KILL it could not end the user's process by its own end.
+      await until(() => isUser(holder!, launch.uid), { timeoutMs: firstMs })
+      return watched(ref, child, { holder: holder!, first: first! })
+    }
     const seen = jailed ? 'it ended before it was looked at' : first && (await howEnded(first))
     kill()
     await child.exited
@@ -151,6 +162,9 @@ async function untilJailed(
   }
   return { complaints: text, jailed: false }
 }
+
+const isUser = ({ pid }: ProcessRef, uid: number): boolean =>
+  readStatus(`/proc/${pid}/status`)?.get('Uid')?.startsWith(`${uid}\t`) ?? false
 
 /** The holder sleeps on when the jailer has failed; the first process ends as the jailer did. */
 async function howEnded(first: ProcessRef): Promise<string | undefined> {
