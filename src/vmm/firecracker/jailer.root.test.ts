@@ -45,7 +45,10 @@ async function launched(script: string, then: () => void = () => {}) {
 }
 
 test('a jailer that fails is told with its own exit code', async () => {
-  await expect(launched('exit 3')).rejects.toThrow(/JAIL_FAILED.*step jailer failed \(exit code 3\)/)
+  // By then the holder is no shell any more, which would take its exit code.
+  await expect(launched('/usr/bin/sleep 0.3; exit 3')).rejects.toThrow(
+    /JAIL_FAILED.*step jailer failed \(exit code 3\)/,
+  )
 })
 
 test('what ends the moment it is started is told as that', async () => {
