@@ -391,6 +391,8 @@ test('many connections of one user do not keep another one out', async () => {
   expect(stdout).toContain('[SERVICE_BUSY]')
   expect(service.log()).toMatch(/"refused","uid":4242,"pid":\d+,"error":"\[SERVICE_BUSY\]/)
   expect((await service.run(bob, ['ps', '-q'])).code).toBe(0)
+  // Her workers end a moment after her connections.
+  await eventually(async () => (await service.run(alice, ['ps', '-q'])).code === 0)
 })
 
 test('a command line that is killed takes its container along, and leaves nothing', async () => {
