@@ -1,8 +1,10 @@
 /** With dash in the jailer's place, which leaves a process behind as the jailer does. */
 import { expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { until } from '../../time.ts'
+import { childrenOf, type ProcessRef, processRef, readStatus } from '../../linux/processes/proc.ts'
+import { waitGone } from '../../linux/processes/signal.ts'
+import { poll, until } from '../../time.ts'
 import { launchByJailer } from './jailer.ts'
 
 test('a process is started in its namespaces where the host’s sh is bash, and goes with what stands around it', async () => {
@@ -24,6 +26,40 @@ test('a process is started in its namespaces where the host’s sh is bash, and 
   const run = Bun.spawn(['/usr/bin/unshare', '--mount', ...program], { stderr: 'pipe' })
   const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()])
   expect({ out, err }).toEqual({ out: 'true\nfalse\n', err: '' })
+})
+
+test.each([
+  ['while the jailer works', () => Bun.sleep(100)],
+  [
+    'before it has told the holder that the first process is the user',
+    (starter: Bun.Subprocess, first: ProcessRef) => {
+      starter.kill('SIGSTOP')
+      const uid = () => readStatus(`/proc/${first.pid}/status`)?.get('Uid')?.split('\t')[0]
+      return until(() => uid() === '65534', { timeoutMs: 4000 })
+    },
+  ],
+])('nothing goes on when the process that starts it is killed %s', async (_, isTime) => {
+  const directory = mkdtempSync(`${tmpdir()}/jailer-`)
+  try {
+    const script = `echo $$ > ${directory}/jailer; /usr/bin/sleep 0.5; /usr/bin/sleep 60 &`
+    const code = `
+      import { openSync } from 'node:fs'
+      import { launchByJailer } from '${import.meta.dir}/jailer.ts'
+      const output = openSync('/dev/null', 'r+')
+      const program = { jailer: '/usr/bin/dash', args: ['-c', ${JSON.stringify(script)}], stdout: output, stderr: output }
+      await launchByJailer({ uid: 65534, ...program }, {})`
+    const starter = Bun.spawn([process.execPath, '-e', code], { stdio: ['ignore', 'ignore', 'ignore'] })
+    const started = () => existsSync(`${directory}/jailer`) && childrenOf(processRef(starter.pid)!)
+    const [holder] = (await poll(() => started() || undefined, { timeoutMs: 10_000 }))!
+    const [first] = childrenOf(holder!)
+    await isTime(starter, first!)
+    starter.kill('SIGKILL')
+    await starter.exited
+    expect(await waitGone(holder!, 4000)).toBe(true)
+    expect(await waitGone(first!, 4000)).toBe(true)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
 
 /**

@@ -4,7 +4,8 @@
  * The jailer leaves Firecracker to itself (`--new-pid-ns`): nobody would wait for it, and nothing would end it when we die.
  * So all of it happens in a pid namespace around. Two processes stand there as long as Firecracker does, and only sleep: the
  * holder dies with us, the first process of the namespace dies with the holder, and the kernel then ends everything in
- * there. Neither waits for anybody once it sleeps, so that how Firecracker ended can still be read. Before that the first
+ * there. The kernel lets nobody end by his own end whom he may not kill: so the holder stays root, with CAP_KILL, until the
+ * first process has become the user. Neither waits for anybody once it sleeps, so that how Firecracker ended can still be read. Before that the first
  * process is a shell, which takes whatever has ended: a Firecracker that ended at once may leave no exit code.
  */
 import { constants } from 'node:os'
@@ -26,10 +27,12 @@ import { type ExitInfo, exitWords, type LaunchedProcess } from '../../rootless/j
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import { deadline, sleep, until } from '../../time.ts'
 
-/** What the jailer's work takes; Firecracker has none of them, but they stay in its bounding set. */
+/** What the jailer's work takes, and the holder's; Firecracker has none of them, but they stay in its bounding set. */
 const jailerCapabilities: readonly Capability[] = [
   'chown',
   'dac_override',
+  'kill',
+
   'mknod',
   'setgid',
   'setuid',
@@ -48,8 +51,9 @@ const firstMs = 1000
 const lookMs = 250
 
 /**
- * Runs as root, with new namespaces; in that of pids are its children only. It starts the first of them and sleeps. What
- * sleeps has the sandbox's own user, and so no capability; that user cannot reach it, as it sees only its own namespace.
+ * Runs as root, with new namespaces; in that of pids are its children only. It starts the first of them, and waits for our word that this is
+ * the user by now; then it sleeps. What sleeps has the sandbox's own user, and so no capability; that user cannot reach it, as it sees only its
+ * own namespace.
  */
 const holderScript = `
 set -eu
@@ -61,9 +65,12 @@ ${enterPodScore}
 cd /
 # The shell exports where it is.
 unset PWD OLDPWD
-"$setpriv" --pdeathsig KILL -- "$shell" -c "$first" sh "$setpriv" "$sleep" "$user" "$shell" "$@" &
+"$setpriv" --pdeathsig KILL -- "$shell" -c "$first" sh "$setpriv" "$sleep" "$user" "$shell" "$@" </dev/null &
+# The end of our output is that of the others.
+exec >/dev/null 2>&1 3>&- 4>&-
+read -r word
 exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL -- \\
-  "$sleep" infinity </dev/null >/dev/null 2>&1 3>&- 4>&-
+  "$sleep" infinity </dev/null
 `
 
 /** Runs as the sandbox's user. The line `jailed` on our own stderr tells that the jailer has done its work. */
@@ -111,7 +118,7 @@ export async function launchByJailer(
     cmd: command(launch),
     cwd: '/',
     env: {},
-    stdio: ['ignore', 'ignore', 'pipe', launch.stdout, launch.stderr],
+    stdio: ['pipe', 'ignore', 'pipe', launch.stdout, launch.stderr],
     detached: true,
   })
   const holder = processRef(child.pid)
@@ -133,7 +140,7 @@ export async function launchByJailer(
     // What the jailer has left to it.
     const ref = first && childrenOf(first)[0]
     if (ref !== undefined) {
-      // As root without CAP_KILL it could not end the user's process by its own end.
+      tell(child.stdin)
       await until(() => isUser(holder!, launch.uid), { timeoutMs: firstMs })
       return watched(ref, child, { holder: holder!, first: first! })
     }
@@ -147,6 +154,13 @@ export async function launchByJailer(
   } finally {
     stop.removeEventListener('abort', kill)
   }
+}
+
+/** A holder that has been killed meanwhile is told in vain. */
+function tell(stdin: Bun.FileSink): void {
+  const ignored = () => {}
+  Promise.resolve(stdin.write('jailed\n')).catch(ignored)
+  Promise.resolve(stdin.end()).catch(ignored)
 }
 
 /** What was said until the jailer has done its work, or until all of it is over. */
