@@ -70,7 +70,7 @@ describe('a machine of Firecracker', () => {
             CapPrm: none,
             CapEff: none,
             CapAmb: none,
-            CapBnd: '00000000082400c3',
+            CapBnd: '00000000082400e3',
           },
         })
       // Its own filter is on the thread that serves the API from the start, and on all once the guest runs.
@@ -128,7 +128,7 @@ describe('a machine of Firecracker', () => {
               CapPrm: none,
               CapEff: none,
               CapAmb: none,
-              CapBnd: '00000000082400c3',
+              CapBnd: '00000000082400e3',
             },
           }),
         ])

@@ -107,7 +107,7 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
 })
 
 /** What the jailer needs of capabilities: nobody in the jail can have them, see src/vmm/firecracker/jailer.ts. */
-const jailers = '00000000082400c3'
+const jailers = '00000000082400e3'
 
 const firecracker = recordedProcess('firecracker-1.16.1')
 const firecrackerKinds = Object.entries(firecracker.descriptors).map(
