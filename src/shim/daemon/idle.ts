@@ -16,14 +16,20 @@ export interface CollectTimes {
 
 const times: CollectTimes = { idleMs: 2000, atLatestMs: 30_000 }
 
+/** {@link Bun.shrink} leaves the heap for when no function runs, milliseconds; what it uses is not mapped again after this. */
+const heapMs = 200
+
 /**
  * Returns what an idle shim does not need: its heap's garbage and the code that calls have used, which the next one reads back from the program
  * without a measurable delay; what the C library kept of libseccomp's work for a container's filter, 1.1 MiB; and the program's own pages.
  */
 export function returnMemory(): void {
   Bun.shrink()
-  libc.malloc_trim(0)
-  dropCode()
+  const rest = () => {
+    libc.malloc_trim(0)
+    dropCode()
+  }
+  setTimeout(rest, heapMs).unref()
 }
 
 /** The function to call for each sign of life. `collect` runs once after each busy period, and in a long one again and again. */
