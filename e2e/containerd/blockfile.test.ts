@@ -3,11 +3,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { tool } from '../harness/host/disks.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import { busyboxImage } from './images.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(60_000))
 
@@ -59,5 +60,5 @@ test('a second container of the image has nothing of the first', async () => {
 
 test('nothing is left of them', async () => {
   await containerd.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

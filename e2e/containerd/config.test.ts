@@ -7,9 +7,10 @@ import { requireImage } from '../../src/guest-image/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 /** Two of the places that are searched, of which ours comes first. */
 const installed = {
@@ -176,5 +177,5 @@ test('a file that is missing, or for two VMMs, is named in the error', async () 
 
 test('nothing is left', async () => {
   await containerd.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

@@ -4,10 +4,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { readFileSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { podTest } from '../harness/cannot.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { type ContainerOptions, ownPids, type Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
 afterEach(() => pod.clear())
 afterAll(async () => {
   await containerd?.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 const sleep = ['sh', '-c', 'exec sleep 1000']

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeTar } from '../../src/images/testing.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { shippedConfiguration } from '../harness/vmm.ts'
@@ -13,6 +13,7 @@ import { Containerd } from './containerd.ts'
 import { ownPids, type Pod } from './cri.ts'
 import { dockerImage, makeDockerImage, noDockerImage } from './docker-image.ts'
 import { busyboxFiles } from './images.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 const missing = noDockerImage()
 if (missing !== undefined) console.log(missing)
@@ -68,7 +69,7 @@ describe.skipIf(missing !== undefined)('dockerd', () => {
     await server?.stop(true)
     await containerd?.close()
     area[Symbol.dispose]()
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+    await expectNothingLeft(before, defaultRunDir)
   }, slow(60_000))
 
   const say = async (script: string) => {

@@ -17,7 +17,7 @@ import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { killIfThere } from '../harness/host/processes.ts'
 import { independentTest as test } from '../harness/independent-test.ts'
 import { eventually, scratch } from '../harness/kata.ts'
@@ -25,6 +25,7 @@ import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -47,7 +48,7 @@ afterAll(async () => {
   await containerd?.close()
   area[Symbol.dispose]()
   rmSync(directory, { recursive: true })
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 let serial = 0

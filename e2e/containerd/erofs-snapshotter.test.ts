@@ -7,11 +7,12 @@ import { globSync, readFileSync } from 'node:fs'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { heldOpen } from '../harness/host/disks.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { containerd2, noContainerd2 } from './containerd-2.ts'
 import { busyboxFiles, makeArchive } from './images.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -37,7 +38,7 @@ describe.skipIf(without !== '')(`the erofs snapshotter${without}`, () => {
   }, slow(120_000))
   afterAll(async () => {
     await containerd?.close()
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+    await expectNothingLeft(before, defaultRunDir)
   })
 
   const snapshots = () => `${containerd.files.root}/io.containerd.snapshotter.v1.erofs/snapshots`

@@ -2,9 +2,10 @@
 /** The thinnest way through each front door, kata-ts beside runc; then nothing is left of either. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { Containerd } from './containerd.ts'
 import { busyboxImage } from './images.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 let before: HostState
 let containerd: Containerd
@@ -45,5 +46,5 @@ test.each(['runc', 'kata-ts'])('a pod under %s: container, ExecSync, and its end
 
 test('nothing is left once containerd is closed', async () => {
   await containerd.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

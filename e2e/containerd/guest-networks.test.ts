@@ -7,7 +7,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { serveNfs } from '../harness/network/nfs.ts'
 import { hasSamba, serveSmb } from '../harness/network/smb.ts'
@@ -16,6 +16,7 @@ import { slow } from '../harness/time.ts'
 import { bridgeAddress, bridgeName } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import { type ContainerOptions, ownPids, type Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -37,7 +38,7 @@ afterEach(() => Promise.all([one, other].map((pod) => pod?.clear())))
 afterAll(async () => {
   await containerd?.close()
   tools[Symbol.dispose]()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 /** Of the pods' network, and far from the addresses that its plugin begins with. */

@@ -4,13 +4,14 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ip } from '../../src/network/testing.ts'
 import { NamespaceMode } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { echoServer, exchange } from '../harness/network/echo.ts'
 import { networkTool } from '../harness/network/tool.ts'
 import { bridgeAddress } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 import { ForwardedPort } from './streams.ts'
 
 let before: HostState
@@ -110,5 +111,5 @@ test('after the pods nothing of their network is left', async () => {
   await Promise.all(pods.map(({ pod }) => pod.remove()))
   expect(ip('-o link')).not.toContain('_kata')
   await containerd.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

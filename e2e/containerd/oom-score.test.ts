@@ -4,10 +4,11 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { readOomScore } from '../../src/linux/processes/oom-score.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { ownPids, type Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
 }, slow(120_000))
 afterAll(async () => {
   await containerd?.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 const start = (oomScoreAdj: bigint) =>

@@ -6,13 +6,14 @@ import { ContainerState, NamespaceMode } from '../../src/protocol/generated/cri/
 import type { AuditedProcess } from '../../src/sandbox/records/audit.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { executable } from '../harness/executable.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
 import { busyboxImage } from './images.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
 }, slow(120_000))
 afterAll(async () => {
   await containerd?.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 const calls = () => containerd.cri.calls

@@ -17,13 +17,14 @@ import { processesOfUid, readStatus } from '../../src/linux/processes/proc.ts'
 import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { podTest, reasonAgainst } from '../harness/cannot.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { podCgroup } from './cgroups.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod, PodOptions } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 const MiB = 1024 * 1024
 const files = scratch()
@@ -344,5 +345,5 @@ describe('sandbox_cgroup_only: the pod’s own cgroup counts the machine', () =>
 
 test('nothing is left once containerd is closed', async () => {
   await containerd.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

@@ -4,11 +4,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { mkdirSync, readFileSync } from 'node:fs'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 import { RemoteProcess } from './streams.ts'
 
 setDefaultTimeout(slow(90_000))
@@ -24,7 +25,7 @@ beforeAll(async () => {
 }, slow(120_000))
 afterAll(async () => {
   await containerd?.close()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 }, slow(60_000))
 
 const calls = () => containerd.cri.calls

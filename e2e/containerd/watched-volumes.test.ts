@@ -4,12 +4,13 @@ import { chmodSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from '
 import { join } from 'node:path'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { publish } from './atomic-writer.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(120_000))
 
@@ -52,7 +53,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await containerd?.close()
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })
 
 test('an update of a ConfigMap raises the events of kubelet’s atomic writer, and all of it is there then', async () => {

@@ -24,11 +24,12 @@ import {
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { podTest } from '../harness/cannot.ts'
 import { LoopDevice } from '../harness/host/disks.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
+import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -67,7 +68,7 @@ afterAll(async () => {
   await containerd?.close()
   unmountBelow(area.path)
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })
 
 const sh = async (id: string, script: string) => pod.exec(id, ['sh', '-c', script])
