@@ -109,7 +109,9 @@ describe.each(['runc', 'kata-ts'])('kubectl debug --target under %s', (handler) 
   })
 
   test('ends with its target, which it may signal', async () => {
-    const victim = await pod.start(['sh', '-c', 'trap "exit 7" USR1; while :; do sleep 0.1; done'])
+    const victim = await pod.start(['sh', '-c', 'trap "exit 7" USR1; >/ready; while :; do sleep 0.1; done'])
+    // Before its trap, a signal to the first process of a namespace is lost.
+    await pod.exec(victim, ['sh', '-c', 'until [ -e /ready ]; do sleep 0.05; done'])
     const id = await pod.start(sleep(6666), targeting(victim))
     await pod.exec(id, ['kill', '-USR1', '1'])
     expect(await exitCode(victim)).toBe(7)
