@@ -72,6 +72,8 @@ test('an update of a ConfigMap raises the events of kubelet’s atomic writer, a
   publish(directory, { key: 'two', added: 'y' })
   await prints(id, 'cat /out', 'move to ..data')
   await prints(id, 'cat /out', 'two')
+  // The list is written by the next command.
+  await prints(id, 'cat /out', ' added\n')
   const out = await sh(id, 'cat /out')
   // The version is complete before the link leads to it.
   expect(out).toMatch(/create \.\.2026_(.|\n)*move to \.\.data\n/)
