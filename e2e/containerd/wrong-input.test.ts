@@ -88,18 +88,20 @@ describe('a pod that cannot be', () => {
   })
 
   test('a network plugin that fails', async () => {
-    const file = `${containerd.files.networks}/10-kata-ts.conflist`
-    writeFileSync(
-      file,
-      networkConfiguration(`${containerd.files.root}/addresses`, 'a-name-too-long-for-linux'),
-    )
-    // containerd notices the change of the file by itself.
-    await Bun.sleep(1000)
+    const { cri, files } = containerd
+    const file = `${files.networks}/10-kata-ts.conflist`
+    /** containerd notices by itself that the file is gone, and that there is one again. */
+    const configure = async (name?: string) => {
+      rmSync(file, { force: true })
+      await eventually('the network to be gone', async () => !(await cri.isReady()) || undefined)
+      writeFileSync(file, networkConfiguration(`${files.root}/addresses`, name))
+      await eventually('the network to be another', () => cri.isReady())
+    }
     try {
+      await configure('a-name-too-long-for-linux')
       expect(await pod('kata-ts')).toMatch(/network.*a-name-too-long-for-linux/s)
     } finally {
-      writeFileSync(file, networkConfiguration(`${containerd.files.root}/addresses`))
-      await Bun.sleep(1000)
+      await configure()
     }
   })
 })
