@@ -1,5 +1,5 @@
 /** A configuration whose guest has the lying agent (e2e/doubles/lying-agent). */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { requireImage } from '../../src/guest-image/guest-image.ts'
 import { buildLyingAgent, withAgent } from '../doubles/lying-agent/build.ts'
@@ -15,7 +15,8 @@ export async function lyingConfiguration(directory: string, lie?: string): Promi
   const { kernel, initrd } = requireImage()
   const { path: agent } = await buildLyingAgent({ outDir })
   const [file, lyingInitrd] = [`${directory}/lying${lie ?? ''}.toml`, `${directory}/lying-initrd`]
-  writeFileSync(lyingInitrd, withAgent(initrd, agent))
+  // The same for every lie, and a machine that starts beside this may be reading it.
+  if (!existsSync(lyingInitrd)) writeFileSync(lyingInitrd, withAgent(initrd, agent))
   const paths = `kernel = "${kernel}"\ninitrd = "${lyingInitrd}"\n`
   const parameter = lie === undefined ? '' : `kernel_params = "lie=${lie}"\n`
   // To an initrd that is not ours the default is vsock, which not every host has.
