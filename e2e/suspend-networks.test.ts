@@ -76,8 +76,8 @@ test(
     const script = `mkfifo /pipe; ${website}
       (nc 10.90.202.2 8000 <>/pipe >/reader 2>&1; echo lost >>/reader) &
       (yes | nc 10.90.202.2 8000 >/writer 2>&1; echo lost >>/writer) &
-      nc -l -p 5000 <>/pipe >/inner & sleep 1
-      nc 127.0.0.1 5000 <>/pipe >/dev/null &
+      nc -l -p 5000 <>/pipe >/inner &
+      until nc 127.0.0.1 5000 <>/pipe >/dev/null; do sleep 0.1; done &
       exec sleep 3600`
     await run('web', ['-p', `127.0.0.1:${port}:80`], script)
     expect(await textOf(port)).toBe('hello\n')
