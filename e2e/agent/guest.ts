@@ -99,7 +99,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     ],
     { stdio: ['ignore', 'ignore', 'ignore'] },
   )
-  await until('virtiofsd', () => existsSync(`${dir}/fs.sock`))
+  await until('virtiofsd', () => isListening(`${dir}/fs.sock`))
   const started = performance.now()
   const qemu = Bun.spawn(
     [
@@ -247,6 +247,13 @@ async function connectSoon(path: string): Promise<Transport> {
       await Bun.sleep(5)
     }
   }
+}
+
+/** The socket is there a moment before virtiofsd listens on it, too. Nobody may connect to find out: it serves the first alone. */
+function isListening(path: string): boolean {
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n')
+  // Num RefCount Protocol Flags Type St Inode Path; the flag is __SO_ACCEPTON.
+  return sockets.some((line) => line.endsWith(` ${path}`) && line.split(' ')[3] === '00010000')
 }
 
 const yes = () => true
