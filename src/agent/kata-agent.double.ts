@@ -40,6 +40,8 @@ const failed = (what: string) =>
 export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOptions = {}): KataAgentDouble {
   const containers = new Map<string, ContainerDouble>()
   const calls: string[] = []
+  /** Of those that it has forgotten, children may be left. */
+  const started: ProcessDouble[] = []
   const containerOf = ({ containerId }: { containerId: string }): ContainerDouble => {
     const container = containers.get(containerId)
     if (container === undefined) throw new TtrpcError('invalid_argument', 'Invalid container id')
@@ -53,7 +55,9 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
   const spawn = ({ args, env }: Process): ProcessDouble => {
     const [program = ''] = args
     if (ProcessDouble.find(program) === undefined) throw failed(`the file ${program} was not found`)
-    return new ProcessDouble(args, env, drainMs)
+    const process = new ProcessDouble(args, env, drainMs)
+    started.push(process)
+    return process
   }
   const noted = <Request, Reply>(name: string, handler: (request: Request) => Reply) => {
     return (request: Request): Reply => {
@@ -148,6 +152,7 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
     containerIds: () => [...containers.keys()],
     [Symbol.dispose]() {
       for (const { processes } of containers.values()) for (const process of processes.values()) process.end()
+      for (const process of started) process.endChildren()
       server.close()
     },
   }

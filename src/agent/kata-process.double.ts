@@ -60,6 +60,11 @@ export class ProcessDouble {
   /** Ends it with all its children. */
   end(): void {
     this.close()
+    this.endChildren()
+  }
+
+  /** With itself, if it is still there. */
+  endChildren(): void {
     try {
       if (this.#child !== undefined) process.kill(-this.#child.pid, 'SIGKILL')
     } catch {
