@@ -30,8 +30,8 @@ const own = {
   networks: ['10.89.0.1/24', 'fd5e:9c41:7ab0::a59:1/120'],
 }
 
-/** A name server that nobody answers unless a test says who does. */
-const start = (port: number, more: Partial<AnswerOptions> = {}, answerMs = 300) =>
+/** A name server that nobody answers unless a test says who does. One that answers has the time that it needs. */
+const start = (port: number, more: Partial<AnswerOptions> = {}, answerMs = 10_000) =>
   startResolver({
     listen: localhost,
     port: 0,
@@ -143,7 +143,7 @@ describe('the host’s name server', () => {
     using wild = await serveUpstream(() => Buffer.from('nonsense'))
     for (const port of [1, silent.port, wild.port])
       for (const more of [{}, { allowed: [{ host: 'a.test' }] }]) {
-        using resolver = await start(port, more)
+        using resolver = await start(port, more, 300)
         expect(codeOf(await askUdp(resolver.port, queryOf('a.test')))).toBe(2)
         expect(codeOf(await askTcp(resolver.port, framed(queryOf('a.test'))))).toBe(2)
       }
