@@ -51,12 +51,16 @@ function spawnHost(base: string, args: readonly string[], stdin: Blob | 'ignore'
   })
 }
 
-/** Looks until `check` gives something. @throws Error after some seconds. */
+/** By the clock: a look is a whole command, or a glance at a file while several commands are compiled. */
+const patienceMs = 40_000
+
+/** Looks until `check` gives something. @throws Error when it never does. */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
+  const end = performance.now() + patienceMs
+  for (;;) {
     const value = await check()
     if (value) return value
-    if (tries > 500) throw new Error('waited in vain')
+    if (performance.now() > end) throw new Error('waited in vain')
     await Bun.sleep(10)
   }
 }

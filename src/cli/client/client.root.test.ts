@@ -16,6 +16,7 @@ import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 import { someFacts } from '../../sandbox/records/facts.double.ts'
+import { eventually } from './client.double.ts'
 
 let base: string
 beforeEach(() => {
@@ -63,15 +64,6 @@ function leftovers(): string[] {
   return ['state/containers/default', 'run'].flatMap((name) =>
     existsSync(`${base}/${name}`) ? readdirSync(`${base}/${name}`) : [],
   )
-}
-
-async function until<T>(check: () => T | Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries++) {
-    const value = await check()
-    if (value) return value
-    if (tries > 500) throw new Error('waited in vain')
-    await Bun.sleep(10)
-  }
 }
 
 describe('run in the foreground', () => {
@@ -160,7 +152,7 @@ describe('run in the foreground', () => {
 
   test('a shim that dies is reported with 137', async () => {
     const child = spawn(['run', '--rm', '--name', 'lost', '--rootfs', base, '--', ...whileRunning()])
-    const listed = await until(async () => (await list()).find(({ status }) => status === 'running'))
+    const listed = await eventually(async () => (await list()).find(({ status }) => status === 'running'))
     process.kill(listed!.shimPid, 'SIGKILL')
     const { code, stderr } = await finish(child)
     expect({ code, stderr }).toEqual({ code: 137, stderr: expect.stringContaining('[SHIM_DIED]') })
@@ -216,14 +208,14 @@ describe('run in the background', () => {
       stdout: 'worker\n',
       stderr: '',
     })
-    await until(async () => (await kata('logs', 'worker')).stderr === 'err\n')
+    await eventually(async () => (await kata('logs', 'worker')).stderr === 'err\n')
     expect((await kata('logs', 'worker')).stdout).toBe('out\n')
     const exec = await kata('exec', 'worker', '--', 'sh', '-c', 'echo inside; exit 7')
     expect(exec).toEqual({ code: 7, stdout: 'inside\n', stderr: '' })
     expect((await kata('exec', 'worker', 'no-such-command')).code).toBe(127)
     expect((await kata('rm', 'worker')).stderr).toContain('[CONTAINER_RUNNING]')
     expect((await kata('kill', 'worker')).code).toBe(0)
-    await until(async () => (await list())[0]?.status === 'stopped')
+    await eventually(async () => (await list())[0]?.status === 'stopped')
     expect((await kata('exec', 'worker', 'true')).stderr).toContain('[CONTAINER_NOT_RUNNING]')
     expect((await kata('rm', 'worker')).stdout).toBe('worker\n')
     expect(leftovers()).toEqual([])
@@ -235,7 +227,7 @@ describe('run in the background', () => {
     const touch = (word: string) => spawn(['exec', 'host', 'touch', mark, word])
     const child = touch('made-late')
     const io = `${base}/state/containers/default/host/io`
-    await until(() => existsSync(io) && readdirSync(io).some((name) => name.startsWith('exec-')))
+    await eventually(() => existsSync(io) && readdirSync(io).some((name) => name.startsWith('exec-')))
     child.kill('SIGINT')
     expect(await child.exited).toBe(130)
     await Bun.sleep(1500)
@@ -282,7 +274,7 @@ describe('run in the background', () => {
       terminal: { cols: 90, rows: 24, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
     })
     expect(await child.exited).toBe(0)
-    await until(() => shown().includes('...'))
+    await eventually(() => shown().includes('...'))
     expect(
       Math.max(
         ...shown()
@@ -302,10 +294,10 @@ describe('run in the background', () => {
   })
 
   test('a dead shim is shown and collected', async () => {
-    await start('orphan', 'sleep', '2')
+    await start('orphan', ...whileRunning())
     const [listed] = await list()
     process.kill(listed!.shimPid, 'SIGKILL')
-    await until(async () => (await list())[0]?.status === 'dead')
+    await eventually(async () => (await list())[0]?.status === 'dead')
     {
       // As a command does that starts it, suspends it, or lets it go on.
       using _held = tryDirectoryLock(`${base}/state/containers/default/orphan`)
@@ -326,7 +318,7 @@ describe('run in the background', () => {
 
   test('rm --force of a container that another terminal runs', async () => {
     const client = spawn(['run', '--rm', '--name', 'shown', '--rootfs', base, '--', 'sleep', '30'])
-    await until(async () => (await list())[0]?.status === 'running')
+    await eventually(async () => (await list())[0]?.status === 'running')
     expect(await kata('rm', '--force', 'shown')).toEqual({ code: 0, stdout: 'shown\n', stderr: '' })
     expect(await client.exited).toBe(137)
     expect(leftovers()).toEqual([])
@@ -358,7 +350,7 @@ describe('run in the background', () => {
     await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', ...whileRunning())
     expect(leftovers()).not.toEqual([])
     rmSync(`${base}/running`)
-    await until(() => leftovers().length === 0)
+    await eventually(() => leftovers().length === 0)
   })
 })
 

@@ -1,7 +1,7 @@
 /** `start` and `restart` against a double of the shim. */
 
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { markOomKilled, wasOomKilled } from '../../../bundle/oom-killed.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
@@ -65,11 +65,14 @@ test('a start that fails keeps the container and its files', async () => {
 
 test('after its shim died it can be started', async () => {
   await using client = testClient()
-  await client.start('lost', ['sleep', '2'])
+  const running = `${client.base}/running`
+  writeFileSync(running, '')
+  await client.start('lost', ['sh', '-c', `while [ -e ${running} ]; do sleep 0.02; done`])
   const [listed] = await client.list()
   process.kill(listed!.shimPid!, 'SIGKILL')
   await eventually(async () => (await client.list())[0]?.status === 'dead')
   expect((await client.kata('start', 'lost')).code).toBe(0)
+  rmSync(running)
   expect((await client.kata('wait', 'lost')).stdout).toBe('0\n')
 })
 

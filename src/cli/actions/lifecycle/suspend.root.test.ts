@@ -17,7 +17,8 @@ const recordOf = (client: TestClient, id: string) => `${directoryOf(client, id)}
 
 /** Its shim was killed when it had saved the machine. The clock of the host was set by so many seconds since its start. */
 async function saved(client: TestClient, id: string, clockStep = -3600): Promise<void> {
-  await client.start(id, ['sleep', '10'])
+  // Its process outlives the shim, and ends with the test.
+  await client.start(id, ['sh', '-c', `while [ -e ${client.base} ]; do sleep 0.05; done`])
   const { shimPid } = (await client.list()).find((listed) => listed.id === id)!
   // The double saves none: as if the command did not live to hear that it was done.
   expect((await client.kata('suspend', id)).code).toBe(1)
@@ -87,8 +88,9 @@ test('logs -f goes on over a suspend, and who is attached is told of it', async 
   // Who is shown what it prints waits for its end.
   for (const { stdout } of [following, attached]) await stdout.getReader().read()
   // As the shim's end looks until the command has noted the suspend.
-  const record = JSON.parse(readFileSync(recordOf(client, 'watched'), 'utf8'))
-  writeFileSync(recordOf(client, 'watched'), JSON.stringify({ ...record, savedRun: record.startedAt }))
+  const state = `${client.base}/state`
+  const { startedAt } = readRecord(state, 'default', 'watched')
+  updateRecord(state, 'default', 'watched', { savedRun: startedAt })
   mkdirSync(savedOf(client, 'watched'))
   writeFileSync(`${savedOf(client, 'watched')}/checkpoint.json`, '{}')
   expect((await client.kata('kill', 'watched')).code).toBe(0)
