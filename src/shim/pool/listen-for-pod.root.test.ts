@@ -67,8 +67,10 @@ beforeEach(() => {
   writeFileSync(configurationFile(), '[hypervisor.qemu]\ndefault_memory = 300\n')
   writeFileSync(`${bundle}/config.json`, JSON.stringify({ root: { path: '/' }, process: { args: ['x'] } }))
 })
-afterEach(() => {
+afterEach(async () => {
   for (const child of children) child.kill('SIGKILL')
+  // One that has just taken a pod still writes in here.
+  await Promise.all(children.map(({ exited }) => exited))
   rmSync(runDir, { recursive: true })
 })
 
