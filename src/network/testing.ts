@@ -42,6 +42,11 @@ export class TestNetns implements Disposable {
     )
     command('ip', ...there, 'link', 'set', outside, 'up')
     this.ip(`link set ${inside} up`)
+    // The kernel notes that in a work of its own, and gives the link an IPv6 address then.
+    for (let looks = 0; !this.ip(`-o link show ${inside}`).includes(' state UP '); looks++) {
+      if (looks === 1000) throw new Error(`${inside} is not up`)
+      Bun.sleepSync(5)
+    }
   }
 
   /** An address that is usable at once. */
