@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { defaultRunDir } from '../src/sandbox/records/paths.ts'
 import { Dockerd, image, kataRuntime, noDocker } from './harness/docker.ts'
-import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { type HostState, hostState } from './harness/host/host.ts'
+import { expectNothingLeft } from './harness/host/nothing-left.ts'
 import { eventually } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
@@ -107,7 +108,7 @@ describe.skipIf(missing !== undefined)('docker-compose', () => {
       await compose('down', '--timeout', '1')
       expect(await docker.must('ps', '-aq')).toBe('')
       await docker.close()
-      expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+      await expectNothingLeft(before, defaultRunDir)
     },
     slow(300_000),
   )

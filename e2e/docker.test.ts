@@ -6,7 +6,8 @@ import type { AuditedProcess } from '../src/sandbox/records/audit.ts'
 import { defaultRunDir } from '../src/sandbox/records/paths.ts'
 import { Dockerd, image, kataRuntime, noDocker } from './harness/docker.ts'
 import { executable } from './harness/executable.ts'
-import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { type HostState, hostState } from './harness/host/host.ts'
+import { expectNothingLeft } from './harness/host/nothing-left.ts'
 import { independentTest as test } from './harness/independent-test.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { exchange } from './harness/network/echo.ts'
@@ -29,7 +30,7 @@ describe.skipIf(missing !== undefined)('docker', () => {
   })
   afterAll(async () => {
     await daemon.close()
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+    await expectNothingLeft(before, defaultRunDir)
   })
 
   test('run: a machine with Docker’s address, its gateway, and the exit code of the command', async () => {

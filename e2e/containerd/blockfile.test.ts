@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { tool } from '../harness/host/disks.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { slow } from '../harness/time.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import { busyboxImage } from './images.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(60_000))
 

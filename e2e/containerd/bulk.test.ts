@@ -6,9 +6,9 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 let containerd: Containerd
 let directory: string

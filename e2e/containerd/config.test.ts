@@ -8,9 +8,9 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 /** Two of the places that are searched, of which ours comes first. */
 const installed = {

@@ -5,10 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { podTest } from '../harness/cannot.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { type ContainerOptions, ownPids, type Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

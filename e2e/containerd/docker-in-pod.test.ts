@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { makeTar } from '../../src/images/testing.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { shippedConfiguration } from '../harness/vmm.ts'
@@ -13,7 +14,6 @@ import { Containerd } from './containerd.ts'
 import { ownPids, type Pod } from './cri.ts'
 import { dockerImage, makeDockerImage, noDockerImage } from './docker-image.ts'
 import { busyboxFiles } from './images.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 const missing = noDockerImage()
 if (missing !== undefined) console.log(missing)

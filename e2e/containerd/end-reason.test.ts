@@ -18,6 +18,7 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { killIfThere } from '../harness/host/processes.ts'
 import { independentTest as test } from '../harness/independent-test.ts'
 import { eventually, scratch } from '../harness/kata.ts'
@@ -25,7 +26,6 @@ import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

@@ -8,11 +8,11 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { heldOpen } from '../harness/host/disks.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { containerd2, noContainerd2 } from './containerd-2.ts'
 import { busyboxFiles, makeArchive } from './images.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

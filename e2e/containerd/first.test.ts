@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { Containerd } from './containerd.ts'
 import { busyboxImage } from './images.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 let before: HostState
 let containerd: Containerd

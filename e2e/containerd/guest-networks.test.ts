@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { serveNfs } from '../harness/network/nfs.ts'
 import { hasSamba, serveSmb } from '../harness/network/smb.ts'
@@ -16,7 +17,6 @@ import { slow } from '../harness/time.ts'
 import { bridgeAddress, bridgeName } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import { type ContainerOptions, ownPids, type Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

@@ -5,10 +5,10 @@ import { readOomScore } from '../../src/linux/processes/oom-score.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { ownPids, type Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

@@ -7,13 +7,13 @@ import type { AuditedProcess } from '../../src/sandbox/records/audit.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { executable } from '../harness/executable.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
 import { busyboxImage } from './images.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

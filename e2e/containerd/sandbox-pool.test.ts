@@ -11,11 +11,11 @@ import { defaultRunDir, poolName, sandboxPaths } from '../../src/sandbox/records
 import { configuration } from '../harness/configuration.ts'
 import { executable } from '../harness/executable.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, Kata, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import { containerd2, hasContainerd2, noContainerd2 } from './containerd-2.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 /** containerd 2.1.9 starts no containers of a handler with a configuration file of its own (docs/how-to/containerd-2.md). */
 const installed = '/etc/kata-ts/configuration.toml'

@@ -18,13 +18,13 @@ import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { podTest, reasonAgainst } from '../harness/cannot.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { podCgroup } from './cgroups.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod, PodOptions } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 const MiB = 1024 * 1024
 const files = scratch()

@@ -9,10 +9,10 @@ import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { executable } from '../harness/executable.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, Kata, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 const files = scratch()
 const config = `${files.path}/configuration.toml`

@@ -5,11 +5,11 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 import { RemoteProcess } from './streams.ts'
 
 setDefaultTimeout(slow(90_000))

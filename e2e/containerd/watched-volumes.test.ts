@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { publish } from './atomic-writer.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(120_000))
 

@@ -25,11 +25,11 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { podTest } from '../harness/cannot.ts'
 import { LoopDevice } from '../harness/host/disks.ts'
 import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
-import { expectNothingLeft } from './nothing-left.ts'
 
 setDefaultTimeout(slow(90_000))
 

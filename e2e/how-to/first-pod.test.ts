@@ -6,7 +6,8 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from '../containerd/cgroups.ts'
 import { Cri, type Pod } from '../containerd/cri.ts'
 import { busyboxImage, makeImages, pauseImage } from '../containerd/images.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { type HostState, hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { type Host, PageHost } from './host.ts'
 import { LabPageHost } from './lab-host.ts'
 import { readBlocks } from './page.ts'
@@ -130,5 +131,5 @@ test('every block of the page was run or says why not, and nothing is left', asy
   isClosed = true
   Bun.spawnSync(['ip', 'link', 'delete', 'kata-ts0'])
   for (const path of clientCgroups()) if (!cgroupsBefore.includes(path)) removeEmptyCgroup(path)
-  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  await expectNothingLeft(before, defaultRunDir)
 })

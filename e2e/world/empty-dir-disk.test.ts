@@ -5,7 +5,8 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } fr
 import { join } from 'node:path'
 import { bindMount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host/host.ts'
+import { hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { shippedConfiguration } from '../harness/vmm.ts'
@@ -44,7 +45,7 @@ afterAll(async () => {
   unmountBelow(area.path)
   rmSync(runDir, { recursive: true })
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(runDir))).toEqual([])
+  await expectNothingLeft(before, runDir)
 })
 
 const output = async (container: string, script: string) => {

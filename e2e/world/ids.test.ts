@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { readFacts, type SandboxFacts } from '../../src/sandbox/records/facts.ts'
 import { sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host/host.ts'
+import { hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { bind, Pod } from './pod.ts'
@@ -50,7 +51,7 @@ afterAll(async () => {
   await pod?.stop()
   rmSync(runDir, { recursive: true })
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(runDir))).toEqual([])
+  await expectNothingLeft(before, runDir)
 })
 
 test('virtiofsd is a user of its own, whatever the pause container runs as', () => {

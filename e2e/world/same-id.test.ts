@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { rmSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host/host.ts'
+import { hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Pod } from './pod.ts'
@@ -24,7 +25,7 @@ afterAll(async () => {
   unmountBelow(area.path)
   rmSync(runDir, { recursive: true })
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(runDir))).toEqual([])
+  await expectNothingLeft(before, runDir)
 })
 
 test('a container sees nothing of the one that had its id a moment ago', async () => {

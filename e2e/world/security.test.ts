@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { chmodSync, rmSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host/host.ts'
+import { hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod, type SpecWish } from './pod.ts'
@@ -34,7 +35,7 @@ afterAll(async () => {
   unmountBelow(area.path)
   rmSync(runDir, { recursive: true })
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(runDir))).toEqual([])
+  await expectNothingLeft(before, runDir)
 })
 
 const run = (script: string, wish: SpecWish = {}) => pod.run(`c${++count}`, script, wish)

@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path'
 import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host/host.ts'
+import { hostState } from '../harness/host/host.ts'
+import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod } from './pod.ts'
@@ -55,7 +56,7 @@ afterAll(async () => {
   unmountBelow(area.path)
   rmSync(runDir, { recursive: true })
   area[Symbol.dispose]()
-  expect(leftBehind(before, hostState(runDir))).toEqual([])
+  await expectNothingLeft(before, runDir)
 })
 
 const output = async (container: string, script: string) => {

@@ -1,6 +1,6 @@
 import { expect } from 'bun:test'
-import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
-import { eventually } from '../harness/kata.ts'
+import { eventually } from '../kata.ts'
+import { type HostState, hostState, leftBehind } from './host.ts'
 
 /** Waits until nothing is left behind: a shim goes on for a moment after its last answer, and nobody waits for its end. */
 export async function expectNothingLeft(before: HostState, runDir: string): Promise<void> {
