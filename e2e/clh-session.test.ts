@@ -4,7 +4,7 @@
  * may differ in what its table of differences names, the real program in nothing.
  */
 import { afterEach, beforeEach, describe, expect, spyOn, test } from 'bun:test'
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { openTap } from '../src/linux/interfaces/tap.ts'
 import { readPosture } from '../src/rootless/posture/posture.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
@@ -13,7 +13,7 @@ import { differences } from './doubles/cloud-hypervisor/differences.ts'
 import { eventually } from './harness/kata.ts'
 import { findVmm } from './harness/vmm.ts'
 import { inJailOfToday } from './harness/vmms/jail.ts'
-import { descriptorKind, recordedLines, recordedProcess } from './harness/vmms/recording.ts'
+import { descriptorKind, recordedLines, recordedProcess, threadsOf } from './harness/vmms/recording.ts'
 import { serveShare } from './machine/share.ts'
 import { bootLimitMs, kvmGroupUsable, MachineStage } from './machine/stage.ts'
 import { bootWithAgent } from './machine/suite.ts'
@@ -133,11 +133,7 @@ function recordedSession(): Said[] {
 function differencesOf(pid: number): string[] {
   const recorded = inJailOfToday(recordedProcess(recording), clh.path)
   const { descriptors } = readPosture(pid)
-  const threads = readdirSync(`/proc/${pid}/task`).map((tid) => {
-    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')
-    const value = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)![1]!
-    return { name: value('Name'), filters: Number(value('Seccomp_filters')) }
-  })
+  const threads = threadsOf(pid)
   const named = (list: readonly (typeof threads)[number][]) =>
     list.filter(isItsOwn).map(({ name, filters }) => `${plain(name)} with ${filters} filters`)
   const kinds = (list: Readonly<Record<number, string>>) =>

@@ -12,7 +12,7 @@ import { ownDirectory } from './harness/directories.ts'
 import { findVmm } from './harness/vmm.ts'
 import type { Answered } from './harness/vmms/ask-api.ts'
 import { type Alone, startAlone } from './harness/vmms/firecracker-alone.ts'
-import { descriptorKind, recordedLines, recordedProcess } from './harness/vmms/recording.ts'
+import { descriptorKind, recordedLines, recordedProcess, threadsOf } from './harness/vmms/recording.ts'
 import { bootLimitMs, guestImage, MachineStage } from './machine/stage.ts'
 import { bootWithAgent } from './machine/suite.ts'
 
@@ -169,11 +169,7 @@ interface Look {
 
 function look(pid: number): Look {
   const { descriptors, mounts, limits, environment } = readPosture(pid)
-  const threads = readdirSync(`/proc/${pid}/task`).map((tid) => {
-    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')
-    const value = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)![1]!
-    return { name: value('Name'), filters: Number(value('Seccomp_filters')) }
-  })
+  const threads = threadsOf(pid)
   const own = Object.entries(descriptors).filter(([number]) => Number(number) > 2)
   const targets = own.map(([, target]) => target)
   const { core, nofile, nproc } = limits

@@ -56,7 +56,7 @@ test('what the runtime refuses has its code and remedy', async () => {
 
 test('a time-out kills the process, and keeps what it wrote', async () => {
   const script = 'trap "" TERM; echo begun; echo $$ >&2; while :; do sleep 0.05; done'
-  const error = await failure(box.exec(['sh', '-c', script], { timeoutMs: 3000 }))
+  const error = await failure(box.exec(['sh', '-c', script], { timeoutMs: 8000 }))
   const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes)
   expect({ code: error.code, stdout: text(error.stdout) }).toEqual({
     code: 'SDK_TIMED_OUT',

@@ -1,6 +1,7 @@
 /** Recordings of real VMMs, see e2e/recordings: what doubles and promised postures are held to. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readStatus } from '../../../src/linux/processes/proc.ts'
 import type { MountPosture } from '../../../src/rootless/posture/posture.ts'
 
 const directory = join(import.meta.dir, '../../recordings')
@@ -54,6 +55,14 @@ export function recordedProcess(program: string): RecordedProcess {
     environment: linesOf('env').join('\n'),
   }
 }
+
+/** The threads of a running process, as a recording has them. One that ends while it is read is left out. */
+export const threadsOf = (pid: number): RecordedProcess['threads'] =>
+  readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
+    const status = readStatus(`/proc/${pid}/task/${tid}/status`)
+    const name = status?.get('Name')
+    return name === undefined ? [] : [{ name, filters: Number(status?.get('Seccomp_filters')) }]
+  })
 
 function mount(line: string): MountPosture {
   const [point = '', options = ''] = line.split(' ')
