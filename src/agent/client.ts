@@ -1,5 +1,6 @@
 /** The typed calls of the guest agent, with Kata's time limits. */
 
+import { KataError } from '../errors.ts'
 import { plainText } from '../plain-text.ts'
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import { HealthDefinition } from '../protocol/generated/health.ts'
@@ -47,6 +48,11 @@ export function agentClients(connection: Pick<ClientConnection, 'call'>): {
   }
 }
 
+function late({ code, message: reason }: TtrpcError): TtrpcError {
+  const cause = new KataError('AGENT_TIMEOUT', { reason })
+  return new TtrpcError(code, cause.message, { cause })
+}
+
 const knownReasons = [...commandCodes, diskCode]
 
 /** Longest message of a guest's error that is passed on, characters. */
@@ -57,10 +63,10 @@ const codes = /^(\s*\[[A-Z0-9_]+\])+\s*/
 
 /**
  * A guest's error with bounded text, safe for logs and terminals. It has no domain and no metadata, so that it cannot pass for an
- * error of ours.
+ * error of ours. That of an answer that did not come in time is caused by KataError AGENT_TIMEOUT.
  */
 export function harmless(error: TtrpcError): TtrpcError {
-  if (!error.isAnswer) return error
+  if (!error.isAnswer) return error.code === 'deadline_exceeded' ? late(error) : error
   const words = plainText(error.message, maxMessage).replace(codes, '')
   const { code, cause, isAnswer } = error
   // Clients of the shim take a reason for a code of ours, so only known reasons stay.

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { coded } from '../errors/coded.ts'
 import { KataError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
@@ -293,6 +294,15 @@ describe('serial', () => {
     expect(await wait).toBe('SANDBOX_DIED')
     connection.close()
     expect(await codeOf(connection.agent.getMetrics({}))).toBe('SANDBOX_DIED')
+  })
+
+  test('an answer that does not come in time is an error of ours, not of the guest', async () => {
+    const path = guest((transport) => void serve(transport, services))
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    const late = await failure(connection.agent.waitProcess({ containerId: 'c' }, { timeoutMs: 20 }))
+    expect(late).toMatchObject({ code: 'deadline_exceeded', isAnswer: false })
+    expect(coded(late)).toMatchObject({ code: 'AGENT_TIMEOUT', fields: { reason: 'no answer within 20 ms' } })
+    connection.close()
   })
 
   test('errors of the guest keep their code; their text is bounded and has no control characters', async () => {

@@ -32,6 +32,11 @@ export const agentErrors = {
     'the guest of sandbox {sandbox} answers, but did not {doing} within {seconds} s; its console ends with: {tail}',
     'A file system or a kernel module blocks the guest; its console may say which. On a slow host, raise create_container_timeout.',
   ),
+  AGENT_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the guest agent lets a call wait for too long ({reason})',
+    'The host has no processor for the machine, or something in the guest hangs: look at the load of the host and at the console of the guest, then try again.',
+  ),
   AGENT_MISBEHAVED: entry(
     'internal',
     'the guest agent broke the protocol in its answer to {method}: {reason}',

@@ -11,9 +11,10 @@ interface Errno extends Error {
 /** Directories of kata-ts: what is refused there is root's, and elsewhere it may be a file of the caller's own. */
 const ours = /^\/(run|var\/lib|var\/cache)\/kata-ts(\/|$)/
 
-/** The error itself where it has a code. */
+/** The error itself where it has a code; else what caused it, where that has one. */
 export function coded(error: unknown, isRoot = process.getuid?.() === 0): KataError {
   if (error instanceof KataError) return error
+  if (error instanceof Error && error.cause instanceof KataError) return error.cause
   if (!isErrno(error)) return new KataError('INTERNAL', { reason: describeError(error) }, { cause: error })
   const { code: errno, syscall: call, path = 'of a file' } = error
   const isRefused = errno === 'EACCES' || errno === 'EPERM'

@@ -68,3 +68,16 @@ test('an error without a code gets one for a client that has none for it; what t
   expect(await answerTo(own, containerd)).toMatchObject({ code: own.code, message: own.message })
   expect(toStatus(new TypeError('x'), asked)).toBeUndefined()
 })
+
+test('a guest that does not answer in time is told by a code of ours to every client', async () => {
+  const late = harmless(new TtrpcError('deadline_exceeded', 'no answer within 60000 ms'))
+  const message = expect.stringContaining('[AGENT_TIMEOUT]')
+  expect(await answerTo(late, {})).toMatchObject({ code: 'deadline_exceeded', message })
+  expect(errorFromInfo(await answerTo(late, asksForErrorInfo))).toMatchObject({
+    code: 'AGENT_TIMEOUT',
+    fields: { reason: 'no answer within 60000 ms' },
+  })
+  // An answer of the guest is not taken for that.
+  const said = harmless(new TtrpcError('deadline_exceeded', 'no answer within 60000 ms', { isAnswer: true }))
+  expect(errorFromInfo(await answerTo(said, asksForErrorInfo))).toBeUndefined()
+})

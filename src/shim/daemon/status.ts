@@ -10,9 +10,10 @@ import { type Status, TtrpcError } from '../../ttrpc/ttrpc.ts'
  * a code one of theirs (SHIM_CALL_FAILED); the text for any other, which is what a person finds at a pod, gets it here.
  */
 export function toStatus(error: unknown, metadata: ReadonlyMap<string, string>): Status | undefined {
-  if (error instanceof KataError) {
-    const { status: code, message } = error
-    return { code, message, ...(isAsked(metadata) ? errorInfoOf(error) : {}) }
+  const known = error instanceof TtrpcError && !error.isAnswer ? (error.cause ?? error) : error
+  if (known instanceof KataError) {
+    const { status: code, message } = known
+    return { code, message, ...(isAsked(metadata) ? errorInfoOf(known) : {}) }
   }
   if (isAsked(metadata)) return error instanceof TtrpcError ? withoutInfo(error) : undefined
   // FILE_EXISTS, for one, is about no task that exists already.
