@@ -1,5 +1,6 @@
 /** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
 import type { KataError } from '../errors.ts'
+import { dropCode } from '../linux/processes/drop-code.ts'
 import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import { within } from '../time.ts'
@@ -55,6 +56,8 @@ export class Sandbox {
     tellSilence(agent, end, {
       heldUp: () => this.heldUp,
       onStarved: () => log.warn('the guest answers late: the host has no processor for its machine'),
+      // The question alone maps some 15 MiB of the program.
+      onAnswered: dropCode,
       signal: end.over,
     })
   }

@@ -1,6 +1,6 @@
 /** Gives back what a process that will rest has mapped of its program (MADV_DONTNEED of madvise(2)). */
 import { readFileSync, readlinkSync } from 'node:fs'
-import { checked, libc } from '../libc.ts'
+import { libc } from '../libc.ts'
 
 // x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 const SYS_madvise = 28
@@ -12,16 +12,26 @@ export interface Range {
   readonly end: number
 }
 
+/** Where this program's code lies, once it was read: it never moves. */
+let own: readonly Range[] | undefined
+
 /**
  * Unmaps the pages of this program's code and constants. They stay in the host's cache of files, from where the next use maps them again, and
- * the host may take them when it has better use for the memory.
- *
- * @throws SyscallError.
+ * the host may take them when it has better use for the memory. What cannot be unmapped stays: this fails nothing.
  */
 export function dropCode(): void {
-  const maps = readFileSync('/proc/self/maps', 'utf8')
-  for (const { start, end } of codeIn(maps, readlinkSync('/proc/self/exe')))
-    checked(libc.syscall(SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0), 'madvise of the program')
+  own ??= ownCode()
+  for (const { start, end } of own ?? [])
+    libc.syscall(SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0)
+}
+
+/** Undefined when it cannot be read, for want of a descriptor. */
+function ownCode(): Range[] | undefined {
+  try {
+    return codeIn(readFileSync('/proc/self/maps', 'utf8'), readlinkSync('/proc/self/exe'))
+  } catch {
+    return undefined
+  }
 }
 
 /**

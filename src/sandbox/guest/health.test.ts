@@ -13,6 +13,19 @@ test('a guest that answers a while and then no more is silent', async () => {
   expect(asked).toBe(4)
 })
 
+test('each answer in time is told, so that what the question took can be given back', async () => {
+  let asked = 0
+  const told: number[] = []
+  const check = () => (++asked < 3 ? Promise.resolve() : late())
+  await guestSilent({
+    intervalMs: 1,
+    check,
+    onAnswered: () => told.push(asked),
+    signal: new AbortController().signal,
+  })
+  expect(told).toEqual([1, 2])
+})
+
 test('a lost connection is not silence', async () => {
   const check = () => Promise.reject(new TtrpcError('unavailable', 'closed'))
   expect(await settled(guestSilent({ intervalMs: 1, check, signal: new AbortController().signal }))).toBe(

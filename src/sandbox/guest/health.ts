@@ -23,6 +23,8 @@ export interface HealthOptions {
   readonly waited?: () => number
   /** Hears of an answer that was late by that. */
   readonly onStarved?: () => void
+  /** Hears of each answer in time. */
+  readonly onAnswered?: () => void
   /** Ends the watch. */
   readonly signal: AbortSignal
 }
@@ -55,7 +57,15 @@ const isLost = (failure: unknown): boolean =>
  * after the end of the connection, which other code reports with more detail, or once `signal` fires.
  */
 export async function guestSilent(options: HealthOptions): Promise<void> {
-  const { intervalMs = 5000, check, signal, heldUp = neverHeldUp, waited = () => 0, onStarved } = options
+  const {
+    intervalMs = 5000,
+    check,
+    signal,
+    heldUp = neverHeldUp,
+    waited = () => 0,
+    onStarved,
+    onAnswered,
+  } = options
   while (!signal.aborted) {
     await sleep(intervalMs, signal).catch(() => {})
     if (signal.aborted) break
@@ -65,7 +75,10 @@ export async function guestSilent(options: HealthOptions): Promise<void> {
       () => undefined,
       (error) => error,
     )
-    if (failure === undefined) continue
+    if (failure === undefined) {
+      onAnswered?.()
+      continue
+    }
     if (isLost(failure) || signal.aborted) break
     if (failure.isAnswer || failure.code !== 'deadline_exceeded') continue
     const { times } = heldUp()
