@@ -53,7 +53,7 @@ Without any of them the built-in configuration is used. It has the values under 
 start says so.
 
 A key that is missing from the file has the shipped value, so a file of three lines takes no wall away. Only a file of Kata's own is
-read as Kata reads it, with the values under "absent"; these include \`rootless = false\` and no seccomp in the guest. A file is Kata's
+read as Kata reads it, with the values under "absent"; these include \`rootless = false\`. A file is Kata's
 if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
 Symbolic links are not followed for this.
 

@@ -188,13 +188,13 @@ describe('values', () => {
     expect(parse('').hypervisor).toEqual(ours)
   })
 
-  test("absent from a file at Kata's places it has Kata's: no rootless, no seccomp in the guest", () => {
+  test("absent from a file at Kata's places it has Kata's: no rootless, and seccomp in the guest", () => {
     for (const driver of drivers) {
       // Firecracker is never root.
       const rootless = driver === 'firecracker'
       const config = parse(`[hypervisor.${driver}]`, silentLogger, kataFile)
       expect(config.hypervisor).toMatchObject({ driver, rootless })
-      expect(config.runtime.disableGuestSeccomp).toBe(true)
+      expect(config.runtime.disableGuestSeccomp).toBe(false)
       const asked = parse(`[hypervisor.${driver}]\nrootless = true`, silentLogger, kataFile)
       expect(asked.hypervisor.rootless).toBe(true)
     }
