@@ -20,7 +20,9 @@ export interface AskedValue {
  */
 export function requirePossible(driver: HypervisorDriver, asked: AskedValue): void {
   const reason = asked.spec.impossible[driver]
-  if (reason !== undefined && asked.value !== asked.spec.absent) throw cannot(driver, asked, reason)
+  // A file's whole numbers are bigints.
+  const value = typeof asked.value === 'bigint' ? Number(asked.value) : asked.value
+  if (reason !== undefined && value !== asked.spec.absent) throw cannot(driver, asked, reason)
 }
 
 /** Whether a key without a meaning for the VMM has a value by which nothing is lost: off, or what is so without it. */

@@ -413,6 +413,11 @@ describe('which VMM', () => {
     ])
     const same = parse('[hypervisor.firecracker]\nshared_fs = "none"\ncold_plug_vfio = "no-port"')
     expect(same.hypervisor.sharedFs).toBe('none')
+    for (const limit of ['bw', 'ops']) {
+      const burst = `[hypervisor.qemu]\ndisk_rate_limiter_${limit}_one_time_burst =`
+      expect(parse(`${burst} 0`).hypervisor).toEqual(parse('[hypervisor.qemu]').hypervisor)
+      expectCode(() => parse(`${burst} 1`), 'CONFIG_VMM_CANNOT')
+    }
   })
 })
 
