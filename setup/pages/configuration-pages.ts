@@ -65,7 +65,7 @@ warns about a main file that a group can write.
 
 A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
-one is used, which is ${nameOf(defaultDriver)}'s.
+one is used, which is ${nameOf(defaultDriver)}'s. A few keys have two spellings or may stand in two tables: different values in one file are an error.
 
 An unknown key is a warning that names the nearest known key. A key without meaning for the VMM is a warning too, if its value asks for
 something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM does not support.

@@ -41,13 +41,13 @@ export function warnOnce(log: Logger): Logger['warn'] {
 
 /**
  * Decodes one file for the VMM that was chosen ({@link chosenDriver}).
- * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file,
- *   line and what is allowed
+ * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT or
+ *   CONFIG_CONFLICT, each with file, line and what is allowed
  */
 export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger['warn']): Setting[] {
   const table = (name: TableName, path: readonly string[], value: unknown) =>
     decodeTable({ source, driver, warn }, name, path, value)
-  return Object.entries(source.root).flatMap(([name, value]) => {
+  const settings = Object.entries(source.root).flatMap(([name, value]) => {
     if (name === 'hypervisor')
       return hypervisorTables(source).flatMap((found) =>
         table('hypervisor', ['hypervisor', found.name], (value as Table)[found.name]),
@@ -59,6 +59,19 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
     warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
+  for (const setting of settings) requireOneValue(setting, settings)
+  return settings
+}
+
+/** A file may have a key by two spellings or in two tables. Which of them a person meant cannot be known. @throws KataError CONFIG_CONFLICT */
+function requireOneValue(setting: Setting, settings: readonly Setting[]): void {
+  const other = settings.find(({ spec, value }) => spec === setting.spec && !isEqual(value, setting.value))
+  if (other !== undefined)
+    throw new KataError('CONFIG_CONFLICT', {
+      where: placeOf(other),
+      reason: `${other.path.join('.')} contradicts ${setting.path.join('.')} (${placeOf(setting)}), which is the same key`,
+      hint: 'Keep one of them.',
+    })
 }
 
 /** `[agent]` holds one table for each kind of agent; ours is Kata's. */

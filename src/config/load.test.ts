@@ -434,6 +434,35 @@ describe('the spellings of runtime-rs', () => {
     expect(config.runtime.createContainerTimeout).toBe(70)
   })
 
+  test.each([
+    ['[hypervisor.qemu]\nseccompsandbox = ""\nseccomp_sandbox = "on"', '/c.toml:3', '/c.toml:2'],
+    ['[hypervisor.qemu]\ndefault_maxvcpus = 1\ndefault_max_vcpus = 2', '/c.toml:3', '/c.toml:2'],
+    [
+      '[hypervisor.qemu.factory]\nenable_template = true\n[factory]\nenable_template = false',
+      '/c.toml:4',
+      '/c.toml:2',
+    ],
+    [
+      '[agent.kata]\ncreate_container_timeout = 7\n[runtime]\ncreate_container_timeout = 8',
+      '/c.toml:4',
+      '/c.toml:2',
+    ],
+    ['[hypervisor.clh]\nrootless = true\n[hypervisor.cloud-hypervisor]', '/c.toml:3', '/c.toml:1'],
+  ])('%j: one file, two answers', (text, where, other) => {
+    const { message } = expectCode(() => parse(text), 'CONFIG_CONFLICT')
+    expect(message).toStartWith(`[CONFIG_CONFLICT] ${where}: `)
+    expect(message).toContain(`(${other})`)
+  })
+
+  test('the same answer twice is one, and a drop-in may use the other spelling', () => {
+    const twice = '[hypervisor.qemu]\ndefault_maxvcpus = 2\ndefault_max_vcpus = 2'
+    expect(parse(twice).hypervisor.defaultMaxVcpus).toBe(2)
+    const main = write('configuration.toml', '[hypervisor.clh]\nrootless = false\ndefault_maxvcpus = 2')
+    write('config.d/1', '[hypervisor.cloud-hypervisor]\nrootless = true\ndefault_max_vcpus = 3')
+    const { hypervisor } = loadConfig({ file: main, env: {}, log: silentLogger, host })
+    expect(hypervisor).toMatchObject({ driver: 'clh', rootless: true, defaultMaxVcpus: 3 })
+  })
+
   test('templates have a table of their own, or stand in that of the VMM', () => {
     for (const heading of ['factory', 'hypervisor.qemu.factory'])
       expect(

@@ -34,20 +34,27 @@ export function hypervisorTables(source: TomlFile): HypervisorTable[] {
 
 /**
  * The one VMM that a file and its drop-ins configure; undefined when they have no hypervisor table.
- * @throws KataError CONFIG_TABLE, CONFIG_CONFLICT when there are tables of two: Kata takes one of them at random
+ * @throws KataError CONFIG_TABLE, CONFIG_CONFLICT when there are tables of two (Kata takes one of them at random), or two of one in a file
  */
 export function chosenDriver(files: readonly TomlFile[]): HypervisorDriver | undefined {
   const found = files.flatMap((source) => hypervisorTables(source).map((table) => ({ ...table, source })))
   const [first] = found
-  const other = found.find(({ driver }) => driver !== first?.driver)
-  if (first !== undefined && other !== undefined) {
-    const place = ({ source, name }: typeof first) =>
-      `${source.file}:${lineOf(source.text, ['hypervisor', name])}`
-    throw new KataError('CONFIG_CONFLICT', {
-      where: place(other),
-      reason: `[hypervisor.${other.name}] stands beside [hypervisor.${first.name}] (${place(first)})`,
-      hint: 'Keep one hypervisor table: a configuration is for one VMM.',
-    })
+  for (const [index, other] of found.entries()) {
+    const before = found[index - 1]
+    if (other.driver !== first?.driver) throw conflict(other, first!, 'a configuration is for one VMM')
+    if (other.source === before?.source) throw conflict(other, before, 'they are two names of one table')
   }
   return first?.driver
+}
+
+type PlacedTable = HypervisorTable & { readonly source: TomlFile }
+
+function conflict(table: PlacedTable, other: PlacedTable, why: string): KataError {
+  const place = ({ source, name }: PlacedTable) =>
+    `${source.file}:${lineOf(source.text, ['hypervisor', name])}`
+  return new KataError('CONFIG_CONFLICT', {
+    where: place(table),
+    reason: `[hypervisor.${table.name}] stands beside [hypervisor.${other.name}] (${place(other)})`,
+    hint: `Keep one hypervisor table: ${why}.`,
+  })
 }
