@@ -32,3 +32,9 @@ test.each([
 ])('%j stands on line %d', (path, line) => {
   expect(lineOf(toml, path)).toBe(line)
 })
+
+test('with the line ends of Windows, and with signs that end a line for JavaScript alone', () => {
+  expect(lineOf(toml.replaceAll('\n', '\r\n'), ['hypervisor', 'qemu', 'rootless'])).toBe(10)
+  const separator = '# a\u2028b\n[runtime] # a\u2029b\nx = 1 # a\u2028b\n'
+  expect(lineOf(separator, ['runtime', 'x'])).toBe(3)
+})

@@ -10,10 +10,11 @@ function keyParts(text: string): string[] {
   )
 }
 
+// A dot matches every character of a line: JavaScript ends one at U+2028 too, TOML does not.
 const keyText = `(?:"(?:[^"\\\\]|\\\\.)*"|'[^']*'|[A-Za-z0-9_-]+)`
 const dottedKey = `${keyText}(?:\\s*\\.\\s*${keyText})*`
-const header = new RegExp(`^\\s*\\[\\[?\\s*(${dottedKey})\\s*\\]\\]?\\s*(?:#.*)?$`)
-const assignment = new RegExp(`^\\s*(${dottedKey})\\s*=(.*)$`)
+const header = new RegExp(`^\\s*\\[\\[?\\s*(${dottedKey})\\s*\\]\\]?\\s*(?:#.*)?$`, 's')
+const assignment = new RegExp(`^\\s*(${dottedKey})\\s*=(.*)$`, 's')
 
 /**
  * The line (from 1) of `path`, for instance `['agent', 'kata', 'enable_debug']`. A key inside an inline table gives
@@ -23,7 +24,7 @@ export function lineOf(toml: string, path: readonly string[]): number {
   let table: string[] = []
   let best = { line: 1, depth: 0 }
   let openString: string | undefined
-  for (const [index, line] of toml.split('\n').entries()) {
+  for (const [index, line] of toml.split(/\r?\n/).entries()) {
     if (openString !== undefined) {
       if (line.includes(openString)) openString = undefined
       continue
