@@ -6,7 +6,7 @@ import { configurationOf, defaultDriver, drivers, nameOf } from '../../src/confi
 import { tomlValue } from '../../src/config/files/toml-text.ts'
 import { annotationOf, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
 import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
-import { kataKeys } from '../../src/config/kata/kata-keys.ts'
+import { kataKeys, unsetByEmpty, unsetByZero } from '../../src/config/kata/kata-keys.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../../src/config/keys.ts'
 import { installedSchema } from './configuration-schema.ts'
@@ -56,6 +56,9 @@ A key that is missing from the file has the shipped value, so a file of three li
 read as Kata reads it, with the values under "absent"; these include \`rootless = false\`. A file is Kata's
 if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
 Symbolic links are not followed for this.
+
+An empty text is as a missing key, as with Kata, for ${unsetByEmpty.map((key) => `\`${key}\``).join(', ')}. In a file of Kata's so is 0
+for ${unsetByZero.map((key) => `\`${key}\``).join(' and ')}.
 
 Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links followed), read in lexical order. Each has only the keys that it changes. A
 list replaces the earlier list. The main file decides what an absent key means. Drop-ins count for every main file in that directory: for files of several

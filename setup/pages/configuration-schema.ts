@@ -2,7 +2,7 @@
 import { drivers, nameOf } from '../../src/config/drivers.ts'
 import { fileValue } from '../../src/config/files/toml-text.ts'
 import type { KataTable } from '../../src/config/kata/kata-key.ts'
-import { innerTables, kataKeys } from '../../src/config/kata/kata-keys.ts'
+import { innerTables, kataKeys, unsetByEmpty } from '../../src/config/kata/kata-keys.ts'
 import { type KeySpec, keys, keysFor, type TableName } from '../../src/config/keys.ts'
 
 /** Where the Debian package has it. */
@@ -48,10 +48,19 @@ function table(name: TableName, description: string, specs: readonly KeySpec[]):
 }
 
 const property = (spec: KeySpec): Schema => ({
-  ...spec.type.schema,
+  ...(unsetByEmpty.includes(spec.key) ? orEmpty(spec.type.schema) : spec.type.schema),
   description: `${spec.description} Allowed: ${spec.type.name}, ${spec.type.allowed}.`,
   default: fileValue(spec, spec.shipped),
 })
+
+/** A text may be empty, too. */
+function orEmpty({ enum: words, pattern, ...rest }: Schema): Schema {
+  return {
+    ...rest,
+    ...(Array.isArray(words) && { enum: [...words, ''] }),
+    ...(pattern !== undefined && { pattern: `^$|${pattern}` }),
+  }
+}
 
 const innerTable = (name: KataTable): Schema =>
   name === 'factory'

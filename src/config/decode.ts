@@ -9,7 +9,14 @@ import { hypervisorTables } from './files/hypervisor-tables.ts'
 import { lineOf } from './files/locate.ts'
 import { isTable, type Table, type TomlFile } from './files/toml-file.ts'
 import type { KataTable } from './kata/kata-key.ts'
-import { findKataKey, innerTables, kataKeyNames, movedKeys, refusedValue } from './kata/kata-keys.ts'
+import {
+  findKataKey,
+  innerTables,
+  kataKeyNames,
+  movedKeys,
+  refusedValue,
+  unsetByEmpty,
+} from './kata/kata-keys.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
 import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { nearest } from './nearest.ts'
@@ -19,6 +26,7 @@ import { requireNothingMeant } from './wall-keys.ts'
 /** One key with its value and its place. */
 export interface Setting {
   readonly spec: KeySpec
+  /** undefined: the key counts as absent, whatever an earlier file says. */
   readonly value: unknown
   readonly source: TomlFile
   readonly path: readonly string[]
@@ -109,12 +117,15 @@ function decodeTable(
         asked: `${name} = ${quoteValue(raw)}`,
         reason,
       })
+    const isUnset = raw === '' && unsetByEmpty.includes(spec.key)
     if (!spec.drivers.includes(driver)) {
+      if (isUnset) return []
       requirePossible(driver, { spec, value: raw, where: where() })
       if (!asksForNothing(spec, spec.type.fromToml(raw)))
         warn(`configuration key ${here.join('.')} has no meaning for ${nameOf(driver)}`, place(source, here))
       return []
     }
+    if (isUnset) return [{ spec, value: undefined, source, path: here }]
     const setting = checkValue(source, spec, here, raw)
     if (spec.pending && !isEqual(setting.value, spec.absent))
       warn(`configuration key ${here.join('.')} has no effect yet`, place(source, here))

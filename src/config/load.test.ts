@@ -8,6 +8,7 @@ import { createLogger, silentLogger } from '../log.ts'
 import type { Config } from './config.ts'
 import { drivers } from './drivers.ts'
 import { readingOf } from './files/search.ts'
+import { unsetByEmpty } from './kata/kata-keys.ts'
 import { keys, keysFor } from './keys.ts'
 import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
 
@@ -199,6 +200,42 @@ describe('values', () => {
       expect(asked.hypervisor.rootless).toBe(true)
     }
     expect(parse('', silentLogger, kataFile).hypervisor).toEqual(ours)
+  })
+
+  describe('what Kata reads as no value is as a missing key', () => {
+    const emptied = drivers.flatMap((driver) =>
+      unsetByEmpty.map((name) => [driver, keysFor(driver).find(({ key }) => key === name)!] as const),
+    )
+    test.each(emptied)('%s: $key = ""', (driver, { key, table }) => {
+      const rest = table === 'hypervisor' ? '' : `[${table}]\n`
+      for (const file of ['/c.toml', kataFile]) {
+        const { lines, log } = collector()
+        const without = parse(`[hypervisor.${driver}]`, silentLogger, file)
+        expect({ ...parse(`[hypervisor.${driver}]\n${rest}${key} = ""`, log, file) }).toEqual(without)
+        expect(lines).toEqual([])
+      }
+    })
+
+    test('where an empty text would switch something off it is a value, and refused', () => {
+      expectCode(() => parse('[hypervisor.firecracker]\njailer_path = ""'), 'CONFIG_VALUE')
+    })
+
+    test('it undoes what an earlier file says', () => {
+      const main = write('configuration.toml', '[hypervisor.qemu]\nshared_fs = "none"')
+      write('config.d/1', '[hypervisor.qemu]\nshared_fs = ""')
+      expect(loadConfig({ file: main, env: {}, log: silentLogger, host }).hypervisor.sharedFs).toBe(
+        'virtio-fs',
+      )
+    })
+
+    test("0 in a file of Kata's alone", () => {
+      const none = '[hypervisor.qemu]\nmemory_slots = 0\npcie_root_port = 0'
+      expect(parse(none).hypervisor).toMatchObject({ memorySlots: 0, pcieRootPort: 0 })
+      expect(parse(none, silentLogger, kataFile).hypervisor).toMatchObject({
+        memorySlots: 10,
+        pcieRootPort: 4,
+      })
+    })
   })
 
   test('whose values count is decided by the place that was named, and drop-ins follow', () => {

@@ -14,6 +14,7 @@ import { findDropIns } from './files/drop-ins.ts'
 import { chosenDriver } from './files/hypervisor-tables.ts'
 import { findMainFile, type Reading, readingOf } from './files/search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './files/toml-file.ts'
+import { unsetByZero } from './kata/kata-keys.ts'
 import { judgeKataKeys } from './kata/kata-settings.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
@@ -72,10 +73,10 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
   )
   const [main, ...dropIns] = files.map((source) => source.file)
   const config = build({ source: main!, dropIns, driver }, (spec) => {
-    const setting = settings.get(spec)
-    if (setting !== undefined) return setting.value
+    const value = settings.get(spec)?.value
     // A file without a hypervisor table gets our defaults, with all walls, even in Kata's own places.
     const isKata = reading === 'kata' && !(spec.table === 'hypervisor' && given === undefined)
+    if (value !== undefined && !(isKata && value === 0 && unsetByZero.includes(spec.key))) return value
     return isKata ? spec.absent : spec.shipped
   })
   const where = (key: string) => {

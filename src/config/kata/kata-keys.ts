@@ -39,6 +39,19 @@ export const movedKeys: Readonly<Record<string, readonly [TableName, string]>> =
   'agent.kata.create_container_timeout': ['runtime', 'create_container_timeout'],
 }
 
+/** Keys with an empty text that Kata reads as none. Where it means off, as for `jailer_path`, it is a value. */
+export const unsetByEmpty: readonly string[] = [
+  ...['path', 'machine_type', 'rootfs_type', 'entropy_source', 'template_path'],
+  ...['block_device_driver', 'block_device_aio', 'hot_plug_vfio', 'cold_plug_vfio', 'internetworking_model'],
+  ...['shared_fs', 'virtio_fs_daemon', 'virtio_fs_cache'],
+]
+
+/**
+ * Keys with a 0 that means none in a file of Kata's. Without root ports Kata plugs devices into its bridges (`default_bridges`); kata-ts has
+ * no other place for them.
+ */
+export const unsetByZero: readonly string[] = ['memory_slots', 'pcie_root_port']
+
 /** Why a value of a key that kata-ts does implement asks for a protection that is not there. */
 export function refusedValue(key: string, value: unknown): string | undefined {
   return key === 'emptydir_mode' && value === 'block-encrypted'

@@ -30,7 +30,7 @@ export const runtimeKeys = [
     boolean,
     // Kata's templates call true the default because they say so; neither of its runtimes takes it for a file that does not.
     false,
-    "Runs containers in the guest without their seccomp profile. The file that Kata ships says true.",
+    'Runs containers in the guest without their seccomp profile. The file that Kata ships says true.',
     { wall: true, annotation: 'disable_guest_seccomp', example: 'false', restricting: false },
   ),
   key(
