@@ -112,6 +112,12 @@ ${sections.join('\n')}
 ## \`[agent.kata.mem_agent]\`
 
 ${kataRows('mem_agent')}
+
+## \`[image]\`
+
+Older versions of Kata Containers have this table.
+
+${kataRows('image')}
 `
 }
 

@@ -33,6 +33,7 @@ export function configurationSchema(): string {
       agent: object('', { kata: table('agent.kata', 'The agent in the guest.', keys) }),
       runtime: table('runtime', 'The runtime on the host.', keys),
       factory: innerTable('factory'),
+      image: innerTable('image'),
     }),
   }
   return `${JSON.stringify(schema, null, 2)}\n`

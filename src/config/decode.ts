@@ -63,6 +63,10 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
     if (name === 'agent') return table('agent.kata', ['agent', 'kata'], onlyKata(source, value))
     if (name === 'runtime') return table('runtime', ['runtime'], value)
     if (name === 'factory') return table('factory', ['factory'], value)
+    if (name === 'image') {
+      decodeUnused({ source, driver, warn }, 'image', ['image'], value)
+      return []
+    }
     requireNothingMeant(driver, [name], value, (path) => whereOf(source, path))
     warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []

@@ -3,8 +3,8 @@ import { isEqual } from '../../json/is-equal.ts'
 import type { TableName } from '../key-spec.ts'
 import { boolean } from '../value-types.ts'
 
-/** kata-ts implements no key of the table `mem_agent`. */
-export type KataTable = TableName | 'mem_agent'
+/** kata-ts implements no key of the tables `mem_agent` and `image`; the latter is that of older versions. */
+export type KataTable = TableName | 'mem_agent' | 'image'
 
 /**
  * `silent`: nothing is lost. `warned`: a function is not there, which a warning says. `refused`: a protection or a limit

@@ -16,6 +16,7 @@ const headings: Readonly<Record<KataTable, string>> = {
   runtime: '[runtime]',
   factory: '[factory]',
   mem_agent: '[agent.kata.mem_agent]',
+  image: '[image]',
 }
 
 /** `silent`, `warned` or `refused`, and what was said. */
@@ -64,7 +65,7 @@ const textOf = (value: unknown) => (Array.isArray(value) ? value.join(' ') : Str
 
 describe.each(kataKeys.map((key) => [key.table, key.key, key] as const))('%s %s', (table, name, key) => {
   const silent = key.silent === 'any' ? [false, true, 0, 77, '', 'x', ['x']] : key.silent
-  const annotated = table === 'factory' || table === 'mem_agent' ? undefined : table
+  const annotated = table === 'factory' || table === 'mem_agent' || table === 'image' ? undefined : table
 
   test('values that ask for nothing are silent', () => {
     for (const value of silent) {
@@ -102,6 +103,7 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['runtime', 'emptydir_mode = "block-encrypted"', 'encrypted emptyDir'],
     ['runtime', 'experimental_force_guest_pull = true', 'pulled in the guest'],
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],
+    ['image', 'service_offload = true', 'pulled in the guest'],
     ['agent.kata', 'policy = "package agent_policy"', 'policies of the agent'],
   ])('%s: %s', (table, line, reason) => {
     const { fate, said } = load(`${headings[table]}\n${line}`)

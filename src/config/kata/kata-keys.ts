@@ -26,12 +26,13 @@ export const kataKeyNames = (table: KataTable): string[] =>
   kataKeys.filter((key) => key.table === table).map(({ key }) => key)
 
 /** Tables inside of tables, and the keys that they hold. */
-export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, KataTable>>>> = {
+export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, 'factory' | 'mem_agent'>>>> = {
   hypervisor: { factory: 'factory' },
   'agent.kata': { mem_agent: 'mem_agent' },
   runtime: {},
   factory: {},
   mem_agent: {},
+  image: {},
 }
 
 /** Keys that one of Kata's runtimes has in another table. */

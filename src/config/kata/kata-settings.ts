@@ -38,6 +38,7 @@ function kataSettings(source: TomlFile): [KataKey, KataSetting][] {
     ['agent.kata', ['agent', 'kata']],
     ['runtime', ['runtime']],
     ['factory', ['factory']],
+    ['image', ['image']],
   ]
   return tables.flatMap(([table, path]) => settingsIn(source, table, path))
 }

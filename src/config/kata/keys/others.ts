@@ -48,6 +48,7 @@ export const otherKeys = [
   runtime.warned('shared_mounts', [[]], 'containers of a pod share nothing but volumes'),
   // An emptyDir that is no tmpfs is a directory of the host: true says so, false is runtime-rs' default.
   runtime.warned('disable_guest_empty_dir', [true, false], 'emptyDir volumes are on the host'),
+  runtime.warned('vsock_uds_forward', [[]], "no vsock of a guest leads to the host's sockets"),
   runtime.warned('pod_resource_api_sock', [''], 'kubelet is not asked for devices'),
   runtime.warned(
     'vfio_mode',

@@ -4,6 +4,7 @@ import { kataKeysOf } from '../kata-key.ts'
 const machine = kataKeysOf('hypervisor')
 const agent = kataKeysOf('agent.kata')
 const runtime = kataKeysOf('runtime')
+const image = kataKeysOf('image')
 
 const confidential = 'confidential guests are not supported'
 const verity = "dm-verity of the guest's image is not supported"
@@ -53,6 +54,8 @@ export const protectionKeys = [
   machine.warned('disable_seccomp', [false], "the VMM's seccomp filter stays on"),
 
   runtime.refused('experimental_force_guest_pull', [false], guestPull),
+  image.refused('service_offload', [false], guestPull),
+  image.silent('provision', 'counts with service_offload only'),
   runtime.warned('experimental', [[]], 'there are no experimental features', {
     refusedItem: 'force_guest_pull',
   }),
