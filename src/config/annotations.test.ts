@@ -119,12 +119,17 @@ describe('enable_annotations', () => {
     expect(apply('', facts)).toEqual(config('').hypervisor)
   })
 
-  test('a wish for swap of the guest is told to be lost', () => {
+  test('a wish for swap of the guest, or for memory of enclaves, is told to be lost', () => {
     const wish = 'io.katacontainers.container.resource.swap_in_bytes'
     const warned: string[] = []
     const log = createLogger({ sink: ({ message }) => void warned.push(message) })
     expect(applyAnnotations(config(''), { [wish]: '1073741824' }, log, host)).toEqual(config(''))
     expect(warned).toEqual([`annotation ${wish} has no effect: guests have no swap`])
+    const enclave = { 'sgx.intel.com/epc': '4Mi' }
+    expect(applyAnnotations(config(''), enclave, log, host)).toEqual(config(''))
+    expect(warned[1]).toBe(
+      'annotation sgx.intel.com/epc has no effect: guests have no memory for enclaves (SGX)',
+    )
   })
 
   const all = 'enable_annotations = [".*"]'
@@ -140,7 +145,7 @@ describe('enable_annotations', () => {
     ['io.katacontainers.config.foo.bar', 'Remove it from the pod'],
     ['io.katacontainers.config.factory.enable_template', ''],
     [key('enable_template'), ''],
-    ['io.katacontainers.config_path', 'Remove it from the pod'],
+    ['io.katacontainers.config_path', 'names the file (ConfigPath)'],
     ['io.katacontainers.config.hypervisor', 'Remove it from the pod'],
   ])('%s is not known, enabled or not', (annotation, hint) => {
     for (const text of ['', all])

@@ -13,12 +13,16 @@ import { noSwap } from './keys/hypervisor.ts'
 /** The prefix of all annotations of Kata's. */
 const namespace = 'io.katacontainers.'
 
-/** Annotations of Kata that ask for no configuration, with what is lost by them: facts about a container, and its part of the guest's swap. */
+/**
+ * Annotations that Kata reads and that ask for no configuration, with what is lost by them: facts about a container, its part of the guest's
+ * swap, and memory for enclaves (the name is that of Intel's device plugin).
+ */
 const others: Readonly<Record<string, string | undefined>> = {
   'io.katacontainers.pkg.oci.bundle_path': undefined,
   'io.katacontainers.pkg.oci.container_type': undefined,
   'io.katacontainers.container.resource.swappiness': noSwap,
   'io.katacontainers.container.resource.swap_in_bytes': noSwap,
+  'sgx.intel.com/epc': 'guests have no memory for enclaves (SGX)',
 }
 
 /**
@@ -42,8 +46,13 @@ export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: st
 
 /** What a pod loses by an annotation of no table; undefined for nothing, and for one that is not Kata's. @throws KataError ANNOTATION_UNKNOWN */
 export function lossOfOther(annotation: string): string | undefined {
-  if (!annotation.startsWith(namespace)) return undefined
   if (Object.hasOwn(others, annotation)) return others[annotation]
+  if (!annotation.startsWith(namespace)) return undefined
+  if (annotation === 'io.katacontainers.config_path')
+    throw unknown(
+      annotation,
+      'Remove it from the pod: the runtime of its RuntimeClass names the file (ConfigPath).',
+    )
   const name = annotation.slice(annotation.lastIndexOf('.') + 1)
   throw unknown(
     annotation,
