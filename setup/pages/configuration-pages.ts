@@ -100,6 +100,8 @@ An annotation that asks for what is configured anyway needs no permission, and n
 \`disable_guest_seccomp: "false"\`. containerd passes annotations on if the runtime's
 table has \`pod_annotations = ["io.katacontainers.*"]\`.
 
+\`cold_plug_vfio: "root-port"\` takes \`hot_plug_vfio\` off, and the other way round, as in Kata.
+
 With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod demands that its sandbox start only with a
 file of that SHA-512 (\`asset_hash_type\`: \`sha512\` and nothing else), whether the configuration names the file or
 kata-ts built it. They need to be enabled, as in Kata.

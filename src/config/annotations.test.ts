@@ -259,6 +259,19 @@ describe('another VMM', () => {
 describe('values', () => {
   const all = 'enable_annotations = [".*"]\nkernel_params = "a=1 b"\nvirtio_fs_extra_args = ["--xattr"]'
 
+  test('one way to plug devices in takes the other off, as in Kata', () => {
+    const [hot, cold] = [key('hot_plug_vfio'), key('cold_plug_vfio')]
+    const ways = (annotations: Annotations) => {
+      const { hotPlugVfio, coldPlugVfio } = apply(`${all}\nhot_plug_vfio = "root-port"`, annotations)
+      return [hotPlugVfio, coldPlugVfio]
+    }
+    expect(ways({ [cold]: 'root-port' })).toEqual(['no-port', 'root-port'])
+    expect(ways({ [cold]: 'root-port', [hot]: 'no-port' })).toEqual(['no-port', 'root-port'])
+    expect(ways({ [cold]: 'no-port' })).toEqual(['root-port', 'no-port'])
+    expect(ways({ [hot]: 'root-port' })).toEqual(['root-port', 'no-port'])
+    expectCode(() => ways({ [hot]: 'root-port', [cold]: 'root-port' }), 'CONFIG_CONFLICT')
+  })
+
   test('are parsed by the type of their key', () => {
     const result = apply(all, {
       [key('default_vcpus')]: '1.5',

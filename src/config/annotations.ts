@@ -14,7 +14,7 @@ import { KataError } from '../errors.ts'
 import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
 import { isHashAnnotation, readHashes } from './asset-hashes.ts'
-import type { Config, HypervisorDriver } from './config.ts'
+import type { Config, HypervisorConfig, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
 import { fileToChange } from './files/file-to-change.ts'
@@ -88,7 +88,11 @@ export function applyAnnotations(
   })
   for (const ask of asked) requireOneAnswer(ask, asked)
   const changed = asked.reduce(change, sectionsOf(config))
-  const hypervisor = { ...changed.hypervisor, assetHashes: readHashes(hashes) }
+  const hypervisor = {
+    ...changed.hypervisor,
+    ...withOneWayToPlug(asked),
+    assetHashes: readHashes(hashes),
+  }
   return finish(
     { ...config, hypervisor, agent: changed['agent.kata'], runtime: changed.runtime },
     {
@@ -198,6 +202,15 @@ function requireOneAnswer({ spec, annotation, value }: Asked, asked: readonly As
 function change(sections: Sections, { spec, value }: Asked): Sections {
   const changed = merged(spec, present(sections, spec), value)
   return { ...sections, [spec.table]: { ...sections[spec.table], [spec.field]: changed } }
+}
+
+/** A pod that has its devices plugged in one way takes the other way off, as in Kata. One that asks for both is told of the conflict. */
+function withOneWayToPlug(asked: readonly Asked[]): Partial<HypervisorConfig> {
+  const wants = (field: string) =>
+    asked.some(({ spec, value }) => spec.field === field && value !== 'no-port')
+  const [hot, cold] = [wants('hotPlugVfio'), wants('coldPlugVfio')]
+  if (hot === cold) return {}
+  return hot ? { coldPlugVfio: 'no-port' } : { hotPlugVfio: 'no-port' }
 }
 
 function merged({ field }: KeySpec, before: unknown, value: unknown): unknown {
