@@ -63,8 +63,8 @@ for ${unsetByZero.map((key) => `\`${key}\``).join(' and ')}.
 Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links followed), read in lexical order. Each has only the keys that it changes. A
 list replaces the earlier list. The main file decides what an absent key means. Drop-ins count for every main file in that directory: for files of several
 VMMs, make directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
-writable for everybody or for a group other than root's; a group that can write the main file may. Otherwise nothing starts (\`CONFIG_UNSAFE\`). \`kata-ts check\`
-warns about a main file that a group can write.
+writable for everybody or for a group other than root's; a group that can write the main file may. Otherwise nothing starts (\`CONFIG_UNSAFE\`). Nor
+does anything with a main file that everybody may write (\`CONFIG_WRITABLE\`). \`kata-ts check\` warns about one that a group can write.
 
 A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in

@@ -146,6 +146,15 @@ describe('which file', () => {
     }
   })
 
+  test('nor is a main file that everybody may write', () => {
+    const main = write('configuration.toml', '[runtime]\nenable_debug = true')
+    chmodSync(main, 0o664)
+    expect(load({ file: main }).runtime.enableDebug).toBe(true)
+    chmodSync(main, 0o646)
+    for (const options of [{ file: main }, { searchPaths: [main] }])
+      expect(expectCode(() => load(options), 'CONFIG_WRITABLE').message).toContain(`chmod o-w ${main}`)
+  })
+
   test('a FIFO in place of the file is refused at once instead of waited for', () => {
     const fifo = join(dir, 'fifo')
     Bun.spawnSync(['/usr/bin/mkfifo', fifo])

@@ -13,7 +13,7 @@ import { defaultDriver } from './drivers.ts'
 import { findDropIns } from './files/drop-ins.ts'
 import { chosenDriver } from './files/hypervisor-tables.ts'
 import { findMainFile, type Reading, readingOf } from './files/search.ts'
-import { parseToml, readTomlFile, type TomlFile } from './files/toml-file.ts'
+import { parseToml, readMainFile, type TomlFile } from './files/toml-file.ts'
 import { unsetByZero } from './kata/kata-keys.ts'
 import { judgeKataKeys } from './kata/kata-settings.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
@@ -38,7 +38,7 @@ export interface LoadOptions {
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
   const main = findMainFile({ file, env, searchPaths })
   if (main === undefined) return withEnvironment(builtInConfig(host), env)
-  const files = [readTomlFile(main.path), ...findDropIns(main.path).map((read) => read())]
+  const files = [readMainFile(main.path), ...findDropIns(main.path).map((read) => read())]
   return withEnvironment(merge(files, main.reading, log, host), env)
 }
 

@@ -22,6 +22,11 @@ export const configErrors = {
     '{path} would be read together with configuration file {mainFile}, and {reason}',
     'Give it to root or to the owner of {mainFile}, and let nobody else write to it (`chmod go-w`). Or move {mainFile} into a directory of its own.',
   ),
+  CONFIG_WRITABLE: entry(
+    'permission_denied',
+    'everybody may write to configuration file {path}, which can switch every wall off',
+    'See that it says what you want, and run `chmod o-w {path}`.',
+  ),
   CONFIG_SYNTAX: entry(
     'invalid_argument',
     '{file}:{line}:{column}: not valid TOML: {reason}',

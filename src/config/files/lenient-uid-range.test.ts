@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lenientUidRange } from './lenient-uid-range.ts'
@@ -35,6 +35,12 @@ test('what cannot be read in one file does not hide what stands in another', () 
     ...builtIn,
     base: 1310720000,
   })
+})
+
+test('a file that everybody may write names no range', () => {
+  expect(rangeOf({ 'c.toml': main }).base).toBe(1310720000)
+  chmodSync(join(dir, 'c.toml'), 0o666)
+  expect(rangeOf({})).toEqual(builtIn)
 })
 
 test('without anything that can be read it is the built-in range', () => {

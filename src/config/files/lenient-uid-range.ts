@@ -5,7 +5,7 @@ import { Refusal } from '../value-types.ts'
 import { findDropIns } from './drop-ins.ts'
 import { hypervisorTables } from './hypervisor-tables.ts'
 import { findMainFile } from './search.ts'
-import { readTomlFile, type Table, type TomlFile } from './toml-file.ts'
+import { readMainFile, type Table, type TomlFile } from './toml-file.ts'
 
 /** `rootless_uid_base` and `rootless_uid_blocks`. */
 export interface UidRangeKeys {
@@ -19,7 +19,7 @@ export function lenientUidRange(where: Parameters<typeof findMainFile>[0]): UidR
     .flatMap((main) =>
       main === undefined
         ? []
-        : [() => readTomlFile(main.path), ...attempt(() => findDropIns(main.path)).flat()],
+        : [() => readMainFile(main.path), ...attempt(() => findDropIns(main.path)).flat()],
     )
     .flatMap((read) => attempt(() => tablesOf(read())).flat())
   return {

@@ -18,6 +18,16 @@ export function readTomlFile(file: string, check: (stat: Stats) => void = () => 
   return parseToml(file, readBytes(file, check))
 }
 
+/**
+ * Reads a main file. Its owner and group are the operator's choice (`kata-ts check` tells of them); what everybody may write is nobody's.
+ * @throws KataError CONFIG_WRITABLE, CONFIG_UNREADABLE, CONFIG_SYNTAX
+ */
+export function readMainFile(file: string): TomlFile {
+  return readTomlFile(file, ({ mode }) => {
+    if ((mode & 0o002) !== 0) throw new KataError('CONFIG_WRITABLE', { path: file })
+  })
+}
+
 /** @throws KataError CONFIG_UNREADABLE when the bytes are not UTF-8, CONFIG_SYNTAX when they are not TOML */
 export function parseToml(file: string, bytes: Uint8Array): TomlFile {
   let text: string
