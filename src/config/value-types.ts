@@ -182,8 +182,9 @@ export function typeName(value: unknown): string {
 
 /** A value for a message: one line, quoted, short. */
 export function quoteValue(value: unknown): string {
-  const text =
-    typeof value === 'bigint' ? String(value) : (JSON.stringify(value, bigintToText) ?? String(value))
+  const isNumber = typeof value === 'bigint' || typeof value === 'number'
+  // JSON has no infinite numbers and no NaN.
+  const text = isNumber ? String(value) : (JSON.stringify(value, bigintToText) ?? String(value))
   return text.length > 120 ? `${text.slice(0, 117)}...` : text
 }
 
