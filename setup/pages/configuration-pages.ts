@@ -48,7 +48,7 @@ kata-ts reads Kata Containers' configuration file. The first of these that exist
 4. \`/etc/kata-containers/configuration.toml\`;
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
-Without any of them the built-in configuration is used. It has the values under "shipped", which are those of
+A link that leads nowhere is an error. Without any of them the built-in configuration is used. It has the values under "shipped", which are those of
 \`packaging/configuration.toml\`, except \`accelerator = "auto"\`: on a host without KVM you get an emulated machine, and every
 start says so.
 

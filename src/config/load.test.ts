@@ -95,6 +95,17 @@ describe('which file', () => {
       )
   })
 
+  test('a link that leads nowhere is an error, unless a file before it is there', () => {
+    const link = join(dir, 'link.toml')
+    symlinkSync(join(dir, 'absent.toml'), link)
+    const theirs = write('theirs.toml', '')
+    const error = expectCode(() => load({ searchPaths: [link, theirs] }), 'CONFIG_UNREADABLE')
+    expect(error.message).toContain(`${link} cannot be read: it is a link that leads nowhere`)
+    expect(load({ searchPaths: [theirs, link] }).source).toBe(theirs)
+    expect(load({ searchPaths: [join(dir, 'no/such.toml'), theirs] }).source).toBe(theirs)
+    expect(load({ searchPaths: [join(theirs, 'x.toml'), theirs] }).source).toBe(theirs)
+  })
+
   test('a named file that does not exist is an error that names it', () => {
     const error = expectCode(() => load({ file: join(dir, 'nope.toml') }), 'CONFIG_NOT_FOUND')
     expect(error.message).toContain('nope.toml')

@@ -1,6 +1,6 @@
 /** Finds the configuration file. */
 
-import { realpathSync } from 'node:fs'
+import { lstatSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { bundleOf } from '../../own-bundle.ts'
@@ -45,16 +45,33 @@ export function findMainFile({
   searchPaths?: readonly string[] | undefined
 }): MainFile | undefined {
   if (file !== undefined) return { path: requireFile(resolve(file), searchPaths), reading: readingOf(file) }
-  const installed = searchPaths.flatMap((name): MainFile[] => {
-    const path = resolved(name)
-    return path === undefined ? [] : [{ path, reading: readingOf(name) }]
-  })
   const fromEnv = env.KATA_CONF_FILE
-  if (fromEnv === undefined || fromEnv === '') return installed[0]
+  if (fromEnv === undefined || fromEnv === '') return firstOf(searchPaths)
   const path = resolved(fromEnv)
-  if (path === undefined || !installed.some((found) => found.path === path))
+  if (path === undefined || !searchPaths.some((name) => resolved(name) === path))
     throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
   return { path, reading: readingOf(fromEnv) }
+}
+
+/** A link that leads nowhere is no missing file: behind it may be one that says less of walls. */
+function firstOf(names: readonly string[]): MainFile | undefined {
+  for (const name of names) {
+    const path = resolved(name)
+    if (path !== undefined) return { path, reading: readingOf(name) }
+    if (isThere(name))
+      throw new KataError('CONFIG_UNREADABLE', { path: name, reason: 'it is a link that leads nowhere' })
+  }
+  return undefined
+}
+
+/** Whether the name is taken, whatever it leads to. */
+function isThere(name: string): boolean {
+  try {
+    lstatSync(name)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function requireFile(path: string, searchPaths: readonly string[]): string {
