@@ -123,7 +123,11 @@ describe('Kubernetes', () => {
     const log = createLogger({ sink: ({ message }) => warnings.push(message) })
     const size = { cpus: 4, memoryMiB: 8192 }
     const config = loadConfigText('/c.toml', new TextEncoder().encode(file), log, size)
-    applyAnnotations(config, pod.metadata.annotations, log, { size, exists: () => true })
+    applyAnnotations(config, pod.metadata.annotations, log, {
+      size,
+      exists: () => true,
+      isOpenToAll: () => true,
+    })
     expect(warnings).toEqual([])
   })
 })

@@ -100,8 +100,8 @@ An annotation that asks for what is configured anyway needs no permission, and n
 \`disable_guest_seccomp: "false"\`. containerd passes annotations on if the runtime's
 table has \`pod_annotations = ["io.katacontainers.*"]\`.
 
-For \`kernel\`, \`initrd\` and \`image\` there is no list of paths, as in Kata: a pod that may set one can name any file of the host, and its
-guest reads it if the VMM's user may. Enable them for pods of your own alone.
+For \`kernel\`, \`initrd\` and \`image\` there is no list of paths, as in Kata. A pod that may set one can name a file that every user can
+read, by the way of its path, and root alone can change: its guest reads it. Other files are refused (\`ANNOTATION_FILE_REFUSED\`).
 
 \`cold_plug_vfio: "root-port"\` takes \`hot_plug_vfio\` off, and the other way round, as in Kata.
 

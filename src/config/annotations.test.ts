@@ -7,7 +7,11 @@ import type { Config } from './config.ts'
 import { loadConfigText } from './load.ts'
 
 const size = { cpus: 4, memoryMiB: 8192 }
-const host = { size, exists: (path: string) => path.startsWith('/usr/bin/qemu') }
+const host = {
+  size,
+  exists: (path: string) => path.startsWith('/usr/bin/qemu'),
+  isOpenToAll: (path: string) => path.startsWith('/boot/'),
+}
 const key = (name: string) => `io.katacontainers.config.hypervisor.${name}`
 const short = 'io.katacontainers.hypervisor.rootless'
 const runtimeKey = (name: string) => `io.katacontainers.config.runtime.${name}`
@@ -311,8 +315,8 @@ describe('values', () => {
   test('* of an allow-list stands for one part of a path, not for none', () => {
     const list = config('enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/*/qemu", "/opt/**"]')
     const path = (text: string) =>
-      applyAnnotations(list, { [key('path')]: text }, silentLogger, { size, exists: () => true }).hypervisor
-        .path
+      applyAnnotations(list, { [key('path')]: text }, silentLogger, { ...host, exists: () => true })
+        .hypervisor.path
     expect(path('/usr/bin/qemu')).toBe('/usr/bin/qemu')
     expect(path('/opt/qemu')).toBe('/opt/qemu')
     for (const text of ['/usr//qemu', '/usr/a/b/qemu', '/opt/a/qemu'])
@@ -322,13 +326,29 @@ describe('values', () => {
   test('no sign of an allow-list but * and ? has a meaning', () => {
     const patterns = ['/usr/[!x]*', '/usr/{a,b}', '/usr/q.mu', '/srv/a?b+(c)']
     const list = config(`enable_annotations = ["path"]\nvalid_hypervisor_paths = ${JSON.stringify(patterns)}`)
-    const host = { size, exists: () => true }
+    const host = { size, exists: () => true, isOpenToAll: () => false }
     const path = (text: string) =>
       applyAnnotations(list, { [key('path')]: text }, silentLogger, host).hypervisor.path
     expect(['/usr/q.mu', '/srv/a-b+(c)', '/usr/{a,b}', '/usr/[!x]-1'].map(path)).toHaveLength(4)
     for (const text of ['/usr/a', '/usr/qxmu', '/usr/y', '/srv/abbc', '/usr/b/c'])
       expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
   })
+
+  test.each(['kernel', 'initrd', 'image'])(
+    '%s is a file that is open to all, or the one that is configured',
+    (name) => {
+      const list = `enable_annotations = ["${name}"]\n`
+      expect(apply(list, { [key(name)]: '/boot/x' })).toMatchObject({ [name]: '/boot/x' })
+      expectCode(
+        () => apply(list, { [key(name)]: '/var/lib/kubelet/x' }),
+        'ANNOTATION_FILE_REFUSED',
+        `${key(name)}: "/var/lib/kubelet/x" is no file that every user can read`,
+      )
+      const configured = `${list}${name} = "/root/own"`
+      expect(apply(configured, { [key(name)]: '/root/own' })).toMatchObject({ [name]: '/root/own' })
+      expect(apply(configured, { [key(name)]: '' })).toMatchObject({ [name]: '' })
+    },
+  )
 
   test('a program must match its allow-list and exist', () => {
     const list = 'enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/bin/qemu-*"]'

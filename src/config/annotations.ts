@@ -18,6 +18,7 @@ import type { Config, HypervisorConfig, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
 import { fileToChange } from './files/file-to-change.ts'
+import { isOpenToAll } from './files/open-to-all.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
 import { lossOf, lossOfOther } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
@@ -34,6 +35,8 @@ export interface AnnotationHost {
   readonly size: HostSize
   /** Whether a file exists: a path counts only if it does, as with Kata's glob(3). */
   readonly exists: (path: string) => boolean
+  /** Whether every user can read a file and root alone can change it. */
+  readonly isOpenToAll: (path: string) => boolean
 }
 
 /** An annotation with a meaning here. */
@@ -50,14 +53,14 @@ interface Asked extends Wish {
 
 /**
  * A new frozen Config with the pod's wishes.
- * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_UNSUPPORTED, ANNOTATION_UNKNOWN,
+ * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_FILE_REFUSED, ANNOTATION_UNSUPPORTED, ANNOTATION_UNKNOWN,
  * CONFIG_FILE_MISSING, CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT, CONFIG_CONFLICT
  */
 export function applyAnnotations(
   config: Config,
   annotations: Annotations,
   log: Logger,
-  host: AnnotationHost = { size: readHostSize(), exists: existsSync },
+  host: AnnotationHost = { size: readHostSize(), exists: existsSync, isOpenToAll },
 ): Config {
   const warn = warnOnce(log)
   const { driver } = config.hypervisor
@@ -153,7 +156,16 @@ function present(sections: Sections, { table, field }: KeySpec): unknown {
   return (sections[table] as unknown as Record<string, unknown>)[field]
 }
 
+/** Files that the guest reads; there is no list of them, as in Kata. */
+const guestFiles = ['kernel', 'initrd', 'image']
+
 function requireAllowed(config: Config, { annotation, spec, text }: Asked, host: AnnotationHost): void {
+  if (guestFiles.includes(spec.field) && text !== '' && !host.isOpenToAll(text))
+    throw new KataError('ANNOTATION_FILE_REFUSED', {
+      annotation,
+      value: quoteValue(text),
+      source: fileToChange(config),
+    })
   const list = spec.allowList
   if (list === undefined) return
   if (!config.hypervisor[list.field].some((pattern) => matchesPath(pattern, text)))

@@ -15,7 +15,11 @@ const sha512 = (text: string) => createHash('sha512').update(text).digest('hex')
 function asked(annotations: Annotations, enabled = '_hash') {
   const text = `[hypervisor.qemu]\nenable_annotations = [".*${enabled}"]`
   const config = loadConfigText('/c.toml', new TextEncoder().encode(text), silentLogger, size)
-  return applyAnnotations(config, annotations, silentLogger, { size, exists: () => true }).hypervisor
+  return applyAnnotations(config, annotations, silentLogger, {
+    size,
+    exists: () => true,
+    isOpenToAll: () => true,
+  }).hypervisor
 }
 
 test("are read by the names of both of Kata's runtimes, when they are enabled", () => {

@@ -83,6 +83,11 @@ export const configErrors = {
     'annotation {annotation}: {value} is not on the list {list}',
     'Add a pattern for it to {list} in {source}, or remove the annotation from the pod.',
   ),
+  ANNOTATION_FILE_REFUSED: entry(
+    'permission_denied',
+    'annotation {annotation}: {value} is no file that every user can read and root alone can change',
+    'Correct its mode or owner, or those of the directories on its way, or name it in {source}.',
+  ),
   ASSET_HASH_MISMATCH: entry(
     'failed_precondition',
     'the pod asks for a {asset} with SHA-512 {expected}, and {file} has {actual}',

@@ -49,6 +49,7 @@ const inAnnotation = (table: 'hypervisor' | 'agent.kata' | 'runtime', name: stri
     applyAnnotations(enabled, { [annotationPrefixes[table] + name]: text }, log, {
       size: host,
       exists: () => true,
+      isOpenToAll: () => true,
     }),
   )
 
