@@ -106,6 +106,28 @@ describe('which file', () => {
     expect(load({ searchPaths: [join(theirs, 'x.toml'), theirs] }).source).toBe(theirs)
   })
 
+  test('drop-ins of a file that is not there are an error, in our places', () => {
+    const main = join(dir, 'ours/configuration.toml')
+    const used = write('used.toml', '')
+    const find = () => load({ searchPaths: [main, used] }).source
+    expect(find()).toBe(used)
+    write('ours/config.d', '')
+    expect(find()).toBe(used)
+    rmSync(join(dir, 'ours/config.d'))
+    mkdirSync(join(dir, 'ours/config.d'))
+    expect(find()).toBe(used)
+    const dropIn = write('ours/config.d/1', '[hypervisor.qemu]\nenable_core_scheduling = true')
+    const { message } = expectCode(find, 'CONFIG_DROP_INS_ALONE')
+    expect(message).toContain(`drop-ins in ${join(dir, 'ours/config.d')}, and no ${main}`)
+    expectCode(() => load({ searchPaths: [main] }), 'CONFIG_DROP_INS_ALONE')
+    expect(load({ file: used }).source).toBe(used)
+    writeFileSync(main, '')
+    expect(load({ searchPaths: [main, used] })).toMatchObject({ source: main, dropIns: [dropIn] })
+    write('share/defaults/kata-containers/config.d/1', '')
+    const theirs = join(dir, 'share/defaults/kata-containers/configuration.toml')
+    expect(load({ searchPaths: [theirs, used] }).source).toBe(used)
+  })
+
   test('a named file that does not exist is an error that names it', () => {
     const error = expectCode(() => load({ file: join(dir, 'nope.toml') }), 'CONFIG_NOT_FOUND')
     expect(error.message).toContain('nope.toml')

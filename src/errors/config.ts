@@ -22,6 +22,11 @@ export const configErrors = {
     '{path} would be read together with configuration file {mainFile}, and {reason}',
     'Give it to root or to the owner of {mainFile}, and let nobody else write to it (`chmod go-w`). Or move {mainFile} into a directory of its own.',
   ),
+  CONFIG_DROP_INS_ALONE: entry(
+    'failed_precondition',
+    'there are drop-ins in {directory}, and no {mainFile}, without which they count for nothing',
+    'Make {mainFile}, which may be empty, or move them into the config.d beside the file that is used.',
+  ),
   CONFIG_WRITABLE: entry(
     'permission_denied',
     'everybody may write to configuration file {path}, which can switch every wall off',

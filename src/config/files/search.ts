@@ -1,7 +1,7 @@
 /** Finds the configuration file. */
 
-import { lstatSync, realpathSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { lstatSync, readdirSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { bundleOf } from '../../own-bundle.ts'
 
@@ -33,7 +33,7 @@ export interface MainFile {
 /**
  * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, because
  * environment variables are inherited), else the first that exists; undefined when there is none.
- * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE
+ * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE, CONFIG_DROP_INS_ALONE
  */
 export function findMainFile({
   file,
@@ -60,8 +60,25 @@ function firstOf(names: readonly string[]): MainFile | undefined {
     if (path !== undefined) return { path, reading: readingOf(name) }
     if (isThere(name))
       throw new KataError('CONFIG_UNREADABLE', { path: name, reason: 'it is a link that leads nowhere' })
+    requireNoDropIns(name)
   }
   return undefined
+}
+
+/** Those of a main file that is not there count for no other: a wall that they ask for would not stand. In Kata's places Kata passes over them, too. */
+function requireNoDropIns(mainFile: string): void {
+  const directory = join(dirname(mainFile), 'config.d')
+  if (readingOf(mainFile) === 'shipped' && !isEmpty(directory))
+    throw new KataError('CONFIG_DROP_INS_ALONE', { directory, mainFile })
+}
+
+/** What cannot be listed has no files for us. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0
+  } catch {
+    return true
+  }
 }
 
 /** Whether the name is taken, whatever it leads to. */
