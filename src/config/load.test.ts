@@ -200,6 +200,15 @@ describe('which file', () => {
     expect(child.stdout.toString().trim()).toBe('CONFIG_UNREADABLE')
   })
 
+  test('what cannot be read, or has no end, is refused by name', () => {
+    const read = (file: string) => expectCode(() => load({ file }), 'CONFIG_UNREADABLE').message
+    expect(read('/proc/self/mem')).toContain('mem cannot be read: EIO')
+    expect(read('/proc/kallsyms')).toContain('kallsyms cannot be read: it has more than 1048576 bytes')
+    expect(read(write('big.toml', '#'.repeat(1024 * 1024 + 1)))).toContain('it has 1048577 bytes')
+    expect(load({ file: write('full.toml', '#'.repeat(1024 * 1024)) }).dropIns).toEqual([])
+    expect(read(dir)).toContain('it is a directory')
+  })
+
   test('a mistake is reported even when a later file overrides that key', () => {
     const main = write('configuration.toml', '[hypervisor.qemu]\nrootless = "yes"')
     write('config.d/1', '[hypervisor.qemu]\nrootless = true')

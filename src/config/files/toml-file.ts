@@ -1,5 +1,5 @@
 /** Reads one TOML file as untrusted bytes. The result is always a table or a KataError that names the place. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { KataError } from '../../errors.ts'
 
@@ -63,10 +63,24 @@ function readBytes(path: string, check: (stat: Stats) => void): Uint8Array {
       throw unreadable(stat.isDirectory() ? 'it is a directory' : 'it is not a regular file')
     check(stat)
     if (stat.size > maxBytes) throw unreadable(`it has ${stat.size} bytes`)
-    return readFileSync(fd)
+    // Files of /proc say that they have no bytes, and others may grow meanwhile.
+    const bytes = readUpTo(fd, maxBytes + 1)
+    if (bytes.length > maxBytes) throw unreadable(`it has more than ${maxBytes} bytes`)
+    return bytes
+  } catch (cause) {
+    if (cause instanceof KataError) throw cause
+    throw unreadable((cause as NodeJS.ErrnoException).code ?? 'read failed', cause)
   } finally {
     closeSync(fd)
   }
+}
+
+function readUpTo(fd: number, most: number): Uint8Array {
+  const bytes = Buffer.alloc(most)
+  let length = 0
+  for (let count = -1; count !== 0 && length < most; length += count)
+    count = readSync(fd, bytes, length, most - length, null)
+  return bytes.subarray(0, length)
 }
 
 /** Whether a TOML value is a table (and not a list or a date). */
