@@ -305,7 +305,8 @@ describe('values', () => {
     ['kernel_params', 'a\nb', 'CONFIG_VALUE'],
     ['machine_type', 'q35,accel=tcg', 'CONFIG_VALUE'],
     ['cpu_features', 'pmu=off -m 9G', 'CONFIG_VALUE'],
-    ['virtio_fs_extra_args', '--xattr', 'CONFIG_TYPE'],
+    ['virtio_fs_extra_args', '{}', 'CONFIG_TYPE'],
+    ['virtio_fs_extra_args', '--xattr,--shared-dir=/', 'CONFIG_VALUE'],
     ['virtio_fs_extra_args', '["--shared-dir=/"]', 'CONFIG_VALUE'],
   ]
   test.each(bad)('%s = %j is refused and named', (name, value, code) => {

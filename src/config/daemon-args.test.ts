@@ -43,7 +43,24 @@ describe("virtiofsd's arguments", () => {
   test('what is no list of strings is of the wrong type', () => {
     for (const given of ['-o xattr', ['-o', 1n], [1n], {}])
       expect(daemonArgs.fromToml(given)).toEqual(new Refusal('type'))
-    for (const text of ['--xattr', '', '["-o", 1]'])
+    for (const text of ['{}', '3', '["-o", 1]'])
       expect(daemonArgs.fromText(text)).toEqual(new Refusal('type'))
+  })
+
+  test('a text that is no JSON is a list with commas, as annotations of runtime-rs have it', () => {
+    expect(daemonArgs.fromText('--xattr')).toEqual(['--xattr'])
+    expect(daemonArgs.fromText('--thread-pool-size=2,-o,announce_submounts')).toEqual([
+      '--thread-pool-size=2',
+      '--announce-submounts',
+    ])
+    for (const text of [
+      '',
+      'null',
+      '--xattr,',
+      '--xattr, --posix-acl',
+      '--xattr,--sandbox=none',
+      '["--xattr"',
+    ])
+      expect([text, daemonArgs.fromText(text)]).toEqual([text, new Refusal('value')])
   })
 })

@@ -27,10 +27,8 @@ const oldOptions: readonly string[] = [
 export const daemonArgs: ValueType<readonly string[]> = {
   ...plain,
   fromToml: (value) => plain.fromToml(modernized(value)),
-  fromText: (text) => {
-    const read = parsed(text)
-    return read === undefined ? plain.fromText(text) : daemonArgs.fromToml(read)
-  },
+  // A JSON list in annotations of the Go runtime, commas in those of runtime-rs.
+  fromText: (text) => daemonArgs.fromToml(parsed(text) ?? text.split(',')),
 }
 
 function parsed(text: string): unknown {

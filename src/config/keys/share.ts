@@ -103,7 +103,7 @@ export const shareKeys = [
     'virtioFsExtraArgs',
     daemonArgs,
     [],
-    'Further arguments of virtiofsd. An annotation appends to them.',
+    'Further arguments of virtiofsd. An annotation appends to them: a JSON list, or arguments with commas between them, as for runtime-rs.',
     {
       optional: true,
       shipped: ['--thread-pool-size=1'],
