@@ -296,6 +296,22 @@ describe('values', () => {
     expect(Object.isFrozen(result)).toBe(true)
   })
 
+  test('a kernel parameter may have spaces between quotation marks, and is replaced as a whole', () => {
+    const params = (file: string, text: string) =>
+      apply(`enable_annotations = ["kernel_params"]\nkernel_params = '${file}'`, {
+        [key('kernel_params')]: text,
+      }).kernelParams
+    expect(params('dyndbg="file a  +p" quiet', '')).toEqual(['dyndbg="file a  +p"', 'quiet'])
+    expect(params('a dyndbg="file x +p" b', ' dyndbg="file y +p"  c')).toEqual([
+      'a',
+      'b',
+      'dyndbg="file y +p"',
+      'c',
+    ])
+    // A mark without another reaches to the end: what stands before it stays.
+    expect(params('a=1 b', 'x="a b')).toEqual(['a=1', 'b', 'x="a b'])
+  })
+
   const bad: [string, string, ErrorCode][] = [
     ['default_vcpus', '5', 'CONFIG_VALUE'],
     ['default_memory', '9000', 'CONFIG_VALUE'],

@@ -129,12 +129,15 @@ export function path(emptyMeans?: string): ValueType<string> {
   )
 }
 
-/** Words of printable ASCII in one string, separated by spaces, as on a kernel command line (at most 2047 bytes there). */
+/**
+ * Words of printable ASCII in one string, separated by spaces, as on a kernel command line (at most 2047 bytes there). As there, a space between
+ * quotation marks separates nothing, and a mark without another reaches to the end.
+ */
 export const words: ValueType<readonly string[]> = textType(
   'a string',
   'printable ASCII words separated by spaces, at most 1500 characters',
   { pattern: '^[ -~]{0,1500}$' },
-  (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
+  (text) => (/^[ -~]{0,1500}$/.test(text) ? (text.match(/(?:"[^"]*(?:"|$)|[^ "])+/g) ?? []) : wrongValue),
 )
 
 /** A list of strings that each pass `accept`; as text, a JSON array or strings with a separator between them. */
