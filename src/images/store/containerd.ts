@@ -49,7 +49,7 @@ export async function importFromContainerd(
         ...[ctr, '--address', socket, '--namespace', namespace],
         ...['images', 'export', '--platform', `linux/${architecture}`, '-', name.full],
       ],
-      environment: [],
+      environment: {},
       uid,
       gid,
       directory,

@@ -35,7 +35,7 @@ export async function runSkopeo(run: SkopeoRun): Promise<void> {
   const docker = source?.transport === 'docker-daemon' ? dockerSocket(env) : undefined
   const { failed, words } = await runWithoutRights({
     argv: commandLine(run, docker),
-    environment: [...proxies(env), ...certificates()],
+    environment: { ...proxies(env), ...certificates() },
     uid,
     gid: docker === undefined ? undefined : groupOfSocket(docker),
     directory,
@@ -66,9 +66,14 @@ function commandLine(
   ]
 }
 
-const proxies = (env: SkopeoRun['env']): string[] =>
-  ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].flatMap((name) =>
-    [name, name.toLowerCase()].flatMap((one) => (env[one] === undefined ? [] : [`${one}=${env[one]}`])),
+const proxyNames = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()])
+
+const proxies = (env: SkopeoRun['env']): Record<string, string> =>
+  Object.fromEntries(
+    proxyNames.flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
   )
 
 const referenceOf = ({ transport, reference, place }: ImageSource): string =>
@@ -81,10 +86,10 @@ const policy = (): string[] =>
   bundle === undefined || existsSync('/etc/containers/policy.json') ? [] : ['--policy', bundle.imagePolicy]
 
 /** Go looks for the host's certificates in the places of every distribution, the first of which these two are. */
-const certificates = (): string[] =>
+const certificates = (): Record<string, string> =>
   bundle === undefined || hostCertificates.some((path) => existsSync(path))
-    ? []
-    : [`SSL_CERT_FILE=${bundle.certificates}`]
+    ? {}
+    : { SSL_CERT_FILE: bundle.certificates }
 
 const hostCertificates = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 

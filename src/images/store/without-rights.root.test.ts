@@ -1,7 +1,17 @@
 /** What a program that reads a stranger's bytes may do, asked of such a program. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { poll } from '../../time.ts'
 import { runWithoutRights, throwAwayUid } from './without-rights.ts'
 
 let base: string
@@ -21,7 +31,7 @@ async function run(script: string, { gid, signal }: { gid?: number; signal?: Abo
   try {
     const { failed, words } = await runWithoutRights({
       argv: ['/bin/sh', '-c', script],
-      environment: ['ITS=own'],
+      environment: { ITS: 'own' },
       uid,
       gid,
       directory,
@@ -75,6 +85,28 @@ test('it sees no process but its own, writes where it is told to, and has no env
   expect(lines.slice(0, 4)).toEqual(['/tmp', 'x', 'a', '0'])
   const names = lines.slice(4).map((line) => line.split('=')[0]!)
   expect(names).toEqual(['HOME', 'ITS', 'PATH', 'PWD', 'TMPDIR'])
+})
+
+test('no user of the host reads its environment, which may have the password of a proxy', async () => {
+  const stop = new AbortController()
+  const ended = run('echo $ITS; : marked; sleep 86400', { signal: stop.signal }).catch((error) => error)
+  const output = `${base}/${runs}.out`
+  await poll(() => (existsSync(output) && readFileSync(output, 'utf8') !== '') || undefined, {
+    timeoutMs: 10_000,
+  })
+  expect(readFileSync(output, 'utf8')).toBe('own\n')
+  const asNobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--']
+  const seen = Bun.spawnSync([
+    ...asNobody,
+    'sh',
+    '-c',
+    'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ',
+  ]).stdout
+  stop.abort(new Error('enough'))
+  await ended
+  // Command lines are everybody's to read.
+  expect(seen.includes(': marked')).toBe(true)
+  expect(seen.includes('ITS=own')).toBe(false)
 })
 
 test('of what it says without end, the end is kept, and not in root’s memory all of it', async () => {

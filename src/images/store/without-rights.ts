@@ -13,8 +13,8 @@ import { realClock, sleep } from '../../time.ts'
 export interface Run {
   /** The program and its arguments. */
   readonly argv: readonly string[]
-  /** `NAME=VALUE`, beside PATH; nothing else is in its environment. */
-  readonly environment: readonly string[]
+  /** Beside HOME, TMPDIR and PATH; nothing else is in its environment. Root's own steps have it, too. */
+  readonly environment: Readonly<Record<string, string>>
   readonly uid: number
   /** The only group that it has; undefined: none. */
   readonly gid: number | undefined
@@ -58,11 +58,13 @@ export function throwAwayUid(): number {
 export async function runWithoutRights(
   run: Run,
 ): Promise<{ readonly failed: boolean; readonly words: string }> {
-  const { uid, output = 'ignore', signal } = run
+  const { uid, environment, output = 'ignore', signal } = run
   signal.throwIfAborted()
   const filter = openFilter(`${run.directory}/filter`)
   const stdio = ['ignore', output, 'pipe', filter] as const
-  const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env: {}, stdio: [...stdio] })
+  // Not on its command line, which every user of the host may read: a proxy's URL has a password in it.
+  const env = { PATH: toolDirectories.join(':'), HOME: '/tmp', TMPDIR: '/tmp', ...environment }
+  const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env, stdio: [...stdio] })
   closeSync(filter)
   const words = endOf(child.stderr)
   try {
@@ -112,8 +114,7 @@ async function watch(exited: Promise<number>, { received, onBytes, stalled, sign
   }
 }
 
-function commandLine({ argv, environment, uid, gid, directory }: Run): string[] {
-  const path = `PATH=${toolDirectories.join(':')}`
+function commandLine({ argv, uid, gid, directory }: Run): string[] {
   // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is.
   const script = 'mount --bind -o nosuid,nodev "$1" /tmp && cd /tmp && shift && exec "$@"'
   return [
@@ -121,13 +122,13 @@ function commandLine({ argv, environment, uid, gid, directory }: Run): string[] 
     ...[systemTool('setpriv'), '--pdeathsig', 'KILL', '--'],
     ...[systemTool('unshare'), '--mount', '--propagation', 'private', '--ipc', '--uts'],
     ...['--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--'],
-    ...[systemTool('env'), '-i', path, systemTool('sh'), '-c', script, 'sh', directory],
+    ...[systemTool('sh'), '-c', script, 'sh', directory],
     ...[systemTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`],
     ...[gid === undefined ? '--clear-groups' : `--groups=${gid}`, '--inh-caps=-all'],
     ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL'],
     ...['--seccomp-filter', '/proc/self/fd/3', '--', systemTool('sh'), '-c', 'exec "$@" 3<&-', 'sh'],
     ...[systemTool('prlimit'), '--core=0', '--'],
-    ...[systemTool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...environment],
-    ...argv,
+    // The shell's `cd` has left it.
+    ...[systemTool('env'), '-u', 'OLDPWD', ...argv],
   ]
 }
