@@ -15,6 +15,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
@@ -50,7 +51,8 @@ export function diskBytes(directory: string, limitMiB: number): number {
 }
 
 /**
- * Makes the file. Its directory {@link filesName} has owner and mode of the volume's. `scratch` is a directory of root's.
+ * Makes the file. Its directory {@link filesName} has owner and mode of the volume's. `directory` is for errors; `scratch` is a directory of
+ * root's.
  *
  * @throws KataError EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL; errors of open(2). Nothing is left then.
  */
@@ -64,7 +66,7 @@ export async function makeEmptyDirImage(
   try {
     top = mkdtempSync(`${scratch}/emptydir-`)
     ftruncateSync(fd, bytes)
-    const { mode, uid, gid } = statSync(directory)
+    const { mode, uid, gid } = statSync(dirname(path))
     mkdirSync(`${top}/${filesName}`)
     chownSync(`${top}/${filesName}`, uid, gid)
     chmodSync(`${top}/${filesName}`, mode & 0o7777)

@@ -5,9 +5,11 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
@@ -99,6 +101,26 @@ test('other sources are no business of it, nor is any with "shared-fs"', async (
     expect(await emptyDirs().volumeOf(bind(source), 'app')).toBeUndefined()
   expect(await emptyDirs('shared-fs').volumeOf(bind(volume), 'app')).toBeUndefined()
   expect([attached, ledger.held]).toEqual([[], []])
+})
+
+test('a link that a pod has made in the place of the volume leads to nothing that is removed or made', async () => {
+  const others = `${pod}/others`
+  const link = `${pod}/volumes/kubernetes.io~empty-dir/link`
+  mkdirSync(others)
+  writeFileSync(`${others}/.kata-ts-other.img`, 'the disk of another sandbox')
+  symlinkSync(others, link)
+  const failure = await emptyDirs()
+    .volumeOf(bind(link), 'app')
+    .catch((error) => error)
+  expect([readdirSync(others), ledger.held]).toEqual([['.kata-ts-other.img'], []])
+  expect(failure).toMatchObject({ code: 'SOURCE_LINK', fields: { source: link, link } })
+  expect(attached).toEqual([])
+  // Control: of the directory itself it is an image that an earlier sandbox left.
+  const real = `${pod}/volumes/kubernetes.io~empty-dir/real`
+  renameSync(others, real)
+  await emptyDirs().volumeOf(bind(real), 'app')
+  expect(readdirSync(real)).toEqual([imageName('pod')])
+  await ledger.releaseAll()
 })
 
 test('where something is bound from, below a directory and not', () => {

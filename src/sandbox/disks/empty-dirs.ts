@@ -2,11 +2,12 @@
  * emptyDir volumes as disks (`emptydir_mode = "block-plain"`): each is one disk of the machine, which all containers of the pod share and
  * which goes with the pod. Its size is a limit that the guest's kernel keeps.
  */
-import { statSync } from 'node:fs'
+import { closeSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { findDiskAt } from '../../devices/host-disk.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { openOperatorPath } from '../../linux/files/operator-path.ts'
 import { mountEntries } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { Disks } from '../storage/disks.ts'
@@ -47,7 +48,7 @@ export class EmptyDirs {
   /**
    * What the agent is asked for in place of a bind; undefined for what is no emptyDir on disk, or when the configuration shares them.
    *
-   * @throws KataError EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL, DEVICE_*, those of the VMM.
+   * @throws KataError SOURCE_LINK, EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL, DEVICE_*, those of the VMM.
    */
   async volumeOf({ source = '' }: OciMount, container: string): Promise<MemoryVolume | undefined> {
     if (this.#parts.config.runtime.emptydirMode !== 'block-plain') return undefined
@@ -90,11 +91,18 @@ export class EmptyDirs {
   async #make(directory: string): Promise<VolumeStorage> {
     const { sandboxId, config, ledger, disks, stateDir } = this.#parts
     const path = `${directory}/${imageName(sandboxId)}`
-    removeOldImages(directory)
-    const bytes = diskBytes(directory, config.runtime.emptydirDiskSize)
-    await ledger.take(emptyDirDiskResource, { path }, () =>
-      makeEmptyDirImage(path, { directory, bytes, scratch: stateDir }),
-    )
+    // Only its name says that it is kubelet's. A pod that was given a directory above it may have made a link of it, or make one meanwhile.
+    const location = openOperatorPath(directory)
+    try {
+      const opened = `/proc/self/fd/${location}`
+      removeOldImages(opened)
+      const bytes = diskBytes(opened, config.runtime.emptydirDiskSize)
+      await ledger.take(emptyDirDiskResource, { path }, () =>
+        makeEmptyDirImage(`${opened}/${basename(path)}`, { directory, bytes, scratch: stateDir }),
+      )
+    } finally {
+      closeSync(location)
+    }
     using disk = findDiskAt(path, { kind: 'file' }, sandboxId)
     // No container is its user, so that it stays as long as the machine.
     const use = { readonly: false, direct: false, isScratch: true }
