@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
@@ -43,17 +52,29 @@ describe('a message', () => {
     const target = `${directory}/target`
     writeFileSync(target, '')
     symlinkSync(target, file)
-    expect(() => write('x')).toThrow('ELOOP')
+    expect(() => write('x')).toThrow('[SOURCE_LINK]')
     rmSync(file)
     makeFifo(file)
-    expect(() => write('x')).toThrow('ENXIO')
+    expect(() => write('x')).toThrow('it is no ordinary file')
     rmSync(file)
     linkSync(target, file)
     expect(() => write('x')).toThrow('[TERMINATION_FILE_INVALID]')
-    expect(() => writeTerminationMessage(directory, 'x')).toThrow('EISDIR')
+    expect(() => writeTerminationMessage(directory, 'x')).toThrow('it is no ordinary file')
     expect(() => writeTerminationMessage('/dev/null', 'x')).toThrow('it is no ordinary file')
     expect(readFileSync(target, 'utf8')).toBe('')
   })
+})
+
+test('a message goes through no link on the way to its file, which a pod may have made', () => {
+  const other = `${directory}/other`
+  mkdirSync(other)
+  writeFileSync(`${other}/0a1b2c3d`, '')
+  symlinkSync(other, `${directory}/container`)
+  const through = `${directory}/container/0a1b2c3d`
+  expect(() => writeTerminationMessage(through, 'x')).toThrow('[SOURCE_LINK]')
+  expect(readFileSync(through, 'utf8')).toBe('')
+  writeTerminationMessage(`${other}/0a1b2c3d`, 'x')
+  expect(readFileSync(through, 'utf8')).toBe('x')
 })
 
 test('a death is told on one line; a want of the host’s memory by the code and remedy of that', () => {

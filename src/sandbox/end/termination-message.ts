@@ -2,6 +2,7 @@
 import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { closing } from '../../linux/files/open-at.ts'
+import { openOperatorPath } from '../../linux/files/operator-path.ts'
 import { plainText } from '../../plain-text.ts'
 import { outOfMemoryOf } from './machine-end.ts'
 
@@ -15,18 +16,17 @@ export function deathLine(death: KataError): string {
 
 /**
  * Writes a message into the kubelet's file, cut at {@link mostMessageBytes}, unless the file has one. What the container wrote stays,
- * and only an ordinary file without other names is written to: the guest could write to this one until now.
+ * and only an ordinary file without other names is written to: the guest could write to this one until now. Nothing else is opened.
  *
- * @throws KataError TERMINATION_FILE_INVALID; ErrnoException of open(2), ELOOP for a symbolic link.
+ * @throws KataError TERMINATION_FILE_INVALID; SOURCE_LINK for a symbolic link that a pod may have made, also on the way; those of open(2).
  */
 export function writeTerminationMessage(path: string, message: Uint8Array | string): void {
-  const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
-  // Without O_NONBLOCK a FIFO would block; without O_APPEND a late write of the container could be overwritten.
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-  closing(fd, () => {
-    const facts = fstatSync(fd)
-    requireOrdinary(path, facts)
-    if (facts.size === 0) writeSync(fd, cut(message))
+  closing(openOperatorPath(path), (location) => {
+    requireOrdinary(path, fstatSync(location))
+    // Without O_APPEND a late write of the container could be overwritten.
+    closing(openSync(`/proc/self/fd/${location}`, constants.O_WRONLY | constants.O_APPEND), (fd) => {
+      if (fstatSync(fd).size === 0) writeSync(fd, cut(message))
+    })
   })
 }
 
