@@ -59,7 +59,7 @@ export async function importLayout(
   using image = await openImageArchive(layout, paths.cacheDir)
   if (image.manifest === undefined)
     throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: layout, reason: 'it has no manifest' })
-  return addImage(paths, image, options)
+  return await addImage(paths, image, options)
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
 import { listImages, lookForImage } from './image-store.ts'
 import { importLayout } from './import.ts'
@@ -33,7 +34,10 @@ function add(
   name: string,
   layers: readonly Buffer[],
   change?: (files: Map<string, Buffer>) => void,
-  { signal = new AbortController().signal, onStep = () => {} } = {},
+  {
+    signal = new AbortController().signal,
+    onStep = () => {},
+  }: { readonly signal?: AbortSignal; readonly onStep?: (step: string) => void } = {},
 ) {
   const layout = `${base}/layout-${crypto.randomUUID()}`
   const files = makeOciFiles(layers.map((tar) => ({ tar })))
@@ -209,6 +213,16 @@ test('prune removes what no container uses, and what was left unfinished', async
   expect(readdirSync(paths.layers)).toEqual([])
 })
 
+test('the store is shared for as long as an image is being added, and nothing can be removed meanwhile', async () => {
+  const isFree = () => {
+    using lock = tryDirectoryLock(paths.layout)
+    return lock !== undefined
+  }
+  const free: boolean[] = []
+  await add(a, [shared, own('a')], undefined, { onStep: () => free.push(isFree()) })
+  expect([...free, isFree()]).toEqual([false, false, true])
+})
+
 test('a blob that is not what its digest says is refused, whichever it is', async () => {
   for (const which of [0, 1, 2]) {
     const damaged = add(a, [own('a')], (files) => {
@@ -229,8 +243,8 @@ test.each(['copied', 'unpacked'])('a large layer that is being %s can be given u
     setTimeout(() => stop.abort(new Error('enough')), 1)
   }
   const large = makeTar([{ name: 'large', content: Buffer.alloc(64 << 20) }])
-  const onStep = step === 'unpacked' ? giveUp : undefined
-  const added = add(a, [large], undefined, { signal: stop.signal, onStep })
+  const asked = step === 'unpacked' ? { onStep: giveUp } : {}
+  const added = add(a, [large], undefined, { signal: stop.signal, ...asked })
   if (step === 'copied') giveUp()
   await expect(added).rejects.toThrow('enough')
   expect(readdirSync(paths.layers)).toEqual([])

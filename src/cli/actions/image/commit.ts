@@ -60,7 +60,7 @@ export async function importTar(
   const target = parseImageName(name).full
   const image = await interruptible(async (signal) => {
     using tar = await openFileTar(source === '-' ? '/dev/stdin' : source, settings.stateDir)
-    return make(settings, flags, {
+    return await make(settings, flags, {
       signal,
       name: target,
       layer: createReadStream(tar.file),
