@@ -74,12 +74,19 @@ function refuse(path: string, reason: string): KataError {
   return new KataError('CALLER_FILE', { path, reason })
 }
 
-/** @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such. */
+/**
+ * A directory is no stream: an image on standard input may be one, and root would open what is in it.
+ *
+ * @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such.
+ */
 export function requireStreams(fds: readonly number[]): asserts fds is readonly [number, number, number] {
   if (fds.length !== 3) throw new KataError('SERVICE_REQUEST', { reason: `${fds.length} standard streams` })
-  for (const [index, fd] of fds.entries())
-    if (!allows(fd, index === 0 ? 'read' : 'write'))
-      throw new KataError('SERVICE_REQUEST', {
-        reason: `descriptor ${index} (${readlinkSync(`/proc/self/fd/${fd}`)}) was not opened for that`,
+  for (const [index, fd] of fds.entries()) {
+    const refuse = (why: string) =>
+      new KataError('SERVICE_REQUEST', {
+        reason: `descriptor ${index} (${readlinkSync(`/proc/self/fd/${fd}`)}) ${why}`,
       })
+    if (!allows(fd, index === 0 ? 'read' : 'write')) throw refuse('was not opened for that')
+    if (fstatSync(fd).isDirectory()) throw refuse('is a directory')
+  }
 }

@@ -13,7 +13,8 @@ export interface TestUser {
 }
 
 export interface SpawnOptions {
-  readonly stdin?: Blob | 'ignore'
+  /** A descriptor of ours is one that the user has opened. */
+  readonly stdin?: Blob | number | 'ignore'
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
 }

@@ -3,8 +3,11 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { makeOciFiles, makeTar } from '../../images/testing.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { eventually } from '../client/client.double.ts'
@@ -147,6 +151,24 @@ test('files are read with the user’s rights: his own, and not root’s by any 
   expect((await service.run(alice, ['run', '--image', '/etc/shadow', '--', 'true'])).stderr).toContain(
     'EACCES',
   )
+})
+
+test('a directory is no standard input: root would read the image in it, and follow its links', async () => {
+  const layout = `${home}/layout`
+  const roots = `${service.base}/content`
+  const files = makeOciFiles([{ tar: makeTar([{ name: 'private', content: 'of root alone' }]) }])
+  mkdirSync(`${roots}/sha256`, { recursive: true, mode: 0o700 })
+  mkdirSync(layout)
+  for (const [name, content] of files)
+    if (name.startsWith('blobs/')) writeFileSync(`${roots}/${name.slice('blobs/'.length)}`, content)
+    else writeFileSync(`${layout}/${name}`, content)
+  symlinkSync(roots, `${layout}/blobs`)
+  const words = ['run', '--rm', '--image', '-', '--', 'true']
+  const stdin = openSync(layout, constants.O_RDONLY)
+  const { stderr, code } = await service.run(alice, words, { stdin })
+  closeSync(stdin)
+  expect([...new Bun.Glob('state/layers/*/private').scanSync(service.base)]).toEqual([])
+  expect([code, stderr]).toEqual([125, expect.stringMatching(/\[SERVICE_REQUEST\].*is a directory/)])
 })
 
 test('a file of variables passes on those of the user, and none of the service', async () => {
