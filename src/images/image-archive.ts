@@ -2,7 +2,7 @@
  * Finds image configuration and layers among the files of an image: an OCI image layout (`oci-layout`, `index.json`), or the
  * older form of `docker save` (`manifest.json`). They stay where they are; layers are read by position.
  */
-import { fstatSync, openSync, readSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
 import { readText } from '../json/document.ts'
@@ -182,14 +182,12 @@ class Archive {
   }
 }
 
-function readAll(name: string, { file, offset, size, isAll }: Member): Buffer {
+function readAll(name: string, { file, offset, size }: Member): Buffer {
+  if (size > maxJsonBytes)
+    throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
   return closing(openSync(file, 'r'), (fd) => {
-    // Adding an image to the store replaces its index.
-    const length = isAll === true ? fstatSync(fd).size : size
-    if (length > maxJsonBytes)
-      throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
-    const bytes = Buffer.alloc(length)
-    readSync(fd, bytes, 0, length, offset)
+    const bytes = Buffer.alloc(size)
+    readSync(fd, bytes, 0, size, offset)
     return bytes
   })
 }

@@ -1,10 +1,13 @@
 /**
  * The files of an image, in any of its forms: a tar archive, compressed or not, an archive from a pipe, or a directory (an OCI
- * image layout). A file or a pipe is opened once; what is read later is read by that descriptor.
+ * image layout). Each file and pipe is opened once; what is read later is read by that descriptor. Whose the directory is may change it at
+ * any time, and root reads it: its files are opened beneath it and through no link.
  */
-import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
+import { openAt, resolve } from '../linux/files/open-at.ts'
+import { SyscallError } from '../linux/libc.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
@@ -16,8 +19,6 @@ export interface Member {
   readonly file: string
   readonly offset: number
   readonly size: number
-  /** All of a file, which another may replace: its size is that of what was opened. */
-  readonly isAll?: true
   /** The member that a link leads to. */
   readonly linkTo?: string
 }
@@ -42,8 +43,7 @@ const maxMembers = 10_000
 export async function openImageFiles(path: string, spoolDir: string): Promise<ImageFiles> {
   const fd = open(path)
   try {
-    if (fstatSync(fd).isDirectory())
-      return { members: layoutMembers(path), [Symbol.dispose]: () => closeSync(fd) }
+    if (fstatSync(fd).isDirectory()) return layoutFiles(path, fd)
   } catch (error) {
     closeSync(fd)
     throw error
@@ -142,20 +142,44 @@ async function tarMembers(path: string, fd: number): Promise<Map<string, Member>
 /** The names of a layout's files that are read. */
 const layoutNames = /^(?:index\.json|blobs\/sha256\/[0-9a-f]{64})$/
 
-/** Looked at when asked for: a store has many, and others add and remove some meanwhile. */
-function layoutMembers(path: string): Members {
-  if (!existsSync(`${path}/index.json`))
+/** Takes `directory` over. Files are opened when they are asked for: a store has many, and others add and remove some meanwhile. */
+function layoutFiles(path: string, directory: number): ImageFiles {
+  using opening = new DisposableStack()
+  let opened = opening
+  const known = new Map<string, Member | undefined>()
+  const members = {
+    get(name: string) {
+      if (!layoutNames.test(name)) return undefined
+      if (!known.has(name)) known.set(name, layoutMember(directory, name, opened))
+      return known.get(name)
+    },
+  }
+  if (members.get('index.json') === undefined)
     throw new KataError('ROOTFS_ARCHIVE_INVALID', {
       path,
       reason: 'it is a directory without an index.json (a root file system is given by --rootfs)',
     })
-  return {
-    get(name) {
-      if (!layoutNames.test(name)) return undefined
-      const file = `${path}/${name}`
-      const stat = lstatSync(file, { throwIfNoEntry: false })
-      return stat?.isFile() ? { file, offset: 0, size: stat.size, isAll: true } : undefined
-    },
+  opened = opening.move()
+  opened.adopt(directory, closeSync)
+  return { members, [Symbol.dispose]: () => opened.dispose() }
+}
+
+/** Undefined for what is no file, or is behind a link. */
+function layoutMember(directory: number, name: string, opened: DisposableStack): Member | undefined {
+  const fd = openBeneath(directory, name)
+  if (fd === undefined) return undefined
+  const stat = fstatSync(opened.adopt(fd, closeSync))
+  return stat.isFile() ? { file: `/proc/self/fd/${fd}`, offset: 0, size: stat.size } : undefined
+}
+
+function openBeneath(directory: number, name: string): number | undefined {
+  try {
+    const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants
+    return openAt(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve.beneath | resolve.noSymlinks)
+  } catch (error) {
+    if (error instanceof SyscallError && ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(error.errno))
+      return undefined
+    throw error
   }
 }
 

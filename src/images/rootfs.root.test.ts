@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -273,6 +274,20 @@ describe('an image that is no archive file', () => {
     rmSync(`${base}/layout/blobs/sha256/${blob}`)
     makeFifo(`${base}/layout/blobs/sha256/${blob}`)
     await expect(open(`${base}/layout`)).rejects.toThrow(`holds no file blobs/sha256/${blob}`)
+  })
+
+  test('is a layout of files that are in its directory: a link on the way to one leads nowhere', async () => {
+    const tar = archive(makeOciArchive([{ tar: upper }])).path
+    mkdirSync(`${base}/layout`)
+    expect(Bun.spawnSync(['tar', '-C', `${base}/layout`, '-xf', tar]).exitCode).toBe(0)
+    renameSync(`${base}/layout/blobs`, `${base}/blobs`)
+    symlinkSync(`${base}/blobs`, `${base}/layout/blobs`)
+    await expect(open(`${base}/layout`)).rejects.toThrow('holds no file blobs/sha256/')
+    rmSync(`${base}/layout/blobs`)
+    renameSync(`${base}/blobs`, `${base}/layout/blobs`)
+    const nothingStaysOpen = watchOpenFiles((name) => name.includes('/layout'))
+    expect(content(await open(`${base}/layout`))).toBe('upper')
+    await nothingStaysOpen()
   })
 
   test.each([
