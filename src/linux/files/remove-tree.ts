@@ -35,7 +35,7 @@ export async function removeTree(path: string, signal?: AbortSignal, attempts = 
   const top = unlessGone(() => openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
   if (top === undefined) return
   try {
-    await new Removal(top, signal).run()
+    await emptyTree(top, signal)
   } finally {
     closeSync(top)
   }
@@ -46,6 +46,16 @@ export async function removeTree(path: string, signal?: AbortSignal, attempts = 
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempts === 1) throw error
     await removeTree(path, signal, attempts - 1)
   }
+}
+
+/**
+ * The same for what is in the open directory `top`, whatever path that has by now. The directory and its descriptor stay; nobody may have
+ * listed it by that one.
+ *
+ * @throws as {@link removeTree}.
+ */
+export async function emptyTree(top: number, signal?: AbortSignal): Promise<void> {
+  await new Removal(top, signal).run()
 }
 
 /** A directory that is being emptied. */

@@ -26,11 +26,22 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-/** What `copyFrom` throws, in a process of this user's that has no capabilities. `during` is code that runs while tar does. */
-async function copy(to: string, path = '/app', during = ''): Promise<string> {
+/**
+ * What `copyFrom` throws, in a process of this user's that has no capabilities. `during` is code that runs while tar does, and `swapped` runs
+ * between the making of the directory `made` and its opening.
+ */
+async function copy(to: string, path = '/app', during = '', swapped = ''): Promise<string> {
   const code = `
-    import * as fs from 'node:fs'
-    import { copyFrom } from ${JSON.stringify(import.meta.resolve('./from-container.ts'))}
+    import { createRequire, syncBuiltinESMExports } from 'node:module'
+    const fs = createRequire('/')('node:fs')
+    const { mkdtempSync } = fs
+    fs.mkdtempSync = (prefix) => {
+      const made = mkdtempSync(prefix)
+      ${swapped}
+      return made
+    }
+    syncBuiltinESMExports()
+    const { copyFrom } = await import(${JSON.stringify(import.meta.resolve('./from-container.ts'))})
     const tar = {
       name: 'c',
       log: { debug() {}, warn() {} },
@@ -90,4 +101,28 @@ asRoot('a copy goes where it was sent, whatever becomes of the path meanwhile', 
   expect(await copy(`${base}/to`, '/app', swap)).toBe('')
   expect(readdirSync(`${base}/victim`)).toEqual([])
   expect(readdirSync(`${base}/kept`)).toContain('app')
+})
+
+asRoot('a directory of root’s that is put in the place of the copy’s own keeps what is in it', async () => {
+  mkdirSync(`${base}/to/roots`, { mode: 0o700 })
+  writeFileSync(`${base}/to/roots/hidden`, 'not for who may look into the target', { mode: 0o644 })
+  const swap = `
+    fs.renameSync(made, '${base}/to/moved')
+    fs.renameSync('${base}/to/roots', made)`
+  expect(await copy(`${base}/to`, '/.', '', swap)).toContain('somebody else changes it')
+  const [left = '', ...others] = readdirSync(`${base}/to`).sort()
+  expect([readdirSync(`${base}/to/${left}`), others]).toEqual([['hidden'], ['moved']])
+})
+
+asRoot('and neither is one removed that has the path of the copy’s own when that is over', async () => {
+  mkdirSync(`${base}/to/roots`, { mode: 0o700 })
+  writeFileSync(`${base}/to/roots/kept`, '')
+  const swap = `
+    const made = fs.readdirSync('${base}/to').find((name) => name.startsWith('.kata-ts-copy-'))
+    fs.renameSync('${base}/to/' + made, '${base}/to/moved')
+    fs.renameSync('${base}/to/roots', '${base}/to/' + made)`
+  expect(await copy(`${base}/to`, '/app', swap)).toBe('')
+  const [left = '', ...others] = readdirSync(`${base}/to`).sort()
+  expect([readdirSync(`${base}/to/${left}`), others]).toEqual([['kept'], ['app', 'moved']])
+  expect(readdirSync(`${base}/to/moved`)).toEqual([])
 })

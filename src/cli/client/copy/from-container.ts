@@ -12,13 +12,14 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { type UnpackedCopy, unpackCopy } from '../../../images/unpack-copy.ts'
 import { closing, O_PATH } from '../../../linux/files/open-at.ts'
-import { removeTree } from '../../../linux/files/remove-tree.ts'
+import { emptyTree } from '../../../linux/files/remove-tree.ts'
 import type { ByteSink } from '../output.ts'
 import type { ContainerTar } from './container-tar.ts'
 
@@ -88,12 +89,25 @@ async function copyInto(tar: ContainerTar, path: string, plan: OpenPlan): Promis
     return await closingAsync(openOwn(directory, plan), async (fd) => {
       // With the dot it is the directory, and not a link to it.
       const own = `/proc/self/fd/${fd}/.`
-      const copy = await receive(tar, path, own)
-      place(own, copy, plan)
-      return copy.leftOut
+      try {
+        const copy = await receive(tar, path, own)
+        place(own, copy, plan)
+        return copy.leftOut
+      } finally {
+        await emptyTree(fd).catch((error) => tar.log.warn('a rest of a copy', { in: plan.into, error }))
+      }
     })
   } finally {
-    await removeTree(directory).catch((error) => tar.log.warn('a rest of a copy', { in: plan.into, error }))
+    removeEmpty(directory)
+  }
+}
+
+/** By its path only when nothing is in it: that may lead to a directory of somebody else's by now. */
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {
+    // What was in it, and could not be removed, was told.
   }
 }
 
@@ -105,15 +119,16 @@ function makeDirectory({ open, into }: OpenPlan): string {
   }
 }
 
-/** A user who can change the target may have replaced our directory by another one, which is then made ours, or refused. */
+/** A user who can change the target may have replaced our directory by another one, which is then made ours, or refused for what is in it. */
 function openOwn(directory: string, { into }: OpenPlan): number {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
   try {
     const { uid, gid, mode } = fstatSync(fd)
     const self = process.getuid?.() ?? 0
-    if (uid === self && (mode & 0o777) === 0o700) return fd
-    fchownSync(fd, self, gid)
-    fchmodSync(fd, (mode & 0o2000) | 0o700)
+    if (uid !== self || (mode & 0o777) !== 0o700) {
+      fchownSync(fd, self, gid)
+      fchmodSync(fd, (mode & 0o2000) | 0o700)
+    }
     if (readdirSync(`/proc/self/fd/${fd}`).length > 0) throw new Error('it is not empty')
     return fd
   } catch (cause) {
