@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import type { ContainerPlan } from '../client/container-plan.ts'
 import { prepareNew } from '../client/prepare.ts'
 import { createOnly, runAttached, runDetached } from '../client/run.ts'
@@ -44,21 +44,40 @@ async function withPlan(
   words: RunWords,
   work: (plan: ContainerPlan) => Promise<number>,
 ): Promise<number> {
-  let idFile: string | undefined
-  // Before an image is pulled or a volume is made for nothing; empty until there is a container.
-  const makeIdFile = () => {
-    if (flags.cidfile === undefined) return
-    writeFileSync(flags.cidfile, '', { flag: 'wx' })
-    idFile = flags.cidfile
-  }
+  let idFile: IdFile | undefined
   try {
-    const plan = await planOf(settings, flags, words, makeIdFile)
-    if (idFile !== undefined) writeFileSync(idFile, plan.id)
+    // Before an image is pulled or a volume is made for nothing; empty until there is a container.
+    const plan = await planOf(settings, flags, words, () => {
+      if (flags.cidfile !== undefined) idFile = makeIdFile(flags.cidfile)
+    })
+    idFile?.write(plan.id)
     return await work(plan)
   } catch (error) {
     // There is no such container.
-    if (idFile !== undefined) rmSync(idFile, { force: true })
+    idFile?.remove()
     tellError(settings, error)
     return exitCodeOf(error)
+  } finally {
+    idFile?.close()
+  }
+}
+
+interface IdFile {
+  write(id: string): void
+  /** Leaves alone what others have put in its place. */
+  remove(): void
+  close(): void
+}
+
+/** Whose directory it lies in may replace it by a link at any time, and root would write to where that leads. @throws an errno error. */
+function makeIdFile(path: string): IdFile {
+  const fd = openSync(path, 'wx')
+  return {
+    write: (id) => writeFileSync(fd, id),
+    remove: () => {
+      const [made, there] = [fstatSync(fd), lstatSync(path, { throwIfNoEntry: false })]
+      if (there?.dev === made.dev && there.ino === made.ino) rmSync(path, { force: true })
+    },
+    close: () => closeSync(fd),
   }
 }

@@ -1,6 +1,6 @@
 /** `create`, `start --attach`, `rename` and what else is said of a container that has not run, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
 
@@ -51,6 +51,27 @@ test('a container is made, renamed, started with somebody attached, and removed;
     ...['create early', 'rename late early', 'rename last late', 'destroy last', ''],
   ])
   expect(client.leftovers()).toEqual([])
+})
+
+test('a link in the place of the file of an id is not followed', async () => {
+  await using client = testClient()
+  const [file, precious] = [`${client.base}/id`, `${client.base}/precious`]
+  writeFileSync(precious, 'as it was')
+  const words = ['--cidfile', file, '--rootfs', client.base, '--', 'true']
+  for (const [name, expected] of [
+    ['first', 0],
+    ['first', 125],
+  ] as const) {
+    const made = client.spawn(['create', '--name', name, ...words])
+    // Another user's directory, who waits for the file.
+    while (!existsSync(file) && made.exitCode === null) await Bun.sleep(0)
+    rmSync(file, { force: true })
+    symlinkSync(precious, file)
+    expect(await made.exited).toBe(expected)
+    expect(readFileSync(precious, 'utf8')).toBe('as it was')
+    rmSync(file)
+  }
+  await client.kata('rm', 'first')
 })
 
 test('who starts a container with its input ends that, too', async () => {
