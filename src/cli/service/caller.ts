@@ -1,5 +1,5 @@
 /** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
-import { closeSync, constants, fstatSync, readlinkSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
@@ -27,6 +27,16 @@ function allows(fd: number, access: Access): boolean {
   return mode === constants.O_RDWR || mode === (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY)
 }
 
+/** By their magic numbers, as statfs(2) tells them: proc, sysfs, cgroup of both versions, debugfs, tracefs, securityfs, bpf, configfs and selinuxfs. */
+const kernelsOwn: ReadonlySet<number> = new Set([
+  ...[0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11, 0x62656570],
+  0xf97cff8c,
+])
+
+/** There, what is read and what a write does depends on who reads and writes, however the descriptor was opened. */
+const isKernels = (fd: number): boolean => kernelsOwn.has(statfsSync(`/proc/self/fd/${fd}`).type >>> 0)
+const onKernels = 'is on a file system of the kernel’s own'
+
 /** `socket` is the connection to the process of user `uid`. Descriptors that it sends stay open as long as the command runs. */
 export function createCaller(socket: number, { uid, gid }: { uid: number; gid: number }): Caller {
   let asks = 0
@@ -47,9 +57,10 @@ export function createCaller(socket: number, { uid, gid }: { uid: number; gid: n
   const descriptor = (what: Ask['ask'], name: string, access: Access): number => {
     const { fd } = ask(what, name)
     if (fd === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'an answer without a descriptor' })
-    if (allows(fd, access)) return fd
+    const isAllowed = allows(fd, access)
+    if (isAllowed && (access === 'location' || !isKernels(fd))) return fd
     closeSync(fd)
-    throw refuse(name, 'it was not opened as it was asked for')
+    throw refuse(name, isAllowed ? `it ${onKernels}` : 'it was not opened as it was asked for')
   }
   return {
     uid,
@@ -75,7 +86,7 @@ function refuse(path: string, reason: string): KataError {
 }
 
 /**
- * A directory is no stream: an image on standard input may be one, and root would open what is in it.
+ * A directory is no stream: an image on standard input may be one, and root would open what is in it. Nor is a file of the kernel's own.
  *
  * @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such.
  */
@@ -88,5 +99,6 @@ export function requireStreams(fds: readonly number[]): asserts fds is readonly 
       })
     if (!allows(fd, index === 0 ? 'read' : 'write')) throw refuse('was not opened for that')
     if (fstatSync(fd).isDirectory()) throw refuse('is a directory')
+    if (isKernels(fd)) throw refuse(onKernels)
   }
 }

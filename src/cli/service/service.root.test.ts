@@ -171,6 +171,23 @@ test('a directory is no standard input: root would read the image in it, and fol
   expect([code, stderr]).toEqual([125, expect.stringMatching(/\[SERVICE_REQUEST\].*is a directory/)])
 })
 
+test('what the kernel writes for each reader anew is no file: it tells root where his processes have their memory', async () => {
+  const path = `/proc/${process.pid}/stat`
+  const stack = readFileSync(path, 'utf8').replace(/.*\) /s, '').split(' ')[25]
+  expect(stack).toMatch(/^[1-9]\d{9,}$/)
+  const stdin = openSync(path, constants.O_RDONLY)
+  const read = await service.run(alice, ['run', '--rm', '-i', '--', 'cat'], { stdin })
+  closeSync(stdin)
+  const labelled = ['run', '-d', '--name', 'labelled', '--label-file', path, '--', 'sleep', '60']
+  const noted = await service.run(alice, labelled)
+  const { stdout } = await service.run(alice, ['inspect', 'labelled'])
+  await service.run(alice, ['rm', '-f', 'labelled'])
+  expect(read.stdout).toBe('')
+  expect(stdout).not.toContain(stack)
+  expect(read.stderr).toMatch(/\[SERVICE_REQUEST\].*is on a file system of the kernel’s own/)
+  expect(noted.stderr).toMatch(/\[CALLER_FILE\].*it is on a file system of the kernel’s own/)
+})
+
 test('a file of variables passes on those of the user, and none of the service', async () => {
   expect(process.env.HOME).toBeString()
   writeFileSync(`${home}/names`, 'HOME\nMINE\nKEY=value\n')
