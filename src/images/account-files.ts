@@ -17,6 +17,8 @@ export interface AccountFiles {
 
 const maxBytes = 1 << 20
 const maxLinks = 40
+/** Names on the whole way, those of links included. Each is looked for in every layer, and who writes an image may send us up and down. */
+const maxSteps = 128
 
 /**
  * The user that `text` names in the container with these layers, see {@link readAccountFiles}.
@@ -64,49 +66,47 @@ export function findInImage(
   lowerDirs: readonly string[],
   path: string,
 ): MergedDirectory | { readonly kind: 'file'; readonly text: string } | undefined {
-  const pending = path.split('/').reverse()
-  let parts: string[] = []
-  let layers = lowerDirs
-  let links = 0
+  const pending = namesOf(path)
+  let way: Step[] = []
+  let [links, steps] = [0, 0]
+  const layers = () => way.at(-1)?.layers ?? lowerDirs
+  const parts = () => way.map(({ part }) => part)
   while (pending.length > 0) {
     const part = pending.pop()!
-    if (part === '' || part === '.') continue
+    if (++steps > maxSteps) return undefined
     if (part === '..') {
-      parts = parts.slice(0, -1)
-      layers = layersOf(lowerDirs, parts)
+      way.pop()
       continue
     }
-    const found = lookUp(layers, [...parts, part])
+    const found = lookUp(layers(), [...parts(), part])
     if (found === undefined) return undefined
     if (found.kind === 'symlink') {
       if (++links > maxLinks) return undefined
-      pending.push(...found.target.split('/').reverse())
-      if (posix.isAbsolute(found.target)) {
-        parts = []
-        layers = lowerDirs
-      }
-    } else if (found.kind === 'directory') {
-      parts = [...parts, part]
-      layers = found.layers
-    } else return pending.every((rest) => rest === '') ? found : undefined
+      pending.push(...namesOf(found.target))
+      if (posix.isAbsolute(found.target)) way = []
+    } else if (found.kind === 'directory') way.push({ part, layers: found.layers })
+    else return pending.length === 0 ? found : undefined
   }
-  return { kind: 'directory', layers, parts }
+  return { kind: 'directory', layers: layers(), parts: parts() }
 }
+
+/** A directory on the way, and the layers that take part in it: an opaque one, or one with something else there, hides those below it. */
+interface Step {
+  readonly part: string
+  readonly layers: readonly string[]
+}
+
+/** The last one first. */
+const namesOf = (path: string): string[] =>
+  path
+    .split('/')
+    .filter((name) => name !== '' && name !== '.')
+    .reverse()
 
 type Found =
   | { kind: 'directory'; layers: readonly string[] }
   | { kind: 'symlink'; target: string }
   | { kind: 'file'; text: string }
-
-/** The layers that take part in a directory: an opaque one, or one with something else there, hides those below it. */
-function layersOf(lowerDirs: readonly string[], parts: readonly string[]): readonly string[] {
-  let layers = lowerDirs
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const found = lookUp(layers, parts.slice(0, depth))
-    layers = found?.kind === 'directory' ? found.layers : []
-  }
-  return layers
-}
 
 function lookUp(layers: readonly string[], parts: readonly string[]): Found | undefined {
   const merged: string[] = []
