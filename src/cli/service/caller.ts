@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, readlinkSync, statfsSync, writeSync } 
 import { KataError } from '../../errors.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
+import { isStreamSocket } from '../../linux/sockets/peer.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
 import { type Ask, answerLimits, readAnswer, readSent } from './messages.ts'
 import type { Caller } from './restrict.ts'
@@ -74,8 +75,12 @@ export function createCaller(socket: number, { uid, gid }: { uid: number; gid: n
     location: (path) => descriptor('location', path, 'location'),
     writeNew(path, content) {
       const fd = descriptor('create', path, 'write')
-      writeSync(fd, content)
-      closeSync(fd)
+      try {
+        if (!fstatSync(fd).isFile()) throw refuse(path, 'it is not a regular file')
+        writeSync(fd, content)
+      } finally {
+        closeSync(fd)
+      }
     },
     variable: (name) => ask('env', name).value,
   }
@@ -86,7 +91,8 @@ function refuse(path: string, reason: string): KataError {
 }
 
 /**
- * A directory is no stream: an image on standard input may be one, and root would open what is in it. Nor is a file of the kernel's own.
+ * A directory is no stream: an image on standard input may be one, and root would open what is in it. Nor is a file of the kernel's own,
+ * or a socket of messages: whom they reach is told that root has sent them (SCM_CREDENTIALS), and the journal believes that.
  *
  * @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such.
  */
@@ -98,7 +104,9 @@ export function requireStreams(fds: readonly number[]): asserts fds is readonly 
         reason: `descriptor ${index} (${readlinkSync(`/proc/self/fd/${fd}`)}) ${why}`,
       })
     if (!allows(fd, index === 0 ? 'read' : 'write')) throw refuse('was not opened for that')
-    if (fstatSync(fd).isDirectory()) throw refuse('is a directory')
+    const stat = fstatSync(fd)
+    if (stat.isDirectory()) throw refuse('is a directory')
+    if (stat.isSocket() && !isStreamSocket(fd)) throw refuse('is a socket of messages')
     if (isKernels(fd)) throw refuse(onKernels)
   }
 }

@@ -62,10 +62,10 @@ export class TestService implements AsyncDisposable {
   }
 
   asRoot(args: readonly string[], stderr: number | 'pipe' = 'pipe') {
-    return Bun.spawn(this.#words(args), { stdio: ['ignore', 'pipe', stderr] })
+    return Bun.spawn(this.words(args), { stdio: ['ignore', 'pipe', stderr] })
   }
 
-  #words(args: readonly string[]): string[] {
+  words(args: readonly string[]): string[] {
     return [process.execPath, `${import.meta.dir}/../client/client.host.ts`, this.base, ...args]
   }
 
@@ -76,7 +76,7 @@ export class TestService implements AsyncDisposable {
   }
 
   spawn(user: TestUser, args: readonly string[], { stdin = 'ignore', cwd, env = {} }: SpawnOptions = {}) {
-    return Bun.spawn([...this.as(user), ...this.#words(args)], {
+    return Bun.spawn([...this.as(user), ...this.words(args)], {
       stdio: [stdin, 'pipe', 'pipe'],
       cwd: cwd ?? '/',
       env: { PATH: process.env.PATH ?? '', ...env },

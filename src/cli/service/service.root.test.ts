@@ -188,6 +188,29 @@ test('what the kernel writes for each reader anew is no file: it tells root wher
   expect(noted.stderr).toMatch(/\[CALLER_FILE\].*it is on a file system of the kernel’s own/)
 })
 
+test('a socket of messages is no standard stream: the journal would take what comes for root’s', async () => {
+  const script = `
+    use Socket;
+    my $path = sockaddr_un(shift);
+    socket(my $journal, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+    bind($journal, $path) or die $!;
+    socket(my $sender, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+    connect($sender, $path) or die $!;
+    open(STDOUT, '>&', $sender) or die $!;
+    exec @ARGV`
+  const words = service.words(['run', '--rm', '--', 'echo', 'MESSAGE=forged'])
+  const child = Bun.spawn(
+    [...service.as(alice), '/usr/bin/perl', '-e', script, `${home}/journal`, ...words],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env.PATH ?? '' },
+      cwd: '/',
+    },
+  )
+  const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+  expect([code, stderr]).toEqual([125, expect.stringMatching(/\[SERVICE_REQUEST\].*is a socket of messages/)])
+})
+
 test('a file of variables passes on those of the user, and none of the service', async () => {
   expect(process.env.HOME).toBeString()
   writeFileSync(`${home}/names`, 'HOME\nMINE\nKEY=value\n')

@@ -2,6 +2,8 @@
 import { checked, lastErrno, libc, ptr, SyscallError } from '../libc.ts'
 
 const SOL_SOCKET = 1
+const SO_TYPE = 3
+const SOCK_STREAM = 1
 const SO_PEERCRED = 17
 const SO_PEERGROUPS = 59
 /** NGROUPS_MAX of the kernel. */
@@ -13,6 +15,14 @@ export interface Peer {
   readonly gid: number
   /** Supplementary groups. */
   readonly groups: readonly number[]
+}
+
+/** Whether bytes come through it one after the other, and no messages. @throws SyscallError. */
+export function isStreamSocket(socket: number): boolean {
+  const type = new Int32Array(1)
+  const length = new Uint32Array([type.byteLength])
+  checked(libc.getsockopt(socket, SOL_SOCKET, SO_TYPE, ptr(type), ptr(length)), 'getsockopt SO_TYPE')
+  return type[0] === SOCK_STREAM
 }
 
 /** @throws SyscallError. */
