@@ -1,6 +1,7 @@
 /**
  * The layers of a root file system as one erofs in a file, by mkfs.erofs of erofs-utils. What it reads is the work of an image's author:
- * names and bytes, which it copies and does not follow. It writes to one file.
+ * names and bytes, which it copies and does not follow. It writes to one file. A directory of the host (`--rootfs`) may be changed meanwhile: it
+ * opens again by name what it has looked at, and would follow a link that stands there by then.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, symlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -32,6 +33,9 @@ const makeMs = 600_000
  */
 const overlayScript =
   'cd "$1" && mount -i -t overlay -o "nosuid,nodev,lowerdir=$2" overlay merged && shift 2 && exec "$@"'
+/** The same of one layer, which may be a directory of the host: there no link leads anywhere. */
+const bindScript =
+  'cd "$1" && mount -i --bind -o ro,nosuid,nodev,nosymfollow "$2" merged && shift 2 && exec "$@"'
 
 /**
  * Makes the file, checks it, and gives it its name last.
@@ -40,16 +44,14 @@ const overlayScript =
  */
 export async function makeErofs(request: ErofsRequest): Promise<void> {
   const { layers, target, scratch, key } = request
-  const [only, ...others] = layers
   const disk = `${scratch}/disk`
   mkdirSync(scratch, { mode: 0o700 })
   try {
-    const source = others.length === 0 ? only! : `${scratch}/merged`
     const make = [
       ...[diskTool('mkfs.erofs'), '--quiet', '-T0', '--mkfs-time', '--preserve-mtime'],
-      ...['-U', uuidOf(key), disk, source],
+      ...['-U', uuidOf(key), disk, `${scratch}/merged`],
     ]
-    await mustRun(request, others.length === 0 ? make : [...overlaid(layers, scratch), ...make])
+    await mustRun(request, [...shown(layers, scratch), ...make])
     await mustRun(request, [diskTool('fsck.erofs'), disk])
     const fd = openSync(disk, 'r')
     try {
@@ -64,13 +66,13 @@ export async function makeErofs(request: ErofsRequest): Promise<void> {
 }
 
 /** The beginning of a command line that sees the layers as one directory, `<scratch>/merged`. */
-function overlaid(layers: readonly string[], scratch: string): string[] {
+function shown(layers: readonly string[], scratch: string): string[] {
   mkdirSync(`${scratch}/merged`)
+  const [only = '', ...others] = layers
+  const own = [diskTool('unshare'), '--mount', '--propagation', 'private', '--', diskTool('sh'), '-c']
+  if (others.length === 0) return [...own, bindScript, 'sh', scratch, only]
   for (const [index, layer] of layers.entries()) symlinkSync(layer, `${scratch}/${index}`)
-  return [
-    ...[diskTool('unshare'), '--mount', '--propagation', 'private', '--', diskTool('sh'), '-c'],
-    ...[overlayScript, 'sh', scratch, layers.map((_, index) => index).join(':')],
-  ]
+  return [...own, overlayScript, 'sh', scratch, layers.map((_, index) => index).join(':')]
 }
 
 async function mustRun(

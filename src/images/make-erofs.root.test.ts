@@ -1,0 +1,55 @@
+/** The making of a disk of a directory that another user may change meanwhile. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { makeErofs } from './make-erofs.ts'
+
+setDefaultTimeout(60_000)
+
+const key = '0'.repeat(32)
+let base: string
+beforeAll(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-erofs-')
+})
+afterAll(() => rmSync(base, { recursive: true }))
+
+test('a directory that its owner swaps for a link meanwhile never leads out of the root file system', async () => {
+  const [layer, secret] = [`${base}/layer`, `${base}/secret`]
+  mkdirSync(`${layer}/d`, { recursive: true })
+  mkdirSync(secret, { mode: 0o700 })
+  writeFileSync(`${layer}/d/file`, 'of the root file system')
+  writeFileSync(`${secret}/file`, 'of root alone, ........')
+  for (let index = 0; index < 50; index++) writeFileSync(`${layer}/${index}`, 'x'.repeat(5000))
+  chownSync(layer, 4242, 4242)
+  const swap = `rename "d", "aside"; symlink "${secret}", "d"; select(undef, undef, undef, 0.001); unlink "d"; rename "aside", "d"`
+  const swapper = Bun.spawn(
+    [
+      ...['/usr/bin/setpriv', '--reuid=4242', '--regid=4242', '--clear-groups', '--'],
+      ...['/usr/bin/perl', '-e', `while (1) { ${swap} }`],
+    ],
+    { cwd: layer, stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  const seen = { own: 0, secret: 0 }
+  try {
+    for (let tries = 0; tries < 200 && seen.secret === 0; tries++) {
+      const target = `${base}/disk`
+      const made = makeErofs({
+        ...{ layers: [layer], target, scratch: `${base}/scratch`, key },
+        ...{ container: 'c', signal: new AbortController().signal },
+      })
+      const isMade = await made.then(
+        () => true,
+        () => false,
+      )
+      if (!isMade) continue
+      const bytes = readFileSync(target)
+      if (bytes.includes('of the root file system')) seen.own++
+      if (bytes.includes('of root alone')) seen.secret++
+      rmSync(target)
+    }
+  } finally {
+    swapper.kill('SIGKILL')
+    await swapper.exited
+  }
+  expect(seen.own).toBeGreaterThan(0)
+  expect(seen.secret).toBe(0)
+})
