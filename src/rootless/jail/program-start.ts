@@ -24,7 +24,7 @@ export async function waitForProgram(
   const wanted = fileIdentity(program)
   while (isAlive(waiter)) {
     const started = startedBy(waiter)
-    if (started !== undefined && fileIdentity(`/proc/${started.pid}/exe`) === wanted) return started
+    if (started !== undefined && programOf(started) === wanted) return started
     await sleep(1)
   }
   // It ended between two checks: a short program, or a tool that failed.
@@ -33,6 +33,21 @@ export async function waitForProgram(
   const said = await output()
   const toolFailed = toolExitCodes.includes(code ?? 0) && (said === '' || toolComplaint.test(said))
   return toolFailed ? undefined : waiter
+}
+
+/**
+ * The identity of the file that a process executes; undefined when it has ended. The kernel answers ESRCH or EACCES, and not ENOENT, for a
+ * process that ends while the link is being followed.
+ *
+ * @throws ErrnoException when it lives, and its program cannot be looked at.
+ */
+export function programOf(ref: ProcessRef, link = `/proc/${ref.pid}/exe`): string | undefined {
+  try {
+    return fileIdentity(link)
+  } catch (error) {
+    if (isAlive(ref)) throw error
+    return undefined
+  }
 }
 
 function fileIdentity(path: string): string | undefined {
