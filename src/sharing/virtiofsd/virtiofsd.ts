@@ -95,9 +95,7 @@ async function launchDaemon(
   { argv, name, socketPath }: { argv: string[]; name: DaemonName; socketPath: string },
   known: (daemon: ProcessRef) => void,
 ): Promise<LaunchedDaemon> {
-  const listener = listenUnix(socketPath)
-  const connection = openToVmm(spec, socketPath)
-  const child = spawnDaemon(argv, name, spec, listener)
+  const { child, connection } = connectAndSpawn(spec, { argv, name, socketPath })
   const log = keepOutput(child.stderr, `${spec.stateDir}/${name}.log`)
   const exited = exitOf(child)
   const connect = heldConnection(connection, exited)
@@ -143,6 +141,24 @@ class NotStarted extends Error {
   }
 }
 
+/** Binds the socket, connects to it for the VMM and starts the daemon. No descriptor stays open when this fails. */
+function connectAndSpawn(
+  spec: ShareDaemonSpec,
+  { argv, name, socketPath }: { argv: string[]; name: DaemonName; socketPath: string },
+) {
+  const listener = listenUnix(socketPath)
+  let connection: number | undefined
+  try {
+    connection = openToVmm(spec, socketPath)
+    return { child: spawnDaemon(argv, name, spec, listener), connection }
+  } catch (error) {
+    if (connection !== undefined) closeSync(connection)
+    throw error
+  } finally {
+    closeSync(listener)
+  }
+}
+
 function spawnDaemon(
   argv: string[],
   name: DaemonName,
@@ -154,12 +170,12 @@ function spawnDaemon(
   writeFileSync(path, nosuid ? setIdFilter() : argumentFilter())
   chmodSync(path, 0o444)
   const filter = openSync(path, 'r')
-  unlinkSync(path)
   try {
+    unlinkSync(path)
     const stdin = ids === undefined ? 'ignore' : 'pipe'
     return Bun.spawn(argv, { stdio: [stdin, 'ignore', 'pipe', listener, filter], env: {}, cwd: '/' })
   } finally {
-    for (const fd of [listener, filter]) closeSync(fd)
+    closeSync(filter)
   }
 }
 

@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Ledger } from '../../ledger/ledger.ts'
+import { silentLogger } from '../../log.ts'
+import type { ShareDaemonSpec } from './share-daemon.ts'
+import { startVirtiofsd, virtiofsdResource } from './virtiofsd.ts'
+
+let base: string
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'virtiofsd-'))
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const openDescriptors = () => readdirSync('/proc/self/fd').length
+
+test('a start that fails before there is a daemon leaves no descriptor open', async () => {
+  const ledger = new Ledger(join(base, 'ledger'), [virtiofsdResource], silentLogger)
+  const spec: ShareDaemonSpec = {
+    sharedDir: base,
+    // The seccomp filter cannot be written there.
+    stateDir: join(base, 'none'),
+    privateDir: base,
+    program: process.execPath,
+    cache: 'auto',
+    nosuid: false,
+    extraArgs: [],
+  }
+  const before = openDescriptors()
+  await expect(startVirtiofsd(ledger, spec)).rejects.toThrow('ENOENT')
+  expect(openDescriptors()).toBe(before)
+  expect(readdirSync(base)).toEqual(['ledger'])
+})
