@@ -49,7 +49,7 @@ async function change(
   process.state = to
 }
 
-/** @throws KataError TASK_NOT_FOUND, those of the resources. */
+/** @throws KataError TASK_NOT_FOUND, TASK_STATE when it has ended: its machine would be resized for nothing; those of the resources. */
 export async function updateTask(
   { tasks, log }: TaskContext,
   { id, resources }: UpdateTaskRequest,
@@ -57,7 +57,9 @@ export async function updateTask(
   const fields: string[] = []
   const limits = parseResourcesText(textOf(resources), fields)
   warnOfUnmet([...fields, ...unmetLimits(limits)], id, log)
-  await tasks.get(id).container.update(limits)
+  const { init, container } = tasks.get(id)
+  if (init.state === 'stopped') throw wrongState('update', init)
+  await container.update(limits)
   return {}
 }
 

@@ -21,6 +21,8 @@ export async function deleteProcess(
   if (execId === '') tasks.giveUp(id, 'deleted')
   const task = tasks.get(id)
   const process = task.process(execId)
+  // It may come to run, and would do so without anybody who knows of it.
+  while (process.starting !== undefined) await process.starting
   if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)
   // The next start of the container has another logging program, for the same file.
   await process.logged

@@ -34,6 +34,8 @@ export async function startProcess(
   // A machine is saved without what exec has started: see checkpoint-task.ts.
   if (execId !== '' && task.saved !== undefined) await task.saved
   if (id === pod.id && execId === '') await pod.attachLateNetwork()
+  // One that was deleted meanwhile is not started.
+  tasks.get(id)
   await process.start()
   const { pid } = task
   events.publish(
@@ -54,7 +56,8 @@ export async function addExec(
 ): Promise<object> {
   const { id, execId, stdin, stdout, stderr, terminal } = request
   const task = context.tasks.get(id)
-  if (task.init.state === 'stopped') throw wrongState('exec in', task.init)
+  const { state } = task.init
+  if (state === 'stopped' || state === 'paused') throw wrongState('exec in', task.init)
   const fields: string[] = []
   const spec = parseProcessText(textOf(request.spec), fields)
   checkProcessLimits(spec, id)
@@ -91,8 +94,8 @@ function forgetUnlessAskedFor(
 
 /**
  * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it. SIGKILL for the init
- * process is sent by the guest to all that is in the container, `all` or not; for other signals its protocol has no such word. An exec is
- * meant alone, as with runc's shim.
+ * process is sent by the guest to all that is in the container, `all` or not; for other signals its protocol has no such word. Where none is
+ * left, all of them have it, as with runc. An exec is meant alone, as with runc's shim.
  *
  * @throws KataError TASK_NOT_FOUND, TASK_STATE, SIGNAL_FOR_ALL, those of the guest.
  */
@@ -104,6 +107,7 @@ export async function killProcess(
   const process = task.process(execId)
   if (all && process === task.init && signal !== sigkill && process.state === 'running')
     throw new KataError('SIGNAL_FOR_ALL', { id, signal })
+  if (all && process === task.init && process.state === 'stopped') return {}
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === sigkill && process === task.init) task.endIsNear()
   await process.signal(signal)

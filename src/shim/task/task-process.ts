@@ -53,7 +53,6 @@ export class TaskProcess {
   readonly #midLine = new Set<OutputStream>()
   /** Streams of which something was lost. */
   readonly #lossy = new Set<OutputStream>()
-  /** Settles, and never fails, once the start is over. */
   #starting: Promise<void> | undefined
   #input: InputSource | undefined
   #inputIsClosed = false
@@ -111,6 +110,11 @@ export class TaskProcess {
   /** Whether nobody has asked for its start yet. */
   get isUntouched(): boolean {
     return this.state === 'created' && this.#starting === undefined
+  }
+
+  /** Settles once the start that is under way is over; undefined when none is. Never rejects. */
+  get starting(): Promise<void> | undefined {
+    return this.#starting
   }
 
   async #startNow(): Promise<void> {
@@ -175,9 +179,12 @@ export class TaskProcess {
     this.#afterKill.ending()
   }
 
-  /** Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing. */
+  /**
+   * Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing, and so does any size for a
+   * process without one, as with runc's shim.
+   */
   async resize(rows: number, columns: number): Promise<void> {
-    if (rows === 0 || columns === 0) return
+    if (rows === 0 || columns === 0 || !this.stdio.terminal) return
     await this.#starting
     if (this.state === 'created') this.#size = { rows, columns }
     if (this.state === 'running') await this.guest.resize({ rows, columns })

@@ -43,6 +43,8 @@ function serviceOf(
     held = '',
     refuses = false,
     makes = Promise.resolve(),
+    starts = Promise.resolve(),
+    lateNetwork = Promise.resolve(),
     clientReturns = true,
     clientsStay = true,
     records = { add: (_: { id: string }) => {}, remove: () => {} },
@@ -54,6 +56,9 @@ function serviceOf(
   const signals: string[] = []
   /** Processes whose stdin has ended. */
   const inputsOver: string[] = []
+  const resized: string[] = []
+  const updated: string[] = []
+  const started: string[] = []
   const answers: (() => void)[] = []
   const answered = () => new Promise<void>((resolve) => answers.push(resolve))
   const topics: string[] = []
@@ -68,13 +73,15 @@ function serviceOf(
     return {
       start: async () => {
         if (fails) throw new Error('refused')
+        if (name === 'slow') await starts
+        started.push(name)
       },
       wait: () => ended,
       signal: async (signal: number) => {
         signals.push(`${name} ${signal}`)
         if (!deaf) ends.get(name)!(137)
       },
-      resize: async () => {},
+      resize: async () => void resized.push(name),
       output: async () => {},
       input: async (chunks: AsyncIterable<Uint8Array>) => {
         for await (const _ of chunks);
@@ -88,7 +95,10 @@ function serviceOf(
     died: died.promise,
     stopped: new Promise<void>(() => {}),
     watchOom: async () => {},
-    attachLateNetwork: async () => void lateNetworks++,
+    attachLateNetwork: async () => {
+      lateNetworks++
+      await lateNetwork
+    },
     save,
     stop: async () => {
       stops++
@@ -107,6 +117,7 @@ function serviceOf(
         exec,
         pause: answered,
         resume: answered,
+        update: async () => void updated.push(id),
         remove: async () => void removed.push(id),
       }
     },
@@ -148,6 +159,9 @@ function serviceOf(
     removed,
     signals,
     inputsOver,
+    resized,
+    updated,
+    started,
     /** Lets the guest answer the oldest Pause or Resume. */
     answer: () => answers.shift()!(),
     topics,
@@ -504,6 +518,123 @@ describe('a container that is being made', () => {
     made()
     await created
     expect(tasks.has('web')).toBe(true)
+  })
+})
+
+describe('a call out of order is answered as runc’s shim answers it', () => {
+  const wrongState = { code: 'TASK_STATE', status: 'failed_precondition' }
+  const running = async (options: Parameters<typeof serviceOf>[1] = {}) => {
+    const service = serviceOf('pod', options)
+    await service.create('pod')
+    await service.tasks.start({ id: 'pod', execId: '' })
+    return service
+  }
+  const ended = async () => {
+    const service = await running()
+    service.ends.get('pod')!(3)
+    await service.tasks.wait({ id: 'pod', execId: '' })
+    return service
+  }
+
+  test('the removal of an exec that is being started waits for that, and is refused', async () => {
+    const { promise: starts, resolve: run } = Promise.withResolvers<void>()
+    const { tasks, exec, ends } = await running({ starts })
+    await exec('pod', 'slow')
+    const starting = tasks.start({ id: 'pod', execId: 'slow' })
+    const removal = tasks.delete({ id: 'pod', execId: 'slow' })
+    removal.catch(() => {})
+    await Bun.sleep(1)
+    expect((await tasks.state({ id: 'pod', execId: 'slow' })).status).toBe(Status.CREATED)
+    run()
+    await starting
+    await expect(removal).rejects.toMatchObject({
+      ...wrongState,
+      fields: { action: 'delete', state: 'running' },
+    })
+    // It can still be ended, waited for and removed.
+    await tasks.kill({ id: 'pod', execId: 'slow', signal: 9, all: false })
+    ends.get('slow')!(137)
+    expect((await tasks.wait({ id: 'pod', execId: 'slow' })).exitStatus).toBe(137)
+    await tasks.delete({ id: 'pod', execId: 'slow' })
+  })
+
+  test('that of one whose start fails then is done', async () => {
+    const { promise: starts, reject: refuse } = Promise.withResolvers<void>()
+    const { tasks, exec } = await running({ starts })
+    await exec('pod', 'slow')
+    const starting = tasks.start({ id: 'pod', execId: 'slow' })
+    const removal = tasks.delete({ id: 'pod', execId: 'slow' })
+    refuse(new Error('refused'))
+    await expect(starting).rejects.toThrow('refused')
+    await removal
+    await expect(tasks.state({ id: 'pod', execId: 'slow' })).rejects.toThrow('[TASK_NOT_FOUND]')
+  })
+
+  test('what was removed while its start waited is not started', async () => {
+    const { promise: lateNetwork, resolve: attached } = Promise.withResolvers<void>()
+    const { tasks, create, started } = serviceOf('pod', { lateNetwork })
+    await create('pod')
+    const starting = tasks.start({ id: 'pod', execId: '' })
+    const removal = tasks.delete({ id: 'pod', execId: '' })
+    attached()
+    await expect(starting).rejects.toThrow('[TASK_NOT_FOUND]')
+    await removal
+    expect(started).toEqual([])
+  })
+
+  test('no exec is made in what is paused', async () => {
+    const { tasks, exec, answer } = await running()
+    const paused = tasks.pause({ id: 'pod' })
+    answer()
+    await paused
+    await expect(exec('pod', 'one')).rejects.toMatchObject(wrongState)
+    const resumed = tasks.resume({ id: 'pod' })
+    answer()
+    await resumed
+    await exec('pod', 'one')
+  })
+
+  test('a signal for all of a container that has ended has reached all', async () => {
+    const { tasks, signals } = await ended()
+    for (const signal of [9, 15]) {
+      await tasks.kill({ id: 'pod', execId: '', signal, all: true })
+      const alone = tasks.kill({ id: 'pod', execId: '', signal, all: false })
+      await expect(alone).rejects.toThrow('[TASK_NOT_FOUND]')
+    }
+    expect(signals).toEqual([])
+  })
+
+  test('limits of a container that has ended are not changed; those of one not yet started are', async () => {
+    const resources = { typeUrl: '', value: Buffer.from('{}') }
+    const { tasks, updated } = await ended()
+    const update = tasks.update({ id: 'pod', resources, annotations: {} })
+    await expect(update).rejects.toMatchObject(wrongState)
+    expect(updated).toEqual([])
+    const other = serviceOf('pod')
+    await other.create('pod')
+    await other.tasks.update({ id: 'pod', resources, annotations: {} })
+    expect(other.updated).toEqual(['pod'])
+  })
+
+  test('a size for a process without a terminal is none', async () => {
+    const { tasks, resized } = await running()
+    await tasks.resizePty({ id: 'pod', execId: '', width: 80, height: 24 })
+    expect(resized).toEqual([])
+  })
+
+  test.each<[string, (tasks: TaskService) => Promise<unknown>, object | undefined]>([
+    ['a second start', (tasks) => tasks.start({ id: 'pod', execId: '' }), wrongState],
+    ['a start of nothing', (tasks) => tasks.start({ id: 'pod', execId: 'x' }), { status: 'not_found' }],
+    ['a removal before the end', (tasks) => tasks.delete({ id: 'pod', execId: '' }), wrongState],
+    ['a wait for nothing', (tasks) => tasks.wait({ id: 'pod', execId: 'x' }), { status: 'not_found' }],
+    ['a resume of what runs', (tasks) => tasks.resume({ id: 'pod' }), wrongState],
+    ['a second end of input', (tasks) => tasks.closeIO({ id: 'pod', execId: '', stdin: true }), undefined],
+  ])('%s', async (_, call, error) => {
+    const { tasks } = await running()
+    await tasks.closeIO({ id: 'pod', execId: '', stdin: true })
+    if (error === undefined) expect(await call(tasks)).toEqual({})
+    else await expect(call(tasks)).rejects.toMatchObject(error)
+    expect((await tasks.state({ id: 'pod', execId: '' })).status).toBe(Status.RUNNING)
   })
 })
 
