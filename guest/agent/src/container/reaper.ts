@@ -17,9 +17,8 @@ export interface Reaper {
 
 export function createReaper(loop: Loop): Reaper {
   const waiting = new Map<number, (code: number) => void>()
-  // Exits that nobody waits for yet; kept only while somebody is adopting, as process numbers are used again.
-  const unclaimed = new Map<number, number>()
-  let adoptions = 0
+  // Exits that nobody waited for, for each adoption those since it began: process numbers are used again.
+  const adoptions = new Set<Map<number, number>>()
 
   const signals = childSignals()
   loop.watch(signals, events.in, () => {
@@ -28,28 +27,29 @@ export function createReaper(loop: Loop): Reaper {
       const [pid, code] = ended
       const resolve = waiting.get(pid)
       waiting.delete(pid)
-      if (resolve !== undefined) resolve(code)
-      else if (adoptions > 0) unclaimed.set(pid, code)
+      for (const unclaimed of adoptions)
+        if (resolve === undefined) unclaimed.set(pid, code)
+        else unclaimed.delete(pid)
+      resolve?.(code)
     }
   })
 
   const exitOf = (pid: number) => new Promise<number>((resolve) => waiting.set(pid, resolve))
 
-  const claim = (pid: number): Promise<number> => {
-    const code = unclaimed.get(pid)
-    unclaimed.delete(pid)
-    return code === undefined ? exitOf(pid) : Promise.resolve(code)
-  }
-
   return {
     exitOf,
     async adopting(work) {
-      adoptions += 1
+      const unclaimed = new Map<number, number>()
+      adoptions.add(unclaimed)
+      const claim = (pid: number): Promise<number> => {
+        const code = unclaimed.get(pid)
+        for (const others of adoptions) others.delete(pid)
+        return code === undefined ? exitOf(pid) : Promise.resolve(code)
+      }
       try {
         return await work(claim)
       } finally {
-        adoptions -= 1
-        if (adoptions === 0) unclaimed.clear()
+        adoptions.delete(unclaimed)
       }
     },
   }

@@ -89,6 +89,11 @@ export const kill = (pid: number, signal: number): void => void started.push(`ki
 export const startMount = (source: string, target: string): number =>
   started.push(`mount ${source} ${target}`)
 
+/** Ends of children that nobody has waited for: number and exit code. */
+export const ended: [pid: number, code: number][] = []
+export const childSignals = (): number => fs.openSync('/dev/null', 'r')
+export const reap = (): [number, number] | null => ended.shift() ?? null
+
 const failed = (code: string) => Object.assign(new Error(code), { code })
 
 /** The result of a call of `os`, and its errno; 0 when it worked. */

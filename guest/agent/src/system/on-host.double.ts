@@ -14,6 +14,8 @@ export interface OnHost<Module> {
   readonly mounts: readonly string[]
   /** Processes that were asked for. */
   readonly started: readonly string[]
+  /** Children whose ends the test puts here, with their exit codes. */
+  readonly ended: [pid: number, code: number][]
 }
 
 /**
@@ -42,7 +44,7 @@ export async function loadOnHost<Module>(
   const entry = `${directory}.entry.ts`
   await Bun.write(
     entry,
-    `export * as module from ${JSON.stringify(join(sources, path))}\nexport { said, mounts, started } from ${JSON.stringify(native)}\n`,
+    `export * as module from ${JSON.stringify(join(sources, path))}\nexport { said, mounts, started, ended } from ${JSON.stringify(native)}\n`,
   )
   const { outputs } = await Bun.build({ entrypoints: [entry], target: 'bun', plugins: [plugin] })
   const bundle = await outputs[0]!.text()
