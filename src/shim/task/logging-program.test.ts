@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
@@ -88,6 +97,25 @@ test('what is written to one that has gone fails', async () => {
   await stdout.close().catch(() => {})
   await stderr.close()
   await ended
+})
+
+test('a stream that is closed again, or written to late, is none of what was opened since', async () => {
+  const { stdout, stderr, ended } = await start(program(`${isReady}; cat <&3 > out; cat <&4`))
+  const numbers = new Set(readdirSync('/proc/self/fd'))
+  await stdout.close()
+  await stderr.close()
+  const path = join(directory, 'other')
+  // They take the numbers that have become free.
+  const others = Array.from({ length: 8 }, () => openSync(path, 'w+'))
+  expect(others.filter((fd) => numbers.has(`${fd}`)).length).toBeGreaterThanOrEqual(2)
+  for (const sink of [stdout, stderr]) {
+    await sink.write(bytes('late'))
+    await sink.close().catch(() => {})
+  }
+  await ended
+  expect(others.map((fd) => readlinkSync(`/proc/self/fd/${fd}`))).toEqual(others.map(() => path))
+  expect(kept('other')).toBe('')
+  for (const fd of others) closeSync(fd)
 })
 
 test('one that goes on after the end of its input is killed', async () => {

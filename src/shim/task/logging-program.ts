@@ -10,7 +10,7 @@ import { KataError } from '../../errors.ts'
 import { makePipe, type Pipe } from '../../linux/files/pipe.ts'
 import { statFields, statHasEnded } from '../../linux/processes/proc.ts'
 import { sleep, within } from '../../time.ts'
-import { descriptorSink, type OutputSink } from './stdio.ts'
+import { descriptorSink, type OutputSink, untilClosed } from './stdio.ts'
 
 /** Whose output it is. */
 export interface LoggedProcess {
@@ -133,7 +133,7 @@ function isEnding(pid: number): boolean {
 /** The end of a stream is told to the program, and to all that wait for it. A program that has gone fails the write (EPIPE). */
 function pipeSink(fd: number): OutputSink & { readonly closed: Promise<void> } {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
-  const sink = descriptorSink(fd)
+  const sink = untilClosed(descriptorSink(fd))
   return { write: sink.write, close: () => sink.close().finally(resolve), closed }
 }
 

@@ -49,7 +49,7 @@ export function openOutput(uri: string, endsWithReader = false): OutputSink {
 }
 
 /** Closes once, and writes to no descriptor that may be another file's by then. */
-function untilClosed(sink: OutputSink): OutputSink {
+export function untilClosed(sink: OutputSink): OutputSink {
   let closed: Promise<void> | undefined
   return {
     write: async (chunk) => (closed === undefined ? sink.write(chunk) : undefined),
