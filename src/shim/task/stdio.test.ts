@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   closeSync,
   constants,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -153,6 +154,14 @@ describe('output', () => {
       await sink.write(bytes('after\n'))
       await sink.close()
       expect(records(path)?.map((text) => text.slice(0, 5))).toEqual(['xxxxx', 'after'])
+    })
+
+    test('leaves the reader its end when the log cannot be opened', async () => {
+      const { path, reading, uri } = beside()
+      mkdirSync(path)
+      expect(() => openOutput(uri)).toThrow('EISDIR')
+      expect(await textOf(Bun.file(reading).stream())).toBe('')
+      closeSync(reading)
     })
 
     test('gives the reader what the log has no room for', async () => {

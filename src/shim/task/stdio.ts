@@ -9,7 +9,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
-import { openContainerLog } from '../../sandbox/records/container-log.ts'
+import { type LogSink, openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
 import { sleep, within } from '../../time.ts'
@@ -75,7 +75,13 @@ function fileSink(uri: string): OutputSink {
 /** A log of the command line's. The reader gets what the log has no room for as well. @throws (write) ENOSPC. */
 function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget): OutputSink {
   const reader = fifo === undefined ? undefined : readerSink(fifo)
-  const log = attempt(uri, () => openContainerLog(path, stream, bounds))
+  let log: LogSink
+  try {
+    log = attempt(uri, () => openContainerLog(path, stream, bounds))
+  } catch (error) {
+    void reader?.close()
+    throw error
+  }
   return {
     async write(chunk) {
       try {
