@@ -1,6 +1,6 @@
 /** Pipes. Bound apart from libc.ts, so that a program which only needs this binds only this. */
 import { dlopen, ptr } from 'bun:ffi'
-import { constants } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import { checked, libc } from '../libc.ts'
 
 const O_CLOEXEC = 0o2000000
@@ -16,8 +16,19 @@ export interface Pipe {
   readonly write: number
 }
 
-/** Makes a pipe that no program inherits by itself. @throws SyscallError EMFILE, ENFILE. */
-export function makePipe(): Pipe {
+/** Makes three pipes that no program inherits by itself, or none. @throws SyscallError EMFILE, ENFILE. */
+export function makeThreePipes(): [Pipe, Pipe, Pipe] {
+  const made: Pipe[] = []
+  try {
+    while (made.length < 3) made.push(makePipe())
+    return made as [Pipe, Pipe, Pipe]
+  } catch (error) {
+    for (const { read, write } of made) for (const end of [read, write]) closeSync(end)
+    throw error
+  }
+}
+
+function makePipe(): Pipe {
   bound ??= bind()
   const ends = new Int32Array(2)
   checked(bound.pipe2(ptr(ends), O_CLOEXEC), 'pipe2')

@@ -118,6 +118,26 @@ test('a stream that is closed again, or written to late, is none of what was ope
   for (const fd of others) closeSync(fd)
 })
 
+test('where too few descriptors are left, none of its own stays open', () => {
+  const script = `
+    import { closeSync, openSync, readdirSync } from 'node:fs'
+    import { startLoggingProgram } from '${import.meta.dir}/logging-program.ts'
+    const count = () => readdirSync('/proc/self/fd').length
+    const start = () => startLoggingProgram('binary:///usr/bin/true', { namespace: 'n', id: 'c' })
+    // Loads what it needs.
+    await start().catch(() => {})
+    const held = []
+    try { for (;;) held.push(openSync('/dev/null')) } catch {}
+    for (const fd of held.splice(-5)) closeSync(fd)
+    const before = count()
+    const { errno } = await start().catch((error) => error)
+    console.log(errno, count() - before)
+    process.exit(0)`
+  const argv = ['/usr/bin/prlimit', '--nofile=128:128', process.execPath, '-e', script]
+  const { stdout, stderr } = Bun.spawnSync(argv)
+  expect(`${stdout}${stderr}`).toBe('EMFILE 0\n')
+})
+
 test('one that goes on after the end of its input is killed', async () => {
   const uri = program(`echo $$ > pid; ${isReady}; exec sleep 1000 3<&- 4<&-`)
   const { stdout, stderr, ended } = await start(uri, { endMs: 100 })

@@ -7,7 +7,7 @@
  */
 import { accessSync, closeSync, constants } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { makePipe, type Pipe } from '../../linux/files/pipe.ts'
+import { makeThreePipes, type Pipe } from '../../linux/files/pipe.ts'
 import { statFields, statHasEnded } from '../../linux/processes/proc.ts'
 import { sleep, within } from '../../time.ts'
 import { descriptorSink, type OutputSink, untilClosed } from './stdio.ts'
@@ -57,7 +57,7 @@ export async function startLoggingProgram(
   { readyMs, endMs }: LoggingLimits = limits,
 ): Promise<LoggingProgram> {
   const command = commandOf(uri)
-  const [out, err, ready] = [makePipe(), makePipe(), makePipe()]
+  const [out, err, ready] = makeThreePipes()
   const child = spawn(uri, command, { CONTAINER_ID: id, CONTAINER_NAMESPACE: namespace }, [out, err, ready])
   try {
     await untilReady(uri, child, ready.read, readyMs)
