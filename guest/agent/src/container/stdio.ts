@@ -33,8 +33,9 @@ export interface StdioPlan {
   abandon(): void
 }
 
+/** @throws SysError EMFILE, ENFILE; nothing of it stays open then. */
 export function planPipes(loop: Loop): StdioPlan {
-  const [stdin, stdout, stderr] = [pipe(pipeBytes), pipe(pipeBytes), pipe(pipeBytes)]
+  const [stdin, stdout, stderr] = threePipes()
   return {
     fds: [stdin[0], stdout[1], stderr[1]],
     args: [],
@@ -49,10 +50,23 @@ export function planPipes(loop: Loop): StdioPlan {
   }
 }
 
-/** crun connects to `socketPath` and sends the terminal's master before it ends, so that nothing must be waited for. */
+type Pipe = ReturnType<typeof pipe>
+
+function threePipes(): [Pipe, Pipe, Pipe] {
+  const made: Pipe[] = []
+  try {
+    while (made.length < 3) made.push(pipe(pipeBytes))
+    return made as [Pipe, Pipe, Pipe]
+  } catch (error) {
+    closeAll(...made.flat())
+    throw error
+  }
+}
+
+/** crun connects to `socketPath` and sends the terminal's master before it ends, so that nothing must be waited for. @throws as {@link planPipes}. */
 export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
-  const listener = listenUnix(socketPath)
   const none = open('/dev/null', openFlags.readWrite, 0)
+  const listener = orClose(none, () => listenUnix(socketPath))
   const stop = () => {
     close(listener)
     remove(socketPath)
@@ -62,13 +76,9 @@ export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
     args: ['--console-socket', socketPath],
     started: () => close(none),
     finish() {
-      const connection = accept(listener)
-      const master = connection === null ? null : receiveFd(connection)
-      if (connection !== null) close(connection)
-      stop()
-      if (master === null) throw new Error('crun sent no terminal')
+      const master = receiveTerminal(listener, stop)
       // A descriptor of its own, so that waiting for room and waiting for output do not get into each other's way.
-      const input = dup(master)
+      const input = orClose(master, () => dup(master))
       return {
         stdin: createInputStream(loop, input),
         stdout: createOutputStream(loop, master, 'terminal'),
@@ -78,6 +88,30 @@ export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
       }
     },
     abandon: stop,
+  }
+}
+
+/** `stop` is called whether there is one or not. */
+function receiveTerminal(listener: number, stop: () => void): number {
+  let connection: number | null = null
+  try {
+    connection = accept(listener)
+    const master = connection === null ? null : receiveFd(connection)
+    if (master === null) throw new Error('crun sent no terminal')
+    return master
+  } finally {
+    if (connection !== null) close(connection)
+    stop()
+  }
+}
+
+/** The result of `work`; `fd` is closed when that fails. */
+function orClose<T>(fd: number, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    close(fd)
+    throw error
   }
 }
 
