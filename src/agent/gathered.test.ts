@@ -10,7 +10,7 @@ test('a chunk that is alone comes as it is, at once', async () => {
     yield bytes(3)
     await gate.promise
   }
-  const taken = gathered(source(), 100)
+  const taken = gathered(source(), () => 100)
   expect((await taken.next()).value).toEqual(bytes(3))
   gate.resolve()
   expect((await taken.next()).done).toBe(true)
@@ -23,7 +23,7 @@ test('what comes while the taker works is joined, up to the limit, and no byte c
   }
   const sizes: number[] = []
   const got: number[] = []
-  for await (const chunk of gathered(source(), 55)) {
+  for await (const chunk of gathered(source(), () => 55)) {
     sizes.push(chunk.length)
     got.push(...chunk)
     await turn()
@@ -40,7 +40,7 @@ test('a failure comes behind what was there before it', async () => {
     yield bytes(2)
     throw new Error('the source broke')
   }
-  const taken = gathered(source(), 100)
+  const taken = gathered(source(), () => 100)
   await taken.next()
   await turn()
   expect((await taken.next()).value).toEqual(bytes(2))
@@ -56,7 +56,7 @@ test('a taker that leaves ends the source', async () => {
       isEnded = true
     }
   }
-  for await (const _ of gathered(source(), 10)) break
+  for await (const _ of gathered(source(), () => 10)) break
   await turn()
   expect(isEnded).toBe(true)
 })
@@ -66,5 +66,5 @@ test('and does not wait for one that is silent', async () => {
     yield bytes(1)
     await new Promise(() => {})
   }
-  for await (const _ of gathered(source(), 10)) break
+  for await (const _ of gathered(source(), () => 10)) break
 })

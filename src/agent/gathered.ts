@@ -1,11 +1,11 @@
 /**
- * The chunks of a source, in order. Those that come while the taker works are joined, up to about `most` bytes; beyond that the source waits.
+ * The chunks of a source, in order. Those that come while the taker works are joined, up to about `most()` bytes; beyond that the source waits.
  *
  * @throws what the source throws, behind what came before it.
  */
 export async function* gathered(
   source: AsyncIterable<Uint8Array>,
-  most: number,
+  most: () => number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]()
   let chunks: Uint8Array[] = []
@@ -20,7 +20,7 @@ export async function* gathered(
         else {
           chunks.push(value)
           bytes += value.length
-          if (bytes < most) read()
+          if (bytes < most()) read()
         }
       },
       (error) => {

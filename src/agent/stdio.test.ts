@@ -206,6 +206,39 @@ describe('input of an agent that begins calls in order', () => {
     expect(bytes()).toBe(64 * 2 ** 17)
   })
 
+  test('beside very many that do not read, one that does is sent less at a time, and all of it', async () => {
+    const { agent, waiting, bytes } = slow()
+    const end = new AbortController()
+    // Each ends with its source: none of its writes is answered.
+    async function* endless() {
+      for (; !end.signal.aborted; ) yield new Uint8Array(2 ** 20)
+    }
+    const unread = 200
+    const stuck = Array.from({ length: unread }, () => pumpInput(agent, ids, endless(), { inOrder: true }))
+    for (const pump of stuck) pump.catch(() => {})
+    for (let round = 0; round < 100; round++) await turn()
+    expect(waiting.length).toBe(2 * unread)
+    // Without a bound it would be 400 MiB.
+    expect(bytes()).toBeLessThanOrEqual((64 + unread / 8) * 2 ** 20)
+    const sizes: number[] = []
+    const reader = {
+      writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
+        sizes.push(data.length)
+        return { len: data.length }
+      },
+      closeStdin: async () => ({}),
+    }
+    // As another process of the same guest.
+    await pumpInput(Object.assign(agent, reader), ids, chunks(new Uint8Array(2 ** 20)), { inOrder: true })
+    expect(sizes).toEqual(Array(16).fill(2 ** 16))
+    end.abort()
+    for (const answer of waiting.splice(0)) answer()
+    await Promise.all(stuck)
+    sizes.length = 0
+    await pumpInput(agent, ids, chunks(new Uint8Array(2 ** 20)), { inOrder: true })
+    expect(sizes).toEqual([2 ** 20])
+  })
+
   test('the failure of either write is that of the pump, and no reader is none', async () => {
     const source = () => chunks(...[1, 2, 3].map(() => new Uint8Array(2 ** 20)))
     for (const failing of [1, 2]) {

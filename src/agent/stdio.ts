@@ -12,6 +12,12 @@ export interface ProcessIds {
 
 /** Most bytes that are sent at a time. */
 const mostSent = 1024 * 1024
+/** And so many once {@link ample} are under way to a guest: a process that never reads then costs guest and host little. */
+const leastSent = 64 * 1024
+/** What processes that read need to be fast, thirty at a time, bytes. */
+const ample = 64 * mostSent
+/** Input that each guest has not taken yet, bytes. It is in this process's memory, and in the agent's. */
+const underWay = new WeakMap<object, number>()
 /** Bytes asked for: as few as this where little comes, since Kata's agent fills as many with zeros for each answer. */
 const leastAsked = 64 * 1024
 /** And at most so many of a stream that fills what it is asked for. */
@@ -65,7 +71,7 @@ export interface InputOptions {
 /**
  * Feeds a process's stdin until `source` ends, then closes it. Returns early, without an error, when the process stops reading: the
  * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin). At most two writes (2 MiB) and what
- * was gathered meanwhile are held, and a slow process slows the source.
+ * was gathered meanwhile are held, and a slow process slows the source. Where very many do not read, it is 128 KiB for each.
  *
  * @throws errors of the source and of the agent; KataError AGENT_MISBEHAVED when the agent took more than was sent, or in order less.
  */
@@ -75,7 +81,17 @@ export async function pumpInput(
   source: AsyncIterable<Uint8Array>,
   { over, inOrder = false }: InputOptions = {},
 ): Promise<void> {
+  const waiting = () => underWay.get(agent) ?? 0
+  const most = () => (waiting() + mostSent > ample ? leastSent : mostSent)
   const write = async (piece: Uint8Array) => {
+    underWay.set(agent, waiting() + piece.length)
+    try {
+      await writeAll(piece)
+    } finally {
+      underWay.set(agent, waiting() - piece.length)
+    }
+  }
+  const writeAll = async (piece: Uint8Array) => {
     for (let at = 0; at < piece.length; ) {
       const data = piece.subarray(at)
       // The input of many processes at once is more than may wait for a guest that is slow to take it.
@@ -90,10 +106,12 @@ export async function pumpInput(
   }
   try {
     let last = Promise.resolve()
-    for await (const chunk of gathered(source, mostSent))
-      for (let at = 0; at < chunk.length; at += mostSent) {
+    for await (const chunk of gathered(source, most))
+      for (let at = 0; at < chunk.length; ) {
         const before = last
-        last = write(chunk.subarray(at, at + mostSent))
+        const piece = chunk.subarray(at, at + most())
+        at += piece.length
+        last = write(piece)
         // After a failure of the one before, no code awaits this one.
         last.catch(() => {})
         await (inOrder ? before : last)
