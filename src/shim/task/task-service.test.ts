@@ -360,6 +360,26 @@ describe('a pod of several containers', () => {
       expect(exits.filter((process) => process !== 'one')).toEqual(['two', id])
     })
 
+    test('of an exec that is being started, too, whether it comes to run or not', async () => {
+      for (const comes of [true, false]) {
+        const { promise: starts, resolve: run, reject: refuse } = Promise.withResolvers<void>()
+        const { tasks, create, exec, ends, exits } = serviceOf('pod', { starts })
+        await create('pod')
+        await tasks.start({ id: 'pod', execId: '' })
+        await exec('pod', 'slow')
+        const starting = tasks.start({ id: 'pod', execId: 'slow' }).catch(() => {})
+        ends.get('pod')!(3)
+        await Bun.sleep(5)
+        expect(exits).toEqual([])
+        if (comes) run()
+        else refuse(new Error('refused'))
+        await starting
+        if (comes) ends.get('slow')!(137)
+        await tasks.wait({ id: 'pod', execId: '' })
+        expect(exits).toEqual(comes ? ['slow', 'pod'] : ['pod'])
+      }
+    })
+
     test('and is told, and its container removed, though the guest does not end the exec', async () => {
       const { tasks, ends, exits, removed, signals } = await running()
       ends.get('web')!(3)

@@ -57,7 +57,11 @@ export class Task {
 
   /** Whether an exec runs, or is being started. One that was only made is nothing in the guest, and its client may be gone. */
   get hasExecs(): boolean {
-    return [...this.#execs.values()].some((exec) => exec.state !== 'stopped' && !exec.isUntouched)
+    return this.#livingExecs.length > 0
+  }
+
+  get #livingExecs(): TaskProcess[] {
+    return [...this.#execs.values()].filter((exec) => exec.state !== 'stopped' && !exec.isUntouched)
   }
 
   /** Whether its machine was saved and ended by that: it goes on elsewhere, and has not ended. */
@@ -102,13 +106,11 @@ export class Task {
 
   /** To be called when the init process has ended. Resolves when no exec runs any more, or after `ms`. */
   async endExecs(ms: number): Promise<void> {
-    const running = [...this.#execs.values()].filter(
-      ({ state }) => state !== 'created' && state !== 'stopped',
-    )
-    if (running.length === 0) return
+    const living = this.#livingExecs
+    if (living.length === 0) return
     // They have ended with it, unless the pod shares its processes. SIGKILL for the init process is sent to all that is in the container.
     void this.container.init.signal(sigkill).catch(() => {})
-    await within(Promise.all(running.map(({ exited }) => exited)), ms)
+    await within(Promise.all(living.map(({ exited }) => exited)), ms)
   }
 
   /** {@link TaskProcess.logged} of all processes that were started. */
