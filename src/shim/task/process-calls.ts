@@ -19,6 +19,7 @@ import { deleteProcess } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
 import { checkStreams } from './open-streams.ts'
+import type { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess } from './task-process.ts'
 
@@ -36,6 +37,7 @@ export async function startProcess(
   if (id === pod.id && execId === '') await pod.attachLateNetwork()
   // One that was deleted meanwhile is not started.
   tasks.get(id)
+  if (execId !== '') checkTakesExecs(task)
   await process.start()
   const { pid } = task
   events.publish(
@@ -56,8 +58,7 @@ export async function addExec(
 ): Promise<object> {
   const { id, execId, stdin, stdout, stderr, terminal } = request
   const task = context.tasks.get(id)
-  const { state } = task.init
-  if (state === 'stopped' || state === 'paused') throw wrongState('exec in', task.init)
+  checkTakesExecs(task)
   const fields: string[] = []
   const spec = parseProcessText(textOf(request.spec), fields)
   checkProcessLimits(spec, id)
@@ -73,6 +74,11 @@ export async function addExec(
   publishExit(context, task, process)
   forgetUnlessAskedFor(context, { id, execId }, process, call)
   return {}
+}
+
+/** An exec may be made, but not run, before its container is started. */
+function checkTakesExecs({ init }: Task): void {
+  if (init.state === 'stopped' || init.state === 'paused') throw wrongState('exec in', init)
 }
 
 /** What its client does not come back for is forgotten once it has ended. */

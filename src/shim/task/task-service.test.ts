@@ -602,16 +602,32 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     expect(started).toEqual([])
   })
 
-  test('no exec is made in what is paused', async () => {
-    const { tasks, exec, answer } = await running()
+  test('no exec is made in what is paused, and none started', async () => {
+    const { tasks, exec, answer, started } = await running()
+    await exec('pod', 'early')
     const paused = tasks.pause({ id: 'pod' })
     answer()
     await paused
     await expect(exec('pod', 'one')).rejects.toMatchObject(wrongState)
+    await expect(tasks.start({ id: 'pod', execId: 'early' })).rejects.toMatchObject(wrongState)
+    expect(started).toEqual(['pod'])
     const resumed = tasks.resume({ id: 'pod' })
     answer()
     await resumed
     await exec('pod', 'one')
+    await tasks.start({ id: 'pod', execId: 'early' })
+    expect(started).toEqual(['pod', 'early'])
+  })
+
+  test('no exec is started in what has ended', async () => {
+    const { tasks, exec, ends, started } = await running()
+    await exec('pod', 'one')
+    ends.get('pod')!(3)
+    await tasks.wait({ id: 'pod', execId: '' })
+    await expect(tasks.start({ id: 'pod', execId: 'one' })).rejects.toMatchObject(wrongState)
+    expect(started).toEqual(['pod'])
+    // As before: its client can still remove it.
+    await tasks.delete({ id: 'pod', execId: 'one' })
   })
 
   test('a signal for all of a container that has ended has reached all', async () => {
