@@ -163,7 +163,9 @@ class Server implements ServerConnection {
     cancelled.catch(() => {})
     let handled: Promise<unknown> | undefined
     const onCancel: ((reason: TtrpcError) => void)[] = [reject, () => void handled?.then(letGo, () => {})]
+    let over: TtrpcError | undefined
     const cancel = (reason: TtrpcError) => {
+      over ??= reason
       for (const handler of onCancel.splice(0)) handler(reason)
     }
     const context: CallContext = {
@@ -171,7 +173,8 @@ class Server implements ServerConnection {
       timeoutMs: request.timeoutMs,
       peer: this.#options.peer,
       onCancel: (handler) => {
-        onCancel.push(handler)
+        if (over === undefined) onCancel.push(handler)
+        else handler(over)
       },
     }
     this.#calls.set(streamId, { context, cancel })

@@ -9,7 +9,10 @@ export interface CallContext {
   readonly timeoutMs: number | undefined
   /** {@link ServeOptions.peer}. */
   readonly peer?: number | undefined
-  /** Calls `handler` once when the caller no longer waits for the answer: the deadline has passed, or the connection is closed. */
+  /**
+   * Calls `handler` once when the caller no longer waits for the answer: the deadline has passed, or the connection is closed. That may be so
+   * already; it is called at once then.
+   */
   onCancel(handler: (reason: TtrpcError) => void): void
 }
 

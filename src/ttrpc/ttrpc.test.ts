@@ -144,6 +144,21 @@ describe('calls over a pair in memory', () => {
     expect(await client.say({ text: 'still' })).toEqual({ text: 'still!' })
   })
 
+  test('a handler that asks late hears at once that its caller has gone', async () => {
+    const [asked, told] = [Promise.withResolvers<void>(), Promise.withResolvers<TtrpcError>()]
+    const { client } = pair({
+      hang: async (_request, context) => {
+        await asked.promise
+        context.onCancel(told.resolve)
+        return await new Promise<never>(() => {})
+      },
+    })
+    expect(await failure(client.hang({}, { timeoutMs: 1 }))).toStartWith('deadline_exceeded')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    asked.resolve()
+    expect((await told.promise).code).toBe('deadline_exceeded')
+  })
+
   test('a signal cancels a call, before and during it', async () => {
     const { client } = pair()
     expect(await failure(client.say({ text: '' }, { signal: AbortSignal.abort() }))).toStartWith('cancelled')
