@@ -147,6 +147,16 @@ test('one that goes on after the end of its input is killed', async () => {
   expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
 })
 
+test('and so is one that does not read what is left for it', async () => {
+  const uri = program(`echo $$ > pid; ${isReady}; exec sleep 1000`)
+  const { stdout, stderr, ended } = await start(uri, { endMs: 100 })
+  const written = stdout.write(new Uint8Array(300_000)).catch((error) => error)
+  const closed = Promise.allSettled([stdout.close(), stderr.close()])
+  await ended
+  expect(() => process.kill(Number(kept('pid')), 0)).toThrow('ESRCH')
+  await Promise.all([written, closed])
+})
+
 test('one that ends before it is ready is refused', async () => {
   const failure = await start(program('exit 3')).catch((error) => error)
   expect(failure.code).toBe('STDIO_INVALID')

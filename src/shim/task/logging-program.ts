@@ -130,11 +130,18 @@ function isEnding(pid: number): boolean {
   return fields === undefined || statHasEnded(fields) || (Number(fields[6]) & PF_EXITING) !== 0
 }
 
-/** The end of a stream is told to the program, and to all that wait for it. A program that has gone fails the write (EPIPE). */
+/**
+ * The end of a stream is told to the program, and to all that wait for it: also of one that does not read what is left, whose time begins
+ * then. A program that has gone fails the write (EPIPE).
+ */
 function pipeSink(fd: number): OutputSink & { readonly closed: Promise<void> } {
   const { promise: closed, resolve } = Promise.withResolvers<void>()
   const sink = untilClosed(descriptorSink(fd))
-  return { write: sink.write, close: () => sink.close().finally(resolve), closed }
+  const close = () => {
+    resolve()
+    return sink.close()
+  }
+  return { ...sink, close, closed }
 }
 
 async function endOf(child: Bun.Subprocess, endMs: number): Promise<void> {
