@@ -12,13 +12,15 @@ import { KataError } from '../../errors.ts'
 import { type LogSink, openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
-import { sleep, within } from '../../time.ts'
+import { sleep, until, within } from '../../time.ts'
 
 export interface OutputSink {
   /** Resolves when the bytes were accepted, so that a slow reader slows the process down; once closed, it drops them. */
   write(chunk: Uint8Array): Promise<void>
-  /** Gives the reader its end of file. */
+  /** Gives the reader its end of file. Settles once it has read all before that. */
   close(): Promise<void>
+  /** Gives up what the reader has not read since the close, with all that is held for that. Absent where nobody is waited for. */
+  abandon?(): void
 }
 
 export interface InputSource {
@@ -52,6 +54,7 @@ export function openOutput(uri: string, endsWithReader = false): OutputSink {
 export function untilClosed(sink: OutputSink): OutputSink {
   let closed: Promise<void> | undefined
   return {
+    ...sink,
     write: async (chunk) => (closed === undefined ? sink.write(chunk) : undefined),
     close: () => {
       closed ??= sink.close()
@@ -94,6 +97,7 @@ function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget)
       log.close()
       await reader?.close()
     },
+    abandon: () => reader?.abandon?.(),
   }
 }
 
@@ -123,6 +127,7 @@ function readerSink(path: string): OutputSink {
   const fifo = descriptorSink(openFifo(path, constants.O_WRONLY | constants.O_NONBLOCK))
   let hasGone = false
   return {
+    ...fifo,
     async write(chunk) {
       if (hasGone) return
       try {
@@ -131,13 +136,13 @@ function readerSink(path: string): OutputSink {
         hasGone = true
       }
     },
-    close: fifo.close,
   }
 }
 
 /** Writes to a FIFO or a pipe, which nobody else closes. */
 export function descriptorSink(fd: number): OutputSink {
   let writer: Bun.FileSink | undefined
+  let isOpen = true
   return {
     async write(chunk) {
       writer ??= Bun.file(fd).writer()
@@ -148,7 +153,32 @@ export function descriptorSink(fd: number): OutputSink {
     close: () =>
       Promise.resolve(writer?.end())
         .then(() => {})
-        .finally(() => closeSync(fd)),
+        .finally(() => {
+          isOpen = false
+          closeSync(fd)
+        }),
+    abandon() {
+      if (isOpen) void readOut(fd, () => !isOpen).catch(() => {})
+    },
+  }
+}
+
+/** How long the reading out of a pipe may take, milliseconds: all that one writer holds is a few pieces. */
+const readOutMs = 10_000
+
+/** Reads what is in a pipe, in the place of a reader that does not, until its writer is done. */
+async function readOut(pipe: number, isDone: () => boolean): Promise<void> {
+  const reader = openSync(`/proc/self/fd/${pipe}`, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    await until(
+      () => {
+        readNow(reader)
+        return isDone()
+      },
+      { timeoutMs: readOutMs, everyMs: 1 },
+    )
+  } finally {
+    closeSync(reader)
   }
 }
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
-import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
+import { openFiles, watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { createLogger, silentLogger } from '../../log.ts'
 import type { GuestProcess } from '../../sandbox/guest/guest-process.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
@@ -309,6 +309,53 @@ describe('a task process', () => {
     })
     await expect(process.start()).rejects.toThrow('STDIO_INVALID')
     await nothingStaysOpen()
+  })
+
+  test('holds nothing of an output that nobody reads, once it has been removed for a while', async () => {
+    const path = join(directory, 'fifo')
+    makeFifo(path)
+    const nothingStaysOpen = watchOpenFiles((name) => name === path)
+    const isOpen = () => openFiles().includes(path)
+    const process = new TaskProcess({
+      namespace: 'default',
+      id: 'p',
+      stdio: { stdin: '', stdout: path, stderr: '', terminal: false },
+      guest: guestDouble({ says: 'x'.repeat(300_000), ends: Promise.resolve(137) }).guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
+      limits: { stallMs: 50, endMs: 20_000 },
+    })
+    await process.start()
+    await process.signal(9)
+    await process.exited
+    await Bun.sleep(200)
+    // A client that comes back would have the rest.
+    expect(isOpen()).toBe(true)
+    process.removed()
+    expect(isOpen()).toBe(true)
+    await nothingStaysOpen()
+  })
+
+  test('gives a reader that is slow all of its output, though it has been removed', async () => {
+    const path = join(directory, 'fifo')
+    makeFifo(path)
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const process = new TaskProcess({
+      namespace: 'default',
+      id: 'p',
+      stdio: { stdin: '', stdout: path, stderr: '', terminal: false },
+      guest: guestDouble({ says: 'x'.repeat(300_000), ends: Promise.resolve(137) }).guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
+      limits: { stallMs: 1000, endMs: 20_000 },
+    })
+    await process.start()
+    await process.signal(9)
+    await process.exited
+    process.removed()
+    const text = await new Response(Bun.file(reader).stream()).text()
+    expect(text.length).toBe(300_000)
+    closeSync(reader)
   })
 
   describe('that was sent SIGKILL', () => {

@@ -53,10 +53,13 @@ export class TaskProcess {
   readonly #midLine = new Set<OutputStream>()
   /** Streams of which something was lost. */
   readonly #lossy = new Set<OutputStream>()
+  readonly #unreadMs: number
   #starting: Promise<void> | undefined
   #input: InputSource | undefined
   #inputIsClosed = false
   #size: TerminalSize | undefined
+  /** Once it has ended. */
+  #left: { readonly sinks: Streams['sinks']; readonly closed: Promise<unknown> } | undefined
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
   constructor(options: {
@@ -91,7 +94,9 @@ export class TaskProcess {
     this.#inputReturns = options.inputReturns
     this.#othersOver = options.othersOver
     this.#onSurvived = options.onSurvived ?? (() => {})
-    this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
+    const { limits = killLimits } = options
+    this.#unreadMs = limits.stallMs
+    this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp)
   }
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
@@ -167,11 +172,22 @@ export class TaskProcess {
     void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())
   }
 
-  /** To be called when it is removed: a Wait for a process that was never started has its answer then. */
+  /**
+   * To be called when it is removed: a Wait for a process that was never started has its answer then. What nobody has read of the output of
+   * another a while later is given up, with the descriptors and the memory that it takes.
+   */
   removed(): void {
-    if (!this.isUntouched) return
-    this.failedToStart = true
-    void this.#end(lostExitStatus, [])
+    if (this.isUntouched) {
+      this.failedToStart = true
+      void this.#end(lostExitStatus, [])
+    } else void this.exited.then(() => this.#abandonLater())
+  }
+
+  async #abandonLater(): Promise<void> {
+    if (this.#left === undefined) return
+    const { sinks, closed } = this.#left
+    if ((await within(closed, this.#unreadMs)) !== undefined) return
+    for (const [, sink] of sinks) sink.abandon?.()
   }
 
   /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
@@ -261,8 +277,9 @@ export class TaskProcess {
 
   async #end(status: number, sinks: Streams['sinks']): Promise<void> {
     this.#input?.cancel()
-    // A sink whose reader never comes back is abandoned rather than waited for.
-    for (const [, sink] of sinks) void sink.close().catch(() => {})
+    // Not waited for: its reader may never come back.
+    const closing = sinks.map(([, sink]) => sink.close().catch(() => {}))
+    this.#left = { sinks, closed: Promise.all(closing) }
     this.state = 'stopped'
     this.exit = { status, at: new Date() }
     this.#settle(this.exit)
