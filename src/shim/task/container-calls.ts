@@ -1,4 +1,5 @@
 /** Calls about a container as a whole. */
+import { KataError } from '../../errors.ts'
 import { unmetLimits } from '../../oci/guest/host-only.ts'
 import { parseResourcesText } from '../../oci/read-spec.ts'
 import type { NetworkStats } from '../../protocol/generated/agent.ts'
@@ -7,6 +8,7 @@ import type {
   StatsResponse,
   UpdateTaskRequest,
 } from '../../protocol/generated/containerd/task.ts'
+import { within } from '../../time.ts'
 import { toMetrics } from '../statistics/stats.ts'
 import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
@@ -15,14 +17,23 @@ import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess, TaskState } from './task-process.ts'
 
-/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, or ends meanwhile. */
+/** How long execs that are being started may hold up a pause, milliseconds: its client does not wait much longer. */
+const execsStartMs = 5000
+
+/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, ends meanwhile, or starts a process for long. */
 export async function pauseTask({ tasks, events }: TaskContext, id: string): Promise<object> {
   const task = tasks.get(id)
   const { init, container } = task
   // A save ends with the container running.
   while (task.saved !== undefined) await task.saved
   const pausing = { action: 'pause', from: 'running', to: 'paused' } as const
-  await task.whileChanged(() => change(init, pausing, () => container.pause()))
+  // Those that begin meanwhile wait for the change.
+  await task.whileChanged(async () => {
+    const starting = task.execsStarting
+    if (starting !== undefined && (await within(starting, execsStartMs)) === undefined)
+      throw new KataError('TASK_STATE', { action: 'pause', id, state: 'busy' })
+    await change(init, pausing, () => container.pause())
+  })
   events.publish(taskEvents.paused({ containerId: id }))
   return {}
 }

@@ -32,8 +32,9 @@ export async function startProcess(
 ): Promise<StartResponse> {
   const task = tasks.get(id)
   const process = task.process(execId)
-  // A machine is saved without what exec has started: see checkpoint-task.ts.
-  if (execId !== '' && task.saved !== undefined) await task.saved
+  // A machine is saved without what exec has started: see checkpoint-task.ts. What is frozen while it is being started hangs there until the guest
+  // gives it up, and may run once its container goes on.
+  if (execId !== '') while (task.held !== undefined) await task.held
   if (id === pod.id && execId === '') await pod.attachLateNetwork()
   // One that was deleted meanwhile is not started.
   tasks.get(id)

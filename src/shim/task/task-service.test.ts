@@ -619,6 +619,28 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     expect(started).toEqual(['pod', 'early'])
   })
 
+  test('what is being started is not frozen meanwhile, and nothing is started into a pause', async () => {
+    const { promise: starts, resolve: run } = Promise.withResolvers<void>()
+    const { tasks, exec, answer, started } = await running({ starts })
+    await exec('pod', 'slow')
+    await exec('pod', 'late')
+    const starting = tasks.start({ id: 'pod', execId: 'slow' })
+    const paused = tasks.pause({ id: 'pod' })
+    const late = tasks.start({ id: 'pod', execId: 'late' })
+    late.catch(() => {})
+    await Bun.sleep(1)
+    // The guest was not asked for the pause.
+    expect(answer).toThrow()
+    expect(started).toEqual(['pod'])
+    run()
+    await starting
+    await Bun.sleep(1)
+    answer()
+    await paused
+    await expect(late).rejects.toMatchObject({ ...wrongState, fields: { state: 'paused' } })
+    expect(started).toEqual(['pod', 'slow'])
+  })
+
   test('no exec is started in what has ended', async () => {
     const { tasks, exec, ends, started } = await running()
     await exec('pod', 'one')
@@ -859,6 +881,23 @@ describe('a container whose machine is saved', () => {
       expect([await saved, saves]).toEqual(action === 'pause' ? ['TASK_STATE', 0] : ['saved', 1])
     },
   )
+})
+
+test('a container is not saved during a pause, though a resume was refused meanwhile', async () => {
+  let saves = 0
+  const { tasks, create, answer } = serviceOf('pod', { clientReturns: false, save: async () => void saves++ })
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  const paused = tasks.pause({ id: 'pod' })
+  await expect(tasks.resume({ id: 'pod' })).rejects.toThrow('[TASK_STATE]')
+  const saved = tasks.checkpoint({ id: 'pod', path: '/saved', options: undefined })
+  saved.catch(() => {})
+  await Bun.sleep(1)
+  expect(saves).toBe(0)
+  answer()
+  await paused
+  await expect(saved).rejects.toThrow('[TASK_STATE] cannot checkpoint pod: it is paused')
+  expect(saves).toBe(0)
 })
 
 test('a container is saved beside an exec that nobody has started, and not beside one that runs', async () => {

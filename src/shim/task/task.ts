@@ -14,8 +14,9 @@ export class Task {
   /** On the host: what the container says of its end; undefined when its client asked for none. */
   readonly terminationFile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
-  #saving: Promise<unknown> | undefined
-  #changing: Promise<unknown> | undefined
+  /** Several may be asked for at once, of which one is done and the others are refused sooner. */
+  readonly #saving = new Set<Promise<unknown>>()
+  readonly #changing = new Set<Promise<unknown>>()
   #isSuspended = false
 
   constructor(options: {
@@ -75,33 +76,33 @@ export class Task {
       this.#isSuspended = ends
       return result
     })
-    this.#saving = saving
-    try {
-      return await saving
-    } finally {
-      if (this.#saving === saving) this.#saving = undefined
-    }
+    return await during(this.#saving, saving)
   }
 
-  /** Settles once the container is not held for a save; undefined when it is not. Never rejects. */
+  /** Settles once the container is not held for a save that has begun; undefined when it is not held. Never rejects. */
   get saved(): Promise<unknown> | undefined {
-    return this.#saving?.catch(() => {})
+    return allOver(this.#saving)
   }
 
   /** The result of `change`, which pauses the container or lets it go on. */
   async whileChanged<T>(change: () => Promise<T>): Promise<T> {
-    const changing = change()
-    this.#changing = changing
-    try {
-      return await changing
-    } finally {
-      if (this.#changing === changing) this.#changing = undefined
-    }
+    return await during(this.#changing, change())
   }
 
   /** Settles once no pause, and no end of one, is under way that had begun; undefined when none is. Never rejects. */
   get changed(): Promise<unknown> | undefined {
-    return this.#changing?.catch(() => {})
+    return allOver(this.#changing)
+  }
+
+  /** {@link saved}, or {@link changed}. */
+  get held(): Promise<unknown> | undefined {
+    return this.saved ?? this.changed
+  }
+
+  /** Settles once no exec is being started that is now; undefined when none is. Never rejects. */
+  get execsStarting(): Promise<unknown> | undefined {
+    const starting = [...this.#execs.values()].flatMap((exec) => exec.starting ?? [])
+    return starting.length === 0 ? undefined : Promise.all(starting)
   }
 
   /** To be called when the init process has ended. Resolves when no exec runs any more, or after `ms`. */
@@ -129,3 +130,15 @@ export class Task {
     for (const process of [this.init, ...this.#execs.values()]) process.removed()
   }
 }
+
+async function during<T>(works: Set<Promise<unknown>>, work: Promise<T>): Promise<T> {
+  works.add(work)
+  try {
+    return await work
+  } finally {
+    works.delete(work)
+  }
+}
+
+const allOver = (works: ReadonlySet<Promise<unknown>>): Promise<unknown> | undefined =>
+  works.size === 0 ? undefined : Promise.allSettled(works)
