@@ -199,8 +199,12 @@ async function enterUserNamespace(
   void exited.then(() => closeSync(userNamespace))
   const idmap = { userNamespace, first: ids[0]!.outside, map: ids }
   accept?.(idmap)
-  stdin.write('go\n')
-  await stdin.end()
+  try {
+    stdin.write('go\n')
+    await stdin.end()
+  } catch {
+    // It has ended (EPIPE), of which its end says more.
+  }
   return idmap
 }
 
