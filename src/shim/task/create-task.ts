@@ -61,7 +61,7 @@ async function create(
   try {
     const container = await sandbox
       .createContainer(asked)
-      .finally(() => leaveLateRootfs(request.bundle, asked.spec))
+      .finally(() => leaveRootfs(context, request, asked.spec))
     const task = await taskOf(context, request, asked.spec, container)
     if (isFirst) endPodWith(context, task)
     return { pid: task.pid }
@@ -70,6 +70,15 @@ async function create(
     // A sandbox without its first container is of no use.
     if (tasks.isEmpty && !pod.standsAlone) await pod.stopAnyway()
     throw error
+  }
+}
+
+/** Whatever comes of it: a container that is made would be lost by an error, and its pod holds one mount more at worst. */
+function leaveRootfs({ log }: TaskContext, { id, bundle }: CreateTaskRequest, spec: OciSpec): void {
+  try {
+    leaveLateRootfs(bundle, spec)
+  } catch (error) {
+    log.warn('a root file system that was shown to the shim stays in use there', { container: id, error })
   }
 }
 

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { attachesExecs, forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
+import { writeLateMounts } from '../../bundle/late-mounts.ts'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
@@ -484,6 +485,15 @@ test('a container whose task cannot be written down is removed again', async () 
   isFull = false
   await create('web')
   expect(tasks.has('web')).toBe(true)
+})
+
+test('a container is there though the root file system that its shim was shown has gone by then', async () => {
+  const root = join(bundle, 'rootfs')
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify({ root: { path: root } }))
+  writeLateMounts(bundle, [root])
+  const { create, tasks, removed } = serviceOf('pod')
+  await create('pod')
+  expect({ has: tasks.has('pod'), removed }).toEqual({ has: true, removed: [] })
 })
 
 describe('a container that is being made', () => {
