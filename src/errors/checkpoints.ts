@@ -27,4 +27,9 @@ export const checkpointErrors = {
     'no space is left for a saved machine in {path}',
     'Free space there, and try again. The container runs on.',
   ),
+  CHECKPOINT_LOST: entry(
+    'unavailable',
+    'the machine of {id} ended before it was saved: {reason}',
+    'Nothing of it was saved. `kata-ts start {id}` boots the container with its files, unless it was removed with its end.',
+  ),
 } satisfies Record<string, CatalogueEntry>

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { loadConfigText } from '../config/load.ts'
+import { KataError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
+import { realClock, sleep } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import type { VmEnd } from '../vmm/vmm.ts'
 import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox } from './sandbox.ts'
 import type { SandboxParts } from './sandbox-parts.ts'
@@ -132,16 +135,23 @@ test('the network is looked after until the machine has ended, however long its 
   ])
 })
 
-test('a stop that comes as its machine has just been saved for good asks nothing of a guest that never answers', async () => {
-  const steps: string[] = []
+/** A sandbox with a container, whose machine can be saved. */
+async function saveableSandbox(
+  vmm: object,
+  steps: string[],
+  agent: object = {},
+): Promise<{ sandbox: Sandbox; end: MachineEnd; directory: string }> {
   // Another test's sandbox has removed it.
   mkdirSync(stateDir, { recursive: true })
-  const directory = `${stateDir}/saved`
   const kernel = `${stateDir}/kernel`
   writeFileSync(kernel, 'kernel')
   const text = `[hypervisor.qemu]\npath = "${process.execPath}"\nrootless = true\nshared_fs = "none"\n`
   const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
   const assets = { kernel, initrd: kernel, verify: nothing }
+  const end = new MachineEnd({
+    ...{ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined },
+    clock: { ...realClock, sleep: (_, signal) => sleep(200, signal) },
+  })
   const parts = {
     id: 'pod',
     guestId: 'pod',
@@ -153,11 +163,12 @@ test('a stop that comes as its machine has just been saved for good asks nothing
     agent: {
       // All calls are held from then on.
       rest: async () => true,
-      agent: { syncFileSystems: nothing, pauseContainer: nothing, destroySandbox: () => never },
+      goOn: () => {},
+      agent: { syncFileSystems: nothing, pauseContainer: nothing, destroySandbox: () => never, ...agent },
       health: { check: () => never },
       close: () => void steps.push('the agent is left'),
     },
-    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    end,
     machine: {
       assets,
       assetsNow: () => assets,
@@ -167,10 +178,7 @@ test('a stop that comes as its machine has just been saved for good asks nothing
       cards: [],
     },
     vmmProcess: { pid: process.pid },
-    vmm: {
-      save: async ({ state }: { state: number }) => writeFileSync(state, 'memory'),
-      stop: async () => void steps.push('the machine ends'),
-    },
+    vmm,
     ledger: { held: [], releaseAll: async () => void steps.push('all is released') },
     share: { copiesFiles: true, idMap: undefined, removeContainer: nothing },
     disks: {
@@ -182,6 +190,16 @@ test('a stop that comes as its machine has just been saved for good asks nothing
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
   const rootfs = ['written', 'overlay'].map((source) => ({ type: '', source, options: [], target: '' }))
   await sandbox.createContainer({ id: 'pod', bundle: '/b', rootfs, spec: {}, rights: deviceRights({}) })
+  return { sandbox, end, directory: `${stateDir}/saved` }
+}
+
+test('a stop that comes as its machine has just been saved for good asks nothing of a guest that never answers', async () => {
+  const steps: string[] = []
+  const vmm = {
+    save: async ({ state }: { state: number }) => writeFileSync(state, 'memory'),
+    stop: async () => void steps.push('the machine ends'),
+  }
+  const { sandbox, directory } = await saveableSandbox(vmm, steps)
   let stop: Promise<void> | undefined
   await sandbox.save({
     directory,
@@ -194,6 +212,55 @@ test('a stop that comes as its machine has just been saved for good asks nothing
   })
   expect(await Promise.race([stop!.then(() => 'stopped'), Bun.sleep(2000)])).toBe('stopped')
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'all is released'])
+})
+
+const disconnected = (command: string) => new KataError('VMM_DISCONNECTED', { command })
+const killed: VmEnd = {
+  reason: 'exited',
+  exit: { code: null, signal: 'SIGKILL' },
+  consoleTail: '',
+  logTail: '',
+}
+
+test.each([
+  ['while its memory is written', 'memory', killed, 'sandbox pod died: the VMM ended (SIGKILL)'],
+  ['before that', 'pause', killed, 'sandbox pod died: the VMM ended (SIGKILL)'],
+  ['and nothing more is known', 'memory', undefined, 'sandbox pod died: it did not go on after'],
+] as const)(
+  'a machine that dies as it is saved, %s: its end is the reason',
+  async (_, when, sign, reason) => {
+    const gone = () => {
+      // Its connections close before it is waited for.
+      if (sign !== undefined) setTimeout(() => end.tell('machine', sign), 20)
+      return when === 'pause'
+        ? Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed' }))
+        : Promise.reject(disconnected('query-migrate'))
+    }
+    const vmm = { save: gone, goOn: () => Promise.reject(disconnected('cont')), stop: nothing }
+    const guest = { ...(when === 'pause' && { pauseContainer: gone }), resumeContainer: nothing }
+    const { sandbox, end, directory } = await saveableSandbox(vmm, [], guest)
+    rmSync(directory, { recursive: true, force: true })
+    const saving = sandbox.save({ directory, ends: true, signal: new AbortController().signal })
+    const error = await saving.catch((failure) => failure)
+    expect(error.message).toContain('[CHECKPOINT_LOST] the machine of pod ended before it was saved: ')
+    expect(error.message).toContain(reason)
+    expect(error.message).toContain('`kata-ts start pod` boots the container')
+    expect(existsSync(`${directory}.new`)).toBe(false)
+  },
+)
+
+test('a save that fails by the end that was asked for is not called a death', async () => {
+  const vmm = {
+    save: () => {
+      end.tell('asked', true)
+      return Promise.reject(disconnected('query-migrate'))
+    },
+    goOn: () => Promise.reject(disconnected('cont')),
+  }
+  const { sandbox, end, directory } = await saveableSandbox(vmm, [])
+  rmSync(directory, { recursive: true, force: true })
+  const saving = sandbox.save({ directory, ends: true, signal: new AbortController().signal })
+  await expect(saving).rejects.toThrow('[VMM_DISCONNECTED]')
 })
 
 test.each([

@@ -1,5 +1,5 @@
 /** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
-import type { KataError } from '../errors.ts'
+import { KataError } from '../errors.ts'
 import { dropCode } from '../linux/processes/drop-code.ts'
 import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
@@ -24,6 +24,8 @@ const farewellMs = 5000
 const writeBackMs = 60_000
 /** How long a container that was being made may take to fail once its machine is gone, milliseconds. */
 const makingMs = 10_000
+/** By which a call fails whose machine goes away. */
+const losses: ReadonlySet<string> = new Set(['AGENT_DIED', 'VMM_DISCONNECTED'])
 
 export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
@@ -106,10 +108,13 @@ export class Sandbox {
    * Saves the machine with its disks to `directory`, at which nothing may be. With `ends` it never runs again: call {@link stop} then. Otherwise
    * it goes on.
    *
-   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then.
+   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then. CHECKPOINT_LOST
+   *   when it has ended.
    */
   save(request: SaveRequest): Promise<void> {
-    const saving = this.#save(request)
+    const saving = this.#save(request).catch(async (error) => {
+      throw await this.#whyUnsaved(error)
+    })
     this.#saving = saving.catch(() => {})
     return saving
   }
@@ -125,6 +130,15 @@ export class Sandbox {
     } finally {
       this.#held = { ...this.#held, now: false }
     }
+  }
+
+  /** A machine that dies meanwhile breaks the save off somewhere: what matters is how it ended. */
+  async #whyUnsaved(error: unknown): Promise<unknown> {
+    const { id, end } = this.#parts
+    if (error instanceof KataError && losses.has(error.code)) await end.explainLoss(error)
+    const { reason: death } = end.over
+    if (!(death instanceof KataError)) return error
+    return new KataError('CHECKPOINT_LOST', { id, reason: death.rawMessage }, { cause: death })
   }
 
   /** Gives the machine the network that its namespace got since the start. Call it before anything runs in the machine. */

@@ -123,9 +123,10 @@ export class MachineEnd {
     )
   }
 
-  /** What happened, for a caller whose call was lost; `lost` itself (AGENT_DIED) when the end was asked for. */
+  /** What happened, for a caller whose call was lost; `lost` itself (AGENT_DIED, VMM_DISCONNECTED) when the end was asked for. */
   async explainLoss(lost: KataError): Promise<KataError> {
-    this.tell('agent', lost)
+    if (lost.code === 'VMM_DISCONNECTED') this.tell('condemned', lost.rawMessage)
+    else this.tell('agent', lost)
     return (await this.#settled.promise) ?? lost
   }
 
