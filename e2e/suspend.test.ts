@@ -205,7 +205,7 @@ test(
     chmodSync(saved, 0o700)
     const facts = readFileSync(`${saved}/checkpoint.json`, 'utf8')
     writeFileSync(`${saved}/checkpoint.json`, facts.replace('"version": 1', '"version": 2'))
-    await refused('CHECKPOINT_DAMAGED')
+    await refused('CHECKPOINT_UNUSABLE')
     writeFileSync(`${saved}/checkpoint.json`, facts)
     configure('disks.toml', 'none', 'kernel_params = "other=1"\n')
     await refused('CHECKPOINT_UNUSABLE')

@@ -152,7 +152,7 @@ test.each(['CONTAINER_EXISTS', '[CONTAINER_EXISTS]'])('help %s says what the err
     code: 0,
     stderr: '',
     stdout: `[CONTAINER_EXISTS] a container named {name} exists in namespace {namespace}.
-What to do: Choose another --name, or remove it with \`kata-ts rm {name}\`.
+What to do: Choose another name, or remove it with \`kata-ts rm {name}\`.
 
 Words in braces stand for what the message names.
 `,

@@ -62,7 +62,7 @@ export const cliErrors = {
   CONTAINER_EXISTS: entry(
     'already_exists',
     'a container named {name} exists in namespace {namespace}',
-    'Choose another --name, or remove it with `kata-ts rm {name}`.',
+    'Choose another name, or remove it with `kata-ts rm {name}`.',
   ),
   CONTAINER_NOT_FOUND: entry(
     'not_found',

@@ -122,10 +122,11 @@ export class Sandbox {
   async #save(request: SaveRequest): Promise<void> {
     const { end } = this.#parts
     const signal = AbortSignal.any([end.over, request.signal])
-    const saved = await requireSaveable(this.#parts, () => this.#containers.all, signal)
+    const seen = { ...request, signal }
+    const saved = await requireSaveable(this.#parts, () => this.#containers.all, seen)
     this.#held = { times: this.#held.times + 1, now: true }
     try {
-      await saveAtRest(this.#parts, saved, { ...request, signal })
+      await saveAtRest(this.#parts, saved, seen)
       this.#isSaved = request.ends
     } finally {
       this.#held = { ...this.#held, now: false }

@@ -3,7 +3,17 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
@@ -265,7 +275,9 @@ export function listRemovals(stateDir: string, namespace: string): string[] {
 /** @throws KataError REMOVAL_UNFINISHED. */
 export async function finishRemoval(path: string, signal?: AbortSignal): Promise<void> {
   try {
-    await removeTree(path, signal)
+    // Whatever stands in place of a directory goes, too.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await removeTree(path, signal)
+    else rmSync(path, { force: true })
   } catch (cause) {
     throw new KataError('REMOVAL_UNFINISHED', { path, reason: describeError(cause) }, { cause })
   }

@@ -1,9 +1,11 @@
 /** What is written down beside a saved machine: what it was made of, and which bytes its files have. */
+import { dirname } from 'node:path'
 import { describeError, KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
-import { bool, choice, exactly, number, positive, text, uint64 } from '../../json/values.ts'
+import { bool, choice, exactly, number, positive, type Reader, text, uint64 } from '../../json/values.ts'
 import type { FileDigest } from '../../linux/files/sparse-file.ts'
+import { version as ownVersion } from '../../version.ts'
 import type { MachinePlan } from '../size/sizing.ts'
 
 /** A disk of the machine, in the order in which they were plugged in. */
@@ -77,10 +79,20 @@ const checkpointFacts = record<CheckpointFacts>({
   cards: list(text),
 })
 
-/** @throws KataError CHECKPOINT_DAMAGED. */
+/** What facts of every format have in common. */
+const anyFacts = record<{ readonly version: number }>({ version: needed(number) })
+
+/** @throws KataError CHECKPOINT_DAMAGED; CHECKPOINT_UNUSABLE for those of another format. */
 export function readCheckpointFacts(file: string): CheckpointFacts {
+  const { version } = read(anyFacts, file)
+  if (version === 1) return read(checkpointFacts, file)
+  const reason = `its format is ${version}, and this kata-ts (${ownVersion}) has format 1`
+  throw new KataError('CHECKPOINT_UNUSABLE', { path: dirname(file), reason })
+}
+
+function read<T>(reader: Reader<T>, file: string): T {
   try {
-    return readFile(checkpointFacts, file)
+    return readFile(reader, file)
   } catch (cause) {
     throw new KataError('CHECKPOINT_DAMAGED', { path: file, reason: describeError(cause) }, { cause })
   }

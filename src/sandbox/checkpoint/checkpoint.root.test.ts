@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -114,7 +115,9 @@ test.each([
   const failing = save(true, () => {
     throw full
   })
-  await expect(failing).rejects.toThrow('[CHECKPOINT_DISK_FULL]')
+  await expect(failing).rejects.toThrow(
+    `[CHECKPOINT_DISK_FULL] no space is left for a saved machine in ${directory}.`,
+  )
   expect(() => readCheckpoint(saved())).toThrow('[CHECKPOINT_DAMAGED]')
   expect(await Array.fromAsync(new Bun.Glob('saved*').scan({ cwd: directory, onlyFiles: false }))).toEqual([])
 })
@@ -145,6 +148,15 @@ test.each(damages)('%s: it does not go on', async (_, damage, reason) => {
   const looked = async () => verify()
   await expect(looked()).rejects.toThrow('[CHECKPOINT_DAMAGED]')
   await expect(looked()).rejects.toThrow(reason)
+})
+
+test('facts of another format are not damaged: the kata-ts that wrote them reads them', async () => {
+  await save(true)
+  const file = `${saved()}/checkpoint.json`
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"version": 1', '"version": 9'))
+  expect(() => readCheckpoint(saved())).toThrow(
+    `[CHECKPOINT_UNUSABLE] the machine saved in ${saved()} cannot go on here: its format is 9, and this kata-ts`,
+  )
 })
 
 const foreign: readonly [string, (saved: string) => void][] = [

@@ -23,7 +23,7 @@ export interface Checkpoint {
   readonly recorded: FileFacts
 }
 
-/** @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. Its bytes are not looked at yet. */
+/** @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED; CHECKPOINT_UNUSABLE for another format. Its bytes are not looked at yet. */
 export function readCheckpoint(directory: string): Checkpoint {
   requireRootsOwn(directory, 'directory')
   const [state, file] = [`${directory}/${checkpointFiles.state}`, `${directory}/${checkpointFiles.facts}`]

@@ -75,7 +75,9 @@ export async function saveMachine(
     if (ends) await flushFile(dirname(directory)).catch(() => {})
   } catch (cause) {
     rmSync(target, { recursive: true, force: true })
-    throw isDiskFull(cause) ? new KataError('CHECKPOINT_DISK_FULL', { path: directory }, { cause }) : cause
+    throw isDiskFull(cause)
+      ? new KataError('CHECKPOINT_DISK_FULL', { path: dirname(directory) }, { cause })
+      : cause
   }
 }
 

@@ -54,9 +54,10 @@ const container = (id = 'web', mounts: OciMount[] = []) => ({
   rights: { every: false, rules: [] },
 })
 
-function saveable(changes: object = {}, containers = [container()]) {
+function saveable(changes: object = {}, containers = [container()], to = `${directory}/saved`) {
   const changed = { ...parts, ...changes } as unknown as Parameters<typeof requireSaveable>[0]
-  return requireSaveable(changed, () => containers, new AbortController().signal)
+  const request = { directory: to, signal: new AbortController().signal }
+  return requireSaveable(changed, () => containers, request)
 }
 
 test('a machine with nothing but memory and disks of its own is saved under its key', async () => {
@@ -64,6 +65,13 @@ test('a machine with nothing but memory and disks of its own is saved under its 
   expect(await saveable()).toEqual({ key, container: 'web-in-the-guest' })
   const without = saveable({ machine: { ...machine, cards: [] }, network: { isOurs: false } })
   expect((await without).key).toBeString()
+})
+
+test('a machine is not saved where its shim sees no directory, as below a later mount', async () => {
+  const elsewhere = saveable({}, undefined, `${directory}/unseen/saved`)
+  await expect(elsewhere).rejects.toThrow(
+    `its shim does not see ${directory}/unseen. If something was mounted`,
+  )
 })
 
 test('a machine that gets a disk while its files are read is refused', async () => {

@@ -1,5 +1,6 @@
 /** Which machines can be saved: those that have nothing but memory and disks of their own. */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { ContainerRequest } from '../container-request.ts'
@@ -7,7 +8,7 @@ import type { SandboxParts } from '../sandbox-parts.ts'
 import { sharedMounts } from '../storage/mounts.ts'
 import { templateObstacle } from '../template/template-machine.ts'
 import { machineKey } from './machine-key.ts'
-import type { Saveable } from './save-machine.ts'
+import type { Saveable, SaveRequest } from './save-machine.ts'
 
 type Parts = Pick<
   SandboxParts,
@@ -23,9 +24,15 @@ type Saved = ContainerRequest & { readonly guestId: string }
 export async function requireSaveable(
   parts: Parts,
   containers: () => readonly Saved[],
-  signal: AbortSignal,
+  { directory, signal }: Pick<SaveRequest, 'directory' | 'signal'>,
 ): Promise<Saveable> {
   requireAlone(parts, containers())
+  const above = dirname(directory)
+  if (!existsSync(above))
+    throw refused(
+      parts,
+      `its shim does not see ${above}. If something was mounted there since it began, \`kata-ts restart\` lets it see that`,
+    )
   const { config, machine } = parts
   const key = await machineKey(config, machine, signal)
   if (key === undefined) throw refused(parts, 'its VMM saves no machines')

@@ -11,10 +11,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { bundleFile } from '../../../bundle/files.ts'
 import { unfinished } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { ContainerRecord } from '../record.ts'
-import { createSnapshot, readSnapshot, snapshotRecords } from './store.ts'
+import { createSnapshot, readSnapshot, removeSnapshot, snapshotRecords } from './store.ts'
 
 let stateDir: string
 beforeEach(() => {
@@ -57,6 +58,7 @@ beforeEach(async () => {
   await createSnapshot({ stateDir, namespace: 'default' }, 'warm', { record, bundle }, async (to) => {
     mkdirSync(to, { mode: 0o700 })
     writeFileSync(`${to}/state`, 'memory', { mode: 0o600 })
+    writeFileSync(`${to}/written.img`, 'disk', { mode: 0o600 })
     writeFileSync(`${to}/checkpoint.json`, JSON.stringify(facts), { mode: 0o600 })
   })
 })
@@ -65,6 +67,7 @@ const files: readonly [string, (directory: string) => string][] = [
   ['what runs', (at) => bundleFile(at, 'spec')],
   ['what the command line said', (at) => bundleFile(at, 'overrides')],
   ['its record', (at) => `${at}/record.json`],
+  ['its disk', (at) => `${at}/written.img`],
 ]
 test.each(files)('%s is root’s alone to write, or counts for nothing', (_, pathIn) => {
   expect(read().record.id).toBe('web')
@@ -81,9 +84,21 @@ test.each(files)('%s is root’s alone to write, or counts for nothing', (_, pat
   expect(read).toThrow('[CHECKPOINT_FOREIGN]')
 })
 
-test('a snapshot that does not say what runs is damaged', () => {
-  rmSync(bundleFile(directory(), 'spec'))
-  expect(read).toThrow('[CHECKPOINT_DAMAGED]')
+test.each(files.filter(([what]) => what !== 'what the command line said'))(
+  'a snapshot without %s is damaged',
+  (_, pathIn) => {
+    rmSync(pathIn(directory()))
+    expect(read).toThrow('[CHECKPOINT_DAMAGED]')
+  },
+)
+
+test('what stands in place of a snapshot is removed as one', async () => {
+  const store = { stateDir, namespace: 'default' }
+  writeFileSync(`${stateDir}/snapshots/default/file`, '')
+  symlinkSync(directory(), `${stateDir}/snapshots/default/link`)
+  for (const name of ['file', 'link']) await removeSnapshot(store, name)
+  expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
+  expect(read().record.id).toBe('web')
 })
 
 test('a snapshot that cannot be made leaves nothing, nor what its shim did not live to remove', async () => {
@@ -102,7 +117,11 @@ test('a snapshot that cannot be made leaves nothing, nor what its shim did not l
 
 test('a machine that its shim has saved elsewhere, as below a later mount, is no snapshot', async () => {
   const made = { record, bundle: `${stateDir}/bundle` }
-  const making = createSnapshot({ stateDir, namespace: 'default' }, 'next', made, async () => {})
+  const making = createSnapshot({ stateDir, namespace: 'default' }, 'next', made, async (to) => {
+    // Which a shim that does not see this one has no directory for.
+    expect(readdirSync(dirname(to))).toEqual([])
+    expect(dirname(dirname(to))).toBe(`${stateDir}/snapshots/default`)
+  })
   await expect(making).rejects.toMatchObject({
     code: 'CHECKPOINT_DAMAGED',
     fields: { reason: 'it is not there' },

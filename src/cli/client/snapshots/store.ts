@@ -2,18 +2,14 @@
  * Snapshots by name: `<stateDir>/snapshots/<namespace>/<name>/` with the saved machine, its disk, the container's record and what of its bundle
  * another container needs. Nobody but root can enter.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { isAlive, ownProcess } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
-import {
-  type CheckpointFacts,
-  checkpointFiles,
-  unfinished,
-} from '../../../sandbox/checkpoint/checkpoint-facts.ts'
+import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
 import { type ContainerRecord, finishRemoval, readRecordFile } from '../record.ts'
 
@@ -67,23 +63,24 @@ export async function createSnapshot(
   requireFree(target, store, name)
   mkdirSync(directoryOf(store), { recursive: true, mode: 0o700 })
   const making = unfinishedPath(store)
+  const made = `${making}/${name}`
   try {
-    await save(making)
-    // A shim of before a mount over this directory has it below that.
-    readCheckpoint(making)
-    copyKept(bundle, making)
-    writeFileSync(`${making}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
-    for (const file of namesIn(making)) await flushFile(`${making}/${file}`)
-    await flushFile(making)
+    // A shim of before a mount over these directories does not see this one, and writes nothing below the mount.
+    mkdirSync(making, { mode: 0o700 })
+    await save(made)
+    readCheckpoint(made)
+    copyKept(bundle, made)
+    writeFileSync(`${made}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    for (const file of namesIn(made)) await flushFile(`${made}/${file}`)
+    await flushFile(made)
     requireFree(target, store, name)
-    renameSync(making, target)
+    renameSync(made, target)
     // The names, too, as far as they are new. It is there by now, whatever comes of that.
     for (const above of [directoryOf(store), `${store.stateDir}/snapshots`])
       await flushFile(above).catch(() => {})
-  } catch (error) {
+  } finally {
     // A shim that was killed has left what it was writing.
-    for (const path of [making, unfinished(making)]) rmSync(path, { recursive: true, force: true })
-    throw error
+    rmSync(making, { recursive: true, force: true })
   }
 }
 
@@ -96,7 +93,7 @@ function requireFree(target: string, { namespace }: SnapshotStore, name: string)
   if (existsSync(target)) throw new KataError('SNAPSHOT_EXISTS', { name, namespace })
 }
 
-/** @throws KataError NAME_INVALID, SNAPSHOT_NOT_FOUND, CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. */
+/** @throws KataError NAME_INVALID, SNAPSHOT_NOT_FOUND, CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED, CHECKPOINT_UNUSABLE. */
 export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
   const directory = placeOf(store, name)
   if (!existsSync(directory)) throw new KataError('SNAPSHOT_NOT_FOUND', { name, namespace: store.namespace })
@@ -108,7 +105,7 @@ export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
     if (file === 'spec' || existsSync(path)) requireRootsOwn(path, 'file')
   }
   const files = [checkpointFiles.state, checkpointFiles.disk].map((file) => `${directory}/${file}`)
-  const sizes = files.map((file) => (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512)
+  const sizes = files.map((file) => Number(requireRootsOwn(file, 'file').blocks) * 512)
   return { name, directory, bundle: directory, facts, record, bytes: sizes.reduce((a, b) => a + b) }
 }
 
