@@ -377,9 +377,10 @@ test('templates are listed and removed by what the configuration says, and made 
     '256 MiB',
     '0',
   ]
-  expect(await words()).toEqual([...seen, 'usable'])
+  // Whether a pod of this configuration can be a clone of it (usable.test.ts).
+  expect(await words()).toEqual([...seen, 'another VMM'])
   const shown = async () => JSON.parse((await factory('status', '--format', 'json')).stdout)
-  const templates = [{ ...facts, diskBytes: 4096, waiting: 0, state: 'usable' }]
+  const templates = [{ ...facts, diskBytes: 4096, waiting: 0, state: 'another VMM' }]
   expect(await shown()).toEqual({ templates, pool: null })
   const state = { number: 2, doing: 'held back', reason: 'tasks wait for a processor' } as const
   notePoolServer(`${base}/run`, { process: processRef(process.pid)!, ...state })

@@ -16,6 +16,8 @@ import {
   type Template,
   type TemplateFacts,
 } from '../../sandbox/template/template-store.ts'
+import { type Seen, usability } from '../../sandbox/template/usable.ts'
+import { resolveAssets } from '../../vmm/host/assets.ts'
 import type { SavedPaths } from '../../vmm/vmm.ts'
 import { interruptible } from '../client/signals.ts'
 import type { FactoryFlags } from '../commands/factory.ts'
@@ -32,8 +34,7 @@ export async function init(settings: Settings, flags: FactoryFlags): Promise<num
   const config = loadForPerson(settings, flags.config)
   if (flags.ifEnabled && !config.factory.enableTemplate) return 0
   requireTemplates(config)
-  if (!config.factory.enableTemplate)
-    settings.tell('hint: no pod uses the template: enable_template in [factory] is false')
+  hintUnused(settings, config)
   const { runDir, log } = settings
   const { templatePath } = config.factory
   const began = performance.now()
@@ -77,17 +78,24 @@ function requireTemplates({ hypervisor: { driver } }: Config): void {
 
 export async function status(settings: Settings, flags: FactoryFlags): Promise<number> {
   const { runDir, log } = settings
-  const { templatePath } = loadForPerson(settings, flags.config).factory
-  const boot = bootId()
+  const config = loadForPerson(settings, flags.config)
+  const { templatePath } = config.factory
+  const seen = { config, bootId: bootId(), resolveAssets: (of: Config) => resolveAssets(of) }
   const entries = listPool(runDir, log)
   const waiting = entries.filter(({ state }) => state === 'waiting')
   const templates = listTemplates(templatePath).map((listed) => ({
-    ...shown(listed, boot),
+    ...shown(listed, seen),
     waiting: waiting.filter(({ template }) => template === listed.key).length,
   }))
   const all = { templates, pool: poolOf(findPoolServer(runDir), entries) }
+  if (templates.length > 0) hintUnused(settings, config)
   settings.print(render(settings.format, all, asText))
   return 0
+}
+
+function hintUnused(settings: Settings, { factory }: Config): void {
+  if (!factory.enableTemplate)
+    settings.tell('hint: no pod uses the template: enable_template in [factory] is false')
 }
 
 /** What `kata-ts factory serve` is at; null where none runs. */
@@ -120,20 +128,16 @@ function sentenceOfPool({ waiting, number, doing, reason }: ShownPool): string {
   return `pool: ${waiting} of ${number} machines wait, ${doing}${why}`
 }
 
-/** What a template has of its facts, and whether a pod can be a clone of it. */
+/** What a template has of its facts, and whether a pod of the configuration can be a clone of it. */
 type ShownTemplate = Pick<TemplateFacts, 'key'> &
   Partial<TemplateFacts> & { readonly state: string; readonly diskBytes?: number }
 /** With how many machines of it wait for a pod. */
 type CountedTemplate = ShownTemplate & { readonly waiting: number }
 
-function shown(listed: ListedTemplate, boot: string): ShownTemplate {
+function shown(listed: ListedTemplate, seen: Seen): ShownTemplate {
   if ('error' in listed) return { key: listed.key, state: sentenceOf(listed.error) }
   const { facts, saved } = listed.template
-  return {
-    ...facts,
-    diskBytes: bytesOnDisk(saved),
-    state: facts.bootId === boot ? 'usable' : 'another boot',
-  }
+  return { ...facts, diskBytes: bytesOnDisk(saved), state: usability(facts, seen) }
 }
 
 const sentenceOf = (error: unknown): string =>
