@@ -402,7 +402,9 @@ test('templates are listed and removed by what the configuration says, and made 
   ])
   expect(await factory('init', '--if-enabled')).toEqual({ ...nothing, stdout: '' })
   expect(await factory('serve', '--if-enabled')).toEqual({ ...nothing, stdout: '' })
-  expect((await factory('serve')).stderr).toContain('[POOL_UNUSABLE]')
+  expect((await factory('serve')).stderr).toContain(
+    '[POOL_REFUSED] no machines can be kept waiting: vm_cache_number in [factory] is 0. Set enable_template',
+  )
   expect(await factory('destroy')).toEqual({ ...nothing, stdout: 'aaaaaaaaaaaa\n' })
   expect(await factory('destroy', '--format', 'json')).toEqual({ ...nothing, stdout: '[]\n' })
   for (const driver of ['clh', 'firecracker']) {

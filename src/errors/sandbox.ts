@@ -145,6 +145,11 @@ export const sandboxErrors = {
     'the pod cannot take a waiting machine: {reason}',
     'It starts as a clone of the template, or boots. `kata-ts factory status` shows the waiting machines, and `kata-ts gc` removes dead ones.',
   ),
+  POOL_REFUSED: entry(
+    'failed_precondition',
+    'no machines can be kept waiting: {reason}',
+    'Set enable_template = true, and vm_cache_number to how many machines are to wait, in [factory]; docs/how-to/templates.md says what rules a pool out.',
+  ),
   POOL_SERVED: entry(
     'already_exists',
     'another `kata-ts factory serve` keeps the waiting machines in {path}',

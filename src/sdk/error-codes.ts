@@ -179,6 +179,7 @@ export type RuntimeErrorCode =
   | 'OUTPUT_TERMINAL'
   | 'PID_NAMESPACE_FOREIGN'
   | 'POD_SHIM_GONE'
+  | 'POOL_REFUSED'
   | 'POOL_SERVED'
   | 'POOL_UNUSABLE'
   | 'PORT_NOT_PUBLISHED'

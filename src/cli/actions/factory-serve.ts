@@ -31,7 +31,7 @@ const lookedAtMs = 1000
 /**
  * Keeps machines waiting until a signal ends it, and them. When the configuration changes, they end and others come in their place.
  *
- * @throws KataError POOL_UNUSABLE, also for a configuration that came later; POOL_SERVED.
+ * @throws KataError POOL_REFUSED, also for a configuration that came later; POOL_SERVED.
  */
 export async function serve(settings: Settings, flags: FactoryFlags): Promise<number> {
   const config = loadForPerson(settings, flags.config)
@@ -49,7 +49,7 @@ export async function serve(settings: Settings, flags: FactoryFlags): Promise<nu
   return 0
 }
 
-/** What keeps machines of this configuration from waiting for its pods. @throws KataError POOL_UNUSABLE. */
+/** What keeps machines of this configuration from waiting for its pods. @throws KataError POOL_REFUSED. */
 function requirePool(config: Config, load: () => HostLoad | undefined): void {
   const { factory, runtime } = config
   const obstacle = templateObstacle(config)
@@ -64,7 +64,7 @@ function requirePool(config: Config, load: () => HostLoad | undefined): void {
     [load() === undefined, 'the kernel tells of no pressure: it needs PSI (psi=1 on its command line)'],
   ]
   const found = reasons.find(([isSo]) => isSo)
-  if (found !== undefined) throw new KataError('POOL_UNUSABLE', { reason: found[1] })
+  if (found !== undefined) throw new KataError('POOL_REFUSED', { reason: found[1] })
 }
 
 async function serveLocked(
