@@ -87,10 +87,10 @@ const pod = (changes: Partial<NewPod> = {}): NewPod => ({
   ...changes,
 })
 
-async function waiting(id: string): Promise<Bun.Subprocess> {
-  const paths = waitingPaths(runDir, id)
+async function waiting(id: string, runsIn = runDir): Promise<Bun.Subprocess> {
+  const paths = waitingPaths(runsIn, id)
   mkdirSync(paths.stateDir, { recursive: true })
-  const child = Bun.spawn([process.execPath, `${runDir}/program.ts`, runDir, id, configurationFile()], {
+  const child = Bun.spawn([process.execPath, `${runDir}/program.ts`, runsIn, id, configurationFile()], {
     cwd: '/',
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { PATH: '/bin', OWN: 'its own' },
@@ -240,6 +240,33 @@ test('one that hangs is killed, one that is dead is passed over, and the client 
     '[POOL_UNUSABLE] the pod cannot take a waiting machine: the shim of w1 is of no use, it gave no answer',
   )
   expect(second).toContain('the shim of w2 is of no use')
+})
+
+/** Around the two seconds after which a shim is given up: what is between them is what the two processes race for. */
+const answeredAfterMs = [1900, 1980, 1995, 2000, 2005, 2020]
+
+test('a shim that answers as it is given up has the pod, or is dead and has nothing of it: never both', async () => {
+  const races = answeredAfterMs.map(async (ms) => {
+    // Each in a run directory of its own, so that all are waited for at once.
+    const [own, id] = [`${runDir}/${ms}`, `web-${ms}`]
+    mkdirSync(`${own}/bundle`, { recursive: true })
+    writeFileSync(`${own}/bundle/config.json`, readFileSync(`${bundle}/config.json`))
+    const child = await waiting('w1', own)
+    const ref = processRef(child.pid)!
+    child.kill('SIGSTOP')
+    const asked = takeWaiting(own, pod({ id, bundle: `${own}/bundle` }))
+    await Bun.sleep(ms)
+    child.kill('SIGCONT')
+    const isTaken = await asked
+    const { stateDir } = sandboxPaths(own, 'default', id)
+    const name = existsSync(stateDir) ? readlinkSync(stateDir) : ''
+    expect({ ms, isTaken, name, lives: isAlive(ref) }).toEqual({
+      ...{ ms, isTaken },
+      ...{ name: isTaken ? '../pool/w1' : '', lives: isTaken },
+    })
+    expect(readWarnings(`${own}/bundle`)).toHaveLength(isTaken ? 0 : 1)
+  })
+  await Promise.all(races)
 })
 
 test.each([
