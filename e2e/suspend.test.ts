@@ -150,8 +150,18 @@ test(
 
     const facts = await Promise.all(all.map((name) => kata.inspect(name)))
     expect(new Set(facts.map(({ sandbox }) => sandbox.uid)).size).toBe(all.length)
-    const random = await Promise.all(all.map((name) => shell(name, 'head -c 16 /dev/urandom | od -An -tx1')))
-    expect(new Set(random.map(({ stdout }) => stdout)).size).toBe(all.length)
+    const random = '/proc/sys/kernel/random'
+    const look = [
+      ...['head -c 16 /dev/urandom | od -An -tx1', `cat ${random}/uuid`],
+      // Nobody has read it before. And where the kernel has put the stack of a new process.
+      ...[`cat ${random}/boot_id`, "grep stack /proc/self/maps | cut -d' ' -f1"],
+    ]
+    for (const command of look) {
+      const drawn = await Promise.all(all.map((name) => shell(name, command)))
+      for (const outcome of drawn) expect(outcome).toMatchObject({ code: 0, stderr: '' })
+      const { size } = new Set(drawn.map(({ stdout }) => stdout))
+      expect({ command, size }).toEqual({ command, size: all.length })
+    }
     // What one writes is on its own disk.
     expect(await shell('left', 'cat /file; echo other >/file; sync')).toMatchObject({ stdout: 'kept\n' })
     for (const name of ['first', 'fork', 'right'])
