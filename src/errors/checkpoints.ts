@@ -5,7 +5,7 @@ export const checkpointErrors = {
   CHECKPOINT_REFUSED: entry(
     'failed_precondition',
     'the machine of {id} cannot be saved: {reason}',
-    'Use a container whose files are on disks of its own (`shared_fs = "none"` in its configuration). docs/how-to/suspend.md lists what can be saved.',
+    'End or remove what the reason names, then try again. Only a container whose files are on disks of its own (`shared_fs = "none"` in its configuration) can be saved; docs/how-to/suspend.md lists what else rules that out.',
   ),
   CHECKPOINT_FOREIGN: entry(
     'failed_precondition',
