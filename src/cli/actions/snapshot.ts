@@ -24,14 +24,13 @@ import type { Settings } from '../settings.ts'
 import { connectRunning, forEachName } from './containers.ts'
 import { ownRecord } from './lifecycle/suspend.ts'
 
-/** The container is held for as long as its machine is saved, and goes on. The first signal gives the save up, by the end of the connection. */
-async function saveRunning(record: ContainerRecord, directory: string): Promise<void> {
+/** The container is held for as long as its machine is saved, and goes on. `signal` gives the save up, by the end of the connection. */
+async function saveRunning(record: ContainerRecord, directory: string, signal: AbortSignal): Promise<void> {
   const task = await connectRunning(record, ['running'])
   try {
-    await interruptible((signal) => {
-      signal.addEventListener('abort', () => task.close(), { once: true })
-      return task.checkpoint(directory)
-    })
+    signal.throwIfAborted()
+    signal.addEventListener('abort', () => task.close(), { once: true })
+    await task.checkpoint(directory)
   } finally {
     task.close()
   }
@@ -47,7 +46,7 @@ export async function fork(settings: Settings, name: string, newName = generateN
     const { directory, saved } = recordPaths(stateDir, namespace, id)
     const how = { isKeeper: false, changes: {}, checkpoint: saved, isNew: true }
     const container = await orForget(settings, id, async () => {
-      await saveRunning(record, saved)
+      await interruptible((signal) => saveRunning(record, saved, signal))
       renameSync(`${saved}/${checkpointFiles.disk}`, writtenDisk(directory))
       return prepareAgain(settings, made, how)
     })
@@ -68,8 +67,11 @@ export async function create(
   await underContainerLock(settings, ownRecord(settings, name, 'saved'), async (record) => {
     requireOwnDisks(settings, record)
     const { bundle } = recordPaths(stateDir, namespace, name)
-    await createSnapshot(settings, snapshot, { record, bundle }, (directory) =>
-      saveRunning(record, directory),
+    // From the first of it on that is on the disk.
+    await interruptible((signal) =>
+      createSnapshot(settings, snapshot, { record, bundle }, (directory) =>
+        saveRunning(record, directory, signal),
+      ),
     )
   })
   settings.print(settings.format === 'json' ? `${JSON.stringify({ name: snapshot })}\n` : `${snapshot}\n`)
