@@ -285,14 +285,18 @@ test.each([
   '%j that ends while it saves leaves the container as it was, and nothing else',
   async (words, signal, code) => {
     const containers = `${kata.stateDir}/containers/default`
-    const savedNow = () => [
-      ...namesIn(containers).flatMap((id) =>
+    const snapshots = `${kata.stateDir}/snapshots/default`
+    const suspendedNow = () =>
+      namesIn(containers).flatMap((id) =>
         namesIn(`${containers}/${id}`).filter((name) => name.startsWith('suspended')),
-      ),
-      ...namesIn(`${kata.stateDir}/snapshots/default`),
-    ]
+      )
+    const savedNow = () => [...suspendedNow(), ...namesIn(snapshots)]
+    /** Until then nothing but a directory for it is there. */
+    const isBegun = () =>
+      suspendedNow().length > 0 ||
+      namesIn(snapshots).some((name) => namesIn(`${snapshots}/${name}`).length > 0)
     const client = kata.spawn(words)
-    while (savedNow().length === 0 && client.exitCode === null) await Bun.sleep(5)
+    while (!isBegun() && client.exitCode === null) await Bun.sleep(5)
     client.kill(signal)
     expect(await client.exited).toBe(code)
     await eventually('what was written to go', () => savedNow().length === 0 || undefined)
@@ -304,6 +308,27 @@ test.each([
     expect(states.filter((state) => /first|never/.test(state))).toEqual(['first running'])
   },
   slow(60_000),
+)
+
+test(
+  'a VMM that is killed while it saves ends the container, and the command says so',
+  async () => {
+    const { vmmPid } = (await kata.inspect('first')).sandbox
+    const suspending = kata.call(['suspend', 'first'])
+    await eventually('the saving to begin', () => existsSync(`${pathOf('first')}/suspended.new`) || undefined)
+    process.kill(vmmPid, 'SIGKILL')
+    const { code, stderr } = await suspending
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining(
+        '[CHECKPOINT_LOST] the machine of first ended before it was saved: sandbox first died: the VMM ended (SIGKILL)',
+      ),
+    })
+    expect(readdirSync(pathOf('first')).filter((name) => name.startsWith('suspended'))).toEqual([])
+    await eventually('its end', async () => (await statusOf('first')) === 'stopped' || undefined)
+    expect(await kata.call(['start', 'first'])).toMatchObject({ code: 0 })
+  },
+  slow(120_000),
 )
 
 test(
