@@ -7,6 +7,11 @@ export const sandboxErrors = {
     'the {name} process {pid} was killed and does not exit',
     'It hangs in the kernel (see /proc/{pid}/stack). Run `kata-ts gc` once it has ended.',
   ),
+  PROCESS_ELSEWHERE: entry(
+    'failed_precondition',
+    'whether process {pid} of the pid namespace {namespace} is alive cannot be seen from here: this is another one',
+    'Run the command where kata-ts runs its sandboxes: in that pid namespace, or, once that is gone, in the host’s own.',
+  ),
   RELEASE_FAILED: entry(
     'internal',
     'could not release everything: {held} still held ({reason})',

@@ -1,6 +1,6 @@
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
-import { isAlive } from '../../linux/processes/proc.ts'
+import { isAlive, mayBeAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/records/gc.ts'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
@@ -42,8 +42,10 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
     for (const path of listRemovals(settings.stateDir, namespace))
       collected.push(await collectRemoval('files', path))
   }
-  for (const path of unfinishedSnapshots(settings.stateDir))
-    collected.push(await collectRemoval('snapshot', path))
+  for (const snapshot of unfinishedSnapshots(settings.stateDir)) {
+    const result = await collectSnapshot(snapshot)
+    if (result !== undefined) collected.push(result)
+  }
   collected.push(...(await collectGarbage({ runDir, range, log, failpoints: failpointsOf('gc', env, log) })))
   settings.print(render(settings.format, collected, asTable))
   return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
@@ -83,14 +85,30 @@ async function collectHeld(
       await inTime((signal) => endContainer(settings, record, { signal, note, remove }))
       return { kind: 'container', name }
     }
-    if (hasOwner(record)) return undefined
     if (record.status === 'stopped' && record.autoRemove) {
+      if (hasOwner(record)) return undefined
       await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
       return { kind: 'record', name }
     }
+    if (record.owner !== undefined && mayBeAlive(record.owner)) return undefined
     return removeWorthless(settings, record) ? { kind: 'saved machine', name } : undefined
   } catch (error) {
     return { kind: 'container', name, failure: explain(error) }
+  }
+}
+
+/** What a command was making or removing that is gone. */
+async function collectSnapshot({
+  path,
+  process,
+}: {
+  readonly path: string
+  readonly process: ProcessRef
+}): Promise<Collected | undefined> {
+  try {
+    return isAlive(process) ? undefined : await collectRemoval('snapshot', path)
+  } catch (error) {
+    return { kind: 'snapshot', name: path, failure: explain(error) }
   }
 }
 
@@ -121,14 +139,16 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> 
  */
 async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
   const { status, held } = await observe(record)
-  if (!held || hasOwner(record)) return false
-  return (
+  // Of one that is being made, it has to be known by whom.
+  const isLeft =
     status === 'dead' ||
+    status === 'creating' ||
     status === 'created' ||
     (status === 'stopped' && (record.autoRemove || !record.detached))
-  )
+  return held && isLeft && !hasOwner(record)
 }
 
+/** @throws KataError PROCESS_ELSEWHERE. */
 function hasOwner({ owner }: ContainerRecord): boolean {
   return owner !== undefined && isAlive(owner)
 }

@@ -99,13 +99,13 @@ export async function endMaking(settings: Settings, { namespace, id }: Container
   await poll(look, { timeoutMs: makingMs, everyMs: 20, longestMs: 100 })
 }
 
-/** A file that cannot be read is told, and does not keep the container from being removed. */
+/** A file that cannot be read is told, and does not keep the container from being removed. @throws KataError PROCESS_ELSEWHERE. */
 function liveShim({ tell }: Settings, bundle: string): ProcessRef | undefined {
+  let shim: ProcessRef | undefined
   try {
-    const shim = readShimProcess(bundle)
-    return shim !== undefined && isAlive(shim) ? shim : undefined
+    shim = readShimProcess(bundle)
   } catch (error) {
     tell(`warning: ${describeError(error)}`)
-    return undefined
   }
+  return shim !== undefined && isAlive(shim) ? shim : undefined
 }

@@ -1,6 +1,6 @@
 /** The present status of a container, asked from its shim with a short deadline. */
 import { KataError } from '../../errors.ts'
-import { bootId, isAlive } from '../../linux/processes/proc.ts'
+import { bootId, mayBeAlive } from '../../linux/processes/proc.ts'
 import { isListening } from '../../linux/sockets/socket.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
@@ -33,7 +33,7 @@ const askTimeoutMs = 2000
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
   if (status === 'created' || status === 'suspended') return { status, held: false }
-  const ownerLives = owner !== undefined && isAlive(owner)
+  const ownerLives = owner !== undefined && mayBeAlive(owner)
   if (status === 'stopped') {
     const isPaused = record.restartsAt !== undefined && ownerLives
     const known = exitCode === undefined ? {} : { exitCode }

@@ -1,5 +1,6 @@
 /** Facts about processes, read from /proc (proc_pid_status(5), proc_pid_stat(5)). */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { text, uint32 } from '../../json/values.ts'
 
@@ -8,10 +9,16 @@ export interface ProcessRef {
   readonly pid: number
   /** Field 22 of /proc/PID/stat: start time in clock ticks after boot. */
   readonly startTime: string
+  /** In which the number counts, `pid:[4026531836]` for instance. Absent in what an earlier version has written down: then it is ours. */
+  readonly pidNamespace?: string | undefined
 }
 
 /** As it is written down in JSON. */
-export const readProcessRef = record<ProcessRef>({ pid: needed(uint32), startTime: needed(text) })
+export const readProcessRef = record<ProcessRef>({
+  pid: needed(uint32),
+  startTime: needed(text),
+  pidNamespace: text,
+})
 
 /** Errors that tell of this process or its host, and nothing of the file that was to be read. */
 export const exhaustion: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
@@ -39,14 +46,61 @@ export function statFields(pid: number): string[] | undefined {
 /** The process behind `pid` now, or undefined. */
 export function processRef(pid: number): ProcessRef | undefined {
   const startTime = statFields(pid)?.[19]
-  return startTime === undefined ? undefined : { pid, startTime }
+  if (startTime === undefined) return undefined
+  const pidNamespace = ownPidNamespace()
+  return { pid, startTime, ...(pidNamespace === undefined ? {} : { pidNamespace }) }
 }
 
 /** This process. @throws Error where /proc is another PID namespace's, or is not mounted: nothing could be written down as ours. */
 export function ownProcess(): ProcessRef {
   const own = processRef(process.pid)
-  if (own === undefined) throw new Error(`/proc does not show process ${process.pid}, which is this one`)
+  if (own?.pidNamespace === undefined)
+    throw new Error(`/proc does not show process ${process.pid}, which is this one`)
   return own
+}
+
+/** Whether this process is the one that was written down. */
+export function isThisProcess(ref: ProcessRef): boolean {
+  if (ref.pid !== process.pid || isElsewhere(ref)) return false
+  return ref.startTime === ownProcess().startTime
+}
+
+/** That of this process; undefined where /proc shows the numbers of another one, or is not mounted. */
+function ownPidNamespace(): string | undefined {
+  try {
+    return readlinkSync('/proc/self') === `${process.pid}` ? readlinkSync('/proc/self/ns/pid') : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether its number says nothing here. */
+export const isElsewhere = ({ pidNamespace }: ProcessRef): boolean =>
+  pidNamespace !== undefined && pidNamespace !== ownPidNamespace()
+
+/** The host's own pid namespace, in which every process has a number: PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h. */
+const hostsPidNamespace = 'pid:[4026531836]'
+
+/**
+ * Whether no process is left in another pid namespace: its first one is there as long as any other. Only the host's own namespace shows the
+ * processes of all.
+ */
+function isGone(pidNamespace: string): boolean {
+  if (ownPidNamespace() !== hostsPidNamespace) return false
+  return !listPids().some((pid) => {
+    // A process with one number is in the host's own. Not everybody may read the link of each.
+    const numbers = readStatus(`/proc/${pid}/status`)?.get('NSpid')?.split('\t') ?? []
+    return numbers.length > 1 && mayBeIn(pid, pidNamespace)
+  })
+}
+
+function mayBeIn(pid: number, pidNamespace: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`) === pidNamespace
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code !== 'ENOENT' && code !== 'ESRCH'
+  }
 }
 
 /**
@@ -61,10 +115,29 @@ function hasEnded(state: string, threads: number): boolean {
 export const statHasEnded = ({ 0: state = '', 17: threads }: readonly string[]) =>
   hasEnded(state, Number(threads))
 
-/** Whether exactly this process still runs. A zombie, not reaped yet, does not run. */
+/**
+ * Whether exactly this process still runs. A zombie, not reaped yet, does not run.
+ *
+ * @throws KataError PROCESS_ELSEWHERE: one that has no number here is none that is gone.
+ */
 export function isAlive(ref: ProcessRef): boolean {
+  if (isElsewhere(ref)) {
+    const { pid, pidNamespace = '' } = ref
+    if (isGone(pidNamespace)) return false
+    throw new KataError('PROCESS_ELSEWHERE', { pid, namespace: pidNamespace })
+  }
   const fields = statFields(ref.pid)
   return fields !== undefined && fields[19] === ref.startTime && !statHasEnded(fields)
+}
+
+/** The same to show it: one of which nobody can say is taken for one that runs. */
+export function mayBeAlive(ref: ProcessRef): boolean {
+  try {
+    return isAlive(ref)
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'PROCESS_ELSEWHERE') return true
+    throw error
+  }
 }
 
 /** Whether a process began after another one, as far as the kernel's clock ticks tell. */

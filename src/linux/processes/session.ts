@@ -1,11 +1,13 @@
 /** Sessions (setsid(2)): what a daemon started and did not put into a session of its own. */
-import { listPids, type ProcessRef, processRef, statFields, statHasEnded } from './proc.ts'
+import { isElsewhere, listPids, type ProcessRef, processRef, statFields, statHasEnded } from './proc.ts'
 
 /**
  * Processes of the session that `leader` began, without the leader itself and without zombies. Works after the
  * leader's death too: its number is not given to another process while a member of its session is left.
  */
 export function sessionMembers(leader: ProcessRef): ProcessRef[] {
+  // Here the number is another session's.
+  if (isElsewhere(leader)) return []
   const now = processRef(leader.pid)
   if (now !== undefined && now.startTime !== leader.startTime) return []
   return listPids()

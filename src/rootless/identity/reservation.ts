@@ -128,7 +128,7 @@ export function areHeldBeside(runDir: string, k: number, first: number): boolean
   return reservedBlocks(runDir).some((other) => other !== k && readOwner(runDir, other)?.first === first)
 }
 
-/** Whether the holder of a block still lives. A holder of an earlier boot does not. */
+/** Whether the holder of a block still lives. A holder of an earlier boot does not. @throws KataError PROCESS_ELSEWHERE. */
 export function ownerLives(owner: ReservationOwner): boolean {
   return owner.bootId === bootId() && isAlive(owner.process)
 }

@@ -101,10 +101,11 @@ async function sweep(options: SweepOptions, log: Logger): Promise<SweepResult[]>
   return results
 }
 
+/** What may be one. */
 interface Leftover {
   readonly block: UidBlock
   readonly found: SweepResult['found']
-  /** The dead holder, for a reservation. */
+  /** The holder, for a reservation. It may live. */
   readonly holder?: ReservationOwner
 }
 
@@ -118,21 +119,21 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     'record',
   )
   const reserved = reservedBlocks(runDir)
-  const dead = reserved.flatMap((k): Leftover[] => {
+  const held = reserved.flatMap((k): Leftover[] => {
     const owner = readOwner(runDir, k)
-    if (owner === undefined || ownerLives(owner)) return []
+    if (owner === undefined) return []
     const block = uidBlock(range, k)
     // It belongs to another configured range. The sweep of that range knows its ids.
     if (owner.first >= 0 && owner.first !== block.first) return []
     return [{ block, found: 'reservation', holder: owner }]
   })
   const seen = new Set(reserved)
-  const held = heldIds(runDir)
+  const ids = heldIds(runDir)
   const orphans = [...accounts, ...directories, ...records]
-    .filter(({ block: { k, first } }) => !held.has(first) && !seen.has(k) && seen.add(k))
+    .filter(({ block: { k, first } }) => !ids.has(first) && !seen.has(k) && seen.add(k))
     // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
     .filter(({ block }) => !runs(block))
-  return [...dead, ...orphans]
+  return [...held, ...orphans]
 }
 
 const runs = ({ first }: UidBlock): boolean => processesOfUids(first, first + blockSize - 1).length > 0
@@ -161,10 +162,10 @@ function stillUsed({ first }: Pick<UidBlock, 'first'>, what: string): KataError 
 type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
 
 /**
- * False when it is none any more: since it was found its holder's own release has given the block back, or a start has taken it. The block is
- * this process's while it is cleaned, so that no start takes it, and the holder's own release, by another process, does not give it back.
+ * False when it is none: its holder lives, its holder's own release has given the block back since, or a start has taken it. The block is this
+ * process's while it is cleaned, so that no start takes it, and the holder's own release, by another process, does not give it back.
  *
- * @throws KataError UID_STILL_USED; those of the account.
+ * @throws KataError UID_STILL_USED; PROCESS_ELSEWHERE; those of the account.
  */
 async function clean({ block, holder }: Leftover, places: Places): Promise<boolean> {
   const { runDir } = places
@@ -172,6 +173,7 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   const token = crypto.randomUUID()
   const own = { sandbox: 'sweep', token, first, process: ownProcess(), bootId: bootId() }
   if (holder !== undefined) {
+    if (ownerLives(holder)) return false
     if (readOwner(runDir, k)?.token !== holder.token) return false
     // Who has the same ids by another number may live; and if not, it is a leftover of its own.
     if (areHeldBeside(runDir, k, first)) {

@@ -7,7 +7,7 @@ import type { Failpoints } from '../../ledger/failpoints.ts'
 import { Ledger } from '../../ledger/ledger.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { unmountBelow } from '../../linux/mounts/mount.ts'
-import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
+import { isAlive, isThisProcess, type ProcessRef } from '../../linux/processes/proc.ts'
 import { sessionMembers } from '../../linux/processes/session.ts'
 import { killAndWait, waitGone } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
@@ -31,7 +31,7 @@ const turnMs = 75_000
  * time: one works, and the others wait for it. Does nothing for a sandbox that is not there. `isWanted` is asked once it is this one's turn: a
  * start may have taken the name meanwhile.
  *
- * @throws KataError RELEASE_FAILED; what could not be released stays written down. TEARDOWN_BUSY.
+ * @throws KataError RELEASE_FAILED; what could not be released stays written down. TEARDOWN_BUSY. PROCESS_ELSEWHERE, and nothing is released.
  */
 export async function teardown(
   paths: SandboxPaths,
@@ -49,7 +49,7 @@ export async function teardown(
 
 async function tearDown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
   const owner = ownerOf(openLedger(paths, log))
-  if (owner !== undefined && owner.pid !== process.pid) {
+  if (owner !== undefined && !isThisProcess(owner)) {
     tellShimDeath(paths, owner, log)
     await endShim(owner)
   }

@@ -7,7 +7,7 @@ import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
-import { isAlive, ownProcess } from '../../../linux/processes/proc.ts'
+import { ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
 import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -39,7 +39,7 @@ export interface Snapshot extends SavedContainer {
 const keptFiles = ['spec', 'overrides', 'network'] as const
 
 /** Directories that are being made or removed, with the process that does. No snapshot can have such a name. */
-const unfinishedName = /^\.unfinished-(\d+)-(\d+)-/
+const unfinishedName = /^\.unfinished-(\d+)-(\d+)-(?:n(\d+)-)?/
 const recordName = 'record.json'
 
 const directoryOf = ({ stateDir, namespace }: SnapshotStore): string =>
@@ -120,19 +120,23 @@ function readRecordOf(directory: string): ContainerRecord {
 }
 
 function unfinishedPath(store: SnapshotStore): string {
-  const { pid, startTime } = ownProcess()
-  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-${crypto.randomUUID()}`
+  const { pid, startTime, pidNamespace } = ownProcess()
+  const inode = /\d+/.exec(pidNamespace ?? '')?.[0]
+  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-n${inode}-${crypto.randomUUID()}`
 }
 
-/** Directories that processes were making or removing that are gone, for `gc`. */
-export function unfinishedSnapshots(stateDir: string): string[] {
+/** Directories that processes are making or removing, or were when they ended, for `gc`. */
+export function unfinishedSnapshots(
+  stateDir: string,
+): { readonly path: string; readonly process: ProcessRef }[] {
   return namesIn(`${stateDir}/snapshots`).flatMap((namespace) =>
-    namesIn(`${stateDir}/snapshots/${namespace}`)
-      .filter((name) => {
-        const [, pid, startTime = ''] = unfinishedName.exec(name) ?? []
-        return pid !== undefined && !isAlive({ pid: Number(pid), startTime })
-      })
-      .map((name) => `${stateDir}/snapshots/${namespace}/${name}`),
+    namesIn(`${stateDir}/snapshots/${namespace}`).flatMap((name) => {
+      const [, pid, startTime = '', inode] = unfinishedName.exec(name) ?? []
+      if (pid === undefined) return []
+      const pidNamespace = inode === undefined ? undefined : `pid:[${inode}]`
+      const process = { pid: Number(pid), startTime, pidNamespace }
+      return [{ path: `${stateDir}/snapshots/${namespace}/${name}`, process }]
+    }),
   )
 }
 
