@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeDeepTree } from '../../linux/testing.ts'
 import {
   type ContainerRecord,
+  claimedWithoutRecord,
   createRecord,
   finishRemoval,
   listNamespaces,
@@ -82,6 +83,18 @@ test('a name that cannot have a record, for want of room for example, stays free
   expect(() => createRecord(stateDir, unwritable)).toThrow('BigInt')
   expect(listRecords(stateDir, 'default')).toEqual([])
   createRecord(stateDir, record('web'))
+})
+
+test('a name without a record is claimed for longer, whichever way the clock was set', () => {
+  const { directory, file } = createRecord(stateDir, record('web'))
+  expect(claimedWithoutRecord(stateDir, 'default', 'web')).toBeUndefined()
+  rmSync(file)
+  const claimedMs = (step: number) => {
+    utimesSync(directory, new Date(), new Date(Date.now() + step))
+    return claimedWithoutRecord(stateDir, 'default', 'web')
+  }
+  expect(claimedMs(0)).toBeLessThan(60_000)
+  for (const hours of [-1, 1]) expect(claimedMs(hours * 3600_000)).toBeGreaterThan(3500_000)
 })
 
 test('a removed record does not come back', async () => {

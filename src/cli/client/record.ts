@@ -201,12 +201,12 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
 
 /**
  * How long a name has been claimed without a record, milliseconds; undefined when there is one. Nothing else was taken for
- * the container yet: its client is about to write the record, or has died.
+ * the container yet: its client is about to write the record, or has died. A clock that was set back counts as one that went on.
  */
 export function claimedWithoutRecord(stateDir: string, namespace: string, id: string): number | undefined {
   const { file, directory } = recordPaths(stateDir, namespace, id)
   const claim = statSync(directory, { throwIfNoEntry: false })
-  return claim === undefined || existsSync(file) ? undefined : Date.now() - claim.mtimeMs
+  return claim === undefined || existsSync(file) ? undefined : Math.abs(Date.now() - claim.mtimeMs)
 }
 
 /** Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. */

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { bootId, isAlive, processRef } from '../../linux/processes/proc.ts'
@@ -231,5 +232,18 @@ describe('sweep', () => {
     // As one that was listed and is gone when it is looked at.
     symlinkSync('nowhere', `${where.runDir}/uids/.new-token`)
     expect(await sweep()).toEqual([])
+  })
+
+  test('a draft that nobody goes on with is removed, whichever way the clock was set', async () => {
+    const draft = (token: string, hours: number) => {
+      const path = `${where.runDir}/uids/.new-${token}`
+      mkdirSync(path, { recursive: true })
+      const time = new Date(Date.now() + hours * 3600_000)
+      utimesSync(path, time, time)
+      return path
+    }
+    const drafts = [draft('past', -1), draft('now', 0), draft('coming', 1)]
+    expect(await sweep()).toEqual([])
+    expect(drafts.map((path) => existsSync(path))).toEqual([false, true, false])
   })
 })

@@ -94,10 +94,10 @@ async function sweep(options: SweepOptions, log: Logger): Promise<SweepResult[]>
       log.error('a leftover stays', { ...result, error })
     }
   }
-  const minuteAgo = Date.now() - 60_000
-  // A start that goes on meanwhile makes a reservation of its draft.
-  const changedAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? minuteAgo
-  removeDrafts(runDir, (path) => changedAt(path) < minuteAgo)
+  // A start that goes on meanwhile makes a reservation of its draft. A clock that was set back makes none that stays.
+  const changedAt = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs
+  const now = Date.now()
+  removeDrafts(runDir, (path) => Math.abs(now - (changedAt(path) ?? now)) > 60_000)
   return results
 }
 

@@ -1,5 +1,5 @@
 /** What is collected of a run directory, and what is left alone. The uid range is one that nothing else of this host has. */
-import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { afterEach, beforeEach, expect, setSystemTime, test } from 'bun:test'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
@@ -40,6 +40,17 @@ test('sandboxes of the dead are collected; those of the living, and those that a
   const young = sandbox('young')
   expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/dead' }])
   expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
+})
+
+test('a start that was killed is no young one for as long as the clock was set back', async () => {
+  sandbox('young')
+  expect(await collected()).toEqual([])
+  setSystemTime(Date.now() - 3600_000)
+  try {
+    expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/young' }])
+  } finally {
+    setSystemTime()
+  }
 })
 
 test('what is mounted in the directory of a sandbox stays, whichever way leads there', async () => {

@@ -144,9 +144,10 @@ function identifiers(directory: string, candidates: readonly string[], log: Logg
   })
 }
 
+/** Where the clock was set back, what was made before that is of a time to come, and not young until then. */
 function isYoung({ stateDir }: SandboxPaths): boolean {
   const created = statSync(stateDir, { throwIfNoEntry: false })?.birthtimeMs ?? 0
-  return Date.now() - created < startGraceMs
+  return Math.abs(Date.now() - created) < startGraceMs
 }
 
 function isDirectory(path: string): boolean {
