@@ -18,6 +18,18 @@ afterEach(() => {
   rmSync(base, { recursive: true })
 })
 
+/** A process that is not there once this block ends; with a descriptor of its own. */
+async function someProcess(fd?: number) {
+  const child = Bun.spawn(['/usr/bin/sleep', '60'], { stdio: [fd ?? 'ignore', 'ignore', 'ignore'] })
+  return {
+    child,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
 /** A sandbox of that name, on whose socket a shim listens. */
 function running() {
   const [runDir, bundle] = [join(base, 'run'), join(base, 'bundle')]
@@ -55,11 +67,38 @@ function runDelete({ runDir, bundle }: { runDir: string; bundle: string }, prepa
   return { exitCode, said: stderr.toString() }
 }
 
-test('the shim that it is meant for goes with all that it left', () => {
+test('the shim that it is meant for goes with all that it left', async () => {
+  await using shim = await someProcess()
   const sandbox = running()
-  writeShimProcess(sandbox.bundle, processRef(process.pid)!)
+  writeShimProcess(sandbox.bundle, processRef(shim.child.pid)!)
+  closeSync(listeners.pop()!)
   expect(runDelete(sandbox)).toEqual({ exitCode: 0, said: '' })
   expect(sandbox.isThere()).toEqual({ state: false, socket: false })
+  // It had no sandbox that was torn down with it, and is asked to end.
+  await shim.child.exited
+  expect(shim.child.signalCode).toBe('SIGTERM')
+})
+
+test('the socket of a shim that ends by the signal goes with it', async () => {
+  const sandbox = running()
+  rmSync(sandbox.stateDir, { recursive: true })
+  const listener = listeners.pop()!
+  await using shim = await someProcess(listener)
+  closeSync(listener)
+  writeShimProcess(sandbox.bundle, processRef(shim.child.pid)!)
+  expect(runDelete(sandbox)).toEqual({ exitCode: 0, said: '' })
+  expect(sandbox.isThere().socket).toBe(false)
+})
+
+test('a socket on which another one listens by then stays', async () => {
+  const sandbox = running()
+  {
+    await using dead = await someProcess()
+    writeShimProcess(sandbox.bundle, processRef(dead.child.pid)!)
+  }
+  // The other one is not written down yet.
+  expect(runDelete(sandbox)).toEqual({ exitCode: 0, said: '' })
+  expect(sandbox.isThere()).toEqual({ state: false, socket: true })
 })
 
 test('a shim that began after it is left alone', () => {

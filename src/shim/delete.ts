@@ -3,24 +3,28 @@
  * nothing to do, and leaves nothing behind even when it is killed itself (teardown.ts). It prints a DeleteResponse with 137, unless it
  * knows better: a process whose shim is gone was killed.
  */
-import { existsSync, rmSync, writeSync } from 'node:fs'
+import { existsSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimProcess } from '../bundle/shim-process.ts'
 import { type ErrorCode, KataError } from '../errors.ts'
 import { hasBegunAfter, isAlive, ownProcess, type ProcessRef } from '../linux/processes/proc.ts'
+import { signalProcess, waitGone } from '../linux/processes/signal.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
 import { toTimestamp } from '../protocol/timestamp.ts'
 import { tellShimDeath } from '../sandbox/end/shim-death.ts'
 import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
+import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
 import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
 import { tasksOf } from '../sandbox/records/task-records.ts'
 import type { ShimFlags } from './flags.ts'
-import { removeDeadSocket, shimSocketPath } from './shim-socket.ts'
+import { shimSocketPath } from './shim-socket.ts'
 import { answerMs, tearDownApart } from './teardown.ts'
 
 const killedStatus = 137
+/** How long a shim without a sandbox may take to end, milliseconds. */
+const endMs = 1000
 
 export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number> {
   const bundle = flags.bundle || cwd
@@ -74,9 +78,13 @@ async function endSandbox(
     return
   }
   await tearDownApart(flags, bundle, log)
-  // It may be that of a shim which is about to be written down.
-  if (shim === undefined) removeDeadSocket(socket)
-  else rmSync(socket, { force: true })
+  // Without a sandbox it has not ended by that, and gives its name back now, unless it is too young to know the signal.
+  if (shim !== undefined) {
+    signalProcess(shim, 'SIGTERM')
+    await waitGone(shim, endMs)
+  }
+  // That of another shim, which is about to be written down, stays.
+  removeDeadSocket(socket)
 }
 
 /** The client asks for the containers of a pod in any order, and removes their bundles. */

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { tryDirectoryLock } from '../linux/files/directory-lock.ts'
+import { isListening } from '../linux/sockets/socket.ts'
+import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
+import { until } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { leave } from './daemon/serve.ts'
 import { bindSocket, shimSocketPath } from './shim-socket.ts'
@@ -58,4 +62,61 @@ test('a teardown that went on after `delete` leaves the socket to a shim that wa
   closeSync(next)
   await tearDownShim({ ...flags, runDir })
   expect(existsSync(path)).toBe(false)
+})
+
+/** A process that binds the socket, and listens until it is killed. */
+const binder = () =>
+  Bun.spawn([
+    process.execPath,
+    '-e',
+    `import { bindSocket } from '${import.meta.dir}/shim-socket.ts'
+    console.log('begins')
+    bindSocket('${runDir}', '${path}', ${JSON.stringify(pod)})
+    setInterval(() => {}, 1000)`,
+  ])
+
+test('a socket is bound while nobody else looks who listens', async () => {
+  mkdirSync(`${runDir}/s`)
+  const child = binder()
+  try {
+    {
+      using _look = tryDirectoryLock(`${runDir}/s`)
+      await child.stdout.getReader().read()
+      await Bun.sleep(100)
+      expect(existsSync(path)).toBe(false)
+    }
+    expect(await until(() => isListening(path), { timeoutMs: 10_000, everyMs: 10 })).toBe(true)
+  } finally {
+    child.kill('SIGKILL')
+    await child.exited
+  }
+  expect([removeDeadSocket(path), existsSync(path)]).toEqual([true, false])
+})
+
+test('a socket on which its shim is about to listen is none that a dead one left', async () => {
+  mkdirSync(`${runDir}/s`)
+  const slow = Bun.spawn([
+    process.execPath,
+    '-e',
+    `import { withBriefLock } from '${import.meta.dir}/../linux/files/directory-lock.ts'
+    import { checked, libc, ptr } from '${import.meta.dir}/../linux/libc.ts'
+    const name = Buffer.alloc(110)
+    name.writeUInt16LE(1)
+    name.write('${path}', 2)
+    withBriefLock('${runDir}/s', () => {
+      const fd = checked(libc.socket(1, 1, 0), 'socket')
+      checked(libc.bind(fd, ptr(name), ${path.length + 3}), 'bind')
+      require('node:fs').writeSync(1, 'bound')
+      Bun.sleepSync(300)
+      checked(libc.listen(fd, 1), 'listen')
+    })
+    setInterval(() => {}, 1000)`,
+  ])
+  try {
+    await slow.stdout.getReader().read()
+    expect([isListening(path), removeDeadSocket(path), existsSync(path)]).toEqual([false, false, true])
+  } finally {
+    slow.kill('SIGKILL')
+    await slow.exited
+  }
 })

@@ -1,6 +1,7 @@
 /** The socket of a shim, by which its clients find it. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { withBriefLock } from '../linux/files/directory-lock.ts'
 import { requireRootsDirectory } from '../linux/files/roots-directory.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
@@ -15,11 +16,6 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
   return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
 }
 
-/** Removes the socket that a dead shim left. One on which a shim listens is another's, started under the name since. */
-export function removeDeadSocket(path: string): void {
-  if (!isListening(path)) rmSync(path, { force: true })
-}
-
 /** @throws KataError SHIM_EXISTS, PRIVATE_DIR_PARENT_UNSAFE. */
 export function bindSocket(
   runDir: string,
@@ -29,13 +25,15 @@ export function bindSocket(
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
   requireRootsDirectory(runDir)
   mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
-  try {
-    return listenUnix(path, mostWaiting)
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE')) throw error
-    if (isListening(path)) throw new KataError('SHIM_EXISTS', { namespace, id, path }, { cause: error })
-    // Nobody serves it: a crash left it.
-    rmSync(path)
-    return listenUnix(path, mostWaiting)
-  }
+  return withBriefLock(`${runDir}/s`, () => {
+    try {
+      return listenUnix(path, mostWaiting)
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE')) throw error
+      if (isListening(path)) throw new KataError('SHIM_EXISTS', { namespace, id, path }, { cause: error })
+      // Nobody serves it: a crash left it.
+      rmSync(path)
+      return listenUnix(path, mostWaiting)
+    }
+  })
 }

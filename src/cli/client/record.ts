@@ -3,26 +3,16 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, positive, text } from '../../json/values.ts'
+import { withBriefLock } from '../../linux/files/directory-lock.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { requireRootsDirectory } from '../../linux/files/roots-directory.ts'
-import { checked, libc } from '../../linux/libc.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
 import { appendEvent } from '../../sandbox/records/event-log.ts'
@@ -218,7 +208,7 @@ export function updateRecord(
 ): void {
   const paths = recordPaths(stateDir, namespace, id)
   try {
-    locked(paths.bundle, () => write(paths, { ...readRecord(stateDir, namespace, id), ...changes }))
+    withBriefLock(paths.bundle, () => write(paths, { ...readRecord(stateDir, namespace, id), ...changes }))
   } catch (error) {
     const gone =
       (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') ||
@@ -304,19 +294,6 @@ export function readRecords(stateDir: string, namespace: string): ContainerRecor
 /** Namespaces that have records, sorted. */
 export function listNamespaces(stateDir: string): string[] {
   return namesIn(`${stateDir}/containers`).filter(isName)
-}
-
-const LOCK_EX = 2
-
-/** For moments: the holder of the lock only reads and writes a small file. */
-function locked(directory: string, work: () => void): void {
-  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    checked(libc.flock(fd, LOCK_EX), 'flock')
-    work()
-  } finally {
-    closeSync(fd)
-  }
 }
 
 /** A container without --rm outlives the boot of its host, and nothing else says what it is. */

@@ -1,9 +1,10 @@
 /** One process at a time, by a lock on a directory (flock(2)): nothing to clean up, and the kernel lets go of it for the dead. */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
 import { until } from '../../time.ts'
-import { libc } from '../libc.ts'
+import { checked, libc } from '../libc.ts'
 
 /** flock(2). */
+const LOCK_EX = 2
 const LOCK_EX_NB = 2 | 4
 /** Between two tries, milliseconds. */
 const pauseMs = 50
@@ -51,6 +52,17 @@ export async function makeUnderDirectoryLock<T>(
     if (!(await lock(fd, patienceMs))) return 'busy'
     if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
     return { value: await make() }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The result of `work`, which takes moments: this process waits for the lock and does nothing else. @throws errors of open(2) and flock(2). */
+export function withBriefLock<T>(directory: string, work: () => T): T {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    checked(libc.flock(fd, LOCK_EX), 'flock')
+    return work()
   } finally {
     closeSync(fd)
   }

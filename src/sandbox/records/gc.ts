@@ -1,16 +1,16 @@
 /** `kata-ts gc`: finds what a crash, a lost run directory or a reboot left, and releases it by the same teardown. */
-import { rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
 import type { Failpoints } from '../../ledger/failpoints.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
-import { isListening } from '../../linux/sockets/socket.ts'
 import { type Logger, silentLogger } from '../../log.ts'
 import { sweepRootless } from '../../rootless/identity/sweep.ts'
 import type { UidRange } from '../../rootless/identity/uid-range.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
 import { forgetDeadPoolServer } from '../pool/pool-server.ts'
+import { removeDeadSocket } from './dead-socket.ts'
 import { sweepDisks } from './disk-sweep.ts'
 import { sweepHostRules } from './host-rules-sweep.ts'
 import {
@@ -69,9 +69,9 @@ export async function collectGarbage(options: {
     await collect('sandbox', `${namespace}/${id}`, paths)
   for (const { id, paths } of listWaiting(runDir, log)) await collect('waiting machine', id, paths)
   for (const socket of namesIn(`${runDir}/s`)) {
-    if (isListening(`${runDir}/s/${socket}`)) continue
-    const name = `${runDir}/s/${socket}`
-    collected.push(...(await attempt({ kind: 'socket', name }, () => removed(name))))
+    const what = { kind: 'socket', name: `${runDir}/s/${socket}` }
+    const remove = async () => (removeDeadSocket(what.name) ? [what] : [])
+    collected.push(...(await attempt(what, remove)))
   }
   const users = async () => {
     const swept = await sweepRootless({ runDir: leaseDir, range }, log)
@@ -88,11 +88,6 @@ export async function collectGarbage(options: {
   collected.push(...(await attempt({ kind: 'disks', name: disksDir }, disks)))
   collected.push(...(await attempt({ kind: 'pool server', name: runDir }, servers)))
   return collected
-}
-
-async function removed(socket: string): Promise<Collected[]> {
-  rmSync(socket, { force: true })
-  return [{ kind: 'socket', name: socket }]
 }
 
 /** What `work` has collected. One that fails is told, and keeps nothing else from being collected. */

@@ -1,8 +1,9 @@
 /** The daemon: serves the Task and Sandbox services of one sandbox on the socket that `start` bound, until its client is done. */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Logger } from '../../log.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
+import { removeDeadSocket } from '../../sandbox/records/dead-socket.ts'
 import { defaultRunDir } from '../../sandbox/records/paths.ts'
 import { sleep, within } from '../../time.ts'
 import type { ShimFlags } from '../flags.ts'
@@ -71,7 +72,7 @@ export async function leave(
 ): Promise<void> {
   await pod.stopAnyway()
   clients.stop()
-  rmSync(socket, { force: true })
+  removeDeadSocket(socket)
   await events.flush(flushMs)
   await within(tasks.shutdownsAnswered(), answerMs)
   // The answers to Shutdown leave before the process exits.

@@ -12,6 +12,7 @@ import { readSpecIfThere } from '../../oci/bundle.ts'
 import { nameForPod } from '../../sandbox/pool/adopt.ts'
 import type { NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
+import { removeDeadSocket } from '../../sandbox/records/dead-socket.ts'
 import { decideConfig } from '../daemon/create-sandbox.ts'
 import type { ShimFlags } from '../flags.ts'
 import { openLog } from '../leave-daemon.ts'
@@ -51,7 +52,7 @@ export function takePod(
       } catch (error) {
         process.chdir(before)
         closeSync(listener)
-        rmSync(socket, { force: true })
+        removeDeadSocket(socket)
         throw error
       }
       becomeShim(pod, log)
