@@ -42,6 +42,8 @@ export interface ContainerRecord {
   readonly disks?: RootDisks | undefined
   /** What it writes goes to a copy that ends with its machine. */
   readonly isCopied?: boolean | undefined
+  /** It begins with a machine that was saved: a fork, or a container of a snapshot. */
+  readonly beginsSaved?: boolean | undefined
   /** ISO 8601, as all times here. */
   readonly createdAt: string
   /** When its machine was there, the last time. */
@@ -94,6 +96,7 @@ const containerRecord = record<ContainerRecord>({
   layers: needed(list(text)),
   disks: record<RootDisks>({ image: needed(text), bytes: needed(positive) }),
   isCopied: bool,
+  beginsSaved: bool,
   createdAt: needed(text),
   startedAt: text,
   savedRun: text,

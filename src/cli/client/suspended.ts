@@ -35,12 +35,15 @@ export function isSavedNow(
   }
 }
 
-/** Whether it is what a fork, or `run --from`, has left that was killed: it never ran, and without its disk or with a machine that nobody has go on. */
+/** Whether it is what a fork, or `run --from`, has left that was killed: it never ran, and nobody has it go on. One without its disk cannot. */
 export function isHalfMade(
   { stateDir }: Pick<Settings, 'stateDir'>,
-  { namespace, id, status, startedAt, disks }: ContainerRecord,
+  { namespace, id, status, startedAt, disks, beginsSaved }: ContainerRecord,
 ): boolean {
-  if (status !== 'creating' || startedAt !== undefined || disks === undefined) return false
+  if (status !== 'creating' || startedAt !== undefined) return false
+  if (beginsSaved === true) return true
+  if (disks === undefined) return false
+  // An earlier version noted nothing of what it begins with.
   const { directory, saved } = recordPaths(stateDir, namespace, id)
   return !existsSync(writtenDisk(directory)) || existsSync(saved)
 }

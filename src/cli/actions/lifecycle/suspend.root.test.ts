@@ -177,7 +177,7 @@ const startable = {
   disks: { image: '/image.erofs', bytes: 4096 },
 } as const
 
-test('of a fork whose command was killed nothing is left once gc has run', async () => {
+test('of a fork, or a container of a snapshot, whose command was killed nothing is left once gc has run', async () => {
   await using client = testClient()
   const state = `${client.base}/state`
   const make = (id: string, more: Partial<ContainerRecord> = {}) =>
@@ -188,12 +188,16 @@ test('of a fork whose command was killed nothing is left once gc has run', async
   writeFileSync(`${make('copying')}/written.img.new`, 'part of a disk')
   writeFileSync(`${make('ready')}/written.img`, 'files')
   mkdirSync(`${state}/containers/default/ready/suspended`)
-  // The controls: one that is being made, and one that ran.
-  make('at-work', { owner: processRef(process.pid)! })
-  writeFileSync(`${make('ran', { startedAt: '2026-01-01T00:00:01.000Z' })}/written.img`, 'files')
+  // The machine of a snapshot stays where it is: of its container there is the disk alone.
+  writeFileSync(`${make('copied', { beginsSaved: true })}/written.img`, 'files')
+  // The controls: one that is being made, one that ran, and one of an image, which boots.
+  make('at-work', { owner: processRef(process.pid)!, beginsSaved: true })
+  const ran = { startedAt: '2026-01-01T00:00:01.000Z', beginsSaved: true }
+  writeFileSync(`${make('ran', ran)}/written.img`, 'files')
+  writeFileSync(`${make('of-image')}/written.img`, 'files')
   expect((await gc(client)).code).toBe(0)
   const listed = (await client.list()).map(({ id, status }) => `${id} ${status}`).sort()
-  expect(listed).toEqual(['at-work creating', 'ran stopped'])
+  expect(listed).toEqual(['at-work creating', 'of-image stopped', 'ran stopped'])
   rmSync(`${state}/containers`, { recursive: true })
 })
 

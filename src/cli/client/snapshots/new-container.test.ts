@@ -50,7 +50,8 @@ const settings = () => ({ stateDir: directory, namespace: 'default' }) as Settin
 test('a name whose bundle cannot be made is free again', async () => {
   const bundle = `${directory}/bundle`
   mkdirSync(bundle)
-  await newContainer(settings(), { record, bundle }, 'whole')
+  // What gc has to know of it when its client is killed.
+  expect(await newContainer(settings(), { record, bundle }, 'whole')).toMatchObject({ beginsSaved: true })
   // No file, which cannot be copied as one.
   mkdirSync(bundleFile(bundle, 'spec'))
   await expect(newContainer(settings(), { record, bundle }, 'half')).rejects.toThrow()

@@ -78,6 +78,7 @@ function claim(
     namespace,
     status: 'creating',
     autoRemove: false,
+    beginsSaved: true,
     createdAt: new Date().toISOString(),
     owner: ownProcess(),
     bootId: bootId(),
