@@ -100,7 +100,7 @@ async function containerFrom(
   const { stateDir, namespace } = settings
   const { directory } = recordPaths(stateDir, namespace, id)
   const checkpoint = snapshot.directory
-  return await orForget(settings, id, async () => {
+  return await orForget(settings, record, async () => {
     await interruptible((signal) =>
       copyDisk(`${checkpoint}/${checkpointFiles.disk}`, writtenDisk(directory), signal),
     )

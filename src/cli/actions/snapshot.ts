@@ -45,7 +45,7 @@ export async function fork(settings: Settings, name: string, newName = generateN
     const made = await newContainer(settings, { record, bundle }, id)
     const { directory, saved } = recordPaths(stateDir, namespace, id)
     const how = { isKeeper: false, changes: {}, checkpoint: saved, isNew: true }
-    const container = await orForget(settings, id, async () => {
+    const container = await orForget(settings, made, async () => {
       await interruptible((signal) => saveRunning(record, saved, signal))
       renameSync(`${saved}/${checkpointFiles.disk}`, writtenDisk(directory))
       return prepareAgain(settings, made, how)

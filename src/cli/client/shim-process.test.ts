@@ -1,6 +1,6 @@
 /** What a client says of a shim whose short-lived actions fail without a code of theirs. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { silentLogger } from '../../log.ts'
 import type { Settings } from '../settings.ts'
@@ -30,6 +30,15 @@ test('a start without an address is told with the last words of the shim', async
     /^\[SHIM_START_FAILED\].*exit code 0, no address/,
   )
   expect(await startShim(shim('echo unix:///run/s'), target())).toBe('unix:///run/s')
+})
+
+test('without its directory a container is not started, and what it left is released', async () => {
+  const settings = shim(`pwd >> ${bundle}/where`)
+  const gone = { ...target(), bundle: `${bundle}/gone` }
+  await expect(startShim(settings, gone)).rejects.toThrow(/^\[START_GIVEN_UP\].*was removed meanwhile/)
+  expect(existsSync(`${bundle}/where`)).toBe(false)
+  await deleteShim(settings, gone)
+  expect(readFileSync(`${bundle}/where`, 'utf8')).toBe('/\n')
 })
 
 test('and so is a release that failed', async () => {

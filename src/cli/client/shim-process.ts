@@ -27,7 +27,7 @@ const deleteTimeoutMs = 90_000
  * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`. It is told the options that Create will
  * have, as a machine that waits for another configuration is not for this container.
  *
- * @throws KataError what the shim said with a code; SHIM_START_FAILED with anything else.
+ * @throws KataError what the shim said with a code; SHIM_START_FAILED with anything else; START_GIVEN_UP when the bundle was removed meanwhile.
  */
 export async function startShim(
   settings: Settings,
@@ -35,6 +35,7 @@ export async function startShim(
   options?: Pick<Any, 'typeUrl' | 'value'>,
 ): Promise<string> {
   const input = options && Any.encode(Any.fromPartial(options)).finish()
+  if (!existsSync(target.bundle)) throw removedMeanwhile(target.id)
   const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs, input)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address
@@ -43,6 +44,10 @@ export async function startShim(
   const reason = `exit code ${exitCode}, no address; ${lastWords(lastLine(stderr))}`
   throw new KataError('SHIM_START_FAILED', { id: target.id, reason })
 }
+
+/** Why a container does not start whose directory is gone. */
+export const removedMeanwhile = (id: string, cause?: unknown): KataError =>
+  new KataError('START_GIVEN_UP', { id, reason: 'its container was removed meanwhile' }, { cause })
 
 /**
  * Releases everything that the container still holds; does nothing when that was done before. Returns its exit
@@ -72,8 +77,8 @@ async function act(
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
-    // Another process may have removed the bundle meanwhile; `delete` works without it.
-    cwd: existsSync(bundle) ? bundle : '/',
+    // Another process may have removed the bundle meanwhile; `delete` works without it. `start` writes there.
+    cwd: action === 'start' || existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
     stdio: [input ?? 'ignore', 'pipe', 'pipe'],
     // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.

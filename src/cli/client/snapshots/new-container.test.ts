@@ -1,6 +1,6 @@
 /** What a container that begins with a saved machine takes over, and what is left of one that cannot begin. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleFile } from '../../../bundle/files.ts'
@@ -8,7 +8,14 @@ import { type PublishedPort, readNetworkWishes, writeNetworkWishes } from '../..
 import type { Settings } from '../../settings.ts'
 import { removeNetwork } from '../networks/place.ts'
 import { createNetwork } from '../networks/store.ts'
-import { type ContainerRecord, createRecord, listRecords, recordPaths } from '../record.ts'
+import {
+  type ContainerRecord,
+  createRecord,
+  listRecords,
+  readRecord,
+  recordPaths,
+  removeRecord,
+} from '../record.ts'
 import { copyDisk, newContainer, orForget } from './new-container.ts'
 
 let directory: string
@@ -80,13 +87,34 @@ test('on a network that is internal by now, a container has no way outside, what
 })
 
 test('a container that cannot begin leaves nothing, with what it had copied', async () => {
-  const { directory: own } = createRecord(directory, { ...record, id: 'new' })
-  expect(await orForget(settings(), 'new', () => 7)).toBe(7)
+  const made = { ...record, id: 'new' }
+  const { directory: own } = createRecord(directory, made)
+  expect(await orForget(settings(), made, () => 7)).toBe(7)
   expect(listRecords(directory, 'default')).toEqual(['new'])
   const work = async () => {
     writeFileSync(`${own}/written.img`, 'files')
     throw new Error('no room')
   }
-  await expect(orForget(settings(), 'new', work)).rejects.toThrow('no room')
+  await expect(orForget(settings(), made, work)).rejects.toThrow('no room')
   expect(readdirSync(`${directory}/containers/default`)).toEqual([])
+})
+
+test('one that was removed meanwhile is told as that, and takes nothing from another one of its name', async () => {
+  const made = { ...record, id: 'new' }
+  const { directory: own } = createRecord(directory, made)
+  const another = { ...made, createdAt: '2026-01-01T00:00:09.000Z' }
+  const given = {
+    code: 'START_GIVEN_UP',
+    fields: { id: 'new', reason: 'its container was removed meanwhile' },
+  }
+  const copying = (next: () => unknown) =>
+    orForget(settings(), made, async () => {
+      await removeRecord(directory, 'default', 'new')
+      next()
+      renameSync(`${own}/suspended/disk`, `${own}/written.img`)
+    })
+  await expect(copying(() => {})).rejects.toMatchObject(given)
+  createRecord(directory, made)
+  await expect(copying(() => createRecord(directory, another))).rejects.toMatchObject(given)
+  expect(readRecord(directory, 'default', 'new').createdAt).toBe(another.createdAt)
 })

@@ -14,7 +14,8 @@ import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
 import { takePlace } from '../networks/place.ts'
-import { type ContainerRecord, createRecord, removeRecord } from '../record.ts'
+import { type ContainerRecord, createRecord, readRecord, removeRecord } from '../record.ts'
+import { removedMeanwhile } from '../shim-process.ts'
 import { copyKept, type SavedContainer } from './store.ts'
 
 /**
@@ -97,17 +98,35 @@ function claim(
   return record
 }
 
-/** The result of `work`, while nothing runs in the container that was claimed for it. When it fails, nothing is left of that. */
+/**
+ * The result of `work`, while nothing runs in the container that was claimed for it. When it fails, nothing is left of that.
+ *
+ * @throws what `work` throws; KataError START_GIVEN_UP when somebody has removed the container meanwhile.
+ */
 export async function orForget<T>(
-  { stateDir, namespace }: Pick<Settings, 'stateDir' | 'namespace'>,
-  id: string,
+  { stateDir }: Pick<Settings, 'stateDir'>,
+  made: Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>,
   work: () => T | Promise<T>,
 ): Promise<T> {
+  const { namespace, id } = made
   try {
     return await work()
   } catch (error) {
+    // Another one may have the name by now.
+    if (!isThere(stateDir, made)) throw removedMeanwhile(id, error)
     await removeRecord(stateDir, namespace, id)
     throw error
+  }
+}
+
+function isThere(
+  stateDir: string,
+  { namespace, id, createdAt }: Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>,
+): boolean {
+  try {
+    return readRecord(stateDir, namespace, id).createdAt === createdAt
+  } catch (error) {
+    return !(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')
   }
 }
 
