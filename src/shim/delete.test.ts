@@ -1,11 +1,12 @@
 /** `delete` of a name that another shim has by now, as after a `docker restart`. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeShimProcess } from '../bundle/shim-process.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
+import { runDelete } from './delete.double.ts'
 import { bindSocket, shimSocketPath } from './shim-socket.ts'
 
 let base: string
@@ -44,27 +45,6 @@ function running() {
     socket,
     isThere: () => ({ state: existsSync(stateDir), socket: existsSync(socket) }),
   }
-}
-
-/** The action, in a process of its own that first runs `prepare`. */
-function runDelete({ runDir, bundle }: { runDir: string; bundle: string }, prepare = '') {
-  const script = join(base, 'shim.ts')
-  const source = (name: string) => JSON.stringify(join(import.meta.dir, name))
-  writeFileSync(
-    script,
-    `import { deleteShim } from ${source('delete.ts')}
-    import { parseShimFlags } from ${source('flags.ts')}
-    import { tearDownShim } from ${source('teardown.ts')}
-    import { writeShimProcess } from ${source('../bundle/shim-process.ts')}
-    import { processRef } from ${source('../linux/processes/proc.ts')}
-    const flags = parseShimFlags(process.argv.slice(2))
-    if (flags.action === 'teardown') process.exit(await tearDownShim(flags))
-    ${prepare}
-    process.exit(await deleteShim(flags, ${JSON.stringify(bundle)}))`,
-  )
-  const flags = ['-namespace', 'n', '-id', 'c', '-bundle', bundle, '-run-dir', runDir, 'delete']
-  const { exitCode, stderr } = Bun.spawnSync([process.execPath, script, ...flags], { stdin: 'ignore' })
-  return { exitCode, said: stderr.toString() }
 }
 
 test('the shim that it is meant for goes with all that it left', async () => {
@@ -118,4 +98,12 @@ test('a socket on which one listens that is not written down yet stays', () => {
   rmSync(sandbox.stateDir, { recursive: true })
   expect(runDelete(sandbox).exitCode).toBe(0)
   expect(sandbox.isThere().socket).toBe(true)
+})
+
+test('a name whose directory somebody has removed goes', () => {
+  const { runDir, bundle, stateDir } = running()
+  rmSync(stateDir, { recursive: true })
+  symlinkSync('../pool/removed', stateDir)
+  expect(runDelete({ runDir, bundle }).exitCode).toBe(0)
+  expect(lstatSync(stateDir, { throwIfNoEntry: false })).toBeUndefined()
 })

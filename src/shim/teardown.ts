@@ -3,7 +3,7 @@
  * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again. So the work runs in a process
  * that containerd does not know.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, readSync, unlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
 import { createLogger, type Logger } from '../log.ts'
@@ -37,8 +37,9 @@ export async function tearDownShim(flags: ShimFlags): Promise<number> {
 export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logger): Promise<void> {
   const { namespace, id, runDir = defaultRunDir } = flags
   const paths = sandboxPaths(runDir, namespace, id)
-  if (!existsSync(paths.stateDir)) return
-  const output = temporaryFile(paths.runDir)
+  // A name whose directory was removed by hand goes, too.
+  if (lstatSync(paths.stateDir, { throwIfNoEntry: false }) === undefined) return
+  const output = temporaryFile(paths.runDir, log)
   try {
     const child = spawnSelf('teardown', flags, { bundle, cwd: '/', stdio: ['ignore', output, output] })
     const isContainerd = flags.address !== ''
@@ -60,12 +61,17 @@ export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logge
   }
 }
 
-/** A file without a name: it leaves nothing behind, and writing to it does not fail. */
-function temporaryFile(directory: string): number {
+/** A file without a name: it leaves nothing behind, and writing to it does not fail. Where there is no room for one, words are lost, and no more. */
+function temporaryFile(directory: string, log: Logger): number {
   const path = `${directory}/.teardown-${crypto.randomUUID()}`
-  const fd = openSync(path, 'wx+', 0o600)
-  unlinkSync(path)
-  return fd
+  try {
+    const fd = openSync(path, 'wx+', 0o600)
+    unlinkSync(path)
+    return fd
+  } catch (error) {
+    log.warn('the teardown goes on without its words being kept', { error })
+    return openSync('/dev/null', 'r+')
+  }
 }
 
 function textOf(fd: number): string {
