@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { processRef } from '../../linux/processes/proc.ts'
 import {
@@ -32,6 +32,13 @@ test('what one has written down is found while it lives', () => {
   expect(findPoolServer(runDir)).toEqual(server)
   forgetPoolServer(runDir)
   expect(findPoolServer(runDir)).toBeUndefined()
+})
+
+test('what cannot be read goes, as it keeps gc from its end for ever', () => {
+  writeFileSync(`${runDir}/pool.json`, '{"process":')
+  expect(() => findPoolServer(runDir)).toThrow('[STATE_UNREADABLE]')
+  expect(forgetDeadPoolServer(runDir)).toEqual([`${runDir}/pool.json`])
+  expect(existsSync(`${runDir}/pool.json`)).toBe(false)
 })
 
 test('one that was killed is no server, and what it has left goes', () => {

@@ -1,5 +1,6 @@
 /** What the process that keeps machines waiting writes down of itself, for `kata-ts factory status`. */
 import { existsSync, rmSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { choice, positive, text } from '../../json/values.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
@@ -39,12 +40,21 @@ export function forgetPoolServer(runDir: string): void {
   rmSync(fileOf(runDir), { force: true })
 }
 
-/** Removes what one has left that was killed. Returns the file, if there was one. */
+/** Removes what one has left that was killed, and what cannot be read: one that lives notes it anew. Returns the file, if there was one. */
 export function forgetDeadPoolServer(runDir: string): string[] {
   const file = fileOf(runDir)
-  if (!existsSync(file) || findPoolServer(runDir) !== undefined) return []
+  if (!existsSync(file) || mayLive(runDir)) return []
   rmSync(file, { force: true })
   return [file]
+}
+
+function mayLive(runDir: string): boolean {
+  try {
+    return findPoolServer(runDir) !== undefined
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'STATE_UNREADABLE') return false
+    throw error
+  }
 }
 
 /** The one that lives; undefined where there is none. @throws KataError STATE_UNREADABLE. */
