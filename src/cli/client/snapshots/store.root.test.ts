@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -113,6 +114,16 @@ test('a snapshot that cannot be made leaves nothing, nor what its shim did not l
   )
   await expect(making).rejects.toThrow('its shim was killed')
   expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
+})
+
+test('of two snapshots of one name that are made at once the second says that there is one', async () => {
+  const made = { record, bundle: `${stateDir}/bundle` }
+  const making = createSnapshot({ stateDir, namespace: 'default' }, 'next', made, async (to) => {
+    for (const path of [to, `${stateDir}/snapshots/default/next`])
+      cpSync(directory(), path, { recursive: true })
+  })
+  await expect(making).rejects.toMatchObject({ code: 'SNAPSHOT_EXISTS', fields: { name: 'next' } })
+  expect(readdirSync(`${stateDir}/snapshots/default`).sort()).toEqual(['next', 'warm'])
 })
 
 test('a machine that its shim has saved elsewhere, as below a later mount, is no snapshot', async () => {

@@ -73,8 +73,7 @@ export async function createSnapshot(
     writeFileSync(`${made}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
     for (const file of namesIn(made)) await flushFile(`${made}/${file}`)
     await flushFile(made)
-    requireFree(target, store, name)
-    renameSync(made, target)
+    giveName(made, target, store, name)
     // The names, too, as far as they are new. It is there by now, whatever comes of that.
     for (const above of [directoryOf(store), `${store.stateDir}/snapshots`])
       await flushFile(above).catch(() => {})
@@ -87,6 +86,17 @@ export async function createSnapshot(
 export function copyKept(from: string, to: string): void {
   for (const file of keptFiles)
     if (existsSync(bundleFile(from, file))) copyFileSync(bundleFile(from, file), bundleFile(to, file))
+}
+
+/** Of two that make a snapshot of one name at once the second meets a directory that is not empty. @throws KataError SNAPSHOT_EXISTS. */
+function giveName(made: string, target: string, { namespace }: SnapshotStore, name: string): void {
+  try {
+    renameSync(made, target)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw cause
+    throw new KataError('SNAPSHOT_EXISTS', { name, namespace }, { cause })
+  }
 }
 
 function requireFree(target: string, { namespace }: SnapshotStore, name: string): void {
