@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 import { makeDeepTree } from '../../linux/testing.ts'
 import {
   type ContainerRecord,
@@ -95,6 +96,22 @@ test('a name without a record is claimed for longer, whichever way the clock was
   }
   expect(claimedMs(0)).toBeLessThan(60_000)
   for (const hours of [-1, 1]) expect(claimedMs(hours * 3600_000)).toBeGreaterThan(3500_000)
+})
+
+test('a disk of its own moves with a container, and no other does', () => {
+  const disksOf = (id: string) => readRecord(stateDir, 'default', id).disks?.image
+  const own = `${recordPaths(stateDir, 'default', 'web').directory}/image.erofs`
+  const { directory } = createRecord(stateDir, { ...record('web'), disks: { image: own, bytes: 4096 } })
+  const stored = `${stateDir}/images/disks/image.erofs`
+  createRecord(stateDir, { ...record('other'), disks: { image: stored, bytes: 4096 } })
+  expect([disksOf('web'), disksOf('other')]).toEqual([own, stored])
+  // As a rename that was killed leaves it.
+  for (const id of ['web', 'other'])
+    renameSync(recordPaths(stateDir, 'default', id).directory, `${dirname(directory)}/new-${id}`)
+  expect([disksOf('new-web'), disksOf('new-other')]).toEqual([
+    `${dirname(directory)}/new-web/image.erofs`,
+    stored,
+  ])
 })
 
 test('a removed record does not come back', async () => {

@@ -4,6 +4,7 @@
  * what runs come from the shim.
  */
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
@@ -183,13 +184,20 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
   const { file, directory } = recordPaths(stateDir, namespace, id)
   if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
   try {
-    // A container that was renamed has its new name by its place.
-    return { ...readRecordFile(file), id }
+    // A container that was renamed has its new name, and its own disk, by its place.
+    const found = readRecordFile(file)
+    return { ...found, id, disks: found.disks && disksIn(directory, found.disks) }
   } catch (cause) {
     // Removed by its owner between the two calls.
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
     throw new KataError('RECORD_UNREADABLE', { path: file, reason: describeError(cause) }, { cause })
   }
+}
+
+/** A disk in the directory of a container is where that is, also when a rename was killed before it had noted that. */
+function disksIn(directory: string, disks: RootDisks): RootDisks {
+  const isOwn = dirname(dirname(disks.image)) === dirname(directory)
+  return isOwn ? { ...disks, image: `${directory}/${basename(disks.image)}` } : disks
 }
 
 /**

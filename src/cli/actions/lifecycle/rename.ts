@@ -1,12 +1,11 @@
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
 import { writeEventLogWishes } from '../../../bundle/event-log.ts'
 import { type NetworkPlace, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { eventAttributes, noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
+import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
@@ -36,7 +35,7 @@ export async function rename(settings: Settings, name: string, newName: string):
       throw error
     }
     const renamed = readRecord(stateDir, namespace, newName)
-    updateRecord(stateDir, namespace, newName, { id: newName, ...movedDisks(renamed, directory, target) })
+    updateRecord(stateDir, namespace, newName, { id: newName })
     const { bundle } = recordPaths(stateDir, namespace, newName)
     if (wishes?.place !== undefined)
       writeNetworkWishes(bundle, { ...wishes, place: under(newName, name, wishes.place) })
@@ -46,12 +45,6 @@ export async function rename(settings: Settings, name: string, newName: string):
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
   return 0
-}
-
-/** A disk in the directory of a container has moved with that. */
-function movedDisks({ disks }: ContainerRecord, from: string, to: string): Pick<ContainerRecord, 'disks'> {
-  if (disks === undefined || dirname(disks.image) !== from) return {}
-  return { disks: { ...disks, image: `${to}/${basename(disks.image)}` } }
 }
 
 /** Its network no longer resolves the old name, which another container may take. Aliases stay. */
