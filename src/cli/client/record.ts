@@ -210,16 +210,35 @@ export function claimedWithoutRecord(stateDir: string, namespace: string, id: st
   return claim === undefined || existsSync(file) ? undefined : Math.abs(Date.now() - claim.mtimeMs)
 }
 
-/** Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. */
+/** What tells a container from a later one of its name. */
+type Identity = Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>
+
+/** False once it was removed, also where another one has its name by now. */
+export function isThere(stateDir: string, { namespace, id, createdAt }: Identity): boolean {
+  try {
+    return readRecord(stateDir, namespace, id).createdAt === createdAt
+  } catch (error) {
+    return !(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')
+  }
+}
+
+/**
+ * Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. With `of` only that
+ * of this container, and of no later one of its name.
+ */
 export function updateRecord(
   stateDir: string,
   namespace: string,
   id: string,
   changes: Partial<ContainerRecord>,
+  of?: Identity,
 ): void {
   const paths = recordPaths(stateDir, namespace, id)
   try {
-    withBriefLock(paths.bundle, () => write(paths, { ...readRecord(stateDir, namespace, id), ...changes }))
+    withBriefLock(paths.bundle, () => {
+      const before = readRecord(stateDir, namespace, id)
+      if (of === undefined || of.createdAt === before.createdAt) write(paths, { ...before, ...changes })
+    })
   } catch (error) {
     const gone =
       (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') ||

@@ -12,8 +12,8 @@ import { runtimeFailed } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { endContainer } from '../end.ts'
-import { type ContainerRecord, type RecordPaths, readRecord, updateRecord } from '../record.ts'
-import { startShim } from '../shim-process.ts'
+import { type ContainerRecord, isThere, type RecordPaths, readRecord, updateRecord } from '../record.ts'
+import { removedMeanwhile, startShim } from '../shim-process.ts'
 import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
@@ -52,10 +52,12 @@ export class Session {
     this.#paths = container.paths
   }
 
-  /** Starts the shim and creates the task; an interruption ends the waiting, not what was begun. */
+  /** Starts the shim and creates the task; an interruption ends the waiting, not what was begun. @throws KataError START_GIVEN_UP once it was removed. */
   async create(uris: StreamUris, { interrupted }: SignalCatcher): Promise<TaskClient> {
     const { namespace, id } = this.#record
     const { bundle } = this.#paths
+    // The bundle may be that of another one of its name by now.
+    if (!isThere(this.#settings.stateDir, this.#record)) throw removedMeanwhile(id)
     this.#starting = startShim(this.#settings, { namespace, id, bundle }, this.#options())
     const address = await this.#starting
     this.#update({ address })
@@ -150,7 +152,8 @@ export class Session {
   }
 
   #update(changes: Partial<ContainerRecord>): void {
-    updateRecord(this.#settings.stateDir, this.#record.namespace, this.#record.id, changes)
+    const { namespace, id } = this.#record
+    updateRecord(this.#settings.stateDir, namespace, id, changes, this.#record)
   }
 
   /** Prints the shim's messages about this start, once. */

@@ -14,7 +14,7 @@ import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
 import { takePlace } from '../networks/place.ts'
-import { type ContainerRecord, createRecord, readRecord, removeRecord } from '../record.ts'
+import { type ContainerRecord, createRecord, isThere, removeRecord } from '../record.ts'
 import { removedMeanwhile } from '../shim-process.ts'
 import { copyKept, type SavedContainer } from './store.ts'
 
@@ -116,17 +116,6 @@ export async function orForget<T>(
     if (!isThere(stateDir, made)) throw removedMeanwhile(id, error)
     await removeRecord(stateDir, namespace, id)
     throw error
-  }
-}
-
-function isThere(
-  stateDir: string,
-  { namespace, id, createdAt }: Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>,
-): boolean {
-  try {
-    return readRecord(stateDir, namespace, id).createdAt === createdAt
-  } catch (error) {
-    return !(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')
   }
 }
 
