@@ -89,8 +89,8 @@ export const sharingErrors = {
   ),
   SHARE_NOT_IDMAPPABLE: entry(
     'failed_precondition',
-    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system cannot be idmapped ({errno})',
-    'Move it to ext4, xfs, btrfs, or tmpfs on Linux 6.3 or later (not NFS, FUSE or overlay). Or let virtiofsd be root: virtio_fs_privilege = "auto" for such shares only, "root" for all; an annotation sets it for one pod.',
+    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: {what} cannot be idmapped ({errno})',
+    'Use a directory on ext4, xfs, btrfs, or tmpfs on Linux 6.3 or later (not NFS, FUSE, overlay or proc), with nothing else mounted below it. Or let virtiofsd be root: virtio_fs_privilege = "auto" for such shares of the pod’s first container (in Kubernetes that is pause, without a hostPath), "root" for all; an annotation sets it for one pod.',
   ),
   SHARE_ID_BEYOND: entry(
     'failed_precondition',

@@ -12,8 +12,9 @@ const answerMs = 10_000
 /** File systems behind which there is a server, or a process. */
 const served = /^(nfs4?|cifs|smb3?|9p|afs|ceph|lustre|beegfs|gpfs|gfs2|ocfs2|orangefs|autofs|fuse|fuse\..+)$/
 
-/** systemd's automount of binfmt_misc is on nearly every host. */
-const isServed = ({ type, point }: MountEntry): boolean => served.test(type) && !/^\/(proc|sys)\//.test(point)
+/** Whether there is one behind it. systemd's automount of binfmt_misc is on nearly every host. */
+export const isServed = ({ type, point }: MountEntry): boolean =>
+  served.test(type) && !/^\/(proc|sys)\//.test(point)
 
 /** Whether there is a file system that may not answer. Where there is none, nobody needs to wait for a look. */
 export const mayBeSilent = (): boolean => mountEntries().some(isServed)

@@ -6,7 +6,7 @@ import { closeSync, fstatSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { mountEntries } from '../linux/mounts/mount.ts'
+import { mountsBelow } from '../linux/mounts/mount.ts'
 import { mountAttributes } from '../linux/mounts/mount-tree.ts'
 import { callerIdmap } from './caller-idmap.ts'
 import { type Idmap, isNotMappable, mappedBind } from './idmap.ts'
@@ -111,8 +111,7 @@ export const isOnlyRead = ({ readonly, follow = false, caller }: BindRequest): b
 function identity({ fd }: Source, { readonly, recursive, follow = false, caller }: BindRequest): string {
   const { dev, ino } = fstatSync(fd, { bigint: true })
   const path = readlinkSync(`/proc/self/fd/${fd}`)
-  const below = recursive ? mountEntries().filter(({ point }) => point.startsWith(`${path}/`)) : []
-  const mounts = below.map(({ id }) => id)
+  const mounts = recursive ? mountsBelow(path).map(({ id }) => id) : []
   const ids = caller && [caller.uid, caller.gid, caller.guestUid, caller.guestGid]
   return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow, ids])
 }

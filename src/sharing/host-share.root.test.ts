@@ -235,6 +235,24 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readdirSync(join(following, 'seen'))).toEqual([])
   })
 
+  test('a file system below a directory that an unprivileged daemon cannot be shown is named, in a check before the start too', async () => {
+    const house = source('house')
+    const [attic, shed] = [join(house, 'attic'), join(house, 'old shed')]
+    for (const path of [attic, shed]) mkdirSync(path)
+    mount({ source: 'tmpfs', target: attic, type: 'tmpfs' })
+    const lowerdir = `lowerdir=${source('one')}:${source('two')}`
+    mount({ source: 'overlay', target: shed, type: 'overlay', data: lowerdir })
+    const asked = share.addBind('c1', { source: house, destination: '/h', readonly: false, recursive: true })
+    const { idmap } = daemon
+    if (idmap === undefined) return void (await asked)
+    const refused = `[SHARE_NOT_IDMAPPABLE] ${house} cannot be shown to container c1 by an unprivileged virtiofsd: the file system overlay at ${shed} cannot be idmapped (EINVAL)`
+    await expect(asked).rejects.toThrow(refused)
+    const known = { type: 'bind', source: house, options: ['rbind'] }
+    expect(() => requireMappable([known], idmap, 'c1')).toThrow(refused)
+    unmount(shed)
+    await share.addBind('c1', { source: house, destination: '/h', readonly: false, recursive: true })
+  })
+
   describe('an overlay of the host', () => {
     /** Mounted as containerd does it for an image that is a volume: with an upper layer that nobody writes to. */
     const overlay = (layers: readonly string[], more = ''): string => {

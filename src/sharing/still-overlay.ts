@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
 import { closing, O_PATH, openAt, resolve } from '../linux/files/open-at.ts'
-import { mountEntries, mountOf, unescapeMountPath, unmount } from '../linux/mounts/mount.ts'
+import { mountOf, mountsBelow, unescapeMountPath, unmount } from '../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
 import { escapePath } from './rootfs/mapped-overlay.ts'
@@ -30,8 +30,7 @@ const meaningless =
 export function stillOverlay(location: number): StillOverlay | undefined {
   const place = readlinkSync(`/proc/self/fd/${location}`)
   const mount = mountOf(location)
-  if (mount?.type !== 'overlay' || mountEntries().some(({ point }) => point.startsWith(`${place}/`)))
-    return undefined
+  if (mount?.type !== 'overlay' || mountsBelow(place).length > 0) return undefined
   const asked = mount.options.split(',').filter((option) => !meaningless.test(option))
   const valuesOf = (key: string) => {
     const prefix = `${key}=`
@@ -82,7 +81,7 @@ export function showStill(overlay: StillOverlay, place: StillPlace): void {
     const { source, container } = place
     const { fields, code } = cause as { fields?: { errno?: unknown }; code?: unknown }
     const errno = `its layers: ${fields?.errno ?? code ?? cause}`
-    throw new KataError('SHARE_NOT_IDMAPPABLE', { source, container, errno }, { cause })
+    throw new KataError('SHARE_NOT_IDMAPPABLE', { source, container, what: 'it', errno }, { cause })
   }
 }
 

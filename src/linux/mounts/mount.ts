@@ -93,6 +93,12 @@ export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
     })
 }
 
+/** What is mounted below `directory`, a path without links, oldest first. */
+export function mountsBelow(directory: string): MountEntry[] {
+  const inside = directory.replace(/\/*$/, '/')
+  return mountEntries().filter(({ point }) => point !== '/' && point.startsWith(inside))
+}
+
 /** The mount that an open file or directory lies on; undefined when this process does not see it. */
 export function mountOf(fd: number): MountEntry | undefined {
   const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
