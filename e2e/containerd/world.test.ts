@@ -30,6 +30,7 @@ import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
+import { busyboxFiles, makeArchive } from './images.ts'
 
 setDefaultTimeout(slow(90_000))
 
@@ -172,6 +173,38 @@ describe('files and memory', () => {
     )
   })
 })
+
+describe.each(['runc', 'kata-ts'])(
+  'an image with links that lead to what is not there, under %s',
+  (handler) => {
+    const image = 'localhost/kata-ts/links:latest'
+    beforeAll(async () => {
+      const links = { 'etc/hosts': 'hosts2', 'var/run': '/made/run', data: 'store/data' }
+      const entries = Object.entries(links).map(([name, linkName]) => ({ name, type: '2', linkName }))
+      await containerd.import(makeArchive(image, [[...busyboxFiles(), ...entries]], { Cmd: sleep }))
+    })
+
+    test('has the mounts where the links lead', async () => {
+      const account = host(`account-${handler}`)
+      mkdirSync(account)
+      writeFileSync(join(account, 'token'), 'token\n')
+      const mine = await containerd.cri.runPod({ handler })
+      const mounts = [
+        bind(account, '/var/run/secrets/kubernetes.io/serviceaccount', { readonly: true }),
+        bind(account, '/data', { readonly: true }),
+      ]
+      const id = await mine.start([], { image: { image }, mounts })
+      const script =
+        'cat /made/run/secrets/kubernetes.io/serviceaccount/token /data/token /store/data/token; cmp /etc/hosts /etc/hosts2 && echo same'
+      expect(await mine.exec(id, ['sh', '-c', script])).toEqual({
+        stdout: 'token\ntoken\ntoken\nsame\n',
+        stderr: '',
+        exitCode: 0,
+      })
+      await mine.remove()
+    })
+  },
+)
 
 describe('security context', () => {
   const nobodySpecial = {

@@ -2,6 +2,7 @@
 import { readFile } from 'syscalls'
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
+import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { changeThreads } from '../boot/cgroups.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
 import { expectedDevices, loadExpectedModules, loadMountedDevices } from '../devices/expected-modules.ts'
@@ -33,6 +34,7 @@ import {
 import { type ShownDisk, withGuestDevices } from './container-devices.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { explainByMemory } from './memory-limit.ts'
+import { makeLinkTargets } from './mount-targets.ts'
 import type { OomEvents, OomWatch } from './oom.ts'
 import {
   type ContainerProcess,
@@ -156,7 +158,16 @@ export class Container {
       }
       const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
-      init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'tty'))
+      const { process, root, mounts } = oci
+      const make = () => tools.crun.create(id, bundle, planStdio(tools.loop, process, bundle, 'tty'))
+      init = await make().catch(async (error) => {
+        // Only now: a look at every destination would cost each container some time. And only after words of crun's, since a share that does
+        // not answer would hold up the agent.
+        const isRefused = error instanceof TtrpcError && error.code === 'internal'
+        if (!isRefused || !makeLinkTargets(root.path, mounts)) throw error
+        await discard(cgroupOf(id), tools.crun, id)
+        return make()
+      })
       limitCgroup(cgroupOf(id))
       return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
