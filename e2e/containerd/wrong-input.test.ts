@@ -132,6 +132,15 @@ describe('a container that cannot be, in a pod that lives on', () => {
     expect(await container(['true'], { workingDir: '/etc/passwd' })).toMatch(/cwd|passwd|directory/)
   })
 
+  test('it mounts a file where its image has a directory, or the other way round', async () => {
+    const file = `${directory}/broken.toml`
+    const mounted = (hostPath: string, containerPath: string) =>
+      container(['true'], { mounts: [{ hostPath, containerPath, readonly: true }] })
+    expect(await mounted(file, '/etc')).toMatch(/\[MOUNT_KIND\].*`etc`.*subPath/)
+    expect(await mounted(directory, '/etc/passwd')).toMatch(/\[MOUNT_KIND\].*`etc\/passwd`/)
+    expect(await mounted(file, '/etc/passwd/below')).toMatch(/\[MOUNT_KIND\].*`etc\/passwd\/below`/)
+  })
+
   test('a program that is not executable', async () => {
     expect(await container(['/etc/passwd'])).toMatch(/passwd.*(executable|permi)/i)
   })

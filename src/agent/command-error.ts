@@ -7,6 +7,7 @@ export const commandCodes = [
   'COMMAND_NOT_FOUND',
   'COMMAND_NOT_EXECUTABLE',
   'WORKDIR_INVALID',
+  'MOUNT_KIND',
   'SYSCTL_REFUSED',
   'MEMORY_LIMIT_TOO_LOW',
 ] as const

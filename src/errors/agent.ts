@@ -62,6 +62,11 @@ export const agentErrors = {
     'the working directory of {command} cannot be entered in the container ({reason})',
     'Name a directory that exists there.',
   ),
+  MOUNT_KIND: entry(
+    'invalid_argument',
+    'the container of {command} has a file where a directory is to be mounted, or a directory where a file is ({reason})',
+    'Mount files on files and directories on directories. A single file of a volume is mounted by a subPath, with the name of the file in mountPath.',
+  ),
   SYSCTL_REFUSED: entry(
     'invalid_argument',
     'the guest refuses a kernel parameter of the container ({reason})',

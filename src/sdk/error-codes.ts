@@ -142,6 +142,7 @@ export type RuntimeErrorCode =
   | 'LOG_NOT_KEPT'
   | 'MEMORY_LIMIT_IN_USE'
   | 'MEMORY_LIMIT_TOO_LOW'
+  | 'MOUNT_KIND'
   | 'MOUNT_PROPAGATION'
   | 'MOUNT_TYPE'
   | 'NAME_INVALID'

@@ -34,6 +34,10 @@ export const diskUnmountable = (message: string, cause?: unknown) =>
 export const workdirInvalid = (message: string) =>
   new TtrpcError('invalid_argument', message, { reason: 'WORKDIR_INVALID' })
 
+/** A mount of a file where the container has a directory, or the other way round. */
+export const mountKind = (message: string) =>
+  new TtrpcError('invalid_argument', message, { reason: 'MOUNT_KIND' })
+
 /** A memory limit in which no container can be made. */
 export const memoryLimitTooLow = (message: string, cause?: unknown) =>
   new TtrpcError('invalid_argument', message, { reason: 'MEMORY_LIMIT_TOO_LOW', cause })

@@ -28,6 +28,12 @@ test.each([
   ['chdir to `/zz`: No such file or directory', 'WORKDIR_INVALID'],
   ['chdir to `/etc/passwd`: Not a directory', 'WORKDIR_INVALID'],
   ['write to `/proc/sys/kernel/shmmax`: Invalid argument', 'SYSCTL_REFUSED'],
+  ['mount `/run/kata-containers/shared/volumes/c-f` to `etc`: Not a directory', 'MOUNT_KIND'],
+  ['the target `/proc` is invalid: Not a directory', 'MOUNT_KIND'],
+  [
+    'error creating directory `etc/passwd/x` since `etc/passwd` exists and it is not a directory: Not a directory',
+    'MOUNT_KIND',
+  ],
 ])('%s: what was asked for is wrong', (words, reason) => {
   expect(of(words)).toEqual(['invalid_argument', reason, words])
 })
