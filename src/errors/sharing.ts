@@ -15,7 +15,7 @@ export const sharingErrors = {
   SHARE_SOURCE_KIND: entry(
     'invalid_argument',
     'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',
-    'Mount a directory or a regular file.',
+    'Mount a directory or a regular file. A program of the host that listens at a socket is reached by the network instead.',
   ),
   SHARE_SOURCE_HIDDEN: entry(
     'failed_precondition',
