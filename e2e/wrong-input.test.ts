@@ -114,9 +114,9 @@ describe('the container', () => {
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 
-  test('command not found', async () => {
-    const { code, stderr } = await kata.run(['no-such-command'])
-    expect(stderr).toContain('no-such-command')
+  test.each(['no-such-command', ''])('command not found: %p', async (command) => {
+    const { code, stderr } = await kata.run([command])
+    expect(stderr).toContain(`[COMMAND_NOT_FOUND] ${command}: executable file not found`)
     expect(code).toBe(127)
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })

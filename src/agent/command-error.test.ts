@@ -8,6 +8,11 @@ test.each(commandCodes)('our agent says %s', (reason) => {
   expect(asCommandError(told, ['x', '-y'])).toMatchObject({ code: reason, fields: { command: 'x' } })
 })
 
+test('a list without a command', () => {
+  const told = new TtrpcError('not_found', 'any words', { reason: 'COMMAND_NOT_FOUND' })
+  expect(asCommandError(told, [])).toMatchObject({ code: 'COMMAND_NOT_FOUND', fields: { command: '' } })
+})
+
 test('of what Kata’s agent says, the backtrace is left out', () => {
   const words = 'Failed to exec: 0: the file nosuch was not found 1: <unknown> 2: <unknown>'
   const error = asCommandError(new TtrpcError('internal', words), ['nosuch']) as KataError

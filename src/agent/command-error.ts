@@ -20,7 +20,7 @@ const katasNotFound = /the file \S{1,255} was not found/
 /** Returns any other error unchanged. `args` are the command and its arguments. */
 export function asCommandError(error: unknown, args: unknown): unknown {
   if (!(error instanceof TtrpcError)) return error
-  const command = Array.isArray(args) ? String(args[0]) : ''
+  const command = Array.isArray(args) ? String(args[0] ?? '') : ''
   const code = commandCodes.find((code) => code === error.reason)
   if (code !== undefined) return new KataError(code, { command, reason: error.message }, { cause: error })
   const [reason] = (error.code === 'internal' && katasNotFound.exec(error.message)) || []

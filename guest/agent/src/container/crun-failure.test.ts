@@ -9,6 +9,7 @@ const of = (message?: string) => {
 test.each([
   'executable file `no-such-command` not found in $PATH: No such file or directory',
   'executable file `/bin/nope` not found: No such file or directory',
+  'cannot find `` in $PATH: No such file or directory',
   'exec container process (missing dynamic library?) `/bin/x`: No such file or directory',
   'exec container process `/script`: No such file or directory',
 ])('%s: not found', (words) => {

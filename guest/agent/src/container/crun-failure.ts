@@ -14,7 +14,7 @@ import {
  * the guest image brings (1.21); the host gets a reason. Of a program whose interpreter is missing, crun suspects a library.
  */
 const notFound =
-  /^executable file `.*` not found|^exec container process (\(missing dynamic library\?\)|.*No such file)/s
+  /^executable file `.*` not found|^cannot find `` in \$PATH|^exec container process (\(missing dynamic library\?\)|.*No such file)/s
 const notExecutable =
   /^the path `.*` (is not a regular file|exists but it is not executable)|^exec container process /s
 const wrongKind =
