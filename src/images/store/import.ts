@@ -59,6 +59,7 @@ export async function importLayout(
   using image = await openImageArchive(layout, paths.cacheDir)
   if (image.manifest === undefined)
     throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: layout, reason: 'it has no manifest' })
+  // Awaited: the lock and the image would be let go of at its first pause.
   return await addImage(paths, image, options)
 }
 
@@ -89,7 +90,7 @@ export async function addImage(
   using _index = await holdIndex(paths, options.signal)
   const others = readIndex(paths).filter((other) => other.name !== name)
   writeIndex(paths, [...others, { name, ...manifest, pulledAt: new Date().toISOString() }])
-  return findImage(paths, name)
+  return await findImage(paths, name)
 }
 
 /** Replaces a stored document that is damaged. */

@@ -17,6 +17,7 @@ import { listImages, lookForImage } from './image-store.ts'
 import { importLayout } from './import.ts'
 import { readIndex, writeIndex } from './index-file.ts'
 import { type ImageUsers, planPrune, prune, removeImage } from './remove-images.ts'
+import { holdStore } from './store-lock.ts'
 import { blobPath, storePaths } from './store-paths.ts'
 
 let base: string
@@ -85,6 +86,22 @@ test('an image that a container uses is refused, and forced out without its laye
   expect(await names()).toEqual([])
   expect(readdirSync(paths.blobs)).toEqual([])
   expect(readdirSync(paths.layers)).toEqual([...layers])
+})
+
+test('who removes waits until an image that is being added is there', async () => {
+  const order: string[] = []
+  let removing = Promise.resolve()
+  const remover = async () => {
+    using _held = await holdStore(paths)
+    order.push('removed')
+  }
+  const onStep = () => {
+    removing = remover()
+  }
+  await add(a, [shared], undefined, { onStep })
+  order.push('added')
+  await removing
+  expect(order).toEqual(['added', 'removed'])
 })
 
 test('an index that is replaced while it is read is read all the same', async () => {

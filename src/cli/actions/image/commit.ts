@@ -60,6 +60,7 @@ export async function importTar(
   const target = parseImageName(name).full
   const image = await interruptible(async (signal) => {
     using tar = await openFileTar(source === '-' ? '/dev/stdin' : source, settings.stateDir)
+    // Awaited: the tar would be closed before it is read.
     return await make(settings, flags, {
       signal,
       name: target,

@@ -47,6 +47,9 @@ test('what a container has changed: diff, export, import, commit, save, load', a
 
   const id = (await ok('import', '--change', 'CMD ["true"]', tar, 'files:1')).trim()
   expect(id).toMatch(/^sha256:[0-9a-f]{64}$/)
+  const digest = `sha256:${new Bun.CryptoHasher('sha256').update(readFileSync(tar)).digest('hex')}`
+  const layers = await ok('inspect', '--format', '{{join .RootFS.Layers " "}}', 'files:1')
+  expect(layers).toBe(`${digest}\n`)
   await ok('commit', '--author', 'me', '-m', 'by hand', 'c', 'made:1')
   expect(await ok('history', 'made:1')).toMatch(/^AGE +SIZE +COMMENT +CREATED BY\n.* by hand +.*true.*\n/)
   await ok('tag', 'made:1', 'made:2')
