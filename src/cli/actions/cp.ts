@@ -4,7 +4,7 @@ import { type ContainerTar, containerTar } from '../client/copy/container-tar.ts
 import { execTar } from '../client/copy/exec-tar.ts'
 import { copyFrom, sendTar } from '../client/copy/from-container.ts'
 import { copyTo, unpackIn } from '../client/copy/to-container.ts'
-import { openSink } from '../client/output.ts'
+import { openStdout } from '../client/output.ts'
 import { catchSignals } from '../client/signals.ts'
 import { type CopyPath, parseCopy } from '../parse/copy-path.ts'
 import type { Settings } from '../settings.ts'
@@ -28,7 +28,7 @@ async function outOf(
 ): Promise<void> {
   if (destination.where !== 'host') {
     if (isTerminal(1)) throw new KataError('OUTPUT_TERMINAL', {})
-    return sendTar(tar, path, openSink(1))
+    return sendTar(tar, path, openStdout())
   }
   const leftOut = await copyFrom(tar, path, destination.path)
   if (leftOut.length > 0) tell(`warning: ${leftOut.length} devices and FIFOs were not copied`)

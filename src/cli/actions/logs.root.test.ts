@@ -37,6 +37,12 @@ test('lines of both streams come in their order, and as many and from when on as
   expect(await merged('--until', times[0]!)).toBe('out 1\n')
   expect(await merged('--since', times[1]!, '--tail', '1', '-t')).toBe(`${times[6]} last\n`)
   expect((await client.kata('logs', 'talker')).stdout).toBe('out 1\nout 2\nout 3\nlast\n')
+  const host = `${import.meta.dir}/../client/client.host.ts`
+  const full = Bun.spawn([process.execPath, host, client.base, 'logs', 'talker'], {
+    stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+  })
+  expect(await full.stderr.text()).toContain('[OUTPUT_FAILED] standard output cannot be written (ENOSPC)')
+  expect(await full.exited).toBe(1)
 })
 
 test('the bounds of the log are those of run, for a later start too', async () => {

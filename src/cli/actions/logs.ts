@@ -5,7 +5,7 @@ import { isExternal } from '../client/external.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
 import { hasLog, LogReader } from '../client/logs/reader.ts'
 import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
-import { openSink } from '../client/output.ts'
+import { openSink, openStdout } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { isSavedNow } from '../client/suspended.ts'
@@ -49,7 +49,7 @@ async function logsOf(
   if (!hasLog(record, paths)) throw new KataError('LOG_NOT_KEPT', { name })
   const reader = new LogReader(paths.log)
   const printer = new LogPrinter({
-    sinks: { stdout: openSink(1), stderr: openSink(2) },
+    sinks: { stdout: openStdout(), stderr: openSink(2) },
     timestamps: flags.timestamps === true,
     prefix: flags.names ? `${name} ` : '',
   })

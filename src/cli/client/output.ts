@@ -1,5 +1,6 @@
 /** Writes to our own stdout and stderr, of any kind, at the reader's pace. */
 import { fstatSync, writeSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { isTerminal } from '../../linux/is-terminal.ts'
 
 export interface ByteSink {
@@ -21,6 +22,22 @@ export function openSink(fd: number): ByteSink {
     async write(chunk) {
       await writer.write(chunk)
       await writer.flush()
+    },
+  }
+}
+
+/** Standard output, for data. @throws from `write`: KataError OUTPUT_FAILED; an errno error EPIPE when the reader left. */
+export function openStdout(): ByteSink {
+  const sink = openSink(1)
+  return {
+    async write(chunk) {
+      try {
+        await sink.write(chunk)
+      } catch (cause) {
+        const { code = String(cause) } = cause as NodeJS.ErrnoException
+        if (code === 'EPIPE') throw cause
+        throw new KataError('OUTPUT_FAILED', { errno: code }, { cause })
+      }
     },
   }
 }

@@ -146,13 +146,23 @@ test('limits, kernel parameters, memory-backed directories, shared memory, no ne
     ...['nosuid', 'nodev', 'noexec', 'size=1m', 'exec'],
   ])
   expect(mountOf({ shmSize: '1m' }, '/dev/shm')?.options).toContain('size=1048576')
-  expect(spec({ securityOpt: ['no-new-privileges'] }).process.noNewPrivileges).toBe(true)
+})
+
+test.each([
+  [['no-new-privileges'], true],
+  [['no-new-privileges:true'], true],
+  [['no-new-privileges=true'], true],
+  [['no-new-privileges:false'], false],
+  [['no-new-privileges', 'no-new-privileges=false'], false],
+])('%j is as with docker', (securityOpt, noNewPrivileges) => {
+  expect(spec({ securityOpt }).process.noNewPrivileges).toBe(noNewPrivileges)
 })
 
 test.each<[RightsFlags, string]>([
   [{ capAdd: ['FLY'] }, '--cap-add'],
   [{ capDrop: [''] }, '--cap-drop'],
   [{ securityOpt: ['apparmor=x'] }, '--security-opt'],
+  [{ securityOpt: ['no-new-privileges=yes'] }, '--security-opt'],
   [{ sysctl: ['novalue'] }, '--sysctl'],
   [{ sysctl: ['a b=1'] }, '--sysctl'],
   [{ ulimit: ['nofile'] }, '--ulimit'],

@@ -17,13 +17,20 @@ export interface RightsFlags {
   readonly shmSize?: string
 }
 
+const noNewPrivileges = /^no-new-privileges(?:[:=](?:true|false))?$/
+
 /** @throws KataError OPTION_INVALID naming option, value and what is allowed; SECCOMP_PROFILE. */
 export function parseRights(flags: RightsFlags): Rights {
   const options = flags.securityOpt ?? []
   for (const option of options)
-    if (!/^(seccomp=.+|no-new-privileges(:true)?)$/.test(option))
-      throw refuse('--security-opt', option, 'seccomp=FILE, seccomp=unconfined, no-new-privileges')
+    if (!/^seccomp=.+$/.test(option) && !noNewPrivileges.test(option))
+      throw refuse(
+        '--security-opt',
+        option,
+        'seccomp=FILE, seccomp=unconfined, no-new-privileges[=true|false]',
+      )
   const seccomp = options.findLast((option) => option.startsWith('seccomp='))?.slice('seccomp='.length)
+  const noNew = options.findLast((option) => noNewPrivileges.test(option))
   const capabilities = {
     privileged: flags.privileged === true,
     addCapabilities: (flags.capAdd ?? []).map((name) => parseCapability(name, '--cap-add')),
@@ -33,7 +40,7 @@ export function parseRights(flags: RightsFlags): Rights {
   return {
     ...capabilities,
     seccomp: isFile ? readSeccompProfile(seccomp, capabilitiesOf(capabilities)) : seccomp,
-    noNewPrivileges: options.some((option) => option.startsWith('no-new-privileges')),
+    noNewPrivileges: noNew !== undefined && !noNew.endsWith('false'),
     sysctls: Object.fromEntries((flags.sysctl ?? []).map(parseSysctl)),
     rlimits: (flags.ulimit ?? []).map(parseUlimit),
     tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),

@@ -3,17 +3,17 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'n
 import { resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { isTerminal } from '../../../linux/is-terminal.ts'
-import { openSink } from '../../client/output.ts'
+import { openStdout } from '../../client/output.ts'
 
 /**
  * A reader of standard output that leaves earlier ends it, which is no failure.
  *
- * @throws KataError OUTPUT_TERMINAL; errors of the system, with their `code`; what `chunks` throws.
+ * @throws KataError OUTPUT_TERMINAL, OUTPUT_FAILED; errors of the system, with their `code`; what `chunks` throws.
  */
 export async function writeTar(file: string | undefined, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   if (file !== undefined && file !== '-') return writeFile(resolve(file), chunks)
   if (isTerminal(1)) throw new KataError('OUTPUT_TERMINAL', {})
-  const sink = openSink(1)
+  const sink = openStdout()
   for await (const chunk of chunks) if (!(await isRead(sink.write(chunk)))) return
 }
 
