@@ -21,6 +21,14 @@ test('of what Kata’s agent says, the backtrace is left out', () => {
   )
 })
 
+test('a command without a name is none that is found', () => {
+  const words = 'the guest says: cannot find `` in $PATH: No such file or directory'
+  const error = asCommandError(new TtrpcError('internal', words), ['']) as KataError
+  expect(error.message).toStartWith(
+    `[COMMAND_NOT_FOUND] "": executable file not found in the container (${words}).`,
+  )
+})
+
 test.each([
   new TtrpcError('not_found', 'no container c'),
   new TtrpcError('permission_denied', 'CreateContainerRequest is blocked by policy'),

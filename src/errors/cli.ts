@@ -56,7 +56,7 @@ export const cliErrors = {
   ),
   USER_UNKNOWN: entry(
     'invalid_argument',
-    'user {"user"} is not known in the container (looked in its {file})',
+    '{"user"} is not known in the container (looked in its {file})',
     'Use a name that exists there, or numbers such as 1000:1000.',
   ),
   CONTAINER_EXISTS: entry(
@@ -77,7 +77,7 @@ export const cliErrors = {
   CONTAINER_RUNNING: entry(
     'failed_precondition',
     'container {name} is {status}',
-    'End it with `kata-ts stop {name}`, or use `kata-ts rm --force {name}`.',
+    'End it first with `kata-ts stop {name}`. To remove it while it runs, use `kata-ts rm --force {name}`.',
   ),
   ATTACH_ELSEWHERE: entry(
     'failed_precondition',

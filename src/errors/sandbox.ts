@@ -85,7 +85,7 @@ export const sandboxErrors = {
   TASK_STATE: entry(
     'failed_precondition',
     'cannot {action} {id}: it is {state}',
-    'See `kata-ts ps` for its state; a {state} process cannot take {action}.',
+    'See `kata-ts ps` for its state.',
   ),
   TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what there is with `kata-ts ps`.'),
   TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),

@@ -42,7 +42,8 @@ export async function pauseTask({ tasks, events }: TaskContext, id: string): Pro
 export async function resumeTask({ tasks, events }: TaskContext, id: string): Promise<object> {
   const task = tasks.get(id)
   const { init, container } = task
-  const resuming = { action: 'resume', from: 'paused', to: 'running' } as const
+  // The command line's word: its `resume` continues a saved machine.
+  const resuming = { action: 'unpause', from: 'paused', to: 'running' } as const
   await task.whileChanged(() => change(init, resuming, () => container.resume()))
   events.publish(taskEvents.resumed({ containerId: id }))
   return {}

@@ -721,7 +721,7 @@ describe('a container that is paused and resumed', () => {
     service.ends.get('web')!(137)
     await service.tasks.wait({ id: 'web', execId: '' })
     service.answer()
-    await expect(call).rejects.toThrow(/^\[TASK_STATE\] cannot (pause|resume) web: it is stopped/)
+    await expect(call).rejects.toThrow(/^\[TASK_STATE\] cannot (pause|unpause) web: it is stopped/)
     await service.tasks.delete({ id: 'web', execId: '' })
     return service.topics
   }
