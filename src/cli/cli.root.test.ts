@@ -1,5 +1,5 @@
 /** The command line as a person meets it before any container exists. */
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
@@ -8,6 +8,9 @@ import { forgetPoolServer, notePoolServer } from '../sandbox/pool/pool-server.ts
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import { writeTaskRecord } from '../sandbox/records/task-records.ts'
 import { newTemplate } from '../sandbox/template/template-store.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(60_000)
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 // A guest image without its manifest.
@@ -63,6 +66,11 @@ test.each([
   [['ps', '--filter', 'since=x'], 'OPTION_INVALID', '--filter'],
   [['run', '--label', '=x', 'true'], 'OPTION_INVALID', '--label'],
   [['run', '--cidfile', '/etc/hosts', '--', 'true'], 'FILE_EXISTS', '/etc/hosts'],
+  [
+    ['run', '--network', 'none', '--network=bridge', 'true'],
+    'OPTION_CONFLICT',
+    '--network none and --network bridge',
+  ],
   [['run', '--network', 'nosuch', 'true'], 'NETWORK_NOT_FOUND', 'network create'],
   [['network', 'create', 'x', '--subnet', '127.0.0.0/8'], 'OPTION_INVALID', '--subnet'],
   [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
@@ -76,11 +84,17 @@ test.each([
   expect(await kata('ps', '--format', 'json')).toEqual({ code: 0, stdout: '[]\n', stderr: '' })
 })
 
-test('whoever removes by force what is not there is told, and has not failed, as in docker', async () => {
-  const { code, stderr } = await kata('rm', '--force', 'nobody')
-  expect(code).toBe(0)
-  expect(stderr).toStartWith('kata-ts: [CONTAINER_NOT_FOUND] ')
-})
+test.each([
+  ['rm', 'CONTAINER_NOT_FOUND'],
+  ['rmi', 'IMAGE_NOT_STORED'],
+])(
+  'whoever removes by force what is not there is told, and has not failed, as in docker: %s',
+  async (command, told) => {
+    const { code, stdout, stderr } = await kata(command, '--force', 'nobody')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toStartWith(`kata-ts: [${told}] `)
+  },
+)
 
 test.each([
   [['kill', 'nobody']],
@@ -109,6 +123,8 @@ test.each([
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
   [['run', '--net', 'host', 'true'], "unknown option '--net'", 'use --network'],
   [['run', '--dns-opt', 'ndots:1', 'true'], "unknown option '--dns-opt'", 'use --dns-option'],
+  [['cp', '-a', 'web:/a', '.'], "unknown option '-a'", 'omit it: copies belong to root'],
+  [['inspect', '-s', 'web'], "unknown option '-s'", 'kata-ts ps --size'],
   [['run', '--ip6', 'fd00::2', 'true'], "unknown option '--ip6'", 'use --ip: the IPv6 address follows'],
   [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'follow from those of IPv4'],
   [['network', 'create', '-d', 'macvlan', 'a'], "unknown option '-d'", '--network ns:PATH'],

@@ -14,6 +14,12 @@ const onlyDriver = (...options: readonly string[]) =>
     ]),
   )
 
+/** An option of one command, by its letter, too. */
+const withLetter = (command: string, letter: string, option: string, advice: string) => ({
+  [`${command} ${letter}`]: advice,
+  [`${command} ${option}`]: advice,
+})
+
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
@@ -30,14 +36,14 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   'logs --details': '`kata-ts inspect NAME` shows the labels',
   'update --memory-swap': 'a machine has no swap: --memory is the limit',
-  'rm --link': 'containers have no links',
-  'cp --archive': 'omit it: copies belong to root, or to you',
-  'cp --follow-link': 'name the file that the link leads to',
-  'cp --quiet': 'omit it: no progress is shown',
-  'stats --all': 'use `kata-ts ps`: a stopped container uses nothing',
+  ...withLetter('rm', '-l', '--link', 'containers have no links'),
+  ...withLetter('cp', '-a', '--archive', 'omit it: copies belong to root, or to you'),
+  ...withLetter('cp', '-L', '--follow-link', 'name the file that the link leads to'),
+  ...withLetter('cp', '-q', '--quiet', 'omit it: no progress is shown'),
+  ...withLetter('stats', '-a', '--all', 'use `kata-ts ps`: a stopped container uses nothing'),
   'stats --no-trunc': 'omit it: names are shown whole',
   'images --tree': 'see `kata-ts inspect --type image`',
-  'inspect --size': 'use `kata-ts ps --size`',
+  ...withLetter('inspect', '-s', '--size', 'use `kata-ts ps --size`'),
   'start --checkpoint': 'use `kata-ts run --from SNAPSHOT`, or `kata-ts resume`',
   'start --checkpoint-dir': 'omit it: `kata-ts snapshot ls` shows where snapshots are',
   '--net': 'use --network',

@@ -41,7 +41,7 @@ export async function connectRunning(
 
 /**
  * Does `work` for every name at the same time and prints the names for which it was done; an error of one does not
- * keep the others from being done. Returns the exit code. Where a container `mayBeMissing`, that is told and is no failure.
+ * keep the others from being done. Returns the exit code. Where one `mayBeMissing`, that is told and is no failure.
  */
 export async function forEachName(
   settings: Settings,
@@ -65,4 +65,4 @@ export async function forEachName(
 }
 
 const isMissing = (error: unknown): boolean =>
-  error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND'
+  error instanceof KataError && (error.code === 'CONTAINER_NOT_FOUND' || error.code === 'IMAGE_NOT_STORED')

@@ -61,16 +61,21 @@ export async function images(settings: Settings, flags: ImagesFlags, only?: stri
 /** One after the other: each has the store for itself. */
 export async function rmi(settings: Settings, force: boolean, names: readonly string[]): Promise<number> {
   let before: Promise<unknown> = Promise.resolve()
-  return forEachName(settings, names, (name) => {
-    const removal = before.then(() =>
-      removeImage(storePaths(settings.stateDir), name, {
-        force,
-        users: () => imageUsers(settings.stateDir),
-      }),
-    )
-    before = removal.catch(() => {})
-    return removal.then(() => noteRemoved(settings, name))
-  })
+  return forEachName(
+    settings,
+    names,
+    (name) => {
+      const removal = before.then(() =>
+        removeImage(storePaths(settings.stateDir), name, {
+          force,
+          users: () => imageUsers(settings.stateDir),
+        }),
+      )
+      before = removal.catch(() => {})
+      return removal.then(() => noteRemoved(settings, name))
+    },
+    { mayBeMissing: force },
+  )
 }
 
 /** Notes that an image was removed. */

@@ -146,3 +146,15 @@ export const noCallerEnv = (): Option =>
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value]
 }
+
+/** For an option that docker takes several times: here the last value would hide the others. @throws KataError OPTION_CONFLICT. */
+export const one =
+  (option: string, reason: string) =>
+  (value: string, previous: string | undefined): string => {
+    if (previous === undefined || previous === value) return value
+    throw new KataError('OPTION_CONFLICT', {
+      options: `${option} ${previous} and ${option} ${value}`,
+      reason,
+      remedy: 'Give one of them.',
+    })
+  }

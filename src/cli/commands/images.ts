@@ -76,7 +76,10 @@ export function rmiCommand(cli: Cli): Command {
     usage: 'rmi <image...>',
     summary: 'remove images by name or id',
     example: 'rmi debian:13',
-  }).option('-f, --force', 'even if containers use it; they keep their files')
+  }).option(
+    '-f, --force',
+    'even if containers use it, which keep their files; one that is not there is no failure',
+  )
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rmi } = await import('../actions/images.ts')
     return rmi(settings, force === true, names)

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { HealthFlags } from '../parse/health.ts'
 import type { RightsFlags } from '../parse/rights.ts'
-import { type Cli, collect, describe, noCallerEnv, rootAction } from './command.ts'
+import { type Cli, collect, describe, noCallerEnv, one, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
 import { runGroups } from './run-groups.ts'
 import { healthOptions } from './run-health.ts'
@@ -257,6 +257,7 @@ const networkOptions = (command: Command): Command =>
     .option(
       '--network <none|bridge|name|ns:path>',
       'bridge: DNS and a way outside, but none to the host; none; the name of a network of `network create`; ns:/run/netns/x: the interfaces of that network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
+      one('--network', 'a container is on one network for life'),
     )
     .option(
       '--network-alias <name>',
