@@ -124,6 +124,8 @@ test.each([
   [['run', '--net', 'host', 'true'], "unknown option '--net'", 'use --network'],
   [['run', '--dns-opt', 'ndots:1', 'true'], "unknown option '--dns-opt'", 'use --dns-option'],
   [['cp', '-a', 'web:/a', '.'], "unknown option '-a'", 'omit it: copies belong to root'],
+  [['volume', 'ls', '-f', 'label=a'], "unknown option '-f'", '--format json'],
+  [['volume', 'create', '--driver=nfs', 'a'], "unknown option '--driver=nfs'", 'directories of the host'],
   [['inspect', '-s', 'web'], "unknown option '-s'", 'kata-ts ps --size'],
   [['run', '--ip6', 'fd00::2', 'true'], "unknown option '--ip6'", 'use --ip: the IPv6 address follows'],
   [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'follow from those of IPv4'],

@@ -14,6 +14,10 @@ const onlyDriver = (...options: readonly string[]) =>
     ]),
   )
 
+const onlyDirectories =
+  'omit it: volumes are directories of the host; mount another file system there, or use -v DISK:/path:ext4'
+const filterJson = 'filter the output of `--format json`, which has the labels and containers, with jq'
+
 /** An option of one command, by its letter, too. */
 const withLetter = (command: string, letter: string, option: string, advice: string) => ({
   [`${command} ${letter}`]: advice,
@@ -30,6 +34,10 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'network create --ip-range': 'omit it: containers get addresses of all of --subnet',
   'network create --attachable': 'omit it: any container may be on a network',
   ...onlyDriver('--driver', '-d', '--opt', '-o'),
+  ...withLetter('volume create', '-d', '--driver', onlyDirectories),
+  ...withLetter('volume create', '-o', '--opt', onlyDirectories),
+  ...withLetter('volume ls', '-f', '--filter', filterJson),
+  ...withLetter('network ls', '-f', '--filter', filterJson),
   container: 'use it before a command of containers, as in `kata-ts container ls`, or omit it',
   image:
     'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` manages what machines boot',

@@ -6,7 +6,7 @@ import { readOverrides } from '../../bundle/overrides.ts'
 import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
-import { imageFacts } from '../../images/store/image-facts.ts'
+import { type ImageFacts, imageFacts } from '../../images/store/image-facts.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
 import { isObject } from '../../json/compounds.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
@@ -25,8 +25,7 @@ import type { InspectFlags } from '../commands/inspect.ts'
 import { tellError } from '../explain.ts'
 import { dockerNetworks } from '../output/docker-networks.ts'
 import { dockerFacts } from '../output/docker-view.ts'
-import { invalidTemplate } from '../output/template/parse.ts'
-import { compileTemplate } from '../output/template/template.ts'
+import { asMap, compileEach } from '../output/template/rows.ts'
 import { parseChoice } from '../parse/number.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
@@ -40,7 +39,7 @@ export async function inspect(
   names: readonly string[],
 ): Promise<number> {
   const wanted = type === undefined ? undefined : parseChoice(type, '--type', types)
-  const template = settings.template === undefined ? undefined : compileInspect(settings.template)
+  const template = settings.template === undefined ? undefined : compileEach(settings.template)
   const facts: unknown[] = []
   let exitCode = 0
   for (const name of names) {
@@ -48,7 +47,7 @@ export async function inspect(
       const found = await find(settings, name, wanted)
       const shown = full === true ? found.shown : withoutRules(found.shown)
       if (template === undefined) facts.push(shown)
-      else settings.print(`${template.render(found.inDockersWords())}\n`)
+      else settings.print(template(found.inDockersWords()))
     } catch (error) {
       tellError(settings, error)
       exitCode = 1
@@ -100,13 +99,21 @@ async function imageInstead(settings: Settings, name: string, noContainer: KataE
   }
 }
 
-const asFound = (facts: object): Found => ({ shown: facts, inDockersWords: () => facts })
+const asFound = (facts: ImageFacts): Found => ({
+  shown: facts,
+  inDockersWords: () => ({ ...facts, Config: imageConfig(facts.Config) }),
+})
 
-/** @throws KataError TEMPLATE_INVALID: a table is of many containers. */
-function compileInspect(text: string) {
-  if (!text.includes('{{')) throw invalidTemplate(text, '`table` is for ps')
-  return compileTemplate(text.replaceAll('\\t', '\t').replaceAll('\\n', '\n'))
-}
+/** With the fields that docker always has; an image leaves out what it does not set. */
+const imageConfig = ({ Labels, ExposedPorts, Volumes, ...others }: ImageFacts['Config']) => ({
+  ...{ User: '', WorkingDir: '', StopSignal: '', Env: [], Cmd: [], Entrypoint: [] },
+  ...others,
+  Labels: mapOf(Labels),
+  ExposedPorts: mapOf(ExposedPorts),
+  Volumes: mapOf(Volumes),
+})
+
+const mapOf = (value: unknown) => asMap(isObject(value) ? value : {})
 
 function volumesIn(settings: Settings) {
   return listVolumes(settings).map((name) => ({ name, source: volumePaths(settings, name).data }))

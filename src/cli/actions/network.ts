@@ -8,7 +8,7 @@ import type { NetworkFlags } from '../commands/network.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
-import { compileRows } from '../output/template/rows.ts'
+import { asMap, compileEach, compileRows } from '../output/template/rows.ts'
 import { labelsText, parseLabels } from '../parse/labels.ts'
 import { parseSubnet } from '../parse/subnet.ts'
 import type { Settings } from '../settings.ts'
@@ -75,13 +75,29 @@ export async function ls(settings: Settings, { quiet }: NetworkFlags): Promise<n
   return 0
 }
 
+/** A network in docker's fields, for templates of `inspect`. */
+const dockerNetwork = ({ name, createdAt, internal, subnet, gateway, labels, containers }: ShownNetwork) => ({
+  ...{ Name: name, Id: name, Created: createdAt, Driver: 'bridge', Scope: 'local', Internal: internal },
+  IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: gateway }] },
+  Containers: asMap(
+    Object.fromEntries(
+      containers.map(({ container, address, mac }) => [
+        container,
+        { Name: container, MacAddress: mac, IPv4Address: `${address}/${subnet.split('/')[1]}` },
+      ]),
+    ),
+  ),
+  Labels: asMap(labels),
+})
+
 export async function inspect(
   settings: Settings,
   _flags: NetworkFlags,
   names: readonly string[],
 ): Promise<number> {
+  const template = settings.template === undefined ? undefined : compileEach(settings.template)
   const { found, all } = findAll(settings, names)
-  settings.print(`${plainJson(found, 2)}\n`)
+  settings.print(template ? found.map(dockerNetwork).map(template).join('') : `${plainJson(found, 2)}\n`)
   return all ? 0 : 1
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { silentLogger } from '../../log.ts'
 import { createVolume, readVolume, volumePaths } from '../client/volumes/store.ts'
 import type { Settings } from '../settings.ts'
-import { prune, rm } from './volume.ts'
+import { inspect, prune, rm } from './volume.ts'
 
 let stateDir: string
 let settings: Settings
@@ -37,6 +37,22 @@ function addContainer(config: string): void {
 }
 const withVolume = () =>
   JSON.stringify({ ociVersion: '1.0.2', mounts: [{ destination: '/data', type: 'bind', source: data() }] })
+
+test('inspect takes templates with docker’s fields', async () => {
+  let printed = ''
+  const print = (text: string) => {
+    printed += text
+    return true
+  }
+  createVolume(settings, 'labelled', { a: 'b' })
+  const template = '{{.Name}} {{.Driver}} {{.Mountpoint}} {{.Labels.a}} {{.Labels.none}}.'
+  expect(await inspect({ ...settings, print, template }, {}, ['labelled', 'none'])).toBe(1)
+  expect(printed).toBe(`labelled local ${volumePaths(settings, 'labelled').data} b .\n`)
+  expect(told).toContain('[VOLUME_NOT_FOUND]')
+  await expect(inspect({ ...settings, print, template: 'table x' }, {}, ['data'])).rejects.toThrow(
+    /^\[TEMPLATE_INVALID\]/,
+  )
+})
 
 test('prune leaves a volume that a container gets while it is at work', async () => {
   const rest = `${stateDir}/volumes/default/.unfinished-x`

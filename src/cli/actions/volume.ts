@@ -15,7 +15,7 @@ import type { VolumeFlags } from '../commands/volume.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
-import { compileRows } from '../output/template/rows.ts'
+import { asMap, compileEach, compileRows } from '../output/template/rows.ts'
 import { labelsText, parseLabels } from '../parse/labels.ts'
 import { generateName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
@@ -80,11 +80,18 @@ export async function ls(settings: Settings, { quiet }: VolumeFlags): Promise<nu
   return 0
 }
 
+/** A volume in docker's fields, for templates of `inspect`. */
+const dockerVolume = ({ name, createdAt, mountpoint, labels }: ShownVolume) => ({
+  ...{ Name: name, Driver: 'local', Scope: 'local', Mountpoint: mountpoint, CreatedAt: createdAt },
+  ...{ Labels: asMap(labels), Options: asMap({}) },
+})
+
 export async function inspect(
   settings: Settings,
   _flags: VolumeFlags,
   names: readonly string[],
 ): Promise<number> {
+  const template = settings.template === undefined ? undefined : compileEach(settings.template)
   const found: ShownVolume[] = []
   for (const name of names) {
     try {
@@ -93,7 +100,7 @@ export async function inspect(
       tellError(settings, error)
     }
   }
-  settings.print(`${plainJson(found, 2)}\n`)
+  settings.print(template ? found.map(dockerVolume).map(template).join('') : `${plainJson(found, 2)}\n`)
   return found.length === names.length ? 0 : 1
 }
 

@@ -35,7 +35,7 @@ export function networkCommand(cli: Cli): Command {
           const network = await import('../actions/network.ts')
           return network[verb](settings, flags, args)
         },
-        verb === 'ls' ? { takesTemplate: true } : {},
+        verb === 'ls' || verb === 'inspect' ? { takesTemplate: true } : {},
       ),
     )
   }
@@ -51,6 +51,8 @@ const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
         'its IPv4 subnet; the IPv6 addresses follow from it (default: a free /24 of 10.89.0.0/16)',
       )
       .option('--label <key=value>', 'label, for `network inspect`; repeatable', collect),
+  inspect: (command) =>
+    command.option('-f, --format <template>', 'print fields with a docker template, such as {{.Internal}}'),
   ls: (command) => command.option('-q, --quiet', 'names only'),
   rm: (command) => command.option('-f, --force', 'ignore networks that do not exist'),
   prune: (command) => command.option('-f, --force', 'do not ask'),

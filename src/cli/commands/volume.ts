@@ -39,7 +39,7 @@ export function volumeCommand(cli: Cli): Command {
           const volume = await import('../actions/volume.ts')
           return volume[verb](settings, flags, args)
         },
-        verb === 'ls' ? { takesTemplate: true } : {},
+        verb === 'ls' || verb === 'inspect' ? { takesTemplate: true } : {},
       ),
     )
   }
@@ -49,6 +49,8 @@ export function volumeCommand(cli: Cli): Command {
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command.option('--label <key=value>', 'label, for `volume inspect`; repeatable', collect),
+  inspect: (command) =>
+    command.option('-f, --format <template>', 'print fields with a docker template, such as {{.Mountpoint}}'),
   ls: (command) => command.option('-q, --quiet', 'names only'),
   rm: (command) => command.option('-f, --force', 'ignore volumes that do not exist'),
   prune: (command) =>

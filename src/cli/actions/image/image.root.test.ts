@@ -50,6 +50,9 @@ test('what a container has changed: diff, export, import, commit, save, load', a
   const digest = `sha256:${new Bun.CryptoHasher('sha256').update(readFileSync(tar)).digest('hex')}`
   const layers = await ok('inspect', '--format', '{{join .RootFS.Layers " "}}', 'files:1')
   expect(layers).toBe(`${digest}\n`)
+  // What an image does not set is there and empty, as in docker.
+  const config = '{{.Config.Cmd}} {{.Config.Entrypoint}} {{len .Config.ExposedPorts}} {{.Config.Labels.a}}.'
+  expect(await ok('inspect', '--format', config, 'files:1')).toBe('[true] [] 0 .\n')
   await ok('commit', '--author', 'me', '-m', 'by hand', 'c', 'made:1')
   expect(await ok('history', 'made:1')).toMatch(/^AGE +SIZE +COMMENT +CREATED BY\n.* by hand +.*true.*\n/)
   await ok('tag', 'made:1', 'made:2')

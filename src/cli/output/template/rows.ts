@@ -1,5 +1,6 @@
 /** Docker's `--format` of commands that list things: a line for each row, after a line of titles with `table`. */
 import { table } from '../table.ts'
+import { invalidTemplate } from './parse.ts'
 import { compileTemplate } from './template.ts'
 
 /** @throws KataError TEMPLATE_INVALID, also for a field that rows with these titles do not have. */
@@ -22,3 +23,14 @@ export function compileRows(
     )
   }
 }
+
+/** Docker's `--format` of `inspect`: a text for each thing. @throws KataError TEMPLATE_INVALID: a table is of many. */
+export function compileEach(text: string): (facts: unknown) => string {
+  if (!text.includes('{{')) throw invalidTemplate(text, '`table` is for lists')
+  const template = compileTemplate(text.replaceAll('\\t', '\t').replaceAll('\\n', '\n'))
+  return (facts) => `${template.render(facts)}\n`
+}
+
+/** A map to templates, where any key may be missing. */
+export const asMap = <Value>(entries: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> =>
+  Object.assign(Object.create(null), entries)

@@ -5,6 +5,7 @@ const value = {
   ID: 'web',
   State: { Status: 'running', ExitCode: 0, Health: null },
   Args: ['-f', '-h', '/www'],
+  Empty: {},
   Labels: { app: 'a', tier: 'front end' },
   Map: Object.assign(Object.create(null), { key: 'k' }),
   Mounts: [
@@ -62,6 +63,7 @@ test.each([
   ['{{(.ID}}', 'parenthesis is not closed'],
   ['{{.ID)}}', 'means nothing here'],
   ['{{.Nmae}}', 'no field Nmae; there are ID, State'],
+  ['{{.Empty.Name}}', 'no field Name. docs'],
   ['{{.ID.Length}}', 'no field Length'],
   ['{{.constructor}}', 'no field constructor'],
   ['{{.__proto__}}', 'no field __proto__'],

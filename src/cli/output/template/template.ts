@@ -136,7 +136,8 @@ class Evaluation {
     if (isObject(owner) && Object.getPrototypeOf(owner) === null) return ''
     // What is not there has no parts.
     if (owner === null || owner === undefined) return undefined
-    const known = isObject(owner) ? `; there are ${Object.keys(owner).slice(0, 60).join(', ')}` : ''
+    const names = isObject(owner) ? Object.keys(owner).slice(0, 60) : []
+    const known = names.length > 0 ? `; there are ${names.join(', ')}` : ''
     throw this.#refuse(`there is no field ${field}${known}`)
   }
 
