@@ -1,11 +1,18 @@
 import { KataError } from '../../../errors.ts'
+import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
+import { isExternal } from '../../client/external.ts'
+import { ownerCleansUp } from '../../client/life/owner.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
+import type { ContainerRecord } from '../../client/record.ts'
+import type { TaskClient } from '../../client/task.ts'
 import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
 const SIGKILL = 9
+/** How long the end of what was killed is waited for, milliseconds, as in docker. */
+const patienceMs = 10_000
 
 export async function kill(
   settings: Settings,
@@ -25,9 +32,23 @@ export async function kill(
     if (execId === '') noteSignal(settings, record, number)
     try {
       await task.kill(number, { all, execId })
-      if (execId === '') noteEvent(settings, record, 'kill', { signal: String(number) })
+      if (execId !== '') return
+      noteEvent(settings, record, 'kill', { signal: String(number) })
+      if (number === SIGKILL && !isExternal(record))
+        await within(untilEnded(settings, record, task), patienceMs)
     } finally {
       task.close()
     }
   })
+}
+
+/** `kill` and then `rm`, or `start`, is one line of a script: they find it ended, and cleaned up after. */
+async function untilEnded(settings: Settings, record: ContainerRecord, task: TaskClient): Promise<void> {
+  try {
+    await task.wait()
+  } catch (error) {
+    // Its shim has gone, or the wait was given up.
+    settings.log.debug('the end of what was killed was not seen', { name: record.id, error })
+  }
+  await ownerCleansUp(settings, record)
 }

@@ -2,8 +2,12 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { processRef } from '../../../linux/processes/proc.ts'
+import { silentLogger } from '../../../log.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
-import { updateRecord } from '../../client/record.ts'
+import { readRecord, updateRecord } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import type { Settings } from '../../settings.ts'
+import { kill } from './kill.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
@@ -38,6 +42,23 @@ test('stop kills what does not end in time, and what is given no time', async ()
     expect((await client.kata('logs', name)).stdout.includes('not yet')).toBe(name === 'deaf')
   }
 })
+
+test.each([[[]], [['--health-cmd', 'true', '--health-interval', '1h']]])(
+  'what was killed has ended, and was cleaned up after, once kill returns: %j',
+  async (options) => {
+    await using client = testClient()
+    await client.start('killed', ['sleep', '60'], options)
+    const stateDir = `${client.base}/state`
+    const where = { stateDir, runDir: `${client.base}/run`, namespace: 'default', format: 'text' }
+    const settings = { ...where, print: () => true, tell: () => {}, log: silentLogger } as unknown as Settings
+    // In this process: a command of its own would come after the end, whoever had waited for that.
+    expect(await kill(settings, { signal: 'KILL', all: false }, ['killed'])).toBe(0)
+    const record = readRecord(stateDir, 'default', 'killed')
+    if (options.length > 0) expect(record.status).toBe('stopped')
+    expect((await observe(record)).status).toBe('stopped')
+    expect((await client.kata('rm', 'killed')).code).toBe(0)
+  },
+)
 
 test('what can never come is not waited for, and no signal seems to go where it does not', async () => {
   await using client = testClient()

@@ -14,7 +14,7 @@ export function killCommand(cli: Cli): Command {
     summary: 'send a signal to running containers',
     example: 'kill --signal TERM web',
   })
-    .option('-s, --signal <signal>', 'name or number', 'KILL')
+    .option('-s, --signal <signal>', 'name or number; the end after KILL is waited for', 'KILL')
     .option('-a, --all', 'with SIGKILL: every process of the container, as it is without this option')
     .option('--exec-id <id>', 'signal the command that `exec --exec-id` started')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
