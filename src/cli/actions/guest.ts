@@ -16,6 +16,7 @@ import { interruptible } from '../client/signals.ts'
 import type { GuestFlags } from '../commands/guest.ts'
 import { embeddedAgent, embeddedSystemdStub } from '../embedded.ts'
 import { render } from '../output/format.ts'
+import { byteSize } from '../output/size.ts'
 import { pairs, table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
 import { forEachName } from './containers.ts'
@@ -58,7 +59,7 @@ export async function list(settings: Settings, flags: GuestFlags): Promise<numbe
           image.current ? '*' : '',
           image.id,
           image.kernelRelease,
-          `${(image.bytes / 2 ** 20).toFixed(1)} MiB`,
+          byteSize(image.bytes),
           image.builtAt,
         ]),
       ),
