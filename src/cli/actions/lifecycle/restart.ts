@@ -3,6 +3,7 @@ import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { observe } from '../../client/status.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
+import { loadForPerson } from '../../configuration.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
 import { startOne } from './start.ts'
@@ -20,6 +21,8 @@ export async function restart(
     const { status } = await observe(record)
     // It would be removed between the two.
     if (record.autoRemove) throw new KataError('CONTAINER_NOT_ENDED', { name, status })
+    // With a configuration that has gone or is broken it would stay stopped. The shim tells its warnings.
+    loadForPerson({ ...settings, tell: () => {} }, record.configFile)
     // What died needs no stop.
     if (status !== 'dead') await stopOne(settings, record, wishes)
     await startOne(settings, name)

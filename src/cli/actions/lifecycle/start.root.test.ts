@@ -111,6 +111,23 @@ test('two commands that start one container start it once', async () => {
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'running' })])
 })
 
+test('one whose configuration has gone is not stopped by restart', async () => {
+  await using client = testClient()
+  const file = `${client.base}/configuration.toml`
+  writeFileSync(file, '[hypervisor.qemu]\n', { mode: 0o600 })
+  await client.start('kept', ['sleep', '60'], ['--config', file])
+  rmSync(file)
+  const { code, stderr } = await client.kata('restart', 'kept')
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining(`[CONFIG_NOT_FOUND] configuration file ${file}`),
+  })
+  expect(await client.list()).toMatchObject([{ id: 'kept', status: 'running' }])
+  // A file that is there is the control.
+  writeFileSync(file, '[hypervisor.qemu]\n', { mode: 0o600 })
+  expect((await client.kata('restart', '-t', '0', 'kept')).code).toBe(0)
+})
+
 test('one that removes itself is neither started nor restarted', async () => {
   await using client = testClient()
   await client.start('brief', ['sleep', '30'], ['--rm'])
