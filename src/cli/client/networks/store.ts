@@ -90,8 +90,8 @@ function writeNetwork(
   const network = { name, createdAt: new Date().toISOString(), labels, subnet: subnet.text, internal }
   const fresh = `${directoryOf(store)}/.${crypto.randomUUID()}`
   mkdirSync(fresh, { mode: 0o700 })
-  writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 })
   try {
+    writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 })
     // Onto a directory with a file in it there is no renaming.
     renameSync(fresh, directory)
   } catch (cause) {

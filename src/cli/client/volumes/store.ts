@@ -55,9 +55,9 @@ export function createVolume(store: VolumeStore, name: string, labels: Labels = 
   const volume = { name, createdAt: new Date().toISOString(), labels }
   const temporary = `${directoryOf(store)}/${unfinishedPrefix}${crypto.randomUUID()}`
   mkdirSync(temporary, { recursive: true, mode: 0o700 })
-  mkdirSync(`${temporary}/_data`, { mode: 0o755 })
-  writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 })
   try {
+    mkdirSync(`${temporary}/_data`, { mode: 0o755 })
+    writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 })
     renameSync(temporary, directory)
     note(store, name, 'create')
   } catch (error) {
