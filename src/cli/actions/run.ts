@@ -57,8 +57,6 @@ async function withPlan(
     idFile?.remove()
     tellError(settings, error)
     return exitCodeOf(error)
-  } finally {
-    idFile?.close()
   }
 }
 
@@ -66,18 +64,32 @@ interface IdFile {
   write(id: string): void
   /** Leaves alone what others have put in its place. */
   remove(): void
-  close(): void
 }
 
-/** Whose directory it lies in may replace it by a link at any time, and root would write to where that leads. @throws an errno error. */
+/**
+ * Whose directory it lies in may replace it by a link at any time, and root would write to where that leads. Closed once it has the id: on NFS
+ * that is when others see it, and the container may run for years.
+ *
+ * @throws an errno error.
+ */
 function makeIdFile(path: string): IdFile {
   const fd = openSync(path, 'wx')
+  const made = fstatSync(fd)
+  let isOpen = true
+  const close = () => {
+    if (!isOpen) return
+    isOpen = false
+    closeSync(fd)
+  }
   return {
-    write: (id) => writeFileSync(fd, id),
-    remove: () => {
-      const [made, there] = [fstatSync(fd), lstatSync(path, { throwIfNoEntry: false })]
-      if (there?.dev === made.dev && there.ino === made.ino) rmSync(path, { force: true })
+    write(id) {
+      writeFileSync(fd, id)
+      close()
     },
-    close: () => closeSync(fd),
+    remove() {
+      const there = lstatSync(path, { throwIfNoEntry: false })
+      if (there?.dev === made.dev && there.ino === made.ino) rmSync(path, { force: true })
+      close()
+    },
   }
 }

@@ -1,6 +1,15 @@
 /** `create`, `start --attach`, `rename` and what else is said of a container that has not run, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
 
@@ -72,6 +81,25 @@ test('a link in the place of the file of an id is not followed', async () => {
     rmSync(file)
   }
   await client.kata('rm', 'first')
+})
+
+test('the file of an id is not held open while the container runs', async () => {
+  await using client = testClient()
+  const file = `${client.base}/id`
+  const words = ['--rm', '--name', 'long', '--cidfile', file, '--rootfs', client.base, '--', 'sleep', '60']
+  const run = client.spawn(['run', ...words])
+  await eventually(async () => existsSync(file) && readFileSync(file, 'utf8') === 'long')
+  await eventually(async () => (await client.list()).length === 1)
+  const open = readdirSync(`/proc/${run.pid}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`/proc/${run.pid}/fd/${fd}`)
+    } catch {
+      return ''
+    }
+  })
+  expect(open).not.toContain(file)
+  await client.kata('rm', '--force', 'long')
+  await run.exited
 })
 
 test('who starts a container with its input ends that, too', async () => {
