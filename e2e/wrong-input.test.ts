@@ -116,7 +116,7 @@ describe('the container', () => {
 
   test.each(['no-such-command', ''])('command not found: %p', async (command) => {
     const { code, stderr } = await kata.run([command])
-    expect(stderr).toContain(`[COMMAND_NOT_FOUND] ${command}: executable file not found`)
+    expect(stderr).toContain(`[COMMAND_NOT_FOUND] ${command || '""'}: executable file not found`)
     expect(code).toBe(127)
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })

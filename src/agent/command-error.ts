@@ -16,17 +16,14 @@ export const commandCodes = [
  * file that it cannot execute all the same, and the process then exits with the errno as its code.
  */
 const katasNotFound = /the file \S{1,255} was not found/
-/** crun's words for an empty name, which our agent gives no reason for. */
-const emptyNotFound = /cannot find `` in \$PATH/
 
 /** Returns any other error unchanged. `args` are the command and its arguments. */
 export function asCommandError(error: unknown, args: unknown): unknown {
   if (!(error instanceof TtrpcError)) return error
-  const command = Array.isArray(args) ? String(args[0] ?? '') : ''
+  // An empty word is shown as one.
+  const command = (Array.isArray(args) && String(args[0] ?? '')) || '""'
   const code = commandCodes.find((code) => code === error.reason)
   if (code !== undefined) return new KataError(code, { command, reason: error.message }, { cause: error })
-  if (command === '' && emptyNotFound.test(error.message))
-    return new KataError('COMMAND_NOT_FOUND', { command: '""', reason: error.message }, { cause: error })
   const [reason] = (error.code === 'internal' && katasNotFound.exec(error.message)) || []
   if (reason === undefined) return error
   return new KataError('COMMAND_NOT_FOUND', { command, reason }, { cause: error })
