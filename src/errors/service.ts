@@ -12,6 +12,11 @@ export const serviceErrors = {
     'the service refuses this request: {reason}',
     'Use the same version of the command line and of the service.',
   ),
+  SERVICE_STREAM: entry(
+    'invalid_argument',
+    'the service cannot use {file} as standard {stream}: it {reason}',
+    'Use an ordinary file, a pipe or a terminal, as in `cat FILE | kata-ts ...`, or /dev/null if the command does not need it.',
+  ),
   SERVICE_NOT_A_MEMBER: entry(
     'permission_denied',
     'user {uid} is not a member of the group {group}',
@@ -45,6 +50,6 @@ export const serviceErrors = {
   CALLER_FILE: entry(
     'permission_denied',
     '{path} cannot be used: {reason}',
-    'The file is opened with your own rights: name one that you may open.',
+    'The file is opened with your own rights: name one that you may open. Instead of a file in /proc or /sys, name a copy.',
   ),
 } satisfies Record<string, CatalogueEntry>

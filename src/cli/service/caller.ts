@@ -1,9 +1,9 @@
 /** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
-import { closeSync, constants, fstatSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
-import { isStreamSocket } from '../../linux/sockets/peer.ts'
+import { isSocketOfMessages } from '../../linux/sockets/peer.ts'
 import { receiveFrame, sendFrame } from './frame.ts'
 import { type Ask, answerLimits, readAnswer, readSent } from './messages.ts'
 import type { Caller } from './restrict.ts'
@@ -90,23 +90,37 @@ function refuse(path: string, reason: string): KataError {
   return new KataError('CALLER_FILE', { path, reason })
 }
 
+/** fstat(2) would fail on a file of the user's own FUSE, at which root may not look. */
+function isDirectory(fd: number): boolean {
+  try {
+    closeSync(openSync(`/proc/self/fd/${fd}`, O_PATH | constants.O_DIRECTORY))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    throw error
+  }
+}
+
+const streamNames = ['input', 'output', 'error']
+
 /**
  * A directory is no stream: an image on standard input may be one, and root would open what is in it. Nor is a file of the kernel's own,
  * or a socket of messages: whom they reach is told that root has sent them (SCM_CREDENTIALS), and the journal believes that.
  *
- * @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such.
+ * @throws KataError SERVICE_REQUEST unless there are three, SERVICE_STREAM unless they can be used as standard streams.
  */
 export function requireStreams(fds: readonly number[]): asserts fds is readonly [number, number, number] {
   if (fds.length !== 3) throw new KataError('SERVICE_REQUEST', { reason: `${fds.length} standard streams` })
   for (const [index, fd] of fds.entries()) {
-    const refuse = (why: string) =>
-      new KataError('SERVICE_REQUEST', {
-        reason: `descriptor ${index} (${readlinkSync(`/proc/self/fd/${fd}`)}) ${why}`,
+    const refuse = (reason: string) =>
+      new KataError('SERVICE_STREAM', {
+        file: readlinkSync(`/proc/self/fd/${fd}`),
+        stream: streamNames[index] ?? '',
+        reason,
       })
     if (!allows(fd, index === 0 ? 'read' : 'write')) throw refuse('was not opened for that')
-    const stat = fstatSync(fd)
-    if (stat.isDirectory()) throw refuse('is a directory')
-    if (stat.isSocket() && !isStreamSocket(fd)) throw refuse('is a socket of messages')
+    if (isDirectory(fd)) throw refuse('is a directory')
+    if (isSocketOfMessages(fd)) throw refuse('is a socket of messages')
     if (isKernels(fd)) throw refuse(onKernels)
   }
 }

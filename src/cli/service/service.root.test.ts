@@ -168,7 +168,10 @@ test('a directory is no standard input: root would read the image in it, and fol
   const { stderr, code } = await service.run(alice, words, { stdin })
   closeSync(stdin)
   expect([...new Bun.Glob('state/layers/*/private').scanSync(service.base)]).toEqual([])
-  expect([code, stderr]).toEqual([125, expect.stringMatching(/\[SERVICE_REQUEST\].*is a directory/)])
+  expect([code, stderr]).toEqual([
+    125,
+    expect.stringMatching(/\[SERVICE_STREAM\].* as standard input: it is a directory/),
+  ])
 })
 
 test('what the kernel writes for each reader anew is no file: it tells root where his processes have their memory', async () => {
@@ -184,31 +187,42 @@ test('what the kernel writes for each reader anew is no file: it tells root wher
   await service.run(alice, ['rm', '-f', 'labelled'])
   expect(read.stdout).toBe('')
   expect(stdout).not.toContain(stack)
-  expect(read.stderr).toMatch(/\[SERVICE_REQUEST\].*is on a file system of the kernel’s own/)
+  expect(read.stderr).toMatch(
+    /\[SERVICE_STREAM\].*as standard input: it is on a file system of the kernel’s own/,
+  )
   expect(noted.stderr).toMatch(/\[CALLER_FILE\].*it is on a file system of the kernel’s own/)
 })
 
 test('a socket of messages is no standard stream: the journal would take what comes for root’s', async () => {
   const script = `
     use Socket;
-    my $path = sockaddr_un(shift);
-    socket(my $journal, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+    my ($kind, $path) = (shift eq 'stream' ? SOCK_STREAM : SOCK_DGRAM, pack_sockaddr_un(shift));
+    socket(my $journal, PF_UNIX, $kind, 0) or die $!;
     bind($journal, $path) or die $!;
-    socket(my $sender, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+    $kind == SOCK_DGRAM or listen($journal, 1) or die $!;
+    socket(my $sender, PF_UNIX, $kind, 0) or die $!;
     connect($sender, $path) or die $!;
     open(STDOUT, '>&', $sender) or die $!;
     exec @ARGV`
-  const words = service.words(['run', '--rm', '--', 'echo', 'MESSAGE=forged'])
-  const child = Bun.spawn(
-    [...service.as(alice), '/usr/bin/perl', '-e', script, `${home}/journal`, ...words],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { PATH: process.env.PATH ?? '' },
-      cwd: '/',
-    },
-  )
-  const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
-  expect([code, stderr]).toEqual([125, expect.stringMatching(/\[SERVICE_REQUEST\].*is a socket of messages/)])
+  const into = async (kind: string) => {
+    const words = service.words(['run', '--rm', '--', 'echo', 'MESSAGE=forged'])
+    const child = Bun.spawn(
+      [...service.as(alice), '/usr/bin/perl', '-e', script, kind, `${home}/${kind}`, ...words],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { PATH: process.env.PATH ?? '' },
+        cwd: '/',
+      },
+    )
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    return { stderr, code }
+  }
+  expect(await into('messages')).toEqual({
+    code: 125,
+    stderr: expect.stringMatching(/\[SERVICE_STREAM\].*as standard output: it is a socket of messages/),
+  })
+  // What a systemd unit has as its output.
+  expect(await into('stream')).toEqual({ code: 0, stderr: '' })
 })
 
 test('a file of variables passes on those of the user, and none of the service', async () => {
@@ -342,7 +356,7 @@ test.each([
     const socket = connectUnix(path)
     sendFrame(socket, { version: 1, argv: ['ps'] }, { fds: [${open}, 1, 1], timeoutMs: 5000 })
     console.log(last(socket))`)
-  expect(streams.stdout).toContain('[SERVICE_REQUEST]')
+  expect(streams.stdout).toContain('[SERVICE_STREAM]')
 })
 
 test('a volume is a location, and nothing that is open for reading or writing', async () => {

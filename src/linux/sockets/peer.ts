@@ -17,12 +17,14 @@ export interface Peer {
   readonly groups: readonly number[]
 }
 
-/** Whether bytes come through it one after the other, and no messages. @throws SyscallError. */
-export function isStreamSocket(socket: number): boolean {
+/** Whether `fd` is a socket, and none through which bytes come one after the other. @throws SyscallError. */
+export function isSocketOfMessages(fd: number): boolean {
   const type = new Int32Array(1)
   const length = new Uint32Array([type.byteLength])
-  checked(libc.getsockopt(socket, SOL_SOCKET, SO_TYPE, ptr(type), ptr(length)), 'getsockopt SO_TYPE')
-  return type[0] === SOCK_STREAM
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, ptr(type), ptr(length)) === 0) return type[0] !== SOCK_STREAM
+  const errno = lastErrno()
+  if (errno === 'ENOTSOCK') return false
+  throw new SyscallError('getsockopt SO_TYPE', errno)
 }
 
 /** @throws SyscallError. */
