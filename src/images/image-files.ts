@@ -150,7 +150,7 @@ function layoutFiles(path: string, directory: number): ImageFiles {
   const members = {
     get(name: string) {
       if (!layoutNames.test(name)) return undefined
-      if (!known.has(name)) known.set(name, layoutMember(directory, name, opened))
+      if (!known.has(name)) known.set(name, layoutMember({ path, directory }, name, opened))
       return known.get(name)
     },
   }
@@ -164,21 +164,31 @@ function layoutFiles(path: string, directory: number): ImageFiles {
   return { members, [Symbol.dispose]: () => opened.dispose() }
 }
 
-/** Undefined for what is no file, or is behind a link. */
-function layoutMember(directory: number, name: string, opened: DisposableStack): Member | undefined {
-  const fd = openBeneath(directory, name)
+interface Layout {
+  /** For errors. */
+  readonly path: string
+  readonly directory: number
+}
+
+/** Undefined for what is no file. @throws KataError ROOTFS_ARCHIVE_INVALID for what is behind a link; errors of openat2(2). */
+function layoutMember(layout: Layout, name: string, opened: DisposableStack): Member | undefined {
+  const fd = openBeneath(layout, name)
   if (fd === undefined) return undefined
   const stat = fstatSync(opened.adopt(fd, closeSync))
   return stat.isFile() ? { file: `/proc/self/fd/${fd}`, offset: 0, size: stat.size } : undefined
 }
 
-function openBeneath(directory: number, name: string): number | undefined {
+function openBeneath({ path, directory }: Layout, name: string): number | undefined {
   try {
     const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants
     return openAt(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, resolve.beneath | resolve.noSymlinks)
   } catch (error) {
-    if (error instanceof SyscallError && ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(error.errno))
-      return undefined
+    if (!(error instanceof SyscallError)) throw error
+    if (error.errno === 'ELOOP') {
+      const reason = `it holds no file ${name}: a symbolic link leads there, and none is followed`
+      throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause: error })
+    }
+    if (['ENOENT', 'ENOTDIR', 'ENXIO'].includes(error.errno)) return undefined
     throw error
   }
 }

@@ -282,7 +282,8 @@ describe('an image that is no archive file', () => {
     expect(Bun.spawnSync(['tar', '-C', `${base}/layout`, '-xf', tar]).exitCode).toBe(0)
     renameSync(`${base}/layout/blobs`, `${base}/blobs`)
     symlinkSync(`${base}/blobs`, `${base}/layout/blobs`)
-    await expect(open(`${base}/layout`)).rejects.toThrow('holds no file blobs/sha256/')
+    const why = /holds no file blobs\/sha256\/[0-9a-f]{64}: a symbolic link leads there, and none is followed/
+    await expect(open(`${base}/layout`)).rejects.toThrow(why)
     rmSync(`${base}/layout/blobs`)
     renameSync(`${base}/blobs`, `${base}/layout/blobs`)
     const nothingStaysOpen = watchOpenFiles((name) => name.includes('/layout'))
