@@ -12,6 +12,15 @@ test('a nested error gives its sentence only, so that there is one code and one 
   }
 })
 
+test('so does one that another error tells as its own text', () => {
+  const late = new Error(inner.message, { cause: inner })
+  for (const reason of [describeError(late), String(late)]) {
+    const outer = new KataError('TEMPLATE_UNUSABLE', { reason }, { cause: late })
+    expect(outer.fields.reason).toEndWith(inner.rawMessage)
+    expect(outer.message.match(/\[[A-Z_]+\]/g)).toEqual(['[TEMPLATE_UNUSABLE]'])
+  }
+})
+
 test('a text that ends with a full stop makes no second one', () => {
   const { message } = new KataError('ROOTFS_ARCHIVE_INVALID', { path: '/x', reason: 'It is broken.' })
   expect(message).toContain('It is broken. ')

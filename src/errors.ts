@@ -79,8 +79,10 @@ export const KataError = CatalogueError as {
 }
 
 function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
-  if (!(cause instanceof KataError)) return fields
-  const { message, rawMessage } = cause
+  // A call that was not answered in time fails with the text of its own cause.
+  const inner = cause instanceof Error && !(cause instanceof KataError) ? cause.cause : cause
+  if (!(inner instanceof KataError)) return fields
+  const { message, rawMessage } = inner
   const bare = (value: ErrorField) =>
     typeof value === 'string'
       ? value.replaceAll(`KataError: ${message}`, () => rawMessage).replaceAll(message, () => rawMessage)
