@@ -65,7 +65,8 @@ list replaces the earlier list. The main file decides what an absent key means. 
 VMMs, make directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
 writable for everybody or for a group other than root's; a group that can write the main file may. Otherwise nothing starts (\`CONFIG_UNSAFE\`). Nor
 does anything with a main file that everybody may write (\`CONFIG_WRITABLE\`). \`kata-ts check\` warns about one that a group can write.
-Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be empty.
+Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be
+empty, or with a [bundle](how-to/bundle.md) a copy of its own.
 
 A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in

@@ -25,7 +25,7 @@ export const configErrors = {
   CONFIG_DROP_INS_ALONE: entry(
     'failed_precondition',
     'there are drop-ins in {directory}, and no {mainFile}, without which they count for nothing',
-    'Make {mainFile}, which may be empty, or move them into the config.d beside the file that is used.',
+    'Make {mainFile}, which may be {likeness}, or move them into the config.d beside the file that is used.',
   ),
   CONFIG_WRITABLE: entry(
     'permission_denied',

@@ -55,21 +55,24 @@ export function findMainFile({
 
 /** A link that leads nowhere is no missing file: behind it may be one that says less of walls. */
 function firstOf(names: readonly string[]): MainFile | undefined {
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const path = resolved(name)
     if (path !== undefined) return { path, reading: readingOf(name) }
     if (isThere(name))
       throw new KataError('CONFIG_UNREADABLE', { path: name, reason: 'it is a link that leads nowhere' })
-    requireNoDropIns(name)
+    requireNoDropIns(name, names.slice(index + 1))
   }
   return undefined
 }
 
 /** Those of a main file that is not there count for no other: a wall that they ask for would not stand. In Kata's places Kata passes over them, too. */
-function requireNoDropIns(mainFile: string): void {
+function requireNoDropIns(mainFile: string, others: readonly string[]): void {
   const directory = join(dirname(mainFile), 'config.d')
-  if (readingOf(mainFile) === 'shipped' && !isEmpty(directory))
-    throw new KataError('CONFIG_DROP_INS_ALONE', { directory, mainFile })
+  if (readingOf(mainFile) === 'kata' || isEmpty(directory)) return
+  // An empty file says where Debian has its programs; those of a bundle lie elsewhere.
+  const used = others.find((name) => readingOf(name) === 'shipped' && isThere(name))
+  const likeness = used === undefined ? 'empty' : `a copy of ${used}`
+  throw new KataError('CONFIG_DROP_INS_ALONE', { directory, mainFile, likeness })
 }
 
 /** What cannot be listed has no files for us. */
