@@ -101,6 +101,7 @@ describe('which file', () => {
     const theirs = write('theirs.toml', '')
     const error = expectCode(() => load({ searchPaths: [link, theirs] }), 'CONFIG_UNREADABLE')
     expect(error.message).toContain(`${link} cannot be read: it is a link that leads nowhere`)
+    expect(error.remedy).toContain('or remove it')
     expect(load({ searchPaths: [theirs, link] }).source).toBe(theirs)
     expect(load({ searchPaths: [join(dir, 'no/such.toml'), theirs] }).source).toBe(theirs)
     expect(load({ searchPaths: [join(theirs, 'x.toml'), theirs] }).source).toBe(theirs)

@@ -15,7 +15,7 @@ export const configErrors = {
   CONFIG_UNREADABLE: entry(
     'invalid_argument',
     'configuration file {path} cannot be read: {reason}',
-    'Make it a readable UTF-8 text file of at most 1 MiB; a config.d directory holds only such files.',
+    'Make it a readable UTF-8 text file of at most 1 MiB, or remove it; a config.d directory holds only such files.',
   ),
   CONFIG_UNSAFE: entry(
     'permission_denied',
