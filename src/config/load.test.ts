@@ -202,7 +202,7 @@ describe('which file', () => {
       import { loadConfig } from '${join(import.meta.dir, 'load.ts')}'
       import { silentLogger } from '${join(import.meta.dir, '../log.ts')}'
       try { loadConfig({ file: '${fifo}', env: {}, log: silentLogger }) } catch (error) { console.log(error.code) }`
-    const child = Bun.spawnSync([process.execPath, '-e', script], { timeout: 5000, killSignal: 'SIGKILL' })
+    const child = Bun.spawnSync([process.execPath, '-e', script], { timeout: 15_000, killSignal: 'SIGKILL' })
     expect(child.stdout.toString().trim()).toBe('CONFIG_UNREADABLE')
   })
 
