@@ -104,6 +104,8 @@ table has \`pod_annotations = ["io.katacontainers.*"]\`.
 
 For \`kernel\`, \`initrd\` and \`image\` there is no list of paths, as in Kata. A pod that may set one can name a file that every user can
 read, by the way of its path, and root alone can change: its guest reads it. Other files are refused (\`ANNOTATION_FILE_REFUSED\`).
+Do not enable them for pods that may write to a hostPath volume: root of a container is root there, and can put a link in the place of a
+file that was checked.
 
 \`cold_plug_vfio: "root-port"\` takes \`hot_plug_vfio\` off, and the other way round, as in Kata.
 

@@ -8,7 +8,8 @@ const mostLinks = 40
 /**
  * Whether every user can read the file at an absolute path by the way of that path, and root alone can change it or put another in its place.
  * The jail of a VMM shows it a file whatever the directories say in which the file lies, and a pod must not read by that what they close: the
- * volumes of other pods, for one. A file that is not there is not open.
+ * volumes of other pods, for one. A file that is not there is not open. Root of a container is root in a hostPath volume that it may write, and
+ * can change what lies there after this look: docs/configuration.md says so.
  */
 export function isOpenToAll(path: string): boolean {
   try {
