@@ -11,6 +11,8 @@ export interface ProcessRef {
   readonly startTime: string
   /** In which the number counts, `pid:[4026531836]` for instance. Absent in what an earlier version has written down: then it is ours. */
   readonly pidNamespace?: string | undefined
+  /** In which it began: what outlives a boot would else name a pid namespace that is never seen again. Absent as above. */
+  readonly bootId?: string | undefined
 }
 
 /** As it is written down in JSON. */
@@ -18,6 +20,7 @@ export const readProcessRef = record<ProcessRef>({
   pid: needed(uint32),
   startTime: needed(text),
   pidNamespace: text,
+  bootId: text,
 })
 
 /** Errors that tell of this process or its host, and nothing of the file that was to be read. */
@@ -48,7 +51,7 @@ export function processRef(pid: number): ProcessRef | undefined {
   const startTime = statFields(pid)?.[19]
   if (startTime === undefined) return undefined
   const pidNamespace = ownPidNamespace()
-  return { pid, startTime, ...(pidNamespace === undefined ? {} : { pidNamespace }) }
+  return pidNamespace === undefined ? { pid, startTime } : { pid, startTime, pidNamespace, bootId: bootId() }
 }
 
 /** This process. @throws Error where /proc is another PID namespace's, or is not mounted: nothing could be written down as ours. */
@@ -74,9 +77,16 @@ function ownPidNamespace(): string | undefined {
   }
 }
 
-/** Whether its number says nothing here. */
-export const isElsewhere = ({ pidNamespace }: ProcessRef): boolean =>
-  pidNamespace !== undefined && pidNamespace !== ownPidNamespace()
+/** Then it has ended, wherever it was. False where /proc is not mounted: nothing is known there. */
+function isOfAnotherBoot({ bootId }: ProcessRef): boolean {
+  if (bootId === undefined) return false
+  const now = readProc(bootIdFile)?.trim()
+  return now !== undefined && now !== bootId
+}
+
+/** Whether its number says nothing here and now. */
+export const isElsewhere = (ref: ProcessRef): boolean =>
+  isOfAnotherBoot(ref) || (ref.pidNamespace !== undefined && ref.pidNamespace !== ownPidNamespace())
 
 /** The host's own pid namespace, in which every process has a number: PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h. */
 const hostsPidNamespace = 'pid:[4026531836]'
@@ -121,6 +131,8 @@ export const statHasEnded = ({ 0: state = '', 17: threads }: readonly string[]) 
  * @throws KataError PROCESS_ELSEWHERE: one that has no number here is none that is gone.
  */
 export function isAlive(ref: ProcessRef): boolean {
+  // First: the pid namespaces of another boot are gone, and others may have their inodes by now.
+  if (isOfAnotherBoot(ref)) return false
   if (isElsewhere(ref)) {
     const { pid, pidNamespace = '' } = ref
     if (isGone(pidNamespace)) return false
@@ -205,7 +217,9 @@ export function processesOfUid(uid: number): number[] {
   })
 }
 
+const bootIdFile = '/proc/sys/kernel/random/boot_id'
+
 /** The identity of this boot; state from an earlier boot is void. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return readFileSync(bootIdFile, 'utf8').trim()
 }

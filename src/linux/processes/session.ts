@@ -6,7 +6,7 @@ import { isElsewhere, listPids, type ProcessRef, processRef, statFields, statHas
  * leader's death too: its number is not given to another process while a member of its session is left.
  */
 export function sessionMembers(leader: ProcessRef): ProcessRef[] {
-  // Here the number is another session's.
+  // Here and now the number is another session's.
   if (isElsewhere(leader)) return []
   const now = processRef(leader.pid)
   if (now !== undefined && now.startTime !== leader.startTime) return []

@@ -77,6 +77,13 @@ test('a sandbox that lives is left alone, and that it cannot be seen is told', a
   expect(existsSync(stateDir)).toBe(false)
 })
 
+test('one of another boot is dead, whatever pid namespace it was in', () => {
+  const stateDir = sandbox('web', { ...ourRef(), bootId: 'another' })
+  expect(elsewhere(collect)).toEqual([{ kind: 'sandbox', name: 'default/web' }])
+  expect([existsSync(stateDir), isAlive(ourRef())]).toEqual([false, true])
+  expect([isAlive({ ...ourRef(), bootId: 'another' }), ourRef().bootId]).toEqual([false, bootId()])
+})
+
 test('its teardown is refused before anything is released, also by a process of the same number', () => {
   const stateDir = sandbox('web', { ...ownProcess(), pid: 1 })
   const tearDown = `return teardown(sandboxPaths(runDir, 'default', 'web'), silentLogger)
@@ -147,7 +154,7 @@ function namespaces(): string[] {
   })
 }
 
-test('the session of a number of another namespace is none of ours', async () => {
+test('the session of a number of another namespace, or of another boot, is none of ours', async () => {
   const leader = Bun.spawn(['/usr/bin/setsid', '/bin/sh', '-c', 'sleep 60 & echo; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
@@ -157,6 +164,11 @@ test('the session of a number of another namespace is none of ours', async () =>
   try {
     expect(members).toHaveLength(1)
     expect(sessionMembers({ ...ref, pidNamespace: 'pid:[1]' })).toEqual([])
+    // Its leader's number is free, as that of a shim of another boot may be.
+    leader.kill('SIGKILL')
+    await leader.exited
+    expect(sessionMembers(ref)).toHaveLength(1)
+    expect(sessionMembers({ ...ref, bootId: 'another' })).toEqual([])
   } finally {
     for (const { pid } of members) process.kill(pid, 'SIGKILL')
     leader.kill('SIGKILL')

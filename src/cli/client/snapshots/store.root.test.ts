@@ -14,9 +14,16 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { bundleFile } from '../../../bundle/files.ts'
+import { ownProcess } from '../../../linux/processes/proc.ts'
 import { unfinished } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { ContainerRecord } from '../record.ts'
-import { createSnapshot, readSnapshot, removeSnapshot, snapshotRecords } from './store.ts'
+import {
+  createSnapshot,
+  readSnapshot,
+  removeSnapshot,
+  snapshotRecords,
+  unfinishedSnapshots,
+} from './store.ts'
 
 let stateDir: string
 beforeEach(() => {
@@ -114,6 +121,15 @@ test('a snapshot that cannot be made leaves nothing, nor what its shim did not l
   )
   await expect(making).rejects.toThrow('its shim was killed')
   expect(readdirSync(`${stateDir}/snapshots/default`)).toEqual(['warm'])
+})
+
+test('the name of one that is being made says by which process', async () => {
+  const made = { record, bundle: `${stateDir}/bundle` }
+  const making = createSnapshot({ stateDir, namespace: 'default' }, 'next', made, async (to) => {
+    expect(unfinishedSnapshots(stateDir)).toEqual([{ path: dirname(to), process: ownProcess() }])
+    throw new Error('seen')
+  })
+  await expect(making).rejects.toThrow('seen')
 })
 
 test('of two snapshots of one name that are made at once the second says that there is one', async () => {

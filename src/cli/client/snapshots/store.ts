@@ -39,7 +39,7 @@ export interface Snapshot extends SavedContainer {
 const keptFiles = ['spec', 'overrides', 'network'] as const
 
 /** Directories that are being made or removed, with the process that does. No snapshot can have such a name. */
-const unfinishedName = /^\.unfinished-(\d+)-(\d+)-(?:n(\d+)-)?/
+const unfinishedName = /^\.unfinished-(\d+)-(\d+)-(?:n(\d+)-)?(?:b([0-9a-f-]{36})-)?/
 const recordName = 'record.json'
 
 const directoryOf = ({ stateDir, namespace }: SnapshotStore): string =>
@@ -130,9 +130,9 @@ function readRecordOf(directory: string): ContainerRecord {
 }
 
 function unfinishedPath(store: SnapshotStore): string {
-  const { pid, startTime, pidNamespace } = ownProcess()
+  const { pid, startTime, pidNamespace, bootId } = ownProcess()
   const inode = /\d+/.exec(pidNamespace ?? '')?.[0]
-  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-n${inode}-${crypto.randomUUID()}`
+  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-n${inode}-b${bootId}-${crypto.randomUUID()}`
 }
 
 /** Directories that processes are making or removing, or were when they ended, for `gc`. */
@@ -141,10 +141,10 @@ export function unfinishedSnapshots(
 ): { readonly path: string; readonly process: ProcessRef }[] {
   return namesIn(`${stateDir}/snapshots`).flatMap((namespace) =>
     namesIn(`${stateDir}/snapshots/${namespace}`).flatMap((name) => {
-      const [, pid, startTime = '', inode] = unfinishedName.exec(name) ?? []
+      const [, pid, startTime = '', inode, bootId] = unfinishedName.exec(name) ?? []
       if (pid === undefined) return []
       const pidNamespace = inode === undefined ? undefined : `pid:[${inode}]`
-      const process = { pid: Number(pid), startTime, pidNamespace }
+      const process = { pid: Number(pid), startTime, pidNamespace, bootId }
       return [{ path: `${stateDir}/snapshots/${namespace}/${name}`, process }]
     }),
   )
