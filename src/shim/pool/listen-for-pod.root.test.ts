@@ -242,6 +242,35 @@ test('one that hangs is killed, one that is dead is passed over, and the client 
   expect(second).toContain('the shim of w2 is of no use')
 })
 
+/** Until it is disposed of, the shim of a machine is one of a pid namespace that is there, and not ours. */
+async function elsewhere(id: string): Promise<Disposable> {
+  const say = 'readlink /proc/self/ns/pid; exec sleep 60'
+  const child = Bun.spawn(
+    ['/usr/bin/unshare', '--pid', '--fork', '--kill-child', '--mount-proc', '/bin/sh', '-c', say],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  )
+  children.push(child)
+  const { value } = await child.stdout.getReader().read()
+  const pidNamespace = new TextDecoder().decode(value).trim()
+  const { ledger } = waitingPaths(runDir, id)
+  const before = readFileSync(ledger, 'utf8')
+  writeFileSync(ledger, before.replace(/"pidNamespace":"[^"]*"/, `"pidNamespace":"${pidNamespace}"`))
+  return { [Symbol.dispose]: () => writeFileSync(ledger, before) }
+}
+
+test('one of another pid namespace keeps no pod from its start, unless it may still take it', async () => {
+  const child = await waiting('w1')
+  {
+    using _ = await elsewhere('w1')
+    child.kill('SIGSTOP')
+    await expect(takeWaiting(runDir, pod())).rejects.toThrow('[PROCESS_ELSEWHERE]')
+    child.kill('SIGKILL')
+    await child.exited
+    expect(await takeWaiting(runDir, pod())).toBe(false)
+  }
+  expect(readWarnings(bundle)).toEqual([expect.stringContaining('the shim of w1 is of no use')])
+})
+
 /** Around the two seconds after which a shim is given up: what is between them is what the two processes race for. */
 const answeredAfterMs = [1900, 1980, 1995, 2000, 2005, 2020]
 

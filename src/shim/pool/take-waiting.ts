@@ -2,6 +2,7 @@
 import { closeSync, existsSync } from 'node:fs'
 import { warnClient } from '../../bundle/warnings.ts'
 import { describeError, KataError } from '../../errors.ts'
+import { isListening } from '../../linux/sockets/socket.ts'
 import { createLogger, jsonLines, type Logger, silentLogger } from '../../log.ts'
 import { adoptionSockets, askWaiting, type NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
@@ -16,7 +17,8 @@ const answerMs = 2000
  * ends, or that another pod takes meanwhile: it takes its socket away and stops listening, which resets the questions of the others. One that
  * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it.
  *
- * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so.
+ * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so; PROCESS_ELSEWHERE for one that
+ *   hangs and cannot be killed from here.
  */
 export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean> {
   const refusals: Record<string, string> = {}
@@ -27,7 +29,7 @@ export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean>
       refusals[id] = reason
     } catch (cause) {
       if (takesNone(runDir, id, socket, pod)) continue
-      if (await killUnlessAnothers(runDir, id, pod)) warn(id, pod.bundle, cause)
+      if (await isOver(runDir, id, socket, pod)) warn(id, pod.bundle, cause)
     }
   }
   // Of a bundle that is not there the start itself tells.
@@ -43,6 +45,18 @@ const takesNone = (runDir: string, id: string, socket: string, pod: NewPod): boo
 /** Whether the machine has the pod's name. */
 const isNamed = (runDir: string, id: string, pod: NewPod): boolean =>
   machineDir(sandboxPaths(runDir, pod.namespace, pod.id)) === waitingPaths(runDir, id).stateDir
+
+/** Whether the shim of a machine that is no other pod's is dead, or killed, or was of another pid namespace and cannot take the pod any more. */
+async function isOver(runDir: string, id: string, socket: string, pod: NewPod): Promise<boolean> {
+  try {
+    return await killUnlessAnothers(runDir, id, pod)
+  } catch (error) {
+    const isElsewhere = error instanceof KataError && error.code === 'PROCESS_ELSEWHERE'
+    // In this order: it has the name before it stops listening.
+    if (isElsewhere && !isListening(socket) && !isNamed(runDir, id, pod)) return true
+    throw error
+  }
+}
 
 /**
  * Kills the shim of a machine that is no other pod's; whether it did. A shim has the pod's name before it stops listening. What reads ledgers takes
