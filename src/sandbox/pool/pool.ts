@@ -5,7 +5,7 @@ import { list, needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
 import { makeUnderDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
-import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
+import { isAlive, mayBeAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
@@ -58,7 +58,8 @@ export const readWaitingFacts = (paths: Pick<SandboxPaths, 'stateDir'>): Waiting
 export function listPool(runDir: string, log: Logger): PoolEntry[] {
   return listWaiting(runDir, log).map(({ id, paths }) => {
     const shim = ownerOf(openLedger(paths, log))
-    const isDead = shim !== undefined && !isAlive(shim)
+    // One of which nobody can say keeps no other from being listed; its end is refused (killUntaken).
+    const isDead = shim !== undefined && !mayBeAlive(shim)
     const state = isDead ? 'dead' : existsSync(socketOf(paths)) ? 'waiting' : 'starting'
     return { id, paths, shim, state, template: readWaitingFacts(paths)?.template ?? '' }
   })
@@ -68,7 +69,7 @@ export function listPool(runDir: string, log: Logger): PoolEntry[] {
  * Ends a waiting machine; one that a pod takes meanwhile is left to it. A shim that does not end by itself is killed, and what it held is
  * released.
  *
- * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY.
+ * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY, PROCESS_ELSEWHERE.
  */
 export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise<void> {
   const { runDir } = paths
@@ -89,7 +90,7 @@ export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise
  * Kills the shim of a machine that waits, unless `isTaken` says that the machine is a pod's by now. It takes none meanwhile, as its directory is
  * held for that. Returns whether it is dead.
  *
- * @throws KataError TEARDOWN_BUSY.
+ * @throws KataError TEARDOWN_BUSY, PROCESS_ELSEWHERE.
  */
 export async function killUntaken(
   paths: SandboxPaths,

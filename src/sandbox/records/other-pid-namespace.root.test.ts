@@ -16,7 +16,7 @@ import { reservationsDir, reserve } from '../../rootless/identity/reservation.ts
 import { sweepRootless } from '../../rootless/identity/sweep.ts'
 import { until } from '../../time.ts'
 import { collectGarbage } from './gc.ts'
-import { sandboxPaths } from './paths.ts'
+import { type SandboxPaths, sandboxPaths, waitingPaths } from './paths.ts'
 
 let runDir: string
 let shim: ReturnType<typeof Bun.spawn>
@@ -41,6 +41,7 @@ function elsewhere(code: string): unknown {
     import { silentLogger } from '${import.meta.dir}/../../log.ts'
     import { sweepRootless } from '${import.meta.dir}/../../rootless/identity/sweep.ts'
     import { teardown } from '${import.meta.dir}/../end/teardown.ts'
+    import { endWaiting, listPool } from '${import.meta.dir}/../pool/pool.ts'
     import { collectGarbage } from '${import.meta.dir}/gc.ts'
     import { sandboxPaths } from '${import.meta.dir}/paths.ts'
     import { writeFileSync } from 'node:fs'
@@ -51,8 +52,9 @@ function elsewhere(code: string): unknown {
   return JSON.parse(stdout.toString() || JSON.stringify(stderr.toString()))
 }
 
-function sandbox(id: string, owner: ProcessRef): string {
-  const { stateDir, ledger } = sandboxPaths(runDir, 'default', id)
+const sandbox = (id: string, owner: ProcessRef): string => claimed(sandboxPaths(runDir, 'default', id), owner)
+
+function claimed({ stateDir, ledger }: SandboxPaths, owner: ProcessRef): string {
   mkdirSync(stateDir, { recursive: true })
   writeFileSync(ledger, `${JSON.stringify({ op: 'take', id: 1, kind: 'owner', data: owner })}\n`)
   return stateDir
@@ -122,6 +124,16 @@ test('the ids of one that lives stay reserved, and it is told which could not be
   await shim.exited
   const swept = await sweepRootless(places, silentLogger)
   expect(swept).toEqual([expect.objectContaining({ found: 'reservation', sandbox: 'default/web' })])
+})
+
+test('a waiting machine of it keeps no other from being listed, and is not ended', () => {
+  const stateDir = claimed(waitingPaths(runDir, 'w1'), ourRef())
+  // As if it waited, at a socket that leads nowhere.
+  writeFileSync(`${stateDir}/adopt.sock`, '')
+  const end = `const [entry] = listPool(runDir, silentLogger)
+    return endWaiting(entry, silentLogger).then(() => 'done', ({ code }) => [entry.state, code])`
+  expect(elsewhere(end)).toEqual(['waiting', 'PROCESS_ELSEWHERE'])
+  expect([existsSync(stateDir), isAlive(ourRef())]).toEqual([true, true])
 })
 
 // Who is in another one does not see all processes of the host.
