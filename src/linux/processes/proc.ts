@@ -92,14 +92,17 @@ export const isElsewhere = (ref: ProcessRef): boolean =>
 const hostsPidNamespace = 'pid:[4026531836]'
 
 /**
- * Whether no process is left in another pid namespace: its first one is there as long as any other. Only the host's own namespace shows the
+ * Whether no process that has not ended is left in another pid namespace: its first one is there as long as any other. Only the host's own namespace shows the
  * processes of all.
  */
 function isGone(pidNamespace: string): boolean {
   if (ownPidNamespace() !== hostsPidNamespace) return false
   return !listPids().some((pid) => {
+    const status = readStatus(`/proc/${pid}/status`)
+    // One that nobody has waited for yet has ended.
+    if (status === undefined || statusHasEnded(status)) return false
     // A process with one number is in the host's own. Not everybody may read the link of each.
-    const numbers = readStatus(`/proc/${pid}/status`)?.get('NSpid')?.split('\t') ?? []
+    const numbers = status.get('NSpid')?.split('\t') ?? []
     return numbers.length > 1 && mayBeIn(pid, pidNamespace)
   })
 }
