@@ -17,11 +17,14 @@ import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess, TaskState } from './task-process.ts'
 
-/** How long execs that are being started may hold up a pause, milliseconds: its client does not wait much longer. */
-const execsStartMs = 5000
+/** The default of {@link TaskContext.execsStartMs}: the command line waits 10 s for a pause, and the guest has its part of that. */
+const usualExecsStartMs = 5000
 
 /** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, ends meanwhile, or starts a process for long. */
-export async function pauseTask({ tasks, events }: TaskContext, id: string): Promise<object> {
+export async function pauseTask(
+  { tasks, events, execsStartMs = usualExecsStartMs }: TaskContext,
+  id: string,
+): Promise<object> {
   const task = tasks.get(id)
   const { init, container } = task
   // A save ends with the container running.
@@ -31,7 +34,7 @@ export async function pauseTask({ tasks, events }: TaskContext, id: string): Pro
   await task.whileChanged(async () => {
     const starting = task.execsStarting
     if (starting !== undefined && (await within(starting, execsStartMs)) === undefined)
-      throw new KataError('TASK_STATE', { action: 'pause', id, state: 'busy' })
+      throw new KataError('TASK_STATE', { action: 'pause', id, state: 'starting a process' })
     await change(init, pausing, () => container.pause())
   })
   events.publish(taskEvents.paused({ containerId: id }))

@@ -31,4 +31,6 @@ export interface TaskContext {
   readonly limits?: KillLimits
   /** How long the source of a mount may take to answer, milliseconds; default as {@link requireAnswering}. */
   readonly answerMs?: number
+  /** How long execs that are being started may hold up a pause, milliseconds. */
+  readonly execsStartMs?: number
 }

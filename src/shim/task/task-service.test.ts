@@ -50,6 +50,7 @@ function serviceOf(
     clientsStay = true,
     records = { add: (_: { id: string }) => {}, remove: () => {} },
     save = async (_: { signal: AbortSignal }) => {},
+    execsStartMs = 5000,
   } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
@@ -143,6 +144,7 @@ function serviceOf(
     events: { publish, flush: async () => void topics.push('flushed') },
     records,
     limits,
+    execsStartMs,
     namespace: 'k8s.io',
     clientReturns,
     clientsNow: () => () => clientsStay,
@@ -649,6 +651,28 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     await paused
     await expect(late).rejects.toMatchObject({ ...wrongState, fields: { state: 'paused' } })
     expect(started).toEqual(['pod', 'slow'])
+  })
+
+  test('a pause does not wait for ever for what is being started', async () => {
+    const { promise: starts, resolve: run } = Promise.withResolvers<void>()
+    const { tasks, exec, answer, started } = await running({ starts, execsStartMs: 5 })
+    await exec('pod', 'slow')
+    await exec('pod', 'late')
+    const starting = tasks.start({ id: 'pod', execId: 'slow' })
+    const refused = tasks.pause({ id: 'pod' })
+    const late = tasks.start({ id: 'pod', execId: 'late' })
+    await expect(refused).rejects.toMatchObject({
+      ...wrongState,
+      fields: { action: 'pause', state: 'starting a process' },
+    })
+    // What had waited for the pause goes on.
+    await late
+    run()
+    await starting
+    expect(started).toEqual(['pod', 'late', 'slow'])
+    const paused = tasks.pause({ id: 'pod' })
+    answer()
+    await paused
   })
 
   test('no exec is started in what has ended', async () => {
