@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../../ledger/ledger.ts'
+import { watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { silentLogger } from '../../log.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 import { startVirtiofsd, virtiofsdResource } from './virtiofsd.ts'
@@ -12,8 +13,6 @@ beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'virtiofsd-'))
 })
 afterEach(() => rmSync(base, { recursive: true }))
-
-const openDescriptors = () => readdirSync('/proc/self/fd').length
 
 test('a start that fails before there is a daemon leaves no descriptor open', async () => {
   const ledger = new Ledger(join(base, 'ledger'), [virtiofsdResource], silentLogger)
@@ -27,8 +26,8 @@ test('a start that fails before there is a daemon leaves no descriptor open', as
     nosuid: false,
     extraArgs: [],
   }
-  const before = openDescriptors()
+  const nothingStaysOpen = watchOpenFiles((name) => name.startsWith('socket:') || name.startsWith(base))
   await expect(startVirtiofsd(ledger, spec)).rejects.toThrow('ENOENT')
-  expect(openDescriptors()).toBe(before)
+  await nothingStaysOpen()
   expect(readdirSync(base)).toEqual(['ledger'])
 })
