@@ -112,9 +112,12 @@ export async function killProcess(
 ): Promise<object> {
   const task = tasks.get(id)
   const process = task.process(execId)
-  if (all && process === task.init && signal !== sigkill && process.state === 'running')
-    throw new KataError('SIGNAL_FOR_ALL', { id, signal })
-  if (all && process === task.init && process.state === 'stopped') return {}
+  if (all && process === task.init) {
+    if (process.state === 'stopped') return {}
+    // Before its start it is alone.
+    if (signal !== sigkill && process.state !== 'created')
+      throw new KataError('SIGNAL_FOR_ALL', { id, signal })
+  }
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === sigkill && process === task.init) task.endIsNear()
   await process.signal(signal)

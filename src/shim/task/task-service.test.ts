@@ -342,9 +342,13 @@ describe('a pod of several containers', () => {
     })
 
     test('a signal for all processes that would reach the first alone is refused; SIGKILL is not', async () => {
-      const { tasks, signals } = await running()
+      const { tasks, signals, answer } = await running()
       const kill = (signal: number) => tasks.kill({ id: 'web', execId: '', signal, all: true })
       await expect(kill(15)).rejects.toThrow('[SIGNAL_FOR_ALL] signal 15 cannot be sent to every process')
+      const paused = tasks.pause({ id: 'web' })
+      answer()
+      await paused
+      await expect(kill(15)).rejects.toThrow('[SIGNAL_FOR_ALL]')
       expect(signals).toEqual([])
       await kill(9)
       expect(signals).toContain('web 9')
