@@ -1,6 +1,6 @@
 /** Runs the health check of a container, again and again, as long as the container runs. */
 import { mkdirSync } from 'node:fs'
-import { describeError } from '../../../errors.ts'
+import { describeError, KataError } from '../../../errors.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
 import { realClock, sleep, within } from '../../../time.ts'
@@ -50,8 +50,8 @@ export async function watchHealth(
     if (over.aborted || !(await isRunning(task))) continue
     const sinceStartMs = realClock.now() - begin
     const result = await probe(settings, record, check, task)
-    // It ended under its check, which says nothing then.
-    if (over.aborted) return
+    // It ended, or was paused, under its check, which says nothing then.
+    if (over.aborted || result === undefined) continue
     const before = health.status
     health = afterProbe(health, check, result, sinceStartMs)
     try {
@@ -69,12 +69,13 @@ async function isRunning(task: TaskClient): Promise<boolean> {
   return state?.status === Status.RUNNING
 }
 
+/** Undefined when the container did not let it run. */
 async function probe(
   settings: Settings,
   record: ContainerRecord,
   { command, timeoutMs }: HealthCheck,
   task: TaskClient,
-): Promise<ProbeResult> {
+): Promise<ProbeResult | undefined> {
   const start = new Date().toISOString()
   const kept: Uint8Array[] = []
   let bytes = 0
@@ -96,6 +97,8 @@ async function probe(
     if (code !== undefined) return ended(code, told())
     return ended(-1, `the check did not end within ${timeoutMs / 1000} s\n${told()}`)
   } catch (error) {
+    // The start waits for a pause or a save that is under way. After a pause it is refused; and so is the kill of what has waited for too long.
+    if (error instanceof KataError && error.code === 'TASK_STATE') return undefined
     return ended(-1, describeError(error))
   }
 }
