@@ -41,7 +41,7 @@ export async function exec(
     const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
     if (detach) {
       await task.exec({ execId, terminal, spec })
-      await task.start(execId)
+      await startOrForget(task, execId)
       return 0
     }
     return await execAttached(settings, record, task, { execId, interactive, terminal, detachKeys, spec })
@@ -50,6 +50,16 @@ export async function exec(
     return exitCodeOf(error)
   } finally {
     task?.close()
+  }
+}
+
+/** The shim forgets what ends; what it does not let begin, because its container was paused meanwhile, would keep its id. */
+async function startOrForget(task: TaskClient, execId: string): Promise<void> {
+  try {
+    await task.start(execId)
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'TASK_STATE') await task.delete(execId).catch(() => {})
+    throw error
   }
 }
 

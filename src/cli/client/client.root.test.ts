@@ -237,6 +237,16 @@ describe('run in the background', () => {
     expect(existsSync(mark)).toBe(true)
   })
 
+  test('a command that a pause kept from starting in the background leaves its id free', async () => {
+    await start('host', 'sleep', '60')
+    const exec = (...command: string[]) => kata('exec', '-d', '--exec-id', 'job', 'host', ...command)
+    const refused = await exec('true', 'paused-meanwhile')
+    expect(refused.code).toBe(125)
+    expect(refused.stderr).toContain('[TASK_STATE] cannot exec in host: it is paused')
+    expect(await exec('true')).toMatchObject({ code: 0, stderr: '' })
+    await kata('rm', '-f', 'host')
+  })
+
   test('what is paused runs no further command, and says so; unpaused it goes on', async () => {
     await start('held', 'sleep', '60')
     expect((await kata('pause', 'held')).code).toBe(0)

@@ -110,6 +110,7 @@ function serveTasks(): void {
     async exec({ execId, spec, stdin, stdout, stderr }) {
       const { args } = JSON.parse(new TextDecoder().decode(spec!.value))
       if (args.includes('made-late')) await Bun.sleep(1000)
+      if (processes.has(execId)) throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${id}` })
       processes.set(execId, { args, io: { stdin, stdout, stderr } })
       return {}
     },
@@ -123,8 +124,9 @@ function serveTasks(): void {
     },
     async start({ execId }) {
       if (find(execId).args[0] === 'never-started') await new Promise(() => {})
-      if (isPaused) throw new TtrpcError('internal', 'the guest says: the container is paused')
       const found = find(execId)
+      if (isPaused || found.args.includes('paused-meanwhile'))
+        throw new KataError('TASK_STATE', { action: 'exec in', id, state: 'paused' })
       if (Bun.which(found.args[0]!) === null)
         throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
       const started = spawnOn(found.io, found.args)
