@@ -49,8 +49,8 @@ export class Host implements AsyncDisposable {
 
   /** The whole command line of `kata-ts ARGS`. */
   command([name = '', ...args]: readonly string[]): string[] {
-    // What is measured has no network unless it asks for one: its options come later, and count.
-    const network = name === 'run' ? ['--network', 'none'] : []
+    // What is measured has no network unless it asks for one.
+    const network = name === 'run' && !args.includes('--network') ? ['--network', 'none'] : []
     return [executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, name, ...network, ...args]
   }
 

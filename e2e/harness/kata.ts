@@ -61,7 +61,8 @@ export class Kata {
   /** The whole command line of a command. */
   command([name = '', ...args]: readonly string[]): string[] {
     const flags = name === 'run' && !args.includes('--config') ? this.#flags : []
-    const network = name === 'run' || name === 'create' ? this.#network : []
+    const hasOne = args.includes('--network')
+    const network = (name === 'run' || name === 'create') && !hasOne ? this.#network : []
     return [executable, ...this.global, name, ...network, ...flags, ...args]
   }
 
