@@ -175,7 +175,7 @@ export class AgentConnection {
 
   #keep(link: ClientConnection): void {
     this.#link = link
-    void link.closed.then((reason) => this.#closed.resolve(this.#died(reasonOf(reason))))
+    void link.closed.then((reason) => this.#closed.resolve(this.#died(reasonOf(reason), reason)))
   }
 
   async #call(prefix: Uint8Array, payload: Uint8Array, options?: CallOptions): Promise<Uint8Array> {

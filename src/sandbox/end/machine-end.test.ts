@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { KataError } from '../../errors.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import { FakeClock, settled } from '../../time.double.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import type { VmEnd } from '../../vmm/vmm.ts'
 import {
   type EndSign,
@@ -24,6 +25,11 @@ const endOf = (reason: VmEnd['reason'], consoleTail = ''): VmEnd => ({
 const signs: EndSigns = {
   asked: true,
   memory: new KataError('CGROUP_OUT_OF_MEMORY', { sandbox: 'pod', path: '/pod', limitMiB: 256 }),
+  breach: new KataError(
+    'AGENT_DIED',
+    { endpoint: 'port', reason: 'malformed frame' },
+    { cause: new TtrpcError('internal', 'malformed frame') },
+  ),
   machine: endOf('reset'),
   share: { code: null, signal: 'SIGKILL' },
   agent: new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed' }),
@@ -87,6 +93,7 @@ function subsets<T>([first, ...rest]: readonly T[]): T[][] {
 const sentences: readonly (readonly [EndSign, string, string])[] = [
   ['machine', '[VMM_GUEST_SHUT_DOWN] the guest of sandbox pod reset itself', 'its guest reset itself'],
   ['share', '[SANDBOX_DIED] sandbox pod died: virtiofsd ended (SIGKILL)', 'virtiofsd ended (SIGKILL)'],
+  ['breach', '[AGENT_DIED]', 'the guest agent broke the protocol ('],
   ['agent', '[AGENT_DIED]', 'the guest agent went away ('],
   ['condemned', '[SANDBOX_DIED] sandbox pod died: its guest did not end c', 'its guest did not end c'],
   [
@@ -123,7 +130,8 @@ test('a guest that never answered is told as that, when nothing else happened', 
 })
 
 test('in every order of arrival the same sentence is told: that of the first sign in the list', async () => {
-  const tellable: EndSign[] = precedence.filter((sign) => sign !== 'asked')
+  // Of a breach and the machine's end the first to come explains the other.
+  const tellable: EndSign[] = precedence.filter((sign) => sign !== 'asked' && sign !== 'breach')
   for (const isUp of [false, true])
     for (const some of subsets(tellable).filter((set) => set.some((sign) => sign !== 'memory'))) {
       const first = precedence.find((sign) => some.includes(sign))!
@@ -135,6 +143,29 @@ test('in every order of arrival the same sentence is told: that of the first sig
       for (const order of orders) expect([order, await told(order, isUp)]).toEqual([order, alone!])
     }
 }, 60_000)
+
+test('a guest that ends because the host left it for its breach of the protocol is told by that', async () => {
+  for (const lost of [signs.breach, signs.agent]) {
+    const { end, clock, said } = machine()
+    end.tellAgentLost(lost)
+    await clock.pass(signsMs / 10)
+    end.tell('machine', endOf('guest-panicked', panic))
+    await settled()
+    expect(said()).toContain(lost === signs.breach ? 'broke the protocol (' : 'its guest kernel panicked')
+  }
+  expect(await told(['machine', 'breach'], true)).toContain('its guest reset itself')
+  expect(await told(['breach', 'memory', 'agent'], true)).toContain(signs.memory.rawMessage)
+})
+
+test('a connection that was closed, or a call that was given up, is no breach', async () => {
+  for (const code of ['unavailable', 'cancelled'] as const) {
+    const { end, clock, said } = machine()
+    const cause = new TtrpcError(code, 'the connection is closed')
+    end.tellAgentLost(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed' }, { cause }))
+    await clock.pass(signsMs)
+    expect(said()).toContain('the guest agent went away (')
+  }
+})
 
 test('only what nothing explains is told at once', async () => {
   for (const sign of precedence.filter((sign) => sign !== 'asked' && sign !== 'memory')) {

@@ -6,6 +6,7 @@
 import { KataError } from '../../errors.ts'
 import { type ExitInfo, exitWords } from '../../rootless/jail/launch-spec.ts'
 import { type Clock, realClock } from '../../time.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { endSentence, lastWords, panicWords, vmEndError } from '../../vmm/monitor/end-error.ts'
 import type { VmEnd } from '../../vmm/vmm.ts'
 
@@ -19,6 +20,8 @@ export interface EndSigns {
   machine: VmEnd
   /** Virtiofsd exited. */
   share: ExitInfo
+  /** We ended the connection to the agent for what it sent: AGENT_DIED. What the guest does after that comes of it. */
+  breach: KataError
   /** The connection to the agent was lost: AGENT_DIED. */
   agent: KataError
   /** The reason why the guest loses its machine: something that it did or failed to do. */
@@ -38,6 +41,7 @@ type Told = { [Sign in EndSign]: { readonly sign: Sign; readonly what: EndSigns[
 export const precedence = [
   'asked',
   'memory',
+  'breach',
   'machine',
   'share',
   'agent',
@@ -113,6 +117,13 @@ export class MachineEnd {
     else this.#wait()
   }
 
+  /** {@link EndSigns.breach}, or {@link EndSigns.agent}. */
+  tellAgentLost(lost: KataError): void {
+    const { cause } = lost
+    const isOurs = cause instanceof TtrpcError && cause.code !== 'unavailable' && cause.code !== 'cancelled'
+    this.tell(isOurs ? 'breach' : 'agent', lost)
+  }
+
   #wait(): void {
     if (this.#waits) return
     this.#waits = true
@@ -126,7 +137,7 @@ export class MachineEnd {
   /** What happened, for a caller whose call was lost; `lost` itself (AGENT_DIED, VMM_DISCONNECTED) when the end was asked for. */
   async explainLoss(lost: KataError): Promise<KataError> {
     if (lost.code === 'VMM_DISCONNECTED') this.tell('condemned', lost.rawMessage)
-    else this.tell('agent', lost)
+    else this.tellAgentLost(lost)
     return (await this.#settled.promise) ?? lost
   }
 
@@ -173,6 +184,10 @@ export class MachineEnd {
         return this.#isUp ? this.#died(endSentence(cause.what)) : vmEndError(cause.what, id, program)
       case 'share':
         return this.#died(`virtiofsd ended (${exitWords(cause.what)})`)
+      case 'breach':
+        return this.#isUp
+          ? this.#died(`the guest agent broke the protocol (${cause.what.rawMessage})`)
+          : cause.what
       case 'agent':
         return this.#isUp ? this.#died(`the guest agent went away (${cause.what.rawMessage})`) : cause.what
       case 'condemned':

@@ -57,6 +57,6 @@ export async function connectToGuest(
 ): Promise<AgentConnection> {
   const agent = await connectAgent(endpoint, options)
   agent.explainLossBy((error) => end.explainLoss(error))
-  void agent.closed.then((error) => end.tell('agent', error))
+  void agent.closed.then((error) => end.tellAgentLost(error))
   return agent
 }
