@@ -5,13 +5,11 @@ import type { ShimAction, ShimFlags } from './flags.ts'
 
 /**
  * Settings of the engine for a process that sleeps for nearly all its life, 2 MiB less of one that is idle: garbage is collected before it
- * lies between what stays, code that does not run goes with it, no pages are kept ready, and a start, whose code runs once, is not compiled;
- * the loops of streams are. Bun's own timer would collect each second of an idle process, too.
+ * lies between what stays, no pages are kept ready, and a start, whose code runs once, is not compiled; the loops of streams are. Bun's own
+ * timer would collect each second of an idle process, too.
  */
 const engine = {
-  BUN_JSC_largeHeapSize: `${2 ** 19}`,
-  BUN_JSC_useUnlinkedCodeBlockJettisoning: '1',
-  BUN_JSC_forceCodeBlockToJettisonDueToOldAge: '1',
+  BUN_JSC_largeHeapSize: `${2 ** 20}`,
   BUN_JSC_useWarmUpMarkedBlocks: '0',
   BUN_JSC_useConcurrentJIT: '0',
   BUN_JSC_thresholdForJITAfterWarmUp: '5000',
