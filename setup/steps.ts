@@ -80,6 +80,7 @@ export const programSteps: readonly Step[] = [
       'guest/agent',
       'src/guest-image/compile.ts',
       'src/ttrpc',
+      'src/protobuf',
       'src/netlink',
       'src/protocol',
       'package-lock.json',

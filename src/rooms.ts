@@ -75,9 +75,10 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'oci/defaults': ['neither', 'as above'],
   'oci/devices': ['neither', 'as above'],
   'oci/guest': ['neither', 'as above: what of it the guest gets'],
+  protobuf: ['neither', 'reads and writes messages of protobuf, with limits'],
   protocol: [
     'neither',
-    'generated codecs of the agent’s and containerd’s messages, and what makes their values',
+    'generated types of the agent’s and containerd’s messages, and what makes their values',
   ],
   'protocol/generated': ['neither', 'as above'],
   'protocol/generated/containerd': ['neither', 'as above'],

@@ -1,8 +1,9 @@
 /** CRI as a kubelet speaks it: gRPC over containerd's socket, with our own minimal messages. */
+
 import { credentials, Client as GrpcClient, type ServiceError } from '@grpc/grpc-js'
+import type { DeepPartial } from '../../src/protobuf/message.ts'
 import {
   ContainerConfig,
-  type DeepPartial,
   NamespaceMode,
   PodSandboxConfig,
   PodSandboxState,

@@ -17,6 +17,7 @@ export const agentInputs = [
   'guest/agent/native',
   'guest/agent/build.ts',
   'src/ttrpc',
+  'src/protobuf',
   'src/netlink',
   'src/protocol/generated',
   'src/protocol/seccomp-filter.ts',

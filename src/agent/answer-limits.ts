@@ -1,5 +1,5 @@
 /** Limits of the guest's answers: bytes, and number of values, because a value costs a hundred times its bytes. */
-import { BinaryReader } from '@bufbuild/protobuf/wire'
+import type { Message } from '../protobuf/message.ts'
 import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
 import { mostAsked } from './stdio.ts'
 
@@ -31,22 +31,12 @@ export function withAnswerLimits<Definition extends ServiceDefinition>(definitio
 }
 
 function bounded(method: MethodDefinition): MethodDefinition {
-  const { responseType: type } = method
+  const type = method.responseType as Message<unknown>
   const { values } = answerLimit(method.name)
-  // The decoders are generated; they take a reader as well as bytes.
-  const decode = (bytes: Uint8Array) => type.decode(boundedReader(bytes, values) as unknown as Uint8Array)
-  return { ...method, responseType: { ...type, decode } }
-}
-
-function boundedReader(bytes: Uint8Array, most: number): BinaryReader {
-  const reader = new BinaryReader(bytes)
-  const { uint32, uint64 } = reader
-  let left = most
-  const counted = <Value>(read: () => Value) => {
-    return () => {
-      if (left-- <= 0) throw new RangeError(`more than ${most} values in one answer`)
-      return read.call(reader)
-    }
+  const responseType = {
+    encode: (message: unknown) => type.encode(message),
+    decode: (bytes: Uint8Array) => type.decode(bytes, values),
+    fromPartial: (partial: object) => type.fromPartial(partial),
   }
-  return Object.assign(reader, { uint32: counted(uint32), uint64: counted(uint64) })
+  return { ...method, responseType }
 }

@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  BootstrapParams,
-  BootstrapResult,
-  type DeepPartial,
-} from '../protocol/generated/containerd/bootstrap.ts'
+import type { DeepPartial } from '../protobuf/message.ts'
+import { BootstrapParams, BootstrapResult } from '../protocol/generated/containerd/bootstrap.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import { Any } from '../protocol/generated/google/protobuf/any.ts'
 import { parseBootstrap } from './bootstrap.ts'

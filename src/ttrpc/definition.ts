@@ -1,10 +1,10 @@
-/** The part of a generated service description (ts-proto `outputServices=generic-definitions`) that calls need. */
+/** The part of a generated service description that calls need; what ts-proto makes (`outputServices=generic-definitions`) has it, too. */
 
-/** Codec of one message type; ts-proto's `MessageFns` is one. */
+/** Codec of one message type; `Message` of src/protobuf is one, and so is ts-proto's `MessageFns`. */
 export interface MessageType<T> {
   encode(message: T): { finish(): Uint8Array }
   decode(bytes: Uint8Array): T
-  // biome-ignore lint/suspicious/noExplicitAny: ts-proto's own parameter type is generic in its argument
+  // biome-ignore lint/suspicious/noExplicitAny: ts-proto's parameter type is generic in its argument
   fromPartial(partial: any): T
 }
 

@@ -7,11 +7,13 @@
  *
  * Of the details only google.rpc.ErrorInfo is read and written, see error-info.ts.
  */
+import { encodeUtf8 } from '../protobuf/utf8.ts'
+import { WireReader } from '../protobuf/wire-reader.ts'
 import { decodeErrorInfo, type ErrorInfo, encodeErrorInfo } from './error-info.ts'
 import { type FrameType, frameType, headerBytes, writeHeader } from './frame.ts'
 import { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
 import type { TailedAnswer } from './tailed-answer.ts'
-import { bytesField, encodeUtf8, join, messageField, messageHead, varintField, WireReader } from './wire.ts'
+import { bytesField, join, messageField, messageHead, understood, varintField } from './wire.ts'
 
 export interface Request {
   readonly service: string
@@ -88,6 +90,10 @@ function frame(streamId: number, type: FrameType, parts: readonly Uint8Array[]):
 
 /** @throws TtrpcError `invalid_argument` when the data is no request. `payload` shares memory with `data`. */
 export function decodeRequest(data: Uint8Array): Request {
+  return understood(() => requestFrom(data))
+}
+
+function requestFrom(data: Uint8Array): Request {
   const metadata = new Map<string, string>()
   const request = {
     service: '',
@@ -128,6 +134,10 @@ function addMetadata(metadata: Map<string, string>, data: Uint8Array): void {
 
 /** @throws TtrpcError `invalid_argument` when the data is no response. `payload` shares memory with `data`. */
 export function decodeResponse(data: Uint8Array): Response {
+  return understood(() => responseFrom(data))
+}
+
+function responseFrom(data: Uint8Array): Response {
   let payload: Uint8Array = empty
   let status: Status | undefined
   const reader = new WireReader(data)

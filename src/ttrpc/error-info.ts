@@ -2,7 +2,9 @@
  * google.rpc.ErrorInfo { reason = 1, domain = 2, metadata = 3 } as a detail of a status: for programs, where the message is for
  * people (https://google.aip.dev/193). Whatever breaks a limit here is no ErrorInfo, and the status stands without it.
  */
-import { bytesField, encodeUtf8, join, messageField, WireReader } from './wire.ts'
+import { encodeUtf8 } from '../protobuf/utf8.ts'
+import { WireReader } from '../protobuf/wire-reader.ts'
+import { bytesField, join, messageField } from './wire.ts'
 
 export interface ErrorInfo {
   /** Why, as a word: capitals, digits and `_`, at most 63 of them. */
@@ -33,7 +35,7 @@ export function encodeErrorInfo({ reason, domain = '', metadata = {} }: ErrorInf
   return join([...bytesField(1, encodeUtf8(typeUrl)), ...bytesField(2, info)])
 }
 
-/** @throws TtrpcError for bytes that are no message at all. */
+/** @throws MalformedMessage for bytes that are no message at all. */
 export function decodeErrorInfo(detail: Uint8Array): ErrorInfo | undefined {
   let type = ''
   let value: Uint8Array = new Uint8Array(0)

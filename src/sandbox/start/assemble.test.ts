@@ -37,7 +37,7 @@ function made(double: HostDouble, signal: AbortSignal) {
     agent: { agent: double.kata.agent, health: { check: () => never }, close: () => {} },
     agentFacts: { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 },
     cgroups: {
-      usage: () => CgroupStats.create(),
+      usage: () => CgroupStats.fromPartial({}),
       allowMemory: () => placed.push('allow'),
       confine: () => placed.push('confine'),
       placeVcpus: async (pid: number) => void placed.push(`place ${pid}`),

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
+import type { DeepPartial } from '../../protobuf/message.ts'
 import { CreateSandboxRequest } from '../../protocol/generated/containerd/sandbox.ts'
-import { type DeepPartial, NamespaceMode, PodSandboxConfig } from '../../protocol/generated/cri/runtime.ts'
+import { NamespaceMode, PodSandboxConfig } from '../../protocol/generated/cri/runtime.ts'
 import { announcedDemand } from '../../sandbox/size/sizing.ts'
 import { podSpec } from './pod-config.ts'
 

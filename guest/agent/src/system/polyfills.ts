@@ -14,14 +14,6 @@ class Utf8Decoder {
   }
 }
 
-/** QuickJS 2025-04-26 answers -1 for BigInt.asUintN(64, 2n ** 64n - 1n), and wrongly from 2^63 on. */
-function asUintN(bits: number, value: bigint): bigint {
-  const size = 1n << BigInt(bits)
-  const rest = value % size
-  return rest < 0n ? rest + size : rest
-}
-
-Object.assign(BigInt, { asUintN })
 Object.assign(globalThis, {
   TextEncoder: Utf8Encoder,
   TextDecoder: Utf8Decoder,

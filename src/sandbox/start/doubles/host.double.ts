@@ -173,7 +173,7 @@ export class HostDouble implements Disposable {
       confine: () => {},
       moveIn: async (pids) => void this.log.push(`move ${pids}`),
       podLimits: () => ({}),
-      usage: () => CgroupStats.create(),
+      usage: () => CgroupStats.fromPartial({}),
       placeVmm: async (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
       placeVcpus: async (pid) => void this.log.push(`place processors of ${pid}`),
     }
