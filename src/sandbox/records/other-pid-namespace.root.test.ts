@@ -152,6 +152,7 @@ test.skipIf(!isHosts)('a namespace without a process is gone, and so are all tha
   // It does not wait for its child, which stays a zombie.
   const first = childrenOf(processRef(other.pid)!)[0]!
   other.kill('SIGSTOP')
+  while (statFields(other.pid)?.[0] !== 'T') await Bun.sleep(1)
   process.kill(first.pid, 'SIGKILL')
   try {
     expect(await waitGone(first, 10_000)).toBe(true)
