@@ -21,8 +21,6 @@ import {
 import { setIdRules } from './set-id-rules.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
-const { clone, clone3, socket, socketpair, unshare } = syscallNumbers
-
 /** The filter as `setpriv --seccomp-filter` reads it. */
 export const argumentFilter = (): Buffer => filterOf([])
 
@@ -31,6 +29,7 @@ export const setIdFilter = (): Buffer => filterOf(setIdRules())
 
 /** `more` is asked first, and leaves calls that it does not answer to the rest. */
 function filterOf(more: readonly Buffer[]): Buffer {
+  const { clone, clone3, socket, socketpair, unshare } = syscallNumbers()
   return Buffer.concat([
     ...prologue(),
     ...more,

@@ -25,23 +25,25 @@ import { syscallNumbers } from './syscall-numbers.ts'
 const netlink = 16
 /** In the types of unix sockets that take datagrams, and in none of the others: SOCK_STREAM and SOCK_SEQPACKET. */
 const datagrams = 2
-const { clone, clone3, socket, socketpair, unshare } = syscallNumbers
 
 /** The filter as `setpriv --seccomp-filter` reads it. */
 export const networkFilter = (): Buffer => filterOf([])
 
 /** The same for the name server, which makes no namespaces: in a user namespace of its own it would have all capabilities. */
-export const resolverFilter = (): Buffer =>
-  filterOf([
+export function resolverFilter(): Buffer {
+  const { clone, clone3, unshare } = syscallNumbers()
+  return filterOf([
     // Its flags lie in memory, where a filter cannot read them; C libraries fall back to clone.
     ...onCall(clone3, [failWith(ENOSYS)]),
     ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
     ...onCall(unshare, [failWith(ENOSYS)]),
   ])
+}
 
 /** `more` is asked first, and leaves calls that it does not answer to the rest. */
-const filterOf = (more: readonly Buffer[]): Buffer =>
-  Buffer.concat([
+function filterOf(more: readonly Buffer[]): Buffer {
+  const { socket, socketpair } = syscallNumbers()
+  return Buffer.concat([
     ...prologue(),
     ...more,
     ...onCallWithArgument(socket, ofFamilies([families.inet, families.inet6, netlink])),
@@ -56,3 +58,4 @@ const filterOf = (more: readonly Buffer[]): Buffer =>
     ]),
     allow(),
   ])
+}

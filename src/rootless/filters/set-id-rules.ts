@@ -27,18 +27,19 @@ const unseenCalls = ['openat2', 'io_uring_setup'] as const
 const refused = () => [...ifAnyBit(setIdBits, [failWith(EPERM)]), allow()]
 
 /** Leaves calls that it does not answer to what follows. */
-export const setIdRules = (): Buffer[] => [
-  ...entriesOf(modeCalls).flatMap(([call, mode]) =>
-    onCallWithArgument(syscallNumbers[call], refused(), mode),
-  ),
-  ...entriesOf(openCalls).flatMap(([call, flags]) =>
-    onCallWithArgument(
-      syscallNumbers[call],
-      [...unlessAnyBit(creating, [allow()]), loadArgument(flags + 1), ...refused()],
-      flags,
+export function setIdRules(): Buffer[] {
+  const numbers = syscallNumbers()
+  return [
+    ...entriesOf(modeCalls).flatMap(([call, mode]) => onCallWithArgument(numbers[call], refused(), mode)),
+    ...entriesOf(openCalls).flatMap(([call, flags]) =>
+      onCallWithArgument(
+        numbers[call],
+        [...unlessAnyBit(creating, [allow()]), loadArgument(flags + 1), ...refused()],
+        flags,
+      ),
     ),
-  ),
-  ...unseenCalls.flatMap((call) => onCall(syscallNumbers[call], [failWith(ENOSYS)])),
-]
+    ...unseenCalls.flatMap((call) => onCall(numbers[call], [failWith(ENOSYS)])),
+  ]
+}
 
 const entriesOf = <K extends string, V>(table: Readonly<Record<K, V>>) => Object.entries(table) as [K, V][]

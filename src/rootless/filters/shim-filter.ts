@@ -18,7 +18,7 @@ import { ofFamilies } from './argument-filter.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
 /** Numbers for x86-64, from <asm/unistd_64.h>. */
-export const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+export const shimDeniedSyscalls = (): Readonly<Record<string, Readonly<Record<string, number>>>> => ({
   // The shim reads about other processes in /proc and signals them. It does nothing else to them.
   'memory, registers and descriptors of other processes': {
     ptrace: 101,
@@ -70,7 +70,7 @@ export const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string,
     clock_settime: 227,
     clock_adjtime: 305,
   },
-}
+})
 
 /**
  * Those that a runtime and its tools speak, by <linux/socket.h>. A packet socket takes a capability that the shim lacks besides.
@@ -84,10 +84,9 @@ const shimFamilies = { ...families, netlink: 16, packet: 17, vsock: 40 } as cons
  */
 const terminalRequests = { TIOCSTI: 0x5412, TIOCLINUX: 0x541c, TIOCCONS: 0x541d, TIOCSETD: 0x5423 } as const
 
-const { ioctl, socket, socketpair } = syscallNumbers
-
 export function shimFilter(): Buffer {
-  const denied = Object.values(shimDeniedSyscalls).flatMap(Object.values)
+  const { ioctl, socket, socketpair } = syscallNumbers()
+  const denied = Object.values(shimDeniedSyscalls()).flatMap(Object.values)
   const requests = Object.values(terminalRequests)
   return Buffer.concat([
     ...prologue(),

@@ -23,13 +23,13 @@ import { syscallNumbers } from './syscall-numbers.ts'
 /** Where setpriv finds it once the root is the jail's. */
 export const filterPath = '/filter'
 
-const { clone, prctl, socket, socketpair } = syscallNumbers
-
 /**
  * The filter as `setpriv --seccomp-filter` reads it. Calls that are not allowed answer ENOSYS, as if the kernel did not have
  * them, and C libraries do without. The kernel caches decisions by number in a bitmap, so the length costs nothing.
  */
 export function syscallFilter({ allowed, processes, inet }: SyscallPolicy): Buffer {
+  const numbers = syscallNumbers()
+  const { clone, prctl, socket, socketpair } = numbers
   const sockets = inet ? Object.values(families) : [families.unix]
   return Buffer.concat([
     ...prologue(),
@@ -42,7 +42,7 @@ export function syscallFilter({ allowed, processes, inet }: SyscallPolicy): Buff
     ...onCallWithArgument(prctl, [...ifEqual(PR_SET_PDEATHSIG, [failWith(EPERM)]), allow()]),
     ...onCallWithArgument(socket, ofFamilies(sockets)),
     ...onCallWithArgument(socketpair, ofFamilies([families.unix])),
-    ...allowed.flatMap((name) => onCall(syscallNumbers[name], [allow()])),
+    ...allowed.flatMap((name) => onCall(numbers[name], [allow()])),
     failWith(ENOSYS),
   ])
 }

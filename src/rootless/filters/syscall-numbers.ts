@@ -1,5 +1,8 @@
-/** Numbers of the system calls that filters name, on x86_64 (<asm/unistd_64.h>). */
-export const syscallNumbers = {
+/**
+ * Numbers of the system calls that filters name, on x86_64 (<asm/unistd_64.h>). A function, as only a start makes filters: a table of the module's
+ * would stay in the memory of every idle shim.
+ */
+export const syscallNumbers = () => ({
   read: 0,
   write: 1,
   open: 2,
@@ -184,6 +187,6 @@ export const syscallNumbers = {
   landlock_add_rule: 445,
   landlock_restrict_self: 446,
   fchmodat2: 452,
-} as const
+})
 
-export type SyscallName = keyof typeof syscallNumbers
+export type SyscallName = keyof ReturnType<typeof syscallNumbers>
