@@ -37,22 +37,18 @@ const { symbols } = dlopen('libc.so.6', {
 
 export const libc = symbols
 
-/** EAGAIN and EWOULDBLOCK are one number; manual pages use the former. */
-const errnoNames = new Map<number, string>(
-  Object.entries(constants.errno)
-    .filter(([name]) => name !== 'EWOULDBLOCK')
-    .map(([name, value]) => [value, name]),
-)
-
 /** The errno of the last libc call on this thread, as its name (`EACCES`). */
 export function lastErrno(): string {
   const location = symbols.__errno_location() as Pointer
   return errnoName(read.i32(location, 0))
 }
 
-/** `EACCES` for its number. */
+/** `EACCES` for its number. EAGAIN and EWOULDBLOCK are one number; manual pages use the former. */
 export function errnoName(value: number): string {
-  return errnoNames.get(value) ?? `errno ${value}`
+  const found = Object.entries(constants.errno).find(
+    ([name, number]) => number === value && name !== 'EWOULDBLOCK',
+  )
+  return found?.[0] ?? `errno ${value}`
 }
 
 /** A failed system call: `errno` is the name, so that callers can tell EEXIST from EACCES. */

@@ -8,7 +8,6 @@ const SYS_ioctl = 16
 const SEEK_DATA = 3
 const FICLONE = 0x40049409
 const blockBytes = 64 * 1024
-const zeros = Buffer.alloc(blockBytes)
 /** Work between two looks at what else there is to do, blocks. */
 const turnBlocks = 256
 
@@ -44,6 +43,7 @@ async function walk(
   const bytes = fstatSync(fd).size
   const hash = new Bun.CryptoHasher('sha256')
   const buffer = Buffer.alloc(blockBytes)
+  const zeros = Buffer.alloc(blockBytes)
   let turn = 0
   for (let at = nextBlock(fd, 0, bytes); at < bytes; at = nextBlock(fd, at + blockBytes, bytes)) {
     const block = buffer.subarray(0, readSync(fd, buffer, 0, blockBytes, at))
