@@ -47,7 +47,7 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
   test(
     'is confined on every thread, sees what it needs, and owns the one socket that it made',
     async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       const { ref } = await machine.start()
       const before = readPosture(ref.pid)
       const agent = await bootWithAgent(machine)
@@ -92,7 +92,7 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
   test(
     'refuses what its API does not know, and says why',
     async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       await machine.start()
       const api = await ApiClient.open(connectUnix(`${stage.privateDir}/api.sock`), clhApi)
       expect(await api.get('vm.info')).toMatchObject({ state: 'Created' })
@@ -170,7 +170,7 @@ describe.skipIf(noKvm !== '')(`devices of a running machine${noKvm}`, () => {
 describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
   test('without the group of /dev/kvm it does not start, and says so', async () => {
     const identity = { ...stage.identity, groups: [] }
-    await expect(stage.create({ identity }).start()).rejects.toThrow(
+    await expect((await stage.create({ identity })).start()).rejects.toThrow(
       /^\[VMM_EXITED\].*hypervisor interface.*Permission denied/s,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
@@ -182,7 +182,7 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
     for (let at = bytes.indexOf('53.0.0'); at >= 0; at = bytes.indexOf('53.0.0', at))
       bytes.write('51.0.0', at)
     writeFileSync(old, bytes, { mode: 0o755 })
-    await expect(stage.create({}, old).start()).rejects.toThrow(
+    await expect((await stage.create({}, old)).start()).rejects.toThrow(
       `[VMM_TOO_OLD] ${old} is Cloud Hypervisor 51.0.0; kata-ts needs 52.0.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])

@@ -52,7 +52,7 @@ beforeAll(async () => {
   )
   formatted = new LoopDevice(16, { ext4: true })
   hot = new LoopDevice(16)
-  vmm = createVmm({
+  vmm = await createVmm({
     spec: {
       sandboxId: 'disks',
       identity,

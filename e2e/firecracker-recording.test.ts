@@ -93,7 +93,7 @@ describe('driven by us', () => {
       const image = `${stage.runDir}/disk.img`
       writeFileSync(image, Buffer.alloc(1 << 20), { mode: 0o600 })
       const fd = openSync(image, 'r+')
-      const machine = stage.create()
+      const machine = await stage.create()
       const { ref } = await machine.start()
       const waiting = look(ref.pid)
       expect(waiting.threads).toEqual(['fc_api 1', 'firecracker 0'])
@@ -143,7 +143,7 @@ describe('driven by us', () => {
     async (_, parameter, codes) => {
       const initrd = `${stage.runDir}/corrupt`
       writeFileSync(initrd, Buffer.concat([Buffer.from('070701'), Buffer.alloc(4096, 'x')]))
-      const machine = stage.create({ initrd, kernelParams: [parameter] })
+      const machine = await stage.create({ initrd, kernelParams: [parameter] })
       await machine.start()
       await machine.boot()
       const { reason, exit } = await machine.ended

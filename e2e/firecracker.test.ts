@@ -52,7 +52,7 @@ describe('a machine of Firecracker', () => {
   test(
     'is confined as its jailer can: ids of its own, no group, no capability in use, own namespaces, a root with little in it',
     async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       const { ref } = await machine.start()
       const before = readPosture(ref.pid)
       const agent = await bootWithAgent(machine)
@@ -105,7 +105,7 @@ describe('a machine of Firecracker', () => {
   test(
     'has two processes around it that may do nothing, and go with it',
     async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       const { ref } = await machine.start()
       const parentOf = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('PPid'))
       const first = parentOf(ref.pid)
@@ -146,7 +146,7 @@ describe('a machine of Firecracker', () => {
       const [file, link] = [`${stage.programDir}/fc-of-another-name`, `${stage.programDir}/firecracker`]
       cpSync(firecracker.path, file)
       symlinkSync(file, link)
-      const machine = stage.create({}, link)
+      const machine = await stage.create({}, link)
       await machine.start()
       ;(await bootWithAgent(machine)).close()
       await machine.stop()
@@ -159,7 +159,7 @@ describe('a machine of Firecracker', () => {
     'ends with a guest that is switched off, though it has no power to switch off',
     async () => {
       // What ends by a power-off here, because nobody told it of the restart.
-      const machine = stage.create({ kernelParams: ['agent.power_off=acpi'] })
+      const machine = await stage.create({ kernelParams: ['agent.power_off=acpi'] })
       await machine.start()
       const agent = await bootWithAgent(machine)
       await agent.agent.destroySandbox({})
@@ -171,7 +171,7 @@ describe('a machine of Firecracker', () => {
   )
 
   test('that dies while its machine is made is told as that', async () => {
-    const machine = stage.create()
+    const machine = await stage.create()
     const { ref } = await machine.start()
     process.kill(ref.pid, 'SIGSTOP')
     const booted = machine.boot()
@@ -183,7 +183,7 @@ describe('a machine of Firecracker', () => {
   test(
     'what it has to say is in its log, and the guest’s console is the guest’s',
     async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       await machine.start()
       const agent = await bootWithAgent(machine)
       const fd = openSync('/dev/null', 'r')
@@ -210,7 +210,9 @@ describe('a machine of Firecracker', () => {
       taps: [],
       tap: `t${index}`,
     }))
-    await expect(stage.create({ nics }).start()).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*room for 6/)
+    await expect((await stage.create({ nics })).start()).rejects.toThrow(
+      /^\[VMM_OPTION_INVALID\].*room for 6/,
+    )
     expect(readdirSync(stage.privateDir)).toEqual([])
   })
 
@@ -239,7 +241,7 @@ describe('a machine of Firecracker', () => {
 
   test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
     const old = makeOlder('1.07.9')
-    await expect(stage.create({}, old).start()).rejects.toThrow(
+    await expect((await stage.create({}, old)).start()).rejects.toThrow(
       `[VMM_TOO_OLD] ${old} is Firecracker 1.7.9; kata-ts needs 1.8.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
@@ -249,7 +251,7 @@ describe('a machine of Firecracker', () => {
     const old = makeOlder('1.13.9')
     const options = stage.options({}, old)
     const hypervisor = { ...options.config.hypervisor, reclaimGuestFreedMemory: true }
-    await expect(createVmm({ ...options, config: { hypervisor } }).start()).rejects.toThrow(
+    await expect((await createVmm({ ...options, config: { hypervisor } })).start()).rejects.toThrow(
       `[VMM_TOO_OLD] ${old} is Firecracker 1.13.9; kata-ts needs 1.14.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
@@ -327,7 +329,7 @@ describe('a machine of Firecracker', () => {
   test('what the jailer says is told when it refuses', async () => {
     const options = stage.options()
     const identity = { ...options.spec.identity, name: 'no_underscores' }
-    const start = stage.create({ identity }).start()
+    const start = (await stage.create({ identity })).start()
     await expect(start).rejects.toThrow(/^\[JAIL_FAILED\].*\(exit code 1\).*nvalid instance ID/s)
     expect(readdirSync(stage.privateDir)).toEqual([])
   })

@@ -51,7 +51,7 @@ const lockable = (pid: number) =>
     .map(Number)
 
 test.skipIf(noQemu)('from the start: QEMU binds the device’s descriptor to that of the IOMMU', async () => {
-  const vmm = build('no-port', { vfio: [attachment('vfio-a')] })
+  const vmm = await build('no-port', { vfio: [attachment('vfio-a')] })
   // qmp, agent and console are 3 to 5.
   await expect(vmm.start()).rejects.toThrow(
     /error bind device fd=7 to iommufd=6: Inappropriate ioctl for device/,
@@ -59,7 +59,7 @@ test.skipIf(noQemu)('from the start: QEMU binds the device’s descriptor to tha
 })
 
 test.skipIf(noQemu)('while it runs: the same, and QEMU is as before, but for the address space', async () => {
-  const vmm = build('no-port')
+  const vmm = await build('no-port')
   const { ref } = await vmm.start()
   try {
     const before = descriptors(ref.pid)
@@ -77,7 +77,7 @@ test.skipIf(noQemu)('while it runs: the same, and QEMU is as before, but for the
 const mostMiB = 512 + 256
 
 test.skipIf(noQemu || !mayRaise)('a machine that takes devices may lock all its memory', async () => {
-  const vmm = build('root-port')
+  const vmm = await build('root-port')
   const { ref } = await vmm.start()
   try {
     expect(lockable(ref.pid)).toEqual([mostMiB * 1024 ** 2, mostMiB * 1024 ** 2])
@@ -87,13 +87,13 @@ test.skipIf(noQemu || !mayRaise)('a machine that takes devices may lock all its 
 })
 
 test.skipIf(noQemu || mayRaise)('where that cannot be granted, the start is refused', async () => {
-  await expect(build('root-port').start()).rejects.toThrow(
+  await expect((await build('root-port')).start()).rejects.toThrow(
     `[JAIL_MEMORY_LOCK] ${underTest.path} needs to lock ${mostMiB} MiB`,
   )
 })
 
 test.skipIf(noQemu)('a machine that takes no devices may lock no more than anybody', async () => {
-  const vmm = build('no-port')
+  const vmm = await build('no-port')
   const { ref } = await vmm.start()
   try {
     expect(lockable(ref.pid)).toEqual(lockable(process.pid))

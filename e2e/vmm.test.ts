@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => stage[Symbol.asyncDispose]())
 
 test('a QEMU that refuses its arguments says why', async () => {
-  const vmm = stage.create({ memoryMiB: 1 << 30, maxMemoryMiB: 1 << 30 })
+  const vmm = await stage.create({ memoryMiB: 1 << 30, maxMemoryMiB: 1 << 30 })
   await expect(vmm.start()).rejects.toThrow(/^\[VMM_EXITED\].*(memory|memfd|size)/is)
   expect(stage.ledger.dataOf(processResource)).toEqual([])
   expect(readdirSync(stage.privateDir)).toEqual([])
@@ -33,7 +33,7 @@ const noKvm = kvmGroupUsable ? '' : ' (skipped: /dev/kvm has no group of its own
 describe.skipIf(noKvm !== '')(`with KVM${noKvm}`, () => {
   test('the unprivileged VMM opens the device by its group and creates the machine', async () => {
     // A model that every KVM can make: `host` needs registers that a software KVM may not have.
-    const vmm = stage.create({ accelerator: 'kvm', kvmCpu: 'qemu64' })
+    const vmm = await stage.create({ accelerator: 'kvm', kvmCpu: 'qemu64' })
     const { ref } = await vmm.start()
     const targets = readdirSync(`/proc/${ref.pid}/fd`).map((fd) => readlinkSync(`/proc/${ref.pid}/fd/${fd}`))
     expect(targets).toContain('anon_inode:kvm-vm')

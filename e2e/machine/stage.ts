@@ -110,7 +110,7 @@ export class MachineStage implements AsyncDisposable {
     return vmmFeatures(this.options().config).share
   }
 
-  create(more: Partial<VmSpec> = {}, path?: string): Vmm {
+  create(more: Partial<VmSpec> = {}, path?: string): Promise<Vmm> {
     return createVmm(this.options(more, path))
   }
 

@@ -73,7 +73,7 @@ function defineSuite(
   /** Starts a machine and gives up after that many milliseconds; tells whether it was not up by then. */
   const giveUpAfter = async (ms: number): Promise<boolean> => {
     const abort = new AbortController()
-    const machine = createVmm({ ...stage.options(), signal: abort.signal })
+    const machine = await createVmm({ ...stage.options(), signal: abort.signal })
     const started = machine.start().then(
       () => 'up',
       (error: Error) => error.message,
@@ -98,7 +98,7 @@ function defineSuite(
     test(
       'comes up in a confined VMM and leaves nothing',
       async () => {
-        const machine = stage.create()
+        const machine = await stage.create()
         const { ref } = await machine.start()
         const { privateDir, identity } = stage
         expect(readdirSync(privateDir).sort()).toEqual([...sockets, ...directories, 'pid'].sort())
@@ -122,7 +122,7 @@ function defineSuite(
       async () => {
         const initrd = `${stage.runDir}/corrupt`
         writeFileSync(initrd, Buffer.concat([Buffer.from('070701'), Buffer.alloc(4096, 'x')]))
-        const machine = stage.create({ initrd })
+        const machine = await stage.create({ initrd })
         const { ref } = await machine.start()
         await machine.boot()
         const end = await machine.ended
@@ -138,7 +138,7 @@ function defineSuite(
     test(
       'that switches itself off is told apart from one that dies',
       async () => {
-        const machine = stage.create()
+        const machine = await stage.create()
         await machine.start()
         const agent = await bootWithAgent(machine)
         await agent.agent.destroySandbox({})
@@ -153,7 +153,7 @@ function defineSuite(
       `mounts a share, and writes it${noShare}`,
       async () => {
         await using share = await serveShare(stage)
-        const machine = stage.create({ share: share.attachment })
+        const machine = await stage.create({ share: share.attachment })
         await machine.start()
         const connection = await bootWithAgent(machine)
         const mountPoint = '/run/kata-containers/shared/containers'
@@ -184,7 +184,7 @@ function defineSuite(
     })
 
     test.skipIf(cannot !== '')(`that is killed is noticed${cannot}`, async () => {
-      const machine = stage.create()
+      const machine = await stage.create()
       const { ref } = await machine.start()
       process.kill(ref.pid, 'SIGKILL')
       expect(await machine.ended).toMatchObject({ reason: 'exited', exit: { signal: 'SIGKILL' } })
@@ -197,25 +197,25 @@ function defineSuite(
       ['is missing', '/usr/bin/vmm-of-tomorrow', '[VMM_MISSING]'],
       ['is another program', '/usr/bin/true', otherProgram],
     ] as [string, string, string | RegExp][])('that %s is refused', async (_, path, code) => {
-      await expect(stage.create({}, path).start()).rejects.toThrow(code)
+      await expect((await stage.create({}, path)).start()).rejects.toThrow(code)
       nothingLeft()
     })
 
     test('whose place is taken is not started', async () => {
       writeFileSync(`${stage.privateDir}/${[...sockets, ...directories][0]}`, '')
-      await expect(stage.create().start()).rejects.toThrow(/EADDRINUSE|EEXIST/)
+      await expect((await stage.create()).start()).rejects.toThrow(/EADDRINUSE|EEXIST/)
     })
 
     test('whose sockets would have too long a path is not started', async () => {
       const privateDir = `${stage.runDir}/${'x'.repeat(90)}`
       mkdirSync(privateDir)
-      await expect(stage.create({ privateDir }).start()).rejects.toThrow('[SOCKET_PATH_TOO_LONG]')
+      await expect((await stage.create({ privateDir })).start()).rejects.toThrow('[SOCKET_PATH_TOO_LONG]')
       expect(readdirSync(privateDir)).toEqual([])
     })
 
     test.skipIf(cannot !== '')(`whose change of user did not happen is not let run${cannot}`, async () => {
       const identity = { ...stage.identity, uid: 0xffffffff }
-      const start = stage.create({ identity }).start()
+      const start = (await stage.create({ identity })).start()
       await expect(start).rejects.toThrow(noUser)
       nothingLeft()
     })

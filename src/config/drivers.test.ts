@@ -60,11 +60,12 @@ test('no code outside of its folder acts on a key of a driver’s own', () => {
   expect(filesWith(/\bvirtioFsDaemon\b/)).not.toEqual([])
 })
 
-test('code names a driver in the list of their data and in that of their code, and nowhere else', () => {
+test('code names a driver in the lists of their data, of their code and of their checks, and nowhere else', () => {
   const folders = configurations.map(({ folder }) => folder)
-  const lists = ['config/drivers.ts', 'vmm/create.ts']
-  expect(filesWith(new RegExp(`from '[^']*/(${folders.join('|')})/`)).sort()).toEqual(lists)
+  const lists = ['config/drivers.ts', 'vmm/create.ts', 'vmm/program-checks.ts']
+  expect(filesWith(new RegExp(`(from |import\\()'[^']*/(${folders.join('|')})/`)).sort()).toEqual(lists)
   expect(filesWith(new RegExp(`['"](${drivers.join('|')})['"]|^ {2}(${drivers.join('|')}): `, 'm'))).toEqual([
     'vmm/create.ts',
+    'vmm/program-checks.ts',
   ])
 })

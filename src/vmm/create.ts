@@ -1,10 +1,10 @@
-/** Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. */
+/**
+ * Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. Its code is loaded when it is first called: a shim
+ * has one VMM, and keeps in memory what it has loaded.
+ */
 import type { Config, HypervisorConfig, HypervisorDriver } from '../config/config.ts'
 import { configurationOf } from '../config/drivers.ts'
 import type { Logger } from '../log.ts'
-import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
-import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
-import { jailerCheck } from './firecracker/program.ts'
 import {
   type AcceleratorChoice,
   type AcceleratorFacts,
@@ -13,22 +13,19 @@ import {
   forecastAccelerator,
 } from './kvm/accelerator.ts'
 import type { ProbeOutcome } from './kvm/kvm-trial.ts'
-import type { ProgramCheck } from './program.ts'
-import { kvmTrial } from './qemu/kvm-probe.ts'
-import { qemuFeaturesCheck } from './qemu/program.ts'
-import { createQemu, qemuFeatures } from './qemu/qemu.ts'
-import { qemuTemplateShape } from './qemu/template-shape.ts'
 import type { MachineSpec, ProbeOptions, TemplateShape, Vmm, VmmFeatures, VmmOptions } from './vmm.ts'
 
 interface DriverEntry {
+  /** Those of the driver's own code, which create.test.ts holds them to: they are asked for where no code is loaded. */
   readonly features: VmmFeatures
-  create(options: VmmOptions): Vmm
+  create(options: VmmOptions): Promise<Vmm>
   /** For drivers that could do without KVM. */
-  readonly kvmTrial?: KvmTrial
+  readonly kvmTrial?: () => Promise<KvmTrial>
   /** For a driver that can save machines: all that shapes one, besides the content of its files. */
-  readonly templateShape?: (machine: MachineSpec, config: Pick<Config, 'hypervisor'>) => TemplateShape
-  /** What `kata-ts check` looks at besides the version of its program. */
-  readonly checks?: readonly ProgramCheck[]
+  readonly templateShape?: (
+    machine: MachineSpec,
+    config: Pick<Config, 'hypervisor'>,
+  ) => Promise<TemplateShape>
 }
 
 /** How a driver finds out whether KVM works. */
@@ -42,14 +39,21 @@ interface KvmTrial {
 /** The code of each VMM of src/config/drivers.ts. */
 const drivers: Readonly<Record<HypervisorDriver, DriverEntry>> = {
   qemu: {
-    features: qemuFeatures,
-    create: createQemu,
-    kvmTrial,
-    checks: [qemuFeaturesCheck],
-    templateShape: qemuTemplateShape,
+    features: { share: 'descriptor', nics: 'descriptor', ownSockets: false, ownKvmNode: false },
+    create: async (options) => (await import('./qemu/qemu.ts')).createQemu(options),
+    kvmTrial: async () => (await import('./qemu/kvm-probe.ts')).kvmTrial,
+    templateShape: async (machine, config) =>
+      (await import('./qemu/template-shape.ts')).qemuTemplateShape(machine, config),
   },
-  clh: { features: clhFeatures, create: createCloudHypervisor },
-  firecracker: { features: firecrackerFeatures, create: createFirecracker, checks: [jailerCheck] },
+  clh: {
+    features: { share: 'path', nics: 'descriptor', ownSockets: true, ownKvmNode: false },
+    create: async (options) =>
+      (await import('./cloud-hypervisor/cloud-hypervisor.ts')).createCloudHypervisor(options),
+  },
+  firecracker: {
+    features: { share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
+    create: async (options) => (await import('./firecracker/firecracker.ts')).createFirecracker(options),
+  },
 }
 
 function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): DriverEntry {
@@ -65,16 +69,12 @@ export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
 export function templateShape(
   machine: MachineSpec,
   config: Pick<Config, 'hypervisor'>,
-): TemplateShape | undefined {
+): Promise<TemplateShape> | undefined {
   return driverOf(config).templateShape?.(machine, config)
 }
 
-/** What `kata-ts check` looks at in the programs of a VMM, besides its version. */
-export const programChecks = (driver: HypervisorDriver): readonly ProgramCheck[] =>
-  drivers[driver].checks ?? []
-
 /** A machine that is described but not started; what is wrong with the spec shows at start. */
-export function createVmm(options: VmmOptions): Vmm {
+export function createVmm(options: VmmOptions): Promise<Vmm> {
   return driverOf(options.config).create(options)
 }
 
@@ -97,13 +97,13 @@ export type MakeTrial = (
  *
  * @throws KataError KVM_UNUSABLE.
  */
-export function chooseMachineAccelerator(
+export async function chooseMachineAccelerator(
   request: MachineRequest & { readonly log: Logger },
   trial: MakeTrial,
 ): Promise<AcceleratorChoice> {
   const { config, log } = request
   const probeMs = config.agent.dialTimeout * 1000
-  const { kvmTrial } = driverOf(config)
+  const kvmTrial = await driverOf(config).kvmTrial?.()
   const variant = JSON.stringify([...(kvmTrial?.variant(config.hypervisor) ?? []), probeMs])
   const probe = async () =>
     kvmTrial === undefined

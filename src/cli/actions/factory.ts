@@ -83,10 +83,11 @@ export async function status(settings: Settings, flags: FactoryFlags): Promise<n
   const seen = { config, bootId: bootId(), resolveAssets: (of: Config) => resolveAssets(of) }
   const entries = listPool(runDir, log)
   const waiting = entries.filter(({ state }) => state === 'waiting')
-  const templates = listTemplates(templatePath).map((listed) => ({
-    ...shown(listed, seen),
-    waiting: waiting.filter(({ template }) => template === listed.key).length,
-  }))
+  const templates: CountedTemplate[] = []
+  for (const listed of listTemplates(templatePath)) {
+    const ofIt = waiting.filter(({ template }) => template === listed.key)
+    templates.push({ ...(await shown(listed, seen)), waiting: ofIt.length })
+  }
   const all = { templates, pool: poolOf(findPoolServer(runDir), entries) }
   if (templates.length > 0) hintUnused(settings, config)
   settings.print(render(settings.format, all, asText))
@@ -134,10 +135,10 @@ type ShownTemplate = Pick<TemplateFacts, 'key'> &
 /** With how many machines of it wait for a pod. */
 type CountedTemplate = ShownTemplate & { readonly waiting: number }
 
-function shown(listed: ListedTemplate, seen: Seen): ShownTemplate {
+async function shown(listed: ListedTemplate, seen: Seen): Promise<ShownTemplate> {
   if ('error' in listed) return { key: listed.key, state: sentenceOf(listed.error) }
   const { facts, saved } = listed.template
-  return { ...facts, diskBytes: bytesOnDisk(saved), state: usability(facts, seen) }
+  return { ...facts, diskBytes: bytesOnDisk(saved), state: await usability(facts, seen) }
 }
 
 const sentenceOf = (error: unknown): string =>

@@ -2,8 +2,8 @@
 import type { HypervisorDriver } from '../../config/config.ts'
 import type { DriverConfiguration } from '../../config/driver-configuration.ts'
 import { configurations, nameOf } from '../../config/drivers.ts'
-import { programChecks } from '../../vmm/create.ts'
 import { isOlder, type ProgramFinding, parseVersion, programNeeds, versionText } from '../../vmm/program.ts'
+import { programChecks } from '../../vmm/program-checks.ts'
 import { type Check, type CheckContext, failed, firstLine, ok } from './check.ts'
 
 const driver: Check = {
@@ -24,7 +24,7 @@ function checksOf(about: DriverConfiguration & { readonly driver: HypervisorDriv
   })
   return [
     checkOf(about.folder, (context) => version(context, about)),
-    ...programChecks(about.driver).map(({ name, run }) =>
+    ...programChecks[about.driver].map(({ name, run }) =>
       checkOf(name, ({ host, config }) => run(host, config.hypervisor)),
     ),
   ]

@@ -21,7 +21,10 @@ export async function machineKey(
   { assets, accelerator, plan }: Pick<MadeMachine, 'assets' | 'accelerator' | 'plan'>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const shape = templateShape(describeGuest({ id: 'checkpoint', config, assets, plan, accelerator }), config)
+  const shape = await templateShape(
+    describeGuest({ id: 'checkpoint', config, assets, plan, accelerator }),
+    config,
+  )
   if (shape === undefined) return undefined
   const host = accelerator.accelerator === 'kvm' ? `${release()} ${processor()}` : 'emulated'
   const files: unknown[] = []

@@ -85,7 +85,7 @@ async function resume(
   const resumed = { state, recorded, wasClone }
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
 
   const { path: program } = config.hypervisor

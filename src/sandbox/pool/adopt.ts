@@ -99,7 +99,7 @@ async function requireFit(
   const plan = planMachine(request.config, container.spec, hostMemoryMiB())
   try {
     const assets = await findAssets(host, request.config)
-    const now = findClone(host, { config: request.config, assets, accelerator, plan })
+    const now = await findClone(host, { config: request.config, assets, accelerator, plan })
     if (!isEqual(now?.template.facts, clone.template.facts))
       throw unusable('its template is not the one that there is now')
     if (!isEqual(shareProgramOf(request.config), shareProgram))

@@ -20,7 +20,7 @@ export class Pool extends HostDouble {
     return {
       ...this.host,
       // A machine ends once.
-      createVmm: (options) => (this.made === undefined ? createVmm(options) : new VmmDouble()),
+      createVmm: async (options) => (this.made === undefined ? createVmm(options) : new VmmDouble()),
       resolveAssets: () => ({ kernel: file, initrd: file, verify: async () => {} }),
       findTemplate: (path, key) =>
         ({ facts: { key, madeAt: this.madeAt }, saved: { state: `${path}/${key}/state` } }) as Template,

@@ -104,7 +104,7 @@ async function make(
   const named = { id, namespace: poolName, config, paths, log, signal }
   const accelerator = await host.chooseAccelerator(ledger, { ...named, assets, verified })
   const plan = planWithoutDemand(config, hostMemoryMiB())
-  const clone = findClone(host, { config, assets, accelerator, plan })
+  const clone = await findClone(host, { config, assets, accelerator, plan })
   if (clone === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'enable_template is false' })
   const user = await host.takeUser(ledger, named)
   const modules = modulesOf(config, assets)
@@ -124,7 +124,7 @@ async function make(
     template: clone.template.saved,
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups: noCgroups }, timings)
   const pod: WaitingMachine['pod'] = { id, outOfMemory: () => undefined }
   const end = watchMachine({

@@ -57,7 +57,8 @@ async function start(
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
 
   const wanted = planMachine(config, container.spec, hostMemoryMiB())
-  const clone = way === 'boot' ? undefined : findClone(host, { config, assets, accelerator, plan: wanted })
+  const clone =
+    way === 'boot' ? undefined : await findClone(host, { config, assets, accelerator, plan: wanted })
   const plan = clone?.plan ?? wanted
   // Beside the user, whose making leaves no process behind: all others begin in the cgroups.
   await using entering = background(() =>
@@ -78,7 +79,7 @@ async function start(
   const template = clone?.template.saved
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, template })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
   // Its template may have been removed, or made anew, since it was found.
   const inItsWay = <T>(step: () => Promise<T>) => (clone === undefined ? step() : asClone(step, signal))
   const vmmProcess = await inItsWay(() => startMachine(vmm, { devices, cgroups }, timings))

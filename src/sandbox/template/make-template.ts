@@ -68,7 +68,7 @@ async function make(
   const verified = verification.done
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await host.chooseAccelerator(ledger, trial)
-  const machine = templateMachine(config, assets, accelerator)
+  const machine = await templateMachine(config, assets, accelerator)
   if (machine === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'the VMM saves no machines' })
   const { key, plan, hasMemoryFile } = machine
   const user = await host.takeUser(ledger, { id, namespace, config, paths, log, signal })
@@ -85,7 +85,7 @@ async function make(
     template: hasMemoryFile ? 'make-apart' : 'make',
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
   try {
     const { ref: vmmProcess } = await vmm.start()
     const program = config.hypervisor.path

@@ -23,13 +23,16 @@ export interface TemplateMachine {
 }
 
 /** Undefined for a VMM that saves no machines. @throws KataError SANDBOX_TOO_LARGE, VMM_OPTION_INVALID. */
-export function templateMachine(
+export async function templateMachine(
   config: Config,
   assets: GuestAssets,
   accelerator: AcceleratorChoice,
-): TemplateMachine | undefined {
+): Promise<TemplateMachine | undefined> {
   const plan = planWithoutDemand(config, hostMemoryMiB())
-  const shape = templateShape(describeGuest({ id: 'template', config, assets, plan, accelerator }), config)
+  const shape = await templateShape(
+    describeGuest({ id: 'template', config, assets, plan, accelerator }),
+    config,
+  )
   if (shape === undefined) return undefined
   const hasMemoryFile = mapsMemory(config)
   const key = templateKey(shape, { bootId: bootId(), processor: hostProcessor() }, hasMemoryFile)

@@ -24,8 +24,8 @@ const configure = (lines = 'accelerator = "tcg"', program = process.execPath) =>
 }
 
 /** The template that `factory init` makes of the files as they are. */
-function template(config = configure()): TemplateFacts {
-  const machine = templateMachine(config, assets, { accelerator: 'tcg', reason: '' })!
+async function template(config = configure()): Promise<TemplateFacts> {
+  const machine = (await templateMachine(config, assets, { accelerator: 'tcg', reason: '' }))!
   return {
     ...{ version: 2, madeAt: '', bootId: bootId(), accelerator: 'tcg' },
     ...{ key: machine.key, vmm: config.hypervisor.path, kernel, initrd },
@@ -41,10 +41,10 @@ interface Changes {
 }
 
 /** What is said of it, and whether a pod of the same configuration becomes a clone of it. */
-function said(made: TemplateFacts, { config = configure(), facts = {}, ...others }: Changes = {}) {
+async function said(made: TemplateFacts, { config = configure(), facts = {}, ...others }: Changes = {}) {
   const [now, seen] = [others.assets ?? assets, { ...made, ...facts }]
-  const state = usability(seen, { config, bootId: bootId(), resolveAssets: () => now })
-  const { plan } = templateMachine(config, now, { accelerator: 'tcg', reason: '' })!
+  const state = await usability(seen, { config, bootId: bootId(), resolveAssets: () => now })
+  const { plan } = (await templateMachine(config, now, { accelerator: 'tcg', reason: '' }))!
   const findTemplate = (_: string, key: string) =>
     key === seen.key && seen.bootId === bootId()
       ? { facts: seen, saved: { state: '/state', recorded: seen.saved.state } }
@@ -52,17 +52,17 @@ function said(made: TemplateFacts, { config = configure(), facts = {}, ...others
   const request = { config, assets: now, accelerator: { accelerator: 'tcg', reason: '' }, plan } as const
   let isClone = false
   try {
-    isClone = findClone({ findTemplate }, request) !== undefined
+    isClone = (await findClone({ findTemplate }, request)) !== undefined
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'TEMPLATE_UNUSABLE')) throw error
   }
   return { state, isClone }
 }
 
-test('one that a pod becomes a clone of is usable, under `auto` as well', () => {
-  expect(said(template())).toEqual({ state: 'usable', isClone: true })
+test('one that a pod becomes a clone of is usable, under `auto` as well', async () => {
+  expect(await said(await template())).toEqual({ state: 'usable', isClone: true })
   const auto = configure('accelerator = "auto"')
-  expect(said(template(auto), { config: auto })).toEqual({ state: 'usable', isClone: true })
+  expect(await said(await template(auto), { config: auto })).toEqual({ state: 'usable', isClone: true })
 })
 
 const same = { ...assets, kernel: `${directory}/other`, initrd: `${directory}/other` }
@@ -85,27 +85,30 @@ test.each([
   ],
 ] as readonly [string, Changes, string][])(
   'one %s is not usable, and no start uses it',
-  (_, changes, state) => {
-    expect(said(template(), changes)).toEqual({ state: expect.stringContaining(state), isClone: false })
+  async (_, changes, state) => {
+    expect(await said(await template(), changes)).toEqual({
+      state: expect.stringContaining(state),
+      isClone: false,
+    })
   },
 )
 
-test('one whose kernel was replaced is not usable', () => {
-  const made = template()
+test('one whose kernel was replaced is not usable', async () => {
+  const made = await template()
   writeFileSync(kernel, 'another')
-  expect(said(made)).toEqual({ state: expect.stringContaining('initrd were replaced'), isClone: false })
+  expect(await said(made)).toEqual({ state: expect.stringContaining('initrd were replaced'), isClone: false })
 })
 
-test('one of another accelerator than the configured one is not usable', () => {
+test('one of another accelerator than the configured one is not usable', async () => {
   const config = configure('accelerator = "kvm"')
   const seen = { config, bootId: bootId(), resolveAssets: () => assets }
-  expect(usability(template(), seen)).toBe('another accelerator')
+  expect(await usability(await template(), seen)).toBe('another accelerator')
 })
 
-test('without a guest image the reason is that', () => {
+test('without a guest image the reason is that', async () => {
   const resolveAssets = () => {
     throw new KataError('IMAGE_MISSING', { cacheDir: '/images' })
   }
-  const state = usability(template(), { config: configure(), bootId: bootId(), resolveAssets })
+  const state = await usability(await template(), { config: configure(), bootId: bootId(), resolveAssets })
   expect(state).toBe('there is no guest image in /images')
 })

@@ -17,15 +17,18 @@ export interface Seen {
  * `usable`, or what stands in the way: which part of the template is another one, where its facts tell that. A pod's annotations, and the
  * processors that containerd leaves to its shims, are not looked at.
  */
-export function usability(facts: TemplateFacts, seen: Seen): string {
+export async function usability(facts: TemplateFacts, seen: Seen): Promise<string> {
   try {
-    return obstacleTo(facts, seen) ?? 'usable'
+    return (await obstacleTo(facts, seen)) ?? 'usable'
   } catch (error) {
     return error instanceof KataError ? error.rawMessage : describeError(error)
   }
 }
 
-function obstacleTo(facts: TemplateFacts, { config, bootId, resolveAssets }: Seen): string | undefined {
+async function obstacleTo(
+  facts: TemplateFacts,
+  { config, bootId, resolveAssets }: Seen,
+): Promise<string | undefined> {
   const { accelerator } = facts
   if (facts.bootId !== bootId) return 'another boot'
   if (facts.vmm !== config.hypervisor.path) return 'another VMM'
@@ -36,7 +39,7 @@ function obstacleTo(facts: TemplateFacts, { config, bootId, resolveAssets }: See
   const assets = resolveAssets(config)
   if (facts.kernel !== assets.kernel) return 'another kernel'
   if (facts.initrd !== (assets.initrd ?? '')) return 'another initrd'
-  const machine = templateMachine(config, assets, { accelerator, reason: '' })
+  const machine = await templateMachine(config, assets, { accelerator, reason: '' })
   if (machine?.key === facts.key) return undefined
   const { vcpus, memoryMiB } = machine?.plan ?? facts
   if (facts.vcpus !== vcpus || facts.memoryMiB !== memoryMiB) return 'another size'

@@ -154,7 +154,7 @@ export class HostDouble implements Disposable {
         return { fd: this.#devices.openOne(), cid: 3 }
       },
       vfio: () => this.#vfio(),
-      createVmm: (options) => {
+      createVmm: async (options) => {
         this.made = options
         return this.vmm
       },

@@ -35,17 +35,19 @@ function find(
 }
 
 describe('a clone', () => {
-  test('is of the template of this machine, and as large', () => {
+  test('is of the template of this machine, and as large', async () => {
     const config = configure('default_memory = 256', '', 'enable_template = true\ntemplate_path = "/t"')
-    const clone = find(config, { more: { memoryMiB: 512, vcpus: 2 } })
+    const clone = await find(config, { more: { memoryMiB: 512, vcpus: 2 } })
     expect(clone!.template.saved.state).toMatch(/^\/t\/[0-9a-f]{64}$/)
     expect(clone!.plan).toMatchObject({ memoryMiB: 256, vcpus: 1 })
-    const other = find(configure('default_memory = 512', '', 'enable_template = true\ntemplate_path = "/t"'))
+    const other = await find(
+      configure('default_memory = 512', '', 'enable_template = true\ntemplate_path = "/t"'),
+    )
     expect(other!.template.saved.state).not.toBe(clone!.template.saved.state)
   })
 
-  test('is not looked for unless that is configured', () => {
-    expect(find(configure('', '', 'enable_template = false'))).toBeUndefined()
+  test('is not looked for unless that is configured', async () => {
+    expect(await find(configure('', '', 'enable_template = false'))).toBeUndefined()
   })
 
   test.each([
@@ -55,26 +57,26 @@ describe('a clone', () => {
     ['enable_virtio_mem', 'enable_virtio_mem = true'],
     ['enable_hugepages', 'enable_hugepages = true'],
     ['enable_mem_prealloc', 'enable_mem_prealloc = true'],
-  ])('is not to be had with %s', (key, line) => {
-    expect(() => find(configure(line))).toThrow(`${key} of the configuration allows none`)
+  ])('is not to be had with %s', async (key, line) => {
+    await expect(find(configure(line))).rejects.toThrow(`${key} of the configuration allows none`)
   })
 
   test.each([
     ['memory', 'memory_slots = 0', '', { memoryMiB: 4000 }],
     ['anything', '', '[runtime]\nstatic_sandbox_resource_mgmt = true', { vcpus: 2 }],
-  ])('that cannot get more %s is not begun', (_, hypervisor, more, wanted) => {
-    expect(() => find(configure(hypervisor, more), { more: wanted })).toThrow('which cannot grow')
+  ])('that cannot get more %s is not begun', async (_, hypervisor, more, wanted) => {
+    await expect(find(configure(hypervisor, more), { more: wanted })).rejects.toThrow('which cannot grow')
   })
 
-  test('there is none without a template, or with one that counts for nothing', () => {
+  test('there is none without a template, or with one that counts for nothing', async () => {
     const config = configure()
-    expect(() => find(config, { findTemplate: () => undefined as unknown as Template })).toThrow(
+    await expect(find(config, { findTemplate: () => undefined as unknown as Template })).rejects.toThrow(
       '[TEMPLATE_UNUSABLE] the pod cannot start as a clone of a template: there is none for this kernel',
     )
     const findTemplate = () => {
       throw new KataError('TEMPLATE_DAMAGED', { path: '/t', reason: 'it is short' })
     }
-    expect(() => find(config, { findTemplate })).toThrow('it is short')
+    await expect(find(config, { findTemplate })).rejects.toThrow('it is short')
   })
 })
 

@@ -31,14 +31,14 @@ export interface Clone {
  *
  * @throws KataError TEMPLATE_UNUSABLE; VMM_OPTION_INVALID.
  */
-export function findClone(
+export async function findClone(
   { findTemplate }: Pick<StartHost, 'findTemplate'>,
   { config, assets, accelerator, plan }: CloneRequest,
-): Clone | undefined {
+): Promise<Clone | undefined> {
   if (!config.factory.enableTemplate) return undefined
   const obstacle = templateObstacle(config)
   if (obstacle !== undefined) throw unusable(`${obstacle} of the configuration allows none`)
-  const machine = templateMachine(config, assets, accelerator)
+  const machine = await templateMachine(config, assets, accelerator)
   if (machine === undefined) throw unusable('the VMM saves no machines')
   if (!canGrow(config, machine, plan)) throw unusable('the pod needs a larger machine, which cannot grow')
   try {
