@@ -1,7 +1,7 @@
 /** Who this program is. The version stands in package.json alone. */
-import packageJson from '../package.json' with { type: 'json' }
+import { version as packageVersion } from '../package.json' with { type: 'json' }
 
-export const version: string = packageJson.version
+export const version: string = packageVersion
 
 /** Replaced by the compiler (setup/executable.ts). */
 declare const KATA_TS_COMMIT: string | undefined
