@@ -260,7 +260,7 @@ describe('statistics', () => {
     'of the largest numbers and of escapes are those of cgroup %s, in plain words',
     async (_version, unified, type) => {
       const stats = await madeOf('statsContainer', answer)
-      const { value } = toMetrics(stats as never, unified)
+      const { value } = await toMetrics(stats as never, unified)
       const words: string[] = []
       JSON.stringify(type.decode(value), (key, found) => {
         words.push(key, ...(typeof found === 'string' ? [found] : []))

@@ -36,8 +36,8 @@ const response = StatsContainerResponse.fromPartial({
 })
 
 describe('on a host with cgroup v2', () => {
-  test('nanoseconds of the agent become microseconds, sizes and counts stay', () => {
-    const { typeUrl, value } = toMetrics(response, true)
+  test('nanoseconds of the agent become microseconds, sizes and counts stay', async () => {
+    const { typeUrl, value } = await toMetrics(response, true)
     expect(typeUrl).toBe('io.containerd.cgroups.v2.Metrics')
     const metrics = MetricsV2.decode(value)
     expect(metrics.cpu).toMatchObject({
@@ -58,15 +58,15 @@ describe('on a host with cgroup v2', () => {
     expect(metrics.io?.usage).toEqual([{ ...disk, rbytes: 1024n, wbytes: 2048n, rios: 2n, wios: 0n }])
   })
 
-  test('what the agent does not tell is absent', () => {
-    const metrics = MetricsV2.decode(toMetrics(StatsContainerResponse.fromPartial({}), true).value)
+  test('what the agent does not tell is absent', async () => {
+    const metrics = MetricsV2.decode((await toMetrics(StatsContainerResponse.fromPartial({}), true)).value)
     expect([metrics.cpu, metrics.memory, metrics.pids, metrics.io]).toEqual(Array(4).fill(undefined))
   })
 })
 
 describe('on a host with cgroup v1', () => {
-  test('figures have the names of v1, those of all below included', () => {
-    const { typeUrl, value } = toMetrics(response, false)
+  test('figures have the names of v1, those of all below included', async () => {
+    const { typeUrl, value } = await toMetrics(response, false)
     expect(typeUrl).toBe('io.containerd.cgroups.v1.Metrics')
     const metrics = MetricsV1.decode(value)
     expect(metrics.cpu?.usage).toEqual({ total: 5_000_000n, kernel: 2_000_000n, user: 3_000_000n })
@@ -85,8 +85,8 @@ describe('on a host with cgroup v1', () => {
     expect(metrics.network).toMatchObject([{ name: 'eth0', rxBytes: 11n, txPackets: 12n }])
   })
 
-  test('what the agent does not tell is absent', () => {
-    const metrics = MetricsV1.decode(toMetrics(StatsContainerResponse.fromPartial({}), false).value)
+  test('what the agent does not tell is absent', async () => {
+    const metrics = MetricsV1.decode((await toMetrics(StatsContainerResponse.fromPartial({}), false)).value)
     expect([metrics.cpu, metrics.memory, metrics.pids]).toEqual([undefined, undefined, undefined])
   })
 })

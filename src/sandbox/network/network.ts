@@ -17,7 +17,7 @@ import { openSource } from '../../sharing/source.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
-import { type ContainerNetwork, takeContainerNetwork } from './container-network.ts'
+import type { ContainerNetwork } from './container-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
@@ -127,13 +127,15 @@ export class SandboxNetwork {
     this.isOurs = ours !== undefined
   }
 
-  /** @throws KataError HOOK_FAILED, those of {@link holdNetns} and {@link takeContainerNetwork}. */
+  /** @throws KataError HOOK_FAILED, those of {@link holdNetns} and of taking a network of ours (container-network.ts). */
   static async create(
     { netns, filled, wishes }: NetworkRequest,
     parts: NetworkMaking,
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
     if (wishes !== undefined) {
+      // A pod of Kubernetes has a network of its own, and its shim does not hold the code for ours.
+      const { takeContainerNetwork } = await import('./container-network.ts')
       const ours = await takeContainerNetwork(ledger, { ...parts, wishes })
       return new SandboxNetwork(parts, ours.netns, { ours })
     }

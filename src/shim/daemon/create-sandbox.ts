@@ -9,10 +9,8 @@ import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
-import { resumeSandbox } from '../../sandbox/checkpoint/resume.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { networkRequest } from '../../sandbox/network/network.ts'
-import { adoptMachine } from '../../sandbox/pool/adopt.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { createSandbox } from '../../sandbox/start/create.ts'
@@ -61,12 +59,17 @@ export async function createSandboxForTask(
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
   }
   const machine = input.takeMachine()
+  // Most pods begin in neither of the two other ways, and their shims do not hold the code of those.
   if (request.checkpoint !== '') {
     // It goes on with a machine of its own.
     await machine?.release()
+    const { resumeSandbox } = await import('../../sandbox/checkpoint/resume.ts')
     return resumeSandbox(asked, request.checkpoint)
   }
-  if (machine !== undefined) return adoptMachine(machine, asked, host)
+  if (machine !== undefined) {
+    const { adoptMachine } = await import('../../sandbox/pool/adopt.ts')
+    return adoptMachine(machine, asked, host)
+  }
   if (config.factory.vmCacheNumber > 0) asked.log.info('no waiting machine took this pod')
   return createSandbox(asked, host)
 }

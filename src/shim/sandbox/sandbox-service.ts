@@ -186,7 +186,7 @@ export class SandboxService {
     const cgroupStats = this.#options.pod.hostUsage()
     if (cgroupStats === undefined)
       throw new KataError('TASK_STATE', { action: 'measure', id, state: this.#state() })
-    const data = toMetrics(StatsContainerResponse.fromPartial({ cgroupStats, networkStats }))
+    const data = await toMetrics(StatsContainerResponse.fromPartial({ cgroupStats, networkStats }))
     return { metrics: { timestamp: toTimestamp(new Date()), id, data } }
   }
 

@@ -80,7 +80,7 @@ export async function updateTask(
 
 /** @throws KataError TASK_NOT_FOUND. */
 export async function statsOf({ tasks }: TaskContext, id: string): Promise<StatsResponse> {
-  return { stats: toMetrics(await tasks.get(id).container.stats()) }
+  return { stats: await toMetrics(await tasks.get(id).container.stats()) }
 }
 
 /** Processes of the guest have no pid on the host: what runs there for the task is the VMM. @throws KataError TASK_NOT_FOUND. */
