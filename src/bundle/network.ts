@@ -49,28 +49,29 @@ export interface NetworkWishes {
   readonly mac?: string | undefined
 }
 
-const networkWishes = record<NetworkWishes>({
-  ports: needed(
-    list(
-      record<PublishedPort>({
-        address: text,
-        host: needed(positive),
-        container: needed(positive),
-        protocol: needed(choice('tcp', 'udp')),
-      }),
+const wishesReader = () =>
+  record<NetworkWishes>({
+    ports: needed(
+      list(
+        record<PublishedPort>({
+          address: text,
+          host: needed(positive),
+          container: needed(positive),
+          protocol: needed(choice('tcp', 'udp')),
+        }),
+      ),
     ),
-  ),
-  allowed: list(record<AllowedHost>({ host: needed(text), port: positive })),
-  place: record<NetworkPlace>({
-    network: needed(text),
-    address: needed(text),
-    bits: needed(positive),
-    gateway: needed(text),
-    names: needed(list(text)),
-    upstream: text,
-  }),
-  mac: text,
-})
+    allowed: list(record<AllowedHost>({ host: needed(text), port: positive })),
+    place: record<NetworkPlace>({
+      network: needed(text),
+      address: needed(text),
+      bits: needed(positive),
+      gateway: needed(text),
+      names: needed(list(text)),
+      upstream: text,
+    }),
+    mac: text,
+  })
 
 export function writeNetworkWishes(bundle: string, wishes: NetworkWishes): void {
   replaceFile(bundleFile(bundle, 'network'), JSON.stringify(wishes))
@@ -82,7 +83,7 @@ export function readNetworkWishes(bundle: string): NetworkWishes | undefined {
   const json = readText(path)
   if (json === undefined) return undefined
   try {
-    return readJson(networkWishes, json)
+    return readJson(wishesReader(), json)
   } catch (cause) {
     throw invalid(path, describeError(cause), cause)
   }

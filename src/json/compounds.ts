@@ -46,6 +46,9 @@ export type FieldsOf<T> = {
 /**
  * An object with the fields of `T`. A field that is null counts as absent, as Go's encoding/json takes it. Fields that are
  * not of `T` are left out and noted ({@link Place.drop}).
+ *
+ * The reader of a large document is made by a function when the document is read. It would stay in the memory of every idle shim as a constant
+ * of its module.
  */
 export function record<T extends object>(fields: FieldsOf<T>): Reader<T> {
   const readers = new Map(Object.entries(fields) as [string, Reader<unknown> | Needed<unknown>][])

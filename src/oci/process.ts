@@ -5,29 +5,30 @@ import type { OciCapabilities, OciConsoleSize, OciProcess, OciRlimit, OciUser } 
 
 const texts = list(text)
 
-export const readProcess = record<OciProcess>({
-  terminal: bool,
-  consoleSize: record<OciConsoleSize>({ height: needed(uint32), width: needed(uint32) }),
-  user: record<OciUser>({
-    uid: uint32,
-    gid: uint32,
-    additionalGids: list(uint32),
-    username: text,
-    umask: uint32,
-  }),
-  args: texts,
-  env: texts,
-  cwd: text,
-  capabilities: record<OciCapabilities>({
-    bounding: texts,
-    effective: texts,
-    inheritable: texts,
-    permitted: texts,
-    ambient: texts,
-  }),
-  rlimits: list(record<OciRlimit>({ type: needed(text), soft: needed(uint64), hard: needed(uint64) })),
-  noNewPrivileges: bool,
-  apparmorProfile: text,
-  oomScoreAdj: int64,
-  selinuxLabel: text,
-})
+export const processReader = () =>
+  record<OciProcess>({
+    terminal: bool,
+    consoleSize: record<OciConsoleSize>({ height: needed(uint32), width: needed(uint32) }),
+    user: record<OciUser>({
+      uid: uint32,
+      gid: uint32,
+      additionalGids: list(uint32),
+      username: text,
+      umask: uint32,
+    }),
+    args: texts,
+    env: texts,
+    cwd: text,
+    capabilities: record<OciCapabilities>({
+      bounding: texts,
+      effective: texts,
+      inheritable: texts,
+      permitted: texts,
+      ambient: texts,
+    }),
+    rlimits: list(record<OciRlimit>({ type: needed(text), soft: needed(uint64), hard: needed(uint64) })),
+    noNewPrivileges: bool,
+    apparmorProfile: text,
+    oomScoreAdj: int64,
+    selinuxLabel: text,
+  })

@@ -11,9 +11,9 @@ import { type ReadOptions, readText, readValue } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import { bool, positive, type Reader, text, textUpTo } from '../json/values.ts'
 import { requireOneClient } from './annotations.ts'
-import { idMappings, readLinux } from './linux.ts'
-import { readProcess } from './process.ts'
-import { type OciResources, readResources } from './resources.ts'
+import { idMappingsReader, linuxReader } from './linux.ts'
+import { processReader } from './process.ts'
+import { type OciResources, resourcesReader } from './resources.ts'
 import type { OciHook, OciHooks, OciMount, OciProcess, OciRoot, OciSpec } from './spec.ts'
 
 /** Longest value of an annotation in bytes: Kata's hold whole policies in base64. */
@@ -25,57 +25,57 @@ const absolutePath: Reader<string> = (value, at) => {
   return path
 }
 
-const hooks = list(
-  record<OciHook>({ path: needed(absolutePath), args: list(text), env: list(text), timeout: positive }),
-)
+const hooksReader = () =>
+  list(record<OciHook>({ path: needed(absolutePath), args: list(text), env: list(text), timeout: positive }))
 
-const spec = record<OciSpec>({
-  ociVersion: text,
-  root: record<OciRoot>({ path: needed(text), readonly: bool }),
-  process: readProcess,
-  hostname: text,
-  domainname: text,
-  mounts: list(
-    record<OciMount>({
-      destination: needed(text),
-      type: text,
-      source: text,
-      options: list(text),
-      uidMappings: idMappings,
-      gidMappings: idMappings,
+const specReader = () =>
+  record<OciSpec>({
+    ociVersion: text,
+    root: record<OciRoot>({ path: needed(text), readonly: bool }),
+    process: processReader(),
+    hostname: text,
+    domainname: text,
+    mounts: list(
+      record<OciMount>({
+        destination: needed(text),
+        type: text,
+        source: text,
+        options: list(text),
+        uidMappings: idMappingsReader(),
+        gidMappings: idMappingsReader(),
+      }),
+    ),
+    hooks: record<OciHooks>({
+      prestart: hooksReader(),
+      createRuntime: hooksReader(),
+      createContainer: hooksReader(),
+      startContainer: hooksReader(),
+      poststart: hooksReader(),
+      poststop: hooksReader(),
     }),
-  ),
-  hooks: record<OciHooks>({
-    prestart: hooks,
-    createRuntime: hooks,
-    createContainer: hooks,
-    startContainer: hooks,
-    poststart: hooks,
-    poststop: hooks,
-  }),
-  annotations: dictionary(textUpTo(maxAnnotationBytes)),
-  linux: readLinux,
-})
+    annotations: dictionary(textUpTo(maxAnnotationBytes)),
+    linux: linuxReader(),
+  })
 
 /** A value that JSON.parse made of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseSpec(json: unknown, dropped?: string[]): OciSpec {
-  return coded(() => fromOneClient(readValue(spec, json, dropped === undefined ? {} : { dropped })))
+  return coded(() => fromOneClient(readValue(specReader(), json, dropped === undefined ? {} : { dropped })))
 }
 
 /** The text of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseSpecText(json: string, dropped?: string[]): OciSpec {
-  return coded(() => fromOneClient(readText(spec, json, dropped === undefined ? {} : { dropped })))
+  return coded(() => fromOneClient(readText(specReader(), json, dropped === undefined ? {} : { dropped })))
 }
 
 /** The text of a `process` object, as an exec has it. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseProcessText(json: string, dropped: string[] = []): OciProcess {
-  return coded(() => readText(readProcess, json, { path: 'process', dropped } satisfies ReadOptions))
+  return coded(() => readText(processReader(), json, { path: 'process', dropped } satisfies ReadOptions))
 }
 
 /** The text of a `linux.resources` object, as an update has it. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseResourcesText(json: string, dropped: string[] = []): OciResources {
   return coded(() =>
-    readText(readResources, json, { path: 'linux.resources', dropped } satisfies ReadOptions),
+    readText(resourcesReader(), json, { path: 'linux.resources', dropped } satisfies ReadOptions),
   )
 }
 

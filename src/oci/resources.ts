@@ -98,59 +98,59 @@ export interface OciNetwork {
   readonly priorities?: readonly { readonly name: string; readonly priority: number }[]
 }
 
-const throttles = list(
-  record<OciThrottleDevice>({ major: needed(int64), minor: needed(int64), rate: needed(uint64) }),
-)
+const throttlesReader = () =>
+  list(record<OciThrottleDevice>({ major: needed(int64), minor: needed(int64), rate: needed(uint64) }))
 
-export const readResources = record<OciResources>({
-  devices: list(record<DeviceRule>({ allow: bool, type: text, major: int64, minor: int64, access: text })),
-  memory: record<OciMemory>({
-    limit: int64,
-    reservation: int64,
-    swap: int64,
-    kernel: int64,
-    kernelTCP: int64,
-    swappiness: uint64,
-    disableOOMKiller: bool,
-    checkBeforeUpdate: bool,
-  }),
-  cpu: record<OciCpu>({
-    shares: uint64,
-    quota: int64,
-    period: uint64,
-    realtimeRuntime: int64,
-    realtimePeriod: uint64,
-    cpus: text,
-    mems: text,
-    burst: uint64,
-    idle: int64,
-  }),
-  pids: record<OciPids>({ limit: int64 }),
-  blockIO: record<OciBlockIO>({
-    weight: uint32,
-    leafWeight: uint32,
-    weightDevice: list(
-      record<OciWeightDevice>({
-        major: needed(int64),
-        minor: needed(int64),
-        weight: uint32,
-        leafWeight: uint32,
-      }),
-    ),
-    throttleReadBpsDevice: throttles,
-    throttleWriteBpsDevice: throttles,
-    throttleReadIOPSDevice: throttles,
-    throttleWriteIOPSDevice: throttles,
-  }),
-  hugepageLimits: list(record<OciHugepageLimit>({ pageSize: needed(text), limit: needed(uint64) })),
-  network: record<OciNetwork>({
-    classID: uint32,
-    priorities: list(
-      record<{ readonly name: string; readonly priority: number }>({
-        name: needed(text),
-        priority: needed(uint32),
-      }),
-    ),
-  }),
-  unified: dictionary(text),
-})
+export const resourcesReader = () =>
+  record<OciResources>({
+    devices: list(record<DeviceRule>({ allow: bool, type: text, major: int64, minor: int64, access: text })),
+    memory: record<OciMemory>({
+      limit: int64,
+      reservation: int64,
+      swap: int64,
+      kernel: int64,
+      kernelTCP: int64,
+      swappiness: uint64,
+      disableOOMKiller: bool,
+      checkBeforeUpdate: bool,
+    }),
+    cpu: record<OciCpu>({
+      shares: uint64,
+      quota: int64,
+      period: uint64,
+      realtimeRuntime: int64,
+      realtimePeriod: uint64,
+      cpus: text,
+      mems: text,
+      burst: uint64,
+      idle: int64,
+    }),
+    pids: record<OciPids>({ limit: int64 }),
+    blockIO: record<OciBlockIO>({
+      weight: uint32,
+      leafWeight: uint32,
+      weightDevice: list(
+        record<OciWeightDevice>({
+          major: needed(int64),
+          minor: needed(int64),
+          weight: uint32,
+          leafWeight: uint32,
+        }),
+      ),
+      throttleReadBpsDevice: throttlesReader(),
+      throttleWriteBpsDevice: throttlesReader(),
+      throttleReadIOPSDevice: throttlesReader(),
+      throttleWriteIOPSDevice: throttlesReader(),
+    }),
+    hugepageLimits: list(record<OciHugepageLimit>({ pageSize: needed(text), limit: needed(uint64) })),
+    network: record<OciNetwork>({
+      classID: uint32,
+      priorities: list(
+        record<{ readonly name: string; readonly priority: number }>({
+          name: needed(text),
+          priority: needed(uint32),
+        }),
+      ),
+    }),
+    unified: dictionary(text),
+  })

@@ -27,24 +27,26 @@ export interface OciSyscallArg {
   readonly op: string
 }
 
-export const readSyscallArg = record<OciSyscallArg>({
-  index: needed(uint32),
-  value: needed(exactUint64),
-  valueTwo: exactUint64,
-  op: needed(text),
-})
+export const syscallArgReader = () =>
+  record<OciSyscallArg>({
+    index: needed(uint32),
+    value: needed(exactUint64),
+    valueTwo: exactUint64,
+    op: needed(text),
+  })
 
-export const readSeccomp = record<OciSeccomp>({
-  defaultAction: needed(text),
-  defaultErrnoRet: uint32,
-  architectures: list(text),
-  flags: list(text),
-  syscalls: list(
-    record<OciSyscall>({
-      names: needed(list(text)),
-      action: needed(text),
-      errnoRet: uint32,
-      args: list(readSyscallArg),
-    }),
-  ),
-})
+export const seccompReader = () =>
+  record<OciSeccomp>({
+    defaultAction: needed(text),
+    defaultErrnoRet: uint32,
+    architectures: list(text),
+    flags: list(text),
+    syscalls: list(
+      record<OciSyscall>({
+        names: needed(list(text)),
+        action: needed(text),
+        errnoRet: uint32,
+        args: list(syscallArgReader()),
+      }),
+    ),
+  })

@@ -7,7 +7,7 @@ import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { text, uint32 } from '../../json/values.ts'
 import type { SeccompProfile } from '../../oci/defaults/default-seccomp.ts'
-import { type OciSyscallArg, readSyscallArg } from '../../oci/seccomp.ts'
+import { type OciSyscallArg, syscallArgReader } from '../../oci/seccomp.ts'
 
 const maxBytes = 1 << 20
 const actions = /^SCMP_ACT_(ALLOW|ERRNO|KILL|KILL_PROCESS|KILL_THREAD|LOG|TRAP|TRACE)$/
@@ -55,7 +55,7 @@ const fileProfile = record<FileProfile>({
       names: needed(texts),
       action: needed(text),
       errnoRet: uint32,
-      args: list(readSyscallArg),
+      args: list(syscallArgReader()),
       includes: conditions,
       excludes: conditions,
     }),

@@ -8,7 +8,7 @@ import { choice, text } from '../../json/values.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LandlockState } from '../filters/landlock.ts'
-import { readExpectedPosture } from '../posture-reader.ts'
+import { expectedPostureReader } from '../posture-reader.ts'
 import { readState } from '../state-file.ts'
 import type { ExpectedPosture } from './posture-check.ts'
 
@@ -21,12 +21,13 @@ export interface PostureRecord {
   readonly landlock?: LandlockState | undefined
 }
 
-const postureRecord = record<PostureRecord>({
-  name: needed(text),
-  ref: needed(readProcessRef),
-  expected: needed(readExpectedPosture),
-  landlock: choice('enforced', 'none'),
-})
+const postureRecordReader = () =>
+  record<PostureRecord>({
+    name: needed(text),
+    ref: needed(readProcessRef),
+    expected: needed(expectedPostureReader()),
+    landlock: choice('enforced', 'none'),
+  })
 
 const directoryOf = (stateDir: string): string => `${stateDir}/postures`
 
@@ -67,11 +68,12 @@ export function forgetPostures(stateDir: string): void {
 
 /** All of a sandbox, by name; none for one that has not come that far. @throws KataError STATE_UNREADABLE. */
 export function readPostureRecords(stateDir: string): PostureRecord[] {
+  const reader = postureRecordReader()
   try {
     return (
       readdirSync(directoryOf(stateDir))
         .filter((name) => name.endsWith('.json'))
-        .map((name) => readState(postureRecord, `${directoryOf(stateDir)}/${name}`))
+        .map((name) => readState(reader, `${directoryOf(stateDir)}/${name}`))
         // Forgotten this moment.
         .filter((found) => found !== undefined)
         .sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -47,37 +47,38 @@ export const checkpointFiles = { state: 'state', facts: 'checkpoint.json', disk:
 /** Where a saved machine is until it is whole. */
 export const unfinished = (directory: string): string => `${directory}.new`
 
-const checkpointFacts = record<CheckpointFacts>({
-  version: needed(exactly(1)),
-  savedBy: needed(text),
-  savedAt: needed(text),
-  key: needed(text),
-  accelerator: needed(choice('kvm', 'tcg')),
-  plan: needed(
-    record<MachinePlan>({
-      vcpus: needed(number),
-      maxVcpus: needed(number),
-      memoryMiB: needed(positive),
-      maxMemoryMiB: needed(number),
-    }),
-  ),
-  wasClone: bool,
-  container: needed(text),
-  state: needed(record<FileDigest>({ bytes: needed(positive), sha256: needed(text) })),
-  disks: needed(
-    list(
-      record<SavedDisk>({
-        id: needed(text),
-        place: needed(text),
-        readonly: needed(bool),
-        bytes: needed(uint64),
-        sha256: needed(text),
-        changedAt: needed(text),
+const factsReader = () =>
+  record<CheckpointFacts>({
+    version: needed(exactly(1)),
+    savedBy: needed(text),
+    savedAt: needed(text),
+    key: needed(text),
+    accelerator: needed(choice('kvm', 'tcg')),
+    plan: needed(
+      record<MachinePlan>({
+        vcpus: needed(number),
+        maxVcpus: needed(number),
+        memoryMiB: needed(positive),
+        maxMemoryMiB: needed(number),
       }),
     ),
-  ),
-  cards: list(text),
-})
+    wasClone: bool,
+    container: needed(text),
+    state: needed(record<FileDigest>({ bytes: needed(positive), sha256: needed(text) })),
+    disks: needed(
+      list(
+        record<SavedDisk>({
+          id: needed(text),
+          place: needed(text),
+          readonly: needed(bool),
+          bytes: needed(uint64),
+          sha256: needed(text),
+          changedAt: needed(text),
+        }),
+      ),
+    ),
+    cards: list(text),
+  })
 
 /** What facts of every format have in common. */
 const anyFacts = record<{ readonly version: number }>({ version: needed(number) })
@@ -85,7 +86,7 @@ const anyFacts = record<{ readonly version: number }>({ version: needed(number) 
 /** @throws KataError CHECKPOINT_DAMAGED; CHECKPOINT_UNUSABLE for those of another format. */
 export function readCheckpointFacts(file: string): CheckpointFacts {
   const { version } = read(anyFacts, file)
-  if (version === 1) return read(checkpointFacts, file)
+  if (version === 1) return read(factsReader(), file)
   const reason = `its format is ${version}, and this kata-ts (${ownVersion}) has format 1`
   throw new KataError('CHECKPOINT_UNUSABLE', { path: dirname(file), reason })
 }

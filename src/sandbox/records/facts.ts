@@ -46,35 +46,36 @@ export function writeFacts(path: string, facts: SandboxFacts): void {
 }
 
 const numbers = list(uint32)
-const facts = record<SandboxFacts>({
-  id: needed(text),
-  namespace: needed(text),
-  shimPid: needed(uint32),
-  vmmPid: needed(uint32),
-  virtiofsdPids: needed(numbers),
-  virtiofsdUid: needed(uint32),
-  rootless: needed(bool),
-  user: needed(text),
-  uid: needed(uint32),
-  gid: needed(uint32),
-  groups: needed(numbers),
-  account: needed(text),
-  privateDir: needed(text),
-  vmm: needed(text),
-  accelerator: needed(text),
-  acceleratorReason: needed(text),
-  openWalls: needed(list(readOpenWall)),
-  kernel: needed(text),
-  initrd: needed(text),
-  template: needed(text),
-  waited: text,
-  agent: needed(
-    record<SandboxFacts['agent']>({ name: needed(choice('kata-ts', 'kata')), version: needed(text) }),
-  ),
-  vcpus: needed(number),
-  memoryMiB: needed(number),
-  timings: needed(list(record<Timing>({ step: needed(text), at: needed(number), ms: needed(number) }))),
-})
+const factsReader = () =>
+  record<SandboxFacts>({
+    id: needed(text),
+    namespace: needed(text),
+    shimPid: needed(uint32),
+    vmmPid: needed(uint32),
+    virtiofsdPids: needed(numbers),
+    virtiofsdUid: needed(uint32),
+    rootless: needed(bool),
+    user: needed(text),
+    uid: needed(uint32),
+    gid: needed(uint32),
+    groups: needed(numbers),
+    account: needed(text),
+    privateDir: needed(text),
+    vmm: needed(text),
+    accelerator: needed(text),
+    acceleratorReason: needed(text),
+    openWalls: needed(list(readOpenWall)),
+    kernel: needed(text),
+    initrd: needed(text),
+    template: needed(text),
+    waited: text,
+    agent: needed(
+      record<SandboxFacts['agent']>({ name: needed(choice('kata-ts', 'kata')), version: needed(text) }),
+    ),
+    vcpus: needed(number),
+    memoryMiB: needed(number),
+    timings: needed(list(record<Timing>({ step: needed(text), at: needed(number), ms: needed(number) }))),
+  })
 
 /**
  * Undefined while there is none: the file comes once the guest is up, and goes with the sandbox.
@@ -82,5 +83,5 @@ const facts = record<SandboxFacts>({
  * @throws KataError STATE_UNREADABLE.
  */
 export function readFacts(path: string): SandboxFacts | undefined {
-  return readState(facts, path)
+  return readState(factsReader(), path)
 }

@@ -47,31 +47,34 @@ const textLike =
   }
 
 const path = textUpTo(4095)
-const keyDigits = textLike(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
 
-const fileFacts = record<FileFacts>({
-  bytes: needed(positive),
-  changedAt: needed(textLike(/^\d{1,20}$/, 'nanoseconds')),
-})
+const fileFactsReader = () =>
+  record<FileFacts>({
+    bytes: needed(positive),
+    changedAt: needed(textLike(/^\d{1,20}$/, 'nanoseconds')),
+  })
 
-const templateFacts = record<TemplateFacts>({
-  version: needed(exactly(2)),
-  key: needed(keyDigits),
-  madeAt: needed(textLike(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time')),
-  bootId: needed(textLike(/^[0-9a-f-]{36}$/, 'the id of a boot')),
-  vmm: needed(path),
-  kernel: needed(path),
-  initrd: needed(path),
-  accelerator: needed(choice('kvm', 'tcg')),
-  vcpus: needed(positive),
-  memoryMiB: needed(positive),
-  saved: needed(record<TemplateFacts['saved']>({ state: needed(fileFacts), memory: fileFacts })),
-})
+const factsReader = () =>
+  record<TemplateFacts>({
+    version: needed(exactly(2)),
+    key: needed(textLike(/^[0-9a-f]{64}$/, '64 hexadecimal digits')),
+    madeAt: needed(textLike(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time')),
+    bootId: needed(textLike(/^[0-9a-f-]{36}$/, 'the id of a boot')),
+    vmm: needed(path),
+    kernel: needed(path),
+    initrd: needed(path),
+    accelerator: needed(choice('kvm', 'tcg')),
+    vcpus: needed(positive),
+    memoryMiB: needed(positive),
+    saved: needed(
+      record<TemplateFacts['saved']>({ state: needed(fileFactsReader()), memory: fileFactsReader() }),
+    ),
+  })
 
 /** @throws KataError TEMPLATE_DAMAGED. */
 export function readTemplateFacts(file: string): TemplateFacts {
   try {
-    return readFile(templateFacts, file)
+    return readFile(factsReader(), file)
   } catch (cause) {
     throw new KataError('TEMPLATE_DAMAGED', { path: file, reason: describeError(cause) }, { cause })
   }
