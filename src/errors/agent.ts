@@ -117,6 +117,11 @@ export const agentErrors = {
     'mount {destination} of container {container} has the type {type}, which the guest cannot mount',
     'Mount it on the host, and bind-mount that directory. The guest itself mounts proc, sysfs, tmpfs, devpts, mqueue and cgroup.',
   ),
+  MOUNT_ON_PROC: entry(
+    'invalid_argument',
+    'container {container} mounts something at {destination}, where the kernel’s own /proc is',
+    'Mount it elsewhere. At /proc, mount a proc file system only; below it, only files that LXCFS replaces, such as /proc/meminfo.',
+  ),
   MOUNT_PROPAGATION: entry(
     'invalid_argument',
     'mount {destination} of container {container} asks for {propagation} propagation (Bidirectional): what a virtual machine mounts cannot appear on the host',

@@ -143,6 +143,7 @@ export type RuntimeErrorCode =
   | 'MEMORY_LIMIT_IN_USE'
   | 'MEMORY_LIMIT_TOO_LOW'
   | 'MOUNT_KIND'
+  | 'MOUNT_ON_PROC'
   | 'MOUNT_PROPAGATION'
   | 'MOUNT_TYPE'
   | 'NAME_INVALID'

@@ -113,6 +113,11 @@ test.each<[string, unknown, string]>([
     '[SPEC_PATH] container c has a mount destination',
   ],
   [
+    'a mount over the kernel’s own /proc',
+    { mounts: [{ destination: '/proc/self/attr', source: '/x', type: 'bind' }] },
+    '[MOUNT_ON_PROC] container c mounts something at /proc/self/attr',
+  ],
+  [
     'too much',
     { process: { rlimits: Array(65).fill({ type: 'RLIMIT_CORE', soft: 0, hard: 0 }) } },
     '[SPEC_LIMIT] container c asks for 65 rlimits',

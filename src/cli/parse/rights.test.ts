@@ -173,6 +173,7 @@ test.each<[RightsFlags, string]>([
   [{ ulimit: ['nofile=99999999999999999999999'] }, '--ulimit'],
   [{ tmpfs: ['relative'] }, '--tmpfs'],
   [{ tmpfs: ['/'] }, '--tmpfs'],
+  [{ tmpfs: ['/dev/:exec'] }, '--tmpfs'],
   [{ tmpfs: ['/x:bind'] }, '--tmpfs'],
   [{ tmpfs: ['/x:size=1m,uid=root'] }, '--tmpfs'],
   [{ shmSize: '0' }, '--shm-size'],

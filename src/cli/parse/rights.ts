@@ -104,5 +104,8 @@ export function parseTmpfs(text: string): TmpfsMount {
     !options.every((option) => tmpfsOption.test(option))
   )
     throw refuse('--tmpfs', text, '/PATH or /PATH:size=64m,mode=1777,uid=0,gid=0,ro,exec,suid,dev')
-  return { destination: posix.normalize(path).replace(/\/$/, ''), options }
+  const destination = posix.normalize(path).replace(/\/$/, '')
+  if (destination === '/dev')
+    throw refuse('--tmpfs', text, 'a path below /dev; on /dev, it would hide the devices of the container')
+  return { destination, options }
 }

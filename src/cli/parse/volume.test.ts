@@ -29,6 +29,11 @@ test('a source that begins with a dot is one of the working directory', () => {
   expect(() => parseVolume('./no-such:/data')).toThrow('[VOLUME_SOURCE_MISSING]')
 })
 
+test('the devices of the machine may take the place of those of the container', () => {
+  expect(parseVolume('/dev:/dev').destination).toBe('/dev')
+  expect(parseVolume(`${directory}:/dev/shm`).destination).toBe('/dev/shm')
+})
+
 test('normalises the destination, so that no .. reaches the runtime', () => {
   expect(parseVolume(`${directory}:/a/../b//c/`).destination).toBe('/b/c')
 })
@@ -51,6 +56,8 @@ test.each([
   ['/etc:/a:rx', 'none of ro, rw, ext4'],
   ['/etc:/', '--rootfs'],
   ['/etc:/a/..', '--rootfs'],
+  ['/etc:/dev', 'hide the devices'],
+  ['files:/dev/', 'hide the devices'],
 ])('refuses %p', (text, reason) => {
   expect(() => parseVolume(text)).toThrow(new RegExp(`^\\[VOLUME_INVALID\\].*${reason}`))
 })

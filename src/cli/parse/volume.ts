@@ -73,7 +73,7 @@ export function namedVolumeOf(
     refuse(text, `the option ${other || '(empty)'} of a volume by name is none of ro, rw, nocopy`)
   return {
     source: place(name),
-    destination: destinationOf(text, destination),
+    destination: destinationOf(text, destination, name),
     readonly: words.includes('ro'),
     name,
     ...(words.includes('nocopy') ? { noCopy: true } : {}),
@@ -92,7 +92,7 @@ export function volumeOf(
   const source = isRelative(asked) ? resolve(asked) : asked
   if (!source.startsWith('/'))
     refuse(text, `the source ${source || '(empty)'} is not an absolute path${adviceOn(source)}`)
-  const target = destinationOf(text, destination)
+  const target = destinationOf(text, destination, source)
   const words = wordsOf(text, options)
   const fsTypes = words.filter((word) => word !== 'ro' && word !== 'rw')
   const [fsType] = fsTypes
@@ -110,11 +110,16 @@ export function volumeOf(
   }
 }
 
-function destinationOf(text: string, destination: string): string {
+function destinationOf(text: string, destination: string, source: string): string {
   if (!destination.startsWith('/'))
     refuse(text, `the destination ${destination || '(empty)'} is not an absolute path`)
   const normal = posix.normalize(destination).replace(/(?<=.)\/$/, '')
   if (normal === '/') refuse(text, 'the destination may not be /: use --rootfs for that')
+  if (normal === '/dev' && !/^\/dev\/?$/.test(source))
+    refuse(
+      text,
+      'it would hide the devices of the container, without which nothing starts: mount it below /dev',
+    )
   return normal
 }
 

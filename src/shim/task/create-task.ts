@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import { unmetWishes } from '../../oci/guest/host-only.ts'
+import { checkMountPlaces } from '../../oci/mount-place.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { checkSpecLimits } from '../../oci/spec-limits.ts'
 import { terminationMount } from '../../oci/termination-mount.ts'
@@ -91,6 +92,7 @@ function readContainer(
   const fields: string[] = []
   const spec = complete(readBundleSpec(bundle, fields))
   checkSpecLimits(spec, id)
+  checkMountPlaces(spec.mounts ?? [], id)
   warnOfUnmet([...fields, ...unmetWishes(spec)], id, log)
   return { id, spec, rights: deviceRights(spec), bundle, rootfs }
 }
