@@ -72,6 +72,12 @@ export const exactUint64 = numberWhere(
 /** From -2^63; 2^63 - 1 reads as 2^63. */
 export const int64 = numberWhere('a whole number', (value) => Number.isInteger(value) && value >= -(2 ** 63))
 
+/** The same from -1, which stands for no limit. */
+export const int64FromMinusOne = numberWhere(
+  'a whole number, or -1 for no limit',
+  (value) => Number.isInteger(value) && value >= -1,
+)
+
 /** This value and no other. */
 export function exactly<const T extends string | number>(wanted: T): Reader<T> {
   return (value, at) => {

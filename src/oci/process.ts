@@ -1,9 +1,17 @@
 /** The reader of an OCI process: of a container's first, and of an exec. */
 import { list, needed, record } from '../json/compounds.ts'
-import { bool, int64, text, uint32, uint64 } from '../json/values.ts'
+import { bool, int64, type Reader, text, uint32, uint64 } from '../json/values.ts'
 import type { OciCapabilities, OciConsoleSize, OciProcess, OciRlimit, OciUser } from './spec.ts'
 
 const texts = list(text)
+
+/** As runc takes it. The error does not show the text, which may be a secret. */
+const variable: Reader<string> = (value, at) => {
+  const line = text(value, at)
+  const equals = line.indexOf('=')
+  if (equals > 0) return line
+  throw at.wrong(value, 'NAME=value', equals === 0 ? 'a value without a name' : 'a text without =')
+}
 
 export const processReader = () =>
   record<OciProcess>({
@@ -17,7 +25,7 @@ export const processReader = () =>
       umask: uint32,
     }),
     args: texts,
-    env: texts,
+    env: list(variable),
     cwd: text,
     capabilities: record<OciCapabilities>({
       bounding: texts,

@@ -68,6 +68,17 @@ describe('a malformed specification', () => {
       { annotations: { a: 1 } },
       'annotations.a: expected a string, is a number',
     ],
+    [
+      'a variable without a name',
+      { process: { env: ['A=', '=x'] } },
+      'process.env[1]: expected NAME=value, is a value without a name',
+    ],
+    ['a name alone', { process: { env: ['A'] } }, 'process.env[0]: expected NAME=value, is a text without ='],
+    [
+      'a negative limit of memory',
+      { linux: { resources: { memory: { limit: -5 } } } },
+      'linux.resources.memory.limit: expected a whole number, or -1 for no limit, is -5',
+    ],
   ])('%s is refused by its field', (_, json, says) => {
     expect(() => parseSpec(json)).toThrow(`[OCI_SPEC_INVALID] the OCI specification is invalid: ${says}. `)
   })

@@ -1,6 +1,6 @@
 /** `linux.resources` of the OCI runtime specification (config-linux.md, "Control groups"), and its reader. */
 import { dictionary, list, needed, record } from '../json/compounds.ts'
-import { bool, int64, text, uint32, uint64 } from '../json/values.ts'
+import { bool, int64, int64FromMinusOne, text, uint32, uint64 } from '../json/values.ts'
 
 export interface OciResources {
   readonly devices?: readonly DeviceRule[]
@@ -105,11 +105,11 @@ export const resourcesReader = () =>
   record<OciResources>({
     devices: list(record<DeviceRule>({ allow: bool, type: text, major: int64, minor: int64, access: text })),
     memory: record<OciMemory>({
-      limit: int64,
-      reservation: int64,
-      swap: int64,
-      kernel: int64,
-      kernelTCP: int64,
+      limit: int64FromMinusOne,
+      reservation: int64FromMinusOne,
+      swap: int64FromMinusOne,
+      kernel: int64FromMinusOne,
+      kernelTCP: int64FromMinusOne,
       swappiness: uint64,
       disableOOMKiller: bool,
       checkBeforeUpdate: bool,

@@ -37,4 +37,7 @@ test('paths are absolute, short and without NUL', () => {
     checkSpecLimits({ linux: { devices: [{ path, type: 'c', major: 1, minor: 3 }] } }, 'c1')
   expect(device('/dev/null')).not.toThrow()
   expect(device('dev/null')).toThrow('device path')
+  const cwd = (path: string) => () => checkSpecLimits({ process: { cwd: path } }, 'c1')
+  for (const path of ['', '/', '/a/../b']) expect(cwd(path)).not.toThrow()
+  expect(cwd('foo')).toThrow('[SPEC_PATH] container c1 has a working directory that cannot be used: "foo"')
 })

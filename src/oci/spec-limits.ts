@@ -47,8 +47,11 @@ export function checkSpecLimits(spec: OciSpec, container: string): void {
   if (root !== undefined) checkPath(root.path, root.path !== '', 'root path', container)
 }
 
-/** For an exec as well as for the container's first process. @throws KataError SPEC_LIMIT. */
-export function checkProcessLimits({ args, env, rlimits = [], user }: OciProcess, container: string): void {
+/** For an exec as well as for the container's first process. @throws KataError SPEC_LIMIT, SPEC_PATH. */
+export function checkProcessLimits(process: OciProcess, container: string): void {
+  const { args, env, rlimits = [], user, cwd = '' } = process
+  // Without one, it is /.
+  checkPath(cwd, cwd === '' || cwd.startsWith('/'), 'working directory', container)
   checkCounts(
     {
       rlimits: rlimits.length,

@@ -143,9 +143,10 @@ test('the process of an exec is read by the same reader', async () => {
   expect(came.execs).toEqual([{ args: ['ls'], cwd: '/', terminal: false }])
   await expect(exec({ args: 'ls' })).rejects.toThrow('process.args: expected a list, is a string')
   await expect(exec(null)).rejects.toThrow('process: expected an object, is null')
-  await expect(exec({ env: Array(17).fill('x'.repeat(128 * 1024)) })).rejects.toThrow(
+  await expect(exec({ env: Array(17).fill(`A=${'x'.repeat(128 * 1024 - 2)}`) })).rejects.toThrow(
     'bytes of arguments and environment; the limit is 2097152',
   )
+  await expect(exec({ cwd: 'foo' })).rejects.toThrow('[SPEC_PATH] container c has a working directory')
   expect(came.execs).toHaveLength(1)
 })
 
@@ -155,7 +156,7 @@ test('and so are the limits of an update', async () => {
   await update({ pids: { limit: 5 }, memory: { limit: 1024 } })
   expect(came.updates).toEqual([{ pids: { limit: 5 }, memory: { limit: 1024 } }])
   await expect(update({ memory: { limit: '1G' } })).rejects.toThrow(
-    'linux.resources.memory.limit: expected a whole number, is a string',
+    'linux.resources.memory.limit: expected a whole number, or -1 for no limit, is a string',
   )
   expect(came.updates).toHaveLength(1)
 })

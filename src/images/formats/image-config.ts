@@ -1,4 +1,5 @@
 /** What an image says about how its container is run (OCI image specification, config.md). */
+import { posix } from 'node:path'
 import { dictionary, list, record } from '../../json/compounds.ts'
 import { anything } from '../../json/document.ts'
 import { number, type Reader, text } from '../../json/values.ts'
@@ -8,7 +9,7 @@ export interface ImageConfig {
   readonly cmd: readonly string[]
   /** `NAME=value`. */
   readonly env: readonly string[]
-  /** Empty: `/`. */
+  /** Absolute. Empty: `/`. */
   readonly workingDir: string
   /** `user[:group]`, names or numbers; empty: root. */
   readonly user: string
@@ -90,7 +91,7 @@ export const readImageConfig: Reader<ImageConfig> = (value, at) => {
     entrypoint: Entrypoint,
     cmd: Cmd,
     env,
-    workingDir: WorkingDir,
+    workingDir: WorkingDir && posix.resolve('/', WorkingDir),
     user: User,
     stopSignal: StopSignal,
     ...(config.Healthcheck === undefined ? {} : { healthcheck: healthcheckOf(config.Healthcheck) }),
