@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { atPath } from '../../linux/files/named-write.ts'
 import type { ContainerPlan } from '../client/container-plan.ts'
 import { prepareNew } from '../client/prepare.ts'
 import { createOnly, runAttached, runDetached } from '../client/run.ts'
@@ -83,7 +84,7 @@ function makeIdFile(path: string): IdFile {
   }
   return {
     write(id) {
-      writeFileSync(fd, id)
+      atPath(path, () => writeFileSync(fd, id))
       close()
     },
     remove() {

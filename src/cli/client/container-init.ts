@@ -1,6 +1,7 @@
 /** Process 1 of a container that is run with --init, as docker has it. */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { cachedDirectory } from '../../images/content-cache.ts'
+import { atPath } from '../../linux/files/named-write.ts'
 import { embeddedContainerInit } from '../embedded.ts'
 
 /** Docker's own path: programs that look for an init know it. */
@@ -23,7 +24,7 @@ export async function containerInit(stateDir: string): Promise<ContainerInit> {
   const bytes = await embeddedContainerInit()
   const digest = new Bun.CryptoHasher('sha256').update(bytes).digest('hex')
   const directory = await cachedDirectory(`${stateDir}/init`, digest, (path) => {
-    writeFileSync(`${path}/container-init`, bytes)
+    atPath(stateDir, () => writeFileSync(`${path}/container-init`, bytes))
     chmodSync(`${path}/container-init`, 0o755)
   })
   return {

@@ -5,6 +5,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
 import { findInImage } from '../../images/account-files.ts'
 import { isWhiteout } from '../../images/file-tree.ts'
+import { atPath } from '../../linux/files/named-write.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
@@ -29,7 +30,7 @@ export function writeEtcFiles(upper: string, layers: readonly string[], wishes: 
   // Something that is no directory: the image arranges this in its own way.
   if (etc === undefined) return
   for (const [name, text] of Object.entries(etcFiles(wishes, hostResolvConf())))
-    writeFileSync(`${upper}/${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
+    atPath(upper, () => writeFileSync(`${upper}/${etc}/${name}`, text, { mode: 0o644, flag: 'wx' }))
 }
 
 /** Where it is below `upper`: links of the image are followed inside that. Undefined where there is something else, or a link to nothing. */

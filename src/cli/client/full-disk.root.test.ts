@@ -30,7 +30,9 @@ function fill(): string {
 
 asRoot('a volume for which there is no room leaves nothing', () => {
   const others = fill()
-  expect(() => createVolume(store, 'data')).toThrow('ENOSPC')
+  expect(() => createVolume(store, 'data')).toThrow(
+    expect.objectContaining({ code: 'ENOSPC', path: `${store.stateDir}/volumes/default/data` }),
+  )
   expect(readdirSync(`${store.stateDir}/volumes/default`)).toEqual([])
   rmSync(others)
   expect(createVolume(store, 'data').name).toBe('data')
@@ -39,7 +41,9 @@ asRoot('a volume for which there is no room leaves nothing', () => {
 asRoot('a network for which there is no room leaves nothing', async () => {
   const others = fill()
   const wish = { internal: false, labels: {} }
-  await expect(createNetwork(store, 'shop', wish)).rejects.toThrow('ENOSPC')
+  await expect(createNetwork(store, 'shop', wish)).rejects.toThrow(
+    expect.objectContaining({ code: 'ENOSPC', path: `${store.stateDir}/networks/default/shop` }),
+  )
   expect(readdirSync(`${store.stateDir}/networks/default`)).toEqual([])
   rmSync(others)
   await createNetwork(store, 'shop', wish)

@@ -1,6 +1,7 @@
 /** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { atPath } from '../../linux/files/named-write.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { isSocketOfMessages } from '../../linux/sockets/peer.ts'
@@ -77,7 +78,7 @@ export function createCaller(socket: number, { uid, gid }: { uid: number; gid: n
       const fd = descriptor('create', path, 'write')
       try {
         if (!fstatSync(fd).isFile()) throw refuse(path, 'it is not a regular file')
-        writeSync(fd, content)
+        atPath(path, () => writeSync(fd, content))
       } finally {
         closeSync(fd)
       }

@@ -7,6 +7,7 @@ import { makeOciFiles, makeTar } from '../testing.ts'
 import { listImages } from './image-store.ts'
 import { importLayout } from './import.ts'
 import { readIndex, writeIndex } from './index-file.ts'
+import { makeImage } from './new-image.ts'
 import { prune } from './remove-images.ts'
 import { makeStore, storePaths } from './store-paths.ts'
 
@@ -46,10 +47,34 @@ asRoot('an index for which there is no room leaves the one that was there', () =
   writeIndex(paths, entries('before'))
   const before = readIndex(paths)
   fill(8192)
-  expect(() => writeIndex(paths, entries('after'))).toThrow('ENOSPC')
+  expect(() => writeIndex(paths, entries('after'))).toThrow(
+    expect.objectContaining({ code: 'ENOSPC', path: paths.index }),
+  )
   expect(readIndex(paths)).toEqual(before)
   expect(existsSync(`${paths.index}.new`)).toBe(false)
 })
+
+asRoot(
+  'an image for which there is no room is no part of the store, and the error names the store',
+  async () => {
+    const image = {
+      name: 'docker.io/library/a:latest',
+      layer: (async function* () {
+        yield Buffer.alloc(600_000)
+      })(),
+      config: {},
+      history: { created_by: 'test' },
+      changes: [],
+      limitBytes: 0,
+      signal: new AbortController().signal,
+      onStep: () => {},
+    }
+    await expect(makeImage(paths, image)).rejects.toThrow(
+      expect.objectContaining({ code: 'ENOSPC', path: paths.layout }),
+    )
+    expect([...readIndex(paths), ...readdirSync(paths.blobs)]).toEqual([])
+  },
+)
 
 asRoot('images can be listed and removed', async () => {
   for (const [file, bytes] of makeOciFiles([{ tar: makeTar([{ name: 'a', content: 'x'.repeat(9000) }]) }])) {

@@ -10,10 +10,9 @@ import {
   readSync,
   renameSync,
   rmSync,
-  writeFileSync,
-  writeSync,
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { writeAll } from '../../linux/files/named-write.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
@@ -130,7 +129,7 @@ async function takeBlob(
       const count = readSync(source, buffer, 0, Math.min(buffer.length, end - position), position)
       if (count === 0) break
       hasher.update(buffer.subarray(0, count))
-      for (let done = 0; done < count; ) done += writeSync(copy, buffer, done, count - done)
+      writeAll(copy, buffer.subarray(0, count), paths.layout)
       position += count
     }
     const actual = `sha256:${hasher.digest('hex')}`
@@ -178,8 +177,7 @@ function makeManifest(
   const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
   try {
     closing(openSync(fresh, 'wx', 0o444), (fd) => {
-      // All of it, or an error: a single write(2) on a disk that becomes full writes a part.
-      writeFileSync(fd, bytes)
+      writeAll(fd, bytes, paths.layout)
       fsyncSync(fd)
     })
     renameSync(fresh, target)

@@ -1,9 +1,10 @@
 /** The names in the store: `index.json` of its OCI layout, replaced in one step. */
-import { existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { positive, text } from '../../json/values.ts'
+import { writeAll } from '../../linux/files/named-write.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import type { StorePaths } from './store-paths.ts'
 
@@ -73,8 +74,8 @@ export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]
   const fresh = `${index}.new`
   try {
     closing(openSync(fresh, 'w', 0o600), (fd) => {
-      // All of it, or an error: a single write(2) on a disk that becomes full writes a part.
-      writeFileSync(fd, `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`)
+      const text = `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`
+      writeAll(fd, Buffer.from(text), index)
       fsyncSync(fd)
     })
     renameSync(fresh, index)

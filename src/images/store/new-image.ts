@@ -1,8 +1,9 @@
 /** Images that are made here: what a container has changed as one more layer, or a tar of files as the only one. */
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isObject } from '../../json/compounds.ts'
 import { anything, readText, readTextFile } from '../../json/document.ts'
+import { atPath, writeAll } from '../../linux/files/named-write.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { architecture } from '../architecture.ts'
 import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
@@ -55,7 +56,7 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
       history: [...(Array.isArray(document.history) ? document.history : []), { created, ...history }],
     })
     const file = `${directory}/config.json`
-    writeFileSync(file, content, { flag: 'wx', mode: 0o600 })
+    atPath(paths.layout, () => writeFileSync(file, content, { flag: 'wx', mode: 0o600 }))
     const id = `sha256:${new Bun.CryptoHasher('sha256').update(content).digest('hex')}`
     const size = statSync(file).size
     const found = { path: image.name, id, manifest: undefined, created, config: emptyImageConfig, layers }
@@ -93,7 +94,7 @@ async function writeLayer(
       hasher.update(chunk)
       size += chunk.length
       if (limitBytes > 0 && used + size > limitBytes) throw storeFull({ name, used, limitBytes })
-      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+      writeAll(fd, chunk, paths.layout)
     }
     fsyncSync(fd)
   } finally {

@@ -1,6 +1,7 @@
 /** Where the store of images keeps what: an OCI image layout that is root's, beside the unpacked layers. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { atPath } from '../../linux/files/named-write.ts'
 
 export interface StorePaths {
   /** The layout: `index.json`, `oci-layout` and `blobs`. */
@@ -37,7 +38,9 @@ export function makeStore(paths: StorePaths): void {
   for (const directory of [paths.blobs, paths.disks, paths.sizes, paths.layers])
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   try {
-    writeFileSync(`${paths.layout}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}\n', { flag: 'wx' })
+    atPath(paths.layout, () =>
+      writeFileSync(`${paths.layout}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}\n', { flag: 'wx' }),
+    )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

@@ -1,5 +1,6 @@
 /** Files that others may read at any moment. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { writeAll } from './named-write.ts'
 
 /**
  * Whoever reads the file sees what it was, or all of what it is now; never a part, whoever else replaces it. Its owner alone reads it. One that is
@@ -10,7 +11,7 @@ export function replaceFile(path: string, text: string, { isFlushed = false } = 
   try {
     const fd = openSync(fresh, 'w', 0o600)
     try {
-      writeFileSync(fd, text)
+      writeAll(fd, Buffer.from(text), path)
       if (isFlushed) fsyncSync(fd)
     } finally {
       closeSync(fd)

@@ -1,7 +1,8 @@
 /** Where a tar goes: a file that is whole or absent, or standard output. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
+import { writeAll } from '../../../linux/files/named-write.ts'
 import { isTerminal } from '../../../linux/is-terminal.ts'
 import { openStdout } from '../../client/output.ts'
 
@@ -31,8 +32,7 @@ async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promi
   const fresh = `${path}.${process.pid}.part`
   const fd = openSync(fresh, 'wx', 0o600)
   try {
-    for await (const chunk of chunks)
-      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+    for await (const chunk of chunks) writeAll(fd, chunk, path)
     fsyncSync(fd)
     renameSync(fresh, path)
   } finally {

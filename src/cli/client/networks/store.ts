@@ -6,6 +6,7 @@ import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { bool, text } from '../../../json/values.ts'
 import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { atPath } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -91,7 +92,9 @@ function writeNetwork(
   const fresh = `${directoryOf(store)}/.${crypto.randomUUID()}`
   mkdirSync(fresh, { mode: 0o700 })
   try {
-    writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 })
+    atPath(directory, () =>
+      writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 }),
+    )
     // Onto a directory with a file in it there is no renaming.
     renameSync(fresh, directory)
   } catch (cause) {

@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync 
 import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
+import { atPath } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
@@ -70,7 +71,9 @@ export async function createSnapshot(
     await save(made)
     readCheckpoint(made)
     copyKept(bundle, made)
-    writeFileSync(`${made}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    atPath(target, () =>
+      writeFileSync(`${made}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 }),
+    )
     for (const file of namesIn(made)) await flushFile(`${made}/${file}`)
     await flushFile(made)
     giveName(made, target, store, name)

@@ -7,6 +7,7 @@ import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { text } from '../../../json/values.ts'
+import { atPath } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import { appendEvent } from '../../../sandbox/records/event-log.ts'
@@ -57,7 +58,9 @@ export function createVolume(store: VolumeStore, name: string, labels: Labels = 
   mkdirSync(temporary, { recursive: true, mode: 0o700 })
   try {
     mkdirSync(`${temporary}/_data`, { mode: 0o755 })
-    writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 })
+    atPath(directory, () =>
+      writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 }),
+    )
     renameSync(temporary, directory)
     note(store, name, 'create')
   } catch (error) {

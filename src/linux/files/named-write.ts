@@ -1,0 +1,20 @@
+/** Writes whose errors name a file. Those of write(2) name none, and it is there that a full disk shows. */
+import { writeSync } from 'node:fs'
+
+/** Gives `path` to an error of the system that names no file. */
+export function atPath<T>(path: string, write: () => T): T {
+  try {
+    return write()
+  } catch (error) {
+    const failed = error as NodeJS.ErrnoException
+    if (failed.syscall !== undefined && failed.path === undefined) failed.path = path
+    throw error
+  }
+}
+
+/** Writes all of it where the file is. @throws an error of the system, with `path`. */
+export function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+  atPath(path, () => {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
+  })
+}
