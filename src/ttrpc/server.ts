@@ -30,7 +30,12 @@ export interface ServeOptions {
   readonly maxInFlight?: number
   /** Calls at one time on this connection that wait for an event; more answer `resource_exhausted`. Default 65536. */
   readonly maxWaiting?: number
+  /** Bytes of answers that may wait for a peer that does not read them; beyond that, the connection ends with `resource_exhausted`. Default 16 MiB. */
+  readonly maxUnreadBytes?: number
 }
+
+/** About what it costs to keep an answer beside its bytes, which may be few. */
+const bytesOfWaiting = 128
 
 export interface ServerConnection {
   /** Settles, never rejects, when the connection is over; with an error unless the peer just left. */
@@ -60,6 +65,8 @@ class Server implements ServerConnection {
   readonly #calls = new Map<number, Call>()
   /** Those of them that wait for an event. */
   readonly #waiting = new Set<number>()
+  /** What its answers that the stream has not accepted yet take, bytes. */
+  #unread = 0
   readonly #closed = deferred<Error | undefined>()
   #over = false
 
@@ -204,7 +211,28 @@ class Server implements ServerConnection {
       )
       return
     }
-    this.#transport.write(frame)?.catch((error) => this.#fail(error))
+    this.#sent(frame.length, this.#transport.write(frame))
+  }
+
+  /** Notes an answer that waits until `written` settles. */
+  #sent(length: number, written: void | Promise<void>): void {
+    if (!written) return
+    const { maxUnreadBytes = 16 * 1024 * 1024 } = this.#options
+    const bytes = length + bytesOfWaiting
+    this.#unread += bytes
+    written.then(
+      () => {
+        this.#unread -= bytes
+      },
+      (error) => this.#fail(error),
+    )
+    if (this.#unread > maxUnreadBytes)
+      this.#fail(
+        new TtrpcError(
+          'resource_exhausted',
+          `more than ${maxUnreadBytes} bytes of answers wait for a peer that does not read`,
+        ),
+      )
   }
 
   #answerTailed(streamId: number, answer: TailedAnswer): void {
@@ -215,7 +243,8 @@ class Server implements ServerConnection {
     if (written === undefined) letGo(answer)
     if (written === undefined && !this.#over)
       throw new TtrpcError('internal', `${bytes} bytes cannot be sent from where they are`)
-    written?.catch((error) => this.#fail(error))
+    // The tail takes none of our memory: it is where it was until it is sent.
+    this.#sent(head.length, written)
   }
 
   #refuse(streamId: number, code: Status['code'], message: string): void {

@@ -217,6 +217,39 @@ describe('limits and hostile peers', () => {
     expect(await client.say({ text: 'alive' })).toEqual({ text: 'alive!' })
   })
 
+  test('a peer that leaves its answers unread is cut off once they are too many, and the server says why', async () => {
+    const [left, right] = transportPair()
+    const errors: unknown[] = []
+    const held: (() => void)[] = []
+    const write = () => new Promise<void>((resolve) => held.push(resolve))
+    const slow: Transport = {
+      write,
+      onData: (receive) => right.onData(receive),
+      onClose: (closed) => right.onClose(closed),
+      close: (error) => right.close(error),
+    }
+    const server = serve(slow, [echo()], { maxUnreadBytes: 4000, onError: (error) => errors.push(error) })
+    const client = createClient(Echo, connect(left))
+    const ask = () => client.bulk({ data: new Uint8Array(700) }).catch(() => {})
+    const answers = async (count: number) => {
+      while (held.length < count) await Bun.sleep(0)
+    }
+    for (let call = 0; call < 4; call++) void ask()
+    await answers(4)
+    // What it has read counts no more.
+    for (const accept of held.splice(0)) accept()
+    for (let call = 0; call < 4; call++) void ask()
+    await answers(4)
+    expect(errors).toEqual([])
+    void ask()
+    const error = await server.closed
+    expect(error).toMatchObject({
+      code: 'resource_exhausted',
+      message: 'more than 4000 bytes of answers wait for a peer that does not read',
+    })
+    expect(errors).toEqual([error])
+  })
+
   test.each([
     ['an unknown type', [0, 0, 0, 0, 0, 0, 0, 1, 9, 0]],
     ['an absurd length', [0xff, 0, 0, 0, 0, 0, 0, 1, 1, 0]],
