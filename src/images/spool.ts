@@ -1,6 +1,7 @@
 /** Writes the contents of a pipe, or of a compressed file, to a file without a name. The file goes away with its descriptor, however this process ends. */
-import { closeSync, createReadStream, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, createReadStream, mkdirSync, readSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { openNameless } from '../linux/files/nameless-file.ts'
 import { libc } from '../linux/libc.ts'
 import { realClock, sleep } from '../time.ts'
 import { ZstdFrames } from './formats/zstd-frames.ts'
@@ -87,10 +88,7 @@ function failed(cause: unknown, fd: number, path: string, directory: string): Ka
 
 function makeFile(directory: string): number {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const path = `${directory}/.spool-${crypto.randomUUID()}`
-  const fd = openSync(path, 'wx+', 0o600)
-  unlinkSync(path)
-  return fd
+  return openNameless(directory)
 }
 
 async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {

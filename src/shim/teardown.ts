@@ -3,9 +3,10 @@
  * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again. So the work runs in a process
  * that containerd does not know.
  */
-import { closeSync, fstatSync, lstatSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
+import { openNameless } from '../linux/files/nameless-file.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { stillUsed, teardown } from '../sandbox/end/teardown.ts'
 import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
@@ -39,7 +40,7 @@ export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logge
   const paths = sandboxPaths(runDir, namespace, id)
   // A name whose directory was removed by hand goes, too.
   if (lstatSync(paths.stateDir, { throwIfNoEntry: false }) === undefined) return
-  const output = temporaryFile(paths.runDir, log)
+  const output = fileForWords(paths.runDir, log)
   try {
     const child = spawnSelf('teardown', flags, { bundle, cwd: '/', stdio: ['ignore', output, output] })
     const isContainerd = flags.address !== ''
@@ -61,13 +62,10 @@ export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logge
   }
 }
 
-/** A file without a name: it leaves nothing behind, and writing to it does not fail. Where there is no room for one, words are lost, and no more. */
-function temporaryFile(directory: string, log: Logger): number {
-  const path = `${directory}/.teardown-${crypto.randomUUID()}`
+/** A file for its words, writing to which does not fail. Where there is no room for one, words are lost, and no more. */
+function fileForWords(directory: string, log: Logger): number {
   try {
-    const fd = openSync(path, 'wx+', 0o600)
-    unlinkSync(path)
-    return fd
+    return openNameless(directory)
   } catch (error) {
     log.warn('the teardown goes on without its words being kept', { error })
     return openSync('/dev/null', 'r+')
