@@ -17,6 +17,7 @@ import { forgetHealth } from './life/health-state.ts'
 import type { Startable } from './life/session.ts'
 import { takePorts } from './networks/free-ports.ts'
 import { addressesOn, takePlace } from './networks/place.ts'
+import { writeOwnName } from './own-name.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -158,6 +159,7 @@ export function prepareAgain(
   forgetRun(paths.bundle)
   // It would show the health of the run before.
   forgetHealth(settings, before)
+  writeOwnName(stateDir, before)
   updateRecord(stateDir, namespace, id, {
     status: 'creating',
     detached: true,

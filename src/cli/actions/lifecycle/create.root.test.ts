@@ -6,12 +6,16 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { readEventLogWishes } from '../../../bundle/event-log.ts'
+import { readNetworkWishes } from '../../../bundle/network.ts'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
+import { recordPaths } from '../../client/record.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
@@ -136,6 +140,21 @@ test('on a network a renamed container is found by its new name and its aliases,
   expect(Object.fromEntries(names)).toEqual({ 'Web-old': ['web-old', 'www'], web: ['web'] })
   for (const name of ['Web-old', 'web']) await client.kata('rm', name)
   expect(client.leftovers()).toEqual([])
+})
+
+test('a rename that was killed half-way is finished by the next start', async () => {
+  await using client = testClient()
+  await client.kata('network', 'create', 'front')
+  const flags = ['--network', 'front', '--network-alias', 'www', '--rootfs', client.base]
+  await client.kata('create', '--name', 'before', ...flags, '--', 'true')
+  const containers = `${client.base}/state/containers/default`
+  // All that it did.
+  renameSync(`${containers}/before`, `${containers}/after`)
+  expect((await client.kata('start', '-a', 'after')).code).toBe(0)
+  const { bundle } = recordPaths(`${client.base}/state`, 'default', 'after')
+  expect(readNetworkWishes(bundle)?.place?.names).toEqual(['after', 'www'])
+  expect(readEventLogWishes(bundle)?.attributes.name).toBe('after')
+  expect((await client.kata('rm', 'after')).code).toBe(0)
 })
 
 test('what runs is not renamed, and no name is taken twice', async () => {

@@ -1,10 +1,9 @@
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
-import { writeEventLogWishes } from '../../../bundle/event-log.ts'
-import { type NetworkPlace, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { eventAttributes, noteEvent } from '../../client/events.ts'
+import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
+import { writeOwnName } from '../../client/own-name.ts'
 import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { Settings } from '../../settings.ts'
@@ -26,7 +25,6 @@ export async function rename(settings: Settings, name: string, newName: string):
     if (status === 'restarting' || (held && !hasEnded))
       throw new KataError('CONTAINER_RUNNING', { name, status })
     if (hasEnded) await release(settings, record, seen)
-    const wishes = readNetworkWishes(recordPaths(stateDir, namespace, name).bundle)
     claim(target, newName, namespace)
     try {
       renameSync(directory, target)
@@ -36,21 +34,12 @@ export async function rename(settings: Settings, name: string, newName: string):
     }
     const renamed = readRecord(stateDir, namespace, newName)
     updateRecord(stateDir, namespace, newName, { id: newName })
-    const { bundle } = recordPaths(stateDir, namespace, newName)
-    if (wishes?.place !== undefined)
-      writeNetworkWishes(bundle, { ...wishes, place: under(newName, name, wishes.place) })
-    writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(renamed) })
+    writeOwnName(stateDir, renamed)
     noteEvent(settings, renamed, 'rename', { oldName: name })
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
   return 0
-}
-
-/** Its network no longer resolves the old name, which another container may take. Aliases stay. */
-function under(newName: string, oldName: string, place: NetworkPlace): NetworkPlace {
-  const kept = place.names.filter((each) => each !== oldName.toLowerCase())
-  return { ...place, names: [...new Set([newName.toLowerCase(), ...kept])] }
 }
 
 /** As a new container does it: two that want one name cannot both have it. */

@@ -1,0 +1,23 @@
+/** Where the bundle of a container has its name. */
+import { writeEventLogWishes } from '../../bundle/event-log.ts'
+import { type NetworkPlace, readNetworkWishes, writeNetworkWishes } from '../../bundle/network.ts'
+import { eventAttributes } from './events.ts'
+import { type ContainerRecord, recordPaths } from './record.ts'
+
+/**
+ * Puts the name of the record there. A rename that is killed before leaves the old name in the bundle, so each start does it again.
+ *
+ * @throws KataError BUNDLE_FILE_INVALID.
+ */
+export function writeOwnName(stateDir: string, record: ContainerRecord): void {
+  const { bundle } = recordPaths(stateDir, record.namespace, record.id)
+  const wishes = readNetworkWishes(bundle)
+  if (wishes?.place !== undefined)
+    writeNetworkWishes(bundle, { ...wishes, place: under(record.id.toLowerCase(), wishes.place) })
+  writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
+}
+
+/** Its network no longer resolves the old name, the first one, which another container may take. Aliases stay. */
+function under(name: string, place: NetworkPlace): NetworkPlace {
+  return { ...place, names: [...new Set([name, ...place.names.slice(1)])] }
+}
