@@ -54,6 +54,8 @@ test.each([
   ['/etc:a', 'absolute'],
   ['/etc:', 'absolute'],
   ['/etc:/a:rx', 'none of ro, rw, ext4'],
+  ['/etc:/a:ro,rw', 'ro or rw once'],
+  ['files:/a:rw,nocopy,ro', 'ro or rw once'],
   ['/etc:/', '--rootfs'],
   ['/etc:/a/..', '--rootfs'],
   ['/etc:/dev', 'hide the devices'],

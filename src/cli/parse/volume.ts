@@ -128,6 +128,8 @@ function wordsOf(text: string, options: string): string[] {
   const words = options.split(',').filter((word) => !withoutEffect.has(word))
   for (const word of words)
     if (Object.hasOwn(refused, word)) refuse(text, `the option ${word} is not taken: ${refused[word]}`)
+  if (words.filter((word) => word === 'ro' || word === 'rw').length > 1)
+    refuse(text, 'it needs ro or rw once')
   return words
 }
 
