@@ -135,7 +135,7 @@ const wallKeys = (): string =>
 
 /** What becomes of the keys that kata-ts does not implement. */
 function kataRows(table: KataTable): string {
-  const rows = kataKeys
+  const rows = kataKeys()
     .filter((key) => key.table === table)
     .sort((a, b) => (a.key < b.key ? -1 : 1))
     .map((key) => `| \`${key.key}\` | ${silentValues(key)} | ${otherValues(key)} |`)

@@ -70,7 +70,7 @@ const innerTable = (name: KataTable): Schema =>
 
 const kataProperties = (name: KataTable): Readonly<Record<string, Schema>> =>
   Object.fromEntries(
-    kataKeys
+    kataKeys()
       .filter((key) => key.table === name)
       .map(({ key, about }) => [key, { description: `Not implemented: ${about}.`, deprecated: true }]),
   )

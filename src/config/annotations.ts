@@ -14,7 +14,7 @@ import { KataError } from '../errors.ts'
 import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
 import { isHashAnnotation, readHashes } from './asset-hashes.ts'
-import type { Config, HypervisorConfig, HypervisorDriver } from './config.ts'
+import type { Config, HypervisorConfig } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
 import { fileToChange } from './files/file-to-change.ts'
@@ -24,7 +24,8 @@ import { lossOf, lossOfOther } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
 import type { Sections } from './key-spec.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
-import { type KeySpec, keysFor } from './keys.ts'
+import type { KeySpec } from './keys.ts'
+import { type KnownKeys, knownKeys } from './known-keys.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { quoteValue, Refusal } from './value-types.ts'
 
@@ -63,12 +64,12 @@ export function applyAnnotations(
   host: AnnotationHost = { size: readHostSize(), exists: existsSync, isOpenToAll },
 ): Config {
   const warn = warnOnce(log)
-  const { driver } = config.hypervisor
+  const known = knownKeys(config.hypervisor.driver)
   const hashes: { named: AnnotationName; text: string }[] = []
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const named = readAnnotationName(annotation)
     if (named === undefined) {
-      const loss = lossOfOther(annotation)
+      const loss = lossOfOther(known, annotation)
       if (loss !== undefined) warn(`annotation ${annotation} has no effect: ${loss}`)
       return []
     }
@@ -77,9 +78,9 @@ export function applyAnnotations(
       hashes.push({ named, text })
       return []
     }
-    const spec = findAnnotation(driver, named)
+    const spec = findAnnotation(known, named)
     if (spec === undefined) {
-      const loss = lossOf(driver, named, text)
+      const loss = lossOf(known, named, text)
       if (loss === undefined) return []
       requireEnabled(config, named)
       warn(`annotation ${annotation} has no effect: ${loss}`)
@@ -106,8 +107,8 @@ export function applyAnnotations(
   )
 }
 
-function findAnnotation(driver: HypervisorDriver, { table, name }: AnnotationName): KeySpec | undefined {
-  return keysFor(driver).find((spec) => spec.table === table && spec.annotation === name)
+function findAnnotation({ keys }: KnownKeys, { table, name }: AnnotationName): KeySpec | undefined {
+  return keys.find((spec) => spec.table === table && spec.annotation === name)
 }
 
 function requireEnabled(config: Config, { annotation, entry }: AnnotationName): void {

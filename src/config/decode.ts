@@ -3,7 +3,6 @@
 import { KataError } from '../errors.ts'
 import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
-import type { HypervisorDriver } from './config.ts'
 import { driverNamed, nameOf } from './drivers.ts'
 import { hypervisorTables } from './files/hypervisor-tables.ts'
 import { lineOf } from './files/locate.ts'
@@ -18,7 +17,8 @@ import {
   unsetByEmpty,
 } from './kata/kata-keys.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
-import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
+import { findKey, type KeySpec, type TableName, tableName } from './keys.ts'
+import type { KnownKeys } from './known-keys.ts'
 import { nearest } from './nearest.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
 import { requireNothingMeant } from './wall-keys.ts'
@@ -48,13 +48,14 @@ export function warnOnce(log: Logger): Logger['warn'] {
 }
 
 /**
- * Decodes one file for the VMM that was chosen ({@link chosenDriver}).
+ * Decodes one file for the VMM that was chosen ({@link chosenDriver}), with the keys that it may have.
  * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT or
  *   CONFIG_CONFLICT, each with file, line and what is allowed
  */
-export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger['warn']): Setting[] {
+export function decode(source: TomlFile, known: KnownKeys, warn: Logger['warn']): Setting[] {
+  const decoding = { source, known, warn }
   const table = (name: TableName, path: readonly string[], value: unknown) =>
-    decodeTable({ source, driver, warn }, name, path, value)
+    decodeTable(decoding, name, path, value)
   const settings = Object.entries(source.root).flatMap(([name, value]) => {
     if (name === 'hypervisor')
       return hypervisorTables(source).flatMap((found) =>
@@ -64,10 +65,10 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
     if (name === 'runtime') return table('runtime', ['runtime'], value)
     if (name === 'factory') return table('factory', ['factory'], value)
     if (name === 'image') {
-      decodeUnused({ source, driver, warn }, 'image', ['image'], value)
+      decodeUnused(decoding, 'image', ['image'], value)
       return []
     }
-    requireNothingMeant(driver, [name], value, (path) => whereOf(source, path))
+    requireNothingMeant(known, [name], value, (path) => whereOf(source, path))
     warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
@@ -97,22 +98,23 @@ function onlyKata(source: TomlFile, value: unknown): unknown {
 /** The state of decoding one file. */
 interface Decoding {
   readonly source: TomlFile
-  readonly driver: HypervisorDriver
+  readonly known: KnownKeys
   readonly warn: Logger['warn']
 }
 
 function decodeTable(
-  { source, driver, warn }: Decoding,
+  decoding: Decoding,
   table: TableName,
   path: readonly string[],
   value: unknown,
 ): Setting[] {
+  const { source, known, warn } = decoding
+  const { driver, keys } = known
   const found = requireTable(source, path, value, `[${tableName(driver, table)}]`)
   return Object.entries(found).flatMap(([name, raw]) => {
     const here = [...path, name]
-    const spec =
-      findKey(driver, table, name) ?? findKey(driver, ...(movedKeys[here.join('.')] ?? [table, name]))
-    if (spec === undefined) return decodeOther({ source, driver, warn }, table, here, raw)
+    const spec = findKey(keys, table, name) ?? findKey(keys, ...(movedKeys[here.join('.')] ?? [table, name]))
+    if (spec === undefined) return decodeOther(decoding, table, here, raw)
     const where = () => whereOf(source, here)
     const reason = refusedValue(spec.key, raw)
     if (reason !== undefined)
@@ -151,26 +153,26 @@ function decodeOther(decoding: Decoding, table: TableName, path: readonly string
 }
 
 function decodeUnknown(decoding: Decoding, table: TableName, path: readonly string[], raw: unknown): void {
-  const { source, driver, warn } = decoding
+  const { source, known, warn } = decoding
   const name = path.at(-1)!
   if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
-  else if (findKataKey(table, name) === undefined) {
-    requireNothingMeant(driver, path, raw, (meant) => whereOf(source, meant))
-    warnUnknown(source, path, suggestion(driver, table, name), warn)
+  else if (findKataKey(known.kata, table, name) === undefined) {
+    requireNothingMeant(known, path, raw, (meant) => whereOf(source, meant))
+    warnUnknown(source, path, suggestion(known, table, name), warn)
   }
 }
 
 /** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE, and as {@link requireNothingMeant} */
 function decodeUnused(
-  { source, driver, warn }: Decoding,
+  { source, known, warn }: Decoding,
   table: KataTable,
   path: readonly string[],
   value: unknown,
 ): void {
   for (const [name, raw] of Object.entries(requireTable(source, path, value, `[${path.join('.')}]`)))
-    if (findKataKey(table, name) === undefined) {
-      requireNothingMeant(driver, [...path, name], raw, (meant) => whereOf(source, meant))
-      warnUnknown(source, [...path, name], nearest(name, kataKeyNames(table)), warn)
+    if (findKataKey(known.kata, table, name) === undefined) {
+      requireNothingMeant(known, [...path, name], raw, (meant) => whereOf(source, meant))
+      warnUnknown(source, [...path, name], nearest(name, kataKeyNames(known.kata, table)), warn)
     }
 }
 
@@ -178,7 +180,8 @@ function decodeUnused(
  * runtime-rs writes into every file which parts it is made of.
  * @throws KataError CONFIG_CONFLICT when it names another VMM than the hypervisor table
  */
-function requireSameHypervisor({ source, driver }: Decoding, path: readonly string[], value: unknown): void {
+function requireSameHypervisor({ source, known }: Decoding, path: readonly string[], value: unknown): void {
+  const { driver } = known
   if (typeof value === 'string' && driverNamed(value) === driver) return
   throw new KataError('CONFIG_CONFLICT', {
     where: whereOf(source, path),
@@ -226,11 +229,11 @@ function tableError(source: TomlFile, path: readonly string[], allowed: string):
   })
 }
 
-function suggestion(driver: HypervisorDriver, table: TableName, name: string): string | undefined {
+function suggestion({ driver, keys, kata }: KnownKeys, table: TableName, name: string): string | undefined {
   const here = keys.filter((spec) => spec.table === table && spec.drivers.includes(driver))
   const elsewhere = keys.find((spec) => spec.table !== table && spec.key === name)
   return elsewhere === undefined
-    ? nearest(name, [...here.map((spec) => spec.key), ...kataKeyNames(table)])
+    ? nearest(name, [...here.map((spec) => spec.key), ...kataKeyNames(kata, table)])
     : `${name} in [${tableName(driver, elsewhere.table)}]`
 }
 

@@ -73,11 +73,9 @@ const forDriver = new Map(
 /** All keys with the values of this VMM, those without a meaning for it included. */
 export const keysFor = (driver: HypervisorDriver): readonly KeySpec[] => forDriver.get(driver)!
 
-/** A key of one table by its name or other spelling, with the values of this VMM. */
-export function findKey(driver: HypervisorDriver, table: TableName, name: string): KeySpec | undefined {
-  return keysFor(driver).find(
-    (spec) => spec.table === table && (spec.key === name || spec.aliases.includes(name)),
-  )
+/** A key of one table by its name or other spelling, among those of one VMM. */
+export function findKey(among: readonly KeySpec[], table: TableName, name: string): KeySpec | undefined {
+  return among.find((spec) => spec.table === table && (spec.key === name || spec.aliases.includes(name)))
 }
 
 /** Whether an optional key has a meaning for this VMM. */

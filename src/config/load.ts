@@ -16,7 +16,8 @@ import { findMainFile, type Reading, readingOf } from './files/search.ts'
 import { parseToml, readMainFile, type TomlFile } from './files/toml-file.ts'
 import { unsetByZero } from './kata/kata-keys.ts'
 import { judgeKataKeys } from './kata/kata-settings.ts'
-import { type KeySpec, keysFor, type TableName } from './keys.ts'
+import type { KeySpec, TableName } from './keys.ts'
+import { type KnownKeys, knownKeys } from './known-keys.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 
 export interface LoadOptions {
@@ -58,7 +59,7 @@ export function builtInConfig(
   host: HostSize = readHostSize(),
   driver: HypervisorDriver = defaultDriver,
 ): Config {
-  const config = build({ source: 'built-in', dropIns: [], driver }, (spec) => spec.builtIn)
+  const config = build({ source: 'built-in', dropIns: [] }, knownKeys(driver), (spec) => spec.builtIn)
   return finish(config, { where: () => 'built-in configuration', host })
 }
 
@@ -67,12 +68,13 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
   const warn = warnOnce(log)
   const given = chosenDriver(files)
   const driver = given ?? defaultDriver
-  judgeKataKeys(files, warn)
+  const known = knownKeys(driver)
+  judgeKataKeys(known.kata, files, warn)
   const settings = new Map<KeySpec, Setting>(
-    files.flatMap((source) => decode(source, driver, warn)).map((setting) => [setting.spec, setting]),
+    files.flatMap((source) => decode(source, known, warn)).map((setting) => [setting.spec, setting]),
   )
   const [main, ...dropIns] = files.map((source) => source.file)
-  const config = build({ source: main!, dropIns, driver }, (spec) => {
+  const config = build({ source: main!, dropIns }, known, (spec) => {
     const value = settings.get(spec)?.value
     // A file without a hypervisor table gets our defaults, with all walls, even in Kata's own places.
     const isKata = reading === 'kata' && !(spec.table === 'hypervisor' && given === undefined)
@@ -87,12 +89,13 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
 }
 
 function build(
-  { source, dropIns, driver }: { source: string; dropIns: readonly string[]; driver: HypervisorDriver },
+  { source, dropIns }: Pick<Config, 'source' | 'dropIns'>,
+  { driver, keys }: KnownKeys,
   pick: (spec: KeySpec) => unknown,
 ): Config {
   const section = (table: TableName) =>
     Object.fromEntries(
-      keysFor(driver)
+      keys
         .filter((spec) => spec.table === table)
         // Lists are copied: the result is frozen, the table of keys is not ours to freeze.
         .map((spec) => [spec.field, structuredClone(pick(spec))]),

@@ -2,7 +2,7 @@
 import type { Config } from './config.ts'
 import { refused } from './decode.ts'
 import { requireSupported } from './key-support.ts'
-import { findKey } from './keys.ts'
+import { findKey, keysFor } from './keys.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { Refusal } from './value-types.ts'
 
@@ -31,11 +31,13 @@ export function applyOverrides(
   host: HostSize = readHostSize(),
 ): Config {
   const asked = options.filter(({ field }) => overrides[field] !== undefined)
+  const { driver } = config.hypervisor
+  const known = keysFor(driver)
   const changes = asked.map(({ field, option, key }) => {
     const where = `option ${option}`
-    const spec = findKey(config.hypervisor.driver, 'hypervisor', key)!
+    const spec = findKey(known, 'hypervisor', key)!
     const raw = String(overrides[field])
-    requireSupported(config.hypervisor.driver, { spec, value: raw, where })
+    requireSupported(driver, { spec, value: raw, where })
     const value = spec.type.fromText(raw)
     if (value instanceof Refusal) throw refused(value, { spec, raw, where })
     return [spec.field, value]

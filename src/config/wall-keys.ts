@@ -3,11 +3,10 @@
  * nobody reads it.
  */
 import { KataError } from '../errors.ts'
-import type { HypervisorDriver } from './config.ts'
 import { isTable } from './files/toml-file.ts'
 import { fateOf } from './kata/kata-key.ts'
-import { kataKeys } from './kata/kata-keys.ts'
-import { keysFor, tableName } from './keys.ts'
+import { tableName } from './keys.ts'
+import type { KnownKeys } from './known-keys.ts'
 import { editDistance } from './nearest.ts'
 import { quoteValue } from './value-types.ts'
 
@@ -27,27 +26,27 @@ const deepest = 8
  *   protection of Kata's that kata-ts does not give
  */
 export function requireNothingMeant(
-  driver: HypervisorDriver,
+  known: KnownKeys,
   path: readonly string[],
   value: unknown,
   whereOf: (path: readonly string[]) => string,
 ): void {
-  requireNoWallMeant(driver, path, whereOf)
-  requireNoProtectionMeant(path, value, whereOf)
+  requireNoWallMeant(known, path, whereOf)
+  requireNoProtectionMeant(known, path, value, whereOf)
   if (path.length === deepest) return
   for (const table of Array.isArray(value) ? value : [value])
     if (isTable(table))
       for (const [name, inner] of Object.entries(table))
-        requireNothingMeant(driver, [...path, name], inner, whereOf)
+        requireNothingMeant(known, [...path, name], inner, whereOf)
 }
 
 function requireNoWallMeant(
-  driver: HypervisorDriver,
+  { driver, keys }: KnownKeys,
   path: readonly string[],
   whereOf: (path: readonly string[]) => string,
 ): void {
   const name = path.at(-1)!
-  const meant = keysFor(driver).find(
+  const meant = keys.find(
     ({ wall, key, aliases }) => wall && [key, ...aliases].some((known) => isOneEditAway(name, known)),
   )
   if (meant !== undefined)
@@ -60,12 +59,13 @@ function requireNoWallMeant(
 }
 
 function requireNoProtectionMeant(
+  { kata }: KnownKeys,
   path: readonly string[],
   value: unknown,
   whereOf: (path: readonly string[]) => string,
 ): void {
   const name = path.at(-1)!
-  const meant = kataKeys.find((key) => isOneEditAway(name, key.key) && fateOf(key, value) === 'refused')
+  const meant = kata.find((key) => isOneEditAway(name, key.key) && fateOf(key, value) === 'refused')
   if (meant !== undefined)
     throw new KataError('CONFIG_UNSUPPORTED', {
       where: whereOf(path),

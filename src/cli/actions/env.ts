@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
-import { findKey } from '../../config/keys.ts'
+import { findKey, keysFor } from '../../config/keys.ts'
 import { findImage } from '../../guest-image/guest-image.ts'
 import { askProgram } from '../../linux/processes/ask-program.ts'
 import { leaseDir } from '../../sandbox/records/paths.ts'
@@ -49,7 +49,8 @@ export async function env(settings: Settings, file: string | undefined): Promise
 /** Leaves out facts that do not exist with the configured VMM. */
 async function hypervisorFacts(hypervisor: HypervisorConfig, forecast: AcceleratorForecast) {
   const { driver } = hypervisor
-  const has = (key: string): boolean => findKey(driver, 'hypervisor', key)?.drivers.includes(driver) === true
+  const keys = keysFor(driver)
+  const has = (key: string): boolean => findKey(keys, 'hypervisor', key)?.drivers.includes(driver) === true
   return {
     Driver: driver,
     ...(has('machine_type') && { MachineType: hypervisor.machineType }),

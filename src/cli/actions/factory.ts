@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { requireSupported } from '../../config/key-support.ts'
-import { findKey } from '../../config/keys.ts'
+import { findKey, keysFor } from '../../config/keys.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import { endWaiting, listPool, type PoolEntry } from '../../sandbox/pool/pool.ts'
@@ -72,7 +72,7 @@ function bytesOnDisk({ state, memory }: SavedPaths): number {
 
 /** @throws KataError CONFIG_VMM_CANNOT for a VMM of which there are none. */
 function requireTemplates({ hypervisor: { driver } }: Config): void {
-  const spec = findKey(driver, 'factory', 'enable_template')!
+  const spec = findKey(keysFor(driver), 'factory', 'enable_template')!
   requireSupported(driver, { spec, value: true, where: 'kata-ts factory init' })
 }
 

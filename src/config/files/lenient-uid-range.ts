@@ -1,6 +1,6 @@
 /** Reads the range of user ids leniently, from a configuration that cannot be loaded. */
 import { defaultDriver } from '../drivers.ts'
-import { findKey } from '../keys.ts'
+import { findKey, keysFor } from '../keys.ts'
 import { Refusal } from '../value-types.ts'
 import { findDropIns } from './drop-ins.ts'
 import { hypervisorTables } from './hypervisor-tables.ts'
@@ -33,7 +33,7 @@ function tablesOf(source: TomlFile): Table[] {
 }
 
 function lastValue(tables: readonly Table[], key: string): number {
-  const { type, shipped } = findKey(defaultDriver, 'hypervisor', key)!
+  const { type, shipped } = findKey(keysFor(defaultDriver), 'hypervisor', key)!
   const values = tables.flatMap((table) => (Object.hasOwn(table, key) ? [type.fromToml(table[key])] : []))
   return (values.findLast((value) => !(value instanceof Refusal)) ?? shipped) as number
 }

@@ -1,13 +1,12 @@
 /** Annotations of Kata's that kata-ts does not implement, and unknown ones. */
 import { KataError } from '../../errors.ts'
-import type { HypervisorDriver } from '../config.ts'
 import { driverNamed, nameOf } from '../drivers.ts'
-import { keys } from '../keys.ts'
+import type { KnownKeys } from '../known-keys.ts'
 import { nearest } from '../nearest.ts'
 import { quoteValue } from '../value-types.ts'
 import { type AnnotatedTable, type AnnotationName, annotationPrefixes } from './annotation-names.ts'
 import { fateOfText } from './kata-key.ts'
-import { findKataAnnotation, kataKeys } from './kata-keys.ts'
+import { findKataAnnotation } from './kata-keys.ts'
 import { noSwap } from './keys/hypervisor.ts'
 
 /** The prefix of all annotations of Kata's. */
@@ -30,22 +29,22 @@ const others: Readonly<Record<string, string | undefined>> = {
  * so anyway.
  * @throws KataError ANNOTATION_UNSUPPORTED for a protection or a limit, ANNOTATION_UNKNOWN
  */
-export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: string): string | undefined {
+export function lossOf(known: KnownKeys, named: AnnotationName, text: string): string | undefined {
   const { annotation, table, name } = named
   if (table === 'runtime' && name === 'hypervisor_name') {
-    if (driverNamed(text) === driver) return undefined
-    const reason = `the configuration file chooses the VMM, and it is ${nameOf(driver)}`
+    if (driverNamed(text) === known.driver) return undefined
+    const reason = `the configuration file chooses the VMM, and it is ${nameOf(known.driver)}`
     throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   }
-  const key = findKataAnnotation(table, name)
-  if (key === undefined) throw unknown(annotation, hintFor(named))
+  const key = findKataAnnotation(known.kata, table, name)
+  if (key === undefined) throw unknown(annotation, hintFor(known, named))
   const fate = fateOfText(key, text)
   if (fate === 'refused') throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason: key.about })
   return fate === 'warned' ? key.about : undefined
 }
 
 /** What a pod loses by an annotation of no table; undefined for nothing, and for one that is not Kata's. @throws KataError ANNOTATION_UNKNOWN */
-export function lossOfOther(annotation: string): string | undefined {
+export function lossOfOther(known: KnownKeys, annotation: string): string | undefined {
   if (Object.hasOwn(others, annotation)) return others[annotation]
   if (!annotation.startsWith(namespace)) return undefined
   if (annotation === 'io.katacontainers.config_path')
@@ -56,33 +55,35 @@ export function lossOfOther(annotation: string): string | undefined {
   const name = annotation.slice(annotation.lastIndexOf('.') + 1)
   throw unknown(
     annotation,
-    meantAmong(name, Object.keys(annotationPrefixes) as AnnotatedTable[]) ?? generalHint,
+    meantAmong(known, name, Object.keys(annotationPrefixes) as AnnotatedTable[]) ?? generalHint,
   )
 }
 
 const generalHint = 'Remove it from the pod: docs/configuration.md has the annotations that count.'
 
-function hintFor({ table, name }: AnnotationName): string {
-  const key = keys.find((spec) => spec.table === table && spec.key === name)
+function hintFor(known: KnownKeys, { table, name }: AnnotationName): string {
+  const key = known.keys.find((spec) => spec.table === table && spec.key === name)
   if (key?.annotation !== undefined) return didYouMean(table, key.annotation)
   if (key !== undefined) return `Remove it from the pod: ${name} is for configuration.toml alone.`
   const others = (Object.keys(annotationPrefixes) as AnnotatedTable[]).filter((other) => other !== table)
-  return meantAmong(name, [table]) ?? meantAmong(name, others) ?? generalHint
+  return meantAmong(known, name, [table]) ?? meantAmong(known, name, others) ?? generalHint
 }
 
-function meantAmong(name: string, tables: readonly AnnotatedTable[]): string | undefined {
-  const known = tables.flatMap((table) => annotationsOf(table).map((annotation) => ({ table, annotation })))
+function meantAmong(known: KnownKeys, name: string, tables: readonly AnnotatedTable[]): string | undefined {
+  const all = tables.flatMap((table) =>
+    annotationsOf(known, table).map((annotation) => ({ table, annotation })),
+  )
   const meant = nearest(
     name,
-    known.map(({ annotation }) => annotation),
+    all.map(({ annotation }) => annotation),
   )
-  const found = known.find(({ annotation }) => annotation === meant)
+  const found = all.find(({ annotation }) => annotation === meant)
   return found && didYouMean(found.table, found.annotation)
 }
 
-const annotationsOf = (table: AnnotatedTable): string[] => [
+const annotationsOf = ({ keys, kata }: KnownKeys, table: AnnotatedTable): string[] => [
   ...keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : [])),
-  ...kataKeys.flatMap((key) => (key.table === table ? key.annotation : [])),
+  ...kata.flatMap((key) => (key.table === table ? key.annotation : [])),
 ]
 
 const didYouMean = (table: AnnotatedTable, name: string) =>

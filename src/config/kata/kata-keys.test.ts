@@ -8,6 +8,7 @@ import { annotationPrefixes } from './annotation-names.ts'
 import type { KataKey, KataTable } from './kata-key.ts'
 import { kataKeys } from './kata-keys.ts'
 
+const kataTable = kataKeys()
 const host = { cpus: 4, memoryMiB: 8192 }
 
 const headings: Readonly<Record<KataTable, string>> = {
@@ -64,7 +65,7 @@ function asking({ silent }: KataKey): unknown {
 /** As an annotation has it: Kata's lists of names are separated by spaces. */
 const textOf = (value: unknown) => (Array.isArray(value) ? value.join(' ') : String(value))
 
-describe.each(kataKeys.map((key) => [key.table, key.key, key] as const))('%s %s', (table, name, key) => {
+describe.each(kataTable.map((key) => [key.table, key.key, key] as const))('%s %s', (table, name, key) => {
   const silent = key.silent === 'any' ? [false, true, 0, 77, '', 'x', ['x']] : key.silent
   const annotated = table === 'factory' || table === 'mem_agent' || table === 'image' ? undefined : table
 
@@ -142,9 +143,9 @@ describe('what asks for a protection or a limit is refused at its line', () => {
 })
 
 test('no key is both implemented and not', () => {
-  const twice = kataKeys.filter(({ table, key }) =>
+  const twice = kataTable.filter(({ table, key }) =>
     keys.some((spec) => spec.table === table && (spec.key === key || spec.aliases.includes(key))),
   )
   expect(twice).toEqual([])
-  expect(new Set(kataKeys.map(({ table, key }) => `${table} ${key}`)).size).toBe(kataKeys.length)
+  expect(new Set(kataTable.map(({ table, key }) => `${table} ${key}`)).size).toBe(kataTable.length)
 })

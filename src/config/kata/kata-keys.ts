@@ -1,6 +1,9 @@
 /**
  * Every key of Kata Containers 4.1 (its Go and its Rust runtime) that kata-ts does not implement, and what becomes of it:
  * one table for files, annotations and docs/configuration.md. Source: Kata's configuration templates and documents.
+ *
+ * A function builds it, as it builds the other large tables: only a start needs them, and what a module holds stays in the memory of every
+ * shim for as long as its pod runs.
  */
 import type { TableName } from '../key-spec.ts'
 import type { KataKey, KataTable } from './kata-key.ts'
@@ -8,22 +11,20 @@ import { hypervisorKeys } from './keys/hypervisor.ts'
 import { otherKeys } from './keys/others.ts'
 import { protectionKeys } from './keys/protections.ts'
 
-export const kataKeys: readonly KataKey[] = [...protectionKeys, ...hypervisorKeys, ...otherKeys]
+export const kataKeys = (): readonly KataKey[] => [...protectionKeys(), ...hypervisorKeys(), ...otherKeys()]
 
-const by = (name: (key: KataKey) => string) =>
-  new Map(kataKeys.map((key) => [`${key.table} ${name(key)}`, key]))
-const byKey = by(({ key }) => key)
-const byAnnotation = by(({ annotation }) => annotation)
-
-export const findKataKey = (table: KataTable, key: string): KataKey | undefined =>
-  byKey.get(`${table} ${key}`)
+export const findKataKey = (kata: readonly KataKey[], table: KataTable, key: string): KataKey | undefined =>
+  kata.find((one) => one.table === table && one.key === key)
 
 /** By its name after the prefix; a few differ from the key's. */
-export const findKataAnnotation = (table: TableName, name: string): KataKey | undefined =>
-  byAnnotation.get(`${table} ${name}`)
+export const findKataAnnotation = (
+  kata: readonly KataKey[],
+  table: TableName,
+  name: string,
+): KataKey | undefined => kata.find((one) => one.table === table && one.annotation === name)
 
-export const kataKeyNames = (table: KataTable): string[] =>
-  kataKeys.filter((key) => key.table === table).map(({ key }) => key)
+export const kataKeyNames = (kata: readonly KataKey[], table: KataTable): string[] =>
+  kata.filter((one) => one.table === table).map(({ key }) => key)
 
 /** Tables inside of tables, and the keys that they hold. */
 export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, 'factory' | 'mem_agent'>>>> = {

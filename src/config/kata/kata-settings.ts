@@ -19,8 +19,12 @@ interface KataSetting {
  * Judges what files and drop-ins ask for; of a key that several have, the last value counts, as for every key.
  * @throws KataError CONFIG_UNSUPPORTED for a protection or a limit that kata-ts does not give
  */
-export function judgeKataKeys(files: readonly TomlFile[], warn: Logger['warn']): void {
-  const settings = new Map(files.flatMap(kataSettings))
+export function judgeKataKeys(
+  kata: readonly KataKey[],
+  files: readonly TomlFile[],
+  warn: Logger['warn'],
+): void {
+  const settings = new Map(files.flatMap((source) => kataSettings(kata, source)))
   const judged = [...settings].map(([key, setting]) => ({ key, setting, fate: fateOf(key, setting.value) }))
   // First what stops everything: warnings about a file that is refused are noise.
   for (const { key, setting, fate } of judged) if (fate === 'refused') throw unsupported(key, setting)
@@ -29,7 +33,7 @@ export function judgeKataKeys(files: readonly TomlFile[], warn: Logger['warn']):
       warn(`configuration key ${setting.path.join('.')} has no effect: ${key.about}`, placeOf(setting))
 }
 
-function kataSettings(source: TomlFile): [KataKey, KataSetting][] {
+function kataSettings(kata: readonly KataKey[], source: TomlFile): [KataKey, KataSetting][] {
   const tables: [KataTable, string[]][] = [
     ...hypervisorTables(source).map(({ name }): [KataTable, string[]] => [
       'hypervisor',
@@ -40,10 +44,15 @@ function kataSettings(source: TomlFile): [KataKey, KataSetting][] {
     ['factory', ['factory']],
     ['image', ['image']],
   ]
-  return tables.flatMap(([table, path]) => settingsIn(source, table, path))
+  return tables.flatMap(([table, path]) => settingsIn(kata, source, table, path))
 }
 
-function settingsIn(source: TomlFile, table: KataTable, path: readonly string[]): [KataKey, KataSetting][] {
+function settingsIn(
+  kata: readonly KataKey[],
+  source: TomlFile,
+  table: KataTable,
+  path: readonly string[],
+): [KataKey, KataSetting][] {
   const found = path.reduce<unknown>(
     (value, name) => (isTable(value) && Object.hasOwn(value, name) ? value[name] : undefined),
     source.root,
@@ -53,8 +62,8 @@ function settingsIn(source: TomlFile, table: KataTable, path: readonly string[])
   return Object.entries(found).flatMap(([name, value]): [KataKey, KataSetting][] => {
     const here = [...path, name]
     const inner = Object.hasOwn(innerTables[table], name) ? innerTables[table][name] : undefined
-    if (inner !== undefined) return settingsIn(source, inner, here)
-    const key = findKataKey(table, name)
+    if (inner !== undefined) return settingsIn(kata, source, inner, here)
+    const key = findKataKey(kata, table, name)
     return key === undefined ? [] : [[key, { value, source, path: here }]]
   })
 }

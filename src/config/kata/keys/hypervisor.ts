@@ -1,5 +1,5 @@
 /** Functions of Kata's hypervisor tables that kata-ts does not have, or has under another name. */
-import { kataKeysOf } from '../kata-key.ts'
+import { type KataKey, kataKeysOf } from '../kata-key.ts'
 
 const { warned, silent } = kataKeysOf('hypervisor')
 
@@ -10,7 +10,7 @@ const vhostUser = 'counts with enable_vhost_user_store only'
 const template = 'instead: enable_template in [factory]'
 const elsewhere = 'counts with hypervisors that kata-ts does not have'
 
-export const hypervisorKeys = [
+export const hypervisorKeys = (): readonly KataKey[] => [
   warned('firmware', [''], firmware),
   warned('firmware_volume', [''], firmware),
   warned('pflashes', [[]], firmware),

@@ -1,5 +1,5 @@
 /** Functions of Kata's other tables that kata-ts does not have, or has under another name. */
-import { kataKeysOf } from '../kata-key.ts'
+import { type KataKey, kataKeysOf } from '../kata-key.ts'
 
 const agent = kataKeysOf('agent.kata')
 const runtime = kataKeysOf('runtime')
@@ -11,7 +11,7 @@ const inUse = 'counts with enable_tracing only'
 const ports = "the agent's ports are fixed"
 const memoryAgent = 'the guest has no memory agent'
 
-export const otherKeys = [
+export const otherKeys = (): readonly KataKey[] => [
   agent.warned('enable_tracing', [false], tracing),
   agent.warned('debug_console_enabled', [false], 'the guest has no debug console'),
   agent.warned('log_level', ['', 'info'], 'instead: enable_debug'),

@@ -1,5 +1,5 @@
 /** Keys by which Kata protects or limits something. They are refused, because the operator would rely on them in vain. */
-import { kataKeysOf } from '../kata-key.ts'
+import { type KataKey, kataKeysOf } from '../kata-key.ts'
 
 const machine = kataKeysOf('hypervisor')
 const agent = kataKeysOf('agent.kata')
@@ -14,7 +14,7 @@ const guestPull = 'images pulled in the guest are not supported'
 const policy = 'policies of the agent are not supported'
 const checksum = 'kata-ts does not check this file'
 
-export const protectionKeys = [
+export const protectionKeys = (): readonly KataKey[] => [
   machine.refused('confidential_guest', [false], confidential),
   machine.refused('sev_snp_guest', [false], confidential),
   machine.refused('snp_id_block', [''], confidential),
