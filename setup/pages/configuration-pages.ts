@@ -8,7 +8,7 @@ import { annotationOf, readAnnotationName } from '../../src/config/kata/annotati
 import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
 import { kataKeys, unsetByEmpty, unsetByZero } from '../../src/config/kata/kata-keys.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
-import { type KeySpec, keys, keysFor, type TableName, tableName } from '../../src/config/keys.ts'
+import { allKeys, type KeySpec, keysFor, type TableName, tableName } from '../../src/config/keys.ts'
 import { installedSchema } from './configuration-schema.ts'
 import { generated, wrap } from './text.ts'
 
@@ -30,7 +30,7 @@ const tables: readonly { readonly table: TableName; readonly title: string; read
 /** docs/configuration.md. */
 export function configurationPage(): string {
   const sections = tables.map(({ table, title, about }) => {
-    const rows = keys
+    const rows = allKeys()
       .filter((spec) => spec.table === table)
       .map(keyEntry)
       .join('\n')
@@ -131,7 +131,9 @@ ${kataRows('image')}
 }
 
 const wallKeys = (): string =>
-  keys.flatMap(({ wall, key }) => (wall ? [`[\`${key}\`](#${key})`] : [])).join(', ')
+  allKeys()
+    .flatMap(({ wall, key }) => (wall ? [`[\`${key}\`](#${key})`] : []))
+    .join(', ')
 
 /** What becomes of the keys that kata-ts does not implement. */
 function kataRows(table: KataTable): string {
@@ -157,7 +159,7 @@ function otherValues({ silent, warned, refusedItem, otherwise, about }: KataKey)
 }
 
 function annotationRows(): string[] {
-  return keys.flatMap((spec) => {
+  return allKeys().flatMap((spec) => {
     const name = annotationOf(spec)
     if (name === undefined) return []
     const { key, restricting } = spec

@@ -3,7 +3,7 @@ import { drivers, nameOf } from '../../src/config/drivers.ts'
 import { fileValue } from '../../src/config/files/toml-text.ts'
 import type { KataTable } from '../../src/config/kata/kata-key.ts'
 import { innerTables, kataKeys, unsetByEmpty } from '../../src/config/kata/kata-keys.ts'
-import { type KeySpec, keys, keysFor, type TableName } from '../../src/config/keys.ts'
+import { allKeys, type KeySpec, keysFor, type TableName } from '../../src/config/keys.ts'
 
 /** Where the Debian package has it. */
 export const installedSchema = '/usr/share/kata-ts/configuration.schema.json'
@@ -30,8 +30,8 @@ export function configurationSchema(): string {
         ...object('One table, whose name chooses the VMM.', Object.fromEntries(hypervisors)),
         maxProperties: 1,
       },
-      agent: object('', { kata: table('agent.kata', 'The agent in the guest.', keys) }),
-      runtime: table('runtime', 'The runtime on the host.', keys),
+      agent: object('', { kata: table('agent.kata', 'The agent in the guest.', allKeys()) }),
+      runtime: table('runtime', 'The runtime on the host.', allKeys()),
       factory: innerTable('factory'),
       image: innerTable('image'),
     }),
@@ -65,7 +65,7 @@ function orEmpty({ enum: words, pattern, ...rest }: Schema): Schema {
 
 const innerTable = (name: KataTable): Schema =>
   name === 'factory'
-    ? table(name, 'Templates of machines.', keys)
+    ? table(name, 'Templates of machines.', allKeys())
     : object('Kata Containers has these keys; kata-ts does not implement them.', kataProperties(name))
 
 const kataProperties = (name: KataTable): Readonly<Record<string, Schema>> =>

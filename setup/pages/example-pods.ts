@@ -3,7 +3,7 @@
 import { configurationOf } from '../../src/config/drivers.ts'
 import { annotationOf, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
-import { type KeySpec, keys } from '../../src/config/keys.ts'
+import { allKeys, type KeySpec } from '../../src/config/keys.ts'
 import { wrap } from './text.ts'
 
 /** The file of an annotation's example. */
@@ -11,7 +11,7 @@ const fileOf = (annotation: string) => `packaging/kubernetes/pods/${annotation.r
 
 /** Their texts by their paths from the repository's root. */
 export function examplePods(): Readonly<Record<string, string>> {
-  const shown = keys.filter(({ annotation, pending }) => annotation !== undefined && !pending)
+  const shown = allKeys().filter(({ annotation, pending }) => annotation !== undefined && !pending)
   return Object.fromEntries(shown.map((spec) => [fileOf(spec.annotation!), examplePod(spec)]))
 }
 

@@ -2,8 +2,9 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keys } from './keys.ts'
+import { allKeys } from './keys.ts'
 
+const keys = allKeys()
 const source = join(import.meta.dir, '..')
 
 /** Reading a value only to print it is no effect. */

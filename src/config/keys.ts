@@ -6,8 +6,8 @@
  * differ, `description` says so.
  */
 import type { HypervisorDriver } from './config.ts'
-import type { Field } from './driver-configuration.ts'
-import { configurations, drivers } from './drivers.ts'
+import type { DriverConfiguration, Field } from './driver-configuration.ts'
+import { configurationOf, configurations, drivers } from './drivers.ts'
 import { type Key, type KeySpec, keyFor, type TableName } from './key-spec.ts'
 import { agentKeys } from './keys/agent.ts'
 import { bootKeys } from './keys/boot.ts'
@@ -21,22 +21,26 @@ import { sizeKeys } from './keys/size.ts'
 
 export type { KeySpec, TableName } from './key-spec.ts'
 
-const common: readonly Key[] = [
-  ...bootKeys,
-  ...rightsKeys,
-  ...sizeKeys,
-  ...deviceKeys,
-  ...limitKeys,
-  ...shareKeys,
-  ...agentKeys,
-  ...runtimeKeys,
-  ...factoryKeys,
-]
+/** With what the drivers say of them. The table is large and is built anew for each call: see kata/kata-keys.ts. */
+export function allKeys(): readonly KeySpec[] {
+  const owners = new Map(configurations.flatMap((one) => one.keys.map(({ key }) => [key, one] as const)))
+  return configurations
+    .flatMap(({ keys }) => keys)
+    .reduce(placed, common())
+    .map((key) => withDrivers(key, owners.get(key.key)))
+}
 
-export const keys: readonly KeySpec[] = configurations
-  .flatMap((configuration) => configuration.keys)
-  .reduce(placed, common)
-  .map(withDrivers)
+const common = (): readonly Key[] => [
+  ...bootKeys(),
+  ...rightsKeys(),
+  ...sizeKeys(),
+  ...deviceKeys(),
+  ...limitKeys(),
+  ...shareKeys(),
+  ...agentKeys(),
+  ...runtimeKeys(),
+  ...factoryKeys(),
+]
 
 /** The keys with a driver's own one behind the key that it names. @throws Error when there is none of that name. */
 function placed(before: readonly Key[], own: Key): readonly Key[] {
@@ -45,9 +49,9 @@ function placed(before: readonly Key[], own: Key): readonly Key[] {
   return before.toSpliced(at + 1, 0, own)
 }
 
-function withDrivers(key: Key): KeySpec {
+/** `owner`: of a key that one driver alone has. */
+function withDrivers(key: Key, owner: DriverConfiguration | undefined): KeySpec {
   const field = key.field as Field
-  const owner = configurations.find((configuration) => configuration.keys.some((own) => own.key === key.key))
   const having = configurations.filter(
     (one) => (owner === undefined || one === owner) && (!key.optional || one.has.includes(field)),
   )
@@ -66,12 +70,9 @@ function withDrivers(key: Key): KeySpec {
   }
 }
 
-const forDriver = new Map(
-  drivers.map((driver) => [driver, keys.map((spec) => keyFor(spec, driver))] as const),
-)
-
 /** All keys with the values of this VMM, those without a meaning for it included. */
-export const keysFor = (driver: HypervisorDriver): readonly KeySpec[] => forDriver.get(driver)!
+export const keysFor = (driver: HypervisorDriver): readonly KeySpec[] =>
+  allKeys().map((spec) => keyFor(spec, driver))
 
 /** A key of one table by its name or other spelling, among those of one VMM. */
 export function findKey(among: readonly KeySpec[], table: TableName, name: string): KeySpec | undefined {
@@ -80,7 +81,7 @@ export function findKey(among: readonly KeySpec[], table: TableName, name: strin
 
 /** Whether an optional key has a meaning for this VMM. */
 export const hasKey = (driver: HypervisorDriver, field: Field): boolean =>
-  keys.some((spec) => spec.field === field && spec.drivers.includes(driver))
+  configurationOf(driver).has.includes(field)
 
 /** The tables of the VMMs that have an optional key, for remedies: `[hypervisor.a] or [hypervisor.b]`. */
 export const tablesWith = (field: Field): string =>

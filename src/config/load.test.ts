@@ -9,7 +9,7 @@ import type { Config } from './config.ts'
 import { drivers } from './drivers.ts'
 import { readingOf } from './files/search.ts'
 import { unsetByEmpty } from './kata/kata-keys.ts'
-import { keys, keysFor } from './keys.ts'
+import { allKeys, keysFor } from './keys.ts'
 import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
 
 const host = { cpus: 4, memoryMiB: 8192 }
@@ -319,7 +319,9 @@ describe('values', () => {
         [
           'driver',
           'assetHashes',
-          ...keys.filter(({ table }) => table === 'hypervisor').map(({ field }) => field),
+          ...allKeys()
+            .filter(({ table }) => table === 'hypervisor')
+            .map(({ field }) => field),
         ].sort(),
       )
       for (const section of [config.hypervisor, config.agent, config.runtime, config.factory])
@@ -340,7 +342,7 @@ describe('values', () => {
     expect(Object.isFrozen(hypervisor)).toBe(true)
     expect(Object.isFrozen(hypervisor.enableAnnotations)).toBe(true)
     expect(
-      keys.some(
+      allKeys().some(
         ({ absent, shipped }) =>
           Array.isArray(absent) && (Object.isFrozen(absent) || Object.isFrozen(shipped)),
       ),
@@ -693,7 +695,7 @@ describe('any bytes give a Config or a KataError', () => {
       fc.string({ maxLength: 8 }),
     )
     const name = fc.constantFrom(
-      ...keys.map(({ key }) => key),
+      ...allKeys().map(({ key }) => key),
       '__proto__',
       'constructor',
       'toString',

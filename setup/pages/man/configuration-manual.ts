@@ -1,7 +1,7 @@
 /** kata-ts.toml(5): every key of configuration.toml, as docs/configuration.md has them. */
 import { drivers, nameOf } from '../../../src/config/drivers.ts'
 import { tomlValue } from '../../../src/config/files/toml-text.ts'
-import { type KeySpec, keys, type TableName } from '../../../src/config/keys.ts'
+import { allKeys, type KeySpec, type TableName } from '../../../src/config/keys.ts'
 import type { Edition } from './man-pages.ts'
 import { bold, heading, item, prose, text, title } from './roff.ts'
 
@@ -28,7 +28,9 @@ export function configurationManual({ version, date }: Edition): string {
     ...tables.flatMap(({ table, name, about }) => [
       heading(name),
       `${text(about)}\n`,
-      ...keys.filter((spec) => spec.table === table && !spec.pending).map(keyItem),
+      ...allKeys()
+        .filter((spec) => spec.table === table && !spec.pending)
+        .map(keyItem),
     ]),
     heading('See also'),
     `${bold('kata-ts')}(1), ${bold('kata-ts-config-show')}(1)\n`,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keys } from '../../../src/config/keys.ts'
+import { allKeys } from '../../../src/config/keys.ts'
 import { manPages } from './man-pages.ts'
 
 const pages = manPages({ version: '1.2.3', date: new Date('2026-02-03T00:00:00Z') })
@@ -32,7 +32,7 @@ test('a page of a command has its usage, options and example', () => {
 })
 
 test('every key that has an effect is in kata-ts.toml(5)', () => {
-  for (const { key, pending } of keys)
+  for (const { key, pending } of allKeys())
     expect([key, pages['kata-ts.toml.5']!.includes(`.TP\n\\fB${key}\\fR\n`)]).toEqual([key, !pending])
 })
 

@@ -1,5 +1,5 @@
 /** Keys about the agent in the guest. */
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, integer, strings } from '../value-types.ts'
 
 export interface AgentConfig {
@@ -11,7 +11,7 @@ export interface AgentConfig {
 
 const key = keysOf('agent.kata')
 
-export const agentKeys = [
+export const agentKeys = (): readonly Key[] => [
   key(
     'dial_timeout',
     'dialTimeout',

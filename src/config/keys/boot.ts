@@ -1,6 +1,6 @@
 /** Keys about the VMM program and what it boots. */
 import type { Accelerator, RootfsType } from '../config.ts'
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, choice, path, words } from '../value-types.ts'
 
 export interface BootFields {
@@ -21,7 +21,7 @@ export interface BootFields {
 
 const key = keysOf('hypervisor')
 
-export const bootKeys = [
+export const bootKeys = (): readonly Key[] => [
   // Each driver says where its own is.
   key('path', 'path', path(), '', 'The VMM program.', {
     annotation: 'path',

@@ -1,6 +1,6 @@
 /** Keys about disks, pass-through and network devices of the machine. */
 import type { AgentChannel, BlockDeviceDriver, VfioPort } from '../config.ts'
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path } from '../value-types.ts'
 
 export interface DeviceFields {
@@ -22,7 +22,7 @@ export interface DeviceFields {
 
 const key = keysOf('hypervisor')
 
-export const deviceKeys = [
+export const deviceKeys = (): readonly Key[] => [
   key(
     'disable_block_device_use',
     'disableBlockDeviceUse',

@@ -1,5 +1,5 @@
 /** Keys about templates: machines that were booted once and saved, of which pods are clones. */
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, integer, path } from '../value-types.ts'
 
 export interface FactoryConfig {
@@ -10,7 +10,7 @@ export interface FactoryConfig {
 
 const key = keysOf('factory')
 
-export const factoryKeys = [
+export const factoryKeys = (): readonly Key[] => [
   key(
     'enable_template',
     'enableTemplate',

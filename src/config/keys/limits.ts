@@ -2,7 +2,7 @@
  * Keys that limit what the machine's disks and network cards move. Those of disks have no annotation: it would be longer than
  * Kubernetes lets a name be.
  */
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { integer, type ValueType } from '../value-types.ts'
 
 export interface LimitFields {
@@ -35,7 +35,7 @@ const burstBits = integer(0, most, ' bits')
 const operations = integer(0, most, ' operations per second; 0 for no limit')
 const burstOperations = integer(0, most, ' operations')
 
-export const limitKeys = [
+export const limitKeys = (): readonly Key[] => [
   key(
     'disk_rate_limiter_bw_max_rate',
     'diskRateLimiterBwMaxRate',

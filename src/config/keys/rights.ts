@@ -1,6 +1,6 @@
 /** Keys about who the VMM runs as, and what a pod may change. */
 import type { AccountMode, KvmAccess, LandlockMode } from '../config.ts'
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { unassignedEnd } from '../unassigned-ids.ts'
 import { boolean, choice, integer, pathPatterns, strings } from '../value-types.ts'
 
@@ -36,7 +36,7 @@ export interface RightsFields {
 
 const key = keysOf('hypervisor')
 
-export const rightsKeys = [
+export const rightsKeys = (): readonly Key[] => [
   key(
     'rootless',
     'rootless',

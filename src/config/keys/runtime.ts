@@ -1,6 +1,6 @@
 /** Keys about the runtime on the host. */
 import type { InternetworkingModel } from '../config.ts'
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path } from '../value-types.ts'
 
 export interface RuntimeConfig {
@@ -22,7 +22,7 @@ export interface RuntimeConfig {
 
 const key = keysOf('runtime')
 
-export const runtimeKeys = [
+export const runtimeKeys = (): readonly Key[] => [
   key('enable_debug', 'enableDebug', boolean, false, 'Makes the shim log in detail.'),
   key(
     'disable_guest_seccomp',

@@ -1,7 +1,7 @@
 /** Keys about host directories in the guest. */
 import type { VirtioFsCache, VirtioFsPrivilege } from '../config.ts'
 import { daemonArgs } from '../daemon-args.ts'
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path, pathPatterns } from '../value-types.ts'
 
 export interface ShareFields {
@@ -19,7 +19,7 @@ export interface ShareFields {
 
 const key = keysOf('hypervisor')
 
-export const shareKeys = [
+export const shareKeys = (): readonly Key[] => [
   key(
     'shared_fs',
     'sharedFs',

@@ -1,5 +1,5 @@
 /** Keys about vCPUs and memory of the machine. */
-import { keysOf } from '../key-spec.ts'
+import { type Key, keysOf } from '../key-spec.ts'
 import { boolean, integer, number } from '../value-types.ts'
 
 export interface SizeFields {
@@ -19,7 +19,7 @@ export interface SizeFields {
 
 const key = keysOf('hypervisor')
 
-export const sizeKeys = [
+export const sizeKeys = (): readonly Key[] => [
   key(
     'default_vcpus',
     'defaultVcpus',
