@@ -6,11 +6,11 @@
  * compiler reads the placeholders too: a missing, misspelt or surplus field is a type error. The texts are fit for a terminal, whatever
  * an image or a guest has put into a field; the fields stay as they were given.
  */
-import { catalogue } from './errors/catalogue.ts'
-import type { CatalogueEntry, FieldNames, StatusName } from './errors/entry.ts'
+import { type catalogue, findEntry } from './errors/catalogue.ts'
+import type { FieldNames, StatusName } from './errors/entry.ts'
 import { plainJson, plainLines } from './plain-text.ts'
 
-type Catalogue = typeof catalogue
+type Catalogue = ReturnType<typeof catalogue>
 
 export type ErrorCode = keyof Catalogue
 
@@ -49,7 +49,7 @@ class CatalogueError extends Error {
   readonly rawMessage: string
 
   constructor(code: ErrorCode, fields: ErrorFields = {}, options: KataErrorOptions = {}) {
-    const { sentence, remedy, status }: CatalogueEntry = catalogue[code]
+    const { sentence, remedy, status } = findEntry(code)!
     const told = withoutNested(fields, options.cause)
     // A foreign text often ends with its own full stop.
     const rawMessage = fill(sentence, told).replace(/(?<!\.)\.$/, '')

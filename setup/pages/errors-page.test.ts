@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import { errorsPage } from './errors-page.ts'
 
-const entries = {
+const entries = () => ({
   THING_LOST: {
-    status: 'not_found',
+    status: 'not_found' as const,
     sentence: 'thing {"name"} of {owner} is lost <here>',
     remedy: 'Find it with `find {name}`, or ask {owner}.',
   },
-} as const
+})
 
 test('placeholders are emphasised in sentences, and plain in commands', () => {
   const page = errorsPage([{ title: 'Things', about: 'Lost ones.', entries }])

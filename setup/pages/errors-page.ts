@@ -32,7 +32,7 @@ function paragraph([code, { sentence, remedy, status }]: [string, CatalogueEntry
 }
 
 function sorted(entries: ErrorPart['entries']): [string, CatalogueEntry][] {
-  return Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.entries(entries()).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 /** Braces and angle brackets as they are, not as markup. Emphasis has no meaning in a code span. */

@@ -54,7 +54,7 @@ test.each(pages)('%s names paths that exist', (page) => {
   expect(namedPaths(prose(page)).filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 
-const codes = Object.keys(catalogue)
+const codes = Object.keys(catalogue())
 const rooms = new Set(codes.map((code) => code.split('_')[0]))
 /** What looks like a code of ours; CONFIG_ begins options of the kernel too. */
 const namedCodes = (text: string) =>

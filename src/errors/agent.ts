@@ -1,7 +1,7 @@
 /** The guest agent. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const agentErrors = {
+export const agentErrors = () => ({
   GUEST_BUILD_TOOL: entry(
     'failed_precondition',
     "cannot build the guest's programs: there is no program {program}",
@@ -157,4 +157,4 @@ export const agentErrors = {
     'the OCI specification is invalid: {path}: expected {expected}, is {found}',
     'Correct the config.json of the bundle, or report it to the tool that wrote it.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,4 +1,7 @@
-/** The catalogue itself, made from its parts. See ../errors.ts. */
+/**
+ * The catalogue itself, made from its parts. See ../errors.ts. Each part is a function: the texts are needed when an error is made, and a shim
+ * without one does not hold them.
+ */
 import { agentErrors } from './agent.ts'
 import { cgroupsErrors } from './cgroups.ts'
 import { checkpointErrors } from './checkpoints.ts'
@@ -18,7 +21,7 @@ import { templateErrors } from './templates.ts'
 import { vmmErrors } from './vmm.ts'
 
 /** The parts in the order of `docs/errors.md`: common errors first, unexpected ones last. */
-export const parts: readonly ErrorPart[] = [
+export const parts = (): readonly ErrorPart[] => [
   {
     title: 'Command line',
     about: 'Options and names, records of containers, and calls between `kata-ts` and the shims.',
@@ -97,24 +100,34 @@ export interface ErrorPart {
   readonly title: string
   /** The subject of its codes, in a sentence. */
   readonly about: string
-  readonly entries: Readonly<Record<string, CatalogueEntry>>
+  readonly entries: () => Readonly<Record<string, CatalogueEntry>>
 }
 
-export const catalogue = {
-  ...generalErrors,
-  ...cgroupsErrors,
-  ...configErrors,
-  ...rootlessErrors,
-  ...vmmErrors,
-  ...templateErrors,
-  ...checkpointErrors,
-  ...guestImageErrors,
-  ...serviceErrors,
-  ...sharingErrors,
-  ...imagesErrors,
-  ...devicesErrors,
-  ...networkErrors,
-  ...agentErrors,
-  ...sandboxErrors,
-  ...cliErrors,
-} satisfies Record<string, CatalogueEntry>
+/** All entries by their codes. */
+export const catalogue = () => ({
+  ...generalErrors(),
+  ...cgroupsErrors(),
+  ...configErrors(),
+  ...rootlessErrors(),
+  ...vmmErrors(),
+  ...templateErrors(),
+  ...checkpointErrors(),
+  ...guestImageErrors(),
+  ...serviceErrors(),
+  ...sharingErrors(),
+  ...imagesErrors(),
+  ...devicesErrors(),
+  ...networkErrors(),
+  ...agentErrors(),
+  ...sandboxErrors(),
+  ...cliErrors(),
+})
+
+/** The entry of a code, without those of other parts; undefined for a text that is no code. */
+export function findEntry(code: string): CatalogueEntry | undefined {
+  for (const part of parts()) {
+    const entries = part.entries()
+    if (Object.hasOwn(entries, code)) return entries[code]
+  }
+  return undefined
+}

@@ -1,7 +1,7 @@
 /** Cgroups of the host. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const cgroupsErrors = {
+export const cgroupsErrors = () => ({
   CGROUP_PATH_INVALID: entry(
     'invalid_argument',
     'the cgroups path {path} of the container is invalid',
@@ -32,4 +32,4 @@ export const cgroupsErrors = {
     'the host ended the machine of sandbox {sandbox}, because {path} had no more than {limitMiB} MiB of memory',
     "Raise the pod's memory limits or the overhead of its RuntimeClass by the machine's own memory (default_memory), or lower default_memory. A limit on a cgroup of the sandbox's own (kata_...) is the runtime's, above what a guest can need.",
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** Checkpoints: machines that were saved to go on later, or to be forked. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const checkpointErrors = {
+export const checkpointErrors = () => ({
   CHECKPOINT_REFUSED: entry(
     'failed_precondition',
     'the machine of {id} cannot be saved: {reason}',
@@ -32,4 +32,4 @@ export const checkpointErrors = {
     'the machine of {id} ended before it was saved: {reason}',
     'Nothing of it was saved. `kata-ts start {id}` boots the container with its files, unless it was removed with its end.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** The command line, and its calls to shims. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const cliErrors = {
+export const cliErrors = () => ({
   OPTION_INVALID: entry('invalid_argument', '{option} does not take {"value"}', 'Allowed: {allowed}.'),
   TEMPLATE_INVALID: entry(
     'invalid_argument',
@@ -210,4 +210,4 @@ export const cliErrors = {
     '{method} of container {id} failed with {status}: {reason}',
     'Run again with --log-level debug to see the log of the shim.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

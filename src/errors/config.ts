@@ -1,7 +1,7 @@
 /** Configuration files, annotations, and keys that a VMM cannot support. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const configErrors = {
+export const configErrors = () => ({
   CONFIG_NOT_FOUND: entry(
     'not_found',
     'configuration file {path} does not exist',
@@ -104,4 +104,4 @@ export const configErrors = {
     'Remove it from the pod if the pod may run without it. No pod starts without a protection or limit that it asks for.',
   ),
   ANNOTATION_UNKNOWN: entry('invalid_argument', 'annotation {annotation} is not known', '{hint}'),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** Devices of the host in the machine. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const devicesErrors = {
+export const devicesErrors = () => ({
   DEVICE_MISSING: entry(
     'not_found',
     'device {device} of container {container} cannot be opened: {reason}',
@@ -112,4 +112,4 @@ export const devicesErrors = {
     'the guest cannot grow the file system of the direct volume {volume}: {reason}',
     'The disk has its new size already. Remove the cause and run the command again, or grow the file system with its own tool while no container uses it.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

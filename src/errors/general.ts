@@ -1,7 +1,7 @@
 /** Errors of any part. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const generalErrors = {
+export const generalErrors = () => ({
   NOT_ROOT: entry(
     'permission_denied',
     '{what} must be run as root',
@@ -33,4 +33,4 @@ export const generalErrors = {
     'socket path {path} has {length} bytes; the limit is {limit}',
     'Use a shorter name, namespace or run directory.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** Kernel, initrd and disk image of the guest. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const guestImageErrors = {
+export const guestImageErrors = () => ({
   IMAGE_MISSING: entry(
     'failed_precondition',
     'there is no guest image in {cacheDir}',
@@ -69,4 +69,4 @@ export const guestImageErrors = {
   ),
   IMAGE_TOOL_MISSING: entry('failed_precondition', 'the program {tool} is not installed', '{hint}'),
   IMAGE_TOOL_FAILED: entry('internal', '{tool} failed: {reason}', 'See the message of {tool}.'),
-} satisfies Record<string, CatalogueEntry>
+})

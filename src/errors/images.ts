@@ -1,7 +1,7 @@
 /** Images of containers: their names, the store, and what brings them there. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const imagesErrors = {
+export const imagesErrors = () => ({
   IMAGE_NAME_INVALID: entry(
     'invalid_argument',
     '{"name"} is not the name of an image: {reason}',
@@ -117,4 +117,4 @@ export const imagesErrors = {
     '{image} cannot be pulled: {reason}',
     'The reason comes from skopeo, which pulls images. It reads /etc/containers/policy.json and /etc/containers/registries.conf.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

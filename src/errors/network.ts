@@ -1,7 +1,7 @@
 /** The network of the pod. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const networkErrors = {
+export const networkErrors = () => ({
   NETNS_INVALID: entry(
     'failed_precondition',
     'the network namespace {path} cannot be used: {reason}',
@@ -128,4 +128,4 @@ export const networkErrors = {
     'network {name} has no address left in {subnet}',
     'Remove containers that have ended with `kata-ts rm`, or create a network with a larger --subnet.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

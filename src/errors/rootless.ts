@@ -1,7 +1,7 @@
 /** The throw-away user: lease, account, private directory, jail and posture. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const rootlessErrors = {
+export const rootlessErrors = () => ({
   UID_RANGE_INVALID: entry(
     'invalid_argument',
     'the range of VMM users is unusable: base {base}, {blocks} blocks of 65536 ids',
@@ -107,4 +107,4 @@ export const rootlessErrors = {
     'process {pid} is not confined as asked: {differences}',
     'The process was stopped. Check whether an LSM, a wrapper or another runtime on this host changes processes as they start.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** The sandbox, its ledger and its shim. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const sandboxErrors = {
+export const sandboxErrors = () => ({
   PROCESS_STAYS: entry(
     'internal',
     'the {name} process {pid} was killed and does not exit',
@@ -160,4 +160,4 @@ export const sandboxErrors = {
     'another `kata-ts factory serve` keeps the waiting machines in {path}',
     'Stop the other one, or use another --run-dir.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** The service for users who are not root. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const serviceErrors = {
+export const serviceErrors = () => ({
   SERVICE_REFUSED: entry(
     'permission_denied',
     '{what} is only for root',
@@ -52,4 +52,4 @@ export const serviceErrors = {
     '{path} cannot be used: {reason}',
     'The file is opened with your own rights: name one that you may open. Instead of a file in /proc or /sys, name a copy.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,7 @@
 /** The share with the guest, and root file systems of containers. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const sharingErrors = {
+export const sharingErrors = () => ({
   SHARE_SOURCE_MISSING: entry(
     'not_found',
     'mount source {source} of container {container} cannot be opened ({reason})',
@@ -147,4 +147,4 @@ export const sharingErrors = {
     'unpacking {what} into {directory} failed: {reason}',
     'Check the space left in {directory} and that its file system is a local Linux one (ext4, xfs, btrfs).',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

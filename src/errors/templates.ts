@@ -1,7 +1,7 @@
 /** Templates: machines that were saved to be cloned. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const templateErrors = {
+export const templateErrors = () => ({
   TEMPLATE_FOREIGN: entry(
     'failed_precondition',
     '{path} cannot be trusted as a part of a machine template: it {reason}',
@@ -22,4 +22,4 @@ export const templateErrors = {
     'another command is making or removing machine templates in {path}',
     'Wait for that `kata-ts factory init` or `kata-ts factory destroy`, and try again.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -4,8 +4,7 @@
  * (https://google.aip.dev/193).
  */
 import { type ErrorCode, type ErrorField, type FieldsOf, KataError } from '../errors.ts'
-import { catalogue } from './catalogue.ts'
-import type { CatalogueEntry } from './entry.ts'
+import { findEntry } from './catalogue.ts'
 
 export interface ToldError {
   readonly code: string
@@ -70,7 +69,7 @@ export function errorFromInfo(
 
 /** The field names in the texts of a code. */
 function namesOf(code: ErrorCode): readonly string[] {
-  const { sentence, remedy }: CatalogueEntry = catalogue[code]
+  const { sentence, remedy } = findEntry(code)!
   return [...new Set([...`${sentence} ${remedy}`.matchAll(/\{"?(\w+)"?\}/g)].map(([, name]) => name!))]
 }
 
@@ -78,7 +77,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
 const isCode = (value: unknown): value is ErrorCode =>
-  typeof value === 'string' && Object.hasOwn(catalogue, value)
+  typeof value === 'string' && findEntry(value) !== undefined
 
 const isField = (value: unknown): value is ErrorField =>
   typeof value === 'string' ? value.length <= maxFieldLength : /^(number|boolean)$/.test(typeof value)

@@ -1,7 +1,7 @@
 /** The VMM and its accelerator. */
-import { type CatalogueEntry, entry } from './entry.ts'
+import { entry } from './entry.ts'
 
-export const vmmErrors = {
+export const vmmErrors = () => ({
   VMM_MISSING: entry(
     'failed_precondition',
     'the VMM program {path} {reason}',
@@ -117,4 +117,4 @@ export const vmmErrors = {
     'accelerator = "kvm" cannot be used: {reason}',
     'If the CPU shows vmx or svm, load kvm_intel or kvm_amd; if not, enable virtualization in the firmware or the outer hypervisor. With QEMU you can set accelerator = "tcg" instead: emulation, which is slow and no security boundary.',
   ),
-} satisfies Record<string, CatalogueEntry>
+})

@@ -1,7 +1,6 @@
 /** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. `kata-ts help CODE`: what an error means. */
 import { type Command, Help, type Option } from 'commander'
-import { catalogue } from '../../errors/catalogue.ts'
-import type { CatalogueEntry } from '../../errors/entry.ts'
+import { findEntry } from '../../errors/catalogue.ts'
 import { groupOrder } from '../groups.ts'
 import { allCommandsGroup, describe } from './command.ts'
 
@@ -21,8 +20,9 @@ export function helpCommand(parent: Command): Command {
 /** `[CODE]`, as messages have it, or without brackets. */
 function errorText(word: string): string | undefined {
   const code = word.replace(/^\[(.*)\]$/, '$1')
-  if (!Object.hasOwn(catalogue, code)) return undefined
-  const { sentence, remedy }: CatalogueEntry = catalogue[code as keyof typeof catalogue]
+  const entry = findEntry(code)
+  if (entry === undefined) return undefined
+  const { sentence, remedy } = entry
   const plain = (text: string) => text.replace(/\{"(\w+)"\}/g, '"{$1}"')
   const words = `${sentence}${remedy}`.includes('{')
     ? '\nWords in braces stand for what the message names.\n'
