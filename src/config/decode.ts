@@ -5,7 +5,6 @@ import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
 import { driverNamed, nameOf } from './drivers.ts'
 import { hypervisorTables } from './files/hypervisor-tables.ts'
-import { lineOf } from './files/locate.ts'
 import { isTable, type Table, type TomlFile } from './files/toml-file.ts'
 import type { KataTable } from './kata/kata-key.ts'
 import {
@@ -20,8 +19,8 @@ import { asksForNothing, requirePossible } from './key-support.ts'
 import { findKey, type KeySpec, type TableName, tableName } from './keys.ts'
 import type { KnownKeys } from './known-keys.ts'
 import { nearest } from './nearest.ts'
+import { type UnknownKeys, unknownKeys } from './unknown-keys.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
-import { requireNothingMeant } from './wall-keys.ts'
 
 /** One key with its value and its place. */
 export interface Setting {
@@ -35,7 +34,7 @@ export interface Setting {
 /** `file:line` of a setting. Looked up only for messages: a start should not pay for it. */
 export const placeOf = ({ source, path }: Setting): string => whereOf(source, path)
 
-const whereOf = ({ file, text }: TomlFile, path: readonly string[]): string => `${file}:${lineOf(text, path)}`
+const whereOf = ({ file, lineOf }: TomlFile, path: readonly string[]): string => `${file}:${lineOf(path)}`
 
 /** Says each text once, however many files repeat its cause. */
 export function warnOnce(log: Logger): Logger['warn'] {
@@ -53,7 +52,8 @@ export function warnOnce(log: Logger): Logger['warn'] {
  *   CONFIG_CONFLICT, each with file, line and what is allowed
  */
 export function decode(source: TomlFile, known: KnownKeys, warn: Logger['warn']): Setting[] {
-  const decoding = { source, known, warn }
+  const unknown = unknownKeys(source, known, warn)
+  const decoding = { source, known, unknown, warn }
   const table = (name: TableName, path: readonly string[], value: unknown) =>
     decodeTable(decoding, name, path, value)
   const settings = Object.entries(source.root).flatMap(([name, value]) => {
@@ -68,10 +68,10 @@ export function decode(source: TomlFile, known: KnownKeys, warn: Logger['warn'])
       decodeUnused(decoding, 'image', ['image'], value)
       return []
     }
-    requireNothingMeant(known, [name], value, (path) => whereOf(source, path))
-    warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
+    unknown.add([name], value, () => nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']))
     return []
   })
+  unknown.end()
   for (const setting of settings) requireOneValue(setting, settings)
   return settings
 }
@@ -99,6 +99,7 @@ function onlyKata(source: TomlFile, value: unknown): unknown {
 interface Decoding {
   readonly source: TomlFile
   readonly known: KnownKeys
+  readonly unknown: UnknownKeys
   readonly warn: Logger['warn']
 }
 
@@ -153,26 +154,24 @@ function decodeOther(decoding: Decoding, table: TableName, path: readonly string
 }
 
 function decodeUnknown(decoding: Decoding, table: TableName, path: readonly string[], raw: unknown): void {
-  const { source, known, warn } = decoding
+  const { known, unknown } = decoding
   const name = path.at(-1)!
   if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
   else if (findKataKey(known.kata, table, name) === undefined) {
-    requireNothingMeant(known, path, raw, (meant) => whereOf(source, meant))
-    warnUnknown(source, path, suggestion(known, table, name), warn)
+    unknown.add(path, raw, () => suggestion(known, table, name))
   }
 }
 
-/** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE, and as {@link requireNothingMeant} */
+/** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE, and as {@link UnknownKeys} */
 function decodeUnused(
-  { source, known, warn }: Decoding,
+  { source, known, unknown }: Decoding,
   table: KataTable,
   path: readonly string[],
   value: unknown,
 ): void {
   for (const [name, raw] of Object.entries(requireTable(source, path, value, `[${path.join('.')}]`)))
     if (findKataKey(known.kata, table, name) === undefined) {
-      requireNothingMeant(known, [...path, name], raw, (meant) => whereOf(source, meant))
-      warnUnknown(source, [...path, name], nearest(name, kataKeyNames(known.kata, table)), warn)
+      unknown.add([...path, name], raw, () => nearest(name, kataKeyNames(known.kata, table)))
     }
 }
 
@@ -220,10 +219,9 @@ function requireTable(source: TomlFile, path: readonly string[], value: unknown,
 }
 
 function tableError(source: TomlFile, path: readonly string[], allowed: string): KataError {
-  const { file, text } = source
   return new KataError('CONFIG_TABLE', {
-    file,
-    line: lineOf(text, path),
+    file: source.file,
+    line: source.lineOf(path),
     table: quoteValue(path.join('.')),
     allowed,
   })
@@ -237,17 +235,7 @@ function suggestion({ driver, keys, kata }: KnownKeys, table: TableName, name: s
     : `${name} in [${tableName(driver, elsewhere.table)}]`
 }
 
-function warnUnknown(
-  source: TomlFile,
-  path: readonly string[],
-  meant: string | undefined,
-  warn: Logger['warn'],
-): void {
-  const hint = meant === undefined ? '' : `; did you mean ${meant}?`
-  warn(`unknown configuration key ${quoteValue(path.join('.'))} has no effect${hint}`, place(source, path))
-}
-
 const place = (source: TomlFile, path: readonly string[]) => ({
   file: source.file,
-  line: lineOf(source.text, path),
+  line: source.lineOf(path),
 })

@@ -651,6 +651,22 @@ describe('keys without effect', () => {
       expectCode(() => parse(text), 'CONFIG_TABLE')
   })
 
+  test('of thousands of unknown keys the first are named and the others counted, and all are looked at', () => {
+    const text = `[hypervisor.qemu]\n${Array.from({ length: 20_000 }, (_, at) => `strange_${at} = ${at}\n`).join('')}`
+    const said = warnings(text)
+    expect(said).toHaveLength(101)
+    expect(said[99]).toEqual({
+      message: 'unknown configuration key "hypervisor.qemu.strange_99" has no effect',
+      fields: { file: '/c.toml', line: 101 },
+    })
+    expect(said[100]).toEqual({
+      message: '19900 more unknown configuration keys have no effect',
+      fields: { file: '/c.toml' },
+    })
+    const { message } = expectCode(() => parse(`${text}rootles = true`), 'CONFIG_WALL_MISSPELLED')
+    expect(message).toContain('/c.toml:20002')
+  })
+
   test('the same unknown key in main file and drop-in is one warning', () => {
     const { lines, log } = collector()
     const main = write('configuration.toml', '[runtime]\nnope_at_all = 1')

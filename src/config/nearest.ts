@@ -17,15 +17,31 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length]!
 }
 
+/** Whether {@link editDistance} is 0 or 1, in linear time: it is asked for every pair of an unknown key and a known one. */
+export function isAtMostOneEdit(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false
+  const shorter = Math.min(a.length, b.length)
+  let start = 0
+  while (start < shorter && a[start] === b[start]) start++
+  let end = 0
+  while (end < shorter - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  const [one, other] = [a.slice(start, a.length - end), b.slice(start, b.length - end)]
+  const longest = Math.max(one.length, other.length)
+  return longest <= 1 || (longest === 2 && one === `${other[1]}${other[0]}`)
+}
+
 /** The known name nearest to `name`, or undefined when none is near: at most a third of its letters may differ. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > 64) return undefined
   const simple = (text: string) => text.toLowerCase().replace(/[-_.]/g, '')
+  const given = simple(name)
+  const most = Math.max(1, Math.floor(name.length / 3))
   const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(simple(name), simple(candidate)) }))
+    .map((candidate) => ({ candidate, text: simple(candidate) }))
+    // Each letter more or less is an edit.
+    .filter(({ text }) => Math.abs(text.length - given.length) <= most)
+    .map(({ candidate, text }) => ({ candidate, distance: editDistance(given, text) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(name.length / 3))
-    ? best.candidate
-    : undefined
+  return best !== undefined && best.distance <= most ? best.candidate : undefined
 }

@@ -2,7 +2,6 @@
 import { KataError } from '../../errors.ts'
 import { driverNamed, drivers, type HypervisorDriver } from '../drivers.ts'
 import { quoteValue } from '../value-types.ts'
-import { lineOf } from './locate.ts'
 import { isTable, type TomlFile } from './toml-file.ts'
 
 const allowed = drivers.map((driver) => `[hypervisor.${driver}]`).join(', ')
@@ -15,11 +14,11 @@ export interface HypervisorTable {
 
 /** The hypervisor tables of one file. @throws KataError CONFIG_TABLE for a table without a driver. */
 export function hypervisorTables(source: TomlFile): HypervisorTable[] {
-  const { file, text, root } = source
+  const { file, root, lineOf } = source
   const refuse = (path: readonly string[]) =>
     new KataError('CONFIG_TABLE', {
       file,
-      line: lineOf(text, path),
+      line: lineOf(path),
       table: quoteValue(path.join('.')),
       allowed,
     })
@@ -50,8 +49,7 @@ export function chosenDriver(files: readonly TomlFile[]): HypervisorDriver | und
 type PlacedTable = HypervisorTable & { readonly source: TomlFile }
 
 function conflict(table: PlacedTable, other: PlacedTable, why: string): KataError {
-  const place = ({ source, name }: PlacedTable) =>
-    `${source.file}:${lineOf(source.text, ['hypervisor', name])}`
+  const place = ({ source, name }: PlacedTable) => `${source.file}:${source.lineOf(['hypervisor', name])}`
   return new KataError('CONFIG_CONFLICT', {
     where: place(table),
     reason: `[hypervisor.${table.name}] stands beside [hypervisor.${other.name}] (${place(other)})`,

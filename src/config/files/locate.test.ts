@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { lineOf } from './locate.ts'
+import { lineFinder } from './locate.ts'
 
 const toml = `# top
 title = """
@@ -20,6 +20,8 @@ x = ''' one line '''
 y = 1
 `
 
+const lineOf = lineFinder(toml)
+
 test.each([
   [['title'], 2],
   [['hypervisor', 'qemu'], 6],
@@ -30,11 +32,11 @@ test.each([
   [['a', 'b c', 'y'], 17],
   [['nowhere'], 1],
 ])('%j stands on line %d', (path, line) => {
-  expect(lineOf(toml, path)).toBe(line)
+  expect(lineOf(path)).toBe(line)
 })
 
 test('with the line ends of Windows, and with signs that end a line for JavaScript alone', () => {
-  expect(lineOf(toml.replaceAll('\n', '\r\n'), ['hypervisor', 'qemu', 'rootless'])).toBe(10)
+  expect(lineFinder(toml.replaceAll('\n', '\r\n'))(['hypervisor', 'qemu', 'rootless'])).toBe(10)
   const separator = '# a\u2028b\n[runtime] # a\u2029b\nx = 1 # a\u2028b\n'
-  expect(lineOf(separator, ['runtime', 'x'])).toBe(3)
+  expect(lineFinder(separator)(['runtime', 'x'])).toBe(3)
 })

@@ -17,12 +17,26 @@ const header = new RegExp(`^\\s*\\[\\[?\\s*(${dottedKey})\\s*\\]\\]?\\s*(?:#.*)?
 const assignment = new RegExp(`^\\s*(${dottedKey})\\s*=(.*)$`, 's')
 
 /**
- * The line (from 1) of `path`, for instance `['agent', 'kata', 'enable_debug']`. A key inside an inline table gives
- * the line of that table; a path that is nowhere gives 1.
+ * Finds the line (from 1) of a path, for instance `['agent', 'kata', 'enable_debug']`. A key inside an inline table has the line of that
+ * table; a path that is nowhere has 1. The text is read when the first line is asked for: most files give no cause for a message, and some give
+ * thousands.
  */
-export function lineOf(toml: string, path: readonly string[]): number {
+export function lineFinder(toml: string): (path: readonly string[]) => number {
+  let lines: ReadonlyMap<string, number> | undefined
+  return (path) => {
+    lines ??= linesOf(toml)
+    for (let depth = path.length; depth > 0; depth--) {
+      const line = lines.get(JSON.stringify(path.slice(0, depth)))
+      if (line !== undefined) return line
+    }
+    return 1
+  }
+}
+
+/** The first line of each table and key, by its parts as JSON. */
+function linesOf(toml: string): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>()
   let table: string[] = []
-  let best = { line: 1, depth: 0 }
   let openString: string | undefined
   for (const [index, line] of toml.split(/\r?\n/).entries()) {
     if (openString !== undefined) {
@@ -34,11 +48,10 @@ export function lineOf(toml: string, path: readonly string[]): number {
     if (heading !== undefined) table = keyParts(heading)
     if (assigned !== null) openString = opensMultiline(assigned[2]!)
     if (heading === undefined && assigned === null) continue
-    const here = assigned === null ? table : [...table, ...keyParts(assigned[1]!)]
-    if (here.length > best.depth && here.every((part, depth) => part === path[depth]))
-      best = { line: index + 1, depth: here.length }
+    const here = JSON.stringify(assigned === null ? table : [...table, ...keyParts(assigned[1]!)])
+    if (!lines.has(here)) lines.set(here, index + 1)
   }
-  return best.line
+  return lines
 }
 
 /** The delimiter of a multi-line string that this value opens and does not close on its line. */

@@ -2,13 +2,15 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { KataError } from '../../errors.ts'
+import { lineFinder } from './locate.ts'
 
 export type Table = Readonly<Record<string, unknown>>
 
 export interface TomlFile {
   readonly file: string
-  readonly text: string
   readonly root: Table
+  /** The line of a table or key; see {@link lineFinder}. */
+  readonly lineOf: (path: readonly string[]) => number
 }
 
 const maxBytes = 1024 * 1024
@@ -37,7 +39,8 @@ export function parseToml(file: string, bytes: Uint8Array): TomlFile {
     throw new KataError('CONFIG_UNREADABLE', { path: file, reason: 'it is not UTF-8 text' }, { cause })
   }
   try {
-    return { file, text, root: parse(text, { integersAsBigInt: true, maxDepth: 16 }) }
+    const root = parse(text, { integersAsBigInt: true, maxDepth: 16 })
+    return { file, root, lineOf: lineFinder(text) }
   } catch (cause) {
     if (!(cause instanceof TomlError))
       throw new KataError('CONFIG_UNREADABLE', { path: file, reason: String(cause) }, { cause })

@@ -2,7 +2,6 @@
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { hypervisorTables } from '../files/hypervisor-tables.ts'
-import { lineOf } from '../files/locate.ts'
 import { isTable, type TomlFile } from '../files/toml-file.ts'
 import { quoteValue } from '../value-types.ts'
 import { fateOf, type KataKey, type KataTable } from './kata-key.ts'
@@ -79,5 +78,5 @@ function unsupported({ key, about }: KataKey, setting: KataSetting): KataError {
 
 const placeOf = ({ source, path }: KataSetting) => ({
   file: source.file,
-  line: lineOf(source.text, path),
+  line: source.lineOf(path),
 })
