@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { catalogue } from './catalogue.ts'
+import { catalogue, findEntry } from './catalogue.ts'
 
 const root = join(import.meta.dir, '../..')
 const own = 'src/errors/catalogue.test.ts'
@@ -28,4 +28,9 @@ test('every code is one that something throws', () => {
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/^\s*\/\/.*$/gm, '')
   expect(Object.keys(catalogue()).filter((code) => !product.includes(`'${code}'`))).toEqual([])
+})
+
+test('every entry is found by its code, and nothing by another text', () => {
+  for (const [code, entry] of Object.entries(catalogue())) expect(findEntry(code)).toEqual(entry)
+  for (const text of ['', 'NO_SUCH_CODE', 'constructor', '__proto__']) expect(findEntry(text)).toBeUndefined()
 })

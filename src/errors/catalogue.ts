@@ -123,10 +123,33 @@ export const catalogue = () => ({
   ...cliErrors(),
 })
 
-/** The entry of a code, without those of other parts; undefined for a text that is no code. */
+/**
+ * The parts in the order in which a lookup builds them: general ones first, because a failed system call may be an answer, for each file of
+ * a tree; then those that a shim meets.
+ */
+const looked: readonly ErrorPart['entries'][] = [
+  generalErrors,
+  sandboxErrors,
+  agentErrors,
+  vmmErrors,
+  networkErrors,
+  cgroupsErrors,
+  devicesErrors,
+  sharingErrors,
+  rootlessErrors,
+  configErrors,
+  checkpointErrors,
+  templateErrors,
+  guestImageErrors,
+  imagesErrors,
+  serviceErrors,
+  cliErrors,
+]
+
+/** The entry of a code; undefined for a text that is no code. */
 export function findEntry(code: string): CatalogueEntry | undefined {
-  for (const part of parts()) {
-    const entries = part.entries()
+  for (const part of looked) {
+    const entries = part()
     if (Object.hasOwn(entries, code)) return entries[code]
   }
   return undefined
