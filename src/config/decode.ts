@@ -157,7 +157,7 @@ function decodeUnknown(decoding: Decoding, table: TableName, path: readonly stri
   const { known, unknown } = decoding
   const name = path.at(-1)!
   if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
-  else if (findKataKey(known.kata, table, name) === undefined) {
+  else if (findKataKey(known.kata(), table, name) === undefined) {
     unknown.add(path, raw, () => suggestion(known, table, name))
   }
 }
@@ -170,8 +170,8 @@ function decodeUnused(
   value: unknown,
 ): void {
   for (const [name, raw] of Object.entries(requireTable(source, path, value, `[${path.join('.')}]`)))
-    if (findKataKey(known.kata, table, name) === undefined) {
-      unknown.add([...path, name], raw, () => nearest(name, kataKeyNames(known.kata, table)))
+    if (findKataKey(known.kata(), table, name) === undefined) {
+      unknown.add([...path, name], raw, () => nearest(name, kataKeyNames(known.kata(), table)))
     }
 }
 
@@ -231,7 +231,7 @@ function suggestion({ driver, keys, kata }: KnownKeys, table: TableName, name: s
   const here = keys.filter((spec) => spec.table === table && spec.drivers.includes(driver))
   const elsewhere = keys.find((spec) => spec.table !== table && spec.key === name)
   return elsewhere === undefined
-    ? nearest(name, [...here.map((spec) => spec.key), ...kataKeyNames(kata, table)])
+    ? nearest(name, [...here.map((spec) => spec.key), ...kataKeyNames(kata(), table)])
     : `${name} in [${tableName(driver, elsewhere.table)}]`
 }
 

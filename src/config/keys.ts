@@ -8,6 +8,7 @@
 import type { HypervisorDriver } from './config.ts'
 import type { DriverConfiguration, Field } from './driver-configuration.ts'
 import { configurationOf, configurations, drivers } from './drivers.ts'
+import type { KataTable } from './kata/kata-key.ts'
 import { type Key, type KeySpec, keyFor, type TableName } from './key-spec.ts'
 import { agentKeys } from './keys/agent.ts'
 import { bootKeys } from './keys/boot.ts'
@@ -74,8 +75,8 @@ function withDrivers(key: Key, owner: DriverConfiguration | undefined): KeySpec 
 export const keysFor = (driver: HypervisorDriver): readonly KeySpec[] =>
   allKeys().map((spec) => keyFor(spec, driver))
 
-/** A key of one table by its name or other spelling, among those of one VMM. */
-export function findKey(among: readonly KeySpec[], table: TableName, name: string): KeySpec | undefined {
+/** A key of one table by its name or other spelling, among those of one VMM; tables that Kata alone has have none. */
+export function findKey(among: readonly KeySpec[], table: KataTable, name: string): KeySpec | undefined {
   return among.find((spec) => spec.table === table && (spec.key === name || spec.aliases.includes(name)))
 }
 

@@ -9,12 +9,15 @@ export interface KnownKeys {
   readonly driver: HypervisorDriver
   /** With the values of the VMM. */
   readonly keys: readonly KeySpec[]
-  /** Those of Kata's that kata-ts does not implement. */
-  readonly kata: readonly KataKey[]
+  /** Those of Kata's that kata-ts does not implement, built for the first name that is none of `keys`: a file of ours has no other. */
+  readonly kata: () => readonly KataKey[]
 }
 
-export const knownKeys = (driver: HypervisorDriver): KnownKeys => ({
-  driver,
-  keys: keysFor(driver),
-  kata: kataKeys(),
-})
+export function knownKeys(driver: HypervisorDriver): KnownKeys {
+  let kata: readonly KataKey[] | undefined
+  const kataOnce = () => {
+    kata ??= kataKeys()
+    return kata
+  }
+  return { driver, keys: keysFor(driver), kata: kataOnce }
+}

@@ -69,7 +69,7 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
   const given = chosenDriver(files)
   const driver = given ?? defaultDriver
   const known = knownKeys(driver)
-  judgeKataKeys(known.kata, files, warn)
+  judgeKataKeys(known, files, warn)
   const settings = new Map<KeySpec, Setting>(
     files.flatMap((source) => decode(source, known, warn)).map((setting) => [setting.spec, setting]),
   )

@@ -30,7 +30,7 @@ export function wallGuard(
   const walls = keys
     .filter(({ wall }) => wall)
     .flatMap((spec) => [spec.key, ...spec.aliases].map((name) => ({ spec, name: bare(name) })))
-  const protections = kata.map((key) => ({ key, name: bare(key.key) }))
+  const protections = kata().map((key) => ({ key, name: bare(key.key) }))
 
   const requireNoWall = (path: readonly string[], given: string) => {
     const meant = walls.find(({ name }) => isAtMostOneEdit(given, name))

@@ -36,7 +36,7 @@ export function lossOf(known: KnownKeys, named: AnnotationName, text: string): s
     const reason = `the configuration file chooses the VMM, and it is ${nameOf(known.driver)}`
     throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   }
-  const key = findKataAnnotation(known.kata, table, name)
+  const key = findKataAnnotation(known.kata(), table, name)
   if (key === undefined) throw unknown(annotation, hintFor(known, named))
   const fate = fateOfText(key, text)
   if (fate === 'refused') throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason: key.about })
@@ -83,7 +83,7 @@ function meantAmong(known: KnownKeys, name: string, tables: readonly AnnotatedTa
 
 const annotationsOf = ({ keys, kata }: KnownKeys, table: AnnotatedTable): string[] => [
   ...keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : [])),
-  ...kata.flatMap((key) => (key.table === table ? key.annotation : [])),
+  ...kata().flatMap((key) => (key.table === table ? key.annotation : [])),
 ]
 
 const didYouMean = (table: AnnotatedTable, name: string) =>

@@ -3,6 +3,8 @@ import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { hypervisorTables } from '../files/hypervisor-tables.ts'
 import { isTable, type TomlFile } from '../files/toml-file.ts'
+import { findKey } from '../keys.ts'
+import type { KnownKeys } from '../known-keys.ts'
 import { quoteValue } from '../value-types.ts'
 import { fateOf, type KataKey, type KataTable } from './kata-key.ts'
 import { findKataKey, innerTables } from './kata-keys.ts'
@@ -18,12 +20,8 @@ interface KataSetting {
  * Judges what files and drop-ins ask for; of a key that several have, the last value counts, as for every key.
  * @throws KataError CONFIG_UNSUPPORTED for a protection or a limit that kata-ts does not give
  */
-export function judgeKataKeys(
-  kata: readonly KataKey[],
-  files: readonly TomlFile[],
-  warn: Logger['warn'],
-): void {
-  const settings = new Map(files.flatMap((source) => kataSettings(kata, source)))
+export function judgeKataKeys(known: KnownKeys, files: readonly TomlFile[], warn: Logger['warn']): void {
+  const settings = new Map(files.flatMap((source) => kataSettings(known, source)))
   const judged = [...settings].map(([key, setting]) => ({ key, setting, fate: fateOf(key, setting.value) }))
   // First what stops everything: warnings about a file that is refused are noise.
   for (const { key, setting, fate } of judged) if (fate === 'refused') throw unsupported(key, setting)
@@ -32,7 +30,7 @@ export function judgeKataKeys(
       warn(`configuration key ${setting.path.join('.')} has no effect: ${key.about}`, placeOf(setting))
 }
 
-function kataSettings(kata: readonly KataKey[], source: TomlFile): [KataKey, KataSetting][] {
+function kataSettings(known: KnownKeys, source: TomlFile): [KataKey, KataSetting][] {
   const tables: [KataTable, string[]][] = [
     ...hypervisorTables(source).map(({ name }): [KataTable, string[]] => [
       'hypervisor',
@@ -43,11 +41,11 @@ function kataSettings(kata: readonly KataKey[], source: TomlFile): [KataKey, Kat
     ['factory', ['factory']],
     ['image', ['image']],
   ]
-  return tables.flatMap(([table, path]) => settingsIn(kata, source, table, path))
+  return tables.flatMap(([table, path]) => settingsIn(known, source, table, path))
 }
 
 function settingsIn(
-  kata: readonly KataKey[],
+  known: KnownKeys,
   source: TomlFile,
   table: KataTable,
   path: readonly string[],
@@ -61,8 +59,9 @@ function settingsIn(
   return Object.entries(found).flatMap(([name, value]): [KataKey, KataSetting][] => {
     const here = [...path, name]
     const inner = Object.hasOwn(innerTables[table], name) ? innerTables[table][name] : undefined
-    if (inner !== undefined) return settingsIn(kata, source, inner, here)
-    const key = findKataKey(kata, table, name)
+    if (inner !== undefined) return settingsIn(known, source, inner, here)
+    if (findKey(known.keys, table, name) !== undefined) return []
+    const key = findKataKey(known.kata(), table, name)
     return key === undefined ? [] : [[key, { value, source, path: here }]]
   })
 }
