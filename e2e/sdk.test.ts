@@ -1,6 +1,6 @@
 /** The SDK as npm packs it, in plain Node, with real sandboxes: its examples, and what only a guest can show. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { buildPackage, packages } from '../setup/npm/packages.ts'
@@ -16,11 +16,6 @@ beforeAll(async () => {
   // Here it is the SDK that says which network a sandbox has.
   kata = new Kata(vmm, { network: 'default' })
   for (const one of packages) buildPackage(one, `${base}/node_modules/@kata-ts/${one.name}`, { typed: false })
-  mkdirSync(`${base}/node_modules/@bufbuild`)
-  symlinkSync(
-    join(import.meta.dir, '../node_modules/@bufbuild/protobuf'),
-    `${base}/node_modules/@bufbuild/protobuf`,
-  )
   // The examples name no directories: the executable that they find has those of this test.
   const run = kata.command(['run']).slice(1 + kata.global.length + 1)
   const [executable] = kata.command([])

@@ -27,6 +27,9 @@ export interface FieldDescriptor {
   /** Of messages and enums: `.package.Outer.Inner`. */
   readonly typeName?: string
   readonly proto3Optional?: boolean
+  /** Of those of which one excludes the others. */
+  readonly oneofIndex?: number
+  readonly options?: { readonly packed?: boolean }
 }
 
 export interface EnumDescriptor {

@@ -1,6 +1,6 @@
 /**
- * Writes src/protocol/generated from the .proto files beside it: `sh setup/bun.sh setup/protocol/generate.ts [directory]`. Needs only the npm
- * packages: no network, no protoc.
+ * Writes src/protocol/generated from the .proto files beside it: `sh setup/bun.sh setup/protocol/generate.ts`. Needs only the npm packages: no
+ * network, no protoc.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,6 +11,7 @@ import { sourceOf } from './source.ts'
 
 const protocol = join(root, 'src/protocol')
 
+/** `directory` is emptied first. @throws SetupError with what the compiler says. */
 export async function generateProtocol(directory: string): Promise<void> {
   const { file: files } = await compiled()
   rmSync(directory, { recursive: true, force: true })
@@ -36,4 +37,4 @@ async function compiled(): Promise<{ file: FileDescriptor[] }> {
   return JSON.parse(json)
 }
 
-if (import.meta.main) await generateProtocol(process.argv[2] ?? join(protocol, 'generated'))
+if (import.meta.main) await generateProtocol(join(protocol, 'generated'))

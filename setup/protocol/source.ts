@@ -113,7 +113,7 @@ class Source {
       .sort((one, other) => one.number - other.number)
       .map((one) => `${one.number} ${camelCase(one.name)} ${this.#kind(one, nestedType)}`)
       .join(';')
-    const isNaming = /\b[A-Z]/.test(line.replaceAll(/\d+ \w+ /g, ''))
+    const isNaming = field.some((one) => (mapValueOf(one, nestedType) ?? one).type === 'TYPE_MESSAGE')
     return [
       ...enumType.map((one, index) =>
         this.#enum(one, `${name}_${one.name}`, [...path, at.nestedEnums, index]),
@@ -156,6 +156,9 @@ class Source {
   }
 
   #kind(field: FieldDescriptor, nested: readonly MessageDescriptor[]): string {
+    if (field.oneofIndex !== undefined && !field.proto3Optional)
+      throw new Error(`${field.name} is in a oneof`)
+    if (field.options?.packed === false) throw new Error(`${field.name} is not packed`)
     const value = mapValueOf(field, nested)
     if (value !== undefined) return `${this.#singleKind(value)}{}`
     if (field.label === 'LABEL_REPEATED') return `${this.#singleKind(field)}[]`

@@ -58,6 +58,7 @@ test.each([
   ['whose text is shorter than its length', '1a0541', 'it ends inside a field'],
   ['with a message that ends behind the one around it', '12031a0541', 'it ends inside a field'],
   ['with a length of 2^63', `1a${'ff'.repeat(9)}00`, 'it ends inside a field'],
+  ['with a tag of more than 32 bits', '8a80808080808001', 'a tag of more than 32 bits'],
   ['with the field 0', '0001', 'field number 0'],
   ['with a group', '0b', 'wire type 3'],
 ])('bytes %s are no message', (_, bytes, reason) => {
@@ -91,6 +92,10 @@ test.each<[string, Partial<Node>]>([
   ['2^63 as int64', { sizes: [2n ** 63n] }],
 ])('%s is not written', (_, fields) => {
   expect(() => hex({ ...empty, ...fields })).toThrow(RangeError)
+})
+
+test('a text may begin with a mark of the byte order', () => {
+  expect(decode(hex({ ...empty, tags: ['\ufeffx'] })).tags).toEqual(['\ufeffx'])
 })
 
 test('a long text in a message in a message comes back', () => {

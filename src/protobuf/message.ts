@@ -10,7 +10,10 @@ import { type Scalar, scalars } from './scalars.ts'
 import { WireReader, wireType } from './wire-reader.ts'
 import { WireWriter } from './wire-writer.ts'
 
-/** A message with fields left out; each of them has its default, as proto3 has it. */
+/**
+ * A message with fields left out; each of them has its default, as proto3 has it. A number of 64 bits may be given as another kind of number, or
+ * as text: files and command lines have no bigint.
+ */
 export type DeepPartial<T> = T extends bigint
   ? bigint | number | string
   : T extends boolean | number | string | Uint8Array | undefined
@@ -37,11 +40,16 @@ interface Field {
   readonly shape: '' | '?' | '[]' | '{}'
 }
 
+interface Fields {
+  readonly list: readonly Field[]
+  readonly numbered: ReadonlyMap<number, Field>
+}
+
 /** One type of message. */
 export class Message<T> {
   readonly #line: string
   readonly #types: () => Types
-  #fields: ReadonlyMap<number, Field> | undefined
+  #fields: Fields | undefined
 
   /** `types` gives the types that the line names. */
   constructor(line: string, types: () => Types = () => ({})) {
@@ -66,41 +74,41 @@ export class Message<T> {
     return this.read(new WireReader(data, { values: mostValues }))
   }
 
-  /** The message with all of its fields. */
+  /** The message with all of its fields. @throws RangeError, SyntaxError for what is no number where one of 64 bits belongs. */
   fromPartial(partial: DeepPartial<T>): T {
     const message: Values = {}
-    for (const field of this.fields.values())
+    for (const field of this.fields.list)
       message[field.name] = complete(field, (partial as Values)[field.name])
     return message as T
   }
 
-  /** Writes the fields without a length before them. */
+  /** Writes the fields without a length before them. @throws RangeError as {@link encode}. */
   write(message: T, writer: WireWriter): void {
-    for (const field of this.fields.values()) {
+    for (const field of this.fields.list) {
       const value = (message as Values)[field.name]
       if (value !== undefined) writeField(field, value, writer)
     }
   }
 
-  /** Reads to the end. */
+  /** Reads to the end. @throws MalformedMessage. */
   read(reader: WireReader): T {
-    const { fields } = this
+    const { list, numbered } = this.fields
     const message: Values = {}
-    for (const field of fields.values()) message[field.name] = blank(field)
+    for (const field of list) message[field.name] = blank(field)
     for (let number = reader.field(); number !== 0; number = reader.field()) {
-      const field = fields.get(number)
+      const field = numbered.get(number)
       if (field === undefined || !readField(field, message, reader)) reader.skip()
     }
     return message as T
   }
 
-  private get fields(): ReadonlyMap<number, Field> {
+  private get fields(): Fields {
     this.#fields ??= fieldsOf(this.#line, this.#types)
     return this.#fields
   }
 }
 
-function fieldsOf(line: string, types: () => Types): ReadonlyMap<number, Field> {
+function fieldsOf(line: string, types: () => Types): Fields {
   let named: Types | undefined
   const kindOf = (name: string): Kind => {
     const scalar = scalars[name]
@@ -108,18 +116,11 @@ function fieldsOf(line: string, types: () => Types): ReadonlyMap<number, Field> 
     named ??= types()
     return named[name]!
   }
-  const fields = line === '' ? [] : line.split(';')
-  return new Map(
-    fields.map((text) => {
-      const [number, name, kind, shape] = /^(\d+) (\w+) (\w+)(.*)$/.exec(text)!.slice(1) as [
-        string,
-        string,
-        string,
-        Field['shape'],
-      ]
-      return [Number(number), { number: Number(number), name, kind: kindOf(kind), shape }]
-    }),
-  )
+  const list = (line === '' ? [] : line.split(';')).map((text): Field => {
+    const [, number, name, kind, shape] = /^(\d+) (\w+) (\w+)(.*)$/.exec(text)!
+    return { number: Number(number), name: name!, kind: kindOf(kind!), shape: shape as Field['shape'] }
+  })
+  return { list, numbered: new Map(list.map((field) => [field.number, field])) }
 }
 
 function blank({ kind, shape }: Field): unknown {
@@ -130,14 +131,17 @@ function blank({ kind, shape }: Field): unknown {
 }
 
 function complete(field: Field, given: unknown): unknown {
-  const { kind, shape } = field
   if (given === undefined || given === null) return blank(field)
-  const whole = (value: unknown) =>
-    kind instanceof Message ? kind.fromPartial(value as never) : (kind.from?.(value as never) ?? value)
-  if (shape === '[]') return (given as unknown[]).map(whole)
-  if (shape !== '{}') return whole(given)
+  const { kind, shape } = field
+  if (shape === '[]') return (given as unknown[]).map((item) => completeValue(kind, item))
+  if (shape !== '{}') return completeValue(kind, given)
   const entries = Object.entries(given).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries.map(([key, value]) => [key, whole(value)]))
+  return Object.fromEntries(entries.map(([key, value]) => [key, completeValue(kind, value)]))
+}
+
+function completeValue(kind: Kind, given: unknown): unknown {
+  if (kind instanceof Message) return kind.fromPartial(given as never)
+  return kind.from === undefined ? given : kind.from(given as never)
 }
 
 function writeField({ number, kind, shape }: Field, value: unknown, writer: WireWriter): void {

@@ -9,6 +9,7 @@ export function encodeUtf8(text: string): Uint8Array {
 
 /** Bytes that are no UTF-8 become replacement characters. */
 export function decodeUtf8(bytes: Uint8Array): string {
-  decoder ??= new TextDecoder()
+  // A mark of the byte order is a character of the text.
+  decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })
   return decoder.decode(bytes)
 }

@@ -12,6 +12,7 @@ export class MalformedMessage extends Error {
   }
 }
 
+const mostTag = 2 ** 32 - 1
 /** Messages that lie deeper in one another are refused. */
 const deepest = 100
 
@@ -25,25 +26,35 @@ export class WireReader {
   readonly #data: Uint8Array
   readonly #budget: Budget
   readonly #depth: number
-  #at = 0
+  readonly #end: number
+  #at: number
   #type = 0
 
-  constructor(data: Uint8Array, budget: Budget = { values: Number.POSITIVE_INFINITY }, depth = 0) {
+  /** `place` is where in the data the message lies, and how many messages are around it. */
+  constructor(
+    data: Uint8Array,
+    budget: Budget = { values: Number.POSITIVE_INFINITY },
+    { at, end, depth } = { at: 0, end: data.length, depth: 0 },
+  ) {
     this.#data = data
     this.#budget = budget
     this.#depth = depth
+    this.#end = end
+    this.#at = at
   }
 
   /** Reads the message in a field, from the same budget. */
   nested(): WireReader {
     if (this.#depth === deepest) throw new MalformedMessage(`more than ${deepest} messages in one another`)
-    return new WireReader(this.bytes(), this.#budget, this.#depth + 1)
+    const { at, end } = this.#field()
+    return new WireReader(this.#data, this.#budget, { at, end, depth: this.#depth + 1 })
   }
 
   /** The number of the next field, 0 at the end of the message. */
   field(): number {
     if (this.isAtEnd()) return 0
     const tag = this.varint()
+    if (tag > mostTag) throw new MalformedMessage('a tag of more than 32 bits')
     const field = Math.floor(tag / 8)
     if (field === 0) throw new MalformedMessage('field number 0')
     this.#type = tag % 8
@@ -55,8 +66,13 @@ export class WireReader {
     return this.#type
   }
 
+  /** How many bytes were not read yet. */
+  get left(): number {
+    return this.#end - this.#at
+  }
+
   isAtEnd(): boolean {
-    return this.#at >= this.#data.length
+    return this.#at >= this.#end
   }
 
   /** An unsigned varint; above 2^53 only its magnitude is right. */
@@ -97,9 +113,8 @@ export class WireReader {
 
   /** Shares memory with the message. */
   bytes(): Uint8Array {
-    if (this.#type !== wireType.bytes)
-      throw new MalformedMessage(`wire type ${this.#type} where bytes belong`)
-    return this.#take(this.varint())
+    const { at, end } = this.#field()
+    return this.#data.subarray(at, end)
   }
 
   string(): string {
@@ -109,9 +124,9 @@ export class WireReader {
   /** Passes over the value of a field. */
   skip(): void {
     if (this.#type === wireType.varint) this.varint()
-    else if (this.#type === wireType.fixed64) this.#take(8)
-    else if (this.#type === wireType.bytes) this.bytes()
-    else if (this.#type === wireType.fixed32) this.#take(4)
+    else if (this.#type === wireType.fixed64) this.#pass(8)
+    else if (this.#type === wireType.bytes) this.#field()
+    else if (this.#type === wireType.fixed32) this.#pass(4)
     else throw new MalformedMessage(`wire type ${this.#type}`)
   }
 
@@ -120,16 +135,22 @@ export class WireReader {
   }
 
   #byte(): number {
-    const byte = this.#data[this.#at++]
-    if (byte === undefined) throw new MalformedMessage('it ends inside a number')
-    return byte
+    if (this.isAtEnd()) throw new MalformedMessage('it ends inside a number')
+    return this.#data[this.#at++]!
   }
 
-  #take(length: number): Uint8Array {
-    const end = this.#at + length
-    if (end > this.#data.length) throw new MalformedMessage('it ends inside a field')
-    const taken = this.#data.subarray(this.#at, end)
+  /** Where the bytes of a field lie. */
+  #field(): { at: number; end: number } {
+    if (this.#type !== wireType.bytes)
+      throw new MalformedMessage(`wire type ${this.#type} where bytes belong`)
+    return this.#pass(this.varint())
+  }
+
+  #pass(length: number): { at: number; end: number } {
+    const at = this.#at
+    const end = at + length
+    if (end > this.#end) throw new MalformedMessage('it ends inside a field')
     this.#at = end
-    return taken
+    return { at, end }
   }
 }

@@ -69,12 +69,20 @@ export class WireWriter {
   /** A field with what `write` writes, behind its length: a message, or numbers one after the other. */
   message(field: number, write: () => void): void {
     this.tag(field, wireType.bytes)
-    const start = this.#at
+    // The length stands before what it counts, and is known only behind it. Mostly it has one byte.
+    this.#room(1)
+    const start = this.#at++
     write()
-    const written = this.#data.slice(start, this.#at)
-    // The length stands before what it counts, and is known only now.
+    const length = this.#at - start - 1
+    const more = varintBytes(length) - 1
+    const end = this.#at + more
+    if (more > 0) {
+      this.#room(more)
+      this.#data.copyWithin(start + 1 + more, start + 1, this.#at)
+    }
     this.#at = start
-    this.bytes(written)
+    this.varint(length)
+    this.#at = end
   }
 
   #room(bytes: number): void {
@@ -84,4 +92,10 @@ export class WireWriter {
     larger.set(this.#data.subarray(0, this.#at))
     this.#data = larger
   }
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++
+  return bytes
 }

@@ -1,6 +1,6 @@
 /** The part of a generated service description that calls need; what ts-proto makes (`outputServices=generic-definitions`) has it, too. */
 
-/** Codec of one message type; `Message` of src/protobuf is one, and so is ts-proto's `MessageFns`. */
+/** Codec of one message type; ts-proto's `MessageFns` is one. */
 export interface MessageType<T> {
   encode(message: T): { finish(): Uint8Array }
   decode(bytes: Uint8Array): T

@@ -33,6 +33,8 @@ export type Response = { readonly payload: Uint8Array } | { readonly status: Sta
 
 /** More key-value pairs in one request are refused. */
 const maxMetadata = 64
+/** Tags, lengths and numbers in one envelope, payload and all that may be in it counting as one. */
+const maxValues = 1024
 const nanosPerMs = 1_000_000
 
 /** The part of a request frame that is the same for every call of a method. */
@@ -102,13 +104,13 @@ function requestFrom(data: Uint8Array): Request {
     timeoutMs: undefined as number | undefined,
     metadata,
   }
-  const reader = new WireReader(data)
+  const reader = new WireReader(data, { values: maxValues })
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) request.service = reader.string()
     else if (field === 2) request.method = reader.string()
     else if (field === 3) request.payload = reader.bytes()
     else if (field === 4) request.timeoutMs = timeoutFrom(reader.varint())
-    else if (field === 5) addMetadata(metadata, reader.bytes())
+    else if (field === 5) addMetadata(metadata, reader.nested())
     else reader.skip()
   }
   return request
@@ -119,9 +121,8 @@ function timeoutFrom(nanos: number): number | undefined {
   return nanos > 0 && nanos <= Number.MAX_SAFE_INTEGER ? nanos / nanosPerMs : undefined
 }
 
-function addMetadata(metadata: Map<string, string>, data: Uint8Array): void {
+function addMetadata(metadata: Map<string, string>, reader: WireReader): void {
   if (metadata.size >= maxMetadata) throw new TtrpcError('invalid_argument', 'too much metadata')
-  const reader = new WireReader(data)
   let key = ''
   let value = ''
   for (let field = reader.field(); field !== 0; field = reader.field()) {
@@ -140,24 +141,23 @@ export function decodeResponse(data: Uint8Array): Response {
 function responseFrom(data: Uint8Array): Response {
   let payload: Uint8Array = empty
   let status: Status | undefined
-  const reader = new WireReader(data)
+  const reader = new WireReader(data, { values: maxValues })
   for (let field = reader.field(); field !== 0; field = reader.field()) {
-    if (field === 1) status = decodeStatus(reader.bytes())
+    if (field === 1) status = decodeStatus(reader.nested())
     else if (field === 2) payload = reader.bytes()
     else reader.skip()
   }
   return status && status.code !== 'ok' ? { status } : { payload }
 }
 
-function decodeStatus(data: Uint8Array): Status {
+function decodeStatus(reader: WireReader): Status {
   let code: StatusName = 'ok'
   let message = ''
   let info: ErrorInfo | undefined
-  const reader = new WireReader(data)
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) code = statusName(reader.varint())
     else if (field === 2) message = reader.string()
-    else if (field === 3) info ??= decodeErrorInfo(reader.bytes())
+    else if (field === 3) info ??= decodeErrorInfo(reader.nested())
     else reader.skip()
   }
   return { code, message, ...info }

@@ -3,7 +3,7 @@
  * people (https://google.aip.dev/193). Whatever breaks a limit here is no ErrorInfo, and the status stands without it.
  */
 import { encodeUtf8 } from '../protobuf/utf8.ts'
-import { WireReader } from '../protobuf/wire-reader.ts'
+import type { WireReader } from '../protobuf/wire-reader.ts'
 import { bytesField, join, messageField } from './wire.ts'
 
 export interface ErrorInfo {
@@ -35,28 +35,26 @@ export function encodeErrorInfo({ reason, domain = '', metadata = {} }: ErrorInf
   return join([...bytesField(1, encodeUtf8(typeUrl)), ...bytesField(2, info)])
 }
 
-/** @throws MalformedMessage for bytes that are no message at all. */
-export function decodeErrorInfo(detail: Uint8Array): ErrorInfo | undefined {
+/** What `reader` has to the end of a detail. @throws MalformedMessage for bytes that are no message at all. */
+export function decodeErrorInfo(reader: WireReader): ErrorInfo | undefined {
   let type = ''
-  let value: Uint8Array = new Uint8Array(0)
-  const reader = new WireReader(detail)
+  let value: WireReader | undefined
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) type = reader.string()
-    else if (field === 2) value = reader.bytes()
+    else if (field === 2) value = reader.nested()
     else reader.skip()
   }
-  return type === typeUrl && value.length <= maxBytes ? infoFrom(value) : undefined
+  return type === typeUrl && value !== undefined && value.left <= maxBytes ? infoFrom(value) : undefined
 }
 
-function infoFrom(value: Uint8Array): ErrorInfo | undefined {
+function infoFrom(reader: WireReader): ErrorInfo | undefined {
   let reason = ''
   let domain = ''
   const pairs: [string, string][] = []
-  const reader = new WireReader(value)
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) reason = reader.string()
     else if (field === 2) domain = reader.string()
-    else if (field === 3) pairs.push(pairFrom(reader.bytes()))
+    else if (field === 3) pairs.push(pairFrom(reader.nested()))
     else reader.skip()
   }
   const isFit =
@@ -72,10 +70,9 @@ function infoFrom(value: Uint8Array): ErrorInfo | undefined {
   }
 }
 
-function pairFrom(data: Uint8Array): [string, string] {
+function pairFrom(reader: WireReader): [string, string] {
   let key = ''
   let value = ''
-  const reader = new WireReader(data)
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) key = reader.string()
     else if (field === 2) value = reader.string()

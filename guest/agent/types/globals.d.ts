@@ -7,6 +7,8 @@ declare class TextEncoder {
 }
 
 declare class TextDecoder {
+  /** Ours never takes a mark of the byte order away. */
+  constructor(label?: 'utf-8', options?: { ignoreBOM: true })
   decode(bytes: Uint8Array): string
 }
 

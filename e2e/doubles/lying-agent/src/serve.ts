@@ -103,7 +103,7 @@ function withBytes(method: MethodDefinition): MethodDefinition {
   return {
     ...method,
     responseType: {
-      ...type,
+      decode: (bytes) => type.decode(bytes),
       fromPartial: (answer) => (isBytes(answer) ? answer : type.fromPartial(answer)),
       encode: (answer) => (isBytes(answer) ? { finish: () => answer } : type.encode(answer)),
     },
