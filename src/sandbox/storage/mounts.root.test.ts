@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
-import { carryMounts } from './mounts.ts'
+import { carryMounts, sharedMounts } from './mounts.ts'
 import { shmBytes } from './shm.ts'
 
 let pod: string
@@ -168,11 +168,32 @@ test('its size is that of the host’s tmpfs, or 64 MiB', () => {
 })
 
 test('interfaces of the kernel are those of the guest’s', async () => {
-  const sources = ['/proc', '/sys/fs/cgroup', '/sys/', '/dev', '/dev/null', '/dev/tty']
+  const sources = ['/proc', '/sys/fs/cgroup', '/sys', '/dev', '/dev/null', '/dev/tty']
   const { mounts, binds } = await carry(...sources.map((source) => bind(source)))
   expect(mounts.map(({ source }) => source)).toEqual(sources)
   expect(binds).toEqual([])
   expect((await carry(bind('/dev/shm'), bind('/process'))).binds).toHaveLength(2)
+})
+
+test.each<[string, string[]]>([
+  ['/proc', ['/proc/', '//proc', '/./proc', '/x/../proc', '/proc/.']],
+  ['/sys', ['/sys/', '/sys/.', '/etc/../sys']],
+  ['/sys/fs/cgroup', ['/sys//fs/cgroup', '//sys/fs/./cgroup/']],
+  ['/dev', ['//dev', '/dev/', '/dev/shm/..']],
+  ['/dev/null', ['//dev/null', '/dev/./null', '/etc/../dev/null']],
+])('%s is the guest’s, however it is written', async (plain, others) => {
+  for (const source of [plain, ...others]) {
+    const { mounts, binds } = await carry(bind(source))
+    expect(mounts.map((mount) => mount.source)).toEqual([plain])
+    expect(binds).toEqual([])
+    expect(sharedMounts({ mounts: [bind(source)] }, 'c1')).toEqual([])
+  }
+})
+
+test('a path that only begins as one of the kernel’s is the host’s', async () => {
+  const sources = ['/proc/../srv', '/sys/../srv', '/dev/../srv']
+  const { binds } = await carry(...sources.map((source) => bind(source)))
+  expect(binds.map(({ source }) => source)).toEqual(sources)
 })
 
 test('a device that every kernel has is the guest’s, by its number, with the right to it', async () => {

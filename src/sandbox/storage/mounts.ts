@@ -8,6 +8,7 @@ import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
 import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
 import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { isBind, isPodShm, isReadOnly } from '../../oci/mounts.ts'
+import { normalPath } from '../../oci/normal-path.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
@@ -104,7 +105,8 @@ async function carryMount(
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
   const device = charDevice(source)
   if (device !== undefined) return mountedDevice(mount, device)
-  if (isKernels(source)) return { mount }
+  // What the path leads over on the host need not be in the guest.
+  if (isKernels(source)) return { mount: { ...mount, source: normalPath(source) } }
   const way = addWatched === undefined ? 'shared' : howToShow(mount, containerId)
   const guestPath = await share.addBind(containerId, bindRequest(mount))
   const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
@@ -139,11 +141,11 @@ function isGuestsOwn(source: string): boolean {
 }
 
 /** Kernel interfaces mean those of the kernel that the container runs on: the guest's. */
-const isKernels = (source: string): boolean =>
-  /^\/(proc|sys|dev)\/?$/.test(source) || /^\/(proc|sys)\//.test(source)
+const isKernels = (source: string): boolean => /^\/(dev$|(proc|sys)(\/|$))/.test(normalPath(source))
 
 /** The guest's device that a node of the host's /dev means, if it means one. */
-function charDevice(source: string): GuestCharDevice | undefined {
+function charDevice(path: string): GuestCharDevice | undefined {
+  const source = normalPath(path)
   if (!source.startsWith('/dev/')) return undefined
   const facts = statSync(source, { throwIfNoEntry: false })
   return facts?.isCharacterDevice() === true ? guestCharDevice(facts.rdev) : undefined
