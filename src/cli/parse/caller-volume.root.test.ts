@@ -87,3 +87,8 @@ test.each(['/dev/null', '/dev'])('%s: only files and directories are volumes', (
 test.each(['/', 'relative', '/..'])('"%s" is no place in a container', (destination) => {
   expect(() => parsed(base, undefined, destination)).toThrow('[VOLUME_INVALID]')
 })
+
+test.each(['/dev', '/dev/', '//x/../dev'])('nothing of a user’s is mounted on %s', (destination) => {
+  for (const source of [base, '/dev'])
+    expect(() => parsed(source, undefined, destination)).toThrow(/\[VOLUME_INVALID\].*hide the devices/)
+})

@@ -3,7 +3,6 @@
  * service has the descriptor.
  */
 import { fstatSync, readFileSync, readlinkSync } from 'node:fs'
-import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { readText } from '../../json/document.ts'
@@ -12,6 +11,7 @@ import { closing } from '../../linux/files/open-at.ts'
 import { openOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import type { SpecBind } from '../../oci/defaults/default-spec.ts'
+import { destinationOf } from './place-in-container.ts'
 
 interface CallerVolume {
   readonly fd: number
@@ -38,17 +38,12 @@ export function parseCallerVolume(json: string): SpecBind {
   const { fd, uid, gid, destination, readonly } = readText(readCallerVolume, json)
   const source = readlinkSync(`/proc/self/fd/${fd}`)
   const refuse = (reason: string) => new KataError('CALLER_FILE', { path: source, reason })
-  const normal = posix.normalize(destination).replace(/(?<=.)\/$/, '')
-  if (!destination.startsWith('/') || normal === '/')
-    throw new KataError('VOLUME_INVALID', {
-      volume: `${source}:${destination}`,
-      reason: 'the destination is not an absolute path below /',
-    })
+  const place = destinationOf(`${source}:${destination}`, destination)
   const { dev: device, ino: inode, ...stat } = fstatSync(fd, { bigint: true })
   const kind = Number(stat.mode) & 0o170000
   if (kind !== 0o040000 && kind !== 0o100000) throw refuse('it is neither a directory nor a regular file')
   if (!isReachedBy(source, fd)) throw refuse('its path leads elsewhere for the service')
-  return { source, destination: normal, readonly, caller: { uid, gid, device, inode } }
+  return { source, destination: place, readonly, caller: { uid, gid, device, inode } }
 }
 
 /** A mount of the user's own namespace has a path that means another file here, or the same one without its restrictions. */

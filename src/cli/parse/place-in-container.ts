@@ -1,5 +1,6 @@
 /** Paths in a container: where it begins, and where something is mounted. */
 import { KataError } from '../../errors.ts'
+import { normalPath } from '../../oci/normal-path.ts'
 
 /** @throws KataError OPTION_INVALID. */
 export function parseWorkdir(text: string): string {
@@ -9,6 +10,25 @@ export function parseWorkdir(text: string): string {
     value: text,
     allowed: 'an absolute path in the container',
   })
+}
+
+/**
+ * Where a volume is mounted, as a normalised path. `volume` is for messages. `source` is a path of the host's or a name; absent for what a
+ * user asked the service for: his /dev is not shown as the machine's.
+ *
+ * @throws KataError VOLUME_INVALID.
+ */
+export function destinationOf(volume: string, destination: string, source?: string): string {
+  const refuse = (reason: string) => new KataError('VOLUME_INVALID', { volume, reason })
+  if (!destination.startsWith('/'))
+    throw refuse(`the destination ${destination || '(empty)'} is not an absolute path`)
+  const place = normalPath(destination)
+  if (place === '/') throw refuse('the destination may not be /: use --rootfs for that')
+  if (place === '/dev' && (source === undefined || normalPath(source) !== '/dev'))
+    throw refuse(
+      'it would hide the devices of the container, without which nothing starts: mount it below /dev',
+    )
+  return place
 }
 
 /** One thing on each place: the last one would hide the others. @throws KataError OPTION_CONFLICT. */

@@ -30,7 +30,8 @@ test('a source that begins with a dot is one of the working directory', () => {
 })
 
 test('the devices of the machine may take the place of those of the container', () => {
-  expect(parseVolume('/dev:/dev').destination).toBe('/dev')
+  for (const source of ['/dev', '//dev', '/dev/.', '/dev/', '/etc/../dev'])
+    expect(parseVolume(`${source}:/dev`).destination).toBe('/dev')
   expect(parseVolume(`${directory}:/dev/shm`).destination).toBe('/dev/shm')
 })
 

@@ -2,11 +2,12 @@
  * `-v SRC:DST[:OPTION,...]`: a host path, or a volume by its name, shown in the container. Options are `ro`, `rw`, and the file system
  * of a block device or disk image (`ext4`), which the guest then mounts; and those of docker's that mean nothing here, or are refused.
  */
-import { posix, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { lookAtOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { isName } from './name.ts'
+import { destinationOf } from './place-in-container.ts'
 
 /** File systems that the kernel of `kata-ts guest build` can mount, and those that an operator's kernel may. */
 const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']
@@ -108,19 +109,6 @@ export function volumeOf(
     ...(fsType === undefined ? {} : { fsType }),
     ...(fsType !== undefined && stat.isFile() ? { isImage: true } : {}),
   }
-}
-
-function destinationOf(text: string, destination: string, source: string): string {
-  if (!destination.startsWith('/'))
-    refuse(text, `the destination ${destination || '(empty)'} is not an absolute path`)
-  const normal = posix.normalize(destination).replace(/(?<=.)\/$/, '')
-  if (normal === '/') refuse(text, 'the destination may not be /: use --rootfs for that')
-  if (normal === '/dev' && !/^\/dev\/?$/.test(source))
-    refuse(
-      text,
-      'it would hide the devices of the container, without which nothing starts: mount it below /dev',
-    )
-  return normal
 }
 
 /** The options that mean something. */
