@@ -3,6 +3,9 @@ import { loadConfig } from '../../config/load.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
+import { hostMount, imageMount } from '../../oci/defaults/default-spec.ts'
+import { tmpfsMount } from '../../oci/defaults/spec-rights.ts'
+import { checkMountPlaces } from '../../oci/mount-place.ts'
 import { requireTerminal } from '../client/attach.ts'
 import type { Attached } from '../client/run.ts'
 import { volumePaths } from '../client/volumes/store.ts'
@@ -82,6 +85,13 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   ]
   const devices = (flags.device ?? []).map(parseDevice)
   requirePlaces([...volumes, ...rights.tmpfs])
+  // The shim asks this too, but only once an image was pulled and volumes were made.
+  const mounted = [
+    ...volumes.map((volume) => hostMount(volume, { uid: 0, gid: 0 })),
+    ...rights.tmpfs.map(tmpfsMount),
+    ...devices.filter((device) => device.what === 'file').map(imageMount),
+  ]
+  checkMountPlaces(mounted, id)
   const workdir = flags.workdir ? parseWorkdir(flags.workdir) : undefined
   const variables = envWishesOf(flags)
   const callerEnv = flags.callerEnv === false ? {} : settings.env

@@ -183,7 +183,8 @@ function environment({ env, terminal, hostname }: SpecOptions): string[] {
   ]
 }
 
-function hostMount(bind: SpecBind, { uid: guestUid, gid: guestGid }: SpecUser) {
+/** The mount of a volume. `user` is the container's. */
+export function hostMount(bind: SpecBind, { uid: guestUid, gid: guestGid }: SpecUser) {
   const { source, destination, readonly, fsType, isImage, caller } = bind
   const access = readonly ? 'ro' : 'rw'
   if (fsType === undefined)
@@ -200,7 +201,7 @@ function hostMount(bind: SpecBind, { uid: guestUid, gid: guestGid }: SpecUser) {
 }
 
 /** A disk image has no device numbers on the host: it is told as a mount, of the node on its place. */
-function imageMount({ source, destination, readonly }: Extract<SpecDevice, { what: 'file' }>) {
+export function imageMount({ source, destination, readonly }: Extract<SpecDevice, { what: 'file' }>) {
   return { destination, type: 'bind', source, options: ['bind', imageFile, readonly ? 'ro' : 'rw'] }
 }
 

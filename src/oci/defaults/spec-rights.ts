@@ -116,6 +116,6 @@ function systemMount(mount: Spec['mounts'][number], { privileged, shmBytes }: Ri
   }
 }
 
-function tmpfsMount({ destination, options }: TmpfsMount) {
+export function tmpfsMount({ destination, options }: TmpfsMount) {
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', ...options] }
 }
