@@ -661,11 +661,22 @@ describe('keys without effect', () => {
       fields: { file: '/c.toml', line: 101 },
     })
     expect(said[100]).toEqual({
-      message: '19900 more unknown configuration keys have no effect',
+      message: '19900 more unknown configuration keys of /c.toml have no effect',
       fields: { file: '/c.toml' },
     })
     const { message } = expectCode(() => parse(`${unknown(1000)}rootles = true`), 'CONFIG_WALL_MISSPELLED')
     expect(message).toContain('/c.toml:1002')
+  })
+
+  test('where two files have too many unknown keys, both say so', () => {
+    const { lines, log } = collector()
+    const unknown = (name: string) =>
+      `[runtime]\n${Array.from({ length: 150 }, (_, at) => `${name}_${at} = 1\n`).join('')}`
+    const main = write('configuration.toml', unknown('strange'))
+    write('config.d/1', unknown('odd'))
+    loadConfig({ file: main, env: {}, log, host })
+    const counted = lines.filter(({ message }) => message.startsWith('50 more'))
+    expect(counted.map(({ fields }) => fields)).toEqual([{ file: main }, { file: join(dir, 'config.d/1') }])
   })
 
   test('the same unknown key in main file and drop-in is one warning', () => {

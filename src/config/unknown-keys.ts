@@ -34,7 +34,10 @@ export function unknownKeys(source: TomlFile, known: KnownKeys, warn: Logger['wa
     },
     end() {
       if (count > mostNamed)
-        warn(`${count - mostNamed} more unknown configuration keys have no effect`, { file })
+        // A text is told once, and another file has keys of its own.
+        warn(`${count - mostNamed} more unknown configuration keys of ${file} have no effect`, {
+          file,
+        })
     },
   }
 }
