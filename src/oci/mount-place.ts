@@ -1,6 +1,7 @@
 /**
  * Where a container may mount. What it sees at /proc is what a runtime, and programs after it, read and write for its confinement, so a mount
- * there could fake it. The rule is runc's (libcontainer/rootfs_linux.go, checkProcMount), by the names of the paths.
+ * there could fake it. The rule is runc's (libcontainer/rootfs_linux.go, checkProcMount), but by the path: runc follows
+ * links in the image first.
  */
 import { KataError } from '../errors.ts'
 import { mountCaller } from './caller-mount.ts'
