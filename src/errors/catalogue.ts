@@ -127,7 +127,7 @@ export const catalogue = () => ({
  * The parts in the order in which a lookup builds them: general ones first, because a failed system call may be an answer, for each file of
  * a tree; then those that a shim meets.
  */
-const looked: readonly ErrorPart['entries'][] = [
+const lookupOrder: readonly ErrorPart['entries'][] = [
   generalErrors,
   sandboxErrors,
   agentErrors,
@@ -148,7 +148,7 @@ const looked: readonly ErrorPart['entries'][] = [
 
 /** The entry of a code; undefined for a text that is no code. */
 export function findEntry(code: string): CatalogueEntry | undefined {
-  for (const part of looked) {
+  for (const part of lookupOrder) {
     const entries = part()
     if (Object.hasOwn(entries, code)) return entries[code]
   }
