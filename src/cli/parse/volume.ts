@@ -117,7 +117,7 @@ function wordsOf(text: string, options: string): string[] {
   for (const word of words)
     if (Object.hasOwn(refused, word)) refuse(text, `the option ${word} is not taken: ${refused[word]}`)
   if (words.filter((word) => word === 'ro' || word === 'rw').length > 1)
-    refuse(text, 'it needs ro or rw once')
+    refuse(text, 'it names ro or rw more than once')
   return words
 }
 
