@@ -68,12 +68,14 @@ does anything with a main file that everybody may write (\`CONFIG_WRITABLE\`). \
 Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be
 empty, or with a [bundle](how-to/bundle.md) a copy of its own.
 
-A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
+A file has one hypervisor table. Its name chooses the VMM:
+${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
 one is used, which is ${nameOf(defaultDriver)}'s. A few keys have two spellings or may stand in two tables: different values in one file are an error.
 
-An unknown key is a warning that names the nearest known key; beyond 100 in a file, they are counted. A key without meaning for the VMM is a
-warning too, if its value asks for something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM does not support.
+An unknown key is a warning that names the nearest known key; beyond 100 in a file, they are counted. A key without meaning for the VMM
+is a warning too, if its value asks for something. A wrong type or value is an error that names the file, the line and the allowed
+values. So is a value that the VMM does not support.
 Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
 refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
 holds for annotations. \`kata-ts config show\` prints the effective configuration.
