@@ -30,7 +30,10 @@ export interface ServeOptions {
   readonly maxInFlight?: number
   /** Calls at one time on this connection that wait for an event; more answer `resource_exhausted`. Default 65536. */
   readonly maxWaiting?: number
-  /** Bytes of answers that may wait for a peer that does not read them; beyond that, the connection ends with `resource_exhausted`. Default 16 MiB. */
+  /**
+   * Bytes of answers that may wait until the peer reads; beyond that, the connection ends with `resource_exhausted`. Answers that are made in
+   * one turn wait together, for a peer that reads too. Default Infinity.
+   */
   readonly maxUnreadBytes?: number
 }
 
@@ -217,7 +220,7 @@ class Server implements ServerConnection {
   /** Notes an answer that waits until `written` settles. */
   #sent(length: number, written: void | Promise<void>): void {
     if (!written) return
-    const { maxUnreadBytes = 16 * 1024 * 1024 } = this.#options
+    const { maxUnreadBytes = Infinity } = this.#options
     const bytes = length + bytesOfWaiting
     this.#unread += bytes
     written.then(

@@ -9,6 +9,8 @@ import {
   connect,
   createClient,
   type Implementation,
+  type ServeOptions,
+  type ServerConnection,
   serve,
   service,
   TtrpcError,
@@ -443,6 +445,38 @@ describe('over a unix socket', () => {
     listeners.push(listen({ unix: join(dir, 's') }, onConnection))
     return connectUnix(join(dir, 's'))
   }
+
+  /** Eight answers of 4 MiB that are made in one turn, before the peer can read a byte. */
+  const largeAnswers = async (options: ServeOptions) => {
+    const all = Promise.withResolvers<void>()
+    const data = new Uint8Array((4 << 20) - 64)
+    let calls = 0
+    const bulk = async () => {
+      calls++
+      if (calls === 8) all.resolve()
+      await all.promise
+      return { data }
+    }
+    let server: ServerConnection | undefined
+    const transport = await socketPair((own) => {
+      server = serve(own, [echo({ bulk })], options)
+    })
+    const client = createClient(Echo, connect(transport))
+    const answers = Array.from({ length: 8 }, () => client.bulk({ data: new Uint8Array(1) }))
+    return { answers: Promise.allSettled(answers), closed: () => server?.closed, transport }
+  }
+
+  test('by default a server sends as many answers as are asked for', async () => {
+    const { answers, transport } = await largeAnswers({})
+    for (const answer of await answers) expect(answer.status).toBe('fulfilled')
+    transport.close()
+  })
+
+  test('a server with a limit cuts off a peer for which more waits', async () => {
+    const { answers, closed } = await largeAnswers({ maxUnreadBytes: 16 << 20 })
+    expect((await answers).map(({ status }) => status)).toContain('rejected')
+    expect(await closed()).toMatchObject({ code: 'resource_exhausted' })
+  })
 
   test('thirty megabytes in chunks of 64 KB pass intact, several calls at a time', async () => {
     const transport = await socketPair((peer) => void serve(peer, [echo()]))

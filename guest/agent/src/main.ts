@@ -76,8 +76,6 @@ async function main(): Promise<void> {
     const { closed } = serve(transport, services, {
       toStatus: (error) =>
         error instanceof TtrpcError ? undefined : { code: 'internal', message: describe(error) },
-      // The host has asked for all of it, and reads late where it is busy. Without it the guest is of no use.
-      maxUnreadBytes: Infinity,
     })
     void closed.then((error) => error && sayError('connection lost', error))
   }

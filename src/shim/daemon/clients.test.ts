@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { listenUnix } from '../../linux/sockets/socket.ts'
-import { silentLogger } from '../../log.ts'
+import { connectUnix as connectFd, listenUnix } from '../../linux/sockets/socket.ts'
+import { type Logger, silentLogger } from '../../log.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
@@ -55,5 +55,27 @@ test('however many waits were given up, a container can be killed', async () => 
   await tasks.kill({ id: 'c', signal: 9 })
   expect(killed).toBe(1)
   connection.close()
+  clients.stop()
+})
+
+test('a client that reads none of its answers is cut off', async () => {
+  const told = Promise.withResolvers<unknown>()
+  const log = {
+    ...silentLogger,
+    warn: (_: string, { error }: { error?: unknown } = {}) => told.resolve(error),
+  }
+  const state = async () => ({ bundle: 'x'.repeat(1 << 20) })
+  const path = join(directory, 'unread')
+  const services = { pod: {}, tasks: { state }, sandbox: {} } as unknown as ShimServices
+  const clients = serveClients(listenUnix(path), services, log as Logger)
+  const fd = connectFd(path)
+  const write = (bytes: Uint8Array) => void writeSync(fd, bytes)
+  const unread = connect({ write, onData: () => {}, onClose: () => {}, close: () => {} })
+  const tasks = createClient(TaskDefinition, unread)
+  for (let call = 0; call < 20; call++) tasks.state({ id: 'c' }).catch(() => {})
+  expect(await told.promise).toMatchObject({ code: 'resource_exhausted' })
+  while (clients.count() > 0) await Bun.sleep(1)
+  closeSync(fd)
+  unread.close()
   clients.stop()
 })

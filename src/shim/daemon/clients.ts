@@ -14,6 +14,9 @@ import { toStatus } from './status.ts'
 /** containerd 2 calls the same service by this name, unless `start` answered with version 2. Its messages are those of version 2. */
 const taskV3 = { ...TaskDefinition, fullName: 'containerd.task.v3.Task' }
 
+/** What may wait for a client that does not read. Our answers are small: a client that reads comes nowhere near. */
+const maxUnreadBytes = 16 * 1024 * 1024
+
 export interface Clients {
   /** How many are connected. */
   count(): number
@@ -43,9 +46,8 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
     connected.add(transport)
     const { pid: peer } = peerOf(connection)
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
-    void serve(watched(transport, busy), services, { toStatus, onError, peer }).closed.then(() =>
-      connected.delete(transport),
-    )
+    const options = { toStatus, onError, peer, maxUnreadBytes }
+    void serve(watched(transport, busy), services, options).closed.then(() => connected.delete(transport))
   })
   const now = () => {
     const those = [...connected]
