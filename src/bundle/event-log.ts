@@ -18,8 +18,19 @@ const eventLogWishes = record<EventLogWishes>({
   attributes: needed(dictionary(text)),
 })
 
-export function writeEventLogWishes(bundle: string, wishes: EventLogWishes): void {
-  replaceFile(bundleFile(bundle, 'events'), JSON.stringify(wishes))
+/**
+ * Writes nothing if the file says the same. `isFlushed`: a crash of the host leaves the former wishes or these.
+ *
+ * @throws KataError BUNDLE_FILE_INVALID for what is no file.
+ */
+export function writeEventLogWishes(
+  bundle: string,
+  wishes: EventLogWishes,
+  how: { readonly isFlushed?: boolean } = {},
+): void {
+  const path = bundleFile(bundle, 'events')
+  const json = JSON.stringify(wishes)
+  if (readText(path) !== json) replaceFile(path, json, how)
 }
 
 /** @throws KataError BUNDLE_FILE_INVALID. */

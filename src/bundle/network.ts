@@ -73,8 +73,13 @@ const wishesReader = () =>
     mac: text,
   })
 
-export function writeNetworkWishes(bundle: string, wishes: NetworkWishes): void {
-  replaceFile(bundleFile(bundle, 'network'), JSON.stringify(wishes))
+/** `isFlushed`: a crash of the host leaves the former wishes or these. */
+export function writeNetworkWishes(
+  bundle: string,
+  wishes: NetworkWishes,
+  how: { readonly isFlushed?: boolean } = {},
+): void {
+  replaceFile(bundleFile(bundle, 'network'), JSON.stringify(wishes), how)
 }
 
 /** @throws KataError BUNDLE_FILE_INVALID. */

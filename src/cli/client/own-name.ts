@@ -5,16 +5,18 @@ import { eventAttributes } from './events.ts'
 import { type ContainerRecord, recordPaths } from './record.ts'
 
 /**
- * Puts the name of the record there. A rename that is killed before leaves the old name in the bundle, so each start does it again.
+ * Puts the name of the record there. A rename that is killed before leaves the old name in the bundle, so each start asks for it again; it
+ * mostly finds the name, and writes nothing.
  *
  * @throws KataError BUNDLE_FILE_INVALID.
  */
 export function writeOwnName(stateDir: string, record: ContainerRecord): void {
   const { bundle } = recordPaths(stateDir, record.namespace, record.id)
   const wishes = readNetworkWishes(bundle)
-  if (wishes?.place !== undefined)
-    writeNetworkWishes(bundle, { ...wishes, place: under(record.id.toLowerCase(), wishes.place) })
-  writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
+  const name = record.id.toLowerCase()
+  if (wishes?.place !== undefined && wishes.place.names[0] !== name)
+    writeNetworkWishes(bundle, { ...wishes, place: under(name, wishes.place) }, { isFlushed: true })
+  writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) }, { isFlushed: true })
 }
 
 /** Its network no longer resolves the old name, the first one, which another container may take. Aliases stay. */

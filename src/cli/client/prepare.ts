@@ -113,10 +113,12 @@ function writeBundle(
   record: ContainerRecord,
   { bundle }: RecordPaths,
 ): void {
-  replaceFile(bundleFile(bundle, 'spec'), JSON.stringify(spec), { isFlushed: !autoRemove })
+  const how = { isFlushed: !autoRemove }
+  replaceFile(bundleFile(bundle, 'spec'), JSON.stringify(spec), how)
   writeOverrides(bundle, overrides)
+  // Not flushed: each start writes it again unless it says the same.
   writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
-  if (network !== undefined) writeNetworkWishes(bundle, network)
+  if (network !== undefined) writeNetworkWishes(bundle, network, how)
 }
 
 /** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */

@@ -87,7 +87,7 @@ function claim(
   const paths = createRecord(stateDir, record)
   try {
     copyKept(bundle, paths.bundle)
-    if (network !== undefined) writeNetworkWishes(paths.bundle, network)
+    if (network !== undefined) writeNetworkWishes(paths.bundle, network, { isFlushed: true })
     writeEventLogWishes(paths.bundle, { stateDir, attributes: eventAttributes(record) })
     noteEvent(settings, record, 'create')
   } catch (error) {
