@@ -20,6 +20,6 @@ export function writeOwnName(stateDir: string, record: ContainerRecord): void {
 }
 
 /** Its network no longer resolves the old name, the first one, which another container may take. Aliases stay. */
-function under(name: string, place: NetworkPlace): NetworkPlace {
+export function under(name: string, place: NetworkPlace): NetworkPlace {
   return { ...place, names: [...new Set([name, ...place.names.slice(1)])] }
 }

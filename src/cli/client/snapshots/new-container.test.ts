@@ -86,6 +86,17 @@ test('on a network that is internal by now, a container has no way outside, what
   expect(listRecords(directory, 'default')).toEqual([])
 })
 
+test('the name of the saved container is not taken over, not even one that a killed rename left; aliases are', async () => {
+  const bundle = `${directory}/bundle`
+  mkdirSync(bundle)
+  await createNetwork(settings(), 'front', { labels: {}, internal: false })
+  const place = { network: 'front', address: '10.89.0.2', bits: 24, gateway: '10.89.0.1' }
+  writeNetworkWishes(bundle, { ports: [], place: { ...place, names: ['old', 'alias'] } })
+  await newContainer(settings(), { record, bundle }, 'Fork')
+  const { bundle: own } = recordPaths(directory, 'default', 'Fork')
+  expect(readNetworkWishes(own)?.place?.names).toEqual(['fork', 'alias'])
+})
+
 test('a container that cannot begin leaves nothing, with what it had copied', async () => {
   const made = { ...record, id: 'new' }
   const { directory: own } = createRecord(directory, made)

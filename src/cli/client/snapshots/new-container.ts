@@ -14,6 +14,7 @@ import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
 import { takePlace } from '../networks/place.ts'
+import { under } from '../own-name.ts'
 import { type ContainerRecord, createRecord, isThere, removeRecord } from '../record.ts'
 import { removedMeanwhile } from '../shim-process.ts'
 import { copyKept, type SavedContainer } from './store.ts'
@@ -39,9 +40,7 @@ export async function newContainer(
     claim(settings, saved, id, wishes && { ...others, ...own, ports })
   // Nobody else sees an address on a network of its own.
   if (place === undefined) return make({ mac })
-  const { network, upstream } = place
-  const kept = place.names.filter((name) => name !== saved.record.id.toLowerCase())
-  const names = [id.toLowerCase(), ...kept]
+  const { network, upstream, names } = under(id.toLowerCase(), place)
   return takePlace(settings, { network, names, upstream }, ({ limits, ...own }) => {
     if (limits.allowed !== undefined && ports.length > 0)
       throw refused('its network is internal, and leads nowhere')
