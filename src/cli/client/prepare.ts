@@ -9,6 +9,7 @@ import { makeUpper, type RootMount, writableOverlay } from '../../images/rootfs.
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { bootId, ownProcess } from '../../linux/processes/proc.ts'
 import type { Settings } from '../settings.ts'
+import { makeCwdAbsolute } from './absolute-cwd.ts'
 import type { ContainerPlan } from './container-plan.ts'
 import { diskMounts, makeOwnDisks } from './disk-root.ts'
 import { writeEtcFiles } from './etc-files.ts'
@@ -162,6 +163,7 @@ export function prepareAgain(
   // It would show the health of the run before.
   forgetHealth(settings, before)
   writeOwnName(stateDir, before)
+  makeCwdAbsolute(paths.bundle)
   updateRecord(stateDir, namespace, id, {
     status: 'creating',
     detached: true,

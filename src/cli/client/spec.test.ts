@@ -42,3 +42,9 @@ test('another user does not keep the capabilities of root, and root gets them', 
   expect(as(5, base)).toMatchObject({ user: { uid: 5, gid: 5 }, capabilities: none })
   expect(as(0, { ...base, capabilities: none })).toMatchObject({ capabilities: base.capabilities })
 })
+
+test('a relative working directory of a container that was made before begins at /', () => {
+  const inBase = (cwd: string) =>
+    processSpec({ ...base, cwd }, { args: [], terminal: false, env: {} }, {}).cwd
+  expect(['srv/app', './srv', '/srv/', ''].map(inBase)).toEqual(['/srv/app', '/srv', '/srv/', ''])
+})

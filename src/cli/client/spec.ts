@@ -3,6 +3,7 @@ import { allCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SpecUser } from '../../oci/defaults/default-spec.ts'
 import type { OciCapabilities, OciProcess } from '../../oci/spec.ts'
 import { type EnvWishes, mergeEnv } from '../parse/env.ts'
+import { absoluteCwd } from './absolute-cwd.ts'
 
 export interface ProcessWishes {
   readonly args: readonly string[]
@@ -22,7 +23,7 @@ export function processSpec(
   wishes: ProcessWishes,
   callerEnv: Readonly<Record<string, string | undefined>>,
 ): OciProcess {
-  const { terminal, size, user = base.user, workdir, privileged = false } = wishes
+  const { terminal, size, user = base.user, workdir = base.cwd, privileged = false } = wishes
   const { env: baseEnv = [] } = base
   const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
   const { consoleSize: _baseSize, ...kept } = base
@@ -35,7 +36,7 @@ export function processSpec(
     ...(wishes.user === undefined && !privileged
       ? {}
       : { user, capabilities: capabilitiesOf(base, user, privileged) }),
-    ...(workdir === undefined ? {} : { cwd: workdir }),
+    ...(workdir === undefined ? {} : { cwd: absoluteCwd(workdir) }),
   }
 }
 
