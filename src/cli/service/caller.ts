@@ -1,7 +1,7 @@
 /** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
-import { closeSync, constants, fstatSync, openSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readlinkSync, statfsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { atPath } from '../../linux/files/named-write.ts'
+import { writeAll } from '../../linux/files/named-write.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { isSocketOfMessages } from '../../linux/sockets/peer.ts'
@@ -78,7 +78,7 @@ export function createCaller(socket: number, { uid, gid }: { uid: number; gid: n
       const fd = descriptor('create', path, 'write')
       try {
         if (!fstatSync(fd).isFile()) throw refuse(path, 'it is not a regular file')
-        atPath(path, () => writeSync(fd, content))
+        writeAll(fd, Buffer.from(content), path)
       } finally {
         closeSync(fd)
       }
