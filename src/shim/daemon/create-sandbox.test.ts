@@ -193,3 +193,41 @@ test('a pod that ends before its start has the machine released, and gets no oth
   expect(await failed(service.startSandbox(podId))).toMatchObject({ code: 'TASK_STATE' })
   expectNothingLeft()
 })
+
+test.each([
+  ['', 'adopt'],
+  ['/saved', 'resume'],
+])(
+  'with checkpoint "%s", a machine is not lost where the code of %s cannot be loaded',
+  (checkpoint, part) => {
+    const file = `${host.directory}/configuration.toml`
+    writeFileSync(file, configurationText)
+    const script = `
+    Bun.plugin({
+      name: 'broken',
+      setup: (build) =>
+        build.onLoad({ filter: /${part}.ts$/ }, () => {
+          throw new Error('cannot be loaded')
+        }),
+    })
+    const { createSandboxForTask } = await import('${import.meta.dir}/create-sandbox.ts')
+    const { silentLogger: log } = await import('${import.meta.dir}/../../log.ts')
+    const { Options } = await import('${import.meta.dir}/../../protocol/generated/containerd/runtime_options.ts')
+    const value = Options.encode(Options.fromPartial({ configPath: '${file}' })).finish()
+    const bundle = '${host.directory}'
+    const takeMachine = () => {
+      console.log('taken')
+      return { release: async () => console.log('released') }
+    }
+    const container = { id: 'pod', spec: { linux: { namespaces: [{ type: 'network' }] } }, bundle }
+    const request = { bundle, checkpoint: '${checkpoint}', options: { typeUrl: '${optionsTypeUrl}', value } }
+    await createSandboxForTask({ flags: { id: 'pod', namespace: 'n' }, runDir: bundle, request, container, log, takeMachine })
+      .catch((error) => console.log(error.message))
+  `
+    const { stdout, stderr } = Bun.spawnSync([process.execPath, '-e', script])
+    expect(String(stderr)).toBe('')
+    const lines = String(stdout).trim().split('\n')
+    expect(lines.at(-1)).toContain('cannot be loaded')
+    expect(lines.slice(0, -1)).toEqual(checkpoint === '' ? ['taken', 'released'] : [])
+  },
+)

@@ -58,16 +58,20 @@ export async function createSandboxForTask(
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
   }
-  const machine = input.takeMachine()
   // Most pods begin in neither of the two other ways, and their shims do not hold the code of those.
   if (request.checkpoint !== '') {
-    // It goes on with a machine of its own.
-    await machine?.release()
     const { resumeSandbox } = await import('../../sandbox/checkpoint/resume.ts')
+    // It goes on with a machine of its own.
+    await input.takeMachine()?.release()
     return resumeSandbox(asked, request.checkpoint)
   }
+  const machine = input.takeMachine()
   if (machine !== undefined) {
-    const { adoptMachine } = await import('../../sandbox/pool/adopt.ts')
+    const { adoptMachine } = await import('../../sandbox/pool/adopt.ts').catch(async (error) => {
+      // Nobody else has the machine any more.
+      await machine.release()
+      throw error
+    })
     return adoptMachine(machine, asked, host)
   }
   if (config.factory.vmCacheNumber > 0) asked.log.info('no waiting machine took this pod')
