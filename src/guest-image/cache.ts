@@ -3,7 +3,6 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  fsyncSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -11,10 +10,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { KataError } from '../errors.ts'
+import { writeAll } from '../linux/files/named-write.ts'
 import type { PackageFile } from './apt.ts'
 import { type GuestImage, loadImage } from './guest-image.ts'
 
@@ -23,12 +22,11 @@ export function newDirectory(cacheDir: string, purpose: string): string {
   return mkdtempSync(join(cacheDir, 'tmp', `${purpose}-`))
 }
 
-/** Writes a new file and waits until the disk has it, so that no rename can outrun the data. */
+/** Writes a new file and waits until the disk has it, so that no rename can outrun the data. @throws an error of the system, with `path`. */
 export function writeDurably(path: string, data: Uint8Array | string): void {
   const fd = openSync(path, 'wx', 0o644)
   try {
-    writeFileSync(fd, data)
-    fsyncSync(fd)
+    writeAll(fd, Buffer.from(data), path, { isFlushed: true })
   } finally {
     closeSync(fd)
   }

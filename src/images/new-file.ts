@@ -1,5 +1,6 @@
 /** The content of a tar entry, in a file of its own. */
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
+import { writeAll } from '../linux/files/named-write.ts'
 import type { TarEntry } from './formats/tar-reader.ts'
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
@@ -8,8 +9,7 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 export async function writeNewFile(path: string, entry: TarEntry): Promise<void> {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    for await (const piece of entry.content())
-      for (let written = 0; written < piece.length; ) written += writeSync(fd, piece, written)
+    for await (const piece of entry.content()) writeAll(fd, piece, path)
   } finally {
     closeSync(fd)
   }

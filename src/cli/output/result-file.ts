@@ -1,7 +1,8 @@
 /** `--result-file`: how a command ended, as JSON for the program that called it. Standard error belongs to the command in the container. */
-import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { coded } from '../../errors/coded.ts'
 import type { ErrorFields } from '../../errors.ts'
+import { writeAll } from '../../linux/files/named-write.ts'
 import { Interrupted } from '../client/signals.ts'
 
 export interface ToldError {
@@ -36,13 +37,14 @@ export function toldError(error: unknown): ToldError {
 export class ResultFile {
   readonly #errors: ToldError[] = []
   readonly #warnings: string[] = []
-  #fd: number | undefined
+  #file: { readonly fd: number; readonly path: string } | undefined
 
   /** Makes the file, which its caller may read whatever the umask says. @throws an errno error: EEXIST, because nothing is replaced. */
   open(path: string): void {
-    if (this.#fd !== undefined) return
-    this.#fd = openSync(path, 'wx')
-    fchmodSync(this.#fd, 0o644)
+    if (this.#file !== undefined) return
+    const fd = openSync(path, 'wx')
+    this.#file = { fd, path }
+    fchmodSync(fd, 0o644)
   }
 
   error(error: unknown): void {
@@ -68,11 +70,11 @@ export class ResultFile {
 
   /** Does nothing where no file was asked for. @throws an errno error. */
   write(exitCode: number): void {
-    if (this.#fd === undefined) return
+    if (this.#file === undefined) return
+    const { fd, path } = this.#file
     const result: CommandResult = { exitCode, ...this.all }
-    const bytes = Buffer.from(`${JSON.stringify(result)}\n`)
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset)
-    closeSync(this.#fd)
-    this.#fd = undefined
+    writeAll(fd, Buffer.from(`${JSON.stringify(result)}\n`), path)
+    closeSync(fd)
+    this.#file = undefined
   }
 }

@@ -12,7 +12,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { writeAll } from '../../linux/files/named-write.ts'
+import { atPath, writeAll } from '../../linux/files/named-write.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
@@ -135,7 +135,7 @@ async function takeBlob(
     const actual = `sha256:${hasher.digest('hex')}`
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: `blob ${digest}`, actual, expected: digest })
-    fsyncSync(copy)
+    atPath(paths.layout, () => fsyncSync(copy))
     // A pull links it into a directory of its user, who must not write to it.
     chmodSync(fresh, 0o444)
     renameSync(fresh, blobPath(paths, actual))
@@ -177,8 +177,7 @@ function makeManifest(
   const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
   try {
     closing(openSync(fresh, 'wx', 0o444), (fd) => {
-      writeAll(fd, bytes, paths.layout)
-      fsyncSync(fd)
+      writeAll(fd, bytes, paths.layout, { isFlushed: true })
     })
     renameSync(fresh, target)
   } catch (error) {

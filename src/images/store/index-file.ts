@@ -1,5 +1,5 @@
 /** The names in the store: `index.json` of its OCI layout, replaced in one step. */
-import { existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
@@ -75,8 +75,7 @@ export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]
   try {
     closing(openSync(fresh, 'w', 0o600), (fd) => {
       const text = `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`
-      writeAll(fd, Buffer.from(text), index)
-      fsyncSync(fd)
+      writeAll(fd, Buffer.from(text), index, { isFlushed: true })
     })
     renameSync(fresh, index)
   } catch (error) {

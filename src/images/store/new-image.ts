@@ -96,7 +96,7 @@ async function writeLayer(
       if (limitBytes > 0 && used + size > limitBytes) throw storeFull({ name, used, limitBytes })
       writeAll(fd, chunk, paths.layout)
     }
-    fsyncSync(fd)
+    atPath(paths.layout, () => fsyncSync(fd))
   } finally {
     closeSync(fd)
   }

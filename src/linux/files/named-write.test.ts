@@ -24,3 +24,11 @@ test('an error that names a file, or is none of the system, stays as it is', () 
   ).toThrow(ours)
   expect(ours).not.toHaveProperty('path')
 })
+
+test('an error of the flush is told with the name of the file', () => {
+  // It takes all, and cannot be flushed.
+  const fd = openSync('/dev/null', 'w')
+  const flushed = () => writeAll(fd, Buffer.from('text'), '/var/x', { isFlushed: true })
+  expect(flushed).toThrow(expect.objectContaining({ code: 'EINVAL', syscall: 'fsync', path: '/var/x' }))
+  closeSync(fd)
+})

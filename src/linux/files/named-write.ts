@@ -1,5 +1,5 @@
-/** Writes whose errors name a file. Those of write(2) name none, and it is there that a full disk shows. */
-import { writeSync } from 'node:fs'
+/** Writes whose errors name a file. Those of write(2) and fsync(2) name none, and it is there that a full disk shows: on NFS and btrfs often at the latter. */
+import { fsyncSync, writeSync } from 'node:fs'
 
 /** Gives `path` to an error of the system that names no file. */
 export function atPath<T>(path: string, write: () => T): T {
@@ -12,9 +12,10 @@ export function atPath<T>(path: string, write: () => T): T {
   }
 }
 
-/** Writes all of it where the file is. @throws an error of the system, with `path`. */
-export function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+/** Writes all of it where the file is; `isFlushed`: and waits until the disk has the file. @throws an error of the system, with `path`. */
+export function writeAll(fd: number, bytes: Uint8Array, path: string, { isFlushed = false } = {}): void {
   atPath(path, () => {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
+    if (isFlushed) fsyncSync(fd)
   })
 }

@@ -1,5 +1,5 @@
 /** Files that others may read at any moment. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { writeAll } from './named-write.ts'
 
 /**
@@ -11,8 +11,7 @@ export function replaceFile(path: string, text: string, { isFlushed = false } = 
   try {
     const fd = openSync(fresh, 'w', 0o600)
     try {
-      writeAll(fd, Buffer.from(text), path)
-      if (isFlushed) fsyncSync(fd)
+      writeAll(fd, Buffer.from(text), path, { isFlushed })
     } finally {
       closeSync(fd)
     }

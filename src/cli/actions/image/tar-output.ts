@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
-import { writeAll } from '../../../linux/files/named-write.ts'
+import { atPath, writeAll } from '../../../linux/files/named-write.ts'
 import { isTerminal } from '../../../linux/is-terminal.ts'
 import { openStdout } from '../../client/output.ts'
 
@@ -33,7 +33,7 @@ async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promi
   const fd = openSync(fresh, 'wx', 0o600)
   try {
     for await (const chunk of chunks) writeAll(fd, chunk, path)
-    fsyncSync(fd)
+    atPath(path, () => fsyncSync(fd))
     renameSync(fresh, path)
   } finally {
     closeSync(fd)
