@@ -117,7 +117,8 @@ module.exports = {
     },
     {
       name: 'protobuf-stands-alone',
-      comment: 'src/protobuf is in every npm package that speaks: it knows messages, and nothing of who sends them',
+      comment:
+        'src/protobuf is in every npm package that speaks: it knows messages, and nothing of who sends them',
       severity: 'error',
       from: { path: '^src/protobuf/', pathNot: '[.]test[.]ts$' },
       to: { path: '^src/', pathNot: '^src/protobuf/' },
