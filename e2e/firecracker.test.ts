@@ -223,7 +223,7 @@ describe('a machine of Firecracker', () => {
       import { findVmm } from '${import.meta.dir}/harness/vmm.ts'
       import { MachineStage } from '${import.meta.dir}/machine/stage.ts'
       const stage = await MachineStage.open(await findVmm('firecracker'))
-      const { ref } = await stage.create().start()
+      const { ref } = await (await stage.create()).start()
       console.log(ref.pid)
       await new Promise(() => {})`
       const child = Bun.spawn([process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
