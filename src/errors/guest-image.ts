@@ -42,6 +42,11 @@ export const guestImageErrors = () => ({
     'cannot write the guest image to {path} ({reason})',
     'Run `kata-ts guest build` as root, or name a cache directory that you may write.',
   ),
+  IMAGE_CACHE_FOREIGN: entry(
+    'invalid_argument',
+    '{cacheDir} is neither empty nor a cache of guest images',
+    'A build removes old files there: name a new directory, or an empty one.',
+  ),
   IMAGE_PACKAGES_UNREACHABLE: entry(
     'unavailable',
     'cannot fetch Debian packages: {reason}',

@@ -35,6 +35,13 @@ function leftovers(cache: string): string[] {
 }
 
 describe('buildImage', () => {
+  test('a directory that is not its own stays as it is', async () => {
+    mkdirSync(join(cacheDir, 'tmp'), { recursive: true })
+    writeFileSync(join(cacheDir, 'tmp', 'theirs'), '')
+    expect(await failure({ cacheDir, agent, systemdStub })).toBe('IMAGE_CACHE_FOREIGN')
+    expect(readdirSync(cacheDir, { recursive: true }).sort()).toEqual(['tmp', 'tmp/theirs'])
+  })
+
   test.skipIf(noBusybox !== '')(`gives an intact image that findImage finds${noBusybox}`, async () => {
     const { env } = makeArchive(dir)
     const built = await buildImage({ cacheDir, agent, systemdStub, env })
@@ -70,9 +77,15 @@ describe('buildImage', () => {
     expect(second.id).toBe(first.id)
     expect(second.manifest.initrd).toEqual(first.manifest.initrd)
     expect(second.manifest.kernel).toEqual(first.manifest.kernel)
+    const theirs = [join(cacheDir, 'images', 'theirs'), join(cacheDir, 'debs', 'notes')]
+    for (const path of theirs) writeFileSync(path, '')
     const third = await buildImage({ cacheDir, agent: Buffer.from('newer'), systemdStub, env })
     expect(third.id).not.toBe(first.id)
     expect(findImage(cacheDir)?.id).toBe(third.id)
+    const fourth = await buildImage({ cacheDir, agent: Buffer.from('newest'), systemdStub, env })
+    const kept = [third.id, fourth.id, 'theirs'].sort()
+    expect(readdirSync(join(cacheDir, 'images')).sort()).toEqual(kept)
+    expect(theirs.map((path) => existsSync(path))).toEqual([true, true])
   })
 
   test('another list of kernel modules gives another image, which is known by it', async () => {
@@ -132,6 +145,7 @@ describe('buildImage', () => {
   test('cleans up what an interrupted build left', async () => {
     const { env } = makeArchive(dir)
     mkdirSync(join(cacheDir, 'tmp', 'image-x'), { recursive: true })
+    writeFileSync(join(cacheDir, 'lock'), '')
     await buildImage({ cacheDir, agent, systemdStub, env })
     expect(existsSync(join(cacheDir, 'tmp'))).toBe(false)
   })

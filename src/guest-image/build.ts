@@ -5,7 +5,7 @@ import { agentVersion } from '../../guest/agent/src/system/version.ts'
 import { KataError } from '../errors.ts'
 import { type Logger, silentLogger } from '../log.ts'
 import type { PackageFile } from './apt.ts'
-import { makeCurrent, newDirectory, publish, removeOld, writeDurably } from './cache.ts'
+import { lockOf, makeCurrent, newDirectory, publish, removeOld, requireCache, writeDurably } from './cache.ts'
 import { mustRunTool, type ToolContext } from './child.ts'
 import { checkKernel, defaultCacheDir, type GuestImage, loadImage, verifyImage } from './guest-image.ts'
 import { buildInitrd } from './initrd.ts'
@@ -45,7 +45,7 @@ const guestModules = [
 ]
 
 export interface BuildOptions extends ImagePrograms {
-  /** Made if missing. */
+  /** Made if missing; otherwise empty, or a cache already. */
   readonly cacheDir?: string
   readonly progress?: Progress
   readonly log?: Logger
@@ -67,9 +67,11 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
   const { cacheDir = defaultCacheDir, progress = silentProgress, log = silentLogger, signal } = options
   const tools = { signal, env: options.env ?? process.env }
   try {
+    mkdirSync(cacheDir, { recursive: true })
+    requireCache(cacheDir)
+    using _lock = await lockFile(lockOf(cacheDir), signal)
     mkdirSync(join(cacheDir, 'debs'), { recursive: true })
     mkdirSync(join(cacheDir, 'images'), { recursive: true })
-    using _lock = await lockFile(join(cacheDir, 'lock'), signal)
     // What lies here was left by a build that did not end: nobody else builds while we hold the lock.
     rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
     mkdirSync(join(cacheDir, 'tmp'))

@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -16,6 +17,23 @@ import { KataError } from '../errors.ts'
 import { writeAll } from '../linux/files/named-write.ts'
 import type { PackageFile } from './apt.ts'
 import { type GuestImage, loadImage } from './guest-image.ts'
+
+export const lockOf = (cacheDir: string): string => join(cacheDir, 'lock')
+
+/**
+ * A build empties directories of the cache. So it takes a new or an empty one, or what a build has used before: that has its
+ * lock, or a current image.
+ *
+ * @throws KataError IMAGE_CACHE_FOREIGN.
+ */
+export function requireCache(cacheDir: string): void {
+  const isOurs =
+    statOf(lockOf(cacheDir))?.isFile() === true ||
+    statOf(join(cacheDir, 'current'))?.isSymbolicLink() === true
+  if (!isOurs && readdirSync(cacheDir).length > 0) throw new KataError('IMAGE_CACHE_FOREIGN', { cacheDir })
+}
+
+const statOf = (path: string) => lstatSync(path, { throwIfNoEntry: false })
 
 /** An empty directory for one purpose, in the cache's temporary files: on the same file system as the images. */
 export function newDirectory(cacheDir: string, purpose: string): string {
@@ -54,17 +72,21 @@ export function makeCurrent(cacheDir: string, id: string): void {
   renameSync(link, join(cacheDir, 'current'))
 }
 
+/** {@link imageId}. */
+const imageName = /^[0-9a-f]{24}$/
+
 /**
  * Removes all images but `id` and the one before it, because a start that read `current` a moment ago may still open it,
- * and all package files but `packages`.
+ * and all package files but `packages`. Other files are not a build's, and stay.
  */
 export function removeOld(cacheDir: string, id: string, packages: readonly PackageFile[]): void {
   const images = join(cacheDir, 'images')
   const others = readdirSync(images)
-    .filter((name) => name !== id)
+    .filter((name) => name !== id && imageName.test(name))
     .map((name) => ({ name, time: statSync(join(images, name)).mtimeMs }))
     .sort((a, b) => b.time - a.time)
   for (const { name } of others.slice(1)) rmSync(join(images, name), { recursive: true, force: true })
   for (const name of readdirSync(join(cacheDir, 'debs')))
-    if (!packages.some(({ file }) => file === name)) rmSync(join(cacheDir, 'debs', name), { force: true })
+    if (name.endsWith('.deb') && !packages.some(({ file }) => file === name))
+      rmSync(join(cacheDir, 'debs', name), { force: true })
 }
