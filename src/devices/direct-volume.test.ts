@@ -97,6 +97,12 @@ test('what is added is read, and replaced by what is added next; what is removed
   expect(() => sandboxesOf(added, root)).toThrow('DIRECT_VOLUME_MISSING')
 })
 
+test.each(['', 'relative'])('no volume is removed by the path "%s", and none of the others', (path) => {
+  addDirectVolume(`${volume}-kept`, '{"volume-type":"block","device":"/dev/sdb","fstype":"ext4"}', root)
+  expect(() => removeDirectVolume(path, root)).toThrow('[DIRECT_VOLUME_INVALID]')
+  expect(readDirectVolume(`${volume}-kept`, root)?.device).toBe('/dev/sdb')
+})
+
 test.each([
   [
     'a type that is not known',

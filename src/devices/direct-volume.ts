@@ -50,18 +50,27 @@ export function readDirectVolume(volumePath: string, root = directVolumeRoot): D
  * @throws KataError DIRECT_VOLUME_INVALID.
  */
 export function addDirectVolume(volumePath: string, text: string, root = directVolumeRoot): void {
-  const directory = directVolumeDir(volumePath, root)
+  const directory = absoluteDir(volumePath, root)
   const path = `${directory}/${noteName}`
-  if (!volumePath.startsWith('/'))
-    throw new KataError('DIRECT_VOLUME_INVALID', { path, reason: 'the volume path is no absolute path' })
   parseNote(text, path)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   replaceFile(path, text)
 }
 
-/** Removes the note and who has the volume. Nothing for one that is not there. */
+/** Removes the note and who has the volume. Nothing for one that is not there. @throws KataError DIRECT_VOLUME_INVALID. */
 export function removeDirectVolume(volumePath: string, root = directVolumeRoot): void {
-  rmSync(directVolumeDir(volumePath, root), { recursive: true, force: true })
+  rmSync(absoluteDir(volumePath, root), { recursive: true, force: true })
+}
+
+/** An empty path would be the directory of all volumes. */
+function absoluteDir(volumePath: string, root: string): string {
+  const directory = directVolumeDir(volumePath, root)
+  if (!volumePath.startsWith('/'))
+    throw new KataError('DIRECT_VOLUME_INVALID', {
+      path: `${directory}/${noteName}`,
+      reason: 'the volume path is no absolute path',
+    })
+  return directory
 }
 
 /** The sandboxes that have the volume. @throws KataError DIRECT_VOLUME_MISSING. */
