@@ -4,6 +4,7 @@ import { findExternal } from '../client/external.ts'
 import { type ContainerRecord, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
+import { exitCodeOfCommand } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 
@@ -41,7 +42,7 @@ export async function connectRunning(
 
 /**
  * Does `work` for every name at the same time and prints the names for which it was done; an error of one does not
- * keep the others from being done. Returns the exit code. Where one `mayBeMissing`, that is told and is no failure.
+ * keep the others from being done. Returns the exit code, the highest of all. Where one `mayBeMissing`, that is told and is no failure.
  */
 export async function forEachName(
   settings: Settings,
@@ -49,19 +50,21 @@ export async function forEachName(
   work: (name: string) => Promise<void>,
   { mayBeMissing = false } = {},
 ): Promise<number> {
-  const results = await Promise.allSettled(names.map(work))
+  // A function that throws before its first promise is one that failed, too.
+  const results = await Promise.allSettled(names.map(async (name) => work(name)))
   const done: string[] = []
-  let failures = 0
+  let exitCode = 0
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') done.push(names[index]!)
     else {
       tellError(settings, result.reason)
-      if (!(mayBeMissing && isMissing(result.reason))) failures++
+      if (!(mayBeMissing && isMissing(result.reason)))
+        exitCode = Math.max(exitCode, exitCodeOfCommand(result.reason))
     }
   }
   if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
   else settings.print(done.map((name) => `${name}\n`).join(''))
-  return failures === 0 ? 0 : 1
+  return exitCode
 }
 
 const isMissing = (error: unknown): boolean =>
