@@ -12,6 +12,7 @@ import { newTemplate } from '../sandbox/template/template-store.ts'
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
 
+const annotation = 'io.katacontainers.config.hypervisor'
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 // A guest image without its manifest.
 mkdirSync(`${base}/cache/images/half`, { recursive: true })
@@ -55,6 +56,28 @@ test.each([
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
   [['run', '--pull', 'never', 'busybox', 'id'], 'IMAGE_NOT_STORED', '"busybox"'],
   [['run', '--pull', 'now', 'busybox'], 'OPTION_INVALID', '--pull'],
+  [['create', '--pull', 'now', '--', 'true'], 'OPTION_INVALID', '--pull'],
+  [['create', '--tls-verify=maybe', '--', 'true'], 'OPTION_INVALID', '--tls-verify'],
+  [['create', '--vcpus', '240', '--', 'true'], 'CONFIG_VALUE', 'option --vcpus'],
+  [
+    ['create', '--annotation', `${annotation}.default_vcpu=1`, '--', 'true'],
+    'ANNOTATION_UNKNOWN',
+    'default_vcpu',
+  ],
+  [['run', '--rootfs', '', 'true'], 'OPTION_INVALID', '--rootfs'],
+  [['run', '--config=', 'true'], 'OPTION_INVALID', '--config'],
+  [['run', '--cidfile', '', 'true'], 'OPTION_INVALID', '--cidfile'],
+  [['run', '--env-file', '/dev/null', '--env-file', '', 'true'], 'OPTION_INVALID', '--env-file'],
+  [['ps', '--result-file', ''], 'OPTION_INVALID', '--result-file'],
+  [['--result-file', '', 'ps'], 'OPTION_INVALID', '--result-file'],
+  [['guest', 'build', '--cache-dir', ''], 'OPTION_INVALID', '--cache-dir'],
+  [['direct-volume', 'remove', '--volume-path', ''], 'OPTION_INVALID', '--volume-path'],
+  [['direct-volume', 'resize', '--volume-path', '/v', '--size', '1G'], 'DIRECT_VOLUME_SIZE', '1G'],
+  [['run', '--privileged', '--cap-drop', 'NET_RAW', 'true'], 'OPTION_CONFLICT', '--cap-drop'],
+  [['kill', '--exec-id', '', 'x'], 'NAME_INVALID', 'exec'],
+  [['start', ''], 'NAME_INVALID', 'container'],
+  [['pull', 'No Name'], 'IMAGE_NAME_INVALID', 'No Name'],
+  [['cp', 'a', 'b'], 'COPY_PATH_INVALID', 'a'],
   [['run', 'Busybox'], 'IMAGE_NAME_INVALID', 'kata-ts run -- CMD'],
   [['run', 'oci:'], 'IMAGE_NAME_INVALID', 'nothing follows oci:'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
@@ -100,7 +123,6 @@ test.each([
   [['kill', 'nobody']],
   [['rm', 'nobody']],
   [['rmi', 'nobody']],
-  [['pull', 'No Name']],
   [['import', '/etc/passwd', 'x:1']],
   [['logs', 'nobody']],
   [['inspect', 'nobody']],

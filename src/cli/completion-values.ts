@@ -15,7 +15,6 @@ const byFlag: Readonly<Record<string, readonly string[]>> = {
   '--rootless': booleans,
   '--restart': ['no', 'on-failure', 'always', 'unless-stopped'],
   '--security-opt': ['seccomp=', 'no-new-privileges'],
-  '--filter': ['label=', 'name=', 'status=', 'exited='],
 }
 
 const byPlaceholder: Readonly<Record<string, Values>> = {
@@ -28,9 +27,12 @@ const byPlaceholder: Readonly<Record<string, Values>> = {
 }
 
 /** The values of the option `--flag <placeholder>`; undefined for an option without a value. */
-export function valuesOfOption(flags: string): Values {
+export function valuesOfOption(flags: string, description: string): Values {
   const [, flag = '', placeholder] = /(--[a-z-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? []
-  return placeholder === undefined ? undefined : (byFlag[flag] ?? byPlaceholder[placeholder])
+  if (placeholder === undefined) return undefined
+  // Each command that has filters names its own in the help.
+  if (flag === '--filter') return [...new Set(description.match(/\b[a-z]+=/g))]
+  return byFlag[flag] ?? byPlaceholder[placeholder]
 }
 
 /** The values of a command's argument of this name. */

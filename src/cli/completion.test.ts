@@ -80,8 +80,14 @@ test('bash completes the values of an option, and nothing where it knows none', 
       ['kata-ts', 'run', '--name', '-'],
       ['kata-ts', 'run', '--config', ''],
       ['kata-ts', 'completion', 'f'],
+      ['kata-ts', 'images', '--filter', ''],
+      ['kata-ts', 'events', '--filter', 'c'],
+      ['kata-ts', 'ps', '--filter', 'e'],
     ),
-  ).toEqual([['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], [], ['fish']])
+  ).toEqual([
+    ...[['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], [], ['fish']],
+    ...[['reference='], ['container='], ['exited=']],
+  ])
 })
 
 test('bash completes the names that a command takes', async () => {

@@ -42,7 +42,7 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
       ...(short === undefined ? {} : { short }),
       text: description,
       takesValue: required,
-      values: valuesOfOption(flags),
+      values: valuesOfOption(flags, description),
     })),
     children: children.map((child) => child.name()),
     lister: listerOf(words, command.registeredArguments[0]?.name()),

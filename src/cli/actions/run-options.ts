@@ -1,12 +1,15 @@
 /** What a person typed for `run` and `create`, read and checked before anything is made or an image is looked for. */
+import { applyAnnotations } from '../../config/annotations.ts'
+import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
-import type { Overrides } from '../../config/overrides.ts'
+import { applyOverrides, type Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
 import { hostMount, imageMount } from '../../oci/defaults/default-spec.ts'
 import { tmpfsMount } from '../../oci/defaults/spec-rights.ts'
 import { checkMountPlaces } from '../../oci/mount-place.ts'
 import { requireTerminal } from '../client/attach.ts'
+import { parsePullPolicy } from '../client/pull.ts'
 import type { Attached } from '../client/run.ts'
 import { volumePaths } from '../client/volumes/store.ts'
 import type { RunFlags } from '../commands/run.ts'
@@ -66,6 +69,8 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
+  checkMachine(config, place.annotations, overrides)
+  checkPull(flags)
   const network = networkOf(settings, flags, { id, hostname, config })
   const alsoExposed = parseExpose(flags.expose ?? [])
   const dns = (flags.dns ?? []).map(parseDns)
@@ -127,6 +132,21 @@ export function askedOf(settings: Settings, flags: RunFlags) {
     health,
     restart,
   }
+}
+
+/** The shim makes the machine's configuration, but only once an image was pulled and volumes were made. */
+function checkMachine(
+  config: Config,
+  annotations: Readonly<Record<string, string>>,
+  overrides: Overrides,
+): void {
+  applyOverrides(applyAnnotations(config, annotations, silentLogger), overrides)
+}
+
+/** They count only where an image is missing: a typo would show on another host. */
+function checkPull({ pull, tlsVerify }: RunFlags): void {
+  if (pull !== undefined) parsePullPolicy(pull)
+  if (tlsVerify !== undefined) parseBoolean(tlsVerify, '--tls-verify')
 }
 
 const streamNames = ['stdin', 'stdout', 'stderr'] as const

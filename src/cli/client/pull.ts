@@ -53,6 +53,9 @@ export async function pull(settings: Settings, name: string, flags: PullFlags): 
   }
 }
 
+/** @throws KataError OPTION_INVALID. */
+export const parsePullPolicy = (text: string) => parseChoice(text, '--pull', ['missing', 'always', 'never'])
+
 /** For `run`: what is there is taken as it is, unless `when` says otherwise. @throws as {@link pull}, and IMAGE_NOT_STORED. */
 export async function storedOrPulled(
   settings: Settings,
@@ -60,7 +63,7 @@ export async function storedOrPulled(
   when: string | undefined,
   flags: PullFlags,
 ): Promise<StoredImage> {
-  const policy = parseChoice(when ?? 'missing', '--pull', ['missing', 'always', 'never'])
+  const policy = parsePullPolicy(when ?? 'missing')
   const known = parseImageSource(name)?.name.full ?? name
   const found = policy === 'always' ? undefined : await lookForImage(storePaths(settings.stateDir), known)
   if (found !== undefined) return found

@@ -103,6 +103,7 @@ export function action<Options>(
       globalOptions.map(([flags, , value]) => [camelCase(flags.split(' ')[0]!), value]),
     )
     const given = { ...defaults, ...command.parent?.opts(), ...topOf(command).opts(), ...command.opts() }
+    refuseEmptyPaths(command)
     const settings = cli.settings(given as unknown as GlobalOptions)
     if (traits.takesTemplate !== true) refuseTemplate(settings.template)
     cli.finish((await run(settings, command.opts() as Options, command.args)) ?? 0)
@@ -123,6 +124,21 @@ export function rootAction<Options>(
     return code
   }
   return action<Options>(command, cli, asRoot, traits)
+}
+
+/**
+ * An empty path is a variable that nobody has set. It would mean the working directory, or no file at all.
+ *
+ * @throws KataError OPTION_INVALID.
+ */
+function refuseEmptyPaths(command: Command): void {
+  for (let at: Command | null = command; at !== null; at = at.parent)
+    for (const option of at.options) {
+      const values = [at.getOptionValue(option.attributeName())].flat()
+      // As in docker, an empty --workdir is the image's.
+      if (/<(?:file|dir|path)>$/.test(option.flags) && option.long !== '--workdir' && values.includes(''))
+        throw new KataError('OPTION_INVALID', { option: option.long!, value: '', allowed: 'a path' })
+    }
 }
 
 /** `kata-ts network ls`. */

@@ -6,7 +6,10 @@ import { runGroups } from './run-groups.ts'
 export function rightsOptions(command: Command): Command {
   return command
     .optionsGroup(runGroups.rights)
-    .option('--privileged', 'every capability and device of the guest, unconfined; nothing of the host')
+    .option(
+      '--privileged',
+      'every capability and device of the guest, unconfined; nothing of the host; not with --cap-drop',
+    )
     .option('--cap-add <name>', 'add a capability, or ALL; repeatable', collect)
     .option('--cap-drop <name>', 'drop a capability, or ALL; repeatable', collect)
     .option(

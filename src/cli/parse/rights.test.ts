@@ -55,7 +55,8 @@ test('the default seccomp profile allows what an added capability is for, and no
 })
 
 test('privileged: everything of the guest', () => {
-  const { process, linux } = spec({ privileged: true, capDrop: ['CHOWN'] })
+  expect(() => parseRights({ privileged: true, capDrop: ['CHOWN'] })).toThrow('[OPTION_CONFLICT]')
+  const { process, linux } = spec({ privileged: true })
   expect(process.capabilities.bounding).toHaveLength(41)
   expect(linux).toMatchObject({ maskedPaths: [], readonlyPaths: [] })
   expect(linux).not.toHaveProperty('seccomp')

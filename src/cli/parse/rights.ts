@@ -19,7 +19,7 @@ export interface RightsFlags {
 
 const noNewPrivileges = /^no-new-privileges(?:[:=](?:true|false))?$/
 
-/** @throws KataError OPTION_INVALID naming option, value and what is allowed; SECCOMP_PROFILE. */
+/** @throws KataError OPTION_INVALID naming option, value and what is allowed; OPTION_CONFLICT; SECCOMP_PROFILE. */
 export function parseRights(flags: RightsFlags): Rights {
   const options = flags.securityOpt ?? []
   for (const option of options)
@@ -31,6 +31,12 @@ export function parseRights(flags: RightsFlags): Rights {
       )
   const seccomp = options.findLast((option) => option.startsWith('seccomp='))?.slice('seccomp='.length)
   const noNew = options.findLast((option) => noNewPrivileges.test(option))
+  if (flags.privileged === true && flags.capDrop !== undefined)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--privileged and --cap-drop',
+      reason: 'a privileged container has all capabilities',
+      remedy: 'Give the capabilities that it needs by --cap-add, without --privileged.',
+    })
   const capabilities = {
     privileged: flags.privileged === true,
     addCapabilities: (flags.capAdd ?? []).map((name) => parseCapability(name, '--cap-add')),

@@ -88,7 +88,7 @@ const run: AllowedOptions = {
   stopSignal: 'plain',
   stopTimeout: 'plain',
   capDrop: 'plain',
-  securityOpt: ['no-new-privileges', 'no-new-privileges:true'],
+  securityOpt: ['no-new-privileges', 'no-new-privileges:true', 'no-new-privileges=true'],
   ulimit: 'plain',
   tmpfs: 'plain',
   addHost: 'plain',

@@ -6,6 +6,7 @@ import { ownerCleansUp } from '../../client/life/owner.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import type { TaskClient } from '../../client/task.ts'
+import { checkName } from '../../parse/name.ts'
 import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
@@ -16,10 +17,12 @@ const patienceMs = 10_000
 
 export async function kill(
   settings: Settings,
-  { signal, all, execId = '' }: { signal: string; all: boolean; execId?: string | undefined },
+  { signal, all, execId: givenId }: { signal: string; all: boolean; execId?: string | undefined },
   names: readonly string[],
 ): Promise<number> {
   const number = parseSignal(signal)
+  // An empty one is a variable that nobody set, and does not mean the whole container.
+  const execId = givenId === undefined ? '' : checkName(givenId, 'exec')
   if (all && number !== SIGKILL)
     throw new KataError('OPTION_CONFLICT', {
       options: `--all and --signal ${signal}`,
