@@ -16,13 +16,13 @@ import { join } from 'node:path'
 import { KataError } from '../errors.ts'
 import { writeAll } from '../linux/files/named-write.ts'
 import type { PackageFile } from './apt.ts'
-import { type GuestImage, loadImage } from './guest-image.ts'
+import { defaultCacheDir, type GuestImage, loadImage } from './guest-image.ts'
 
 export const lockOf = (cacheDir: string): string => join(cacheDir, 'lock')
 
 /**
  * A build empties directories of the cache. So it takes a new or an empty one, or what a build has used before: that has its
- * lock, or a current image.
+ * lock, or a current image. The usual place is ours, whatever else of ours lies there.
  *
  * @throws KataError IMAGE_CACHE_FOREIGN.
  */
@@ -30,7 +30,8 @@ export function requireCache(cacheDir: string): void {
   const isOurs =
     statOf(lockOf(cacheDir))?.isFile() === true ||
     statOf(join(cacheDir, 'current'))?.isSymbolicLink() === true
-  if (!isOurs && readdirSync(cacheDir).length > 0) throw new KataError('IMAGE_CACHE_FOREIGN', { cacheDir })
+  if (!isOurs && cacheDir !== defaultCacheDir && readdirSync(cacheDir).length > 0)
+    throw new KataError('IMAGE_CACHE_FOREIGN', { cacheDir })
 }
 
 const statOf = (path: string) => lstatSync(path, { throwIfNoEntry: false })
