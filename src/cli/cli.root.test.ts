@@ -72,7 +72,6 @@ test.each([
   [['--result-file', '', 'ps'], 'OPTION_INVALID', '--result-file'],
   [['guest', 'build', '--cache-dir', ''], 'OPTION_INVALID', '--cache-dir'],
   [['direct-volume', 'remove', '--volume-path', ''], 'OPTION_INVALID', '--volume-path'],
-  [['direct-volume', 'resize', '--volume-path', '/v', '--size', '1G'], 'DIRECT_VOLUME_SIZE', '1G'],
   [['run', '--privileged', '--cap-drop', 'NET_RAW', 'true'], 'OPTION_CONFLICT', '--cap-drop'],
   [['kill', '--exec-id', '', 'x'], 'NAME_INVALID', 'exec'],
   [['start', ''], 'NAME_INVALID', 'container'],

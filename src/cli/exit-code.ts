@@ -23,7 +23,6 @@ const beforeTheCommand: ReadonlySet<ErrorCode> = new Set([
   'COPY_PATH_INVALID',
   'IMAGE_NAME_INVALID',
   'CPUSET_INVALID',
-  'DIRECT_VOLUME_SIZE',
   'NAME_INVALID',
   'ID_INVALID',
   'NOT_ROOT',
