@@ -1,7 +1,7 @@
 /** Shims that make a machine and wait with it for a pod. Each ends with this process, unless a pod has taken it. */
 import { closeSync } from 'node:fs'
 import { socketPair } from '../../linux/sockets/socket.ts'
-import type { PooledMachine } from '../../sandbox/pool/serve-pool.ts'
+import type { PooledMachine } from '../../sandbox/pool/pool-machines.ts'
 import { poolName } from '../../sandbox/records/paths.ts'
 import { adoptConnected } from '../../ttrpc/bun.ts'
 import type { Transport } from '../../ttrpc/transport.ts'

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'bun:test'
 import { silentLogger } from '../../log.ts'
 import { FakeClock, settled } from '../../time.double.ts'
 import type { HostLoad } from './host-load.ts'
+import { decide } from './pool-decision.ts'
+import { makeMs, type PooledMachine, pauses } from './pool-machines.ts'
 import { heldBackMs } from './pool-report.ts'
 import type { PoolState } from './pool-server.ts'
-import { decide, makeMs, type PooledMachine, pauses, servePool } from './serve-pool.ts'
+import { lookMs, servePool } from './serve-pool.ts'
 
 const idle: HostLoad = { cpu: 0, memory: { now: 0, lately: 0 }, availableMiB: 8000, totalMiB: 16_000 }
 const short: HostLoad = { ...idle, memory: { now: 40, lately: 5 } }
@@ -91,20 +93,20 @@ class Host {
 
   async pass(ms: number): Promise<void> {
     await settled()
-    for (let passed = 0; passed < ms; passed += pauses.lookMs) await this.clock.pass(pauses.lookMs)
+    for (let passed = 0; passed < ms; passed += lookMs) await this.clock.pass(lookMs)
   }
 }
 
 test('it fills up to its bound and no further, and again once a machine was taken', async () => {
   const host = new Host()
   const served = host.serve()
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   expect(host.held).toBe(2)
   host.machines[0]!.taken()
-  await host.pass(pauses.lookMs)
+  await host.pass(lookMs)
   // Another pod may be about to come.
   expect(host.held).toBe(1)
-  await host.pass(pauses.takenMs + pauses.lookMs)
+  await host.pass(pauses.takenMs + lookMs)
   expect(host.held).toBe(2)
   host.over.abort()
   await served
@@ -114,15 +116,15 @@ test('it fills up to its bound and no further, and again once a machine was take
 test('memory pressure ends all, and nothing comes until it has passed', async () => {
   const host = new Host()
   const served = host.serve()
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   host.load = short
-  await host.pass(2 * pauses.lookMs)
+  await host.pass(2 * lookMs)
   expect(host.held).toBe(0)
   host.load = { ...idle, memory: { now: 0, lately: 5 } }
   await host.pass(60_000)
   expect(host.held).toBe(0)
   host.load = idle
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   expect(host.held).toBe(2)
   host.over.abort()
   await served
@@ -134,10 +136,10 @@ test('memory pressure is seen while a machine is being made, which ends then', a
   // Nor is it held up by what killed ones have left.
   host.sweep = () => new Promise(() => {})
   const served = host.serve()
-  await host.pass(4 * pauses.lookMs)
+  await host.pass(4 * lookMs)
   expect([host.machines.length, host.held]).toEqual([1, 1])
   host.load = short
-  await host.pass(2 * pauses.lookMs)
+  await host.pass(2 * lookMs)
   expect(host.held).toBe(0)
   // It was asked to, and that is no failure.
   expect(host.told).toEqual(['memory runs short, and no machine waits any more'])
@@ -149,13 +151,13 @@ test('one that is made for ever is ended, and others come', async () => {
   const host = new Host()
   host.makesSlowly = true
   const served = host.serve()
-  await host.pass(makeMs - 4 * pauses.lookMs)
+  await host.pass(makeMs - 4 * lookMs)
   expect([host.machines.length, host.held]).toEqual([1, 1])
-  await host.pass(6 * pauses.lookMs)
+  await host.pass(6 * lookMs)
   expect([host.machines.length, host.held]).toEqual([1, 0])
   expect(host.told).toEqual(['no machine came to wait'])
   host.makesSlowly = false
-  await host.pass(pauses.failedMs + 4 * pauses.lookMs)
+  await host.pass(pauses.failedMs + 4 * lookMs)
   expect(host.held).toBe(2)
   host.over.abort()
   await served
@@ -165,13 +167,13 @@ test('a host that holds the pool back for long is told of once, and that it is o
   const host = new Host()
   host.load = { ...idle, cpu: 60 }
   const served = host.serve()
-  await host.pass(heldBackMs - pauses.lookMs)
+  await host.pass(heldBackMs - lookMs)
   expect(host.told).toEqual([])
   await host.pass(3 * heldBackMs)
   expect(host.told).toEqual(['the host can spare nothing for more waiting machines'])
   expect(host.states).toEqual(['held back'])
   host.load = idle
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   expect(host.told.slice(1)).toEqual(['the host can spare room for waiting machines again'])
   expect(host.states).toEqual(['held back', 'filling', 'full'])
   // One that comes and goes is worth no line.
@@ -179,7 +181,7 @@ test('a host that holds the pool back for long is told of once, and that it is o
   host.load = { ...idle, cpu: 60 }
   await host.pass(heldBackMs / 2)
   host.load = idle
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   expect(host.told).toHaveLength(2)
   host.over.abort()
   await served
@@ -188,10 +190,10 @@ test('a host that holds the pool back for long is told of once, and that it is o
 test('when other machines are wanted, all end', async () => {
   const host = new Host()
   const served = host.serve()
-  await host.pass(10 * pauses.lookMs)
+  await host.pass(10 * lookMs)
   expect(host.held).toBe(2)
   host.isCurrent = false
-  await host.pass(pauses.lookMs)
+  await host.pass(lookMs)
   await served
   expect([host.held, host.over.signal.aborted]).toEqual([0, false])
 })
@@ -211,7 +213,7 @@ test('what cannot be released is tried less and less often', async () => {
 test('where no process can be started, those that wait stay, and it is tried again', async () => {
   const host = new Host()
   const served = host.serve()
-  await host.pass(2 * pauses.lookMs)
+  await host.pass(2 * lookMs)
   host.startsThrow = true
   host.machines[0]!.taken()
   await host.pass(20_000)
