@@ -34,7 +34,7 @@ import {
   parseStopTimeout,
   parseWhole,
 } from '../parse/number.ts'
-import { parsePlace } from '../parse/place.ts'
+import { type Place, parsePlace } from '../parse/place.ts'
 import { parseWorkdir, requirePlaces } from '../parse/place-in-container.ts'
 import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
@@ -54,35 +54,69 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   refuseConflicts(flags)
   attachedOf(flags)
   if (flags.platform !== undefined) parseChoice(flags.platform, '--platform', platforms)
+  checkPull(flags)
   if (!detach) requireTerminal({ interactive, terminal })
   const id = checkName(flags.name ?? generateName(), 'container')
-  const overrides = overridesOf(flags)
-  const logBounds = parseLogOptions(flags.logOpt ?? [])
-  const bound = parseStorageOptions(flags.storageOpt ?? [])
-  const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
-  const limits = limitsOf(flags)
-  const volumePlace = (name: string) => volumePaths(settings, name).data
-  const mounts = parseMounts(flags.mount ?? [], volumePlace)
-  const plainRights = parseRights(flags)
-  const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
-  const place = parsePlace(flags, flags.memory)
   const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
+  const overrides = overridesOf(flags)
+  const place = parsePlace(flags, flags.memory)
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   checkMachine(config, place.annotations, overrides)
-  checkPull(flags)
   const network = networkOf(settings, flags, { id, hostname, config })
-  const alsoExposed = parseExpose(flags.expose ?? [])
+  return {
+    id,
+    hostname,
+    interactive,
+    terminal,
+    detachKeys,
+    autoRemove,
+    labels: readLabels(flags.label ?? [], flags.labelFile ?? []),
+    logBounds: parseLogOptions(flags.logOpt ?? []),
+    bound: parseStorageOptions(flags.storageOpt ?? []),
+    overrides,
+    config,
+    limits: limitsOf(flags),
+    place,
+    workdir: flags.workdir ? parseWorkdir(flags.workdir) : undefined,
+    network,
+    alsoExposed: parseExpose(flags.expose ?? []),
+    etc: etcOf(flags, { hostname, network, resolver: place.resolver }),
+    ...mountedOf(settings, flags, id),
+    envOver: envOf(settings, flags),
+    stop: stopOf(flags),
+    health: parseHealth(flags),
+    restart: flags.restart === undefined ? undefined : parseRestart(flags.restart),
+  }
+}
+
+/** What the container's /etc/hosts and resolv.conf are made of. */
+function etcOf(
+  flags: RunFlags,
+  {
+    hostname,
+    network,
+    resolver,
+  }: Pick<Place, 'resolver'> & { hostname: string; network: ReturnType<typeof networkOf> },
+) {
   const dns = (flags.dns ?? []).map(parseDns)
-  const etc = {
+  return {
     hostname,
     hosts: (flags.addHost ?? []).map(parseAddHost),
     // On a shared network its name server asks them.
     dns: network.place === undefined ? dns : [],
     nameServer: network.nameServer,
     hasNetwork: network.isNone !== true,
-    resolver: place.resolver,
+    resolver,
   }
+}
+
+/** Volumes, devices and what is mounted in memory, each at a place of its own. */
+function mountedOf(settings: Settings, flags: RunFlags, id: string) {
+  const volumePlace = (name: string) => volumePaths(settings, name).data
+  const mounts = parseMounts(flags.mount ?? [], volumePlace)
+  const plainRights = parseRights(flags)
+  const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const volumes = [
     ...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)),
     ...mounts.volumes,
@@ -97,41 +131,16 @@ export function askedOf(settings: Settings, flags: RunFlags) {
     ...devices.filter((device) => device.what === 'file').map(imageMount),
   ]
   checkMountPlaces(mounted, id)
-  const workdir = flags.workdir ? parseWorkdir(flags.workdir) : undefined
+  return { rights, volumes, devices }
+}
+
+/** Gives the environment, over the image's. What is wrong with it is found before an image is pulled. */
+function envOf(settings: Settings, flags: RunFlags): (env: readonly string[]) => string[] {
   const variables = envWishesOf(flags)
   const callerEnv = flags.callerEnv === false ? {} : settings.env
   const envOver = (env: readonly string[]) => mergeEnv(env, variables, callerEnv)
-  // An image may have to be pulled, so what can be wrong with the rest is found first.
   envOver([])
-  const stop = stopOf(flags)
-  const health = parseHealth(flags)
-  const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
-  return {
-    id,
-    hostname,
-    interactive,
-    terminal,
-    detachKeys,
-    autoRemove,
-    labels,
-    logBounds,
-    overrides,
-    config,
-    limits,
-    rights,
-    place,
-    workdir,
-    network,
-    alsoExposed,
-    etc,
-    volumes,
-    devices,
-    bound,
-    envOver,
-    stop,
-    health,
-    restart,
-  }
+  return envOver
 }
 
 /** The shim makes the machine's configuration, but only once an image was pulled and volumes were made. */
