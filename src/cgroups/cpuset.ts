@@ -24,6 +24,9 @@ export function parseCpuList(list: string): number[] {
   return [...numbers].sort((a, b) => a - b)
 }
 
+/** Those of a container's list, which may be empty: no choice. @throws KataError CPUSET_INVALID. */
+export const cpusOf = (list = ''): number[] => (list.trim() === '' ? [] : parseCpuList(list))
+
 /** What the host has. A kernel that knows no memory nodes has one, which is 0. */
 export function hostCpuset(): Cpuset {
   const online = (what: 'cpu' | 'node') => `/sys/devices/system/${what}/online`

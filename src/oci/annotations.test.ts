@@ -103,6 +103,7 @@ describe('what CRI-O announces', () => {
       expect(announcedResources(read({ ...without, [name]: old }))).toEqual({
         cpuQuota: 250000,
         cpuPeriod: 100000,
+        cpuShares: 2560,
         memoryBytes: 536870912,
       })
     },

@@ -18,6 +18,7 @@ const names = {
     imageName: ['io.kubernetes.cri.image-name'],
     cpuQuota: ['io.kubernetes.cri.sandbox-cpu-quota'],
     cpuPeriod: ['io.kubernetes.cri.sandbox-cpu-period'],
+    cpuShares: ['io.kubernetes.cri.sandbox-cpu-shares'],
     memory: ['io.kubernetes.cri.sandbox-memory'],
     resources: [],
   },
@@ -29,6 +30,7 @@ const names = {
     imageName: ['io.kubernetes.cri-o.ImageName', 'io.kubernetes.cri-o.Image'],
     cpuQuota: [],
     cpuPeriod: [],
+    cpuShares: [],
     memory: [],
     // All of them as one JSON document. The first is the name since CRI-O 1.36.
     resources: ['pod-linux-resources.crio.io', 'io.kubernetes.cri-o.PodLinuxResources'],

@@ -6,10 +6,11 @@ import { saidOf } from './annotations.ts'
 import { coded } from './read-spec.ts'
 import type { OciSpec } from './spec.ts'
 
-/** Microseconds, microseconds and bytes; as they were said, NaN and negative ones included. */
+/** Microseconds, microseconds, a weight, and bytes; as they were said, NaN and negative ones included. */
 export interface Announced {
   readonly cpuQuota?: number
   readonly cpuPeriod?: number
+  readonly cpuShares?: number
   readonly memoryBytes?: number
 }
 
@@ -17,11 +18,13 @@ export interface Announced {
 interface CriResources {
   readonly cpu_quota?: number
   readonly cpu_period?: number
+  readonly cpu_shares?: number
   readonly memory_limit_in_bytes?: number
 }
 const someResources = record<CriResources>({
   cpu_quota: int64,
   cpu_period: int64,
+  cpu_shares: int64,
   memory_limit_in_bytes: int64,
 })
 const criResources: Reader<CriResources> = (value, at) => (value === null ? {} : someResources(value, at))
@@ -30,16 +33,23 @@ const criResources: Reader<CriResources> = (value, at) => (value === null ? {} :
 export function announcedResources(spec: Pick<OciSpec, 'annotations'>): Announced {
   const document = saidOf(spec, 'resources')
   if (document === undefined) {
-    const number = (meaning: 'cpuQuota' | 'cpuPeriod' | 'memory') => Number(saidOf(spec, meaning)?.value)
-    return { cpuQuota: number('cpuQuota'), cpuPeriod: number('cpuPeriod'), memoryBytes: number('memory') }
+    const number = (meaning: 'cpuQuota' | 'cpuPeriod' | 'cpuShares' | 'memory') =>
+      Number(saidOf(spec, meaning)?.value)
+    return {
+      cpuQuota: number('cpuQuota'),
+      cpuPeriod: number('cpuPeriod'),
+      cpuShares: number('cpuShares'),
+      memoryBytes: number('memory'),
+    }
   }
   const path = `annotations["${document.name}"]`
-  const { cpu_quota, cpu_period, memory_limit_in_bytes } = coded(() =>
+  const { cpu_quota, cpu_period, cpu_shares, memory_limit_in_bytes } = coded(() =>
     readText(criResources, document.value, { path }),
   )
   return {
     ...(cpu_quota !== undefined && { cpuQuota: cpu_quota }),
     ...(cpu_period !== undefined && { cpuPeriod: cpu_period }),
+    ...(cpu_shares !== undefined && { cpuShares: cpu_shares }),
     ...(memory_limit_in_bytes !== undefined && { memoryBytes: memory_limit_in_bytes }),
   }
 }

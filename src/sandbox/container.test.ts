@@ -77,6 +77,19 @@ describe('a change of limits', () => {
     expect(sized).toEqual([{ cpu: { quota: 25_000, period: 100_000, shares: 7 } }])
   })
 
+  test('a new cpuset keeps the lifted quota, and the other way round', async () => {
+    const { container, sized } = containerWith({ cpu: { quota: 400_000, period: 100_000, cpus: '0-7' } })
+    // A kubelet that resizes a pod changes the limits first, and its CPU manager the processors afterwards.
+    await container.update({ cpu: { quota: -1, period: 100_000, shares: 4096 } })
+    await container.update({ cpu: { cpus: '0-3' } })
+    await container.update({ cpu: { cpus: '0-5' } })
+    expect(sized.map(({ cpu }) => [cpu?.quota, cpu?.cpus])).toEqual([
+      [-1, '0-7'],
+      [-1, '0-3'],
+      [-1, '0-5'],
+    ])
+  })
+
   test('what the guest has refused is not taken along by a later change', async () => {
     let refuses = true
     const check = () => {

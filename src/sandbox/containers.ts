@@ -35,7 +35,7 @@ import { volumeStats } from './guest/volume-stats.ts'
 import { ContainerPids, type SharedProcesses } from './pids/container-pids.ts'
 import { jailedStandIns } from './pids/stand-ins.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
-import { demandOf, demandOfContainer } from './size/sizing.ts'
+import { demandOfContainer } from './size/sizing.ts'
 import {
   attachDisks,
   type ContainerDisks,
@@ -278,7 +278,7 @@ export class Containers {
       agentFacts,
       resources: spec.linux?.resources ?? {},
       resize: async (resources) => {
-        if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
+        await sizer.demand(id, demandOfContainer(spec, resources))
         await cpus.place(id, resources)
       },
       ...(config.hypervisor.reclaimGuestFreedMemory && {

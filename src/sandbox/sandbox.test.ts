@@ -14,6 +14,7 @@ import type { VmEnd } from '../vmm/vmm.ts'
 import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox } from './sandbox.ts'
 import type { SandboxParts } from './sandbox-parts.ts'
+import type { Demand } from './size/sizing.ts'
 import { noBringer } from './storage/brought-modules.ts'
 
 const never = new Promise<never>(() => {})
@@ -329,6 +330,7 @@ test.each([
 function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void>) {
   const steps: string[] = []
   const warnings: unknown[] = []
+  const vcpus: number[] = []
   const step = (name: string) => async (of: string | { containerId: string }) =>
     void steps.push(`${name} ${typeof of === 'string' ? of : of.containerId}`)
   const parts = {
@@ -343,7 +345,11 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
     },
     agent: {
-      agent: { createContainer: nothing, removeContainer: guestRemoves ?? step('guest') },
+      agent: {
+        createContainer: nothing,
+        updateContainer: nothing,
+        removeContainer: guestRemoves ?? step('guest'),
+      },
       health: { check: () => never },
     },
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
@@ -363,18 +369,37 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
       },
     },
     cpus: { place: nothing, forget: step('cpus') },
-    sizer: { demand: nothing, forget: step('memory') },
+    sizer: {
+      demand: async (_id: string, demand: Demand) => void vcpus.push(demand.vcpus),
+      forget: step('memory'),
+    },
   }
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
-  const spec = {
+  const specOf = (annotations: Record<string, string>) => ({
+    annotations,
     process: { args: ['x'], cwd: '/' },
     root: { path: '/' },
     linux: { namespaces: [{ type: 'pid' }] },
+  })
+  const create = (id: string, annotations = {}) => {
+    const spec = specOf(annotations)
+    return sandbox.createContainer({ id, bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) })
   }
-  const create = (id: string) =>
-    sandbox.createContainer({ id, bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) })
-  return { create, steps, warnings }
+  return { create, steps, warnings, vcpus }
 }
+
+test.each([
+  ['of a pod has', { 'io.kubernetes.cri.container-type': 'container' }, [0, 0, 4, 6]],
+  ['without a pod has', {}, [0, 4, 4, 6]],
+])(
+  'processors that a container %s for itself count in the machine’s size',
+  async (_, annotations, expected) => {
+    const { create, vcpus } = sandboxThatTells(false)
+    const container = await create('c', annotations)
+    for (const cpu of [{ cpus: '0-3' }, { quota: -1 }, { cpus: '0-5' }]) await container.update({ cpu })
+    expect(vcpus).toEqual(expected)
+  },
+)
 
 test('a disk that its guest has not let go of stays in the machine, and the log names it', async () => {
   const slow = async () => {

@@ -2,7 +2,7 @@
  * Where on the host a sandbox runs: on the processors of all its containers together, and with `enable_vcpus_pinning` each processor of
  * the guest on one of the host's.
  */
-import { type Cpuset, parseCpuList } from '../../cgroups/cpuset.ts'
+import { type Cpuset, cpusOf } from '../../cgroups/cpuset.ts'
 import type { Logger } from '../../log.ts'
 import type { OciResources } from '../../oci/resources.ts'
 import { serially } from '../../time.ts'
@@ -35,8 +35,8 @@ export class CpuPlacement {
   }
 
   /** A container comes or changes. @throws KataError CPUSET_INVALID, CGROUP_UNUSABLE; what was known of it before counts then. */
-  async place(containerId: string, { cpu: { cpus = '', mems = '' } = {} }: OciResources = {}): Promise<void> {
-    const asked = { cpus: listOf(cpus), mems: listOf(mems) }
+  async place(containerId: string, { cpu: { cpus, mems } = {} }: OciResources = {}): Promise<void> {
+    const asked = { cpus: cpusOf(cpus), mems: cpusOf(mems) }
     const before = this.#asked.get(containerId)
     this.#asked.set(containerId, asked)
     try {
@@ -81,8 +81,6 @@ export class CpuPlacement {
     }
   }
 }
-
-const listOf = (list: string): number[] => (list.trim() === '' ? [] : parseCpuList(list))
 
 function together(asked: readonly Cpuset[]): Cpuset {
   const all = (name: keyof Cpuset) => [...new Set(asked.flatMap((one) => one[name]))].sort((a, b) => a - b)

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '../../config/config.ts'
+import type { OciResources } from '../../oci/resources.ts'
 import type { OciSpec } from '../../oci/spec.ts'
-import { announcedDemand, demandOf, demandOfContainer, neededSize, planMachine } from './sizing.ts'
+import { announcedDemand, demandOfContainer, neededSize, planMachine } from './sizing.ts'
 
 const hostMemoryMiB = 8192
 const hostCpus = 8
@@ -28,6 +29,11 @@ const limits = (quota: number, memoryMiB: number) => ({
   memory: { limit: memoryMiB * MiB },
 })
 const container: OciSpec = { linux: { resources: limits(150_000, 100) } }
+/** As CRI makes the specification of a pod's containers. */
+const inPod = (resources: OciResources): OciSpec => ({
+  annotations: { 'io.kubernetes.cri.container-type': 'container', 'io.kubernetes.cri.sandbox-id': 'p' },
+  linux: { resources },
+})
 const pod: OciSpec = {
   annotations: {
     'io.kubernetes.cri.container-type': 'sandbox',
@@ -43,8 +49,8 @@ describe('what a container may use', () => {
   test('is its quota in processors and its memory with huge pages', () => {
     const hugepageLimits = [{ pageSize: '2MB', limit: 2 * MiB }]
     const resources = { ...limits(150_000, 100), hugepageLimits }
-    expect(demandOf(resources)).toEqual({ vcpus: 1.5, memoryBytes: 102 * MiB })
-    expect(demandOf({ cpu: { quota: 50_000 } }).vcpus).toBe(0.5)
+    expect(demandOfContainer(inPod(resources))).toEqual({ vcpus: 1.5, memoryBytes: 102 * MiB })
+    expect(demandOfContainer(inPod({ cpu: { quota: 50_000 } })).vcpus).toBe(0.5)
   })
 
   test.each([
@@ -54,7 +60,8 @@ describe('what a container may use', () => {
     ['the kernel’s largest number', { memory: { limit: 0x7ffffffffffff000 } }],
     ['what is no number', { cpu: { quota: Number.NaN }, memory: { limit: Number.NaN }, hugepageLimits: [] }],
   ])('is nothing for %s', (_, resources) => {
-    expect(demandOf(resources)).toEqual({ vcpus: 0, memoryBytes: 0 })
+    const none = { vcpus: 0, memoryBytes: 0 }
+    for (const spec of [{}, inPod({})]) expect(demandOfContainer(spec, resources)).toEqual(none)
   })
 
   test('is nothing for the container that only holds the pod', () => {
@@ -62,9 +69,40 @@ describe('what a container may use', () => {
     expect(demandOfContainer(container).vcpus).toBe(1.5)
   })
 
+  describe.each([
+    ['with a lifted quota', -1, 4, 4],
+    ['with a zero for the quota, as CRI-O writes none', 0, 0, 4],
+    ['without a quota', undefined, 0, 4],
+    ['with a quota', 150_000, 1.5, 1.5],
+  ])('with a cpuset of 4, %s', (_, quota, vcpusInPod, vcpusAlone) => {
+    const cpu = { cpus: '2-4,7', period: 100_000, ...(quota !== undefined && { quota }) }
+
+    test(`is ${vcpusInPod} processors in a pod, whose kubelet gives a cpuset to all`, () => {
+      expect(demandOfContainer(inPod({ cpu })).vcpus).toBe(vcpusInPod)
+    })
+
+    test(`is ${vcpusAlone} processors without a pod`, () => {
+      expect(demandOfContainer({ linux: { resources: { cpu } } }).vcpus).toBe(vcpusAlone)
+    })
+  })
+
+  test('is what it was changed to', () => {
+    const changed = { cpu: { quota: -1, cpus: '0-1' } }
+    expect(demandOfContainer(inPod(limits(150_000, 100)), changed).vcpus).toBe(2)
+    expect(demandOfContainer(pod, changed)).toEqual({ vcpus: 0, memoryBytes: 0 })
+  })
+
+  test('is refused by name where the cpuset is none', () => {
+    const resources = { cpu: { quota: -1, cpus: 'all' } }
+    expect(() => demandOfContainer(inPod(resources))).toThrow('[CPUSET_INVALID]')
+    expect(() => planMachine(config(), { linux: { resources } }, hostMemoryMiB)).toThrow('[CPUSET_INVALID]')
+  })
+
   test('is announced by CRI for the whole pod', () => {
     expect(announcedDemand(pod)).toEqual({ vcpus: 2.5, memoryBytes: 512 * MiB })
     expect(announcedDemand(container)).toEqual({ vcpus: 0, memoryBytes: 0 })
+    const exclusive = { ...pod.annotations, 'io.kubernetes.cri.sandbox-cpu-quota': '-1' }
+    expect(announcedDemand({ annotations: exclusive })).toEqual({ vcpus: 2, memoryBytes: 512 * MiB })
     const nonsense = {
       'io.kubernetes.cri.sandbox-cpu-quota': 'many',
       'io.kubernetes.cri.sandbox-memory': '-1',
@@ -78,6 +116,11 @@ describe('what a container may use', () => {
       'io.kubernetes.cri-o.PodLinuxResources': `{"cpu_period":100000,"cpu_quota":250000,"memory_limit_in_bytes":${512 * MiB}}`,
     }
     expect(announcedDemand({ annotations })).toEqual({ vcpus: 2.5, memoryBytes: 512 * MiB })
+    const exclusive = {
+      ...annotations,
+      'io.kubernetes.cri-o.PodLinuxResources': '{"cpu_period":100000,"cpu_quota":-1,"cpu_shares":4608}',
+    }
+    expect(announcedDemand({ annotations: exclusive }).vcpus).toBe(4.5)
     const unlimited = { ...annotations, 'io.kubernetes.cri-o.PodLinuxResources': '{"cpu_quota":-1}' }
     expect(announcedDemand({ annotations: unlimited })).toEqual({ vcpus: 0, memoryBytes: 0 })
   })
@@ -132,6 +175,13 @@ describe('the machine that is booted', () => {
   test('has for a single container its limits on top at once', () => {
     const plan = planMachine(config(), container, hostMemoryMiB, hostCpus)
     expect(plan).toEqual({ vcpus: 3, memoryMiB: 356, maxVcpus: 0, maxMemoryMiB: 0 })
+  })
+
+  test('has as many more as a cpuset without a quota, and no more than there are', () => {
+    const plan = (cpus: string) =>
+      planMachine(config(), { linux: { resources: { cpu: { cpus } } } }, hostMemoryMiB, hostCpus)
+    expect(plan('0-3').vcpus).toBe(5)
+    expect(plan('0-31').vcpus).toBe(9)
   })
 
   test('has in static mode all that CRI announces, and cannot grow', () => {

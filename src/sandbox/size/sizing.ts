@@ -3,12 +3,13 @@
  * rules are Kata's (`default_vcpus` and `default_memory` come on top of what the containers' limits add up to).
  */
 import { availableParallelism } from 'node:os'
+import { cpusOf } from '../../cgroups/cpuset.ts'
 import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
-import { isPodSandbox } from '../../oci/annotations.ts'
+import { type ContainerKind, containerKind, isPodSandbox } from '../../oci/annotations.ts'
 import { announcedResources } from '../../oci/announced.ts'
-import type { OciResources } from '../../oci/resources.ts'
+import type { OciCpu } from '../../oci/resources.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { MachineSize } from '../../vmm/vmm.ts'
 
@@ -30,35 +31,54 @@ const mebibyte = 1024 * 1024
 const hugePageMiB = 2
 /** Microseconds: the kernel's period where a quota comes without one. */
 export const defaultPeriod = 100_000
+/** A kubelet writes a request of one processor as that many shares. */
+const sharesOfCpu = 1024
 const nothing: Demand = { vcpus: 0, memoryBytes: 0 }
 
-/** The demand of these limits. A value that means "no limit" adds nothing. */
-export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciResources = {}): Demand {
+/**
+ * What a container adds to the machine's need. `resources` are its limits: those of its specification until they
+ * change. A value that means "no limit" adds nothing, except the quota of a container with processors of its own.
+ *
+ * @throws KataError CPUSET_INVALID.
+ */
+export function demandOfContainer(spec: OciSpec, resources = spec.linux?.resources): Demand {
+  const kind = containerKind(spec)
+  if (kind === 'sandbox') return nothing
+  const { cpu = {}, memory = {}, hugepageLimits = [] } = resources ?? {}
   return {
-    vcpus: shareOfCpus(amount(cpu.quota), amount(cpu.period)),
+    vcpus: hasOwnCpus(cpu, kind)
+      ? cpusOf(cpu.cpus).length
+      : shareOfCpus(amount(cpu.quota), amount(cpu.period)),
     memoryBytes: sum([memory.limit, ...hugepageLimits.map(({ limit }) => limit)].map(amount)),
   }
 }
 
-/** What a new container adds to the machine's need. */
-export const demandOfContainer = (spec: OciSpec): Demand =>
-  isPodSandbox(spec) ? nothing : demandOf(spec.linux?.resources)
+/**
+ * Whether a container may use the whole of its cpuset. In a pod the quota has to be lifted in so many words, as a
+ * kubelet does since Kubernetes 1.33 for containers with exclusive processors. It gives a cpuset to all the others as
+ * well, which is what is left of the node. Without a pod, somebody chose these processors for the container.
+ */
+const hasOwnCpus = ({ quota = 0 }: OciCpu, kind: ContainerKind): boolean =>
+  kind === 'single' ? amount(quota) === 0 : quota < 0
 
 /**
- * What CRI announces at a pod's start for all its containers together. Shares are a weight and not an amount.
+ * What CRI announces at a pod's start for all its containers together. Shares are a weight and not an amount, except
+ * where the quota is lifted: the requests of a pod with exclusive processors are its limits, and only shares tell them.
  *
  * @throws KataError OCI_SPEC_INVALID.
  */
 export function announcedDemand(spec: OciSpec): Demand {
-  const { cpuQuota, cpuPeriod, memoryBytes } = announcedResources(spec)
-  return { vcpus: shareOfCpus(amount(cpuQuota), amount(cpuPeriod)), memoryBytes: amount(memoryBytes) }
+  const { cpuQuota = 0, cpuPeriod, cpuShares, memoryBytes } = announcedResources(spec)
+  const vcpus =
+    cpuQuota < 0 ? amount(cpuShares) / sharesOfCpu : shareOfCpus(amount(cpuQuota), amount(cpuPeriod))
+  return { vcpus, memoryBytes: amount(memoryBytes) }
 }
 
 /**
  * The machine to boot for the sandbox whose first container is `spec`. Static: all that its containers will ever use,
  * and no growth. Otherwise only what is certain counts: the limits of a single container, and nothing of a pod.
  *
- * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID.
+ * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID, CPUSET_INVALID.
  */
 export function planMachine(
   config: Config,

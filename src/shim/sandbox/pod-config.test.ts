@@ -45,6 +45,8 @@ test.each([
 test('what its containers will use is announced as containerd does', () => {
   const resources = { cpuQuota: 150_000n, cpuPeriod: 100_000n, memoryLimitInBytes: 1n << 30n }
   expect(announcedDemand(specOf({ linux: { resources } }))).toEqual({ vcpus: 1.5, memoryBytes: 1 << 30 })
+  const exclusive = { cpuQuota: -1n, cpuPeriod: 100_000n, cpuShares: 4096n }
+  expect(announcedDemand(specOf({ linux: { resources: exclusive } })).vcpus).toBe(4)
 })
 
 test('the ids of its processes are those of the share', () => {

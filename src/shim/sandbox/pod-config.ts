@@ -79,7 +79,7 @@ function forUs(annotations: Readonly<Record<string, string>>): Record<string, st
 
 /** What containerd's CRI plugin says of the pod in annotations of its sandbox container. */
 function announcement(id: string, { metadata, linux }: PodSandboxConfig): Record<string, string> {
-  const { cpuQuota = 0n, cpuPeriod = 0n, memoryLimitInBytes = 0n } = linux?.resources ?? {}
+  const { cpuQuota = 0n, cpuPeriod = 0n, cpuShares = 0n, memoryLimitInBytes = 0n } = linux?.resources ?? {}
   return {
     'io.kubernetes.cri.container-type': 'sandbox',
     'io.kubernetes.cri.sandbox-id': id,
@@ -88,6 +88,7 @@ function announcement(id: string, { metadata, linux }: PodSandboxConfig): Record
     'io.kubernetes.cri.sandbox-uid': metadata?.uid ?? '',
     'io.kubernetes.cri.sandbox-cpu-quota': String(cpuQuota),
     'io.kubernetes.cri.sandbox-cpu-period': String(cpuPeriod),
+    'io.kubernetes.cri.sandbox-cpu-shares': String(cpuShares),
     'io.kubernetes.cri.sandbox-memory': String(memoryLimitInBytes),
   }
 }
