@@ -40,6 +40,11 @@ test('the note says which disk, and for which group', () => {
   expect(readDirectVolume(volume, root)?.fsGroup).toBeUndefined()
 })
 
+test.each(['block', 'directvol', '', null, undefined])('a note of type %p is one of a disk', (type) => {
+  write({ ...note, 'volume-type': type, metadata: { createFilesystem: 'false', 'a driver’s own': 'x' } })
+  expect(readDirectVolume(volume, root)?.device).toBe('/dev/sdb')
+})
+
 test('no note is no direct volume', () => {
   expect(readDirectVolume('/other', root)).toBeUndefined()
   expect(readDirectVolume(`/${'x'.repeat(4000)}`, root)).toBeUndefined()
@@ -47,6 +52,11 @@ test('no note is no direct volume', () => {
 
 test.each([
   [{ ...note, 'volume-type': 'spdkvol' }, 'volume-type is "spdkvol"'],
+  [{ ...note, 'volume-type': 'spoolvol' }, 'volume-type is "spoolvol"'],
+  [{ ...note, 'volume-type': 'vfiovol' }, 'volume-type is "vfiovol"'],
+  [{ ...note, metadata: { encryptionKey: 'ephemeral' } }, 'encryptionKey'],
+  [{ ...note, metadata: { encryptionKey: '' } }, 'encryptionKey'],
+  [{ ...note, metadata: { createFilesystem: 'true' } }, 'createFilesystem'],
   [{ ...note, device: 'sdb' }, 'device is no absolute path'],
   [{ ...note, fstype: 'ext4,x' }, 'fstype'],
   [{ ...note, options: 'ro' }, 'options'],

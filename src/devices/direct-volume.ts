@@ -13,6 +13,8 @@ const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
 const noteName = 'mountInfo.json'
 /** Longest note that is read. */
 const maxBytes = 64 * 1024
+/** Types of a block device or disk image: none, the one of Kata's Go runtime, the one of runtime-rs. */
+const diskTypes: ReadonlySet<string> = new Set(['', 'block', 'directvol'])
 
 export interface DirectVolume {
   /** Directory of the note. */
@@ -97,11 +99,22 @@ function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> 
   const invalid = (reason: string, cause?: unknown) =>
     new KataError('DIRECT_VOLUME_INVALID', { path, reason }, { cause })
   if (text.length > maxBytes) throw invalid(`it has more than ${maxBytes} bytes`)
-  const { device, fstype: fsType, options = [], metadata = {}, 'volume-type': type } = parse(text, invalid)
-  if (type !== 'block') throw invalid(`volume-type is ${JSON.stringify(type)}, and only "block" is known`)
+  const {
+    device,
+    fstype: fsType,
+    options = [],
+    metadata = {},
+    'volume-type': type = '',
+  } = parse(text, invalid)
+  if (!diskTypes.has(type))
+    throw invalid(`volume-type is ${JSON.stringify(type)}, and only "block" and "directvol" are known`)
   if (!device.startsWith('/')) throw invalid('device is no absolute path')
   if (!/^[a-z0-9]+$/.test(fsType)) throw invalid('fstype is no file system')
-  const { fsGroup, fsGroupChangePolicy } = metadata
+  const { fsGroup, fsGroupChangePolicy, encryptionKey, createFilesystem = 'false' } = metadata
+  if (encryptionKey !== undefined)
+    throw invalid('it has an encryptionKey, and kata-ts has no encrypted disks')
+  if (createFilesystem !== 'false')
+    throw invalid('it has createFilesystem, and kata-ts makes no file systems on direct volumes')
   if (fsGroup !== undefined && !/^\d{1,10}$/.test(fsGroup)) throw invalid('fsGroup is no number')
   return {
     device,
@@ -119,11 +132,16 @@ export function markDirectVolume(path: string): void {
 }
 
 interface Note {
-  readonly 'volume-type': string
+  readonly 'volume-type'?: string
   readonly device: string
   readonly fstype: string
   readonly options?: readonly string[]
-  readonly metadata?: { readonly fsGroup?: string; readonly fsGroupChangePolicy?: string }
+  readonly metadata?: {
+    readonly fsGroup?: string
+    readonly fsGroupChangePolicy?: string
+    readonly encryptionKey?: string
+    readonly createFilesystem?: string
+  }
 }
 
 /** Kata's drivers write the group as a text; others as a number. */
@@ -131,11 +149,16 @@ const group: Reader<string> = (value, at) =>
   typeof value === 'number' ? String(value) : readJsonText(value, at)
 
 const note = record<Note>({
-  'volume-type': needed(readJsonText),
+  'volume-type': readJsonText,
   device: needed(readJsonText),
   fstype: needed(readJsonText),
   options: list(readJsonText),
-  metadata: record<NonNullable<Note['metadata']>>({ fsGroup: group, fsGroupChangePolicy: readJsonText }),
+  metadata: record<NonNullable<Note['metadata']>>({
+    fsGroup: group,
+    fsGroupChangePolicy: readJsonText,
+    encryptionKey: readJsonText,
+    createFilesystem: readJsonText,
+  }),
 })
 
 function parse(text: string, invalid: (reason: string, cause: unknown) => KataError): Note {
