@@ -46,9 +46,10 @@ export interface ContainerDisksInput {
 /**
  * Plugs in every disk that the spec names. When it throws, {@link releaseDisks} still has to be called.
  *
+ * @param notes where those of direct-assigned volumes lie.
  * @throws KataError DEVICE_*, DIRECT_VOLUME_INVALID, and those of the VMM.
  */
-export async function attachDisks(input: ContainerDisksInput): Promise<ContainerDisks> {
+export async function attachDisks(input: ContainerDisksInput, notes?: string): Promise<ContainerDisks> {
   const devices: Device[] = []
   const rules: DeviceRule[] = []
   for (const use of deviceUses(input.spec, input.rights)) {
@@ -59,7 +60,7 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
   const storages: Storage[] = []
   const mounts = new Map<number, OciMount>()
   const directVolumes = new Map<string, DirectVolumePlace>()
-  for (const use of volumeUses(input.spec)) {
+  for (const use of volumeUses(input.spec, notes)) {
     const { storage, diskId } = await attachVolume(input, use)
     storages.push(storage)
     mounts.set(use.index, guestMount(use, storage.mountPoint))
@@ -117,8 +118,10 @@ async function attachVolume(
     fstype: fsType ?? 'bind',
     options: fileSystemOptions(use.options),
     mountPoint: `${guestStorage}/${containerId}/${use.index}`,
-    // A container that runs already could lead the walk astray with symbolic links.
-    fsGroup: attached.isNew && fsGroup ? { groupId: fsGroup.id, groupChangePolicy: policy } : undefined,
+    // A container that runs already could lead the walk astray with symbolic links. What is only read stays as it is:
+    // a guest cannot give it to anybody, and fails.
+    fsGroup:
+      attached.isNew && !readonly && fsGroup ? { groupId: fsGroup.id, groupChangePolicy: policy } : undefined,
     shared: false,
   }
   return { storage, diskId: attached.id }

@@ -1,6 +1,7 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { addDirectVolume } from '../../devices/direct-volume.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciLinux } from '../../oci/spec.ts'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
@@ -61,4 +62,31 @@ test('a disk that is to be read-only with all below it is read-only, in a word t
   const uses = volumeUses({ mounts })
   expect(uses.map(({ readonly }) => readonly)).toEqual([true, true])
   for (const use of uses) expect(use.options.slice(0, 3)).toEqual(['rbind', 'ro', 'noatime'])
+})
+
+describe('a direct-assigned volume', () => {
+  const podDir = '/var/lib/kubelet/pods/0a1b'
+  const volume = `${podDir}/volumes/kubernetes.io~csi/pvc-1/mount`
+  /** What is mounted at `source`, where the volume has a note with these options. */
+  const usesAt = (source: string, ofMount: string[], ofNote: string[] = []) => {
+    const notes = mkdtempSync('/tmp/kata-ts-notes-')
+    const note = { 'volume-type': 'block', device: '/dev/sdb', fstype: 'ext4', options: ofNote }
+    try {
+      addDirectVolume(volume, JSON.stringify(note), notes)
+      return volumeUses({ mounts: [{ destination: '/data', type: 'bind', source, options: ofMount }] }, notes)
+    } finally {
+      rmSync(notes, { recursive: true })
+    }
+  }
+
+  test.each([
+    ['neither the note nor the mount says so', ['rw'], ['noatime'], false],
+    ['the mount alone says so', ['ro'], ['rw'], true],
+    ['the mount says so for all below it', ['rro'], ['rw'], true],
+    ['the note alone says so', ['rw'], ['ro'], true],
+  ])('is read-only where %s', (_, ofMount, ofNote, readonly) => {
+    const [use] = usesAt(volume, ['rbind', ...ofMount], ofNote)
+    expect(use).toMatchObject({ source: '/dev/sdb', fsType: 'ext4', readonly })
+    expect(use?.options.filter((word) => ['ro', 'rw'].includes(word))).toEqual([readonly ? 'ro' : 'rw'])
+  })
 })

@@ -73,15 +73,15 @@ function isOfHost({ path, major = 0, minor = 0 }: OciDevice): boolean {
   return numbers.major === major && numbers.minor === minor
 }
 
-/** @throws KataError DIRECT_VOLUME_INVALID. */
-export function volumeUses({ mounts = [] }: OciSpec): VolumeUse[] {
+/** `notes`: where those of direct-assigned volumes lie. @throws KataError DIRECT_VOLUME_INVALID. */
+export function volumeUses({ mounts = [] }: OciSpec, notes?: string): VolumeUse[] {
   return mounts.flatMap((mount, index) => {
-    const use = volumeUse(mount)
+    const use = volumeUse(mount, notes)
     return use === undefined ? [] : [{ what: 'volume', index, mount, ...use } as const]
   })
 }
 
-function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
+function volumeUse(mount: OciMount, notes?: string): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
   const { type = '', source = '' } = mount
   if (!source.startsWith('/')) return undefined
   // What a user may mount is files: a path of his may lead to a device by now.
@@ -91,12 +91,18 @@ function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'>
   const readonly = isReadOnly(mount)
   const image = options.includes(imageFileOption) ? ({ kind: 'file' } as const) : {}
   if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }
-  const direct = readDirectVolume(source)
-  if (direct !== undefined) {
-    const { device, fsType } = direct
-    return { source: device, fsType, options: [...direct.options, ...options], readonly, direct }
-  }
+  const direct = readDirectVolume(source, notes)
+  if (direct !== undefined) return directUse(direct, options)
   if (image.kind === 'file') return { source, options, readonly, ...image }
   const isDisk = statSync(source, { throwIfNoEntry: false })?.isBlockDevice() ?? false
   return isDisk ? { source, options, readonly, kind: 'block' } : undefined
+}
+
+/** Its note or its mount makes it read-only, and the other cannot lift that. */
+function directUse(direct: DirectVolume, ofMount: readonly string[]) {
+  const { device, fsType } = direct
+  const options = [...direct.options, ...ofMount]
+  const readonly = options.includes('ro')
+  const inForce = readonly ? options.filter((word) => word !== 'rw') : options
+  return { source: device, fsType, options: inForce, readonly, direct }
 }
