@@ -92,6 +92,11 @@ export const devicesErrors = () => ({
     'the direct volume described in {path} cannot be used: {reason}',
     'Correct the description, or remove it with its directory. The CSI driver of the volume wrote it.',
   ),
+  DIRECT_VOLUME_SUBPATH: entry(
+    'invalid_argument',
+    '{source} is a part (subPath) of the direct volume {volume}, and only the guest mounts the file system of that',
+    'Mount the whole volume, without subPath and subPathExpr, and let the container use a directory below.',
+  ),
   DIRECT_VOLUME_MISSING: entry(
     'not_found',
     'there is no direct volume for {volume}',

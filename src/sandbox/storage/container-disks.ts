@@ -47,7 +47,7 @@ export interface ContainerDisksInput {
  * Plugs in every disk that the spec names. When it throws, {@link releaseDisks} still has to be called.
  *
  * @param notes where those of direct-assigned volumes lie.
- * @throws KataError DEVICE_*, DIRECT_VOLUME_INVALID, and those of the VMM.
+ * @throws KataError DEVICE_*, DIRECT_VOLUME_INVALID, DIRECT_VOLUME_SUBPATH, and those of the VMM.
  */
 export async function attachDisks(input: ContainerDisksInput, notes?: string): Promise<ContainerDisks> {
   const devices: Device[] = []

@@ -40,7 +40,8 @@ const scratchOwner = '.scratch'
 /**
  * Refuses what the guest cannot get of a sandbox's first container, before anything is made.
  *
- * @throws KataError SHARE_SOURCE_MISSING, SHARE_NOT_COPIED, SHARE_COPY_TOO_LARGE, DIRECT_VOLUME_INVALID.
+ * @throws KataError SHARE_SOURCE_MISSING, SHARE_NOT_COPIED, SHARE_COPY_TOO_LARGE, DIRECT_VOLUME_INVALID,
+ *   DIRECT_VOLUME_SUBPATH.
  */
 export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): void {
   const onDisks = new Set(volumeUses(spec).map(({ mount }) => mount))

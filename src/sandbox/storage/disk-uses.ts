@@ -2,12 +2,14 @@
 import { statSync } from 'node:fs'
 import { type DirectVolume, readDirectVolume } from '../../devices/direct-volume.ts'
 import { blockDevicePath, type DiskKind } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
 import { mountCaller } from '../../oci/caller-mount.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
 import { isReadOnly } from '../../oci/mounts.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
+import { subPathAt } from './sub-path.ts'
 
 /** A block device that the container gets as a device. */
 export interface DeviceUse {
@@ -73,7 +75,7 @@ function isOfHost({ path, major = 0, minor = 0 }: OciDevice): boolean {
   return numbers.major === major && numbers.minor === minor
 }
 
-/** `notes`: where those of direct-assigned volumes lie. @throws KataError DIRECT_VOLUME_INVALID. */
+/** `notes`: where those of direct-assigned volumes lie. @throws KataError DIRECT_VOLUME_INVALID, DIRECT_VOLUME_SUBPATH. */
 export function volumeUses({ mounts = [] }: OciSpec, notes?: string): VolumeUse[] {
   return mounts.flatMap((mount, index) => {
     const use = volumeUse(mount, notes)
@@ -93,6 +95,7 @@ function volumeUse(mount: OciMount, notes?: string): Omit<VolumeUse, 'what' | 'i
   if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }
   const direct = readDirectVolume(source, notes)
   if (direct !== undefined) return directUse(direct, options)
+  requireWhole(source, notes)
   if (image.kind === 'file') return { source, options, readonly, ...image }
   const isDisk = statSync(source, { throwIfNoEntry: false })?.isBlockDevice() ?? false
   return isDisk ? { source, options, readonly, kind: 'block' } : undefined
@@ -105,4 +108,13 @@ function directUse(direct: DirectVolume, ofMount: readonly string[]) {
   const readonly = options.includes('ro')
   const inForce = readonly ? options.filter((word) => word !== 'rw') : options
   return { source: device, fsType, options: inForce, readonly, direct }
+}
+
+/** The host has nothing at the path of a direct volume: what is bound of it there would be written beside the volume. */
+function requireWhole(source: string, notes?: string): void {
+  const part = subPathAt(source)
+  if (part === undefined) return
+  const volume = `${part.podDir}/volumes/kubernetes.io~csi/${part.volumeName}/mount`
+  if (readDirectVolume(volume, notes) !== undefined)
+    throw new KataError('DIRECT_VOLUME_SUBPATH', { source, volume })
 }

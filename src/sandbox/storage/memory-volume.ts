@@ -10,6 +10,7 @@ import type { OciMount } from '../../oci/spec.ts'
 import type { watchDriver } from '../../protocol/storage-drivers.ts'
 import type { GuestStorage } from '../../sharing/share.ts'
 import type { DiskAddress } from '../../vmm/machine/disk.ts'
+import { subPathAt } from './sub-path.ts'
 
 /** Kata's directory for them in the guest. */
 const guestVolumes = '/run/kata-containers/sandbox/ephemeral'
@@ -18,7 +19,6 @@ const tmpfsMagic = 0x01021994
 const hugetlbfsMagic = 0x958458f6
 /** kubelet's layout, whatever its root directory is. */
 const volumePattern = /\/volumes\/kubernetes\.io~empty-dir\/[^/]+$/
-const partPattern = /^(.*)\/volume-subpaths\/([^/]+)\/[^/]+\/\d+$/
 
 /** What the agent is asked for: the volume, and the part of it that a `subPath` names. */
 export interface MemoryVolume {
@@ -40,10 +40,10 @@ export function isEmptyDir(source: string): boolean {
 
 /** The emptyDir whose `subPath` kubelet binds at `source`: a guess by its name, for a volume of any kind looks so. */
 export function emptyDirPart(source: string): { volume: string; volumeName: string } | undefined {
-  const [, pod = '', volumeName = ''] = partPattern.exec(source) ?? []
-  return volumeName === ''
-    ? undefined
-    : { volume: `${pod}/volumes/kubernetes.io~empty-dir/${volumeName}`, volumeName }
+  const part = subPathAt(source)
+  if (part === undefined) return undefined
+  const { podDir, volumeName } = part
+  return { volume: `${podDir}/volumes/kubernetes.io~empty-dir/${volumeName}`, volumeName }
 }
 
 /**
