@@ -28,7 +28,7 @@ test('files of /etc, memory, limits, kernel parameters, capabilities and a secco
   const script = [
     'cat /etc/hostname; tail -2 /etc/hosts; cat /etc/resolv.conf; stat -c %a /etc',
     'df -k /dev/shm | tail -1; grep " /cache " /proc/mounts',
-    'ulimit -n; ulimit -Hn; cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax',
+    'ulimit -n; ulimit -Hn; cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmax /proc/sys/vm/nr_hugepages',
     'grep -E "^(CapBnd|NoNewPrivs)" /proc/self/status; mkdir /x',
   ].join('\n')
   const { stdout, stderr, code } = await kata.run(['sh', '-c', script], {
@@ -36,6 +36,7 @@ test('files of /etc, memory, limits, kernel parameters, capabilities and a secco
       ...['--hostname', 'house', '--add-host', 'db:10.0.0.1', '--dns', '192.0.2.1', '--shm-size', '2m'],
       ...['--tmpfs', '/cache:size=1m,mode=700', '--ulimit', 'nofile=100:2000000'],
       ...['--sysctl', 'net.core.somaxconn=55', '--sysctl', 'kernel.shmmax=4096'],
+      ...['--sysctl', 'vm.nr_hugepages=4'],
       ...['--cap-drop', 'ALL', '--cap-add', 'CHOWN', '--security-opt', 'no-new-privileges'],
       ...['--security-opt', `seccomp=${profile}`],
     ],
@@ -52,8 +53,8 @@ test('files of /etc, memory, limits, kernel parameters, capabilities and a secco
   ])
   expect(lines[5]).toMatch(/^shm +2048 /)
   expect(lines[6]).toMatch(/^tmpfs \/cache tmpfs rw,nosuid,nodev,noexec,.*size=1024k,mode=700/)
-  expect(lines.slice(7, 11)).toEqual(['100', '2000000', '55', '4096'])
-  expect(lines.slice(11, 13)).toEqual(['CapBnd:\t0000000000000001', 'NoNewPrivs:\t1'])
+  expect(lines.slice(7, 12)).toEqual(['100', '2000000', '55', '4096', '4'])
+  expect(lines.slice(12, 14)).toEqual(['CapBnd:\t0000000000000001', 'NoNewPrivs:\t1'])
 })
 
 test('privileged: the guest is all the container’s, the host none of it', async () => {

@@ -66,6 +66,33 @@ test('limits that only version 1 of cgroups has are named, and values that ask f
   expect(unmetLimits({ memory: none, cpu: { realtimeRuntime: 0 } })).toEqual([])
 })
 
+test('huge pages are named by their size; the zeros that kubelet sends are none', () => {
+  const hugepageLimits = [
+    { pageSize: '1GB', limit: 0 },
+    { pageSize: '2MB', limit: 4194304 },
+  ]
+  expect(unmetLimits({ hugepageLimits })).toEqual(['linux.resources.hugepageLimits["2MB"]'])
+})
+
+test('swap is named, by the limit of memory and swap and by the file of cgroup v2', () => {
+  const named = ['linux.resources.memory.swap']
+  expect(unmetLimits({ memory: { limit: 100, swap: 150 } })).toEqual(named)
+  expect(unmetLimits({ memory: { limit: 100, swap: 300 } })).toEqual(named)
+  const unified = { 'memory.swap.max': '1048576' }
+  expect(unmetLimits({ unified })).toEqual(['linux.resources.unified["memory.swap.max"]'])
+})
+
+test.each([
+  ['containerd', { memory: { limit: 100, swap: 100 } }],
+  ['`docker run -m`', { memory: { limit: 100, swap: 200 } }],
+  ['`docker run -m --memory-swap -1`', { memory: { limit: 100, swap: -1 } }],
+  ['containers without a limit', { memory: { swap: 0 } }],
+  ['kubelet on a node without swap', { unified: { 'memory.swap.max': '0' } }],
+  ['kubelet on a node without a limit of swap', { unified: { 'memory.swap.max': 'max' } }],
+])('what %s sends asks for no swap', (_, resources) => {
+  expect(unmetLimits(resources)).toEqual([])
+})
+
 test('a profile of AppArmor is named unless a client gives it to every container', () => {
   const named = (apparmorProfile: string) => unmetWishes({ process: { apparmorProfile } })
   expect(named('k8s-apparmor-example-deny-write')).toEqual(['process.apparmorProfile'])

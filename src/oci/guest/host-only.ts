@@ -4,7 +4,7 @@
  * be errors.
  */
 import { containerKind } from '../annotations.ts'
-import type { OciBlockIO, OciNetwork, OciResources } from '../resources.ts'
+import type { OciBlockIO, OciMemory, OciNetwork, OciResources } from '../resources.ts'
 import type { OciProcess, OciSpec } from '../spec.ts'
 
 /** The spec without them, as Kata passes it on. Pure. */
@@ -69,11 +69,15 @@ function unmetNamespace(spec: Pick<OciSpec, 'annotations' | 'linux'>, type: stri
   return isOthers ? [`linux.namespaces: ${type} of ${asked.path}`] : []
 }
 
-/** The same for `linux.resources` alone. Pure. The guest has version 2 of cgroups, which knows no such limits of memory and time. */
+/**
+ * The same for `linux.resources` alone. Pure. The guest has version 2 of cgroups, which knows no such limits of memory and time. It has no
+ * swap, and huge pages only where a sysctl or its command line asks for them.
+ */
 export function unmetLimits({ memory = {}, cpu = {}, ...others }: OciResources): string[] {
   const { kernel = 0, kernelTCP = 0, swappiness = -1, disableOOMKiller = false } = memory
   const { realtimeRuntime = 0, realtimePeriod = 0 } = cpu
   const asked = {
+    'memory.swap': asksForSwap(memory),
     'memory.kernel': kernel > 0,
     'memory.kernelTCP': kernelTCP > 0,
     // dockerd sends its -1 as the largest number.
@@ -84,10 +88,24 @@ export function unmetLimits({ memory = {}, cpu = {}, ...others }: OciResources):
     blockIO: asks(others.blockIO),
     network: asks(others.network),
   }
-  const files = Object.keys(others.unified ?? {}).filter((name) => hostFile.test(name))
-  const names = Object.entries(asked).flatMap(([name, is]) => (is ? [name] : []))
-  return [...names, ...files.map((name) => `unified["${name}"]`)].map((name) => `linux.resources.${name}`)
+  // Kubelet names each size of the host's pages, most with zero.
+  const pages = (others.hugepageLimits ?? []).filter(({ limit }) => limit > 0)
+  const files = Object.entries(others.unified ?? {}).filter(
+    ([name, value]) => hostFile.test(name) || (name === 'memory.swap.max' && !/^(0|max)$/.test(value.trim())),
+  )
+  return [
+    ...Object.entries(asked).flatMap(([name, is]) => (is ? [name] : [])),
+    ...pages.map(({ pageSize }) => `hugepageLimits["${pageSize}"]`),
+    ...files.map(([name]) => `unified["${name}"]`),
+  ].map((name) => `linux.resources.${name}`)
 }
+
+/**
+ * The limit is that of memory and swap together: containerd sends the limit of memory, which means no swap, and Docker, nerdctl and Podman send
+ * twice the limit of memory, unless they are asked for another one.
+ */
+const asksForSwap = ({ limit = 0, swap = 0 }: OciMemory): boolean =>
+  limit > 0 && swap > limit && swap !== 2 * limit
 
 /** Clients send empty ones. */
 function asks(limits: OciBlockIO | OciNetwork = {}): boolean {
