@@ -85,7 +85,7 @@ export const sharingErrors = () => ({
   SHARE_MOUNT_FAILED: entry(
     'internal',
     'mount of type {type} for container {container} failed with {errno} in {call}',
-    'Check that the kernel has that file system and that its directories exist. `dmesg` may say more.',
+    'Check that the kernel has that file system and that its directories exist. `dmesg` may say more. An overlay for an unprivileged virtiofsd takes Linux 5.19 or later: EINVAL on an older kernel means that. Use a newer one, or let virtiofsd be root (virtio_fs_privilege = "root").',
   ),
   SHARE_NOT_IDMAPPABLE: entry(
     'failed_precondition',

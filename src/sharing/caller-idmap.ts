@@ -6,16 +6,12 @@
 
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { processRef } from '../linux/processes/proc.ts'
-import { type IdExtent, mapUserNamespace } from '../linux/processes/user-namespace.ts'
-import { systemTool } from '../linux/processes/which.ts'
+import { newUserNamespace } from '../linux/processes/user-namespace.ts'
 import type { MountCaller } from '../oci/caller-mount.ts'
 import type { Idmap, MountPurpose } from './idmap.ts'
 
 /** Closes its user namespace at the end; mounts that were made with it keep their map. */
 export type CallerIdmap = Idmap & Disposable
-
-const startMs = 10_000
 
 /**
  * `idmap` is the share's own: the ids that its daemon uses for those of the container.
@@ -32,7 +28,7 @@ export async function callerIdmap(
   // A map of a mount leads from the ids on disk, which are `inside`, to those of the daemon.
   const map = [{ inside: uid, outside: user, count: 1 }]
   const groups = [{ inside: gid, outside: group, count: 1 }]
-  const userNamespace = await mappedNamespace(map, groups)
+  const userNamespace = await newUserNamespace(map, groups)
   return {
     userNamespace,
     first: user,
@@ -44,22 +40,4 @@ export async function callerIdmap(
 function outside(idmap: Idmap | undefined, id: number): number | undefined {
   const extent = idmap?.map.find(({ inside, count }) => id >= inside && id < inside + count)
   return extent && extent.outside + (id - extent.inside)
-}
-
-/** A namespace lives as long as a descriptor of it; only a process can make one. */
-async function mappedNamespace(map: readonly IdExtent[], groups: readonly IdExtent[]): Promise<number> {
-  const holder = Bun.spawn([systemTool('unshare'), '--user', '--', systemTool('cat')], {
-    cwd: '/',
-    env: {},
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  try {
-    const ref = processRef(holder.pid)
-    const namespace = ref && (await mapUserNamespace(ref, map, { timeoutMs: startMs, groups }))
-    if (namespace !== undefined) return namespace
-    throw new KataError('INTERNAL', { reason: 'unshare made no user namespace for a map of ids' })
-  } finally {
-    holder.kill('SIGKILL')
-    await holder.exited
-  }
 }

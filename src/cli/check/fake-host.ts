@@ -95,6 +95,8 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ask: answer,
     landlockProblem: async () => undefined,
     probeNetwork: () => {},
+    probeMappedMemory: async () => {},
+    probeMappedOverlay: async () => {},
     checkUidRange: () => {},
     checkUpperIds: () => {},
     accelerator: () => ({ accelerator: 'kvm', reason: 'a guest booted with it' }),

@@ -11,6 +11,7 @@ import { bundleOf } from '../../own-bundle.ts'
 import { landlockProblem } from '../../rootless/filters/landlock.ts'
 import { checkUidRange, checkUpperIds, type UidRange } from '../../rootless/identity/uid-range.ts'
 import { leaseDir } from '../../sandbox/records/paths.ts'
+import { probeMappedMemory, probeMappedOverlay } from '../../sharing/probe.ts'
 import { forecastMachineAccelerator } from '../../vmm/create.ts'
 import { resolveAssets } from '../../vmm/host/assets.ts'
 import type { AcceleratorForecast } from '../../vmm/kvm/accelerator.ts'
@@ -59,6 +60,10 @@ export interface HostProbe {
   landlockProblem(): Promise<string | undefined>
   /** Tries the steps that connect a pod to its machine. @throws KataError NETWORK_*, SYSCALL_FAILED. */
   probeNetwork(): void
+  /** Tries to idmap a file system in memory. @throws KataError SHARE_NOT_IDMAPPABLE; others when it cannot be tried. */
+  probeMappedMemory(): Promise<void>
+  /** Tries an overlay of idmapped layers. @throws KataError SHARE_MOUNT_FAILED, SHARE_NOT_IDMAPPABLE; others when it cannot be tried. */
+  probeMappedOverlay(): Promise<void>
   /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
   checkUidRange(range: UidRange): void
   /** @throws KataError UPPER_IDS_TAKEN. */
@@ -98,6 +103,8 @@ export function hostProbe(cacheDir?: string): HostProbe {
     },
     landlockProblem,
     probeNetwork,
+    probeMappedMemory: () => probeMappedMemory(),
+    probeMappedOverlay: () => probeMappedOverlay(),
     checkUidRange,
     checkUpperIds,
     accelerator: (config) => {

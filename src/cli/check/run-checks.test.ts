@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
 import { KataError } from '../../errors.ts'
+import { SyscallError } from '../../linux/libc.ts'
 import { silentLogger } from '../../log.ts'
 import type { AcceleratorForecast } from '../../vmm/kvm/accelerator.ts'
 import { type CheckResult, ok } from './check.ts'
@@ -85,7 +86,120 @@ const upperIdsTaken = () => {
 const withoutLandlock = (host: FakeHost) =>
   void Object.assign(host, { landlockProblem: async () => 'no lsm' })
 
+/** As an older kernel answers. */
+const withoutMappedOverlays = (host: FakeHost) =>
+  void Object.assign(host, {
+    probeMappedOverlay: () =>
+      Promise.reject(
+        new KataError('SHARE_MOUNT_FAILED', {
+          type: 'overlay',
+          container: 'trial',
+          errno: 'EINVAL',
+          call: 'mount overlay on /run/target',
+        }),
+      ),
+  })
+const withoutMappedMemory = (host: FakeHost) =>
+  void Object.assign(host, {
+    probeMappedMemory: () =>
+      Promise.reject(
+        new KataError('SHARE_NOT_IDMAPPABLE', {
+          source: 'a tmpfs',
+          container: 'trial',
+          what: 'its file system',
+          errno: 'EINVAL',
+        }),
+      ),
+  })
+const withoutTrial = (host: FakeHost) =>
+  void Object.assign(host, {
+    probeMappedMemory: () => Promise.reject(new SyscallError('unshare of the mount namespace', 'EPERM')),
+  })
+
 const rows: Row[] = [
+  [
+    'mapped-overlays',
+    'refused by the kernel',
+    withoutMappedOverlays,
+    {},
+    'failed',
+    'root file systems of containerd, Docker and `run` are refused, unless they are disks',
+  ],
+  ['mapped-overlays', 'refused, and what helps', withoutMappedOverlays, {}, 'failed', 'Linux 5.19 or later'],
+  [
+    'mapped-overlays',
+    'refused, and virtiofsd may be root',
+    withoutMappedOverlays,
+    { virtioFsPrivilege: 'auto' },
+    'warning',
+    '"auto" makes virtiofsd root Use Linux 5.19',
+  ],
+  [
+    'mapped-overlays',
+    'refused, and virtiofsd is root',
+    withoutMappedOverlays,
+    { virtioFsPrivilege: 'root' },
+    'ok',
+    'not used: virtio_fs_privilege = "root"',
+  ],
+  [
+    'mapped-memory',
+    'refused by the kernel',
+    withoutMappedMemory,
+    {},
+    'warning',
+    'the token of their service account; other containers are served Use Linux 6.3 or later',
+  ],
+  [
+    'mapped-memory',
+    'refused by the kernel of a node of Kubernetes',
+    (host) => {
+      withoutMappedMemory(host)
+      host.stats.set('/var/lib/kubelet', owned(0, 0, 0o755))
+    },
+    {},
+    'failed',
+    'Use Linux 6.3 or later. Or let virtiofsd be root: virtio_fs_privilege = "auto" or "root"',
+  ],
+  [
+    'mapped-memory',
+    'refused, and virtiofsd may be root',
+    withoutMappedMemory,
+    { virtioFsPrivilege: 'auto' },
+    'warning',
+    '"auto" makes virtiofsd root Use Linux 6.3',
+  ],
+  [
+    'mapped-memory',
+    'refused, and nothing is shared',
+    withoutMappedMemory,
+    { sharedFs: 'none' },
+    'ok',
+    'not used: the VMM shares no directories',
+  ],
+  [
+    'mapped-memory',
+    'asked by a user who is not root',
+    (host) => {
+      withoutMappedMemory(host)
+      host.uid = () => 1000
+    },
+    {},
+    'ok',
+    'only root can',
+  ],
+  [
+    'mapped-memory',
+    'on a host without namespaces of users',
+    (host) => {
+      withoutTrial(host)
+      host.files.set('/proc/sys/user/max_user_namespaces', '0\n')
+    },
+    {},
+    'ok',
+    'it takes a namespace of kind user',
+  ],
+  ['mapped-memory', 'not tried', withoutTrial, {}, 'failed', 'unshare of the mount namespace'],
   ['root', 'not root', (host) => Object.assign(host, { uid: () => 1000 }), {}, 'failed', 'uid 1000'],
   [
     'system',
@@ -98,10 +212,10 @@ const rows: Row[] = [
   [
     'system',
     'an old kernel',
-    (host) => Object.assign(host, { kernelRelease: () => '5.10.0' }),
+    (host) => Object.assign(host, { kernelRelease: () => '6.1.0-44-amd64' }),
     {},
     'warning',
-    '5.10.0',
+    'kernel 6.1.0-44-amd64: tested with 6.12 and later',
   ],
   [
     'system',

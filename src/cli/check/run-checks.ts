@@ -2,6 +2,7 @@
 import { describeError, KataError } from '../../errors.ts'
 import { type Check, type CheckContext, type CheckResult, failed, type Outcome, ok } from './check.ts'
 import { deviceChecks } from './device-checks.ts'
+import { idmapChecks } from './idmap-checks.ts'
 import { kvmChecks } from './kvm-checks.ts'
 import { networkChecks } from './network-checks.ts'
 import { programChecks } from './program-checks.ts'
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   ...kvmChecks,
   ...vmmChecks,
   ...programChecks,
+  ...idmapChecks,
   ...networkChecks,
   ...deviceChecks,
   guestImage,

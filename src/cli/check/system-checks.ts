@@ -2,7 +2,7 @@
 import { KataError } from '../../errors.ts'
 import { descriptorRights } from '../../linux/processes/descriptor-limit.ts'
 import { mostDescriptors } from '../../sharing/virtiofsd/command.ts'
-import { type Check, failed, ok, warning } from './check.ts'
+import { type Check, type CheckContext, failed, ok, warning } from './check.ts'
 
 const MiB = 1024 ** 2
 
@@ -30,8 +30,8 @@ const system: Check = {
     const osRelease = host.readText('/etc/os-release') ?? ''
     const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(osRelease)?.[1] ?? ''
     const found = `${field('PRETTY_NAME') || 'unknown distribution'}, kernel ${kernel}`
-    if (major < 6 || (major === 6 && minor < 1))
-      return warning(`${found}: tested with 6.1 and later`, 'Use a newer kernel if a start fails.')
+    if (major < 6 || (major === 6 && minor < 12))
+      return warning(`${found}: tested with 6.12 and later`, 'Use a newer kernel if a start fails.')
     if (host.isBundle()) return ok(`${found}; the bundle brings its own programs`)
     // Testing and unstable have no version.
     if (field('ID') === 'debian' && Number.parseInt(field('VERSION_ID') || '13', 10) < 13)
@@ -61,18 +61,19 @@ const memory: Check = {
   },
 }
 
+/** Whether a namespace of this kind can be made. */
+export const hasNamespace = ({ host }: CheckContext, kind: string): boolean =>
+  host.readText(`/proc/sys/user/max_${kind}_namespaces`)?.trim() !== '0' &&
+  host.stat(`/proc/self/ns/${kind}`) !== undefined
+
 const namespaces: Check = {
   name: 'namespaces',
-  run: ({ host, config }) => {
-    const { sharedFs, virtioFsPrivilege } = config.hypervisor
+  run: (context) => {
+    const { sharedFs, virtioFsPrivilege } = context.config.hypervisor
     // A virtiofsd with a user of its own is root of a namespace of users; hardened hosts allow none.
     const isDaemons = sharedFs !== 'none' && virtioFsPrivilege !== 'root'
     const names = ['mnt', 'ipc', 'uts', 'net', 'pid', ...(isDaemons ? ['user'] : [])]
-    const missing = names.filter(
-      (name) =>
-        host.readText(`/proc/sys/user/max_${name}_namespaces`)?.trim() === '0' ||
-        host.stat(`/proc/self/ns/${name}`) === undefined,
-    )
+    const missing = names.filter((name) => !hasNamespace(context, name))
     return missing.length === 0
       ? ok(names.join(', '))
       : failed(

@@ -1,7 +1,12 @@
-/** User namespaces (user_namespaces(7)) of child processes: their id maps, written by root without any helper program. */
+/** User namespaces (user_namespaces(7)) of child processes: their id maps, written by root. */
 import { openSync, readlinkSync, writeFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { poll } from '../../time.ts'
-import { isAlive, type ProcessRef } from './proc.ts'
+import { isAlive, type ProcessRef, processRef } from './proc.ts'
+import { systemTool } from './which.ts'
+
+/** Longest that a process may take to make a namespace, milliseconds. */
+const startMs = 10_000
 
 /** Host ids, users and groups alike. */
 export interface IdRange {
@@ -48,6 +53,33 @@ export async function mapUserNamespace(
   ] as const)
     writeFileSync(`${proc}/${file}`, `${idMapLines(lines).join('\n')}\n`)
   return openSync(`${proc}/ns/user`, 'r')
+}
+
+/**
+ * A descriptor of a new namespace with this map and no process: it lives as long as the descriptor, or a mount that is mapped by it. The
+ * caller closes it.
+ *
+ * @throws KataError INTERNAL where the host lets nobody make one.
+ */
+export async function newUserNamespace(
+  map: readonly IdExtent[],
+  groups: readonly IdExtent[] = map,
+): Promise<number> {
+  // Only a process can make one.
+  const holder = Bun.spawn([systemTool('unshare'), '--user', '--', systemTool('cat')], {
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  try {
+    const ref = processRef(holder.pid)
+    const namespace = ref && (await mapUserNamespace(ref, map, { timeoutMs: startMs, groups }))
+    if (namespace !== undefined) return namespace
+    throw new KataError('INTERNAL', { reason: 'unshare made no user namespace for a map of ids' })
+  } finally {
+    holder.kill('SIGKILL')
+    await holder.exited
+  }
 }
 
 function namespaceOf(proc: string): string | undefined {
