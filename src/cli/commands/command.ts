@@ -126,6 +126,9 @@ export function rootAction<Options>(
   return action<Options>(command, cli, asRoot, traits)
 }
 
+/** As in docker, an empty --workdir is the image's. The service has a member's pull read no credentials by an empty --authfile. */
+const mayBeEmpty: readonly string[] = ['--workdir', '--authfile']
+
 /**
  * An empty path is a variable that nobody has set. It would mean the working directory, or no file at all.
  *
@@ -135,8 +138,8 @@ function refuseEmptyPaths(command: Command): void {
   for (let at: Command | null = command; at !== null; at = at.parent)
     for (const option of at.options) {
       const values = [at.getOptionValue(option.attributeName())].flat()
-      // As in docker, an empty --workdir is the image's.
-      if (/<(?:file|dir|path)>$/.test(option.flags) && option.long !== '--workdir' && values.includes(''))
+      const isPath = /<(?:file|dir|path)>$/.test(option.flags) && !mayBeEmpty.includes(option.long!)
+      if (isPath && values.includes(''))
         throw new KataError('OPTION_INVALID', { option: option.long!, value: '', allowed: 'a path' })
     }
 }
