@@ -2,6 +2,7 @@
  * What a member of the group may ask for: commands and their options, by name. What is not here is refused, also what another version
  * adds. THREAT-MODEL.md has the reasons.
  */
+import type { LogBounds } from '../../sandbox/records/container-log.ts'
 
 /**
  * How the value of an option is passed on.
@@ -14,6 +15,7 @@
  * - `new-file`: a path of a file that the caller makes.
  * - `volume`, `mount`: with a host path that the caller opens.
  * - `publish`: a port of the host that any user may listen on.
+ * - `log`: bounds of a log, no greater than {@link mostOfLog}.
  * - `own`: says what is so anyway, and is left out.
  * - `caller`: the caller's own process does it, and it is left out.
  * - a list: one of these values.
@@ -28,11 +30,15 @@ export type Passing =
   | 'volume'
   | 'mount'
   | 'publish'
+  | 'log'
   | 'own'
   | 'caller'
   | readonly string[]
 
 export type AllowedOptions = Readonly<Record<string, Passing>>
+
+/** A member's log. It is on a disk of the host that root and all members share. */
+export const mostOfLog: LogBounds = { maxBytes: 100 * 2 ** 20, maxFiles: 10 }
 
 const always: AllowedOptions = { format: 'plain', runDir: 'own', stateDir: 'own', resultFile: 'caller' }
 
@@ -84,7 +90,7 @@ const run: AllowedOptions = {
   healthStartInterval: 'plain',
   healthcheck: 'plain',
   hostname: 'plain',
-  logOpt: 'plain',
+  logOpt: 'log',
   stopSignal: 'plain',
   stopTimeout: 'plain',
   capDrop: 'plain',

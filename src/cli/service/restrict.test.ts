@@ -138,6 +138,15 @@ test('what concerns the container alone is as for root', async () => {
   expect(argv.toSorted()).toEqual(['run', ...added, ...passed, '--memory-swap=-1', 'x', '--'].toSorted())
 })
 
+test('a log is as large as that of any container, and no larger than members may have', async () => {
+  const words = ['--log-opt', 'max-size=100m', '--log-opt', 'max-file=10']
+  const passed = ['--log-opt=max-size=100m', '--log-opt=max-file=10']
+  expect(await restricted('run', ...words, 'x')).toEqual(['run', ...added, ...passed, 'x', '--'])
+  const told = '--log-opt max-size=1t (members may have max-size=100m and max-file=10) is only for root'
+  await expect(restricted('run', '--log-opt', 'max-size=1t', 'x')).rejects.toThrow(told)
+  await expect(restricted('run', '--log-opt', 'tag=x', 'x')).rejects.toThrow('[OPTION_INVALID] --log-opt')
+})
+
 test('a port is one of any user’s, and a name is looked for among containers alone', async () => {
   const first = firstOpenPort()
   expect(await restricted('run', '-p', `${first}:80`, 'x')).toContain(`--publish=${first}:80`)
@@ -239,6 +248,8 @@ const refused = [
   ['run', '-p', '80:80'],
   ['run', '-p', `${firstOpenPort() - 1}:80`],
   ['run', '--network', 'mine'],
+  ['run', '--log-opt', 'max-size=101m'],
+  ['create', '--log-opt', 'max-size=64k', '--log-opt', 'max-file=11', 'x'],
   ['run', '--authfile', '/root/auth.json'],
   ['run', '--tls-verify', 'false'],
   ['pull', '--tls-verify', 'false', 'debian:13'],

@@ -5,11 +5,12 @@ import { transportOf } from '../../images/names/image-source.ts'
 import { firstOpenPort } from '../../linux/interfaces/low-ports.ts'
 import { wordsOf } from '../commands/run.ts'
 import { readEnvFile } from '../parse/env-file.ts'
+import { parseLogOptions } from '../parse/log-options.ts'
 import { mountFields, mountText } from '../parse/mount.ts'
 import { generateName } from '../parse/name.ts'
 import { parsePublish } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
-import { addedWords, allowedOptions, type Passing } from './allowed.ts'
+import { addedWords, allowedOptions, mostOfLog, type Passing } from './allowed.ts'
 
 /** What is asked of the member's own process, which does it with his rights. */
 export interface Caller {
@@ -146,9 +147,20 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
       return [`${long}=${value}`]
     case 'mount':
       return mount(long, value, caller)
+    case 'log':
+      requireSmallLog(value)
+      return [`${long}=${value}`]
     default:
       return [`${long}=${value}`]
   }
+}
+
+/** `option` is one value of `--log-opt`. */
+function requireSmallLog(option: string): void {
+  const { maxBytes, maxFiles } = parseLogOptions([option])
+  if (maxBytes <= mostOfLog.maxBytes && maxFiles <= mostOfLog.maxFiles) return
+  const most = `max-size=${mostOfLog.maxBytes / 2 ** 20}m and max-file=${mostOfLog.maxFiles}`
+  throw new KataError('SERVICE_REFUSED', { what: `--log-opt ${option} (members may have ${most})` })
 }
 
 /** The service has not the caller's environment. Undefined for a name of which the caller has no variable. */

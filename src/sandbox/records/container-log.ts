@@ -1,5 +1,5 @@
 /**
- * The output of a container in the background: both streams in one file, in the order in which they came, each line with its time. The
+ * The output of a container: both streams in one file, in the order in which they came, each line with its time. The
  * format is that of the CRI (kubelet's container logs): `TIME STREAM TAG TEXT`, where the tag says whether the line ends here (F) or goes
  * on in the next record of its stream (P).
  */

@@ -1,4 +1,4 @@
-/** Reading the log of a container in the background while its shim writes it, and begins a new file when one is full. */
+/** Reading the log of a container while its shim writes it, and begins a new file when one is full. */
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { type LogRecord, parseRecord } from '../../../sandbox/records/container-log.ts'
 import { olderLog } from '../../../sandbox/records/log-files.ts'
