@@ -10,8 +10,8 @@ import { bootGuest } from '../start/guest/boot-guest.ts'
 import { wakeGuest } from '../start/guest/wake-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
 import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
-import { describeMachine, startMachine } from '../start/machine/machine.ts'
-import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
+import { makeVmm, startMachine } from '../start/machine/machine.ts'
+import { prepareBoot } from '../start/prepare/boot.ts'
 import { enterCgroups } from '../start/prepare/cgroups.ts'
 import { claimOwner, claimSandbox, requireStartable } from '../start/prepare/claim.ts'
 import { openDevices } from '../start/prepare/devices.ts'
@@ -54,15 +54,12 @@ async function resume(
   checkpoint: Checkpoint,
   { paths, ledger, host }: { paths: SandboxPaths; ledger: Ledger; host: StartHost },
 ): Promise<Sandbox> {
-  const { id, namespace, container, config, log, signal } = request
+  const { id, container, config, log, signal } = request
   const { plan } = checkpoint.facts
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
-  const assets = await findAssets(host, config)
-  await using verification = verifyAssets(assets, timings)
-  const verified = verification.done
-  const trial = { id, namespace, config, paths, assets, verified, log }
-  const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
+  await using boot = await prepareBoot(host, ledger, { ...request, paths }, timings)
+  const { assets, verified, accelerator } = boot
   // Beside what the host does for the others: it reads all of QEMU and of the guest's image.
   await using sameMachine = background((leaving) =>
     requireSameMachine(checkpoint, config, { assets, accelerator }, leaving),
@@ -83,13 +80,11 @@ async function resume(
 
   const { state, recorded } = checkpoint
   const resumed = { state, recorded, wasClone }
-  const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
-  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
+  const parts = { id, config, paths, assets, plan, accelerator, user, devices, resumed }
+  const vmm = await makeVmm(host, ledger, parts, request)
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
 
-  const { path: program } = config.hypervisor
-  const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share: undefined, signal })
+  const end = watchMachine({ id, config, vmm, vmmProcess, cgroups, share: undefined, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal, goesOn: true })
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   await end.during(bringRootfs({ share: noShare, disks, ledger, paths, config }, id, rootfsMounts(container)))
@@ -100,14 +95,12 @@ async function resume(
     wakeGuest({ agent, end }, { network: devices.network, cards }),
   )
 
-  const now = devices.network.interfaces.map(({ mac }) => mac)
   const began = wasClone ? ('clone' as const) : ('boot' as const)
-  const assetsNow = () => host.resolveAssets(config)
-  const machine = { assets, assetsNow, accelerator, plan, began, cards: now }
+  const machine = { assets, accelerator, plan, began, network: devices.network }
   const prepared = { shim, paths, ledger, user, cgroups, network, share: undefined, walls, timings }
   const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: noBringer }
   const resumedParts = { disks, guestId: checkpoint.facts.container, template: '' }
-  return await finishStart(request, { ...prepared, ...running, ...resumedParts })
+  return await finishStart(host, request, { ...prepared, ...running, ...resumedParts })
 }
 
 /** A machine that can be saved has none. */

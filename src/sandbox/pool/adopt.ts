@@ -142,13 +142,11 @@ async function adopt(
   const told = { share, network: facts, modules: bringer }
   const agentFacts = await setUpGuest({ vmm, agent, end }, request, told, timings)
 
-  const cards = facts.interfaces.map(({ mac }) => mac)
-  const assetsNow = () => host.resolveAssets(config)
-  const clonedMachine = { assets, assetsNow, accelerator, plan, began: 'clone' as const, cards }
+  const cloned = { assets, accelerator, plan, began: 'clone' as const, network: facts }
   const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
-  const running = { vmm, vmmProcess, machine: clonedMachine, end, agent, agentFacts, modules: bringer }
+  const running = { vmm, vmmProcess, machine: cloned, end, agent, agentFacts, modules: bringer }
   const origin = { template: clone.template.facts.key, waited: machine.id }
-  return await finishStart(request, { ...prepared, ...running, ...origin })
+  return await finishStart(host, request, { ...prepared, ...running, ...origin })
 }
 
 /** @throws KataError POOL_UNUSABLE for a card that does not go in; those of {@link SandboxNetwork.attach}; the signal's reason. */

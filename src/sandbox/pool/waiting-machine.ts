@@ -25,8 +25,8 @@ import { bootGuest } from '../start/guest/boot-guest.ts'
 import { renewGuest } from '../start/guest/start-guest.ts'
 import { type SandboxCgroups, type StartHost, thisHost } from '../start/host.ts'
 import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
-import { describeMachine, startMachine } from '../start/machine/machine.ts'
-import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
+import { makeVmm, startMachine } from '../start/machine/machine.ts'
+import { prepareBoot } from '../start/prepare/boot.ts'
 import { claimOwner, claimSandbox } from '../start/prepare/claim.ts'
 import { asClone, type Clone, findClone } from '../start/prepare/clone.ts'
 import type { MachineDevices } from '../start/prepare/devices.ts'
@@ -98,11 +98,9 @@ async function make(
 ): Promise<WaitingMachine> {
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
-  const assets = await findAssets(host, config)
-  await using verification = verifyAssets(assets, timings)
-  const verified = verification.done
   const named = { id, namespace: poolName, config, paths, log, signal }
-  const accelerator = await host.chooseAccelerator(ledger, { ...named, assets, verified })
+  await using boot = await prepareBoot(host, ledger, named, timings)
+  const { assets, verified, accelerator } = boot
   const plan = planWithoutDemand(config, hostMemoryMiB())
   const clone = await findClone(host, { config, assets, accelerator, plan })
   if (clone === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'enable_template is false' })
@@ -112,26 +110,15 @@ async function make(
   const shareProgram = shareProgramOf(config)
   const share = await sharePod(host, ledger, sharing, timings)
   using devices = shareAlone(config, share)
-  const spec = describeMachine({
-    id,
-    config,
-    paths,
-    assets,
-    plan: clone.plan,
-    accelerator,
-    user,
-    devices,
-    template: clone.template.saved,
-  })
-  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
+  const cloned = { plan: clone.plan, template: clone.template.saved }
+  const vmm = await makeVmm(host, ledger, { ...named, ...cloned, assets, accelerator, user, devices }, named)
   const vmmProcess = await startMachine(vmm, { devices, cgroups: noCgroups }, timings)
   const pod: WaitingMachine['pod'] = { id, outOfMemory: () => undefined }
   const end = watchMachine({
     get id() {
       return pod.id
     },
-    program: config.hypervisor.path,
+    config,
     vmm,
     vmmProcess,
     share,
@@ -139,10 +126,7 @@ async function make(
     cgroups: { outOfMemory: () => pod.outOfMemory() },
   })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
-  await asClone(
-    () => bootGuest({ verified, vmm, agent, end, accelerator }, { id, config, signal }, timings),
-    signal,
-  )
+  await asClone(() => bootGuest({ verified, vmm, agent, end, accelerator }, named, timings), signal)
   // What the guest draws while it waits is its own, too. Its pod renews both once more.
   await end.during(renewGuest(agent.agent))
   await end.during(warmUp(agent, config))

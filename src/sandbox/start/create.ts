@@ -10,8 +10,8 @@ import { finishStart } from './finish.ts'
 import { bootGuest, setUpGuest } from './guest/boot-guest.ts'
 import { type StartHost, thisHost } from './host.ts'
 import { connectToGuest, watchMachine } from './machine/agent.ts'
-import { describeMachine, startMachine } from './machine/machine.ts'
-import { findAssets, verifyAssets } from './prepare/assets.ts'
+import { makeVmm, startMachine } from './machine/machine.ts'
+import { prepareBoot } from './prepare/boot.ts'
 import { enterCgroups } from './prepare/cgroups.ts'
 import { claimOwner, claimSandbox, requireStartable } from './prepare/claim.ts'
 import { asClone, cloneOrBoot, findClone } from './prepare/clone.ts'
@@ -45,16 +45,11 @@ async function start(
   ledger: Ledger,
   { host, way }: { host: StartHost; way: 'clone' | 'boot' },
 ) {
-  const { id, namespace, container, config, log, signal } = request
+  const { id, container, config, log, signal } = request
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
-  const assets = await findAssets(host, config)
-  await using verification = verifyAssets(assets, timings)
-  const verified = verification.done
-
-  // Before the sandbox has anything: a trial is no part of the sandbox, and the pod's cgroups do not count it.
-  const trial = { id, namespace, config, paths, assets, verified, log }
-  const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
+  await using boot = await prepareBoot(host, ledger, { ...request, paths }, timings)
+  const { assets, verified, accelerator } = boot
 
   const wanted = planMachine(config, container.spec, hostMemoryMiB())
   const clone =
@@ -77,15 +72,13 @@ async function start(
   using devices = await openDevices(host, ledger, { ...request, paths, network, uid, share }, timings)
 
   const template = clone?.template.saved
-  const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, template })
-  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
+  const parts = { id, config, paths, assets, plan, accelerator, user, devices, template }
+  const vmm = await makeVmm(host, ledger, parts, request)
   // Its template may have been removed, or made anew, since it was found.
   const inItsWay = <T>(step: () => Promise<T>) => (clone === undefined ? step() : asClone(step, signal))
   const vmmProcess = await inItsWay(() => startMachine(vmm, { devices, cgroups }, timings))
 
-  const { path: program } = config.hypervisor
-  const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share, signal })
+  const end = watchMachine({ id, config, vmm, vmmProcess, cgroups, share, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   const bringer = bringerFor(agent.agent, { share, modules })
   const onBooted = () => cgroups.placeVcpus(vmmProcess.pid)
@@ -97,10 +90,12 @@ async function start(
     timings,
   )
 
-  const cards = devices.network.interfaces.map(({ mac }) => mac)
-  const assetsNow = () => host.resolveAssets(config)
-  const machine = { assets, assetsNow, accelerator, plan, began: way, cards }
+  const machine = { assets, accelerator, plan, began: way, network: devices.network }
   const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
   const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: bringer }
-  return await finishStart(request, { ...prepared, ...running, template: clone?.template.facts.key ?? '' })
+  return await finishStart(host, request, {
+    ...prepared,
+    ...running,
+    template: clone?.template.facts.key ?? '',
+  })
 }

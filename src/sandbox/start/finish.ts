@@ -1,6 +1,9 @@
 /** The last stage of every start, once the guest has answered: its facts are written down, and the sandbox is put together. */
+import type { NetworkFacts } from '../../network/facts.ts'
 import type { Sandbox } from '../sandbox.ts'
+import type { MadeMachine } from '../sandbox-parts.ts'
 import { assembleSandbox, type MadeParts } from './assemble.ts'
+import type { StartHost } from './host.ts'
 import { recordFacts, type StartedSandbox } from './record.ts'
 import type { SandboxRequest } from './request.ts'
 import type { Timings } from './timings.ts'
@@ -9,20 +12,28 @@ type Asked = Pick<SandboxRequest, 'id' | 'namespace' | 'config' | 'log' | 'signa
 
 /** What the stages before have made. */
 export interface Stages
-  extends Omit<MadeParts, keyof Asked | 'identity' | 'served'>,
+  extends Omit<MadeParts, keyof Asked | 'identity' | 'served' | 'machine'>,
     Pick<StartedSandbox, 'shim' | 'user' | 'share' | 'walls' | 'template' | 'waited'> {
+  readonly machine: Omit<MadeMachine, 'assetsNow' | 'cards'> & {
+    /** What the guest was told of its network. */
+    readonly network: Pick<NetworkFacts, 'interfaces'>
+  }
   readonly timings: Pick<Timings, 'steps'>
 }
 
 /** @throws the signal's reason. */
 export async function finishStart(
+  { resolveAssets }: Pick<StartHost, 'resolveAssets'>,
   { id, namespace, config, log, signal }: Asked,
-  { shim, user, share, walls, template, waited, timings, ...made }: Stages,
+  { shim, user, share, walls, template, waited, timings, machine, ...made }: Stages,
 ): Promise<Sandbox> {
-  const { paths, vmmProcess, machine, agentFacts } = made
-  const { assets, accelerator, plan } = machine
+  const { paths, vmmProcess, agentFacts } = made
+  const { assets, accelerator, plan, began, network } = machine
   const origin = { assets, template, waited, accelerator, plan }
   const started = { shim, vmmProcess, user, share, walls, agentFacts, timings: timings.steps }
   recordFacts(paths.facts, { id, namespace, config, ...origin, ...started })
-  return await assembleSandbox({ ...made, id, config, log, signal, identity: user.identity, served: share })
+  const cards = network.interfaces.map(({ mac }) => mac)
+  const assetsNow = () => resolveAssets(config)
+  const parts = { machine: { assets, assetsNow, accelerator, plan, began, cards }, identity: user.identity }
+  return await assembleSandbox({ ...made, ...parts, id, config, log, signal, served: share })
 }

@@ -10,8 +10,8 @@ import type { SandboxPaths } from '../records/paths.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
 import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
-import { describeMachine } from '../start/machine/machine.ts'
-import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
+import { makeVmm } from '../start/machine/machine.ts'
+import { prepareBoot } from '../start/prepare/boot.ts'
 import { claimOwner, claimSandbox, requireMachine } from '../start/prepare/claim.ts'
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
@@ -63,35 +63,22 @@ async function make(
 ): Promise<Template> {
   const timings = recordTimings(signal)
   await claimOwner(host, ledger, log)
-  const assets = await findAssets(host, config)
-  await using verification = verifyAssets(assets, timings)
-  const verified = verification.done
-  const trial = { id, namespace, config, paths, assets, verified, log }
-  const accelerator = await host.chooseAccelerator(ledger, trial)
+  const named = { id, namespace, config, paths, log, signal }
+  await using boot = await prepareBoot(host, ledger, named, timings)
+  const { assets, verified, accelerator } = boot
   const machine = await templateMachine(config, assets, accelerator)
   if (machine === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'the VMM saves no machines' })
   const { key, plan, hasMemoryFile } = machine
-  const user = await host.takeUser(ledger, { id, namespace, config, paths, log, signal })
+  const user = await host.takeUser(ledger, named)
   const devices = { attached: { nics: [] } }
-  const spec = describeMachine({
-    id,
-    config,
-    paths,
-    assets,
-    plan,
-    accelerator,
-    user,
-    devices,
-    template: hasMemoryFile ? 'make-apart' : 'make',
-  })
-  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
-  const vmm = await host.createVmm({ spec, patience, config, ledger, log, signal })
+  const template = hasMemoryFile ? 'make-apart' : 'make'
+  const parts = { id, config, paths, assets, plan, accelerator, user, devices, template } as const
+  const vmm = await makeVmm(host, ledger, parts, named)
   try {
     const { ref: vmmProcess } = await vmm.start()
-    const program = config.hypervisor.path
-    const end = watchMachine({ id, program, vmm, vmmProcess, cgroups: unlimited, share: undefined, signal })
+    const end = watchMachine({ id, config, vmm, vmmProcess, cgroups: unlimited, share: undefined, signal })
     const agent = await connectToGuest(host, vmm, { end, log, signal })
-    await bootGuest({ verified, vmm, agent, end, accelerator }, { id, config, signal }, timings)
+    await bootGuest({ verified, vmm, agent, end, accelerator }, named, timings)
     await end.during(loadDrivers(agent, config))
     await end.during(clearFreeMemory(agent))
     // A clone's guest waits for a connection of its own.
@@ -104,7 +91,7 @@ async function make(
       key,
       madeAt: new Date().toISOString(),
       bootId: bootId(),
-      vmm: program,
+      vmm: config.hypervisor.path,
       kernel: assets.kernel,
       initrd: assets.initrd ?? '',
       accelerator: accelerator.accelerator,

@@ -20,7 +20,7 @@ class Machine implements Disposable {
   readonly timings = recordTimings(this.request.signal)
   readonly end = watchMachine({
     id: 'pod',
-    program: '/vmm',
+    config: { hypervisor: { path: '/vmm' } },
     vmm: this.vmm,
     vmmProcess: { pid: 0 },
     cgroups: { outOfMemory: () => undefined },

@@ -6,7 +6,7 @@ import type { ExitInfo } from '../../../rootless/jail/launch-spec.ts'
 import { VmmDouble } from '../doubles/vmm.double.ts'
 import { connectToGuest, watchMachine } from './agent.ts'
 
-const program = '/usr/bin/vmm'
+const config = { hypervisor: { path: '/usr/bin/vmm' } }
 const killed = new KataError('SANDBOX_DIED', { id: 'pod', reason: 'no memory', tail: '' })
 
 function watched({ outOfMemory = undefined as KataError | undefined } = {}) {
@@ -15,7 +15,7 @@ function watched({ outOfMemory = undefined as KataError | undefined } = {}) {
   const exited = Promise.withResolvers<ExitInfo>()
   const end = watchMachine({
     id: 'pod',
-    program,
+    config,
     vmm,
     vmmProcess: { pid: 0 },
     cgroups: { outOfMemory: () => outOfMemory },

@@ -1,5 +1,6 @@
 /** The end of a machine, watched from the start of its VMM on; and the connection to its agent, made before its guest runs. */
 import type { AgentConnection, AgentOptions } from '../../../agent/connection.ts'
+import type { HypervisorConfig } from '../../../config/config.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
 import { processorWait } from '../../../linux/processes/processor-wait.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
@@ -10,8 +11,7 @@ import type { SandboxCgroups, StartHost } from '../host.ts'
 export interface WatchedMachine {
   /** The sandbox's, which a machine that waits gets later. */
   readonly id: string
-  /** Path of the VMM. */
-  readonly program: string
+  readonly config: { readonly hypervisor: Pick<HypervisorConfig, 'path'> }
   readonly vmm: Pick<Vmm, 'consoleTail' | 'ended'>
   readonly vmmProcess: Pick<ProcessRef, 'pid'>
   readonly cgroups: Pick<SandboxCgroups, 'outOfMemory'>
@@ -22,7 +22,7 @@ export interface WatchedMachine {
 
 /** Collects the signs of the machine's end. */
 export function watchMachine(machine: WatchedMachine): MachineEnd {
-  const { program, vmm, vmmProcess, cgroups, share, signal } = machine
+  const { config, vmm, vmmProcess, cgroups, share, signal } = machine
   const its = processorWait(vmmProcess.pid)
   // An answer that is there is late as well where this process gets no processor to read it.
   const ours = processorWait(process.pid)
@@ -30,7 +30,7 @@ export function watchMachine(machine: WatchedMachine): MachineEnd {
     get id() {
       return machine.id
     },
-    program,
+    program: config.hypervisor.path,
     consoleTail: () => vmm.consoleTail(),
     outOfMemory: () => cgroups.outOfMemory(),
     waited: () => its() + ours(),

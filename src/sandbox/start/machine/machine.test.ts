@@ -1,11 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { NicAttachment } from '../../../vmm/vmm.ts'
+import { sandboxPaths } from '../../records/paths.ts'
 import { HostDouble } from '../doubles/host.double.ts'
 import { VmmDouble } from '../doubles/vmm.double.ts'
 import type { MachineDevices } from '../prepare/devices.ts'
 import { recordTimings } from '../timings.ts'
-import { describeMachine, startMachine } from './machine.ts'
+import { describeMachine, type MachineParts, makeVmm, startMachine } from './machine.ts'
 
+const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [108] }
 const nics: readonly NicAttachment[] = [{ id: 'net0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [7] }]
 
 function fakeDevices(log: string[]): MachineDevices {
@@ -28,7 +30,6 @@ const fakeCgroups = (log: string[]) => ({
 test('a machine is described by its plan, its user, its files and its devices', () => {
   using double = new HostDouble()
   const { config } = double.request({ kvmAccess: 'descriptor', kernelParams: ['mine=1'] })
-  const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [108] }
   const spec = describeMachine({
     id: 'pod',
     config,
@@ -55,6 +56,36 @@ test('a machine is described by its plan, its user, its files and its devices', 
     accelerator: 'kvm',
     nics,
   })
+})
+
+test('its VMM gets the description, what is waited for by the configuration, and the ledger', async () => {
+  using double = new HostDouble()
+  const { config, log, signal } = double.request()
+  const ledger = double.host.openLedger(sandboxPaths(double.directory, 'test', 'pod'), log)
+  const parts: MachineParts = {
+    id: 'pod',
+    config: {
+      ...config,
+      agent: { ...config.agent, dialTimeout: 7 },
+      runtime: { ...config.runtime, createContainerTimeout: 11 },
+    },
+    paths: { stateDir: '/state' },
+    devices: fakeDevices([]),
+    assets: { kernel: '/kernel', initrd: '/initrd', verify: async () => {} },
+    plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 512 },
+    accelerator: { accelerator: 'kvm', reason: 'it works' },
+    user: { identity, privateDir: '/run/user/7', ids: undefined },
+  }
+  expect(await makeVmm(double.host, ledger, parts, { log, signal })).toBe(double.vmm)
+  expect(double.made).toEqual({
+    spec: describeMachine(parts),
+    patience: { start: 7, plug: 11 },
+    config: parts.config,
+    ledger,
+    log,
+    signal,
+  })
+  expect(double.vmm.calls).toEqual([])
 })
 
 test('our copies of the devices are closed once the VMM runs, and then it is placed', async () => {

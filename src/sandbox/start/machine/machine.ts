@@ -1,14 +1,16 @@
-/** The machine: its description, and the start of its VMM, in which no guest code runs yet. */
+/** The machine: its description, its VMM, and the start of that, in which no guest code runs yet. */
 import type { Config } from '../../../config/config.ts'
+import type { Ledger } from '../../../ledger/ledger.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
 import type { GuestAssets } from '../../../vmm/host/assets.ts'
 import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
 import type { MachineSpec, TemplateUse, Vmm, VmSpec } from '../../../vmm/vmm.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
 import type { MachinePlan } from '../../size/sizing.ts'
-import type { SandboxCgroups } from '../host.ts'
+import type { SandboxCgroups, StartHost } from '../host.ts'
 import type { MachineDevices } from '../prepare/devices.ts'
 import type { SandboxUser } from '../prepare/user.ts'
+import type { SandboxRequest } from '../request.ts'
 import type { Timings } from '../timings.ts'
 import { guestParameters } from './guest-parameters.ts'
 
@@ -55,6 +57,18 @@ export function describeGuest(
     ...plan,
     accelerator: accelerator.accelerator,
   }
+}
+
+/** The VMM of the machine, not started yet. @throws KataError of its driver. */
+export async function makeVmm(
+  { createVmm }: Pick<StartHost, 'createVmm'>,
+  ledger: Ledger,
+  parts: MachineParts,
+  { log, signal }: Pick<SandboxRequest, 'log' | 'signal'>,
+): Promise<Vmm> {
+  const { config } = parts
+  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
+  return await createVmm({ spec: describeMachine(parts), patience, config, ledger, log, signal })
 }
 
 /**
