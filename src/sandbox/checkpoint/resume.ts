@@ -8,7 +8,7 @@ import { background } from '../start/background.ts'
 import { finishStart } from '../start/finish.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { wakeGuest } from '../start/guest/wake-guest.ts'
-import { type StartHost, thisHost } from '../start/host.ts'
+import type { StartHost } from '../start/host.ts'
 import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
 import { makeVmm, startMachine } from '../start/machine/machine.ts'
 import { prepareBoot } from '../start/prepare/boot.ts'
@@ -39,7 +39,7 @@ import {
 export async function resumeSandbox(
   request: SandboxRequest,
   directory: string,
-  host: StartHost = thisHost,
+  host: StartHost,
 ): Promise<Sandbox> {
   const checkpoint = readCheckpoint(directory)
   const paths = requireStartable(request)

@@ -14,7 +14,7 @@ import { planMachine } from '../size/sizing.ts'
 import { createSandbox } from '../start/create.ts'
 import { finishStart } from '../start/finish.ts'
 import { setUpGuest } from '../start/guest/boot-guest.ts'
-import { type StartHost, thisHost } from '../start/host.ts'
+import type { StartHost } from '../start/host.ts'
 import { findAssets } from '../start/prepare/assets.ts'
 import { enterCgroups } from '../start/prepare/cgroups.ts'
 import { requireStartable } from '../start/prepare/claim.ts'
@@ -49,7 +49,7 @@ export function nameForPod(
 export async function adoptMachine(
   machine: WaitingMachine,
   request: SandboxRequest,
-  host: StartHost = thisHost,
+  host: StartHost,
 ): Promise<Sandbox> {
   const { log, signal } = request
   try {

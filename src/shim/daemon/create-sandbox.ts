@@ -63,7 +63,7 @@ export async function createSandboxForTask(
     const { resumeSandbox } = await import('../../sandbox/checkpoint/resume.ts')
     // It goes on with a machine of its own.
     await input.takeMachine()?.release()
-    return resumeSandbox(asked, request.checkpoint)
+    return resumeSandbox(asked, request.checkpoint, host)
   }
   const machine = input.takeMachine()
   if (machine !== undefined) {

@@ -17,6 +17,7 @@ import type { VfioHost } from '../../devices/vfio-devices.ts'
 import type { SandboxNetwork } from '../../network/network.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
 import type { ServedShare, ShareDevice } from '../../storage/start-share.ts'
+import { treeResource } from '../../storage/tree.ts'
 import type { SandboxCgroups, StartHost } from '../host.ts'
 import type { SandboxRequest } from '../request.ts'
 import { DescriptorCount } from './descriptors.double.ts'
@@ -103,7 +104,7 @@ export class HostDouble implements Disposable {
   }
 
   #kinds(): ResourceKind<never>[] {
-    return [...held, 'owner', 'vfio'].map((kind) => ({
+    return [...held, 'owner', 'vfio', 'disk'].map((kind) => ({
       kind,
       release: () => {
         this.onRelease(kind)
@@ -120,7 +121,7 @@ export class HostDouble implements Disposable {
       },
       openLedger: (paths, log, failpoints) => {
         this.#paths = paths
-        return new Ledger(paths.ledger, this.#kinds(), log, failpoints)
+        return new Ledger(paths.ledger, [...this.#kinds(), treeResource], log, failpoints)
       },
       sweepDisks: () => {
         this.#step('sweep')
@@ -233,8 +234,13 @@ export class HostDouble implements Disposable {
       await this.#step('set-up')
       return agent.createSandbox(...args)
     }
+    const ours = {
+      warmUp: async () => void this.log.push('warm-up'),
+      loadDrivers: async () => void this.log.push('load-drivers'),
+      clearFreeMemory: async () => void this.log.push('clear-memory'),
+    }
     const connection = {
-      agent: { ...agent, createSandbox, warmUp: async () => void this.log.push('warm-up') },
+      agent: { ...agent, createSandbox, ...ours },
       health: { check: () => (this.isSilent ? Promise.reject(new Error('no answer')) : Promise.resolve({})) },
       closed: closed.promise,
       close: () => closed.resolve(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed by us' })),
