@@ -82,9 +82,9 @@ function descendants(): ProcessRef[] {
 }
 
 /** npm and the shells between it and this process; none when npm did not start it. */
-export function npmAbove(pid = process.pid): ProcessRef[] {
+export function npmAbove(): ProcessRef[] {
   const chain: ProcessRef[] = []
-  for (let at = parentOf(pid); at > 1; at = parentOf(at)) {
+  for (let at = parentOf(process.pid); at > 1; at = parentOf(at)) {
     const ref = processRef(at)
     if (ref !== undefined) chain.push(ref)
     const command = readProc(`/proc/${at}/cmdline`) ?? ''

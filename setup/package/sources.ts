@@ -24,8 +24,8 @@ const linked = ['libquickjs', 'libc6-dev']
 export async function debianSources(
   { manifest }: Pick<GuestImage, 'manifest'>,
   tools: ToolContext,
-  debs = join(defaultCacheDir, 'debs'),
 ): Promise<readonly SourcePackage[]> {
+  const debs = join(defaultCacheDir, 'debs')
   const lines: string[] = []
   const files = readdirSync(debs)
   for (const { name, version } of manifest.packages) {

@@ -4,10 +4,10 @@ import { closeSync, constants, openSync } from 'node:fs'
 const vhostDevice = '/dev/vhost-net'
 
 /** A descriptor for each of `count` queues, or none when the host has no vhost-net. */
-export function openVhosts(count: number, device = vhostDevice): number[] {
+export function openVhosts(count: number): number[] {
   const fds: number[] = []
   try {
-    for (let queue = 0; queue < count; queue++) fds.push(openSync(device, constants.O_RDWR))
+    for (let queue = 0; queue < count; queue++) fds.push(openSync(vhostDevice, constants.O_RDWR))
     return fds
   } catch (error) {
     for (const fd of fds) closeSync(fd)

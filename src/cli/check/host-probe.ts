@@ -74,8 +74,8 @@ export interface HostProbe {
   verifyImage(hypervisor: HypervisorConfig): Promise<string>
 }
 
-/** The host this process runs on. `cacheDir`: where `kata-ts guest build` left its image. */
-export function hostProbe(cacheDir?: string): HostProbe {
+/** The host this process runs on. */
+export function hostProbe(): HostProbe {
   return {
     uid: () => process.getuid?.() ?? -1,
     architecture: arch,
@@ -108,10 +108,10 @@ export function hostProbe(cacheDir?: string): HostProbe {
     checkUidRange,
     checkUpperIds,
     accelerator: (config) => {
-      const kernel = attempt(() => resolveAssets(config, cacheDir).kernel) ?? ''
+      const kernel = attempt(() => resolveAssets(config).kernel) ?? ''
       return forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
     },
-    verifyImage: (hypervisor) => verifyConfiguredImage(hypervisor, cacheDir),
+    verifyImage: verifyConfiguredImage,
   }
 }
 
@@ -157,14 +157,14 @@ async function runCommand(argv: readonly string[]): Promise<CommandOutput> {
   }
 }
 
-async function verifyConfiguredImage(hypervisor: HypervisorConfig, cacheDir?: string): Promise<string> {
+async function verifyConfiguredImage(hypervisor: HypervisorConfig): Promise<string> {
   const { kernel, initrd, image } = hypervisor
   const own = [kernel, initrd || image].filter((path) => path !== '')
   if (kernel !== '') checkKernel(kernel)
   if (initrd !== '') checkInitrd(initrd)
   const itsAgent = '; who its agent is, `kata-ts inspect` says of a sandbox that runs'
   if (own.length === 2) return own.join(' and ') + itsAgent
-  const built = requireImage(cacheDir)
+  const built = requireImage()
   await verifyImage(built)
   const found = [`image ${built.id}, checksums match`, ...own].join(', and ')
   if (hasOwnGuest(hypervisor)) return found + itsAgent
