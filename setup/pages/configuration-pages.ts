@@ -172,10 +172,9 @@ function annotationRows(): string[] {
 }
 
 function keyEntry(spec: KeySpec): string {
-  const { key, aliases, description, own, annotation, allowList, pending } = spec
+  const { key, aliases, description, own, annotation, allowList } = spec
   const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
   const facts = [
-    ...(pending ? ['**Has no effect yet**: a value other than the default is a warning.'] : []),
     ...(spec.drivers.length < drivers.length
       ? [`For ${spec.drivers.map((driver) => nameOf(driver)).join(' and ')}.`]
       : []),
@@ -213,11 +212,11 @@ function perDriver(spec: KeySpec, values: KeySpec): string {
   return `${allowed}${valuesOf(values).replace(/^./, (letter) => letter.toLowerCase())}`
 }
 
-/** A file of packaging/: every key that has an effect with this VMM, the value that we ship, and what it means. */
+/** A file of packaging/: every key of this VMM, the value that we ship, and what it means. */
 export function configurationFile(driver: HypervisorDriver): string {
   const sections = tables.flatMap(({ table, about }) => {
     const entries = keysFor(driver)
-      .filter((spec) => spec.table === table && spec.drivers.includes(driver) && !spec.pending)
+      .filter((spec) => spec.table === table && spec.drivers.includes(driver))
       .map(fileEntry)
     return entries.length === 0 ? [] : `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
   })

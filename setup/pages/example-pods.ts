@@ -11,7 +11,7 @@ const fileOf = (annotation: string) => `packaging/kubernetes/pods/${annotation.r
 
 /** Their texts by their paths from the repository's root. */
 export function examplePods(): Readonly<Record<string, string>> {
-  const shown = allKeys().filter(({ annotation, pending }) => annotation !== undefined && !pending)
+  const shown = allKeys().filter(({ annotation }) => annotation !== undefined)
   return Object.fromEntries(shown.map((spec) => [fileOf(spec.annotation!), examplePod(spec)]))
 }
 

@@ -136,7 +136,6 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
     return undefined
   }
   if (value instanceof Refusal) throw refused(value, { spec, raw: text, where })
-  if (spec.pending) warn(`${where} has no effect yet`)
   return { ...wish, value, changes }
 }
 

@@ -133,10 +133,7 @@ function decodeTable(
       return []
     }
     if (isUnset) return [{ spec, value: undefined, source, path: here }]
-    const setting = checkValue(source, spec, here, raw)
-    if (spec.pending && !isEqual(setting.value, spec.absent))
-      warn(`configuration key ${here.join('.')} has no effect yet`, place(source, here))
-    return [setting]
+    return [checkValue(source, spec, here, raw)]
   })
 }
 

@@ -42,8 +42,6 @@ export interface Key {
   readonly optional: boolean
   /** What a VMM without this optional key cannot do. Setting it there is then an error and not a warning. */
   readonly elsewhere?: string | undefined
-  /** Read and checked already, but nothing acts on it yet: setting it is a warning. */
-  readonly pending: boolean
   /** Name after the prefix of its table's annotations, when a pod may ask for it. */
   readonly annotation?: string | undefined
   /** The annotation's value in the example pod; default the value that we ship. */
@@ -88,7 +86,6 @@ interface Extra<T>
   readonly own?: true
   readonly wall?: true
   readonly optional?: true
-  readonly pending?: true
 }
 
 /** Binds a table and returns the function that describes one of its keys; field, type and values must agree. */
@@ -112,7 +109,6 @@ export function keysOf<Table extends TableName>(table: Table) {
     own: false,
     wall: false,
     optional: false,
-    pending: false,
     aliases: [],
     ...extra,
   })

@@ -29,7 +29,7 @@ export function configurationManual({ version, date }: Edition): string {
       heading(name),
       `${text(about)}\n`,
       ...allKeys()
-        .filter((spec) => spec.table === table && !spec.pending)
+        .filter((spec) => spec.table === table)
         .map(keyItem),
     ]),
     heading('See also'),

@@ -31,9 +31,9 @@ test('a page of a command has its usage, options and example', () => {
   expect(pages['kata-ts-guest-build.1']).toContain('\\fBkata\\-ts guest build\\fR [options]\n')
 })
 
-test('every key that has an effect is in kata-ts.toml(5)', () => {
-  for (const { key, pending } of allKeys())
-    expect([key, pages['kata-ts.toml.5']!.includes(`.TP\n\\fB${key}\\fR\n`)]).toEqual([key, !pending])
+test('every key is in kata-ts.toml(5)', () => {
+  for (const { key } of allKeys())
+    expect([key, pages['kata-ts.toml.5']!.includes(`.TP\n\\fB${key}\\fR\n`)]).toEqual([key, true])
 })
 
 const checkers: Readonly<Record<string, readonly string[]>> = {
