@@ -33,7 +33,7 @@ export interface MadeMachine {
   /** `boot`: what it has was there from the start, or is a disk. */
   readonly began: 'boot' | 'clone'
   /** Hardware addresses of the network cards that it began with. */
-  readonly cards: readonly string[]
+  readonly macs: readonly string[]
 }
 
 /** What a start has made, for the sandbox to live with. */

@@ -176,7 +176,7 @@ async function saveableSandbox(
       accelerator: { accelerator: 'tcg', reason: '' },
       plan,
       began: 'boot',
-      cards: [],
+      macs: [],
     },
     vmmProcess: { pid: process.pid },
     vmm,

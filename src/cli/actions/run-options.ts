@@ -20,6 +20,7 @@ import { mergeEnv } from '../parse/env.ts'
 import { envWishesOf } from '../parse/env-file.ts'
 import { parseExpose } from '../parse/expose.ts'
 import { parseHealth } from '../parse/health.ts'
+import { type HostOptions, parseHostOptions } from '../parse/host-options.ts'
 import { hostnameOf, parseHostname } from '../parse/hostname.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { readLabels } from '../parse/labels.ts'
@@ -34,7 +35,6 @@ import {
   parseStopTimeout,
   parseWhole,
 } from '../parse/number.ts'
-import { type Place, parsePlace } from '../parse/place.ts'
 import { parseWorkdir, requirePlaces } from '../parse/place-in-container.ts'
 import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
@@ -59,7 +59,7 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   const id = checkName(flags.name ?? generateName(), 'container')
   const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
   const overrides = overridesOf(flags)
-  const place = parsePlace(flags, flags.memory)
+  const place = parseHostOptions(flags, flags.memory)
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   checkMachine(config, place.annotations, overrides)
@@ -97,7 +97,7 @@ function etcOf(
     hostname,
     network,
     resolver,
-  }: Pick<Place, 'resolver'> & { hostname: string; network: ReturnType<typeof networkOf> },
+  }: Pick<HostOptions, 'resolver'> & { hostname: string; network: ReturnType<typeof networkOf> },
 ) {
   const dns = (flags.dns ?? []).map(parseDns)
   return {

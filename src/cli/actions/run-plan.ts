@@ -15,7 +15,7 @@ import { prepareVolumes } from '../client/volumes/fill.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exposedPorts, portName, unpublished } from '../parse/expose.ts'
 import { healthCheckOf } from '../parse/health.ts'
-import type { Place } from '../parse/place.ts'
+import type { HostOptions } from '../parse/host-options.ts'
 import type { FreePort } from '../parse/publish.ts'
 import { parseSignal } from '../parse/signal.ts'
 import type { Settings } from '../settings.ts'
@@ -130,7 +130,7 @@ function withInit(spec: ReturnType<typeof placed>, init: ContainerInit | undefin
   }
 }
 
-function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: Place) {
+function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: HostOptions) {
   const { resources } = spec.linux
   const cpuset = { ...(cpus === '' ? {} : { cpus }), ...(mems === '' ? {} : { mems }) }
   const cpu = 'cpu' in resources ? { ...resources.cpu, ...cpuset } : cpuset

@@ -6,10 +6,10 @@ import { type Cli, collect, describe, noCallerEnv, one, rootAction } from './com
 import { registryOptions } from './images.ts'
 import { runGroups } from './run-groups.ts'
 import { healthOptions } from './run-health.ts'
-import { type PlaceFlags, placeOptions } from './run-place.ts'
+import { type HostFlags, hostOptions } from './run-host-options.ts'
 import { rightsOptions } from './run-rights.ts'
 
-export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
+export interface RunFlags extends RightsFlags, HostFlags, HealthFlags {
   readonly addHost?: readonly string[]
   readonly dns?: readonly string[]
   readonly interactive?: true
@@ -125,7 +125,7 @@ function containerOptions(command: Command, first: readonly ((command: Command) 
     networkOptions,
     machineOptions,
     healthOptions,
-    placeOptions,
+    hostOptions,
     rightsOptions,
   ])
     add(command)

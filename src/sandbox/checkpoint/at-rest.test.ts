@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const machine = { accelerator: { accelerator: 'tcg' }, plan: {}, began: 'boot', cards: [] }
+const machine = { accelerator: { accelerator: 'tcg' }, plan: {}, began: 'boot', macs: [] }
 const none = async () => ({})
 
 /** Saves a machine whose VMM does that; what was done, in order. */

@@ -42,7 +42,7 @@ const machine = {
   accelerator: { accelerator: 'tcg', reason: '' },
   plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
   began: 'boot',
-  cards: ['02:00:00:00:00:01'],
+  macs: ['02:00:00:00:00:01'],
 } as const
 
 /** Saves a machine whose state is that text. */
@@ -62,7 +62,7 @@ test('what was saved is there as a whole, and is what was written down', async (
   await save(true)
   const { facts } = readCheckpoint(saved())
   expect(facts).toMatchObject({ version: 1, container: 'web', accelerator: 'tcg', plan: machine.plan })
-  expect(facts.cards).toEqual(machine.cards)
+  expect(facts.cards).toEqual(machine.macs)
   expect(facts.disks.map(({ id, place: at, readonly }) => [id, at, readonly])).toEqual([
     ['disk1', '0:0', false],
     ['disk2', '0:1', true],

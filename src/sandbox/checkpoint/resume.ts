@@ -74,7 +74,7 @@ async function resume(
   const network = await networkMaking.done
   const sources = { ...request, paths, network, uid, share: undefined }
   using devices = await openDevices(host, ledger, sources, timings)
-  const { cards = [], wasClone = false } = checkpoint.facts
+  const { cards: macs = [], wasClone = false } = checkpoint.facts
   requireSameCards(checkpoint, devices.network.interfaces)
   await timings.measure('same machine', () => sameMachine.done)
 
@@ -92,7 +92,7 @@ async function resume(
   const onBooted = () => cgroups.placeVcpus(vmmProcess.pid)
   await bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings)
   const agentFacts = await timings.measure('guest sandbox', () =>
-    wakeGuest({ agent, end }, { network: devices.network, cards }),
+    wakeGuest({ agent, end }, { network: devices.network, macs }),
   )
 
   const began = wasClone ? ('clone' as const) : ('boot' as const)

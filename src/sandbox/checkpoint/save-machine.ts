@@ -61,7 +61,7 @@ export async function saveMachine(
       state,
       disks: saved,
       wasClone: machine.began === 'clone',
-      cards: machine.cards,
+      cards: machine.macs,
     }
     const text = `${JSON.stringify(noted, null, 2)}\n`
     await withFile(`${target}/${checkpointFiles.facts}`, 'wx', async (fd) => {

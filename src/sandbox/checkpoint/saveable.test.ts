@@ -28,7 +28,7 @@ const machine = {
   accelerator: { accelerator: 'tcg', reason: '' },
   plan,
   began: 'boot',
-  cards: ['02:00:00:00:00:01'],
+  macs: ['02:00:00:00:00:01'],
 } as const
 const [written, image] = [{ readonly: false }, { readonly: true }]
 const parts = {
@@ -63,7 +63,7 @@ function saveable(changes: object = {}, containers = [container()], to = `${dire
 test('a machine with nothing but memory and disks of its own is saved under its key', async () => {
   const key = (await machineKey(configure(), machine, new AbortController().signal))!
   expect(await saveable()).toEqual({ key, container: 'web-in-the-guest' })
-  const without = saveable({ machine: { ...machine, cards: [] }, network: { isOurs: false } })
+  const without = saveable({ machine: { ...machine, macs: [] }, network: { isOurs: false } })
   expect((await without).key).toBeString()
 })
 

@@ -83,7 +83,7 @@ function whyNot(parts: Parts, container: ContainerRequest | undefined, others: n
   const obstacle = templateObstacle(config)
   if (obstacle !== undefined) return `${obstacle} of its configuration allows that for none`
   if (container === undefined || others > 0 || container.id !== id) return 'it is a pod of several containers'
-  if (machine.cards.length > 0 && !network.isOurs)
+  if (machine.macs.length > 0 && !network.isOurs)
     return 'its network is not of kata-ts, which could not make it again'
   if (sharedMounts(container.spec, id).length > 0) return 'it has volumes of the host'
   const held = ledger.held.find((kind) => foreign.has(kind))

@@ -42,7 +42,7 @@ export class SavedPod extends HostDouble {
     const { container, signal } = this.pod()
     const plan = planMachine(config, container.spec, hostMemoryMiB())
     const assets = { kernel: this.#kernel, initrd: this.#kernel, verify: async () => {} }
-    const machine = { assets, assetsNow: () => assets, accelerator, plan, began: 'boot', cards: [] } as const
+    const machine = { assets, assetsNow: () => assets, accelerator, plan, began: 'boot', macs: [] } as const
     const vmm = { save: async ({ state }: { readonly state: number }) => writeFileSync(state, 'memory') }
     const address = { driver: 'blk', pciPath: '01/00' } as const
     const disks = { all: [{ id: 'disk1', name: this.#disk, readonly: false, address }] }

@@ -14,7 +14,7 @@ type Asked = Pick<SandboxRequest, 'id' | 'namespace' | 'config' | 'log' | 'signa
 export interface Stages
   extends Omit<MadeParts, keyof Asked | 'identity' | 'served' | 'machine'>,
     Pick<StartedSandbox, 'shim' | 'user' | 'share' | 'walls' | 'template' | 'waited'> {
-  readonly machine: Omit<MadeMachine, 'assetsNow' | 'cards'> & {
+  readonly machine: Omit<MadeMachine, 'assetsNow' | 'macs'> & {
     /** What the guest was told of its network. */
     readonly network: Pick<NetworkFacts, 'interfaces'>
   }
@@ -32,8 +32,8 @@ export async function finishStart(
   const origin = { assets, template, waited, accelerator, plan }
   const started = { shim, vmmProcess, user, share, walls, agentFacts, timings: timings.steps }
   recordFacts(paths.facts, { id, namespace, config, ...origin, ...started })
-  const cards = network.interfaces.map(({ mac }) => mac)
+  const macs = network.interfaces.map(({ mac }) => mac)
   const assetsNow = () => resolveAssets(config)
-  const parts = { machine: { assets, assetsNow, accelerator, plan, began, cards }, identity: user.identity }
+  const parts = { machine: { assets, assetsNow, accelerator, plan, began, macs }, identity: user.identity }
   return await assembleSandbox({ ...made, ...parts, id, config, log, signal, served: share })
 }

@@ -11,8 +11,8 @@ import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
+import { parseHostOptions } from '../../parse/host-options.ts'
 import { parseCpus, parsePidsLimit } from '../../parse/number.ts'
-import { parsePlace } from '../../parse/place.ts'
 import { parseRestart } from '../../parse/restart.ts'
 import { parseMemoryLimit } from '../../parse/size.ts'
 import type { Settings } from '../../settings.ts'
@@ -114,7 +114,7 @@ function writeLimits(bundle: string, limits: Limits): void {
 const objectOr = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {})
 
 function limitsOf({ memory, cpus, pidsLimit, cpusetCpus, cpusetMems }: UpdateFlags): Limits {
-  const place = parsePlace(
+  const host = parseHostOptions(
     {
       ...(cpusetCpus === undefined ? {} : { cpusetCpus }),
       ...(cpusetMems === undefined ? {} : { cpusetMems }),
@@ -123,8 +123,8 @@ function limitsOf({ memory, cpus, pidsLimit, cpusetCpus, cpusetMems }: UpdateFla
   )
   const cpu = {
     ...(cpus === undefined ? {} : { quota: Math.round(parseCpus(cpus) * cpuPeriod), period: cpuPeriod }),
-    ...(place.cpus === '' ? {} : { cpus: place.cpus }),
-    ...(place.mems === '' ? {} : { mems: place.mems }),
+    ...(host.cpus === '' ? {} : { cpus: host.cpus }),
+    ...(host.mems === '' ? {} : { mems: host.mems }),
   }
   return {
     ...(memory === undefined ? {} : { memory: { limit: parseMemoryLimit(memory) } }),

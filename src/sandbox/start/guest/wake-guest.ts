@@ -9,7 +9,7 @@ import { renewGuest } from './start-guest.ts'
 export interface WakingGuest {
   readonly network: NetworkFacts
   /** Hardware addresses that its cards had when it was saved, in the order of the network's interfaces. */
-  readonly cards: readonly string[]
+  readonly macs: readonly string[]
 }
 
 /**
@@ -20,14 +20,14 @@ export interface WakingGuest {
  */
 export function wakeGuest(
   { agent: connection, end }: Pick<Beginning, 'end'> & { readonly agent: AgentConnection },
-  { network, cards }: WakingGuest,
+  { network, macs }: WakingGuest,
 ): Promise<AgentFacts> {
   const { agent } = connection
   const wake = async () => {
     await renewGuest(agent)
-    if (cards.length > 0) {
+    if (macs.length > 0) {
       await agent.abortConnections({})
-      await tellNetwork(agent, network, { former: cards })
+      await tellNetwork(agent, network, { former: macs })
     }
     return askAgent(agent)
   }

@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import { hostCpuset } from '../../cgroups/cpuset.ts'
-import { parsePlace } from './place.ts'
+import { parseHostOptions } from './host-options.ts'
 
 const host = () => ({ cpus: [0, 1, 2, 3], mems: [0] })
 
 test('what is asked for is read', () => {
   expect(
-    parsePlace(
+    parseHostOptions(
       {
         cpusetCpus: '0-1,3',
         cpusetMems: '0',
@@ -26,14 +26,14 @@ test('what is asked for is read', () => {
     annotations: { 'io.example': 'a=b' },
     resolver: ['search a.example b.example', 'options ndots:2 rotate'],
   })
-  expect(parsePlace({}, undefined)).toEqual({
+  expect(parseHostOptions({}, undefined)).toEqual({
     cpus: '',
     mems: '',
     oomScoreAdj: undefined,
     annotations: {},
     resolver: [],
   })
-  expect(() => parsePlace({ memorySwap: '-1' }, undefined)).not.toThrow()
+  expect(() => parseHostOptions({ memorySwap: '-1' }, undefined)).not.toThrow()
 })
 
 test.each([
@@ -47,19 +47,21 @@ test.each([
   [{ dnsSearch: ['a b'] }, '--dns-search'],
   [{ dnsOption: ['ndots:2\nnameserver 1.1.1.1'] }, '--dns-option'],
 ])('%j is refused', (flags, named) => {
-  expect(() => parsePlace(flags, undefined, host)).toThrow(named)
+  expect(() => parseHostOptions(flags, undefined, host)).toThrow(named)
 })
 
 test('all processors and memory nodes of this host may be named', () => {
   const { cpus, mems } = hostCpuset()
   expect(cpus).not.toEqual([])
   const asked = { cpusetCpus: cpus.join(), cpusetMems: mems.join() }
-  expect(parsePlace(asked, undefined)).toMatchObject({ cpus: asked.cpusetCpus, mems: asked.cpusetMems })
-  expect(() => parsePlace({ cpusetCpus: String(Math.max(...cpus) + 1) }, undefined)).toThrow('CPUSET_INVALID')
+  expect(parseHostOptions(asked, undefined)).toMatchObject({ cpus: asked.cpusetCpus, mems: asked.cpusetMems })
+  expect(() => parseHostOptions({ cpusetCpus: String(Math.max(...cpus) + 1) }, undefined)).toThrow(
+    'CPUSET_INVALID',
+  )
 })
 
 test('memory with swap cannot be less than memory', () => {
-  expect(() => parsePlace({ memorySwap: '1m' }, '2m')).toThrow(
+  expect(() => parseHostOptions({ memorySwap: '1m' }, '2m')).toThrow(
     '[OPTION_CONFLICT] --memory-swap 1m and --memory 2m',
   )
 })

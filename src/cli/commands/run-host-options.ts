@@ -1,12 +1,12 @@
-/** The options of `run` about a container's place: on the host, among its groups and among name servers. In docker's words. */
+/** The options of `run` that ../parse/host-options.ts reads, and additional groups, in docker's words. */
 import type { Command } from 'commander'
-import type { PlaceFlags } from '../parse/place.ts'
+import type { HostFlags } from '../parse/host-options.ts'
 import { collect } from './command.ts'
 import { runGroups } from './run-groups.ts'
 
-export type { PlaceFlags }
+export type { HostFlags }
 
-export function placeOptions(command: Command): Command {
+export function hostOptions(command: Command): Command {
   return command
     .optionsGroup(runGroups.content)
     .option('--group-add <group>', 'additional group of the command, by name or number; repeatable', collect)

@@ -1,9 +1,9 @@
-/** Options of `run` about a container's place on the host, in docker's words. */
+/** Options of `run` about the host's processors, memory and scores, annotations, and lines of /etc/resolv.conf, in docker's words. */
 import { type Cpuset, hostCpuset, parseCpuList } from '../../cgroups/cpuset.ts'
 import { KataError } from '../../errors.ts'
 import { parseSize } from './size.ts'
 
-export interface PlaceFlags {
+export interface HostFlags {
   readonly groupAdd?: readonly string[]
   readonly cpusetCpus?: string
   readonly cpusetMems?: string
@@ -14,7 +14,7 @@ export interface PlaceFlags {
   readonly dnsOption?: readonly string[]
 }
 
-export interface Place {
+export interface HostOptions {
   /** Processors and memory nodes of the host; empty: any. */
   readonly cpus: string
   readonly mems: string
@@ -25,11 +25,11 @@ export interface Place {
 }
 
 /** `memory` is the value of `--memory`. @throws KataError OPTION_INVALID, OPTION_CONFLICT, CPUSET_INVALID. */
-export function parsePlace(
-  flags: PlaceFlags,
+export function parseHostOptions(
+  flags: HostFlags,
   memory: string | undefined,
   host: () => Cpuset = hostCpuset,
-): Place {
+): HostOptions {
   const { cpusetCpus = '', cpusetMems = '', memorySwap, oomScoreAdj } = flags
   if (cpusetCpus !== '') requireThere(cpusetCpus, host().cpus)
   if (cpusetMems !== '') requireThere(cpusetMems, host().mems)
