@@ -17,7 +17,7 @@ const crowds = [1, 10, 50] as const
 interface Timed {
   readonly made: number
   readonly removed: number
-  /** Of those asked for. */
+  /** How many of those asked for failed. */
   readonly failed: number
 }
 

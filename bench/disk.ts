@@ -53,7 +53,7 @@ export async function benchDisk(host: Host, rounds: number): Promise<Result> {
   const fill = Buffer.alloc(partMB * 1e6, 'kata-ts')
   const rows: { label: string; read: number; write: number; smallReads: number }[] = []
   for (const way of ways) {
-    // Of its own for each way: what one wrote is in the host's cache for the next.
+    // A fresh image for each way: what one way wrote is in the host's cache for the next.
     writeFileSync(image, Buffer.concat(Array(2 * rounds).fill(fill)))
     rows.push({ label: way.label, ...(await measure(host, way, image, rounds)) })
   }

@@ -17,7 +17,7 @@ import { comparePosture, expectedPosture } from '../src/rootless/posture/posture
 import { ms, type ResultTable } from './report.ts'
 import { type Summary, summarize } from './stats.ts'
 
-/** Of nobody: far above what anybody is given. */
+/** A user that does not exist: far above the ids that are given out. */
 const identity = { name: 'bench', uid: 2_100_000_000, gid: 2_100_000_000, groups: [] }
 
 export async function measureWalls(

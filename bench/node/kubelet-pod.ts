@@ -32,7 +32,7 @@ export class KubeletPod implements PodFiles {
   readonly directory: string
   /** What a fault did to it; undefined again once the pod that comes after is there. */
   killed: string | undefined
-  /** Of the ConfigMap. */
+  /** The version of the ConfigMap. */
   version = 0
   readonly #node: Node
   readonly #containers = new Map<ContainerName, Running>()

@@ -7,7 +7,7 @@ import { type ContainerOptions, ownPids } from '../../e2e/containerd/cri.ts'
 export const containerNames = ['web', 'side'] as const
 export type ContainerName = (typeof containerNames)[number]
 
-/** Of the web server. */
+/** The port of the web server. */
 export const port = 8080
 const stopped = 'trap "exit 0" TERM'
 

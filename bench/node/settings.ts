@@ -8,11 +8,11 @@ export interface NodeSettings {
   readonly residents: number
   /** Between two lists of all pods and containers: a kubelet's PLEG has 1. */
   readonly relist: number
-  /** Of the readiness probe by HTTP to the pod's address. */
+  /** Between two readiness probes by HTTP to the pod's address. */
   readonly http: number
-  /** Of the liveness probe by ExecSync. */
+  /** Between two liveness probes by ExecSync. */
   readonly exec: number
-  /** Of the statistics of pods and containers. */
+  /** Between two readings of the statistics of pods and containers. */
   readonly stats: number
   /** Between two versions of each pod's ConfigMap. */
   readonly update: number

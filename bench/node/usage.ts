@@ -29,7 +29,7 @@ export class Usage {
       }
   }
 
-  /** Of each process of which there are enough readings. */
+  /** The growth of each process of which there are enough readings. */
   growth(): ProcessGrowth[] {
     return [...this.#readings].flatMap(([key, readings]) => {
       const growth = growthOf(readings)

@@ -67,7 +67,7 @@ async function untilAgentAnswers(domain: string): Promise<void> {
 /** What the bare machine's arguments say of its kernel's command line and of its processor. */
 interface MachineArguments {
   readonly parameters: string
-  /** Of `-cpu`: a model, with features switched off behind it. */
+  /** The value of `-cpu`: a model, with features switched off behind it. */
   readonly cpu: string
 }
 

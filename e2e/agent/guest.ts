@@ -33,9 +33,9 @@ import { vmm } from '../harness/vmm.ts'
 export type AgentClient = Client<typeof AgentServiceDefinition>
 export type HealthClient = Client<typeof HealthDefinition>
 
-/** Of the machine. TCG's processor is without what is slow there. */
 /** This guest runs in a QEMU of the tests' own. A double says KVM of machines that are emulated all the same. */
 const accelerator = vmm.isDouble ? 'tcg' : chosen
+/** TCG's processor is without what is slow there. */
 const cpu = accelerator === 'kvm' ? 'host' : 'max,-erms,-fsrm,-fsrs,-fzrm'
 
 /** Kernel parameters of a quick boot under TCG; `init_on_alloc` must stay on there (stale translated code). */

@@ -20,7 +20,7 @@ export interface Outcome {
   readonly status: number
 }
 
-/** Of busybox, besides what every test's root file system has. */
+/** Commands of busybox, besides what every test's root file system has. */
 const commands = ['mknod', 'od', 'rm', 'stat', 'sync']
 
 export class Pod implements AsyncDisposable {

@@ -10,7 +10,7 @@ import { cgroupDirectory, cgroupHierarchies, makeCgroup } from '../../src/linux/
 import { root } from '../paths.ts'
 import { ownChild } from './supervise.ts'
 
-/** Of unshare(1). PID 1 ends with whoever waits for it, and all others with PID 1. */
+/** Options of unshare(1). PID 1 ends with whoever waits for it, and all others with PID 1. */
 const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--ipc']
 /** How long the dead are still in their cgroups, at most. */
 const cgroupsGoneMs = 10_000
@@ -53,12 +53,12 @@ export class OwnHost implements AsyncDisposable {
     return ownChild(Bun.spawn(argv, { cwd: root, env: process.env, ...streams })).exited
   }
 
-  /** Of a command line: what is behind it runs in a cgroup namespace of its own. */
+  /** The beginning of a command line: what is behind it runs in a cgroup namespace of its own. */
   #inCgroups(): string[] {
     if (this.#cgroups.length === 0) return []
     const then = (steps: readonly string[]) => ['sh', '-c', `${steps.join(' && ')} && exec "$@"`, 'sh']
     const enter = (cgroup: string) => `echo $$ >'${cgroup}/cgroup.procs'`
-    // Of version 2: with a process in it, a cgroup gives its controllers to no other.
+    // A cgroup of version 2 with a process in it gives its controllers to no other.
     const leaves = this.#cgroups.filter(isVersion2).map((cgroup) => `${cgroup}/init`)
     const leave = leaves.map((leaf) => `mkdir '${leaf}' && ${enter(leaf)}`)
     // A cgroup namespace begins where the process is that makes it.

@@ -11,7 +11,7 @@ import { buildDir } from '../paths.ts'
 const SYS_flock = 73
 const LOCK = { shared: 1, exclusive: 2, nonBlocking: 4 } as const
 
-/** Of the tests' networks. */
+/** Bridges of the tests' networks. */
 const bridges = [bridgeName, 'ktdk0', 'ktdk1', 'ktdk2', 'ktdk3', 'ktdk4', 'ktbr0']
 
 /** Names of their network namespaces. */

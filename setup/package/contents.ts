@@ -117,7 +117,7 @@ function documents(build: Build): Contents {
   }
 }
 
-/** Of packaging/: what others' programs are told. */
+/** Folders of packaging/ with what others' programs are told. */
 export const exampleFolders = ['containerd', 'crio', 'docker', 'kubernetes', 'cni'] as const
 
 /** Files of packaging/ speak of an executable that was installed by hand; here it is in `directory`. */

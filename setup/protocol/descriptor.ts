@@ -24,10 +24,10 @@ export interface FieldDescriptor {
   readonly label: 'LABEL_OPTIONAL' | 'LABEL_REPEATED'
   /** `TYPE_UINT32` and the like. */
   readonly type: string
-  /** Of messages and enums: `.package.Outer.Inner`. */
+  /** The name of a message or enum: `.package.Outer.Inner`. */
   readonly typeName?: string
   readonly proto3Optional?: boolean
-  /** Of those of which one excludes the others. */
+  /** The group of fields of which each excludes the others. */
   readonly oneofIndex?: number
   readonly options?: { readonly packed?: boolean }
 }

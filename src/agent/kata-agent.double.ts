@@ -40,7 +40,7 @@ const failed = (what: string) =>
 export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOptions = {}): KataAgentDouble {
   const containers = new Map<string, ContainerDouble>()
   const calls: string[] = []
-  /** Of those that it has forgotten, children may be left. */
+  /** Also those that it has forgotten: their children may be left. */
   const started: ProcessDouble[] = []
   const containerOf = ({ containerId }: { containerId: string }): ContainerDouble => {
     const container = containers.get(containerId)

@@ -45,7 +45,7 @@ const status = (streamId: number, code: number, message: string, reason = ''): U
 }
 
 const unasked = (streamId: number) => frame(streamId, frameType.response, new Uint8Array(0))
-/** Of a call that had 30 ms. */
+/** The error of a call that had 30 ms. */
 export const noAnswer = /^deadline_exceeded: \[AGENT_TIMEOUT\] .*\(no answer within 30 ms\)/
 const notUnderstood = /^internal: answer of .* not understood$/
 const overLimit = /^resource_exhausted: an answer of \d+ bytes is over the limit of \d+$/

@@ -7,7 +7,7 @@ import { addRoute, deleteRoute, listRoutes, type Route, routeProtocol } from './
 
 export interface WantedRoutes {
   readonly asked: readonly Route[]
-  /** Of those that the kernel makes for addresses, the ones that stay; absent: all. */
+  /** The routes that stay of those that the kernel makes for addresses; absent: all. */
   readonly made?: readonly Route[] | undefined
 }
 

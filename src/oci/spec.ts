@@ -11,7 +11,7 @@ export interface OciSpec {
   readonly root?: OciRoot
   readonly process?: OciProcess
   readonly hostname?: string
-  /** Of NIS. */
+  /** The domain of NIS. */
   readonly domainname?: string
   readonly mounts?: readonly OciMount[]
   readonly hooks?: OciHooks

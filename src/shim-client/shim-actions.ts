@@ -48,7 +48,7 @@ export class ShimError extends Error {
   }
 }
 
-/** Of what an action may say on either output, bytes. */
+/** Bytes that an action may say on either output. */
 const mostOutput = 64 * 1024
 
 /** Starts the shim of a bundle, which outlives this process. @throws ShimError; the signal's reason. */

@@ -5,7 +5,7 @@
  *     Request  { service = 1, method = 2, payload = 3, timeout_nano = 4, metadata = 5 repeated { key = 1, value = 2 } }
  *     Response { status = 1 { code = 1, message = 2, details = 3 repeated Any { type_url = 1, value = 2 } }, payload = 2 }
  *
- * Of the details only google.rpc.ErrorInfo is read and written, see error-info.ts.
+ * google.rpc.ErrorInfo is the only one of the details that is read and written, see error-info.ts.
  */
 import { encodeUtf8 } from '../protobuf/utf8.ts'
 import { WireReader } from '../protobuf/wire-reader.ts'

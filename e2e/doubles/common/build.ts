@@ -12,7 +12,7 @@ import { findTool } from '../../../src/linux/processes/which.ts'
 const agent = join(import.meta.dir, '../../../guest/agent')
 
 export interface DoubleRecipe {
-  /** Of the executable. */
+  /** The name of the executable. */
   readonly name: string
   /** The double's directory below e2e/doubles. */
   readonly directory: string

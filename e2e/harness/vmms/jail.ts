@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import type { MountPosture } from '../../../src/rootless/posture/posture.ts'
 import type { RecordedProcess } from './recording.ts'
 
-/** Of the system's files: the program, what starts it, and the libraries. */
+/** Mounts of the system's files: the program, what starts it, and the libraries. */
 export const systemMounts = (program: string): MountPosture[] =>
   [
     ...['bash', 'env', 'setpriv', 'unshare'].map((name) => `/usr/bin/${name}`),

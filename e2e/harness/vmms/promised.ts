@@ -76,7 +76,7 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
 const program = vmm.path.startsWith('/usr/') ? [] : [vmm.path]
 
 const clh = inJailOfToday(recordedProcess('cloud-hypervisor-53.0'), vmm.path)
-/** Of the recorded machine what only a network card, a disk or a second processor brings along. */
+/** What only a network card, a disk or a second processor of the recorded machine brings along. */
 const isOfDevices = /^(\/dev\/net\/tun|\/disks\/.*|timerfd|anon_inode:kvm-vcpu:[1-9])$/
 const clhKinds = Object.entries(clh.descriptors).map(
   ([fd, target]) => [Number(fd), descriptorKind(target)] as const,
@@ -114,7 +114,7 @@ const firecrackerKinds = Object.entries(firecracker.descriptors).map(
   ([fd, target]) => [Number(fd), descriptorKind(target)] as const,
 )
 const firecrackerOpened = firecrackerKinds.filter(([fd]) => fd > 2).map(([, kind]) => kind)
-/** Of the recorded machine what only its network card and its second container bring along. */
+/** What only the network card and the second container of the recorded machine bring along. */
 const isOfMore = (kind: string): boolean => ['/dev/net/tun', '/drives/disk2 (deleted)'].includes(kind)
 /** The double has so many sockets more, for the QEMU underneath. */
 const moreOfFirecracker = firecrackerDifferences.reduce(

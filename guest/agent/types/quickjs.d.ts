@@ -26,7 +26,7 @@ declare module 'os' {
     readonly ino: number
     /** Milliseconds since 1970. */
     readonly mtime: number
-    /** Of a device node. */
+    /** The device of a device node. */
     readonly rdev: number
   }
   /** [facts, errno] */

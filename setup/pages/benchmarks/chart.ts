@@ -14,7 +14,7 @@ export const textColour = '#737c86'
 export const colours = ['#3b82f6', '#d9730d', '#2f9e55', '#a371f7', '#e5534b', '#8a8f98']
 
 const width = 760
-/** Of a letter at 12 px in a wide font: readers have other fonts than we can measure. */
+/** The width of a letter at 12 px in a wide font: readers have other fonts than we can measure. */
 const letterWidth = 7.2
 const lineHeight = 15
 const barHeight = 30

@@ -139,7 +139,7 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> 
  */
 async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
   const { status, held } = await observe(record)
-  // Of one that is being made, it has to be known by whom.
+  // Who makes a container has to be known for it: the owner may be in a pid namespace that is not seen from here.
   const isLeft =
     status === 'dead' ||
     status === 'creating' ||

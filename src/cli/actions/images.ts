@@ -33,7 +33,7 @@ export async function pullOne(settings: Settings, flags: PullFlags, name: string
   return 0
 }
 
-/** Of one repository, or of one name. */
+/** `only`: one repository, or one name. */
 export async function images(settings: Settings, flags: ImagesFlags, only?: string): Promise<number> {
   const { quiet, digests, trunc, filter = [] } = flags
   const rows =

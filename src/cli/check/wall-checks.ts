@@ -37,7 +37,7 @@ const configuration: Check = {
   },
 }
 
-/** Of no file there is nothing to say. What a group of root's may write, root may. */
+/** A missing file is not open. What a group of root's may write, root may. */
 const isOpen = (stat: FileFacts | undefined): boolean =>
   stat !== undefined &&
   (stat.uid !== 0 || (stat.mode & 0o002) !== 0 || (stat.gid !== 0 && (stat.mode & 0o020) !== 0))

@@ -252,7 +252,7 @@ const removedPrefix = '.removed-'
 
 /**
  * Removes the record with logs and writable layer. Nothing may be mounted below it any more. The name is free at once; what a
- * container wrote may take a while, and an abort leaves the rest of it to {@link finishRemovals}.
+ * container wrote may take a while, and an abort leaves the rest of it to {@link finishRemoval}.
  *
  * @throws KataError REMOVAL_UNFINISHED.
  */

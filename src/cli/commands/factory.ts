@@ -4,7 +4,7 @@ import { type Cli, describe, rootAction } from './command.ts'
 
 export interface FactoryFlags {
   readonly config?: string
-  /** Of `init` and `serve`. */
+  /** An option of `init` and `serve`. */
   readonly ifEnabled?: true
 }
 

@@ -49,8 +49,8 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
 }
 
 /**
- * Of docker's regular expressions, what people use: no other is simple enough to end soon, whatever a name is. Anything else is refused,
- * as it would find nothing without a word.
+ * The part of docker's regular expressions that people use: no other is simple enough to end soon, whatever a name is. Anything else is
+ * refused, as it would find nothing without a word.
  */
 const namePattern = /^\^?\/?(?:[A-Za-z0-9_-]|\\?\.|\.\*)*\$?$/
 const mostGaps = 3

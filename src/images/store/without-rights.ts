@@ -86,7 +86,7 @@ function openFilter(path: string): number {
   return fd
 }
 
-/** Of what it says, which may be without end, characters. */
+/** Characters that are kept of its output, which may have no end. */
 const mostWords = 16_384
 
 async function endOf(stream: AsyncIterable<Uint8Array>): Promise<string> {

@@ -37,7 +37,7 @@ export function getXattr(path: string, name: string): Buffer {
   return bytes.subarray(0, checked(length, `lgetxattr ${name} of ${path}`))
 }
 
-/** Of the names and values of one file: what a tar's extended header has room for, and a guest may make as many as it likes. */
+/** Limit for the names and values of one file: a guest may make any number, and a tar's extended header has room for so much. */
 const mostXattrBytes = 512 << 10
 
 /** The capabilities of an open file, and the attributes that users gave it. @throws SyscallError: E2BIG when that is more than `most` bytes. */

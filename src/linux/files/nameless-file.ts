@@ -1,7 +1,7 @@
 /** Files that nothing can leave behind. */
 import { constants, openSync, unlinkSync } from 'node:fs'
 
-/** Of x86-64 (asm-generic/fcntl.h): a file on the file system of a directory, without a name there. */
+/** The value of x86-64 (asm-generic/fcntl.h): a file on the file system of a directory, without a name there. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
 
 /** What a name would not change. Any other answer may be how a file system says that it has no such files: open(2) knows two, FUSE has more. */

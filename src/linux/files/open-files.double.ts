@@ -32,7 +32,7 @@ export function watchOpenFiles(counts: (name: string) => boolean = () => true): 
   }
 }
 
-/** Of a name that is there twice one taken away leaves one. */
+/** A name that is there twice and is taken away once is left once. */
 function without(names: readonly string[], taken: readonly string[]): string[] {
   const rest = [...taken]
   return names.filter((name) => {

@@ -21,8 +21,8 @@ const newGeneration = 0x0f0a
 const typeAt = 4
 
 /**
- * Of all that the kernel tells, this socket takes the one short message that ends each transaction: who loads ten thousand rules
- * at once does not fill it.
+ * The one message that this socket takes of all that the kernel tells, a short one that ends each transaction: ten thousand rules that are
+ * loaded at once do not fill it.
  */
 const generationsOnly = (): Buffer =>
   Buffer.concat([

@@ -64,9 +64,9 @@ export interface MountEntry {
   /** The directory of the file system that is shown here. */
   readonly root: string
   readonly point: string
-  /** Of this mount: `ro`, `nosuid`, `relatime`. */
+  /** Flags of this mount: `ro`, `nosuid`, `relatime`. */
   readonly flags: readonly string[]
-  /** Of the file system: `overlay`. */
+  /** The type of the file system: `overlay`. */
   readonly type: string
   /** Options of the file system, octal escapes included: a comma that is part of one is escaped. */
   readonly options: string

@@ -38,7 +38,7 @@ const output = client.stdout.getReader()
 /** How often 20 more are tried: on a busy host pasta has not seen yet that the others are closed. */
 const mostTries = 10
 
-/** Of 200 at once, then of 20 once these are closed. */
+/** How many connections are answered: of 200 at once, then of 20 once these are closed. */
 async function answered(): Promise<{ limit: string | undefined; rounds: number[] }> {
   const uplink = await startUplink(ledger, { uid, token, stateDir: directory, signal, wishes: { ports } })
   const limits = readFileSync(`/proc/${uplink.ref.pid}/limits`, 'utf8')

@@ -8,7 +8,7 @@ import { memberResource } from '../shared/shared.ts'
 import { command, ip } from '../testing.ts'
 import { hostRulesResource } from './host-rules.ts'
 
-/** Of the lease that the user of a network would have. */
+/** The token of the lease that the user of a network would have. */
 export const token = '0123abcd-of-a-test'
 
 /** Addresses outside, and those of the host. */

@@ -26,7 +26,7 @@ export async function sweepOncePerBoot(options: SweepOptions, log: Logger): Prom
   try {
     mkdirSync(runDir, { recursive: true, mode: 0o711 })
     mkdirSync(reservationsDir(runDir), { recursive: true, mode: 0o700 })
-    // Of several starts at once one sweeps, and the others wait for it.
+    // One of several starts at once sweeps, and the others wait for it.
     for (const { name, found, error } of await sweepRootless(options, log, isWanted))
       if (error === undefined) log.info('removed what an earlier boot left', { name, found })
     // Two that write it at once may forget one range, which is then swept again.

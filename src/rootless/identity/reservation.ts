@@ -32,7 +32,7 @@ const reservationOwner = record<ReservationOwner>({
   bootId: needed(text),
 })
 
-/** Of all reservations. */
+/** The directory of all reservations. */
 export const reservationsDir = (runDir: string): string => `${runDir}/uids`
 
 /** Takes block `k`; false when it is taken. */

@@ -42,7 +42,7 @@ export function listenForPod(
     return answer
   }
   const take = (pod: NewPod): Answer => {
-    // Of an upgrade that left it waiting: no pod is to have what the new one has mended, so none is ever for it.
+    // An upgrade left it waiting. No pod is to have what the new build has mended, so no pod is ever for it.
     if (pod.build !== build) return end(no(`it is of another build of kata-ts, ${build}, and ends`))
     const taken = takePod(pod, machine, runDir)
     if ('refused' in taken) return no(taken.refused)

@@ -32,7 +32,7 @@ export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean>
       if (await isOver(runDir, id, socket, pod)) warn(id, pod.bundle, cause)
     }
   }
-  // Of a bundle that is not there the start itself tells.
+  // The start itself tells of a bundle that is not there.
   if (Object.keys(refusals).length > 0 && existsSync(pod.bundle))
     logged(pod.bundle, (log) => log.info('no waiting machine is for this pod', { refusals }))
   return false

@@ -26,7 +26,7 @@ export class Threads {
   }
 }
 
-/** Of a network card with so many pairs of queues. */
+/** Threads of a network card with so many pairs of queues. */
 const cardThreads = (id: string, pairs: number): string[] => [
   `${id}_ctrl`,
   ...Array.from({ length: pairs }, (_, index) => `${id}_qp${index}`),

@@ -15,7 +15,7 @@ import { parseArguments, usage } from './command-line.ts'
 import { Threads } from './likeness.ts'
 import { Vmm } from './vmm.ts'
 
-/** Of the release that it is held to, see e2e/recordings. */
+/** The version of the release that it is held to, see e2e/recordings. */
 const version = '53.0.0'
 const started = Date.now()
 

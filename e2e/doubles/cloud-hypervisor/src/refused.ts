@@ -58,7 +58,7 @@ export const deviceError = (...reasons: readonly string[]) =>
 export const memoryError = (...reasons: readonly string[]) =>
   new Refused(500, 'Memory manager error', ...reasons)
 
-/** Of a system call that failed, as the real program's language tells it. */
+/** The error of a system call that failed, as the real program's language tells it. */
 export function osError(error: unknown): string {
   const { message, errno } = error as Error & { errno?: number }
   return `${message.slice(message.lastIndexOf(': ') + 2)} (os error ${errno})`

@@ -13,7 +13,7 @@ import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface
 const [O_RDONLY, O_RDWR] = [0, 2]
 const [typeMask, blockType] = [0o170000, 0o060000]
 
-/** Of its 24 transports, which the guest finds from the last one on. Interrupts of the first ones do not reach it. */
+/** The last of its 24 transports: the guest finds that one first. Interrupts of the first ones do not reach it. */
 const lastBus = 23
 
 /** A drive, and what lies behind it: open from the moment on at which it was named, here as well as in QEMU. */

@@ -28,7 +28,7 @@ function main(): void {
   try {
     const log = options.logPath === undefined ? out : open(options.logPath, 'w')
     if (log === null) fail(`Logger error: ${options.logPath}`, genericError)
-    // Of its threads the one that serves the API has a filter from its first moment.
+    // The thread that serves the API has a filter from its first moment.
     nameThread('fc_api')
     filterThread()
     const say = (text: string) => {

@@ -6,7 +6,7 @@ import { exists, list, readIfThere, set } from '../system/files.ts'
 export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */
 export const containersCgroup = '/kata'
-/** Of the programs that the kernel starts when it misses a module: native/syscalls.c. */
+/** The cgroup of the programs that the kernel starts when it misses a module: native/syscalls.c. */
 const requestsCgroup = '/module-requests'
 
 const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']
@@ -56,7 +56,7 @@ export function changeThreads(change: () => void): void {
   }
 }
 
-/** Of one container that has no limit of its own. */
+/** The most threads of one container that has no limit of its own. */
 export const mostThreadsOfOne = (): number => mostThreads(2)
 
 function mostThreads(reserves: number): number {

@@ -86,7 +86,7 @@ export class Container {
   readonly terminationLog: string | undefined
   readonly #tools: ContainerTools
   readonly #storages: readonly MountedStorage[]
-  /** Of its mounts. */
+  /** Sources of its mounts. */
   readonly #sources: readonly string[]
   readonly #oomWatch: OomWatch
   readonly #added = new Map<string, ContainerProcess>()

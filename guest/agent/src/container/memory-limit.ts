@@ -6,7 +6,7 @@ import type { LinuxResources } from '../../../../src/protocol/generated/oci.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { memoryLimitTooLow } from '../errors.ts'
 
-/** Of a failed system call: the kernel refused memory instead of killing. */
+/** How the error of a system call ends when the kernel refused memory instead of killing. */
 const refusal = ': Cannot allocate memory'
 
 /**

@@ -170,7 +170,7 @@ const longestName = 255
 /** Characters of a longer name that its incomplete file has, of four bytes at most. */
 const shortened = 60
 
-/** Of the file while it is incomplete. Pieces of two files of long names that begin alike come one after the other. */
+/** The name of the file while it is incomplete. Pieces of two files of long names that begin alike come one after the other. */
 function partialName(name: string): string {
   const whole = `.${name}.part`
   return utf8Encode(whole).length <= longestName ? whole : `.${name.slice(0, shortened)}.part`

@@ -103,7 +103,7 @@ function isGiven(facts: Facts, group: number, readonly: boolean): boolean {
   return facts.gid === group && groupMode(facts, readonly) === (facts.mode & 0o7777)
 }
 
-/** Of an open file. */
+/** The facts of an open file. */
 function factsOf(fd: number): Facts {
   const [facts, error] = stat(placeOf(fd))
   if (error !== 0) throw invalid(`a file of a volume cannot be looked at (errno ${error})`)

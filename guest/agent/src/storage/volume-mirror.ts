@@ -29,7 +29,7 @@ export interface VolumeSource {
 export interface VolumeEntry {
   readonly path: string
   readonly facts: EntryFacts
-  /** Of a link: the text in it. */
+  /** The text in a link. */
   readonly linkTo?: string | undefined
 }
 

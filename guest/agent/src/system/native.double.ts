@@ -133,6 +133,6 @@ export const [accept, dup, listenUnix, receiveFd, spawn, splice, stdio, unread] 
 export const [setHostname, setNonblocking, write, setReadHandler] = Array(4).fill(absent)
 export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)
 export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(absent)
-/** Of descriptors that nothing is done with. */
+/** The numbers are no descriptors: nothing is done with them. */
 export const pipe = (): [number, number] => [-1, -1]
 export const pread = absent

@@ -5,7 +5,7 @@
  */
 import { sysctlRefused } from '../errors.ts'
 
-/** Of the IPC namespace (ipc_namespaces(7)) and of the UTS namespace. */
+/** Names in the IPC namespace (ipc_namespaces(7)) and in the UTS namespace. */
 const namespaced =
   /^(kernel\.(msg(max|mnb|mni|_next_id)|sem|sem_next_id|shm(all|max|mni|_next_id|_rmid_forced)|domainname|hostname)$|fs\.mqueue\.)/
 

@@ -7,7 +7,7 @@ import { sleep } from '../system/wait.ts'
 import { createStreamTransport } from './stream.ts'
 
 const portName = 'agent.channel.0'
-/** Of a virtio device that is a console, and the bit of one that has ports (virtio specification 5.3). */
+/** The id of a virtio device that is a console, and the feature bit of one that has ports (virtio specification 5.3). */
 const [consoleDevice, multiport] = ['0x0003', 1]
 /** Milliseconds between two looks for the port, and until the last one. */
 const [betweenLooks, untilLast] = [10, 60_000]

@@ -47,7 +47,7 @@ export interface Health {
 /** Bytes of a check's output that are kept. */
 export const mostOutput = 4096
 const mostResults = 5
-/** Of a result's text, bytes: sentences of ours may stand around the output. */
+/** Bytes of a result's text: sentences of ours may stand around the output. */
 const mostText = 4 * mostOutput
 
 export const readHealth = record<Health>({

@@ -91,7 +91,7 @@ export function copyKept(from: string, to: string): void {
     if (existsSync(bundleFile(from, file))) copyFileSync(bundleFile(from, file), bundleFile(to, file))
 }
 
-/** Of two that make a snapshot of one name at once the second meets a directory that is not empty. @throws KataError SNAPSHOT_EXISTS. */
+/** When two make a snapshot of one name at once, the second meets a directory that is not empty. @throws KataError SNAPSHOT_EXISTS. */
 function giveName(made: string, target: string, { namespace }: SnapshotStore, name: string): void {
   try {
     renameSync(made, target)

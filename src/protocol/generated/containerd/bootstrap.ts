@@ -22,7 +22,7 @@ export interface Extension {
 export const Extension: Message<Extension> = /* @__PURE__ */ new Message('1 value Any?', types)
 
 export interface BootstrapResult {
-  /** Of the task service: 2 or 3. */
+  /** The version of the task service: 2 or 3. */
   version: number
   address: string
   /** ttrpc or grpc. */
