@@ -136,7 +136,7 @@ export interface RecordPaths {
   readonly io: string
   /** Those of its main process are beside this one. */
   readonly stdin: string
-  /** Both streams of a container in the background (container-log.ts). */
+  /** Both streams of a container (container-log.ts). */
   readonly log: string
   /** Its machine, once that was saved. It goes on once: what ran since then makes it worthless. */
   readonly saved: string
