@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -7,7 +7,7 @@ import {
   CreateSandboxRequest,
   ExecProcessRequest,
 } from '../../../src/protocol/generated/agent.ts'
-import type { ContainerTools } from './container/container.ts'
+import type { ContainerTools } from './container/container-tools.ts'
 import { loadOnHost } from './system/on-host.double.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'sandbox-'))
@@ -25,11 +25,16 @@ function openStdio(open: Set<string>) {
   return { stdin: opened('stdin'), stdout: opened('stdout'), stderr: opened('stderr') }
 }
 
+interface Mounted {
+  readonly mounts?: { source: string }[]
+  readonly storages?: { driver: string; source?: string; mountPoint: string }[]
+}
+
 /** A pod with the container `c`, whose process has ended. Its share lets go of it once `fails` is empty. */
 async function podWith(fails: Error[], more: Record<string, object> = {}) {
   const share = join(top, crypto.randomUUID())
   mkdirSync(`${share}.kata-containers`)
-  const { Sandbox } = (await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share)).module
+  const host = await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share)
   const told: string[] = []
   const tools = {
     crun: {
@@ -52,17 +57,18 @@ async function podWith(fails: Error[], more: Record<string, object> = {}) {
     },
     ...more.tools,
   } as unknown as ContainerTools
-  const sandbox = new Sandbox(tools, { pid: async () => 1 })
+  const sandbox = new host.module.Sandbox(tools, { pid: async () => 1 })
   await sandbox.create(CreateSandboxRequest.fromPartial({}))
-  const make = (containerId = 'c') =>
+  const make = (containerId = 'c', { mounts, storages }: Mounted = {}) =>
     sandbox.createContainer(
       CreateContainerRequest.fromPartial({
         containerId,
-        oci: { process: { args: ['true'] }, root: { path: '/' } },
+        oci: { process: { args: ['true'] }, root: { path: '/' }, mounts },
+        storages,
       }),
     )
   await make()
-  return { sandbox, make, told }
+  return { sandbox, make, told, share, started: host.started }
 }
 
 const made = ['made', 'unwatched', 'forgotten']
@@ -85,17 +91,54 @@ test('a container takes the name of one whose removal failed, once that has gone
   expect(told).toEqual([...made, 'left', 'made'])
 })
 
-test('a container that fails once crun has made it leaves no descriptor', async () => {
+// Both ends take what the container held from the same list.
+test.each([
+  ['is removed', 'removed'],
+  ['fails once crun has made it', 'failed'],
+])('a container that %s leaves nothing', async (_what, end) => {
   const open = new Set<string>()
   const crun = { create: async () => ({ pid: 0, ended: Promise.resolve(0), stdio: openStdio(open) }) }
   const watch = (id: string) => {
-    if (id === 'd') throw new Error('no memory.events')
+    if (id === 'failed') throw new Error('no memory.events')
     return { look() {}, stop() {} }
   }
-  const { make } = await podWith([], { crun, tools: { oom: { watch } } })
+  const source = join(top, `of-one-${end}`)
+  const isWatched = Promise.withResolvers<boolean>()
+  const leave = async () => {
+    writeFileSync(`${source}/late`, '')
+    // The double's time passes several looks.
+    await Bun.sleep(50)
+    isWatched.resolve(existsSync(`${volume}/late`))
+  }
+  const sources = { hold: async () => {}, leave }
+  const tools = { oom: { watch }, sources, volumes: { owns: () => false }, exitOf: async () => 0 }
+  const { sandbox, make, told, share, started } = await podWith([], { crun, tools })
+  const bundle = `${share}.kata-containers/${end}`
+  const copy = `${share}/${end}-0123456789abcdef-hosts`
+  const [volume, layers] = [`${share}/watched/volume`, `${share}/layers`]
+  mkdirSync(source)
+  mkdirSync(share)
+  writeFileSync(copy, 'localhost')
   open.clear()
-  await expect(make('d')).rejects.toThrow('no memory.events')
+  const made = make(end, {
+    mounts: [{ source: copy }],
+    storages: [
+      { driver: 'watchable-bind', source, mountPoint: volume },
+      { driver: 'overlayfs', mountPoint: layers },
+    ],
+  })
+  if (end === 'failed') await expect(made).rejects.toThrow('no memory.events')
+  else {
+    await made
+    expect([bundle, copy, volume].filter((path) => !existsSync(path))).toEqual([])
+    expect(open.size).toBe(3)
+    await sandbox.removeContainer(end, 0)
+  }
+  expect([bundle, copy, volume].filter((path) => existsSync(path))).toEqual([])
   expect([...open]).toEqual([])
+  expect(told).toEqual(['forgotten'])
+  expect(await isWatched.promise).toBe(false)
+  expect(started).toEqual([`sync ${layers}`])
 })
 
 test('a process that comes to be while its container is removed leaves no descriptor', async () => {

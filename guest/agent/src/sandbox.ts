@@ -6,7 +6,8 @@ import type {
   Storage,
 } from '../../../src/protocol/generated/agent.ts'
 import { mountFlags } from './boot/flags.ts'
-import { Container, type ContainerTools, checkId, isOfPod } from './container/container.ts'
+import { Container, checkId, isOfPod } from './container/container.ts'
+import type { ContainerTools } from './container/container-tools.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
 import type { PodProcesses } from './container/pod-processes.ts'
 import { warmUp } from './container/warm-up.ts'

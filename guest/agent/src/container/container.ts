@@ -1,26 +1,14 @@
 /** One container: its bundle, cgroup, processes and mounts. */
-import { readFile } from 'syscalls'
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
-import { changeThreads } from '../boot/cgroups.ts'
-import { findBlockDevice } from '../devices/block-device.ts'
-import { expectedDevices, loadExpectedModules, loadMountedDevices } from '../devices/expected-modules.ts'
-import { guestDevices } from '../devices/guest-devices.ts'
 import type { Loop } from '../devices/loop.ts'
-import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from '../errors.ts'
-import type { ExitOf } from '../storage/grow-volume.ts'
-import { ownCopies } from '../storage/own-copies.ts'
-import type { PodVolumes } from '../storage/pod-volumes.ts'
-import type { SharedSources } from '../storage/shared-sources.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
 import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
-import { bundles } from '../system/paths.ts'
 import { Steps } from '../system/steps.ts'
-import { setSysctls } from '../system/sysctl.ts'
-import { splitSysctls } from '../system/sysctl-names.ts'
+import { bundleOf, sourcesOf, type WholeSpec, writeConfig } from './bundle.ts'
 import {
   allContainers,
   type Cgroup,
@@ -29,13 +17,12 @@ import {
   limitCgroup,
   limitedPageSizes,
   oomKills,
-  removeCgroup,
 } from './cgroup.ts'
-import { type ShownDisk, withGuestDevices } from './container-devices.ts'
-import type { Crun, StartedProcess } from './crun.ts'
+import type { ContainerTools } from './container-tools.ts'
+import type { StartedProcess } from './crun.ts'
 import { explainByMemory } from './memory-limit.ts'
 import { makeLinkTargets } from './mount-targets.ts'
-import type { OomEvents, OomWatch } from './oom.ts'
+import type { OomWatch } from './oom.ts'
 import {
   type ContainerProcess,
   closeStdio,
@@ -44,20 +31,10 @@ import {
   signals,
   trackProcess,
 } from './process.ts'
-import { processToJson, resourcesToJson, specToJson } from './spec.ts'
+import { discard, type Holdings, stepsOfRemoval, stopWatching } from './removal.ts'
+import { processToJson, resourcesToJson } from './spec.ts'
 import { planPipes, planTerminal } from './stdio.ts'
 import { terminationLogOf } from './termination-log.ts'
-
-/** What containers are made with. */
-export interface ContainerTools {
-  readonly loop: Loop
-  readonly crun: Crun
-  readonly oom: OomEvents
-  readonly volumes: PodVolumes
-  readonly sources: SharedSources
-  readonly passed: PassedDevices
-  readonly exitOf: ExitOf
-}
 
 /** The host's requests name containers by their ids only, which are checked to be one path component. */
 const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
@@ -73,8 +50,6 @@ const types = { podSandbox: 'pod_sandbox', ofPod: 'pod_container' } as const
 
 /** Whether it is one of a pod's containers, and not that which holds the pod. */
 export const isOfPod = (oci: Spec | undefined): boolean => oci?.annotations[typeAnnotation] === types.ofPod
-
-const everyDevice = () => [...guestDevices(), ...expectedDevices()]
 
 export class Container {
   readonly id: string
@@ -124,67 +99,27 @@ export class Container {
     sharedNamespaces: Readonly<Record<string, string>>,
     tools: ContainerTools,
   ): Promise<Container> {
-    const { containerId: id, oci, storages, devices, sharedMounts } = request
-    checkId(id)
-    if (oci?.process === undefined || oci.root === undefined)
-      throw invalid('the OCI spec lacks process or root')
-    if (sharedMounts.length > 0) throw unimplemented('shared mounts')
-    refusePidNamespace(oci)
-    const bundle = `${bundles}/${id}`
+    const oci = checkedSpec(request)
+    const { containerId: id, storages } = request
     const mounted: MountedStorage[] = []
     const killsBefore = oomKills(allContainers)
     let init: StartedProcess | undefined
     try {
-      makeDirectories(bundle, 0o700)
+      makeDirectories(bundleOf(id), 0o700)
       for (const storage of storages)
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
         else mounted.push(await mountStorage(storage, tools.exitOf))
-      const sources = [...oci.mounts, ...storages].map(({ source }) => source)
-      await tools.sources.hold(id, [oci.root.path, ...sources])
-      loadExpectedModules(oci.process.capabilities?.bounding ?? [])
-      loadMountedDevices(oci.mounts.map(({ source }) => source))
-      const sysctls = splitSysctls(oci.linux?.sysctl).machine
-      // One of them may be how many threads there are.
-      if (Object.keys(sysctls).length > 0) changeThreads(() => setSysctls(sysctls))
-      await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
-      const disks = devices.filter((device) => !isPassedDevice(device))
-      const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
-      const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
-      const context = {
-        cgroupsPath: cgroupOf(id).path,
-        sharedNamespaces,
-        guestDevices: everyDevice,
-        pageSizes: limitedPageSizes(),
-      }
-      const config = specToJson(spec, context)
-      save(`${bundle}/config.json`, toJson(config))
-      const { process, root, mounts } = oci
-      const make = () => tools.crun.create(id, bundle, planStdio(tools.loop, process, bundle, 'tty'))
-      init = await make().catch(async (error) => {
-        // Only now: a look at every destination would cost each container some time. And only after words of crun's, since a share that does
-        // not answer would hold up the agent.
-        const isRefused = error instanceof TtrpcError && error.code === 'internal'
-        if (!isRefused || !makeLinkTargets(root.path, mounts)) throw error
-        await discard(cgroupOf(id), tools.crun, id)
-        return make()
-      })
+      await writeConfig(request, oci, sharedNamespaces, mounted, tools)
+      init = await makeInit(id, oci, tools)
       limitCgroup(cgroupOf(id))
       return new Container(id, { init, oci }, mounted, tools)
     } catch (error) {
       // crun has removed the container's own cgroup by now.
       const kills = oomKills(allContainers) - killsBefore
+      const stdio = () => (init === undefined ? [] : [init.stdio])
+      const steps = stepsOfRemoval({ id, stdio, storages: mounted, sources: sourcesOf(oci), tools })
       // Why it failed matters more than what stays in use.
-      await new Steps([
-        () => init && closeStdio(init.stdio),
-        () => discard(cgroupOf(id), tools.crun, id),
-        () => stopWatching(mounted),
-        () => tools.sources.leave(id),
-        ...mounted.reverse().map((storage) => () => unmountStorage(storage, tools.exitOf)),
-        () => removeCopies(id, sourcesOf(oci)),
-        () => removeTree(bundle),
-      ])
-        .take()
-        .catch(() => {})
+      await new Steps(steps).take().catch(() => {})
       throw explainByMemory(error, oci.linux?.resources, kills)
     }
   }
@@ -292,25 +227,24 @@ export class Container {
   }
 
   async #remove(): Promise<void> {
-    this.#toRemove ??= new Steps([
-      () => this.#oomWatch.stop(),
-      () => {
-        for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
-      },
-      () => discard(this.cgroup, this.#tools.crun, this.id),
-      () => stopWatching(this.#storages),
-      () => this.#tools.sources.leave(this.id),
-      ...[...this.#storages].reverse().map((storage) => () => unmountStorage(storage, this.#tools.exitOf)),
-      () => removeCopies(this.id, this.#sources),
-      () => removeTree(this.bundle),
-    ])
+    this.#toRemove ??= new Steps([() => this.#oomWatch.stop(), ...stepsOfRemoval(this.#holdings)])
     if (exists(this.cgroup.directory)) killCgroup(this.cgroup)
     await this.init.ended
     await this.#toRemove.take()
   }
 
   get bundle(): string {
-    return `${bundles}/${this.id}`
+    return bundleOf(this.id)
+  }
+
+  get #holdings(): Holdings {
+    return {
+      id: this.id,
+      stdio: () => [this.init, ...this.#added.values()].map(({ stdio }) => stdio),
+      storages: this.#storages,
+      sources: this.#sources,
+      tools: this.#tools,
+    }
   }
 
   #isInit(execId: string): boolean {
@@ -325,32 +259,38 @@ export class Container {
   }
 }
 
+/** @throws TtrpcError INVALID_ARGUMENT, UNIMPLEMENTED for a request that no container can be made from. */
+function checkedSpec({ containerId, oci, sharedMounts }: CreateContainerRequest): WholeSpec {
+  checkId(containerId)
+  if (oci?.process === undefined || oci.root === undefined)
+    throw invalid('the OCI spec lacks process or root')
+  if (sharedMounts.length > 0) throw unimplemented('shared mounts')
+  refusePidNamespace(oci)
+  return { ...oci, process: oci.process, root: oci.root }
+}
+
 /** The host asks for processes of the pod by `sandbox_pidns`. An entry breaks Kata's agent, which adds its own. */
 function refusePidNamespace({ linux }: Spec): void {
   if (linux?.namespaces.some(({ type }) => type === 'pid'))
     throw invalid('the OCI spec has a pid namespace: its container gets one without')
 }
 
-function shownDisk({ disk }: MountedStorage): ShownDisk[] {
-  return disk?.shown === undefined ? [] : [{ ...disk, access: disk.shown }]
-}
-
-const sourcesOf = ({ mounts }: Spec): string[] => mounts.map(({ source }) => source)
-
-/** They lie in the guest's memory, and each making of a container has its own. */
-function removeCopies(id: string, sources: readonly string[]): void {
-  for (const copy of ownCopies(id, sources, readFile('/proc/self/mounts'))) removeTree(copy)
-}
-
-function stopWatching(storages: readonly MountedStorage[]): void {
-  for (const { watch } of storages) watch?.stop()
-}
-
-/** Removes what the kernel and crun know of a container whose init has ended, or of one that did not come to be. */
-async function discard(cgroup: Cgroup, crun: Crun, id: string): Promise<void> {
-  if (exists(cgroup.directory)) killCgroup(cgroup)
-  await removeCgroup(cgroup)
-  crun.forget(id)
+/** Makes the container of a bundle, with its init stopped before exec. @throws TtrpcError with crun's words. */
+async function makeInit(
+  id: string,
+  { process, root, mounts }: WholeSpec,
+  { loop, crun }: ContainerTools,
+): Promise<StartedProcess> {
+  const bundle = bundleOf(id)
+  const make = () => crun.create(id, bundle, planStdio(loop, process, bundle, 'tty'))
+  return make().catch(async (error) => {
+    // Only now: a look at every destination would cost each container some time. And only after words of crun's, since a share that does
+    // not answer would hold up the agent.
+    const isRefused = error instanceof TtrpcError && error.code === 'internal'
+    if (!isRefused || !makeLinkTargets(root.path, mounts)) throw error
+    await discard(cgroupOf(id), crun, id)
+    return make()
+  })
 }
 
 /** `name` is short: a socket's path has at most 107 bytes, and the id in it may have 76 (containerd's). */

@@ -5,7 +5,8 @@
 import type { CreateContainerRequest } from '../../../../src/protocol/generated/agent.ts'
 import { internal, invalid } from '../errors.ts'
 import { makeDirectories, removeTree } from '../system/files.ts'
-import { Container, type ContainerTools } from './container.ts'
+import { Container } from './container.ts'
+import type { ContainerTools } from './container-tools.ts'
 
 const id = 'warm-up'
 const root = '/run/warm-up'

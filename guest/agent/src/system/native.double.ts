@@ -116,7 +116,10 @@ export const mkdir = (path: string, mode: number): number =>
   -told(() => fs.mkdirSync(path, { mode }), undefined)[1]
 export const readdir = (path: string) => told(() => ['.', '..', ...fs.readdirSync(path)], [] as string[])
 export const readlink = (path: string) => told(() => fs.readlinkSync(path), '')
-export const remove = (path: string): number => -told(() => fs.rmSync(path), undefined)[1]
+export const remove = (path: string): number => {
+  const take = () => (fs.lstatSync(path).isDirectory() ? fs.rmdirSync(path) : fs.unlinkSync(path))
+  return -told(take, undefined)[1]
+}
 
 const timer = globalThis.setTimeout
 export const setTimeout = (action: () => void, milliseconds: number) => timer(action, milliseconds / 1000)

@@ -1,14 +1,17 @@
+/** A part of an end. One that failed may be taken again. */
+export type Step = () => void | Promise<void>
+
 /** Steps of an end, one after the other. One that fails keeps none of the others from being taken: nobody takes them later. */
 export class Steps {
-  #left: readonly (() => void | Promise<void>)[]
+  #left: readonly Step[]
 
-  constructor(steps: readonly (() => void | Promise<void>)[]) {
+  constructor(steps: readonly Step[]) {
     this.#left = steps
   }
 
   /** Takes those that were not taken yet, or failed. @throws the first failure, once all were tried. */
   async take(): Promise<void> {
-    const failed: (() => void | Promise<void>)[] = []
+    const failed: Step[] = []
     const failures: unknown[] = []
     for (const step of this.#left)
       try {
