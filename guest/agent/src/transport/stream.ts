@@ -1,29 +1,18 @@
 /** A ttrpc transport over a descriptor: a virtio-serial port or a socket. */
-import { read, readInto, setNonblocking, write } from 'syscalls'
+import { read, readInto, setNonblocking } from 'syscalls'
 import type { Room, Tail, Transport } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
-import { Staging } from './staging.ts'
+import { WriteQueue } from './write-queue.ts'
 
 /** Most bytes that are read before it is known what they are. The rest of a long frame goes where it belongs. */
 const readSize = 16 * 1024
 /** As much of what came along with the bytes that ended a stream is lost with it. */
 const mostLost = 128 * 1024
 
-interface Waiting {
-  readonly bytes: Uint8Array
-  offset: number
-  /** What follows `bytes`, and how much of it is still where it was. */
-  readonly tail: Tail | undefined
-  left: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
-
 /** `release` is called once, when the stream is over and `fd` is not watched any more. */
 export function createStreamTransport(loop: Loop, fd: number, release: () => void): Transport {
   setNonblocking(fd)
-  const waiting: Waiting[] = []
-  const staging = new Staging(fd)
+  const queue = new WriteQueue(fd)
   let receive: ((chunk: Uint8Array) => void) | undefined
   let room: Room | undefined
   let onClose: ((error?: Error) => void) | undefined
@@ -33,11 +22,7 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
     if (over !== undefined) return
     over = { error }
     loop.forget(fd)
-    for (const { tail, reject } of waiting.splice(0)) {
-      tail?.over()
-      reject(error ?? new Error('the stream is closed'))
-    }
-    staging.close()
+    queue.close(error ?? new Error('the stream is closed'))
     if (error !== undefined) loseRest(fd)
     onClose?.(error)
     release()
@@ -66,49 +51,23 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
     else receive?.(chunk)
   }
 
-  const writeSome = (): void => {
-    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      if (!writeWhole(first)) return
-      waiting.shift()
-      first.tail?.over()
-      first.resolve()
-    }
-  }
-
-  /** Whether all of it went. */
-  const writeWhole = (entry: Waiting): boolean => {
-    while (entry.offset < entry.bytes.length) {
-      const count = write(fd, entry.bytes, entry.offset)
-      if (count === 0) return false
-      entry.offset += count
-    }
-    if (entry.tail === undefined) return true
-    const { left, isBlocked } = staging.move(entry.tail.fd, entry.left)
-    entry.left = left
-    return !isBlocked
-  }
-
-  const enqueue = (bytes: Uint8Array, tail?: Tail): Promise<void> => {
-    if (over !== undefined) {
-      tail?.over()
-      return Promise.reject(over.error ?? new Error('the stream is closed'))
-    }
-    return new Promise((resolve, reject) => {
-      waiting.push({ bytes, offset: 0, tail, left: tail?.bytes ?? 0, resolve, reject })
-      if (waiting.length > 1) return
-      guarded(writeSome)
-      if (waiting.length > 0) watch()
-    })
+  const send = (bytes: Uint8Array, tail?: Tail): Promise<void> => {
+    const sent = queue.add(bytes, tail)
+    // Others wait for room already.
+    if (queue.length !== 1) return sent
+    guarded(() => queue.flush())
+    if (queue.length > 0) watch()
+    return sent
   }
 
   const watch = (): void => {
     if (over !== undefined || receive === undefined) return
-    const mask = waiting.length > 0 ? events.in | events.out : events.in
+    const mask = queue.length > 0 ? events.in | events.out : events.in
     loop.watch(fd, mask, (seen) =>
       guarded(() => {
-        if (waiting.length > 0 && seen & events.out) {
-          writeSome()
-          if (waiting.length === 0) watch()
+        if (queue.length > 0 && seen & events.out) {
+          queue.flush()
+          if (queue.length === 0) watch()
         }
         if (seen & (events.in | events.hangUp | events.error)) receiveSome()
       }),
@@ -116,8 +75,8 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   }
 
   return {
-    write: (bytes) => enqueue(bytes),
-    writeTailed: enqueue,
+    write: (bytes) => send(bytes),
+    writeTailed: send,
     onData(handler, itsRoom) {
       receive = handler
       room = itsRoom
