@@ -1,10 +1,10 @@
 /**
- * Builds the guest agent: TypeScript, bundled by Bun, compiled to C by qjsc and linked with QuickJS and native/syscalls.c
+ * Builds the guest agent: TypeScript, bundled by Bun, compiled to C by qjsc and linked with QuickJS and native/*.c
  * into one static executable.
  *
  * Needs the Debian packages gcc, libc6-dev, quickjs and libquickjs.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
 import { KataError } from '../../src/errors.ts'
@@ -73,21 +73,35 @@ async function bundle(work: string, entry: string, plugins: BunPlugin[]): Promis
   writeFileSync(join(work, 'agent.js'), await outputs[0]!.text())
 }
 
+const gcc = ['gcc', '-O2', `-I${quickjsHeaders}`]
+
 /** Commands run in the work directory and see relative names only, so that no path gets into the executable. */
 async function compile(
   work: string,
   signal: AbortSignal | undefined,
   more: readonly string[],
 ): Promise<void> {
-  const native = join(here, 'native/syscalls.c')
-  writeFileSync(join(work, 'syscalls.c'), readFileSync(native))
   const run = (...argv: string[]) => runCompiler(argv, work, signal)
-  const gcc = ['gcc', '-O2', `-I${quickjsHeaders}`]
-  const warnings = ['-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-cast-function-type']
   await run('qjsc', '-e', '-m', '-s', '-M', 'syscalls,syscalls', '-o', 'agent.c', 'agent.js')
-  await run(...gcc, ...warnings, '-c', '-o', 'syscalls.o', 'syscalls.c')
+  const native = await compileNative(work, signal)
   await run(...gcc, '-c', '-o', 'agent.o', 'agent.c')
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
   const link = ['gcc', '-static', '-s', '-Wl,--build-id=none']
-  await run(...link, '-o', 'kata-agent', 'agent.o', 'syscalls.o', ...more, ...libraries)
+  await run(...link, '-o', 'kata-agent', 'agent.o', ...native, ...more, ...libraries)
+}
+
+/**
+ * The module `syscalls`, compiled in `work/native`: the objects, as they are called from `work`. They are no archive, of which the linker would
+ * take only what others name: module-requests.c runs by itself.
+ */
+export async function compileNative(work: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const [from, to] = [join(here, 'native'), join(work, 'native')]
+  mkdirSync(to)
+  const names = readdirSync(from).filter((name) => /\.[ch]$/.test(name))
+  for (const name of names) copyFileSync(join(from, name), join(to, name))
+  // The same order everywhere gives the same bytes.
+  const sources = names.filter((name) => name.endsWith('.c')).sort()
+  const warnings = ['-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-cast-function-type']
+  await runCompiler([...gcc, ...warnings, '-c', ...sources], to, signal)
+  return sources.map((name) => `native/${name.slice(0, -'.c'.length)}.o`)
 }

@@ -6,10 +6,9 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { compileNative } from '../../../guest/agent/build.ts'
 import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../src/guest-image/compile.ts'
 import { findTool } from '../../../src/linux/processes/which.ts'
-
-const agent = join(import.meta.dir, '../../../guest/agent')
 
 export interface DoubleRecipe {
   /** The name of the executable. */
@@ -33,16 +32,17 @@ export function buildVmmDouble(recipe: DoubleRecipe, options: BuildOptions): Pro
     [qemu, '--version'],
   ]
   const ours = [`e2e/doubles/${directory}`, 'e2e/doubles/common']
-  const inputs = [...ours, 'guest/agent/src', 'guest/agent/native', 'package-lock.json']
+  const agents = ['guest/agent/src', 'guest/agent/native', 'guest/agent/build.ts']
+  const inputs = [...ours, ...agents, 'package-lock.json']
   const make = async (work: string) => {
     const own = join(import.meta.dir, '..', directory)
     await bundle(join(own, 'src/main.ts'), work)
     embed(work, qemu)
-    const sources = [join(agent, 'native/syscalls.c'), join(import.meta.dir, 'native/double.c')]
     const ownSources = readdirSync(join(own, 'native')).map((name) => join(own, 'native', name))
-    for (const source of [...sources, ...ownSources])
+    for (const source of [join(import.meta.dir, 'native/double.c'), ...ownSources])
       writeFileSync(join(work, basename(source)), readFileSync(source))
-    await compile({ name, isStatic }, (...argv) => runCompiler(argv, work, options.signal))
+    const calls = await compileNative(work, options.signal)
+    await compile({ name, isStatic, calls }, (...argv) => runCompiler(argv, work, options.signal))
   }
   return ensureBuilt({ name, inputs, compilers, make }, options)
 }
@@ -60,7 +60,7 @@ async function bundle(entry: string, work: string): Promise<void> {
 }
 
 async function compile(
-  { name, isStatic }: Pick<DoubleRecipe, 'name' | 'isStatic'>,
+  { name, isStatic, calls }: Pick<DoubleRecipe, 'name' | 'isStatic'> & { calls: readonly string[] },
   run: (...argv: string[]) => Promise<string>,
 ): Promise<void> {
   const gcc = ['gcc', '-O2', '-I/usr/include/quickjs', '-c']
@@ -73,10 +73,9 @@ async function compile(
   ]
   const modules = ['-M', 'syscalls,syscalls', '-M', 'double,double']
   await run('qjsc', '-e', '-m', '-s', ...modules, '-o', 'script.c', 'double.js')
-  await run(...gcc, ...warnings, '-o', 'syscalls.o', 'syscalls.c')
   await run(...gcc, ...warnings, '-o', 'double.o', 'double.c')
   await run(...gcc, '-Dmain=run_script', '-o', 'script.o', 'script.c')
   const link = ['gcc', '-s', ...(isStatic ? ['-static'] : []), '-o', name]
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
-  await run(...link, 'script.o', 'double.o', 'syscalls.o', ...libraries)
+  await run(...link, 'script.o', 'double.o', ...calls, ...libraries)
 }

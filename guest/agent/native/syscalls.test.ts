@@ -1,5 +1,7 @@
 /** System calls that end in an uncommon way. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { hasQuickjs, inQuickjs } from '../src/system/in-quickjs.double.ts'
 
 // Each script is compiled first.
@@ -11,6 +13,13 @@ const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
 const codeOf = (action) => { try { return action() } catch (error) { return error.code } }
 `
 const inGuest = test.skipIf(!hasQuickjs)
+
+inGuest('the module has the functions that its types promise, and no others', async () => {
+  const types = readFileSync(join(import.meta.dir, '../types/syscalls.d.ts'), 'utf8')
+  const promised = [...types.matchAll(/export function (\w+)/g)].map(([, name]) => name!)
+  const said = await inQuickjs({ imports, body: `${setUp}\nsay(...Object.keys(calls).sort())` })
+  expect(said.trim().split(' ')).toEqual(promised.sort())
+})
 
 inGuest('a file that takes only a part says why', async () => {
   const said = await inQuickjs(

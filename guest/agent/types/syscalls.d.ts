@@ -1,5 +1,5 @@
 /**
- * native/syscalls.c: system calls without policy. Every function throws a {@link SysError} when its call fails, except
+ * native/*.c: system calls without policy. Every function throws a {@link SysError} when its call fails, except
  * where a result is documented for "would block". Descriptors are close-on-exec.
  */
 declare module 'syscalls' {

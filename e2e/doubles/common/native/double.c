@@ -1,5 +1,5 @@
 /*
- * What a double of a VMM needs of the system beside guest/agent/native/syscalls.c, and its main(): the second thread runs
+ * What a double of a VMM needs of the system beside the calls in guest/agent/native, and its main(): the second thread runs
  * the double's TypeScript. How QEMU comes to run underneath is each double's own: qemu.c, which gives
  * before_threads() and first_thread(), and in QEMU_FUNCTIONS what the TypeScript starts it by.
  */

@@ -6,7 +6,7 @@ import { exists, list, readIfThere, set } from '../system/files.ts'
 export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */
 export const containersCgroup = '/kata'
-/** The cgroup of the programs that the kernel starts when it misses a module: native/syscalls.c. */
+/** The cgroup of the programs that the kernel starts when it misses a module: native/module-requests.c. */
 const requestsCgroup = '/module-requests'
 
 const wanted = ['cpu', 'cpuset', 'hugetlb', 'io', 'memory', 'pids']

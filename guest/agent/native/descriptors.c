@@ -1,0 +1,157 @@
+/* Open files, by their descriptors. */
+#include "syscalls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Reads on until `size` bytes are there or there is no more now: a virtio-serial port gives at most a page at a time. -1 for an error. */
+static ssize_t read_on(int fd, uint8_t *to, size_t size) {
+  size_t length = 0;
+  while (length < size) {
+    const ssize_t count = read(fd, to + length, size - length);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && length == 0) return -1;
+    if (count <= 0) break;
+    length += count;
+  }
+  return length;
+}
+
+/* read(fd, size): a Uint8Array (empty at the end of file), or null when it would block. */
+FUNCTION(js_read) {
+  const size_t size = long_integer(ctx, argv[1]);
+  uint8_t *block = malloc(size ? size : 1);
+  if (!block) return fail(ctx, "read", ENOMEM);
+  const ssize_t length = read_on(integer(ctx, argv[0]), block, size);
+  if (length < 0) {
+    const int error = errno;
+    free(block);
+    return error == EAGAIN ? JS_NULL : fail(ctx, "read", error);
+  }
+  if ((size_t)length < size / 2) block = realloc(block, length ? length : 1);
+  return owned_bytes(ctx, block, length);
+}
+
+/* readInto(fd, bytes): how many bytes came, 0 at the end of file, null when it would block. */
+FUNCTION(js_read_into) {
+  size_t size;
+  uint8_t *start = bytes(ctx, argv[1], &size);
+  if (!start) return JS_EXCEPTION;
+  const ssize_t length = read_on(integer(ctx, argv[0]), start, size);
+  return length < 0 && errno == EAGAIN ? JS_NULL : result(ctx, "read", length);
+}
+
+/* write(fd, bytes, offset): how many bytes went, 0 when it would block. */
+FUNCTION(js_write) {
+  size_t length;
+  uint8_t *start = bytes(ctx, argv[1], &length);
+  if (!start) return JS_EXCEPTION;
+  const size_t offset = long_integer(ctx, argv[2]);
+  if (offset > length) return fail(ctx, "write", EINVAL);
+  ssize_t count;
+  do count = write(integer(ctx, argv[0]), start + offset, length - offset);
+  while (count < 0 && errno == EINTR);
+  if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
+  return result(ctx, "write", count);
+}
+
+/* pwrite(fd, bytes, position): all of it. */
+FUNCTION(js_pwrite) {
+  size_t length;
+  uint8_t *start = bytes(ctx, argv[1], &length);
+  if (!start) return JS_EXCEPTION;
+  off_t position = long_integer(ctx, argv[2]);
+  while (length) {
+    const ssize_t count = pwrite(integer(ctx, argv[0]), start, length, position);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(ctx, "pwrite", errno);
+    start += count, position += count, length -= count;
+  }
+  return JS_UNDEFINED;
+}
+
+/* pread(fd, size, position): fewer bytes only at the end of the file. */
+FUNCTION(js_pread) {
+  const size_t size = long_integer(ctx, argv[1]);
+  const off_t position = long_integer(ctx, argv[2]);
+  uint8_t *block = malloc(size ? size : 1);
+  if (!block) return fail(ctx, "pread", ENOMEM);
+  size_t length = 0;
+  while (length < size) {
+    const ssize_t count = pread(integer(ctx, argv[0]), block + length, size - length, position + length);
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) break;
+    if (count < 0) {
+      const int error = errno;
+      free(block);
+      return fail(ctx, "pread", error);
+    }
+    length += count;
+  }
+  return owned_bytes(ctx, block, length);
+}
+
+/* fileSize(fd) */
+FUNCTION(js_file_size) {
+  struct stat facts;
+  if (fstat(integer(ctx, argv[0]), &facts) < 0) return fail(ctx, "fstat", errno);
+  return JS_NewInt64(ctx, facts.st_size);
+}
+
+FUNCTION(js_fchmod) { return result(ctx, "fchmod", fchmod(integer(ctx, argv[0]), integer(ctx, argv[1]))); }
+
+FUNCTION(js_dup) { return result(ctx, "dup", fcntl(integer(ctx, argv[0]), F_DUPFD_CLOEXEC, 3)); }
+FUNCTION(js_close) { return result(ctx, "close", close(integer(ctx, argv[0]))); }
+
+/* pipe(capacity): [read end, write end]. One that the kernel gives no more room has less, which is a matter of speed alone. */
+FUNCTION(js_pipe) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return fail(ctx, "pipe2", errno);
+  fcntl(ends[0], F_SETPIPE_SZ, integer(ctx, argv[0]));
+  JSValue array = JS_NewArray(ctx);
+  JS_SetPropertyUint32(ctx, array, 0, JS_NewInt32(ctx, ends[0]));
+  JS_SetPropertyUint32(ctx, array, 1, JS_NewInt32(ctx, ends[1]));
+  return array;
+}
+
+/* unread(fd): bytes that a pipe holds. */
+FUNCTION(js_unread) {
+  int count = 0;
+  return ioctl(integer(ctx, argv[0]), FIONREAD, &count) < 0 ? fail(ctx, "ioctl FIONREAD", errno) : JS_NewInt32(ctx, count);
+}
+
+/* splice(from, to, size): how many bytes went out of a pipe, 0 when it would block. */
+FUNCTION(js_splice) {
+  ssize_t count;
+  do count = splice(integer(ctx, argv[0]), NULL, integer(ctx, argv[1]), NULL, long_integer(ctx, argv[2]), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  while (count < 0 && errno == EINTR);
+  if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
+  /* The pipe is at its end. Or the kernel's driver of virtio-serial has dropped what its queue had no room for. */
+  if (count == 0) return fail(ctx, "splice", EIO);
+  return result(ctx, "splice", count);
+}
+
+FUNCTION(js_set_nonblocking) {
+  const int fd = integer(ctx, argv[0]);
+  return result(ctx, "fcntl", fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
+}
+
+static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("read", 2, js_read),
+    JS_CFUNC_DEF("readInto", 2, js_read_into),
+    JS_CFUNC_DEF("write", 3, js_write),
+    JS_CFUNC_DEF("pwrite", 3, js_pwrite),
+    JS_CFUNC_DEF("pread", 3, js_pread),
+    JS_CFUNC_DEF("fileSize", 1, js_file_size),
+    JS_CFUNC_DEF("fchmod", 2, js_fchmod),
+    JS_CFUNC_DEF("dup", 1, js_dup),
+    JS_CFUNC_DEF("close", 1, js_close),
+    JS_CFUNC_DEF("pipe", 1, js_pipe),
+    JS_CFUNC_DEF("unread", 1, js_unread),
+    JS_CFUNC_DEF("splice", 3, js_splice),
+    JS_CFUNC_DEF("setNonblocking", 1, js_set_nonblocking),
+};
+const struct subject descriptor_calls = SUBJECT(functions);
