@@ -59,10 +59,10 @@ export function askedOf(settings: Settings, flags: RunFlags) {
   const id = checkName(flags.name ?? generateName(), 'container')
   const hostname = flags.hostname ? parseHostname(flags.hostname) : hostnameOf(id)
   const overrides = overridesOf(flags)
-  const place = parseHostOptions(flags, flags.memory)
+  const hostOptions = parseHostOptions(flags, flags.memory)
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
-  checkMachine(config, place.annotations, overrides)
+  checkMachine(config, hostOptions.annotations, overrides)
   const network = networkOf(settings, flags, { id, hostname, config })
   return {
     id,
@@ -77,11 +77,11 @@ export function askedOf(settings: Settings, flags: RunFlags) {
     overrides,
     config,
     limits: limitsOf(flags),
-    place,
+    hostOptions,
     workdir: flags.workdir ? parseWorkdir(flags.workdir) : undefined,
     network,
     alsoExposed: parseExpose(flags.expose ?? []),
-    etc: etcOf(flags, { hostname, network, resolver: place.resolver }),
+    etc: etcOf(flags, { hostname, network, resolver: hostOptions.resolver }),
     ...mountedOf(settings, flags, id),
     envOver: envOf(settings, flags),
     stop: stopOf(flags),

@@ -81,7 +81,8 @@ export async function planOf(
 }
 
 function specOf(asked: Asked, flags: RunFlags, rootfs: Rootfs, command: readonly string[]) {
-  const { limits, envOver, workdir, terminal, hostname, volumes, devices, network, rights, place } = asked
+  const { limits, envOver, workdir, terminal, hostname, volumes, devices, network, rights, hostOptions } =
+    asked
   const plain = defaultSpec({
     ...limits,
     args: command,
@@ -96,7 +97,7 @@ function specOf(asked: Asked, flags: RunFlags, rootfs: Rootfs, command: readonly
     devices,
     netns: network.netns,
   })
-  return placed(withRights(plain, rights), place)
+  return onHost(withRights(plain, rights), hostOptions)
 }
 
 /** An image's entry point stays in front of the words given here; another one makes its command void, too. As in docker. */
@@ -120,7 +121,7 @@ function withGroups(user: SpecUser, groups: readonly number[]): SpecUser {
 }
 
 /** Its mount is the last: nothing covers it. */
-function withInit(spec: ReturnType<typeof placed>, init: ContainerInit | undefined) {
+function withInit(spec: ReturnType<typeof onHost>, init: ContainerInit | undefined) {
   if (init === undefined) return spec
   const { process, mounts } = spec
   return {
@@ -130,7 +131,7 @@ function withInit(spec: ReturnType<typeof placed>, init: ContainerInit | undefin
   }
 }
 
-function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: HostOptions) {
+function onHost(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: HostOptions) {
   const { resources } = spec.linux
   const cpuset = { ...(cpus === '' ? {} : { cpus }), ...(mems === '' ? {} : { mems }) }
   const cpu = 'cpu' in resources ? { ...resources.cpu, ...cpuset } : cpuset
