@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { childrenOf, processRef } from '../linux/processes/proc.ts'
 import { until } from '../time.ts'
 import { countAnswering, requireAnswering } from './answering-sources.ts'
-import { enterMountSandbox, type MountSandbox, mountSilent } from './testing.ts'
+import { enterMountSandbox, type MountSandbox, mountSilent, mountStuck } from './testing.ts'
 
 let sandbox: MountSandbox
 let silent: string
@@ -45,4 +45,23 @@ fuse('one whose server has gone for good has answered: what uses it gets an erro
 
 test('where no file system has a server, no process is started', async () => {
   expect(await countAnswering([file, '/'], 0)).toBe(2)
+})
+
+fuse('a source at which a process is stuck is not looked at again before that has ended', async () => {
+  const stuck = join(sandbox.directory, 'stuck')
+  mkdirSync(stuck)
+  using mounted = mountStuck(stuck)
+  // Those that have looked at the others end by themselves.
+  const leaves = (count: number) =>
+    until(() => childrenOf(processRef(process.pid)!).length === count, { timeoutMs: 10_000, everyMs: 10 })
+  for (let look = 0; look < 3; look++) expect(await countAnswering([file, stuck], 300)).toBe(1)
+  expect(await leaves(1)).toBe(true)
+  const other = mountSilent(silent)
+  // What was mounted meanwhile may be in the place of the other.
+  expect(await countAnswering([stuck], 300)).toBe(0)
+  expect(await leaves(2)).toBe(true)
+  other[Symbol.dispose]()
+  mounted.endServer()
+  expect(await leaves(0)).toBe(true)
+  expect(await countAnswering([file, stuck], 10_000)).toBe(2)
 })

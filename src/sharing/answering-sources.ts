@@ -16,19 +16,39 @@ const served = /^(nfs4?|cifs|smb3?|9p|afs|ceph|lustre|beegfs|gpfs|gfs2|ocfs2|ora
 export const isServed = ({ type, point }: MountEntry): boolean =>
   served.test(type) && !/^\/(proc|sys)\//.test(point)
 
+/** The ids of the mounts that may not answer, as one text; empty where there is none. */
+const servedMounts = (): string =>
+  mountEntries()
+    .filter(isServed)
+    .map(({ id }) => id)
+    .join(' ')
+
 /** Whether there is a file system that may not answer. Where there is none, nobody needs to wait for a look. */
-export const mayBeSilent = (): boolean => mountEntries().some(isServed)
+export const mayBeSilent = (): boolean => servedMounts() !== ''
 
 /** The same for a path without links: whether it lies on such a file system, or would if another one were unmounted. */
 export const mayFallSilent = (path: string): boolean =>
   mountEntries().some((mount) => isServed(mount) && `${path}/`.startsWith(mount.point.replace(/\/*$/, '/')))
 
+/** A look that was given up and has not ended. */
+interface StuckLook {
+  /** {@link servedMounts} of its time: once others are mounted, the source may lie on one of these. */
+  readonly mounts: string
+}
+
+/** By the source that did not answer. */
+const stuckLooks = new Map<string, StuckLook>()
+
 /**
  * How many of them answer, in their order, before the first that does not. A source that is not there has answered. Where no such file system
- * is mounted, all do: nothing is started then. Links lead to such file systems too, so a path alone says nothing.
+ * is mounted, all do: nothing is started then. Links lead to such file systems too, so a path alone says nothing. While an earlier look at a
+ * source is stuck, the source is not looked at: each look could leave one more process that cannot be killed.
  */
 export async function countAnswering(sources: readonly string[], limitMs = answerMs): Promise<number> {
-  if (sources.length === 0 || !mayBeSilent()) return sources.length
+  const mounts = servedMounts()
+  if (sources.length === 0 || mounts === '') return sources.length
+  const silent = sources.findIndex((source) => stuckLooks.get(source)?.mounts === mounts)
+  if (silent >= 0) return countAnswering(sources.slice(0, silent), limitMs)
   const look = 'for source; do [ -e "$source" ]; echo; done'
   const child = Bun.spawn([systemTool('sh'), '-c', look, 'sh', ...sources], {
     cwd: '/',
@@ -44,12 +64,22 @@ export async function countAnswering(sources: readonly string[], limitMs = answe
       // It may be beyond SIGKILL for as long as the server is away, so it is not waited for.
       child.kill('SIGKILL')
       child.unref()
+      const source = sources[answered]
+      if (source !== undefined) noteStuck(source, { mounts }, child.exited)
       void reader.cancel().catch(() => {})
       break
     }
     answered += read.value.length
   }
   return answered
+}
+
+/** The look ends once its server answers again, or has gone. */
+function noteStuck(source: string, look: StuckLook, ended: Promise<unknown>): void {
+  stuckLooks.set(source, look)
+  void ended.then(() => {
+    if (stuckLooks.get(source) === look) stuckLooks.delete(source)
+  })
 }
 
 /** @throws KataError SHARE_SOURCE_SILENT naming the first that does not answer. */

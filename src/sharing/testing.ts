@@ -1,5 +1,5 @@
 /** A mount namespace for tests: their mounts are invisible outside and do not outlive them. */
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { checked, libc } from '../linux/libc.ts'
 import { mount, mountFlags, unmount, unmountBelow } from '../linux/mounts/mount.ts'
 
@@ -45,4 +45,46 @@ export function mountSilent(target: string): Disposable {
       unmount(target)
     },
   }
+}
+
+/** The same with a server that has taken the requests: what waits for an answer cannot even be killed. */
+export function mountStuck(target: string): Disposable & { endServer(): void } {
+  const server = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK)
+  const data = `fd=${server},rootmode=40000,user_id=0,group_id=0`
+  mount({ source: 'stuck', target, type: 'fuse', data })
+  const request = Buffer.alloc(128 * 1024)
+  readSync(server, request)
+  writeSync(server, initAnswer(request.readBigUInt64LE(8)))
+  const take = () => {
+    try {
+      for (;;) readSync(server, request)
+    } catch {
+      // EAGAIN: there is none.
+    }
+  }
+  const taking = setInterval(take, 1)
+  let hasEnded = false
+  const endServer = () => {
+    clearInterval(taking)
+    if (!hasEnded) closeSync(server)
+    hasEnded = true
+  }
+  return {
+    endServer,
+    [Symbol.dispose]() {
+      endServer()
+      unmount(target)
+    },
+  }
+}
+
+/** FUSE_INIT's (linux/fuse.h), of version 7.31 and without any features: the kernel asks for nothing before it has this. */
+function initAnswer(unique: bigint): Buffer {
+  const answer = Buffer.alloc(16 + 64)
+  answer.writeUInt32LE(answer.length, 0)
+  answer.writeBigUInt64LE(unique, 8)
+  answer.writeUInt32LE(7, 16)
+  answer.writeUInt32LE(31, 20)
+  answer.writeUInt32LE(4096, 16 + 20) // max_write
+  return answer
 }
