@@ -2,6 +2,7 @@
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { warnClient } from '../bundle/warnings.ts'
 import { KataError } from '../errors.ts'
+import { everyStep } from '../ledger/every-step.ts'
 import { isPodSandbox } from '../oci/annotations.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
 import { refuseMappedMounts } from '../oci/guest/namespaces.ts'
@@ -19,7 +20,6 @@ import { removeScratchDisk } from './disks/bring-layers.ts'
 import { EmptyDirs } from './disks/empty-dirs.ts'
 import { modulesOf } from './disks/layer-verity.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
-import { everyStep } from './end/every-step.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
 import {
   requireSeccomp,

@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { KataError } from '../errors.ts'
+import { everyStep } from '../ledger/every-step.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { mountsBelow } from '../linux/mounts/mount.ts'
 import { mountAttributes } from '../linux/mounts/mount-tree.ts'
@@ -70,6 +71,7 @@ export function createBinds(
     const entry = entries.get(key)!
     entry.users.delete(containerId)
     if (entry.users.size > 0) return
+    // Also when its release fails: it may have lost its mount, and the ledger has it until the pod ends.
     entries.delete(key)
     await releaseOwner(ledger, entry.name)
   }
@@ -98,7 +100,13 @@ export function createBinds(
     },
     async leave(containerId) {
       const used = [...entries].filter(([, { users }]) => users.has(containerId))
-      for (const [key] of used.reverse()) await leave(key, containerId)
+      await everyStep(
+        used.reverse().map(
+          ([key]) =>
+            () =>
+              leave(key, containerId),
+        ),
+      )
     },
   }
 }

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -386,6 +387,20 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(existsSync(seenByDaemon(one))).toBe(false)
     expect(readFileSync(`${seenByDaemon(two)}/hello`, 'utf8')).toBe('b')
     expect(existsSync(join(base, 'a/hello'))).toBe(true)
+  })
+
+  test('what of a container cannot be released keeps neither its other entries nor its root file system', async () => {
+    const holdings = [...ledger.held]
+    const bind = (name: string) =>
+      share.addBind('c1', { source: source(name), destination: '/x', readonly: false, recursive: false })
+    await share.addRootfs('c1', [{ type: 'bind', source: source('root'), options: ['rbind', 'rw'] }])
+    const entries = [await bind('a'), await bind('b'), await bind('c')]
+    const place = join(base, 'state/share', entries[1]!.slice(kataGuestSharedDir.length))
+    unmount(place)
+    writeFileSync(join(place, 'left'), '')
+    await expect(share.removeContainer('c1')).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+    expect(ledger.held).toEqual([...holdings, 'directory'])
+    rmSync(join(place, 'left'))
   })
 
   test('a link that a container left in a volume leads a later one nowhere', async () => {

@@ -1,6 +1,7 @@
 /** The share of one pod: a tree of mounts on the host, and the daemon that serves it to the guest. */
 import { KataError } from '../errors.ts'
 import { isIdentifier } from '../identifier.ts'
+import { everyStep } from '../ledger/every-step.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { createBinds } from './binds.ts'
 import type { Idmap } from './idmap.ts'
@@ -38,10 +39,8 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
     addRootfs: async (containerId, mounts) => roots.add(checkedId(containerId), mounts),
     addBind: async (containerId, bind) =>
       `${kataGuestSharedDir}/${await binds.add(checkedId(containerId), bind)}`,
-    async removeContainer(containerId) {
-      await binds.leave(containerId)
-      await roots.leave(containerId)
-    },
+    removeContainer: (containerId) =>
+      everyStep([() => binds.leave(containerId), () => roots.leave(containerId)]),
   }
 }
 

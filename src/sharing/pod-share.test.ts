@@ -55,7 +55,7 @@ test('a source that is not there is refused by its name, when it is looked at', 
 })
 
 /** Both shares of a pod, and what they were asked for. */
-function pod(isGuarded: IsGuarded, hasVolumes = true) {
+function pod(isGuarded: IsGuarded, kind: 'volumes' | 'failing' | 'none' = 'volumes') {
   const asked: string[] = []
   const [endFirst, endVolumes] = [Promise.withResolvers<never>(), Promise.withResolvers<never>()]
   const part = (name: string, exited: Promise<never>) => ({
@@ -69,6 +69,7 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
     },
     removeContainer: async (id: string) => {
       asked.push(`${name} remove ${id}`)
+      if (name === 'volumes' && kind === 'failing') throw new Error('the mount is busy')
     },
   })
   const first: HostShare = {
@@ -78,7 +79,7 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
     addRootfs: async (id) => ({ path: `/first/${id}`, storages: [] }),
   }
   const volumes: VolumeShare = part('volumes', endVolumes.promise)
-  const share = createPodShare({ first, volumes: hasVolumes ? volumes : undefined, isGuarded })
+  const share = createPodShare({ first, volumes: kind === 'none' ? undefined : volumes, isGuarded })
   return { share, asked, endFirst, endVolumes }
 }
 
@@ -92,8 +93,14 @@ test('root file systems and what is not guarded go to the first share, the rest 
   expect(asked).toEqual(['first bind c /r', 'volumes bind c /w', 'volumes remove c', 'first remove c'])
 })
 
+test('volumes that cannot be released do not keep the root file system', async () => {
+  const { share, asked } = pod(() => true, 'failing')
+  await expect(share.removeContainer('c')).rejects.toThrow('the mount is busy')
+  expect(asked).toEqual(['volumes remove c', 'first remove c'])
+})
+
 test('a guarded volume of a pod without that share is refused, and never goes to the first', async () => {
-  const { share, asked } = pod(() => true, false)
+  const { share, asked } = pod(() => true, 'none')
   await expect(share.addBind('c', bind('/w'))).rejects.toThrow(/^\[SHARE_NO_VOLUMES\] container c .*\/w/)
   expect(asked).toEqual([])
 })

@@ -4,6 +4,7 @@
  */
 import { closeSync, readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { everyStep } from '../ledger/every-step.ts'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 import type { BindRequest, HostShare, Share, VolumeShare } from './share.ts'
 import { openSource } from './source.ts'
@@ -29,10 +30,8 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
       if (volumes !== undefined) return volumes.addBind(containerId, bind)
       throw new KataError('SHARE_NO_VOLUMES', { source: bind.source, container: containerId })
     },
-    async removeContainer(containerId) {
-      await volumes?.removeContainer(containerId)
-      await first.removeContainer(containerId)
-    },
+    removeContainer: (containerId) =>
+      everyStep([() => volumes?.removeContainer(containerId), () => first.removeContainer(containerId)]),
     exited: volumes === undefined ? first.exited : Promise.race([first.exited, volumes.exited]),
   }
 }

@@ -1,5 +1,6 @@
 /** The share's holdings on the host. Each can be released from disk alone. */
 import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { everyStep } from '../ledger/every-step.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mounts/mount.ts'
 
@@ -49,17 +50,23 @@ function removeDirectory(path: string): void {
   rmdirSync(path)
 }
 
-/** Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. */
-export async function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
-  await releaseOwned(ledger, mountResource, owner)
-  await releaseOwned(ledger, directoryResource, owner)
+/**
+ * Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. What cannot be released stays in the ledger.
+ *
+ * @throws the first failure, once all the others were released.
+ */
+export function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
+  return everyStep([
+    ...releasesOf(ledger, mountResource, owner),
+    ...releasesOf(ledger, directoryResource, owner),
+  ])
 }
 
-async function releaseOwned<Data extends { readonly owner: string }>(
+function releasesOf<Data extends { readonly owner: string }>(
   ledger: Ledger,
   kind: ResourceKind<Data>,
   owner: string,
-): Promise<void> {
+): (() => Promise<void>)[] {
   const owned = ledger.dataOf(kind).filter((data) => data.owner === owner)
-  for (const _ of owned) await ledger.release(kind, (data) => data.owner === owner)
+  return owned.toReversed().map((data) => () => ledger.release(kind, (held) => held === data))
 }
