@@ -453,6 +453,19 @@ describe.each<[string, IdExtent[] | undefined]>([
     )
   })
 
+  test('its name tells how many have gone from the pod before, and is kept of none of these', async () => {
+    const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
+    const nameOf = async (id: string) =>
+      (await share.addRootfs(id, [request])).path.slice(kataGuestSharedDir.length)
+    expect(await nameOf('one')).toBe('/one/rootfs')
+    expect(await nameOf('two')).toBe('/two/rootfs')
+    await share.removeContainer('one')
+    expect(await nameOf('three')).toBe('/three~1/rootfs')
+    await expect(share.addRootfs('two', [request])).rejects.toThrow(/^\[SHARE_ENTRY_TAKEN\]/)
+    await share.removeContainer('two')
+    expect(await nameOf('one')).toBe('/one~2/rootfs')
+  })
+
   test('the second root file system of a container is refused and the first one stays', async () => {
     const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
     const { path } = await share.addRootfs('c1', [request])

@@ -70,19 +70,21 @@ function checkedId(containerId: string): string {
 
 /**
  * Root file systems in the share. A container that is made again under its id gets an entry of another name: the guest's kernel keeps
- * names of the share for a while, and would take the root file system of the container that is gone for the new one's.
+ * names of the share for a while, and would take the root file system of the container that is gone for the new one's. So a name has the
+ * number of containers that had gone before; no memory of each of them is kept.
  */
 function createRoots(ledger: Ledger, { entries, scratch }: ShareTree, idmap: Idmap | undefined) {
-  /** How many containers with the id have gone. */
-  const gone = new Map<string, number>()
+  let gone = 0
+  /** Names in the share of the containers that are there, by their ids. */
+  const names = new Map<string, string>()
 
   const leave = async (id: string) => {
-    gone.set(id, goneOf(id) + 1)
+    gone++
+    names.delete(id)
     await releaseOwner(ledger, id)
   }
-  const goneOf = (id: string) => gone.get(id) ?? 0
   /** No identifier has a tilde. */
-  const nameOf = (id: string) => (goneOf(id) === 0 ? id : `${id}~${goneOf(id)}`)
+  const freshName = (id: string) => (gone === 0 ? id : `${id}~${gone}`)
 
   const add = async (id: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> => {
     if (mounts.length === 0)
@@ -90,7 +92,8 @@ function createRoots(ledger: Ledger, { entries, scratch }: ShareTree, idmap: Idm
         what: 'empty list',
         reason: 'a root file system is needed',
       })
-    const entry = nameOf(id)
+    const entry = names.get(id) ?? freshName(id)
+    names.set(id, entry)
     const target = `${entries}/${entry}/rootfs`
     try {
       await makeDirectory(ledger, `${entries}/${entry}`, id)
