@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { loadConfigText } from '../config/load.ts'
 import { KataError } from '../errors.ts'
+import { Ledger, type ResourceKind } from '../ledger/ledger.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
@@ -134,6 +135,52 @@ test('the network is looked after until the machine has ended, however long its 
   expect(steps).toEqual([
     ...['the guest takes its time', 'the machine ends', 'the network is left', 'all is released'],
   ])
+})
+
+test('a VMM that does not end keeps nothing but itself, its user and the state: its network ends, and its shares', async () => {
+  mkdirSync(stateDir, { recursive: true })
+  const steps: string[] = []
+  const stays = new KataError('PROCESS_STAYS', { name: 'vmm', pid: 7 })
+  const kindOf = (kind: string, failure?: Error): ResourceKind<object> => ({
+    kind,
+    release: () => {
+      if (failure !== undefined) throw failure
+      steps.push(`${kind} ends`)
+    },
+  })
+  const machine = kindOf('vmm', stays)
+  const kinds = [kindOf('uid-lease', stays), kindOf('pasta'), machine, kindOf('share')]
+  const ledger = new Ledger(`${stateDir}/ledger`, kinds, silentLogger)
+  for (const kind of kinds) await ledger.take(kind, {}, nothing)
+  const lookAfter = (signal: AbortSignal) =>
+    signal.addEventListener('abort', () => steps.push('the wall is left'))
+  const parts = {
+    id: 'pod',
+    agentFacts: facts,
+    log: silentLogger,
+    network: { lookAfter },
+    paths: { stateDir },
+    config: { hypervisor: {}, runtime: {} },
+    agent: {
+      agent: { destroySandbox: nothing },
+      health: { check: () => never },
+      close: () => {},
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    vmmProcess: { pid: 7 },
+    vmm: { stop: () => ledger.release(machine) },
+    disks: { areWritten: false },
+    ledger,
+  }
+  const sandbox = new Sandbox(parts as unknown as SandboxParts)
+  const stop = sandbox.stop()
+  await Promise.race([stop, sandbox.stopped])
+  steps.push('its end is known')
+  await expect(stop).rejects.toThrow(
+    '[RELEASE_FAILED] could not release everything: uid-lease, vmm still held',
+  )
+  expect(steps).toEqual(['the wall is left', 'its end is known', 'share ends', 'pasta ends'])
+  expect(new Ledger(`${stateDir}/ledger`, [], silentLogger).held).toEqual(['uid-lease', 'vmm'])
 })
 
 /** A sandbox with a container, whose machine can be saved. */

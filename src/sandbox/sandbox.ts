@@ -30,12 +30,12 @@ const losses: ReadonlySet<string> = new Set(['AGENT_DIED', 'VMM_DISCONNECTED'])
 export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
   readonly died: Promise<KataError>
-  /** Settles once {@link stop} has ended the machine, before all that it held is released. */
+  /** Settles once {@link stop} has ended the machine, or could not, before all that it held is released. */
   readonly stopped: Promise<void>
   readonly #parts: SandboxParts
   readonly #containers: Containers
   readonly #stopped = Promise.withResolvers<void>()
-  /** Once there is no machine any more. Until then its guest may do as it likes, whoever asked it to end. */
+  /** Once there is no machine any more, or it cannot be ended. Until then its guest may do as it likes, whoever asked it to end. */
   readonly #gone = new AbortController()
   readonly #lookedAfter: Promise<void>
   readonly #making = new Set<Promise<unknown>>()
@@ -159,7 +159,7 @@ export class Sandbox {
     this.#parts.end.tell('condemned', reason)
   }
 
-  /** Ends the machine and releases everything. All callers wait for the same teardown. */
+  /** Ends the machine and releases everything. All callers wait for the same teardown. @throws KataError RELEASE_FAILED. */
   stop(): Promise<void> {
     this.#parts.end.tell('asked', true)
     this.#stopping ??= this.#stop()
@@ -183,7 +183,8 @@ export class Sandbox {
         })
     }
     agent.close()
-    await vmm.stop()
+    // One that stays is in the ledger still, and keeps its ids and the state directory. All else does not wait for it.
+    await vmm.stop().catch((error) => log.warn('the VMM has not ended', { error }))
     this.#gone.abort()
     this.#stopped.resolve()
     // What a container takes after the release would stay.

@@ -159,6 +159,15 @@ test('a machine is given to one name only, and a name that is taken is refused',
   expect(readdirSync(`${runDir}/test`)).toEqual([])
 })
 
+test('a machine that cannot be ended keeps nothing else that it held', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  pool.log.splice(0)
+  Object.assign(pool.vmm, { stop: () => Promise.reject(new Error('the process stays')) })
+  await machine.release()
+  expect(released(pool.log)).toEqual(['vmm', 'share', 'user', 'owner'].map((kind) => `release ${kind}`))
+})
+
 test('no machine waits that would have to boot', async () => {
   using pool = new Pool()
   const { config, runDir } = pool.pod()

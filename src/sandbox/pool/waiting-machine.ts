@@ -145,7 +145,7 @@ async function make(
     modules,
   }
   const running = { vmm, vmmProcess, end, agent }
-  return { ...parts, ...running, pod, release: () => release({ paths, ledger, ...running, pod }) }
+  return { ...parts, ...running, pod, release: () => release({ paths, ledger, ...running, pod, log }) }
 }
 
 /** Virtiofsd as it is on the disk now: an upgrade leaves the former one running. Undefined where nothing is shared. */
@@ -161,10 +161,13 @@ async function release({
   end,
   agent,
   pod,
-}: Pick<WaitingMachine, 'paths' | 'ledger' | 'vmm' | 'end' | 'agent' | 'pod'>): Promise<void> {
+  log,
+}: Pick<WaitingMachine, 'paths' | 'ledger' | 'vmm' | 'end' | 'agent' | 'pod'> &
+  Pick<WaitingRequest, 'log'>): Promise<void> {
   end.tell('asked', true)
   agent.close()
-  await vmm.stop()
+  // One that stays is in the ledger, and keeps nothing else there.
+  await vmm.stop().catch((error) => log.warn('the VMM has not ended', { error }))
   await ledger.releaseAll()
   removeState({ ...paths, ...pod })
 }
