@@ -20,7 +20,7 @@ import { addUser } from './account-useradd.ts'
 import { addRecords } from './account-userdb.ts'
 import { takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
-import { reserve, reservedBlocks, unreserve } from './reservation.ts'
+import { readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
 import { sweepRootless } from './sweep.ts'
 import { type UidBlock, uidBlock } from './uid-range.ts'
 
@@ -215,6 +215,22 @@ describe('sweep', () => {
     const start = { sandbox: 's', token: 'start', first: lease.first, process, bootId: bootId() }
     expect([existsSync(directory), reserve(where.runDir, lease.k, start)]).toEqual([true, false])
     expect((await sweeping).map(({ name, sandbox }) => [name, sandbox])).toEqual([[lease.name, 'crashed']])
+    expect(reservedBlocks(where.runDir)).toEqual([])
+  })
+
+  test('a block that cannot be cleaned is its dead holder’s again, for another sweep and for the holder’s own release', async () => {
+    const { name, uid, k, first } = uidBlock(where.range, 4)
+    const holder = { sandbox: 'crashed', token: 't', first, process: dead, bootId: bootId() }
+    reserve(where.runDir, k, holder)
+    mkdirSync(`${where.userdbDir}/.${name}.user.new`, { recursive: true })
+    for (let sweeps = 0; sweeps < 2; sweeps++) {
+      const [left, ...others] = await sweep()
+      expect([left?.name, left?.sandbox, others]).toEqual([name, 'crashed', []])
+      expect(left?.error).toContain(`.${name}.user.new`)
+      expect(readOwner(where.runDir, k)).toEqual(holder)
+    }
+    rmSync(where.userdbDir, { recursive: true })
+    expect(await sweep()).toEqual([{ name, uid, found: 'reservation', sandbox: 'crashed' }])
     expect(reservedBlocks(where.runDir)).toEqual([])
   })
 

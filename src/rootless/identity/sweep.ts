@@ -163,7 +163,8 @@ type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
 
 /**
  * False when it is none: its holder lives, its holder's own release has given the block back since, or a start has taken it. The block is this
- * process's while it is cleaned, so that no start takes it, and the holder's own release, by another process, does not give it back.
+ * process's while it is cleaned, so that no start takes it, and the holder's own release, by another process, does not give it back. One that
+ * cannot be cleaned is its dead holder's again.
  *
  * @throws KataError UID_STILL_USED; PROCESS_ELSEWHERE; those of the account.
  */
@@ -184,8 +185,14 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
     if (!isKnown(holder) && runs(block))
       throw stillUsed(block, 'a live process of a holder that cannot be read')
     if (!takeOver(runDir, k, holder.token, { ...own, sandbox: holder.sandbox })) return false
-    if (!(await killUids(first, first + blockSize - 1))) throw stillUsed(block, 'a live process')
-    await cleanBlock(block, places)
+    try {
+      if (!(await killUids(first, first + blockSize - 1))) throw stillUsed(block, 'a live process')
+      await cleanBlock(block, places)
+    } catch (error) {
+      // This process may be a shim that lives for months: no sweep would look at the block meanwhile, nor would the holder's own release.
+      takeOver(runDir, k, token, holder)
+      throw error
+    }
     unreserve(runDir, k, token)
     return true
   }
