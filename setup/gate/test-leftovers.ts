@@ -4,12 +4,9 @@ import { join } from 'node:path'
 import { ownCgroups, removeEmptyCgroups } from '../../e2e/containerd/cgroups.ts'
 import { bridgeName } from '../../e2e/containerd/configuration.ts'
 import { directoryList } from '../../e2e/harness/directories.ts'
-import { libc } from '../../src/linux/libc.ts'
+import { tryLock } from '../../src/linux/files/flock.ts'
 import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { buildDir } from '../paths.ts'
-
-const SYS_flock = 73
-const LOCK = { shared: 1, exclusive: 2, nonBlocking: 4 } as const
 
 /** Bridges of the tests' networks. */
 const bridges = [bridgeName, 'ktdk0', 'ktdk1', 'ktdk2', 'ktdk3', 'ktdk4', 'ktbr0']
@@ -24,22 +21,17 @@ export class TestRun {
   constructor() {
     mkdirSync(buildDir, { recursive: true })
     this.#lock = openSync(join(buildDir, 'test-run.lock'), 'a')
-    this.#take('shared')
+    tryLock(this.#lock, 'shared')
   }
 
   /** Takes it all away unless another run goes on; returns what it was, for a person. */
   removeLeftovers(): string[] {
     try {
-      return this.#take('exclusive') ? removeLeftovers() : []
+      return tryLock(this.#lock) ? removeLeftovers() : []
     } finally {
       // A lock that could not be made exclusive is gone.
-      this.#take('shared')
+      tryLock(this.#lock, 'shared')
     }
-  }
-
-  /** flock(2): the kernel gives it back when this process ends, however that is. */
-  #take(how: 'shared' | 'exclusive'): boolean {
-    return Number(libc.syscall(SYS_flock, this.#lock, LOCK[how] | LOCK.nonBlocking, 0, 0, 0, 0)) === 0
   }
 }
 

@@ -5,9 +5,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
+import { tryLock } from '../linux/files/flock.ts'
 import { O_PATH } from '../linux/files/open-at.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
-import { lastErrno, libc, SyscallError } from '../linux/libc.ts'
+import { lastErrno, SyscallError } from '../linux/libc.ts'
 
 export type DiskKind = 'block' | 'file'
 
@@ -127,15 +128,12 @@ function flags(kind: DiskKind, { readonly, direct }: DiskAccess): number {
   return mode | (direct ? O_DIRECT : 0)
 }
 
-/** flock(2). */
-const [LOCK_EX, LOCK_NB] = [2, 4]
-
 /**
  * Claims an image for writing, as O_EXCL does a device: two kernels that write to one file system destroy it. The claim is the open
  * file's, so it goes along to the VMM, or to its loop device, and ends with the last descriptor. False when somebody else has it; a file
  * system without locks has no claims.
  */
-const claimed = (fd: number): boolean => libc.flock(fd, LOCK_EX | LOCK_NB) === 0 || lastErrno() !== 'EAGAIN'
+const claimed = (fd: number): boolean => tryLock(fd) || lastErrno() !== 'EAGAIN'
 
 function checkedKind(stat: Stats, device: string, expected: DiskExpectation, container: string): DiskKind {
   const found = describe(stat)

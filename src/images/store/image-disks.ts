@@ -1,7 +1,7 @@
 /** Root file systems of images as disks that can only be read: one for the same layers, however many containers have it. */
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { withDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { withBestEffortLock } from '../../linux/files/directory-lock.ts'
 import { makeErofs } from '../make-erofs.ts'
 import { diskName } from './disk-names.ts'
 import { storeBytes } from './image-store.ts'
@@ -32,7 +32,7 @@ export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): P
   const { layers, limitBytes, container, signal } = request
   const name = diskName(layers.map((layer) => basename(layer)))
   const target = `${paths.disks}/${name}`
-  await withDirectoryLock(paths.disks, patienceMs, async () => {
+  await withBestEffortLock(paths.disks, patienceMs, async () => {
     if (existsSync(target)) return
     const used = storeBytes(paths)
     const needed = layers.reduce((sum, layer) => sum + treeBytes(layer), 0)

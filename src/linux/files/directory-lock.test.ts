@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { tryDirectoryLock, underDirectoryLock, withDirectoryLock } from './directory-lock.ts'
+import { tryDirectoryLock, underDirectoryLock, withBestEffortLock } from './directory-lock.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/directory-lock-`)
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -15,8 +15,8 @@ test('one after the other, and the next one when the first has failed', async ()
     if (name === 'a') throw new Error('a failed')
     return name
   }
-  const first = withDirectoryLock(directory, 10_000, work('a'))
-  const second = withDirectoryLock(directory, 10_000, work('b'))
+  const first = withBestEffortLock(directory, 10_000, work('a'))
+  const second = withBestEffortLock(directory, 10_000, work('b'))
   await expect(first).rejects.toThrow('a failed')
   expect(await second).toBe('b')
   expect(steps).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
@@ -24,11 +24,11 @@ test('one after the other, and the next one when the first has failed', async ()
 
 test('whoever has waited long enough, or has no directory, goes on', async () => {
   const held = Promise.withResolvers<void>()
-  const holder = withDirectoryLock(directory, 0, () => held.promise)
-  expect(await withDirectoryLock(directory, 0, async () => 'impatient')).toBe('impatient')
+  const holder = withBestEffortLock(directory, 0, () => held.promise)
+  expect(await withBestEffortLock(directory, 0, async () => 'impatient')).toBe('impatient')
   held.resolve()
   await holder
-  expect(await withDirectoryLock(`${directory}/gone`, 10_000, async () => 'alone')).toBe('alone')
+  expect(await withBestEffortLock(`${directory}/gone`, 10_000, async () => 'alone')).toBe('alone')
 })
 
 test('work that must not be done without the lock is told that it is busy, or that its directory is gone', async () => {
@@ -56,7 +56,7 @@ test('a directory that cannot be opened is not taken for one that is gone', asyn
   let done = 0
   const work = async () => void done++
   await expect(underDirectoryLock(loop, 0, work)).rejects.toThrow('ELOOP')
-  await expect(withDirectoryLock(loop, 0, work)).rejects.toThrow('ELOOP')
+  await expect(withBestEffortLock(loop, 0, work)).rejects.toThrow('ELOOP')
   expect(() => tryDirectoryLock(loop)).toThrow('ELOOP')
   expect([await underDirectoryLock(file, 0, work), done]).toEqual(['gone', 0])
 })

@@ -1,26 +1,19 @@
 /** One process at a time, by a lock on a directory (flock(2)): nothing to clean up, and the kernel lets go of it for the dead. */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
-import { until } from '../../time.ts'
-import { checked, libc } from '../libc.ts'
-
-/** flock(2). */
-const LOCK_EX = 2
-const LOCK_EX_NB = 2 | 4
-/** Between two tries, milliseconds. */
-const pauseMs = 50
+import { pollLock, tryLock, waitForLock } from './flock.ts'
 
 /**
- * Runs `work` while no other process, and no other call in this one, does so with the same directory. If the lock is not free within
- * `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
+ * Runs `work` while no other process, and no other call in this one, does so with the same directory; for work that the lock only spares from
+ * being done twice. If the lock is not free within `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
  */
-export async function withDirectoryLock<T>(
+export async function withBestEffortLock<T>(
   directory: string,
   patienceMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
   const fd = open(directory)
   try {
-    if (fd !== undefined) await lock(fd, patienceMs)
+    if (fd !== undefined) await pollLock(fd, { timeoutMs: patienceMs })
     return await work()
   } finally {
     if (fd !== undefined) closeSync(fd)
@@ -28,7 +21,7 @@ export async function withDirectoryLock<T>(
 }
 
 /**
- * {@link withDirectoryLock} for work that must not be done without: resolves with `gone` when the directory is not there any
+ * {@link withBestEffortLock} for work that must not be done without: resolves with `gone` when the directory is not there any
  * more, or another one is in its place, and with `busy` when the lock cannot be had in time.
  */
 export async function underDirectoryLock(
@@ -49,7 +42,7 @@ export async function makeUnderDirectoryLock<T>(
   const fd = open(directory)
   if (fd === undefined) return 'gone'
   try {
-    if (!(await lock(fd, patienceMs))) return 'busy'
+    if (!(await pollLock(fd, { timeoutMs: patienceMs }))) return 'busy'
     if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
     return { value: await make() }
   } finally {
@@ -61,7 +54,7 @@ export async function makeUnderDirectoryLock<T>(
 export function withBriefLock<T>(directory: string, work: () => T): T {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
-    checked(libc.flock(fd, LOCK_EX), 'flock')
+    waitForLock(fd)
     return work()
   } finally {
     closeSync(fd)
@@ -72,13 +65,10 @@ export function withBriefLock<T>(directory: string, work: () => T): T {
 export function tryDirectoryLock(directory: string): Disposable | undefined {
   const fd = open(directory)
   if (fd === undefined) return undefined
-  if (libc.flock(fd, LOCK_EX_NB) === 0) return { [Symbol.dispose]: () => closeSync(fd) }
+  if (tryLock(fd)) return { [Symbol.dispose]: () => closeSync(fd) }
   closeSync(fd)
   return undefined
 }
-
-const lock = (fd: number, patienceMs: number): Promise<boolean> =>
-  until(() => libc.flock(fd, LOCK_EX_NB) === 0, { timeoutMs: patienceMs, everyMs: pauseMs })
 
 /** Undefined when there is none. A host without a free descriptor, for one, has it all the same. @throws other errors of open(2). */
 function open(directory: string): number | undefined {

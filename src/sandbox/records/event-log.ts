@@ -2,10 +2,10 @@
  * What happened to containers, images and volumes, as lines of JSON in files of root's: `kata-ts events` reads them. The shim writes of
  * processes, the command line of all else; there is no daemon that would see both.
  */
-import { closeSync, constants, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
 import { dictionary, needed, record } from '../../json/compounds.ts'
 import { choice, number, text } from '../../json/values.ts'
-import { libc } from '../../linux/libc.ts'
+import { withBriefLock } from '../../linux/files/directory-lock.ts'
 
 export interface HostEvent {
   /** Milliseconds since the epoch. */
@@ -33,7 +33,6 @@ export const readEvent = record<HostEvent>({
 const mostBytes = 4 << 20
 /** A line is written in one piece, which no other writer divides. */
 const mostLineBytes = 64 * 1024
-const LOCK_EX = 2
 
 /** The current log, and the one before it. `stateDir`: /var/lib/kata-ts. */
 export const eventFiles = (stateDir: string): { current: string; before: string } => ({
@@ -59,15 +58,11 @@ function write(stateDir: string, line: string): void {
   const { current, before } = eventFiles(stateDir)
   const directory = `${stateDir}/events`
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (isFull(current)) {
-    const lock = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
-    try {
+  if (isFull(current))
+    withBriefLock(directory, () => {
       // Another writer may have begun a new log meanwhile.
-      if (libc.flock(lock, LOCK_EX) === 0 && isFull(current)) renameSync(current, before)
-    } finally {
-      closeSync(lock)
-    }
-  }
+      if (isFull(current)) renameSync(current, before)
+    })
   const fd = openSync(current, 'a', 0o600)
   try {
     writeSync(fd, line)

@@ -5,7 +5,7 @@
  */
 import type { Accelerator } from '../../config/config.ts'
 import { describeError, KataError } from '../../errors.ts'
-import { withDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { withBestEffortLock } from '../../linux/files/directory-lock.ts'
 import type { Logger } from '../../log.ts'
 import { type KvmAccessRequest, kvmObstacle } from './kvm-obstacle.ts'
 import { lastTrial, type ProbeOutcome, recordTrial, type Trial, type TrialSubject } from './kvm-trial.ts'
@@ -62,7 +62,7 @@ export async function chooseAccelerator(request: AcceleratorRequest): Promise<Ac
   const { accelerator, reason } = forecastAccelerator(request)
   if (accelerator !== 'unknown') return { accelerator, reason }
   const asked = Date.now()
-  const trial = await withDirectoryLock(runDir, probeMs + turnMarginMs, async () => {
+  const trial = await withBestEffortLock(runDir, probeMs + turnMarginMs, async () => {
     const subject = subjectOf(request)
     // Another sandbox that started at the same time may just have tried the same.
     const known = lastTrial(subject)
