@@ -3,6 +3,7 @@
  * another one: when it could not reach the shim in time after a restart, or lost its connection. The old container must not go on beside
  * the new one.
  */
+import { SIGKILL } from '../linux/processes/signal.ts'
 import type { Logger } from '../log.ts'
 import type { DeleteResponse } from '../protocol/generated/containerd/task.ts'
 import type { TaskRecord } from '../sandbox/records/task-records.ts'
@@ -10,8 +11,6 @@ import { TaskClient } from '../shim-client/task-client.ts'
 import { within } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
-
-const sigkill = 9
 
 /**
  * Kills and removes the container. Resolves with how it ended; undefined when its pod does not have it, when the shim is gone, and when
@@ -40,7 +39,7 @@ export async function endTask(
 }
 
 async function end(client: TaskClient): Promise<DeleteResponse> {
-  await client.kill(sigkill, { all: true }).catch((error) => {
+  await client.kill(SIGKILL, { all: true }).catch((error) => {
     // It has ended already.
     if (!isGone(error)) throw error
   })

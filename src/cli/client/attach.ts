@@ -2,14 +2,13 @@
 
 import { KataError } from '../../errors.ts'
 import { isTerminal } from '../../linux/is-terminal.ts'
+import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { runtimeFailed } from '../exit-code.ts'
 import { parseSignal } from '../parse/signal.ts'
 import type { SignalCatcher } from './signals.ts'
 import type { AttachedStreams } from './streams.ts'
 import { answerStatus, type TaskClient } from './task.ts'
-
-const SIGKILL = 9
 
 export interface AttachOptions {
   readonly task: TaskClient

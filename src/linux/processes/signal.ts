@@ -5,6 +5,9 @@ import { until } from '../../time.ts'
 import { lastErrno, libc, SyscallError } from '../libc.ts'
 import { exhaustion, isAlive, type ProcessRef } from './proc.ts'
 
+/** Its number, by which the Task service names it. */
+export const { SIGKILL } = constants.signals
+
 const SYS_pidfd_send_signal = 424
 const SYS_pidfd_open = 434
 

@@ -2,6 +2,7 @@
 import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { SIGKILL } from '../../linux/processes/signal.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
@@ -22,8 +23,6 @@ import { checkStreams } from './open-streams.ts'
 import type { Task } from './task.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess } from './task-process.ts'
-
-const sigkill = 9
 
 /** @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest. */
 export async function startProcess(
@@ -115,11 +114,11 @@ export async function killProcess(
   if (all && process === task.init) {
     if (process.state === 'stopped') return {}
     // Before its start it is alone.
-    if (signal !== sigkill && process.state !== 'created')
+    if (signal !== SIGKILL && process.state !== 'created')
       throw new KataError('SIGNAL_FOR_ALL', { id, signal })
   }
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
-  if (signal === sigkill && process === task.init) task.endIsNear()
+  if (signal === SIGKILL && process === task.init) task.endIsNear()
   await process.signal(signal)
   return {}
 }

@@ -1,5 +1,6 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 import { KataError } from '../../errors.ts'
+import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { deathLine } from '../../sandbox/end/termination-message.ts'
 import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
@@ -18,7 +19,6 @@ export interface TaskExit {
   readonly at: Date
 }
 
-const sigkill = 9
 /**
  * 0, which only asks whether there is a process, and those by which the kernel ends none (signal(7)): CHLD, CONT, URG and WINCH, which clients
  * pass on without thinking of it, and STOP, TSTP, TTIN, TTOU.
@@ -140,15 +140,15 @@ export class TaskProcess {
 
   async signal(signal: number): Promise<void> {
     const starting = this.#starting
-    if (signal === sigkill && starting !== undefined) this.#limit(starting)
+    if (signal === SIGKILL && starting !== undefined) this.#limit(starting)
     // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it.
     await starting
     // Its guest lost its machine for that: what was asked for is done.
-    if (this.failedToStart && signal === sigkill && this.#lost.aborted) return
+    if (this.failedToStart && signal === SIGKILL && this.#lost.aborted) return
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; what would kill it just ends it.
     if (this.state === 'created') return harmless.has(signal) ? undefined : this.#end(128 + signal, [])
-    if (signal !== sigkill) return this.#tell(signal)
+    if (signal !== SIGKILL) return this.#tell(signal)
     this.#afterKill.killed()
     // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
     await Promise.race([this.exited, this.#tell(signal)]).catch((error) => {

@@ -1,10 +1,9 @@
 /** A task: one container as the client of the shim sees it, with its init process and its execs. */
 import { KataError } from '../../errors.ts'
+import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Container } from '../../sandbox/container.ts'
 import { within } from '../../time.ts'
 import type { TaskProcess } from './task-process.ts'
-
-const sigkill = 9
 
 export class Task {
   readonly id: string
@@ -110,7 +109,7 @@ export class Task {
     const living = this.#livingExecs
     if (living.length === 0) return
     // They have ended with it, unless the pod shares its processes. SIGKILL for the init process is sent to all that is in the container.
-    void this.container.init.signal(sigkill).catch(() => {})
+    void this.container.init.signal(SIGKILL).catch(() => {})
     await within(Promise.all(living.map(({ exited }) => exited)), ms)
   }
 

@@ -1,4 +1,5 @@
 import { KataError } from '../../../errors.ts'
+import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
@@ -11,7 +12,6 @@ import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
-const SIGKILL = 9
 /** How long the end of what was killed is waited for, milliseconds, as in docker. */
 const patienceMs = 10_000
 

@@ -1,5 +1,6 @@
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { endContainer, endMaking } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
@@ -10,7 +11,6 @@ import { isNotFound, TaskClient } from '../../client/task.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
 
-const SIGKILL = 9
 /** How long another command that has the container in hand is waited for, milliseconds, where it is to go in any case. */
 const turnMs = 10_000
 

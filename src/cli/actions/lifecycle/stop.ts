@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { noteEvent } from '../../client/events.ts'
@@ -17,7 +18,6 @@ import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
-const SIGKILL = 9
 const SIGTERM = 15
 const defaultSeconds = 10
 

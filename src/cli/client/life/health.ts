@@ -1,6 +1,7 @@
 /** Runs the health check of a container, again and again, as long as the container runs. */
 import { mkdirSync } from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
+import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
 import { realClock, sleep, within } from '../../../time.ts'
@@ -24,7 +25,6 @@ import {
 import { forgetHealth, writeHealth } from './health-state.ts'
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
-const SIGKILL = 9
 /** How long a check that was killed may take to end, milliseconds. */
 const killedMs = 10_000
 const stateMs = 5000
