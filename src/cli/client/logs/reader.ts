@@ -1,11 +1,10 @@
 /** Reading the log of a container while its shim writes it, and begins a new file when one is full. */
-import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync } from 'node:fs'
 import { type LogRecord, parseRecord } from '../../../sandbox/records/container-log.ts'
 import { olderLog } from '../../../sandbox/records/log-files.ts'
+import { inodeOf, LineReader, openIfThere } from '../lines.ts'
 import type { ContainerRecord, RecordPaths } from '../record.ts'
 
-const chunkBytes = 64 * 1024
-const newline = 0x0a
 /** More files than any log has. */
 const mostFiles = 1000
 
@@ -19,10 +18,8 @@ export const hasLog = (
 
 export class LogReader {
   readonly #path: string
-  readonly #buffer = Buffer.alloc(chunkBytes)
+  readonly #lines = new LineReader()
   #fd: number | undefined
-  /** A record that is not whole yet. */
-  #rest = Buffer.alloc(0)
 
   constructor(path: string) {
     this.#path = path
@@ -34,7 +31,10 @@ export class LogReader {
     this.#fd ??= openIfThere(olderLog(this.#path, this.#oldest()))
     while (this.#fd !== undefined) {
       const isCurrent = this.#age(this.#fd) === 0
-      yield* this.#drain(this.#fd)
+      for (const line of this.#lines.read(this.#fd)) {
+        const record = parseRecord(line)
+        if (record !== undefined) yield record
+      }
       // Nothing more comes into a file that is not the current one.
       if (isCurrent) return
       const next = this.#next(this.#fd)
@@ -75,31 +75,5 @@ export class LogReader {
       if (found === undefined && age > 0) return undefined
     }
     return undefined
-  }
-
-  *#drain(fd: number): Generator<LogRecord> {
-    for (let count = readSync(fd, this.#buffer); count > 0; count = readSync(fd, this.#buffer)) {
-      const bytes = Buffer.concat([this.#rest, this.#buffer.subarray(0, count)])
-      let start = 0
-      for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-        const record = parseRecord(bytes.subarray(start, end + 1))
-        if (record !== undefined) yield record
-        start = end + 1
-      }
-      this.#rest = bytes.subarray(start)
-    }
-  }
-}
-
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino
-}
-
-function openIfThere(path: string): number | undefined {
-  try {
-    return openSync(path, 'r')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }
