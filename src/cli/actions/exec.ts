@@ -1,14 +1,14 @@
-import { mkdirSync } from 'node:fs'
 import { forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
 import { userInImage } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
-import { attach, callerWindow, requireTerminal } from '../client/attach.ts'
+import type { OciProcess } from '../../oci/spec.ts'
+import { callerWindow, requireTerminal } from '../client/attach.ts'
+import { execSpec, withExec } from '../client/exec.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { catchSignals } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
-import { attachStreams } from '../client/streams.ts'
 import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
@@ -18,8 +18,6 @@ import { envWishesOf } from '../parse/env-file.ts'
 import { checkName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
-
-const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 
 export async function exec(
   settings: Settings,
@@ -38,13 +36,22 @@ export async function exec(
     task = await connectRunning(record, ['running'], detach ? forgetsAtEnd : {})
     const execId = checkName(flags.execId ?? `exec-${crypto.randomUUID().slice(0, 8)}`, 'exec')
     const process = await wantedProcess(settings, record, flags, args)
-    const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
     if (detach) {
-      await task.exec({ execId, terminal, spec })
+      await task.exec({ execId, terminal, spec: execSpec(process) })
       await startOrForget(task, execId)
       return 0
     }
-    return await execAttached(settings, record, task, { execId, interactive, terminal, detachKeys, spec })
+    const keys = interactive && terminal ? { detachKeys } : {}
+    const signals = catchSignals()
+    try {
+      const { id } = record
+      const { io } = pathsOf(settings, record)
+      const streams = { interactive, ...keys, input: 0, output: 1, errors: 2 }
+      const request = { task, id, execId, process, io, streams, signals, settings }
+      return (await withExec(request, (exited) => exited)) ?? 0
+    } finally {
+      signals.release()
+    }
   } catch (error) {
     tellError(settings, error)
     return exitCodeOf(error)
@@ -71,55 +78,6 @@ function detachedInput(): KataError {
   })
 }
 
-async function execAttached(
-  settings: Settings,
-  record: ContainerRecord,
-  task: TaskClient,
-  asked: {
-    execId: string
-    interactive: boolean
-    terminal: boolean
-    detachKeys: Uint8Array
-    spec: { typeUrl: string; value: Uint8Array }
-  },
-): Promise<number> {
-  const { execId, interactive, terminal, spec } = asked
-  const { io } = pathsOf(settings, record)
-  mkdirSync(io, { recursive: true, mode: 0o700 })
-  const signals = catchSignals()
-  const streams = attachStreams({
-    directory: `${io}/exec-${crypto.randomUUID()}`,
-    interactive,
-    terminal,
-    ...(interactive && terminal ? { detachKeys: asked.detachKeys } : {}),
-    input: 0,
-    output: 1,
-    errors: 2,
-  })
-  try {
-    // Who is interrupted before it is made starts nothing.
-    await Promise.race([task.exec({ execId, terminal, spec, ...streams.uris }), signals.interrupted])
-    const run = attach({
-      task,
-      id: record.id,
-      execId,
-      streams,
-      signals,
-      interactive,
-      terminal,
-      log: settings.log,
-      tell: settings.tell,
-    })
-    const exitCode = await Promise.race([run, signals.interrupted])
-    return exitCode ?? 0
-  } finally {
-    // The shim forgets the process: later, when it was left. When it died with its container there is nothing to forget.
-    await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
-    streams.close()
-    signals.release()
-  }
-}
-
 /** Where the account files of a container are; those of other clients are not read, so their users are numbers. */
 function layersOf({ stateDir, namespace }: Settings, record: ContainerRecord): string[] {
   if (isExternal(record)) return []
@@ -133,7 +91,7 @@ async function wantedProcess(
   record: ContainerRecord,
   flags: ExecFlags,
   args: readonly string[],
-): Promise<object> {
+): Promise<OciProcess> {
   const spec = readBundleSpec(pathsOf(settings, record).bundle)
   const { tty: terminal = false, user, workdir, privileged } = flags
   const env = envWishesOf(flags)

@@ -1,17 +1,15 @@
 /** Runs the health check of a container, again and again, as long as the container runs. */
-import { mkdirSync } from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
 import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
 import { realClock, sleep, within } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
-import { attach } from '../attach.ts'
 import { noteEvent } from '../events.ts'
+import { withExec } from '../exec.ts'
 import { type ContainerRecord, recordPaths } from '../record.ts'
 import type { SignalCatcher } from '../signals.ts'
 import { processSpec } from '../spec.ts'
-import { attachStreams } from '../streams.ts'
 import type { TaskClient } from '../task.ts'
 import {
   afterProbe,
@@ -24,13 +22,16 @@ import {
 } from './health-check.ts'
 import { forgetHealth, writeHealth } from './health-state.ts'
 
-const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 /** How long a check that was killed may take to end, milliseconds. */
 const killedMs = 10_000
 const stateMs = 5000
 
 /** Signals are for the container, not for its check. */
-const noSignals: SignalCatcher = { handle: () => {}, interrupted: new Promise(() => {}), release: () => {} }
+const noSignals = (): SignalCatcher => ({
+  handle: () => {},
+  interrupted: new Promise(() => {}),
+  release: () => {},
+})
 
 /** Ends when `over` fires. Never rejects: a check that cannot run has failed. */
 export async function watchHealth(
@@ -112,33 +113,21 @@ async function runProbe(
 ): Promise<number | undefined> {
   const { io, bundle } = recordPaths(settings.stateDir, record.namespace, record.id)
   const execId = `health-${crypto.randomUUID().slice(0, 8)}`
-  mkdirSync(io, { recursive: true, mode: 0o700 })
-  const streams = attachStreams({
-    directory: `${io}/${execId}`,
-    interactive: false,
-    terminal: false,
-    input: new ReadableStream(),
-    output,
-    errors: output,
-  })
-  const process = processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: {} }, {})
-  const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
-  const { log } = settings
-  const asked = { task, id: record.id, execId, streams, signals: noSignals, interactive: false }
-  try {
-    await task.exec({ execId, terminal: false, spec, ...streams.uris })
-    const run = attach({ ...asked, terminal: false, log, tell: () => {} })
+  const request = {
+    ...{ task, id: record.id, io, execId, signals: noSignals() },
+    process: processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: {} }, {}),
+    streams: { interactive: false, input: new ReadableStream(), output, errors: output },
+    settings: { log: settings.log, tell: () => {} },
+  }
+  return withExec(request, async (exited) => {
     // Awaited below, at the latest after it was killed.
-    run.catch(() => {})
-    const code = await within(run, timeoutMs)
+    exited.catch(() => {})
+    const code = await within(exited, timeoutMs)
     if (code !== undefined) return code
     await task.kill(SIGKILL, { execId })
-    await within(run, killedMs)
+    await within(exited, killedMs)
     return undefined
-  } finally {
-    await task.delete(execId).catch((error) => log.debug('exec not deleted', { error }))
-    streams.close()
-  }
+  })
 }
 
 interface ProbeSink {
