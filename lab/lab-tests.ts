@@ -99,7 +99,8 @@ export class LabTests {
     const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
     mkdirSync(buildDir, { recursive: true })
     writeFileSync(join(buildDir, name), report)
-    return { counts: junitCounts(report, code), report, ...(trouble === undefined ? {} : { trouble }) }
+    const counts = junitCounts(report, code, [`e2e/${file}.test.ts`])
+    return { counts, report, ...(trouble === undefined ? {} : { trouble }) }
   }
 }
 

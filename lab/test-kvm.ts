@@ -83,5 +83,5 @@ async function runHere(file: string): Promise<Counts> {
     stderr: 'inherit',
   })
   const code = await child.exited
-  return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code)
+  return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code, [file])
 }

@@ -20,7 +20,7 @@ import { buildDir, root } from '../paths.ts'
 import { type FileReport, mergedReport } from './merged-report.ts'
 import { OwnHost } from './own-host.ts'
 import { ownChild } from './supervise.ts'
-import { failedFiles } from './test-counts.ts'
+import { failedFiles, junitCounts } from './test-counts.ts'
 
 export interface E2eRun {
   /** Paths from the repository's root. */
@@ -39,10 +39,15 @@ const atATime = slowness > 1 ? 1 : 2
 
 /**
  * Runs the files two at a time, each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
- * sandboxes are to be kept, the files run on this one. Returns the exit code.
+ * sandboxes are to be kept, the files run on this one. Returns the exit code, which is 1 where all processes ended well and one of them told no test.
  */
 export async function runE2e({ files, report }: E2eRun): Promise<number> {
-  if (isKept) return runHere({ files, report })
+  const code = isKept ? await runHere({ files, report }) : await runApart({ files, report })
+  const xml = existsSync(report) ? readFileSync(report, 'utf8') : ''
+  return code === 0 && junitCounts(xml, code, files).failed > 0 ? 1 : code
+}
+
+async function runApart({ files, report }: E2eRun): Promise<number> {
   const done: FileReport[] = []
   const queue = files.values()
   const lane = async () => {

@@ -34,11 +34,26 @@ test('a file whose process ends badly has a failed test, with a report and witho
     { file: 'b', code: 139, xml: '' },
   ])
   expect(junitCounts(merged, 1)).toEqual({ passed: 1, failed: 2, skipped: 0 })
-  expect(describeFailures(merged)).toEqual([
+  expect(describeFailures(merged, 1)).toEqual([
     'failed: a > runs to its end\n    its process ended with 1, and no failed test',
-    'failed: b > runs to its end\n    its process ended with 139, and no failed test',
+    'failed: b > runs to its end\n    its process ended with 139, and its report has no test of it',
   ])
   expect(failedFiles(merged)).toEqual(['a', 'b'])
+})
+
+// oven-sh/bun#35139: process.exit(0) in a test makes such an end.
+test('a file whose process ends well and tells no test has a failed test', () => {
+  const whole = reportOf('a', 'tests="1" failures="0" skipped="0"', passed('a'))
+  const leftOut = '<testcase name="good" classname="" file="b"><skipped /></testcase>'
+  const merged = mergedReport([
+    { file: 'a', code: 0, xml: whole },
+    { file: 'b', code: 0, xml: reportOf('b', 'tests="1" failures="0" skipped="1"', leftOut) },
+    { file: 'c', code: 0, xml: '' },
+  ])
+  expect(junitCounts(merged, 0, ['a', 'b', 'c'])).toEqual({ passed: 1, failed: 1, skipped: 1 })
+  expect(describeFailures(merged, 0, ['a', 'b', 'c'])).toEqual([
+    'failed: c > runs to its end\n    its process ended with 0, and its report has no test of it',
+  ])
 })
 
 test('of nothing it is empty', () => {

@@ -11,10 +11,12 @@ export interface FileReport {
   readonly xml: string
 }
 
-/** A process that ended badly and names no failed test (a crash, an error between tests, no report) gets a failed one in the file's name. */
+/** A file's process that names no failed test gets one where it ended badly (a crash, an error between tests), and where it tells no test at all. */
 export function mergedReport(parts: readonly FileReport[]): string {
   const none = { passed: 0, failed: 0, skipped: 0 }
-  const { passed, failed, skipped } = parts.map(({ xml, code }) => junitCounts(xml, code)).reduce(add, none)
+  const { passed, failed, skipped } = parts
+    .map(({ xml, code, file }) => junitCounts(xml, code, [file]))
+    .reduce(add, none)
   const totals = `tests="${passed + failed + skipped}" failures="${failed}" skipped="${skipped}"`
   return `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="bun test" ${totals}>
@@ -26,8 +28,10 @@ ${parts.map((part) => suitesIn(part.xml) + badEnd(part)).join('')}</testsuites>
 const suitesIn = (xml: string): string => /<testsuites\b[^>]*>\n?(.*)<\/testsuites>/s.exec(xml)?.[1] ?? ''
 
 function badEnd({ file, code, xml }: FileReport): string {
-  if (code === 0 || reportedTests(xml).some(({ failure }) => failure !== undefined)) return ''
-  const inside = `<failure message="its process ended with ${code}, and no failed test" />`
+  const tests = reportedTests(xml)
+  if (tests.some(({ failure }) => failure !== undefined) || (code === 0 && tests.length > 0)) return ''
+  const lack = tests.length > 0 ? 'no failed test' : 'its report has no test of it'
+  const inside = `<failure message="its process ended with ${code}, and ${lack}" />`
   return `  <testsuite name="${file}" file="${file}" tests="1" failures="1">
     <testcase name="runs to its end" classname="" file="${file}">${inside}</testcase>
   </testsuite>

@@ -22,6 +22,23 @@ test('a bad end without a failed test counts as a failure', () => {
   expect(junitCounts(report('tests="4" failures="0" skipped="0"'), 0).failed).toBe(0)
 })
 
+// oven-sh/bun#35139: process.exit(0) in a test.
+test('a good end without a report is a failure', () => {
+  expect(junitCounts('', 0)).toEqual({ passed: 0, failed: 1, skipped: 0 })
+  expect(describeFailures('', 0)).toEqual(['failed: a test process wrote no report; its exit code is 0'])
+  // Not one for each file: what they came to nobody knows.
+  expect(junitCounts('', 0, ['a', 'b']).failed).toBe(1)
+})
+
+test('a file that was asked for and of which no test is told is a failure; one whose tests were left out is none', () => {
+  const told = (file: string, inside = '') => `<testcase name="x" file="${file}">${inside}</testcase>`
+  const xml = `${report('tests="2" failures="0" skipped="1"')}${told('a')}${told('b', '<skipped />')}</testsuites>`
+  expect(junitCounts(xml, 0, ['a', 'b'])).toEqual({ passed: 1, failed: 0, skipped: 1 })
+  expect(describeFailures(xml, 0, ['a', 'b'])).toEqual([])
+  expect(junitCounts(xml, 0, ['a', 'b', 'c', 'd'])).toEqual({ passed: 1, failed: 2, skipped: 1 })
+  expect(describeFailures(xml, 0, ['a', 'b', 'c'])).toEqual(['failed: c: the report has no test of it'])
+})
+
 test('add', () => {
   expect(add({ passed: 1, failed: 2, skipped: 3 }, { passed: 4, failed: 5, skipped: 6 })).toEqual({
     passed: 5,
@@ -46,9 +63,11 @@ test('what failed is told again with its blocks and the first lines of what it s
     <testcase name="bad" classname="kill -9" file="e2e/a.test.ts"><failure type="E" message="${message}">x</failure></testcase>
     <testcase name="late" classname="" file="e2e/a.test.ts"><failure type="TimeoutError" message="test timed out" /></testcase>
   </testsuite></testsuites>`
-  const [bad = '', late] = describeFailures(xml)
+  const [bad = '', late] = describeFailures(xml, 1)
   expect(bad).toStartWith('failed: e2e/a.test.ts > kill -9 > bad\n    a < b\n    line 0\n')
   expect(bad.split('\n')).toHaveLength(16)
   expect(late).toBe('failed: e2e/a.test.ts > late\n    test timed out')
-  expect(describeFailures('')).toEqual([])
+  const good = '<testsuites tests="1"></testsuites>'
+  expect(describeFailures(good, 0)).toEqual([])
+  expect(describeFailures(good, 7)).toEqual(['failed: a test process ended with 7, and no failed test'])
 })

@@ -13,15 +13,26 @@ export function add(a: Counts, b: Counts): Counts {
 
 /**
  * The totals of the report's outermost element. A runner that ended badly without naming a failed test (a crash, an error
- * between tests, no report) counts as one failure, so that nothing unseen passes.
+ * between tests, no report) counts as one failure, and so does each of `files` of which the report has no test: nothing
+ * unseen passes. A test that calls process.exit(0) makes Bun end well without a report (oven-sh/bun#35139).
  */
-export function junitCounts(xml: string, exitCode: number): Counts {
-  const outermost = /<testsuites\b[^>]*>/.exec(xml)?.[0] ?? ''
-  const total = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(outermost)?.[1] ?? 0)
+export function junitCounts(xml: string, exitCode: number, files: readonly string[] = []): Counts {
+  const outermost = outermostOf(xml)
+  const total = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(outermost ?? '')?.[1] ?? 0)
   const skipped = total('skipped')
   const named = total('failures') + total('errors')
-  const passed = total('tests') - named - skipped
-  return { passed, skipped, failed: named === 0 && exitCode !== 0 ? 1 : named }
+  const failed = named + untoldFiles(xml, files).length
+  const isUnseen = failed === 0 && (exitCode !== 0 || outermost === undefined)
+  return { passed: total('tests') - named - skipped, skipped, failed: isUnseen ? 1 : failed }
+}
+
+const outermostOf = (xml: string): string | undefined => /<testsuites\b[^>]*>/.exec(xml)?.[0]
+
+/** Those of `files` of which a report tells no test, not even one that was left out; none where there is no report. */
+function untoldFiles(xml: string, files: readonly string[]): string[] {
+  if (outermostOf(xml) === undefined) return []
+  const told = new Set(reportedTests(xml).map(({ file }) => file))
+  return files.filter((file) => !told.has(file))
 }
 
 /** The files of which a test, or the file itself, failed. */
@@ -36,8 +47,23 @@ export function failedFiles(xml: string): string[] {
 /** The most lines of what a failed test said that are told again. */
 const saidLines = 15
 
-/** Each failed test and what it said, for the end of a run, where a log that is cut still has them. */
-export function describeFailures(xml: string): string[] {
+/**
+ * What {@link junitCounts} counts as failed, each failed test with what it said: for the end of a run, where a log that is cut
+ * still has it.
+ */
+export function describeFailures(xml: string, exitCode: number, files: readonly string[] = []): string[] {
+  const told = [
+    ...failedTests(xml),
+    ...untoldFiles(xml, files).map((file) => `failed: ${file}: the report has no test of it`),
+  ]
+  if (outermostOf(xml) === undefined)
+    return [`failed: a test process wrote no report; its exit code is ${exitCode}`]
+  if (told.length === 0 && exitCode !== 0)
+    return [`failed: a test process ended with ${exitCode}, and no failed test`]
+  return told
+}
+
+function failedTests(xml: string): string[] {
   return reportedTests(xml).flatMap(({ file, name, blocks, failure }) => {
     if (failure === undefined) return []
     const said = failure.split('\n').filter((line) => line.trim() !== '')

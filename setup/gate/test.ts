@@ -81,7 +81,7 @@ async function e2eTests(): Promise<Counts> {
   if (files.some((file) => /\/(lintian|package)\.test\.ts$/.test(file)))
     await fetch('a bare Debian', debian13)
   const report = join(reportDir(), 'junit-e2e.xml')
-  return countsOf(report, await runE2e({ files, report }))
+  return countsOf(report, await runE2e({ files, report }), files)
 }
 
 /** Debian's archive may be out of reach, or its next release in disorder: then the tests of this are left out, and that is said. */
@@ -108,7 +108,7 @@ async function bunTests(name: string, files: readonly string[], options: readonl
     stderr: 'inherit',
   })
   const code = await ownChild(child).exited
-  return countsOf(report, code)
+  return countsOf(report, code, files)
 }
 
 /** A misspelt name is no success. */
@@ -117,10 +117,10 @@ function failedWithoutFiles(part: string): Counts {
   return { passed: 0, failed: 1, skipped: 0 }
 }
 
-function countsOf(report: string, code: number): Counts {
+function countsOf(report: string, code: number, files: readonly string[]): Counts {
   const xml = existsSync(report) ? readFileSync(report, 'utf8') : ''
-  failures.push(...describeFailures(xml))
-  return junitCounts(xml, code)
+  failures.push(...describeFailures(xml, code, files))
+  return junitCounts(xml, code, files)
 }
 
 /** Reports of root's runs lie in build/ itself. */
