@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, chownSync, statSync } from 'node:fs'
 import { processesOfUid } from '../src/linux/processes/proc.ts'
 import { rootIdentity } from '../src/rootless/identity/identity.ts'
-import { type Attack, attacks, liveAttacks, ownUserAttacks } from './attack/attacks.ts'
+import { type Attack, attacks, liveAttacks, optionalActs, ownUserAttacks } from './attack/attacks.ts'
 import { lackingHere, type Results, Stage, takeSandbox } from './attack/stage.ts'
 import { openTargets, type Targets } from './attack/targets.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
@@ -16,7 +16,7 @@ import { Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
 const kata = new Kata()
-const lacking = lackingHere(attacks.flatMap(([, act, , , , exception]) => (exception?.optional ? [act] : [])))
+const lacking = lackingHere(optionalActs)
 let stage: Stage
 let targets: Targets
 /** Results of everything in the tables, by who acted. */

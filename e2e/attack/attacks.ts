@@ -226,3 +226,8 @@ export const attackGroups: Readonly<Record<string, readonly Attack[]>> = {
 }
 
 export const attacks: readonly Attack[] = Object.values(attackGroups).flat()
+
+/** Acts on what not every host has. */
+export const optionalActs: readonly string[] = attacks.flatMap(([, act, , , , exception]) =>
+  exception?.optional ? [act] : [],
+)
