@@ -1,7 +1,7 @@
 // test:vmm: every VMM
 /** Where the processes of a sandbox are counted: both ways to place them, on this host's cgroups and on version 2 alone. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import {
   type CgroupHierarchy,
   cgroupDirectory,
@@ -16,10 +16,11 @@ import { readProc } from '../src/linux/processes/proc.ts'
 import { memoryBound } from '../src/sandbox/size/memory-bound.ts'
 import { configuration } from './harness/configuration.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { isWritable, memoryHierarchy, noMemory } from './harness/memory-cgroup.ts'
 import { Pod } from './world/pod.ts'
 
 const root = '/sys/fs/cgroup'
-const canWrite = cgroupHierarchies().length > 0 && isWritable()
+const canWrite = cgroupHierarchies().slice(0, 1).some(isWritable)
 if (!canWrite) console.log('skipped: no cgroup file system is mounted and writable here')
 
 let kata: Kata
@@ -139,17 +140,6 @@ function sandboxCgroups(): string[] {
   ])
 }
 
-function isWritable(): boolean {
-  const probe = `${cgroupHierarchies()[0]!.point}/kata-ts-probe`
-  try {
-    mkdirSync(probe)
-    rmdirSync(probe)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Hides every hierarchy of version 1. Where there is none, version 2 cannot be mounted over itself (EBUSY). */
 function unified(): Disposable {
   mount({ source: 'cgroup2', target: root, type: 'cgroup2' })
@@ -219,24 +209,14 @@ describe.skipIf(!canWrite)('what cannot be', () => {
   })
 })
 
-const memory = hierarchyOf(cgroupHierarchies(), 'memory')
-const limitsMemory = canWrite && memory !== undefined && hasController(memory, 'memory')
-const noMemory = limitsMemory ? '' : ' (skipped: this host has no memory controller)'
-
-/** Version 2 says in each cgroup what its children may have. */
-function hasController(hierarchy: CgroupHierarchy, name: string): boolean {
-  if (hierarchy.version === 1) return hierarchy.controllers.includes(name)
-  return readFileSync(`${hierarchy.point}/cgroup.controllers`, 'utf8').trim().split(' ').includes(name)
-}
-
 /** A pod's cgroup with a limit, as a kubelet makes it; of the test's own, so that nobody else is limited. */
 function limitedPod(path: string, limitMiB: number): Disposable {
-  const directory = cgroupDirectory(memory!, path)
-  makeCgroup(memory!, path)
+  const directory = cgroupDirectory(memoryHierarchy!, path)
+  makeCgroup(memoryHierarchy!, path)
   const bytes = `${limitMiB * MiB}`
   // Without swap, which a kubelet does not give either: it would take what is too much.
   const settings: Record<string, string> =
-    memory!.version === 2
+    memoryHierarchy!.version === 2
       ? { 'memory.max': bytes, 'memory.swap.max': '0' }
       : { 'memory.use_hierarchy': '1', 'memory.limit_in_bytes': bytes, 'memory.memsw.limit_in_bytes': bytes }
   for (const [name, value] of Object.entries(settings))
@@ -244,22 +224,25 @@ function limitedPod(path: string, limitMiB: number): Disposable {
   return { [Symbol.dispose]: () => rmdirSync(directory) }
 }
 
-describe.skipIf(!limitsMemory)(`a pod whose memory limit is too small for a machine${noMemory}`, () => {
-  const parent = '/kata-ts-e2e-small'
-  test.each([
-    [64, 'CGROUP_MEMORY_TOO_SMALL'],
-    [140, 'CGROUP_OUT_OF_MEMORY'],
-  ])('%d MiB: [%s]', async (limit, code) => {
-    using dir = scratch()
-    using _pod = limitedPod(parent, limit)
-    const options = { id: 'small', dir: dir.path, runDir: kata.runDir, configPath: touched }
-    const start = Pod.start({ ...options, sandbox: { linux: { cgroupsPath: `${parent}/small` } } })
-    const message = await start.then(
-      () => 'it started',
-      (error: Error) => error.message,
-    )
-    expect(message).toContain(`[${code}]`)
-    expect(message).toContain(`${limit} MiB`)
-    expect(message).toContain(cgroupDirectory(memory!, parent))
-  })
-})
+describe.skipIf(memoryHierarchy === undefined)(
+  `a pod whose memory limit is too small for a machine${noMemory}`,
+  () => {
+    const parent = '/kata-ts-e2e-small'
+    test.each([
+      [64, 'CGROUP_MEMORY_TOO_SMALL'],
+      [140, 'CGROUP_OUT_OF_MEMORY'],
+    ])('%d MiB: [%s]', async (limit, code) => {
+      using dir = scratch()
+      using _pod = limitedPod(parent, limit)
+      const options = { id: 'small', dir: dir.path, runDir: kata.runDir, configPath: touched }
+      const start = Pod.start({ ...options, sandbox: { linux: { cgroupsPath: `${parent}/small` } } })
+      const message = await start.then(
+        () => 'it started',
+        (error: Error) => error.message,
+      )
+      expect(message).toContain(`[${code}]`)
+      expect(message).toContain(`${limit} MiB`)
+      expect(message).toContain(cgroupDirectory(memoryHierarchy!, parent))
+    })
+  },
+)

@@ -1,8 +1,7 @@
 /** What the host bounds a sandbox by, whatever its processes are up to. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroups/cgroup.ts'
 import { capabilityMask } from '../src/linux/processes/capabilities.ts'
 import { readOomScore, writeOomScore } from '../src/linux/processes/oom-score.ts'
 import { readProc, readStatus } from '../src/linux/processes/proc.ts'
@@ -24,6 +23,7 @@ import {
 } from './attack/stage.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { memoryCgroup, memoryHierarchy, noMemory } from './harness/memory-cgroup.ts'
 import { slow } from './harness/time.ts'
 import { Pod } from './world/pod.ts'
 
@@ -67,19 +67,8 @@ describe('when the host runs out of memory', () => {
   })
 })
 
-/** The cgroup that the VMM's memory is counted in; undefined on a host whose kernel limits no memory. */
-function memoryCgroup(pid: number | 'self'): string | undefined {
-  const hierarchy = hierarchyOf(cgroupHierarchies(), 'memory')
-  const path = hierarchy && cgroupOf(pid, hierarchy)
-  return path && cgroupDirectory(hierarchy, path)
-}
-const limitFile = ['memory.limit_in_bytes', 'memory.max'].find((name) =>
-  existsSync(`${memoryCgroup('self')}/${name}`),
-)
-const noMemory = limitFile === undefined ? ' (skipped: this host limits no memory)' : ''
-
-describe.skipIf(limitFile === undefined)(`memory of the host${noMemory}`, () => {
-  const limitOf = (pid: number) => Number(readProc(`${memoryCgroup(pid)}/${limitFile}`))
+describe.skipIf(memoryHierarchy === undefined)(`memory of the host${noMemory}`, () => {
+  const limitOf = (pid: number) => Number(readProc(`${memoryCgroup(pid)}/${memoryHierarchy!.limitFile}`))
 
   test('a machine that grows may have more before it does', async () => {
     using dir = scratch()

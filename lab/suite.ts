@@ -38,6 +38,7 @@ export const suite: readonly Part[] = [
   // Processors and memory that come and go, and who counts them.
   { file: 'containerd/sizing', boot: true },
   { file: 'cgroups' },
+  { file: 'host-limits' },
   // A host that systemd runs.
   { file: 'kvm/systemd', boot: true, inOrder: true },
   { file: 'how-to/first-pod', inOrder: true },

@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroups/cgroup.ts'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
@@ -22,6 +21,7 @@ import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { killIfThere } from '../harness/host/processes.ts'
 import { independentTest as test } from '../harness/independent-test.ts'
 import { eventually, scratch } from '../harness/kata.ts'
+import { memoryCgroup, memoryHierarchy, noMemory } from '../harness/memory-cgroup.ts'
 import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
@@ -214,25 +214,18 @@ test('a link in the place of the termination message is not followed', async () 
   })
 })
 
-const memory = hierarchyOf(cgroupHierarchies(), 'memory')
-const memoryCgroup = (pid: number | 'self') => cgroupDirectory(memory!, cgroupOf(pid, memory!)!)
-const limit = ['memory.limit_in_bytes', 'memory.max'].find(
-  (name) => memory !== undefined && existsSync(`${memoryCgroup('self')}/${name}`),
-)
-const noMemory = limit === undefined ? ' (skipped: this host limits no memory)' : ''
-
-test.skipIf(limit === undefined)(
+test.skipIf(memoryHierarchy === undefined)(
   `a machine that the host has no memory for is OOMKilled${noMemory}`,
   async () => {
     await withPod(async (pod) => {
       const container = await watched(pod)
       await running(container)
       const cgroup = memoryCgroup(factsOf(pod).vmmPid)
-      const used = readFileSync(
-        `${cgroup}/${memory!.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'}`,
-      )
-      writeFileSync(`${cgroup}/${limit}`, `${Number(used) + 8 * 1024 ** 2}`)
-      if (memory!.version === 2) writeFileSync(`${cgroup}/memory.swap.max`, '0')
+      const { version, limitFile, usageFile } = memoryHierarchy!
+      const used = readFileSync(`${cgroup}/${usageFile}`)
+      writeFileSync(`${cgroup}/${limitFile}`, `${Number(used) + 8 * 1024 ** 2}`)
+      if (version === 2 && existsSync(`${cgroup}/memory.swap.max`))
+        writeFileSync(`${cgroup}/memory.swap.max`, '0')
       // Memory that the guest has not touched before.
       await pod
         .exec(container.id, ['dd', 'if=/dev/zero', 'of=/dev/shm/fill', 'bs=1M', 'count=60'])

@@ -1,13 +1,13 @@
 // test:vmm: every VMM
 /** What a pod costs the host is what the statistics of its own container say; those of the others are the guest's. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroups/cgroup.ts'
+import { rmSync, writeFileSync } from 'node:fs'
 import { readProc, readStatus } from '../../src/linux/processes/proc.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually } from '../harness/kata.ts'
+import { memoryHierarchy, noMemory } from '../harness/memory-cgroup.ts'
 import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
@@ -80,15 +80,7 @@ function ownMemory(pid: number): number {
 }
 const threads = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('Threads'))
 
-const memory = hierarchyOf(cgroupHierarchies(), 'memory')
-const counts =
-  memory !== undefined &&
-  ['memory.usage_in_bytes', 'memory.current'].some((name) =>
-    existsSync(`${cgroupDirectory(memory, cgroupOf('self', memory)!)}/${name}`),
-  )
-const noMemory = counts ? '' : ' (skipped: this host counts no memory)'
-
-describe.skipIf(!counts)(`a pod that idles${noMemory}`, () => {
+describe.skipIf(memoryHierarchy === undefined)(`a pod that idles${noMemory}`, () => {
   test.each(['outside', 'inside'])(
     'costs at least its VMM and virtiofsd, %s the pod’s cgroup',
     async (handler) => {
