@@ -1,6 +1,15 @@
 /** What is ours is found whatever kind it is, and what is others' is not: real things, planted one by one. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { cgroupHierarchies } from '../../../src/linux/cgroups/cgroup.ts'
 import { mount, unmount } from '../../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../directories.ts'
@@ -49,6 +58,29 @@ const directory =
   () => {
     mkdirSync(path(), { recursive: true })
     return () => rmdirSync(path())
+  }
+/** A directory with those above it, which go with it if they were not there. */
+const nested =
+  (path: () => string): Planted =>
+  () => {
+    const outermost = mkdirSync(path(), { recursive: true })
+    if (outermost === undefined) throw new Error(`${path()} is there already`)
+    return () => rmSync(outermost, { recursive: true })
+  }
+/** A link to a directory that is not there any more. */
+const nameOfGone =
+  (namespace: string): Planted =>
+  () => {
+    mkdirSync(namespace)
+    symlinkSync('../pool/gone', `${namespace}/left`)
+    return () => rmSync(namespace, { recursive: true })
+  }
+/** Of the packet filter. */
+const table =
+  (name: string): Planted =>
+  () => {
+    must('nft', 'add', 'table', 'inet', name)
+    return () => must('nft', 'delete', 'table', 'inet', name)
   }
 const account =
   (name: string, id: number): Planted =>
@@ -148,7 +180,8 @@ const naming = (text: () => string) => () => ['sh', '-c', 'setpriv --pdeathsig K
 /** A pid that nobody has. */
 const nobodysPid = '4194303\0'
 
-const kinds: readonly [kind: string, what: string, ours: Planted, foreign: Planted][] = [
+type Kind = [kind: string, what: string, ours: Planted, foreign: Planted]
+const kinds: readonly Kind[] = [
   ['accounts', 'a user', account('kata-65000', ourId), account('somebody0', foreignId)],
   ['accounts', 'an id', account('somebody0', ourId), account('somebody0', foreignId)],
   [
@@ -194,6 +227,35 @@ const kinds: readonly [kind: string, what: string, ours: Planted, foreign: Plant
   ],
   ['mounts', 'a mount', tmpfs(() => `${runDir}/m`), tmpfs(() => `${foreignDir}/m`)],
   ['runDirectory', 'a file', () => file(`${runDir}/left`)(), () => file(`${foreignDir}/left`)()],
+  ...['default/left', 'k8s.io/left', 'moby/left', 'pool/left', 'vm/left', 'elsewhere/left'].map(
+    (path): Kind => [
+      'runDirectory',
+      `a directory as ${path}`,
+      nested(() => `${runDir}/${path}`),
+      nested(() => `${foreignDir}/${path}`),
+    ],
+  ),
+  [
+    'runDirectory',
+    'a name of a machine that waited',
+    () => nameOfGone(`${runDir}/k8s.io`)(),
+    () => nameOfGone(`${foreignDir}/k8s.io`)(),
+  ],
+  ['shimSockets', 'a socket', nested(() => `${runDir}/s/left`), nested(() => `${foreignDir}/s/left`)],
+  [
+    'disks',
+    'a disk',
+    nested(() => `/var/lib/kata-ts/disks/planted/left`),
+    nested(() => `/var/lib/kata-ts/planted/disks/left`),
+  ],
+  ['shares', 'a share', nested(() => '/run/kata-ts/share/left'), nested(() => '/run/somebodys/share/left')],
+  [
+    'hugePages',
+    'a promise',
+    nested(() => '/run/kata-ts/huge-pages/left'),
+    nested(() => '/run/somebodys/huge-pages/left'),
+  ],
+  ['hostRules', 'a table', table('kata-ts-planted'), table('somebodys-planted')],
   ['cgroups', 'a cgroup', cgroup('/kata_planted'), cgroup('/somebodys')],
   ['links', 'a tap', link('tap7_kata'), link('tap7_some')],
   ['links', 'a port of a bridge', port('ktbr0'), port('somebr0')],
@@ -203,9 +265,14 @@ const kinds: readonly [kind: string, what: string, ours: Planted, foreign: Plant
 const writable = cgroupHierarchies().length > 0
 
 describe.each(kinds)('%s: %s', (kind, what, ours, foreign) => {
-  const needsCgroups = what === 'a cgroup' && !writable
-  const reason = needsCgroups ? ' (skipped: no cgroup file system is mounted)' : ''
-  test.skipIf(needsCgroups)(`of ours is found${reason}`, async () => {
+  const lacking =
+    what === 'a cgroup' && !writable
+      ? 'no cgroup file system is mounted'
+      : kind === 'hostRules' && Bun.which('nft') === null
+        ? 'there is no nft'
+        : ''
+  const reason = lacking === '' ? '' : ` (skipped: ${lacking})`
+  test.skipIf(lacking !== '')(`of ours is found${reason}`, async () => {
     mkdirSync('/run/userdb', { recursive: true })
     const remove = ours()
     try {
@@ -216,7 +283,7 @@ describe.each(kinds)('%s: %s', (kind, what, ours, foreign) => {
     await eventually('nothing', () => found().length === 0 || undefined)
   })
 
-  test.skipIf(needsCgroups)(`of somebody else’s is not${reason}`, async () => {
+  test.skipIf(lacking !== '')(`of somebody else’s is not${reason}`, async () => {
     const remove = foreign()
     try {
       await Bun.sleep(300)
@@ -225,6 +292,18 @@ describe.each(kinds)('%s: %s', (kind, what, ours, foreign) => {
       await remove()
     }
   })
+})
+
+test('what outlives sandboxes by design is not found', () => {
+  const directories = ['s', 'share', 'uids', 'huge-pages', 'pool', 'vm', 'default', 'k8s.io', 'moby']
+  const files = ['swept', 'accelerator.json']
+  for (const name of directories) mkdirSync(`${runDir}/${name}`)
+  for (const name of files) writeFileSync(`${runDir}/${name}`, '')
+  try {
+    expect(found()).toEqual([])
+  } finally {
+    for (const name of [...directories, ...files]) rmSync(`${runDir}/${name}`, { recursive: true })
+  }
 })
 
 test('an account of somebody else’s that is torn is found; one that is removed is not', () => {

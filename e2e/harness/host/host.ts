@@ -29,11 +29,7 @@ export function hostState(runDir: string): HostState {
     hugePages: names('/run/kata-ts/huge-pages'),
     shimSockets: names(`${runDir}/s`),
     disks: names('/var/lib/kata-ts/disks').flatMap((boot) => names(`/var/lib/kata-ts/disks/${boot}`)),
-    runDirectory: tree(runDir).filter(
-      (path) =>
-        !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||
-        path.split('/').length > runDir.split('/').length + 2,
-    ),
+    runDirectory: tree(runDir).filter((path) => !outlives(path.slice(runDir.length + 1))),
     processes: pids.map(
       (pid) => `${pid} ${(readProc(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').slice(0, 120)}`,
     ),
@@ -53,20 +49,17 @@ export function hostState(runDir: string): HostState {
   return { ours, otherAccounts }
 }
 
-/** Directories and files of the run directory that outlive sandboxes by design. */
-const lasting = new Set([
-  's',
-  'share',
-  'uids',
-  'huge-pages',
-  'pool',
-  'vm',
-  'swept',
-  'default',
-  'k8s.io',
-  'moby',
-  'accelerator.json',
-])
+/** Whether a path below the run directory is there by design without any sandbox, or is told by another kind. */
+function outlives(path: string): boolean {
+  const [first = '', ...others] = path.split('/')
+  return listedApart.has(first) ? others.length <= 1 : lasting.has(first) && others.length === 0
+}
+
+/** Directories whose entries are kinds of their own. */
+const listedApart = new Set(['s', 'share', 'uids', 'huge-pages'])
+
+/** Directories and files of the run directory that outlive sandboxes; what is in them is a sandbox's, a name for one or a root VMM's. */
+const lasting = new Set(['pool', 'vm', 'swept', 'default', 'k8s.io', 'moby', 'accelerator.json'])
 
 /** Empty where the directory is not there, or went away just now. */
 function names(directory: string): string[] {
