@@ -10,7 +10,7 @@ import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
 import { probeNetwork } from './probe.ts'
 import { redirectResource } from './redirect.ts'
-import { ip, noNetns, TestNetns } from './testing.ts'
+import { ip, noIpv6, noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
 if (reason !== undefined) console.log(`skipped: ${reason}`)
@@ -97,63 +97,80 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     rmSync(directory, { recursive: true })
   })
 
-  test('is read as it is', async () => {
-    for (const prefix of ['10.1.0.2/24', 'fd00::2/64']) pod.address('eth0', prefix)
-    pod.ip('route add default via 10.1.0.1')
-    pod.ip('route add 10.7.0.0/16 dev eth0 scope link mtu 1300 src 10.1.0.2')
-    pod.ip('route add 10.8.0.0/16 nexthop via 10.1.0.3 nexthop via 10.1.0.4')
-    pod.ip('-6 route add default via fd00::1 metric 7')
-    pod.ip('-6 route add 2001:db8:8::/48 nexthop via fd00::3 nexthop via fd00::4')
-    pod.ip('route add blackhole 10.9.0.0/16')
-    pod.ip('-6 route add prohibit 2001:db8:9::/48')
-    pod.ip('route add 10.11.0.0/16 dev eth0 table 100')
-    pod.ip('route add 10.12.0.0/16 tos 0x10 dev eth0')
-    pod.ip('-6 route add 2001:db8:12::/48 from fd00::2 dev eth0')
-    pod.ip('rule add from 10.1.0.2 table 100 priority 77')
-    pod.ip('neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent')
-    pod.ip('neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud reachable')
-    pod.ip('neigh add 10.1.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable')
+  /** What is read of the pod, as ip(8) has it; routes with gateway, MTU and metric. */
+  async function read() {
     const warned: string[] = []
     const log = createLogger({
       sink: ({ message, ...rest }) => warned.push(`${message} ${JSON.stringify(rest)}`),
     })
     using attached = await attach({ log })
     const { interfaces, routes, neighbours } = attached.facts
+    return {
+      interfaces,
+      addresses: interfaces[0]!.addresses.map(formatPrefix),
+      routes: routes.map(({ destination, gateway, mtu, metric }) =>
+        [destination && formatPrefix(destination), gateway && formatIp(gateway), mtu, metric].join(' '),
+      ),
+      neighbours: neighbours.map(({ address, mac }) => `${formatIp(address)} ${formatMac(mac)}`),
+      warned,
+    }
+  }
+
+  test('is read as it is', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    pod.ip('route add default via 10.1.0.1')
+    pod.ip('route add 10.7.0.0/16 dev eth0 scope link mtu 1300 src 10.1.0.2')
+    pod.ip('route add 10.8.0.0/16 nexthop via 10.1.0.3 nexthop via 10.1.0.4')
+    pod.ip('route add blackhole 10.9.0.0/16')
+    pod.ip('route add 10.11.0.0/16 dev eth0 table 100')
+    pod.ip('route add 10.12.0.0/16 tos 0x10 dev eth0')
+    pod.ip('rule add from 10.1.0.2 table 100 priority 77')
+    pod.ip('neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent')
+    pod.ip('neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud reachable')
+    pod.ip('neigh add 10.1.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable')
+    const { interfaces, addresses, routes, neighbours, warned } = await read()
     expect(interfaces).toMatchObject([{ name: 'eth0', mtu: 1400, kind: 'veth', noArp: false }])
-    expect(interfaces[0]!.addresses.map(formatPrefix)).toEqual(
-      expect.arrayContaining(['10.1.0.2/24', 'fd00::2/64', expect.stringMatching(/^fe80:/)]),
-    )
-    const described = routes.map(({ destination, gateway, mtu, metric }) =>
-      [destination && formatPrefix(destination), gateway && formatIp(gateway), mtu, metric].join(' '),
-    )
-    expect(described).toEqual(
-      expect.arrayContaining([
-        ' 10.1.0.1 0 0',
-        '10.1.0.0/24  0 0',
-        '10.7.0.0/16  1300 0',
-        ' fd00::1 0 7',
-        'fd00::/64  0 256',
-      ]),
+    expect(addresses).toContain('10.1.0.2/24')
+    expect(routes).toEqual(
+      expect.arrayContaining([' 10.1.0.1 0 0', '10.1.0.0/24  0 0', '10.7.0.0/16  1300 0']),
     )
     // Over several ways: the agent protocol has words for each of them.
-    expect(described.filter((route) => /^(10\.8|2001:db8:8:)/.test(route)).sort()).toEqual([
-      ...['10.8.0.0/16 10.1.0.3 0 0', '10.8.0.0/16 10.1.0.4 0 0'],
-      ...['2001:db8:8::/48 fd00::3 0 1024', '2001:db8:8::/48 fd00::4 0 1024'],
+    expect(routes.filter((route) => route.startsWith('10.8.')).sort()).toEqual([
+      '10.8.0.0/16 10.1.0.3 0 0',
+      '10.8.0.0/16 10.1.0.4 0 0',
     ])
-    expect(described.join()).not.toMatch(/10\.(9|11|12)\.|2001:db8:(9|12):/)
+    expect(routes.join()).not.toMatch(/10\.(9|11|12)\./)
     expect(warned).toHaveLength(1)
     for (const other of [
-      ...['10.8.0.0/16 (it has several ways', '2001:db8:8::/48 (it has several ways'],
-      ...['10.9.0.0/16 (blackhole)', '2001:db8:9::/48 (prohibit)', '10.11.0.0/16 (table 100)'],
-      ...[
-        '10.12.0.0/16 (it is for one type',
-        '2001:db8:12::/48 (it is for one source)',
-        'rule 77 (table 100)',
-      ],
+      ...['10.8.0.0/16 (it has several ways', '10.9.0.0/16 (blackhole)', '10.11.0.0/16 (table 100)'],
+      ...['10.12.0.0/16 (it is for one type', 'rule 77 (table 100)'],
     ])
       expect(warned[0]).toContain(other)
-    const known = neighbours.map(({ address, mac }) => `${formatIp(address)} ${formatMac(mac)}`)
-    expect(known.sort()).toEqual(['10.1.0.1 02:00:00:00:00:01', '10.1.0.9 02:00:00:00:00:09'])
+    expect(neighbours.sort()).toEqual(['10.1.0.1 02:00:00:00:00:01', '10.1.0.9 02:00:00:00:00:09'])
+  })
+
+  test.skipIf(noIpv6 !== '')(`is read as it is, its IPv6 too${noIpv6}`, async () => {
+    for (const prefix of ['10.1.0.2/24', 'fd00::2/64']) pod.address('eth0', prefix)
+    pod.ip('-6 route add default via fd00::1 metric 7')
+    pod.ip('-6 route add 2001:db8:8::/48 nexthop via fd00::3 nexthop via fd00::4')
+    pod.ip('-6 route add prohibit 2001:db8:9::/48')
+    pod.ip('-6 route add 2001:db8:12::/48 from fd00::2 dev eth0')
+    const { addresses, routes, warned } = await read()
+    expect(addresses).toEqual(
+      expect.arrayContaining(['10.1.0.2/24', 'fd00::2/64', expect.stringMatching(/^fe80:/)]),
+    )
+    expect(routes).toEqual(expect.arrayContaining([' fd00::1 0 7', 'fd00::/64  0 256']))
+    expect(routes.filter((route) => route.startsWith('2001:db8:8:')).sort()).toEqual([
+      '2001:db8:8::/48 fd00::3 0 1024',
+      '2001:db8:8::/48 fd00::4 0 1024',
+    ])
+    expect(routes.join()).not.toMatch(/2001:db8:(9|12):/)
+    expect(warned).toHaveLength(1)
+    for (const other of [
+      ...['2001:db8:8::/48 (it has several ways', '2001:db8:9::/48 (prohibit)'],
+      '2001:db8:12::/48 (it is for one source)',
+    ])
+      expect(warned[0]).toContain(other)
   })
 
   test('each interface with an address gets a tap of its MTU, and what one receives leaves by the other', async () => {
@@ -212,15 +229,16 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
   })
 
   test('what a neighbour sends to localhost does not reach the machine, behind however many tags', async () => {
-    const [outside, bridge, neighbour] = [fresh(), fresh(), fresh()]
+    // Not on this host: where frames of bridges go through its packet filter, a firewall would drop these.
+    using node = new TestNetns(fresh())
     pod.ip('link del eth0')
-    pod.veth('eth0', outside)
+    pod.veth('eth0', 'outside', { peer: node })
     pod.address('eth0', '10.1.0.2/24')
-    ip(`link add ${bridge} type bridge`)
-    const source = openTap(neighbour, 1)[0]!
+    node.ip('link add bridge type bridge')
+    const source = node.inside(() => openTap('neighbour', 1)[0]!)
     try {
-      for (const link of [outside, neighbour]) ip(`link set ${link} master ${bridge}`)
-      for (const link of [bridge, neighbour]) ip(`link set ${link} up`)
+      for (const link of ['outside', 'neighbour']) node.ip(`link set ${link} master bridge`)
+      for (const link of ['bridge', 'neighbour']) node.ip(`link set ${link} up`)
       using attached = await attach()
       const { taps, mac } = attached.nics[0]!
       const arrives = async (to: string, tags: number) => {
@@ -236,7 +254,6 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
       }
     } finally {
       closeSync(source)
-      ip(`link del ${bridge}`)
     }
   })
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { createSocket } from 'node:dgram'
-import { mkdtempSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
@@ -8,7 +7,7 @@ import { silentLogger } from '../log.ts'
 import { attachNetwork } from './attach.ts'
 import { bucketFor, type NetworkLimits } from './limits.ts'
 import { redirectResource } from './redirect.ts'
-import { ip, noNetns, TestNetns } from './testing.ts'
+import { noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
 if (reason !== undefined) console.log(`skipped: ${reason}`)
@@ -22,7 +21,8 @@ const slow: NetworkLimits = { receive: 100 * kilobit, send: 100 * kilobit }
 
 let directory: string
 let pod: TestNetns
-let outside: string
+/** Where the other end of the pod's interface is, `outside`: nothing of it is on this host. */
+let node: TestNetns
 let serial = 0
 
 const openLedger = () => new Ledger(join(directory, 'ledger'), [redirectResource], silentLogger)
@@ -36,7 +36,7 @@ const attach = (limits: NetworkLimits, known = new Set<number>()) =>
     known,
   })
 const counter = (link: string, name: string) =>
-  Number(readFileSync(`/sys/class/net/${link}/statistics/${name}`, 'utf8'))
+  Number(node.run('cat', `/sys/class/net/${link}/statistics/${name}`))
 interface Queue {
   readonly kind: string
   readonly root?: boolean
@@ -72,24 +72,25 @@ function frame(to: string, from: string): Buffer {
 
 /** How many bytes came out of the pod's veth at the other end, and in how long, when its machine sends without end. */
 async function send(tap: number, from: string): Promise<{ bytes: number; ms: number }> {
-  const before = counter(outside, 'rx_bytes')
-  const packet = frame(ip(`-o link show ${outside}`).match(/ether (\S+)/)![1]!, from)
+  const before = counter('outside', 'rx_bytes')
+  const packet = frame(node.ip('-o link show outside').match(/ether (\S+)/)![1]!, from)
   const started = performance.now()
   for (let count = 0; count < packets; count++) writeSync(tap, packet)
   await Bun.sleep(50)
-  return { bytes: counter(outside, 'rx_bytes') - before, ms: performance.now() - started }
+  return { bytes: counter('outside', 'rx_bytes') - before, ms: performance.now() - started }
 }
+
+const sender = `
+const socket = require('dgram').createSocket('udp4')
+const payload = Buffer.alloc(${payloadBytes}, 'x')
+const send = () => new Promise((resolve) => socket.send(payload, 9, '10.1.0.2', resolve))
+await Promise.all(Array.from({ length: ${packets} }, send))
+process.exit(0)`
 
 /** How many bytes of payload a machine gets, and in how long, when it is sent them without end. */
 async function receive(tap: number): Promise<{ bytes: number; ms: number }> {
-  const socket = createSocket('udp4')
   const started = performance.now()
-  const payload = Buffer.alloc(payloadBytes, 'x')
-  const sent = Array.from(
-    { length: packets },
-    () => new Promise((resolve) => socket.send(payload, 9, '10.1.0.2', resolve)),
-  )
-  await Promise.all(sent)
+  node.run(process.execPath, '-e', sender)
   let bytes = 0
   const buffer = Buffer.alloc(4096)
   for (let looks = 0; looks < 10; looks++) {
@@ -100,7 +101,6 @@ async function receive(tap: number): Promise<{ bytes: number; ms: number }> {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
     }
   }
-  socket.close()
   return { bytes, ms: performance.now() - started }
 }
 
@@ -113,16 +113,16 @@ describe.skipIf(reason !== undefined)('a pod’s interface', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'limits-'))
     pod = new TestNetns(`ktl${process.pid}-${++serial}`)
-    outside = `ktl${process.pid}o${serial}`
-    pod.veth('eth0', outside, { mtu })
+    node = new TestNetns(`ktl${process.pid}o${serial}`)
+    pod.veth('eth0', 'outside', { mtu, peer: node })
     pod.address('eth0', '10.1.0.2/24')
-    ip(`addr add 10.1.0.1/24 dev ${outside}`)
+    node.address('outside', '10.1.0.1/24')
     const mac = pod.ip('-o link show eth0').match(/ether (\S+)/)![1]!
-    ip(`neigh add 10.1.0.2 lladdr ${mac} dev ${outside} nud permanent`)
+    node.ip(`neigh add 10.1.0.2 lladdr ${mac} dev outside nud permanent`)
   })
   afterEach(() => {
     pod[Symbol.dispose]()
-    Bun.spawnSync(['ip', 'link', 'del', outside])
+    node[Symbol.dispose]()
     rmSync(directory, { recursive: true })
   })
 
@@ -162,7 +162,7 @@ describe.skipIf(reason !== undefined)('a pod’s interface', () => {
 
   test('that comes late is limited, too', async () => {
     using first = await attach(slow)
-    pod.veth('net1', `${outside}b`)
+    pod.veth('net1', 'later', { peer: node })
     pod.address('net1', '10.2.0.2/24')
     using second = await attach(slow, new Set(first.fresh.map(({ index }) => index)))
     expect(second.fresh.map(({ name }) => name)).toEqual(['net1'])

@@ -1,4 +1,6 @@
 /** Network namespaces for tests, made with ip(8); root only. */
+import { hasIpv6 } from '../linux/interfaces/ipv6.ts'
+import { inNetns, openNetns } from '../linux/processes/netns.ts'
 
 /** Runs a command to its end. @throws Error with what it said. */
 export function command(...argv: string[]): string {
@@ -29,6 +31,16 @@ export class TestNetns implements Disposable {
   /** Any program inside. */
   run(...argv: string[]): string {
     return command('ip', 'netns', 'exec', this.name, ...argv)
+  }
+
+  /** What this thread does inside; it comes back at once. */
+  inside<T>(action: () => T): T {
+    const netns = openNetns(this.path)
+    try {
+      return inNetns(netns, action)
+    } finally {
+      netns.close()
+    }
   }
 
   /** A veth pair that is up at both ends: `inside` in here, `outside` in `peer` or in the test's own namespace. */
@@ -64,3 +76,6 @@ export function noNetns(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root makes network namespaces'
   return Bun.which('ip') === null ? 'ip(8) is not installed' : undefined
 }
+
+/** Behind the name of a test that needs IPv6: why it is left out. Empty where the host has it; the product does without. */
+export const noIpv6 = hasIpv6() ? '' : ' (skipped: this host has no IPv6)'

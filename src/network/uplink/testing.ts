@@ -2,6 +2,7 @@
 import { readlinkSync, writeFileSync } from 'node:fs'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
+import { hasIpv6 } from '../../linux/interfaces/ipv6.ts'
 import { silentLogger } from '../../log.ts'
 import { until } from '../../time.ts'
 import { memberResource } from '../shared/shared.ts'
@@ -87,13 +88,16 @@ export async function makeOutside(): Promise<number> {
   there('ip', 'addr', 'add', `${outside.router}/24`, 'dev', 'host0')
   for (const address of [outside.web, outside.other, outside.third, outside.short, outside.dns])
     there('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo')
-  for (const address of Object.values(clouds)) there('ip', 'addr', 'add', address, 'dev', 'lo')
+  for (const address of Object.values(clouds).filter(isOfHost))
+    there('ip', 'addr', 'add', address, 'dev', 'lo')
   there('ip', 'link', 'set', 'host0', 'up')
   ip(`route add default via ${outside.router}`)
   ip(`route add ${clouds.usual}/32 via ${outside.router}`)
-  makeOutside6(there)
+  if (hasIpv6()) makeOutside6(there)
   return internet.pid
 }
+
+const isOfHost = (address: string): boolean => hasIpv6() || !address.includes(':')
 
 function makeOutside6(there: (...argv: string[]) => void): void {
   writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1')
@@ -105,9 +109,12 @@ function makeOutside6(there: (...argv: string[]) => void): void {
   ip(`-6 route add default via ${outside6.router}`)
 }
 
+/** Of both families, or of the one that the host has. */
+const anyAddress = () => (hasIpv6() ? '::' : '0.0.0.0')
+
 /** A web server in the namespace of `pid` that answers with its name and who asked. */
 export async function serve(pid: number, name: string, port = 80): Promise<void> {
-  const program = `Bun.serve({ port: ${port}, hostname: '::', fetch: (q, s) => new Response('${name} ' + s.requestIP(q).address.replace('::ffff:', '')) }); console.log('up')`
+  const program = `Bun.serve({ port: ${port}, hostname: '${anyAddress()}', fetch: (q, s) => new Response('${name} ' + s.requestIP(q).address.replace('::ffff:', '')) }); console.log('up')`
   await started(pid, program)
 }
 
@@ -183,7 +190,7 @@ console.log(await (await fetch('http://' + address + '/', { signal: AbortSignal.
 export const serveUdp = (pid: number, port: number, name: string): Promise<void> =>
   started(
     pid,
-    `const s = require('dgram').createSocket('udp6'); s.on('message', (m, f) => s.send('${name} ' + m, f.port, f.address)); s.bind(${port}, '::', () => console.log('up'))`,
+    `const s = require('dgram').createSocket('${hasIpv6() ? 'udp6' : 'udp4'}'); s.on('message', (m, f) => s.send('${name} ' + m, f.port, f.address)); s.bind(${port}, '${anyAddress()}', () => console.log('up'))`,
   )
 
 /** What such a server sends back. */
