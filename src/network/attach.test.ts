@@ -10,7 +10,7 @@ import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
 import { probeNetwork } from './probe.ts'
 import { redirectResource } from './redirect.ts'
-import { ip, noIpv6, noNetns, TestNetns } from './testing.ts'
+import { command, ip, noIpv6, noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
 if (reason !== undefined) console.log(`skipped: ${reason}`)
@@ -344,6 +344,36 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(state()).toEqual(before)
     expect(first.nics).toHaveLength(1)
   })
+
+  test.each([
+    ['is not there', ':'],
+    ['has no driver', 'mknod /dev/net/tun c 10 254'],
+  ])(
+    'on a host whose /dev/net/tun %s the start fails by that name, and what others have there stays',
+    (_, makeNode) => {
+      pod.address('eth0', '10.1.0.2/24')
+      pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'ingress')
+      const state = () => [pod.ip('-o link'), queues(), loopback()]
+      const before = state()
+      const options = { netns: pod.path, queues: 2, vhost: false }
+      const program = `
+        import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
+        import { silentLogger } from '${import.meta.dir}/../log.ts'
+        import { attachNetwork } from '${import.meta.dir}/attach.ts'
+        import { redirectResource } from '${import.meta.dir}/redirect.ts'
+        const ledger = new Ledger('${directory}/ledger', [redirectResource], silentLogger)
+        const attached = attachNetwork(ledger, { ...${JSON.stringify(options)}, log: silentLogger })
+        const said = await attached.then(() => 'attached', ({ message }) => message)
+        console.log(JSON.stringify({ said, held: ledger.held }))`
+      const hidden = `mount -t tmpfs tmpfs /dev/net; ${makeNode}; exec "$@"`
+      const argv = ['/bin/sh', '-ec', hidden, 'sh', process.execPath, '-e', program]
+      expect(JSON.parse(command('unshare', '--mount', ...argv))).toEqual({
+        said: expect.stringMatching(/^\[NETWORK_TUN_MISSING\] .*\/dev\/net\/tun/),
+        held: [],
+      })
+      expect(state()).toEqual(before)
+    },
+  )
 
   test('two interfaces with one hardware address are refused by name', async () => {
     pod.address('eth0', '10.1.0.2/24')

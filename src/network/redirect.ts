@@ -28,11 +28,11 @@ export interface RedirectData {
   readonly tap: string
   /** Whether localhost of the namespace leads there. */
   readonly localhost: boolean
-  /** Another program's, because of which the redirect failed: it stays. */
+  /** Not ours when the redirect failed: it stays. */
   readonly others?: Others
 }
 
-/** All of it, when another sandbox is connected to the interface; or the ingress queue that another program put there. */
+/** All of it, when another sandbox is connected to the interface or no tap can be made; or the ingress queue, which another program put there. */
 export type Others = 'all' | 'queue'
 
 /** Removes filter and tap. A namespace that is gone, or was replaced, took them along. */
@@ -106,12 +106,13 @@ export function redirect(
   const name = tapName(to)
   const taps = makeOwnTap(name, queues, to, found)
   try {
+    // First: from here on the queue that a release finds is ours.
+    addOwnIngress(client, to, found)
     const { index, mac } = linkNamed(client, name)
     // Packets of the tap's own stack would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })
     addIngress(client, index)
-    addOwnIngress(client, to, found)
     limitPath(client, { name: to.name, link: to.index, tap: index, mtu: to.mtu }, limits)
     if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac, nameServer })
     redirectAll(client, index, to.index)
@@ -135,8 +136,9 @@ function makeOwnTap(
   try {
     return makeTap(tap, queues)
   } catch (cause) {
-    if (!(cause instanceof SyscallError) || cause.errno !== 'EBUSY') throw cause
+    // Without a tap nothing there is ours.
     found?.('all')
+    if (!(cause instanceof SyscallError) || cause.errno !== 'EBUSY') throw cause
     const reason = `it is connected to another one already, by ${tap}`
     throw new KataError('NETWORK_REDIRECT_FAILED', { name, reason }, { cause })
   }
@@ -151,7 +153,7 @@ function addOwnIngress(
   try {
     addIngress(client, index)
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno === 'EEXIST') found?.('queue')
+    found?.('queue')
     throw error
   }
 }
