@@ -6,6 +6,7 @@ import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
+import { clocksThatRush } from '../../time.double.ts'
 import { listen } from '../../ttrpc/bun.ts'
 import { openLedger } from '../end/teardown.ts'
 import { ownerResource } from '../records/owner.ts'
@@ -92,6 +93,24 @@ test('one that takes its pod while it is about to be killed is left to it', asyn
     nameMachine({ stateDir }, sandboxPaths(runDir, 'default', 'web'))
   }
   await ended
+  expect(isAlive(processRef(shim.pid)!)).toBe(true)
+  expect(existsSync(stateDir)).toBe(true)
+})
+
+test('one whose directory is held for longer than anybody waits is busy, and is not killed', async () => {
+  const shim = Bun.spawn(['sleep', '600'])
+  stops.push(() => shim.kill('SIGKILL'))
+  const { stateDir } = await waiting('a', processRef(shim.pid)!)
+  const entry = listPool(runDir, silentLogger)[0]!
+  {
+    // As by a shim that hangs while it takes a pod.
+    using _held = tryDirectoryLock(stateDir)
+    using _rush = clocksThatRush()
+    await expect(endWaiting(entry, silentLogger)).rejects.toMatchObject({
+      code: 'TEARDOWN_BUSY',
+      fields: { path: stateDir, seconds: 10 },
+    })
+  }
   expect(isAlive(processRef(shim.pid)!)).toBe(true)
   expect(existsSync(stateDir)).toBe(true)
 })
