@@ -18,6 +18,7 @@ export const suite: readonly Part[] = [
   // Confinement under KVM: descriptors, nodes and threads that TCG has not.
   { file: 'posture' },
   { file: 'attack' },
+  { file: 'live-attack' },
   { file: 'audit' },
   { file: 'kvm/kvm-access' },
   { file: 'accelerator', only: 'tries KVM by a machine of its own' },

@@ -78,16 +78,19 @@ static long execute(char **arg) {
   errno = failed;
   return failed ? -1 : 0;
 }
-// The script runs a program that is there, out of a file that is nowhere.
+// Out of a file that is nowhere: a script that runs a program that is there, or the attacker itself, which tells whether it is root then.
 static long execute_memory(char **arg) {
   static const char script[] = "#!/usr/bin/true\n";
+  static char bytes[1 << 16], *words[] = {"", "am-i-root", 0};
   volatile int failed = 0;
-  int status, fd = memfd_create("attacker", 0);
-  if (fd < 0 || write(fd, script, sizeof script - 1) < 0) return -1;
+  int status, fd = memfd_create("attacker", 0), from = arg[0] ? open(arg[0], O_RDONLY) : -1;
+  if (fd < 0 || (arg[0] && from < 0)) return -1;
+  ssize_t size = arg[0] ? read(from, bytes, sizeof bytes) : snprintf(bytes, sizeof bytes, "%s", script);
+  if (size < 0 || write(fd, bytes, (size_t)size) < 0) return -1;
   pid_t child = vfork();
-  if (child < 0) return syscall(SYS_execveat, fd, "", (char *[]){"", 0}, (char *[]){0}, AT_EMPTY_PATH);
+  if (child < 0) return syscall(SYS_execveat, fd, "", words, (char *[]){0}, AT_EMPTY_PATH);
   if (child == 0) {
-    syscall(SYS_execveat, fd, "", (char *[]){"", 0}, (char *[]){0}, AT_EMPTY_PATH);
+    syscall(SYS_execveat, fd, "", words, (char *[]){0}, AT_EMPTY_PATH);
     failed = errno;
     _exit(0);
   }

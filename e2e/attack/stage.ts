@@ -24,8 +24,11 @@ import { makePrivateDir } from '../../src/rootless/identity/private-dir.ts'
 import { launch } from '../../src/rootless/jail/jail.ts'
 import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/jail/launch-spec.ts'
 import { resourceKinds } from '../../src/sandbox/end/resource-kinds.ts'
+import { jailPaths as clhPaths, nodeDirs } from '../../src/vmm/cloud-hypervisor/settings/vm-config.ts'
+import { clhSyscalls } from '../../src/vmm/cloud-hypervisor/syscalls.ts'
 import { qemuCommandLine } from '../../src/vmm/qemu/settings/command-line.ts'
 import { qemuSyscalls } from '../../src/vmm/qemu/syscalls.ts'
+import type { MachineSpec } from '../../src/vmm/vmm.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { slow } from '../harness/time.ts'
 
@@ -41,9 +44,18 @@ export interface OwnedSandbox {
 }
 
 interface Sandbox extends OwnedSandbox {
-  /** Listening sockets of the runtime, in the order of QEMU's descriptors. */
+  /** Listening sockets of the runtime, in the order of the VMM's descriptors. */
   readonly listeners: readonly number[]
   readonly output: number
+}
+
+/** The jail of a VMM, as its driver builds it. */
+export interface VmmJail {
+  /** What the runtime listens on in the private directory, in the order in which it is handed over. */
+  readonly sockets: readonly string[]
+  /** Whether its process makes files in the private directory. */
+  readonly isBounded: boolean
+  of(sandbox: OwnedSandbox, accelerator: 'kvm' | 'tcg'): Pick<LaunchSpec, 'paths' | 'syscalls' | 'nodeDirs'>
 }
 
 export class Stage implements AsyncDisposable {
@@ -53,25 +65,33 @@ export class Stage implements AsyncDisposable {
   readonly own: Sandbox
   readonly neighbour: Sandbox
   readonly neighbourProcess: LaunchedProcess
+  readonly #jail: VmmJail
 
-  private constructor(directory: string, own: Sandbox, neighbour: Sandbox, process: LaunchedProcess) {
+  private constructor(
+    directory: string,
+    jail: VmmJail,
+    own: Sandbox,
+    neighbour: Sandbox,
+    process: LaunchedProcess,
+  ) {
     this.directory = directory
     this.attacker = `${directory}/attacker`
     this.setuidAttacker = `${directory}/attacker-setuid`
     this.own = own
     this.neighbour = neighbour
     this.neighbourProcess = process
+    this.#jail = jail
   }
 
-  static async open(): Promise<Stage> {
+  static async open(jail: VmmJail = qemuJail): Promise<Stage> {
     // Not below /run, which is mounted nosuid where systemd runs: there a setuid program shows nothing.
     const directory = ownDirectory('/var/lib/kt-attack-')
     chmodSync(directory, 0o711)
     compileAttacker(directory)
-    const own = await makeSandbox(directory, 'own')
-    const neighbour = await makeSandbox(directory, 'neighbour')
-    const process = await launch(vmmSpec(neighbour, `${directory}/attacker`), silentLogger)
-    return new Stage(directory, own, neighbour, process)
+    const own = await makeSandbox(directory, 'own', jail)
+    const neighbour = await makeSandbox(directory, 'neighbour', jail)
+    const process = await launch(vmmSpec(jail, neighbour, `${directory}/attacker`), silentLogger)
+    return new Stage(directory, jail, own, neighbour, process)
   }
 
   /** Performs the acts in the VMM's place: its identity, jail, descriptors and paths, only another program. */
@@ -82,7 +102,7 @@ export class Stage implements AsyncDisposable {
       accelerator = 'tcg',
     }: { identity?: Identity; accelerator?: 'kvm' | 'tcg' } = {},
   ): Promise<Results> {
-    const spec = vmmSpec({ ...this.own, identity }, this.attacker, accelerator)
+    const spec = vmmSpec(this.#jail, { ...this.own, identity }, this.attacker, accelerator)
     // The one path more: a program that would make everybody root, to show that it does not here.
     const setuid = { source: this.setuidAttacker, target: this.setuidAttacker, access: 'execute' } as const
     const results = new Map<string, string>()
@@ -158,43 +178,65 @@ export async function takeSandbox(runDir: string, id: string, isBounded = false)
   return { identity, stateDir, privateDir: await makePrivateDir(ledger, lease, isBounded), ledger }
 }
 
-async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
-  const owned = await takeSandbox(runDir, id)
-  const sockets = ['qmp.sock', 'agent.sock', 'console.sock', 'vhost-fs.sock']
+async function makeSandbox(runDir: string, id: string, { sockets, isBounded }: VmmJail): Promise<Sandbox> {
+  const owned = await takeSandbox(runDir, id, isBounded)
   const listeners = sockets.map((name) => listenUnix(`${owned.privateDir}/${name}`))
   return { ...owned, listeners, output: openSync(`${owned.stateDir}/output`, 'a') }
 }
 
-/** QEMU's own launch description, of which only the program is another one. */
+const machine: MachineSpec = {
+  sandboxId: 'attack',
+  kernel: import.meta.path,
+  initrd: import.meta.path,
+  kernelParams: [],
+  vcpus: 1,
+  maxVcpus: 1,
+  memoryMiB: 128,
+  maxMemoryMiB: 0,
+  accelerator: 'tcg',
+}
+
+const qemuJail: VmmJail = {
+  sockets: ['qmp.sock', 'agent.sock', 'console.sock', 'vhost-fs.sock'],
+  isBounded: false,
+  of: (_, accelerator) => {
+    const { paths } = qemuCommandLine(
+      { ...machine, accelerator, share: { tag: 'kataShared', socket: -1, queueSize: 1024 } },
+      {
+        ...builtInConfig().hypervisor,
+        pcieRootPort: 0,
+        memorySlots: 0,
+        seccompSandbox: 'on',
+        firmwareDirs: ['/usr/share/qemu', '/usr/share/seabios'],
+        hostCpus: 1,
+        hostMemoryMiB: 128,
+      },
+    )
+    return { paths, syscalls: qemuSyscalls }
+  },
+}
+
+/** It always shows /dev/kvm. */
+export const clhJail: VmmJail = {
+  sockets: ['api.sock'],
+  isBounded: true,
+  of: ({ identity, privateDir, stateDir }) => {
+    const { hypervisor } = builtInConfig()
+    const settings = { ...hypervisor, hostCpus: 1, hostMemoryMiB: 128 }
+    const paths = clhPaths({ ...machine, identity, privateDir, stateDir }, settings)
+    return { paths, syscalls: clhSyscalls, nodeDirs }
+  },
+}
+
+/** The VMM's own launch description, of which only the program is another one. */
 function vmmSpec(
-  { identity, stateDir, listeners, output }: Sandbox,
+  jail: VmmJail,
+  sandbox: Sandbox,
   program: string,
   accelerator: 'kvm' | 'tcg' = 'tcg',
 ): LaunchSpec {
-  const { paths } = qemuCommandLine(
-    {
-      sandboxId: 'attack',
-      kernel: import.meta.path,
-      initrd: import.meta.path,
-      kernelParams: [],
-      vcpus: 1,
-      maxVcpus: 1,
-      memoryMiB: 128,
-      maxMemoryMiB: 0,
-      accelerator,
-      share: { tag: 'kataShared', socket: -1, queueSize: 1024 },
-    },
-    {
-      ...builtInConfig().hypervisor,
-      pcieRootPort: 0,
-      memorySlots: 0,
-      seccompSandbox: 'on',
-      firmwareDirs: ['/usr/share/qemu', '/usr/share/seabios'],
-      hostCpus: 1,
-      hostMemoryMiB: 128,
-    },
-  )
-  return { program, args: [], identity, paths, syscalls: qemuSyscalls, fds: listeners, output, stateDir }
+  const { identity, stateDir, listeners, output } = sandbox
+  return { program, args: [], identity, ...jail.of(sandbox, accelerator), fds: listeners, output, stateDir }
 }
 
 const inMountsOf = (shimPid?: number): string[] =>

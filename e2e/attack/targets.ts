@@ -16,8 +16,11 @@ export interface LiveSandbox {
   readonly sandbox: SandboxFacts & { readonly stateDir: string }
 }
 
-/** Opens what the host offers: a service on the loopback, abstract and ordinary sockets, shared memory, files. */
-export function openTargets(stage: Stage, live: LiveSandbox): Targets {
+/**
+ * Opens what the host offers: a service on the loopback, abstract and ordinary sockets, shared memory, files. Without a live sandbox there are no
+ * words for what attacks on one aim at.
+ */
+export function openTargets(stage: Stage, live?: LiveSandbox): Targets {
   const { directory, own, neighbour, neighbourProcess } = stage
   writeFileSync(`${directory}/configuration.toml`, '[runtime]\n', { mode: 0o644 })
   mkdirSync(`${directory}/images`, { mode: 0o700 })
@@ -48,16 +51,7 @@ export function openTargets(stage: Stage, live: LiveSandbox): Targets {
     shm: segment.key,
     setuid: stage.setuidAttacker,
     scratch: `${directory}/core`,
-    vmm: live.sandbox.vmmPid,
-    vmmAddress: firstAddress(live.sandbox.vmmPid),
-    vmmShim: live.sandbox.shimPid,
-    ...(vmm.driver === 'clh'
-      ? { monitor: 'api.sock', agent: 'clh.sock' }
-      : { monitor: 'qmp.sock', agent: 'agent.sock' }),
-    vmmDir: live.sandbox.privateDir,
-    vmmState: live.sandbox.stateDir,
-    virtiofsd: live.sandbox.virtiofsdPids.at(-1)!,
-    shimSocket: live.address.replace(/^unix:\/\//, ''),
+    ...(live === undefined ? {} : wordsOf(live)),
   }
   return {
     fill: (act) => act.replace(/\{(\w+)\}/g, (_, name: string) => String(words[name])),
@@ -67,6 +61,20 @@ export function openTargets(stage: Stage, live: LiveSandbox): Targets {
     },
   }
 }
+
+/** For what attacks on a live sandbox aim at. */
+const wordsOf = (live: LiveSandbox): Record<string, string | number> => ({
+  vmm: live.sandbox.vmmPid,
+  vmmAddress: firstAddress(live.sandbox.vmmPid),
+  vmmShim: live.sandbox.shimPid,
+  ...(vmm.driver === 'clh'
+    ? { monitor: 'api.sock', agent: 'clh.sock' }
+    : { monitor: 'qmp.sock', agent: 'agent.sock' }),
+  vmmDir: live.sandbox.privateDir,
+  vmmState: live.sandbox.stateDir,
+  virtiofsd: live.sandbox.virtiofsdPids.at(-1)!,
+  shimSocket: live.address.replace(/^unix:\/\//, ''),
+})
 
 /** Where the memory of a process begins, hexadecimal. */
 function firstAddress(pid: number): string {

@@ -1,6 +1,7 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
-import { type Attack, attackGroups, liveAttacks } from '../../e2e/attack/attacks.ts'
+import { type Attack, attackGroups, attacks, liveAttacks } from '../../e2e/attack/attacks.ts'
 import { cgroupAttacks, directoryAttacks } from '../../e2e/attack/bound-attacks.ts'
+import { otherwise, ownAttacks } from '../../e2e/attack/clh-attacks.ts'
 import {
   guestShareAttacks,
   inOwnLayer,
@@ -12,9 +13,10 @@ import { fuseAttacks } from '../../e2e/virtiofsd/fuse-attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
-Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes the VMM's
+Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes QEMU's
 place, with its user, its jail and its descriptors, and tries each of these attacks. Neither QEMU's own \`-sandbox\` filter nor the virtual machine
-holds it back. So the page shows the walls around the process, and nothing else.
+holds it back. So the page shows the walls around the process, and nothing else. [Cloud Hypervisor's jail](#cloud-hypervisor) gives some other answers.
+Firecracker's jail is its jailer's; \`e2e/firecracker.test.ts\` attacks it.
 
 - **in the jail**: the error that the attacker gets. \`ENOSYS\` comes from the seccomp filter. \`ENOENT\` means that the jail's root does not
   have the file.
@@ -31,7 +33,31 @@ export function attacksPage(): string {
   const fall = falling === 1 ? 'falls' : 'fall'
   const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} ${fall}.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
-  return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${fusePart()}${guestPart()}`
+  return `${introduction}${counted}${parts.join('')}${clhPart()}${boundPart()}${daemonPart()}${fusePart()}${guestPart()}`
+}
+
+function clhPart(): string {
+  const rows = Object.entries(otherwise).map(([goal, { jailed, why, succeeds }]) => {
+    const [, , ofQemu] = attacks.find(([name]) => name === goal)!
+    return `| ${goal} | ${ofQemu} | ${succeeds ? '**succeeds**' : jailed} | ${why} |\n`
+  })
+  const own = ownAttacks.map(
+    ([goal, , jailed, user, root]) => `| ${goal} | ${jailed} | ${user} | ${root} |\n`,
+  )
+  return `
+## Cloud Hypervisor
+
+\`e2e/clh-attack.test.ts\` runs the attacks above, except those on live machines, in the jail of Cloud Hypervisor. That jail shows \`/dev/kvm\`, which
+it needs, and its private directory, where it may make files. Its filter is wider ([why](../THREAT-MODEL.md#what-is-not-defended)). So these answers differ:
+
+| to ... | in QEMU's jail | in its jail | because |
+|---|---|---|---|
+${rows.join('')}
+These attacks are on what its jail shows besides:
+
+| to ... | in the jail | the user alone | root outside |
+|---|---|---|---|
+${own.join('')}`
 }
 
 function boundPart(): string {
