@@ -24,7 +24,7 @@ import { jailerArguments, jailPlace } from '../src/vmm/firecracker/program.ts'
 import { parse, runAsRoot } from './attack/stage.ts'
 import { eventually } from './harness/kata.ts'
 import { findVmm } from './harness/vmm.ts'
-import { bootLimitMs, MachineStage } from './machine/stage.ts'
+import { bootLimitMs, MachineStage, releaseStage } from './machine/stage.ts'
 import { bootWithAgent, machineSuite } from './machine/suite.ts'
 
 const firecracker = await findVmm('firecracker')
@@ -224,17 +224,19 @@ describe('a machine of Firecracker', () => {
       import { MachineStage } from '${import.meta.dir}/machine/stage.ts'
       const stage = await MachineStage.open(await findVmm('firecracker'))
       const { ref } = await (await stage.create()).start()
-      console.log(ref.pid)
+      const { runDir, programDir } = stage
+      console.log(JSON.stringify({ pid: ref.pid, left: { runDir, programDir } }))
       await new Promise(() => {})`
       const child = Bun.spawn([process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
       const reader = child.stdout.getReader()
-      const pid = Number(new TextDecoder().decode((await reader.read()).value))
+      const { pid, left } = JSON.parse(new TextDecoder().decode((await reader.read()).value))
       const ref = processRef(pid)!
       // D: it may be reading a page of its file just now.
       expect(readStatus(`/proc/${pid}/status`)?.get('State')).toMatch(/^[DRS]/)
       child.kill('SIGKILL')
       await child.exited
       await eventually('the VMM to go', () => processRef(pid)?.startTime !== ref.startTime || undefined)
+      await releaseStage(left)
     },
     bootLimitMs,
   )

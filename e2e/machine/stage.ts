@@ -61,7 +61,7 @@ export class MachineStage implements AsyncDisposable {
     const runDir = ownDirectory('/run/kata-ts-vmm-')
     mkdirSync(leaseDir, { recursive: true, mode: 0o711 })
     mkdirSync(`${runDir}/state`, { mode: 0o700 })
-    const ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
+    const ledger = ledgerIn(runDir)
     const { identity, lease } = await takeIdentity(
       ledger,
       {
@@ -114,8 +114,19 @@ export class MachineStage implements AsyncDisposable {
     return createVmm(this.options(more, path))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.ledger.releaseAll()
-    for (const directory of [this.runDir, this.programDir]) rmSync(directory, { recursive: true })
+  [Symbol.asyncDispose](): Promise<void> {
+    return releaseStage(this, this.ledger)
   }
+}
+
+const ledgerIn = (runDir: string): Ledger =>
+  new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
+
+/** For one whose process was killed, too: its ledger tells what it held. */
+export async function releaseStage(
+  { runDir, programDir }: Pick<MachineStage, 'runDir' | 'programDir'>,
+  ledger = ledgerIn(runDir),
+): Promise<void> {
+  await ledger.releaseAll()
+  for (const directory of [runDir, programDir]) rmSync(directory, { recursive: true })
 }
