@@ -648,14 +648,14 @@ describe('keys without effect', () => {
   test('of thousands of unknown keys the first are named and the others counted, and all are looked at', () => {
     const unknown = (count: number) =>
       `[hypervisor.qemu]\n${Array.from({ length: count }, (_, at) => `strange_${at} = ${at}\n`).join('')}`
-    const said = warnings(unknown(20_000))
+    const said = warnings(unknown(3000))
     expect(said).toHaveLength(101)
     expect(said[99]).toEqual({
       message: 'unknown configuration key "hypervisor.qemu.strange_99" has no effect',
       fields: { file: '/c.toml', line: 101 },
     })
     expect(said[100]).toEqual({
-      message: '19900 more unknown configuration keys of /c.toml have no effect',
+      message: '2900 more unknown configuration keys of /c.toml have no effect',
       fields: { file: '/c.toml' },
     })
     const { message } = expectCode(() => parse(`${unknown(1000)}rootles = true`), 'CONFIG_WALL_MISSPELLED')

@@ -102,7 +102,10 @@ function serveTasks(): void {
       const { process: init } = JSON.parse(readFileSync(bundleFile(bundle, 'spec'), 'utf8'))
       if (init.args[0] === 'refuse-create')
         throw new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
-      if (init.args[0] === 'never-made') await new Promise(() => {})
+      if (init.args[0] === 'never-made') {
+        writeFileSync(`${bundle}/being-made`, '')
+        await new Promise(() => {})
+      }
       if (init.args[0] === 'refuse-without-code') throw new TtrpcError('internal', 'the guest says: no')
       processes.set('', { args: init.args, io: { stdin, stdout, stderr } })
       return {}

@@ -31,11 +31,8 @@ test('rm --force ends the making of a container, whose client cleans up', async 
 test('a client that lost its container takes nothing from another one that has the name by then', async () => {
   await using client = testClient()
   const first = client.spawn(['run', '--name', 'name', '--rootfs', client.base, '--', 'never-made'])
-  const state = `${client.base}/state`
-  await eventually(async () => (await client.list())[0]?.status === 'creating')
-  await eventually(() => readRecord(state, 'default', 'name').address !== undefined)
   // It waits for an answer to Create from then on.
-  await Bun.sleep(300)
+  await eventually(() => existsSync(`${directoryOf(client, 'name')}/bundle/being-made`))
   first.kill('SIGSTOP')
   process.kill(readShimProcess(`${directoryOf(client, 'name')}/bundle`)!.pid, 'SIGKILL')
   renameSync(directoryOf(client, 'name'), `${client.base}/removed`)
