@@ -2,12 +2,9 @@
 
 import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { removeTree } from '../linux/files/remove-tree.ts'
-import { readProc } from '../linux/processes/proc.ts'
 import { systemTool } from '../linux/processes/which.ts'
 import { lastWords } from '../plain-text.ts'
-
-/** `.making-<pid>-<random>`; the pid shows whether a process still works on it. */
-const unfinished = /^\.making-(\d+)-/
+import { isAbandoned, unfinishedName } from './unfinished.ts'
 
 /**
  * Returns `<cache>/<name>`, after `make` has filled it if it does not exist. Two processes may do this at once: the
@@ -24,7 +21,7 @@ export async function cachedDirectory(
   if (existsSync(path)) return path
   mkdirSync(cache, { recursive: true, mode: 0o700 })
   await removeAbandoned(cache)
-  const temporary = `${cache}/.making-${process.pid}-${crypto.randomUUID()}`
+  const temporary = `${cache}/${unfinishedName('making')}`
   try {
     mkdirSync(temporary, { mode: 0o755 })
     await make(temporary)
@@ -54,8 +51,5 @@ function moveIntoPlace(temporary: string, path: string): void {
 }
 
 async function removeAbandoned(cache: string): Promise<void> {
-  for (const name of readdirSync(cache)) {
-    const pid = unfinished.exec(name)?.[1]
-    if (pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined) await removeTree(`${cache}/${name}`)
-  }
+  for (const name of readdirSync(cache)) if (isAbandoned(name)) await removeTree(`${cache}/${name}`)
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { withBestEffortLock } from '../../linux/files/directory-lock.ts'
 import { makeErofs } from '../make-erofs.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { diskName } from './disk-names.ts'
 import { storeBytes } from './image-store.ts'
 import { storeFull } from './import.ts'
@@ -38,7 +39,7 @@ export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): P
     const needed = layers.reduce((sum, layer) => sum + treeBytes(layer), 0)
     if (limitBytes > 0 && used + needed > limitBytes)
       throw storeFull({ name: `the disk of container ${container}`, used, limitBytes })
-    const scratch = `${paths.layout}/.disk-${process.pid}-${crypto.randomUUID()}`
+    const scratch = `${paths.layout}/${unfinishedName('disk')}`
     await makeErofs({ layers, target, scratch, key: name, container, signal })
   })
   return target

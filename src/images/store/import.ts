@@ -24,6 +24,7 @@ import {
 } from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
 import { imageLimits, unpackImage } from '../layer-cache.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
 import { holdIndex, shareStore } from './store-lock.ts'
@@ -115,7 +116,7 @@ async function takeBlob(
   signal: AbortSignal,
 ): Promise<string> {
   if (digest !== undefined && existsSync(blobPath(paths, digest))) return digest
-  const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
+  const fresh = `${paths.layout}/${unfinishedName('blob')}`
   const hasher = new Bun.CryptoHasher('sha256')
   // A descriptor of ours is a link by its name, and is what was opened before.
   const noLink = file.startsWith('/proc/self/fd/') ? 0 : constants.O_NOFOLLOW
@@ -174,7 +175,7 @@ function makeManifest(
   )
   const digest = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
   const target = blobPath(paths, digest)
-  const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
+  const fresh = `${paths.layout}/${unfinishedName('blob')}`
   try {
     closing(openSync(fresh, 'wx', 0o444), (fd) => {
       writeAll(fd, bytes, paths.layout, { isFlushed: true })

@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { mount, unmount } from '../../linux/mounts/mount.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { listImages } from './image-store.ts'
 import { importLayout } from './import.ts'
 import { treeBytes } from './layer-sizes.ts'
@@ -55,7 +56,7 @@ asRoot('what is mounted in it does not count', () => {
 
 asRoot('an image whose paths are as long as paths can be is listed and removed as any', async () => {
   const paths = storePaths(`${base}/state`)
-  const room = 4090 - `${paths.layers}/.making-${process.pid}-${crypto.randomUUID()}/`.length
+  const room = 4090 - `${paths.layers}/${unfinishedName('making')}/`.length
   const files = makeOciFiles([
     { tar: makeTar([{ name: 'x', pax: { path: 'd/'.repeat(2048).slice(0, room) } }]) },
   ])

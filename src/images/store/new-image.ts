@@ -9,6 +9,7 @@ import { architecture } from '../architecture.ts'
 import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
 import { emptyImageConfig } from '../formats/image-config.ts'
 import { type ArchivedLayer, openImageArchive } from '../image-archive.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { addImage, type ImportOptions, storeFull } from './import.ts'
 import { shareStore } from './store-lock.ts'
@@ -41,7 +42,7 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
   const document = before === undefined ? freshDocument(image.config) : documentOf(paths, before.id)
   const config = changedConfig(isObject(document.config) ? document.config : {}, changes)
   // A pull's name, so that what the dead have left is found.
-  const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
+  const directory = `${paths.layout}/${unfinishedName('pulling')}`
   mkdirSync(directory, { mode: 0o700 })
   try {
     const layer = await writeLayer(paths, `${directory}/layer.tar`, image)

@@ -6,9 +6,9 @@ import { chownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readS
 import { namesIn } from '../../linux/files/names-in.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
-import { readProc } from '../../linux/processes/proc.ts'
 import type { ImageName } from '../names/image-name.ts'
 import type { ImageSource } from '../names/image-source.ts'
+import { isAbandoned, unfinishedName } from '../unfinished.ts'
 import { importFromContainerd } from './containerd.ts'
 import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
@@ -28,12 +28,6 @@ export interface PullOptions extends Omit<ImportOptions, 'name'> {
   /** Told how many bytes have come. */
   readonly onBytes: (bytes: number) => void
 }
-
-/**
- * `.pulling-<pid>-<random>`, `.disk-...` and `.making-...` (a layer) of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a
- * process still works on it.
- */
-const unfinished = /^\.(?:pulling|blob|disk|making)-(\d+)-/
 
 /** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, as {@link importLayout} and {@link importFromContainerd}. */
 export async function pullImage(
@@ -55,7 +49,7 @@ export async function pullImage(
   checkRoom(0)
   onStep('pulling')
   const work = {
-    directory: `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`,
+    directory: `${paths.layout}/${unfinishedName('pulling')}`,
     uid: throwAwayUid(),
   }
   mkdirSync(work.directory, { mode: 0o700 })
@@ -105,10 +99,7 @@ async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copyin
 export function unfinishedWork({ layout, layers }: StorePaths): string[] {
   return [layout, layers].flatMap((directory) =>
     namesIn(directory)
-      .filter((name) => {
-        const pid = unfinished.exec(name)?.[1]
-        return pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined
-      })
+      .filter(isAbandoned)
       .map((name) => `${directory}/${name}`),
   )
 }

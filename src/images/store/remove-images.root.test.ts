@@ -13,6 +13,7 @@ import {
 import { dirname } from 'node:path'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { listImages, lookForImage } from './image-store.ts'
 import { importLayout } from './import.ts'
 import { readIndex, writeIndex } from './index-file.ts'
@@ -206,7 +207,8 @@ test('prune removes what no container uses, and what was left unfinished', async
   mkdirSync(`${paths.layout}/.pulling-999999999-x/layout`, { recursive: true })
   writeFileSync(`${paths.layout}/.blob-999999999-x`, 'half')
   mkdirSync(`${paths.layers}/.making-999999999-x/half`, { recursive: true })
-  mkdirSync(`${paths.layers}/.making-${process.pid}-x`)
+  const making = unfinishedName('making')
+  mkdirSync(`${paths.layers}/${making}`)
   // As docker's prune without --all.
   const left = await planPrune(paths, users, { keepsImages: true })
   expect(left).toMatchObject({ images: [], layers: [] })
@@ -220,10 +222,8 @@ test('prune removes what no container uses, and what was left unfinished', async
   expect(await names()).toEqual([a])
   expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
   // Somebody is still unpacking.
-  expect(readdirSync(paths.layers).filter((name) => name.startsWith('.'))).toEqual([
-    `.making-${process.pid}-x`,
-  ])
-  rmdirSync(`${paths.layers}/.making-${process.pid}-x`)
+  expect(readdirSync(paths.layers).filter((name) => name.startsWith('.'))).toEqual([making])
+  rmdirSync(`${paths.layers}/${making}`)
   expect(await prune(paths, () => users)).toEqual({ images: [], layers: [], files: [], bytes: 0 })
   // Layers of archives, too, once no container has them.
   await prune(paths, () => nobody)

@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { parseImageName } from '../names/image-name.ts'
+import { unfinishedName } from '../unfinished.ts'
 import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
@@ -162,7 +163,7 @@ async function carryOut(paths: StorePaths, { images, layers, files }: Removal): 
     // A layer is whole or absent: the cache removes what has such a name once this process is gone.
     forgetLayerSize(paths, name)
     if (!existsSync(`${paths.layers}/${name}`)) continue
-    const going = `${paths.layers}/.making-${process.pid}-${crypto.randomUUID()}`
+    const going = `${paths.layers}/${unfinishedName('making')}`
     renameSync(`${paths.layers}/${name}`, going)
     await removeTree(going)
   }

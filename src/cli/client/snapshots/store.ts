@@ -8,7 +8,8 @@ import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
 import { atPath } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
-import { ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
+import type { ProcessRef } from '../../../linux/processes/proc.ts'
+import { nameWithProcess, processInName } from '../../../linux/processes/process-name.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
 import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -40,7 +41,7 @@ export interface Snapshot extends SavedContainer {
 const keptFiles = ['spec', 'overrides', 'network'] as const
 
 /** Directories that are being made or removed, with the process that does. No snapshot can have such a name. */
-const unfinishedName = /^\.unfinished-(\d+)-(\d+)-(?:n(\d+)-)?(?:b([0-9a-f-]{36})-)?/
+const unfinishedPrefix = '.unfinished-'
 const recordName = 'record.json'
 
 const directoryOf = ({ stateDir, namespace }: SnapshotStore): string =>
@@ -132,11 +133,8 @@ function readRecordOf(directory: string): ContainerRecord {
   }
 }
 
-function unfinishedPath(store: SnapshotStore): string {
-  const { pid, startTime, pidNamespace, bootId } = ownProcess()
-  const inode = /\d+/.exec(pidNamespace ?? '')?.[0]
-  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-n${inode}-b${bootId}-${crypto.randomUUID()}`
-}
+const unfinishedPath = (store: SnapshotStore): string =>
+  `${directoryOf(store)}/${unfinishedPrefix}${nameWithProcess()}`
 
 /** Directories that processes are making or removing, or were when they ended, for `gc`. */
 export function unfinishedSnapshots(
@@ -144,11 +142,9 @@ export function unfinishedSnapshots(
 ): { readonly path: string; readonly process: ProcessRef }[] {
   return namesIn(`${stateDir}/snapshots`).flatMap((namespace) =>
     namesIn(`${stateDir}/snapshots/${namespace}`).flatMap((name) => {
-      const [, pid, startTime = '', inode, bootId] = unfinishedName.exec(name) ?? []
-      if (pid === undefined) return []
-      const pidNamespace = inode === undefined ? undefined : `pid:[${inode}]`
-      const process = { pid: Number(pid), startTime, pidNamespace, bootId }
-      return [{ path: `${stateDir}/snapshots/${namespace}/${name}`, process }]
+      if (!name.startsWith(unfinishedPrefix)) return []
+      const process = processInName(name.slice(unfinishedPrefix.length))
+      return process === undefined ? [] : [{ path: `${stateDir}/snapshots/${namespace}/${name}`, process }]
     }),
   )
 }
