@@ -1,6 +1,7 @@
 /** `--restart` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 import { type ContainerRecord, updateRecord } from '../../client/record.ts'
@@ -8,8 +9,9 @@ import { type ContainerRecord, updateRecord } from '../../client/record.ts'
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
 
-const recordOf = ({ base }: TestClient, id: string) => `${base}/state/containers/default/${id}/record.json`
-const read = (client: TestClient, id: string) => JSON.parse(readFileSync(recordOf(client, id), 'utf8'))
+const directoryOf = ({ base }: TestClient, id: string) => `${base}/state/containers/default/${id}`
+const read = (client: TestClient, id: string) =>
+  JSON.parse(readFileSync(`${directoryOf(client, id)}/record.json`, 'utf8'))
 /** As a command does it: the keeper may be reading the record, or about to note something in it. */
 const change = ({ base }: TestClient, id: string, changes: Partial<ContainerRecord>) =>
   updateRecord(`${base}/state`, 'default', id, changes)
@@ -145,6 +147,37 @@ test('a start that was noted while the policy was taken back does not come', asy
   expect(read(client, 'brief')).toMatchObject({ status: 'stopped' })
   expect(read(client, 'brief').restarts ?? 0).toBe(0)
   expect(read(client, 'brief').restartsAt).toBeUndefined()
+})
+
+test('a container that ends while another command has it in hand starts again once that is done', async () => {
+  await using client = testClient()
+  await client.start('held', ['sleep', '60'], ['--restart', 'always'])
+  await underDirectoryLock(directoryOf(client, 'held'), 1000, async () => {
+    expect((await client.kata('kill', '--signal', 'HUP', 'held')).code).toBe(0)
+    await eventually(() => read(client, 'held').restartsAt)
+    // Longer than one wait for the other command, as a machine that is saved holds it.
+    await Bun.sleep(3000)
+    expect(read(client, 'held')).toMatchObject({ status: 'stopped' })
+  })
+  await eventually(() => read(client, 'held').restarts === 1 && read(client, 'held').status === 'running')
+})
+
+test('starts that fail before their record is written have pauses between them, too', async () => {
+  await using client = testClient()
+  await client.start('broken', ['sleep', '60'], ['--restart', 'always'])
+  const spec = `${directoryOf(client, 'broken')}/bundle/config.json`
+  const whole = readFileSync(spec)
+  writeFileSync(spec, '{')
+  await client.kata('kill', '--signal', 'HUP', 'broken')
+  const failures = () =>
+    readFileSync(`${directoryOf(client, 'broken')}/monitor.log`, 'utf8').split('[BUNDLE_FILE_INVALID]')
+      .length - 1
+  await eventually(() => failures() > 0)
+  // Pauses of 0.1 s, 0.2 s, 0.4 s and so on: slower on a busy host, never faster.
+  await Bun.sleep(2000)
+  expect(failures()).toBeLessThan(10)
+  writeFileSync(spec, whole)
+  await eventually(() => read(client, 'broken').restarts === 1 && read(client, 'broken').status === 'running')
 })
 
 test('--rm and --restart exclude each other', async () => {

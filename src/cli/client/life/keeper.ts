@@ -1,6 +1,6 @@
 /** The process that waits for a container in the background and does what its restart policy says. */
 import { KataError } from '../../../errors.ts'
-import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock, underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
@@ -11,12 +11,12 @@ import { runAgain } from '../run.ts'
 import { catchSignals, Interrupted } from '../signals.ts'
 import { observe } from '../status.ts'
 import { spawnMonitor } from './monitor.ts'
-import { untilStart } from './restart-policy.ts'
-import { needsKeeper, noteStop } from './restarts.ts'
+import { longerPause, untilStart } from './restart-policy.ts'
+import { isRestartWanted, needsKeeper, noteStop } from './restarts.ts'
 
 /** How long a keeper that starts its container may take to give that up. */
 const giveUpMs = 30_000
-/** Another command may hold the container for as long, milliseconds: then it is that one's. */
+/** How long another command that holds the container is waited for at a time, milliseconds. */
 const busyMs = 1000
 
 /** Has a process wait for a container that runs, if it needs one and none does; for one who holds the container. */
@@ -46,48 +46,56 @@ function lacksKeeper(record: ContainerRecord): boolean {
  * Waits for the time at which a container that has ended starts again, and starts it. False when it stays ended: nothing wanted
  * that, or somebody has ended the waiting.
  */
-export async function startAgain(settings: Settings, { namespace, id }: ContainerRecord): Promise<boolean> {
+export async function startAgain(
+  settings: Settings,
+  { namespace, id, createdAt }: ContainerRecord,
+): Promise<boolean> {
   const { stateDir } = settings
-  for (;;) {
+  // Between two starts of this process: one may fail before the record says that it was tried, as on a full disk.
+  for (let pauseMs = 0; ; ) {
     const record = readRecord(stateDir, namespace, id)
-    if (record.restartsAt === undefined) return false
-    if (!(await pause(record.restartsAt))) return false
-    let isStarted = false
-    const outcome = await underDirectoryLock(
-      recordPaths(stateDir, namespace, id).directory,
-      busyMs,
-      async () => {
-        const now = readRecord(stateDir, namespace, id)
-        // The policy may have been taken back when this start was just noted.
-        const isWanted = now.stopWanted !== true && (now.restart?.name ?? 'no') !== 'no'
-        if (!isWanted || now.status !== 'stopped' || now.restartsAt === undefined) {
-          updateRecord(stateDir, namespace, id, { restartsAt: undefined })
-          return
-        }
-        isStarted = await tryStart(settings, now)
-      },
+    if (record.restartsAt === undefined || record.createdAt !== createdAt) return false
+    if (!(await pause(Math.max(pauseMs, untilStart(record.restartsAt, Date.now()))))) return false
+    const { directory } = recordPaths(stateDir, namespace, id)
+    const outcome = await makeUnderDirectoryLock(directory, busyMs, () =>
+      startHeld(settings, readRecord(stateDir, namespace, id)),
     )
-    if (outcome !== 'done') return false
-    if (isStarted) return true
+    if (outcome === 'gone') return false
+    // The record says then whether the other command has started, stopped or removed it, or has only saved its machine.
+    if (outcome === 'busy') continue
+    const { value: result } = outcome
+    if (result !== 'failed') return result === 'started'
+    pauseMs = longerPause(pauseMs)
   }
 }
 
+type Started = 'started' | 'failed' | 'unwanted'
+
+async function startHeld(settings: Settings, record: ContainerRecord): Promise<Started> {
+  const { namespace, id, status, restartsAt } = record
+  // The policy may have been taken back when this start was just noted.
+  if (isRestartWanted(record) && status === 'stopped' && restartsAt !== undefined)
+    return tryStart(settings, record)
+  updateRecord(settings.stateDir, namespace, id, { restartsAt: undefined })
+  return 'unwanted'
+}
+
 /** A start that fails is one more end of the container. */
-async function tryStart(settings: Settings, record: ContainerRecord): Promise<boolean> {
+async function tryStart(settings: Settings, record: ContainerRecord): Promise<Started> {
   try {
     await runAgain(settings, record, { isKeeper: true, changes: { restarts: (record.restarts ?? 0) + 1 } })
-    return true
+    return 'started'
   } catch (error) {
     tellError(settings, error)
-    return false
+    return 'failed'
   }
 }
 
 /** False when a signal ended the pause: of a person who wants no more starts, or of a host that goes down. */
-async function pause(restartsAt: string): Promise<boolean> {
+async function pause(ms: number): Promise<boolean> {
   const signals = catchSignals()
   try {
-    await within(signals.interrupted, untilStart(restartsAt, Date.now()))
+    await within(signals.interrupted, ms)
     return true
   } catch (error) {
     if (error instanceof Interrupted) return false

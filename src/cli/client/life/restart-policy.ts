@@ -42,8 +42,12 @@ export function nextPause({
   stopWanted,
 }: Ended): number | undefined {
   if (stopWanted || !wants(policy, exitCode, restarts)) return undefined
-  return pauseMs === 0 || ranMs >= goodRunMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
+  return longerPause(ranMs >= goodRunMs ? 0 : pauseMs)
 }
+
+/** The pause after one of `pauseMs` milliseconds, or the first one after 0. */
+export const longerPause = (pauseMs: number): number =>
+  pauseMs === 0 ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
 
 /**
  * Milliseconds from `now` to the time that was noted for a start. The clock may be set back meanwhile, as by the first answer of a time

@@ -5,7 +5,7 @@ import { nextPause } from './restart-policy.ts'
 
 /** Whether a process has to wait for the container while it runs in the background. */
 export function needsKeeper({ autoRemove, restart, health }: ContainerRecord): boolean {
-  return autoRemove || health !== undefined || (restart !== undefined && restart.name !== 'no')
+  return autoRemove || health !== undefined || (restart?.name ?? 'no') !== 'no'
 }
 
 /** What a container's record says besides when it has ended with `exitCode`: whether its owner starts it again. */
@@ -18,6 +18,10 @@ export function afterEnd(settings: Settings, { namespace, id }: ContainerRecord,
   if (pauseMs === undefined) return { restartsAt: undefined }
   return { pauseMs, restartsAt: new Date(Date.now() + pauseMs).toISOString() }
 }
+
+/** Whether the policy still starts the container again: it may have been taken back, and a person may have ended the container. */
+export const isRestartWanted = ({ restart, stopWanted }: ContainerRecord): boolean =>
+  stopWanted !== true && (restart?.name ?? 'no') !== 'no'
 
 /** Notes that a person wants the container to end. */
 export function noteStop({ stateDir }: Settings, { namespace, id, restart }: ContainerRecord): void {
