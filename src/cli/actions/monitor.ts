@@ -1,8 +1,7 @@
 import { sleep } from '../../time.ts'
-import { endContainer } from '../client/end.ts'
+import { cleanUpRun } from '../client/life/clean-up.ts'
 import { watchHealth } from '../client/life/health.ts'
 import { startAgain } from '../client/life/keeper.ts'
-import { afterEnd } from '../client/life/restarts.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
@@ -41,7 +40,7 @@ async function connectUnlessDead(record: ContainerRecord): Promise<TaskClient | 
 async function monitorRun(settings: Settings, record: ContainerRecord): Promise<void> {
   const task = await connectUnlessDead(record)
   const exitCode = task && (await watchRun(settings, record, task))
-  await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
+  await cleanUpRun(settings, { run: record, exitCode, task })
 }
 
 /** The exit code of the container; undefined when its shim was lost. */

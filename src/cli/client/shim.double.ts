@@ -2,7 +2,7 @@
  * A test double of the shim: the same actions and the same Task service, but the container is a plain process of the
  * host. It shows what the client does; it shows nothing about machines.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { writeFailure } from '../../bundle/failure.ts'
 import { bundleFile } from '../../bundle/files.ts'
@@ -77,6 +77,10 @@ async function answers(): Promise<boolean> {
 }
 
 function remove(): void {
+  if (existsSync(`${dirname(bundle)}/refuse-delete`)) {
+    writeFailure(bundle, 'actionFailure', new KataError('TEARDOWN_BUSY', { path: bundle, seconds: 1 }))
+    process.exit(1)
+  }
   rmSync(socket, { force: true })
   writeSync(1, DeleteResponse.encode(DeleteResponse.fromPartial({ exitStatus: 137 })).finish())
 }

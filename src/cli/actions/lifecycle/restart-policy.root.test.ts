@@ -1,6 +1,6 @@
 /** `--restart` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
@@ -178,6 +178,52 @@ test('starts that fail before their record is written have pauses between them, 
   expect(failures()).toBeLessThan(10)
   writeFileSync(spec, whole)
   await eventually(() => read(client, 'broken').restarts === 1 && read(client, 'broken').status === 'running')
+})
+
+test('a clean-up that fails is tried again, and its container starts then', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  const refuse = `${directoryOf(client, 'brief')}/refuse-delete`
+  const told = () => readFileSync(`${directoryOf(client, 'brief')}/monitor.log`, 'utf8')
+  writeFileSync(refuse, '')
+  await client.kata('kill', '--signal', 'HUP', 'brief')
+  await eventually(() => told().includes('[SHIM_DELETE_FAILED]'))
+  expect((await client.list())[0]).toMatchObject({ status: 'dead' })
+  rmSync(refuse)
+  await eventually(() => read(client, 'brief').restarts === 1 && read(client, 'brief').status === 'running')
+})
+
+test('so is that of a start that failed', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  const directory = directoryOf(client, 'brief')
+  const spec = `${directory}/bundle/config.json`
+  const whole = readFileSync(spec)
+  // The pause is the time for what follows.
+  change(client, 'brief', { pauseMs: 1000 })
+  await client.kata('kill', '--signal', 'HUP', 'brief')
+  await eventually(() => read(client, 'brief').restartsAt)
+  writeFileSync(`${directory}/refuse-delete`, '')
+  writeFileSync(spec, JSON.stringify({ process: { args: ['refuse-create'] } }))
+  await eventually(() => readFileSync(`${directory}/monitor.log`, 'utf8').includes('[SHIM_DELETE_FAILED]'))
+  expect(read(client, 'brief')).toMatchObject({ status: 'creating', restarts: 1 })
+  writeFileSync(spec, whole)
+  rmSync(`${directory}/refuse-delete`)
+  await eventually(() => read(client, 'brief').restarts === 2 && read(client, 'brief').status === 'running')
+  expect(read(client, 'brief').exitCode).toBeUndefined()
+})
+
+test('a container whose clean-up fails, and that a person has ended, is left to others', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  const refuse = `${directoryOf(client, 'brief')}/refuse-delete`
+  writeFileSync(refuse, '')
+  const { owner } = read(client, 'brief')
+  expect((await client.kata('stop', '-t', '0', 'brief')).stderr).toContain('[SHIM_DELETE_FAILED]')
+  expect(isAlive(owner)).toBe(false)
+  rmSync(refuse)
+  expect(await client.kata('gc')).toMatchObject({ code: 0, stdout: expect.stringContaining('default/brief') })
+  expect(read(client, 'brief')).toMatchObject({ status: 'stopped' })
 })
 
 test('--rm and --restart exclude each other', async () => {

@@ -1,15 +1,17 @@
 /** The process that waits for a container in the background and does what its restart policy says. */
 import { KataError } from '../../../errors.ts'
 import { makeUnderDirectoryLock, underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { isAlive, processRef } from '../../../linux/processes/proc.ts'
+import { isAlive, isThisProcess, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
+import { exitCodeOf } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { runAgain } from '../run.ts'
 import { catchSignals, Interrupted } from '../signals.ts'
 import { observe } from '../status.ts'
+import { cleanUpRun } from './clean-up.ts'
 import { spawnMonitor } from './monitor.ts'
 import { longerPause, untilStart } from './restart-policy.ts'
 import { isRestartWanted, needsKeeper, noteStop } from './restarts.ts'
@@ -64,31 +66,38 @@ export async function startAgain(
     // The record says then whether the other command has started, stopped or removed it, or has only saved its machine.
     if (outcome === 'busy') continue
     const { value: result } = outcome
-    if (result !== 'failed') return result === 'started'
+    if (typeof result === 'boolean') return result
+    await cleanUpStart(settings, readRecord(stateDir, namespace, id), result)
     pauseMs = longerPause(pauseMs)
   }
 }
 
-type Started = 'started' | 'failed' | 'unwanted'
-
-async function startHeld(settings: Settings, record: ContainerRecord): Promise<Started> {
+/** Whether it was started; the exit code of a start that failed. */
+async function startHeld(settings: Settings, record: ContainerRecord): Promise<boolean | number> {
   const { namespace, id, status, restartsAt } = record
   // The policy may have been taken back when this start was just noted.
   if (isRestartWanted(record) && status === 'stopped' && restartsAt !== undefined)
     return tryStart(settings, record)
   updateRecord(settings.stateDir, namespace, id, { restartsAt: undefined })
-  return 'unwanted'
+  return false
 }
 
-/** A start that fails is one more end of the container. */
-async function tryStart(settings: Settings, record: ContainerRecord): Promise<Started> {
+/** True once it runs; the exit code of a start that fails, which is one more end of the container. */
+async function tryStart(settings: Settings, record: ContainerRecord): Promise<true | number> {
   try {
     await runAgain(settings, record, { isKeeper: true, changes: { restarts: (record.restarts ?? 0) + 1 } })
-    return 'started'
+    return true
   } catch (error) {
     tellError(settings, error)
-    return 'failed'
+    return exitCodeOf(error)
   }
+}
+
+/** A start that failed cleans up by itself, unless that failed, too. */
+async function cleanUpStart(settings: Settings, run: ContainerRecord, exitCode: number): Promise<void> {
+  const { status, owner } = run
+  if (status !== 'stopped' && owner !== undefined && isThisProcess(owner))
+    await cleanUpRun(settings, { run, exitCode })
 }
 
 /** False when a signal ended the pause: of a person who wants no more starts, or of a host that goes down. */
