@@ -262,6 +262,36 @@ test('a stop that comes as its machine has just been saved for good asks nothing
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'all is released'])
 })
 
+test('a second save while one is under way is refused, and keeps neither from ending', async () => {
+  const steps: string[] = []
+  const written = Promise.withResolvers<void>()
+  const vmm = {
+    save: async ({ state }: { state: number }) => {
+      writeFileSync(state, 'memory')
+      await written.promise
+    },
+    stop: nothing,
+  }
+  // As all calls to a guest that is at rest.
+  let calls = 0
+  const syncFileSystems = () => (calls++ === 0 ? undefined : never)
+  const { sandbox, directory } = await saveableSandbox(vmm, steps, { syncFileSystems })
+  rmSync(directory, { recursive: true, force: true })
+  const { signal } = new AbortController()
+  const first = sandbox.save({ directory, ends: true, signal })
+  const second = () => {
+    const saving = sandbox.save({ directory: `${directory}-2`, ends: false, signal })
+    return Promise.race([saving.catch(String), Bun.sleep(2000)])
+  }
+  expect(await second()).toContain('[CHECKPOINT_REFUSED] the machine of pod cannot be saved: another save')
+  written.resolve()
+  await first
+  // It stands still for good, and its end is about to be asked for.
+  expect(await second()).toContain('[CHECKPOINT_REFUSED]')
+  await sandbox.stop()
+  expect(steps).toEqual(['the agent is left', 'all is released'])
+})
+
 const disconnected = (command: string) => new KataError('VMM_DISCONNECTED', { command })
 const killed: VmEnd = {
   reason: 'exited',

@@ -43,7 +43,7 @@ export class Sandbox {
   #held: HeldUp = neverHeldUp()
   /** Its guest stands still for good. */
   #isSaved = false
-  /** Settles, and never fails, once the save that is under way is over. */
+  /** Settles, and never fails, once the save that is under way is over; undefined when none is. */
   #saving: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
@@ -111,12 +111,23 @@ export class Sandbox {
    * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then. CHECKPOINT_LOST
    *   when it has ended.
    */
-  save(request: SaveRequest): Promise<void> {
-    const saving = this.#save(request).catch(async (error) => {
+  async save(request: SaveRequest): Promise<void> {
+    // A second one would wait for a guest that stands still by the first, perhaps for good, and a stop would wait for both.
+    if (this.#isSaved || this.#saving !== undefined)
+      throw new KataError('CHECKPOINT_REFUSED', {
+        id: this.#parts.id,
+        reason: 'another save of it is under way',
+      })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#saving = promise
+    try {
+      await this.#save(request)
+    } catch (error) {
       throw await this.#whyUnsaved(error)
-    })
-    this.#saving = saving.catch(() => {})
-    return saving
+    } finally {
+      this.#saving = undefined
+      resolve()
+    }
   }
 
   async #save(request: SaveRequest): Promise<void> {
