@@ -79,11 +79,11 @@ export async function leave(
   await sleep(10)
 }
 
-/** Resolves with the first signal to end, or the first error that nothing caught. */
+/** Resolves with the first signal to end, or the first error that nothing caught. Later ones change nothing: the end takes its time. */
 export function whenInterrupted(log: Logger): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
+    // Without a listener the second one would kill the shim while its guest writes back.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
     onUnhandled(log, resolve)
     // The daemon has its own session; a closed terminal is no reason to exit.
     process.on('SIGHUP', () => {})
