@@ -1,7 +1,7 @@
 import { sleep } from '../../time.ts'
 import { cleanUpRun } from '../client/life/clean-up.ts'
 import { watchHealth } from '../client/life/health.ts'
-import { startAgain } from '../client/life/keeper.ts'
+import { startAgain } from '../client/life/start-again.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'

@@ -104,6 +104,11 @@ async function containerFrom(
     await interruptible((signal) =>
       copyDisk(`${checkpoint}/${checkpointFiles.disk}`, writtenDisk(directory), signal),
     )
-    return prepareAgain(settings, record, { isKeeper: false, changes: { detached }, checkpoint, isNew: true })
+    return prepareAgain(settings, record, {
+      isMonitor: false,
+      changes: { detached },
+      checkpoint,
+      isNew: true,
+    })
   })
 }

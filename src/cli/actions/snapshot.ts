@@ -44,7 +44,7 @@ export async function fork(settings: Settings, name: string, newName = generateN
     const { bundle } = recordPaths(stateDir, namespace, name)
     const made = await newContainer(settings, { record, bundle }, id)
     const { directory, saved } = recordPaths(stateDir, namespace, id)
-    const how = { isKeeper: false, changes: {}, checkpoint: saved, isNew: true }
+    const how = { isMonitor: false, changes: {}, checkpoint: saved, isNew: true }
     const container = await orForget(settings, made, async () => {
       await interruptible((signal) => saveRunning(record, saved, signal))
       renameSync(`${saved}/${checkpointFiles.disk}`, writtenDisk(directory))

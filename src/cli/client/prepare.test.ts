@@ -30,6 +30,6 @@ test('the next start of a container finds its working directory absolute, which 
   const { bundle } = createRecord(stateDir, record)
   writeFileSync(bundleFile(bundle, 'spec'), JSON.stringify({ process: { cwd: 'srv' } }))
   const settings = { stateDir, runDir: `${stateDir}/run`, namespace: 'default' } as Settings
-  prepareAgain(settings, record, { isKeeper: false, changes: {} })
+  prepareAgain(settings, record, { isMonitor: false, changes: {} })
   expect(JSON.parse(readFileSync(bundleFile(bundle, 'spec'), 'utf8'))).toEqual({ process: { cwd: '/srv' } })
 })

@@ -141,8 +141,8 @@ async function makeRootfs(
 export interface RunAgain {
   /** The saved machine from which it continues. Without one it boots, and any saved machine of it is removed. */
   readonly checkpoint?: string
-  /** This process is the one that waits for the container. */
-  readonly isKeeper: boolean
+  /** This process is the container's monitor. */
+  readonly isMonitor: boolean
   /** What its record says of this start. */
   readonly changes: Partial<ContainerRecord>
   /** It has never run: it is removed when it cannot start. */
@@ -153,7 +153,7 @@ export interface RunAgain {
 export function prepareAgain(
   settings: Settings,
   before: ContainerRecord,
-  { isKeeper, changes, checkpoint, isNew = false }: RunAgain,
+  { isMonitor, changes, checkpoint, isNew = false }: RunAgain,
 ): Startable {
   const { stateDir } = settings
   const { namespace, id, layers, disks } = before
@@ -178,5 +178,5 @@ export function prepareAgain(
   const record = readRecord(stateDir, namespace, id)
   const rootfs = async () =>
     disks === undefined ? [writableOverlay(layers, paths.directory)] : diskMounts(disks, paths.directory)
-  return { record, paths, rootfs, ranBefore: !isNew, isKeeper, ...(checkpoint && { checkpoint }) }
+  return { record, paths, rootfs, ranBefore: !isNew, isMonitor, ...(checkpoint && { checkpoint }) }
 }

@@ -78,11 +78,11 @@ export interface ContainerRecord {
   readonly restarts?: number | undefined
   /** Milliseconds that its policy waited before the last of these starts. */
   readonly pauseMs?: number | undefined
-  /** When its owner starts it again; absent while it runs, and once it stays ended. */
+  /** When its monitor starts it again; absent while it runs, and once it stays ended. */
   readonly restartsAt?: string | undefined
   /** A person has stopped or killed it: its policy does not start it again. */
   readonly stopWanted?: boolean | undefined
-  /** The process that waits for the container and cleans up after it; none for a detached container that is kept. */
+  /** The process that waits for the container and cleans up after it: its client in the foreground, or its monitor. A detached one that is kept has none. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
   readonly bootId: string

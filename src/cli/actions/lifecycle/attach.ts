@@ -1,7 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
-import { ensureOneKeeper } from '../../client/life/keeper.ts'
+import { ensureOneMonitor } from '../../client/life/monitor.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import { hasLog } from '../../client/logs/reader.ts'
 import { logStreams } from '../../client/logs/streams.ts'
@@ -27,7 +27,7 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
     throw new KataError('ATTACH_ELSEWHERE', { name })
   const connect = async () => {
     const task = await connectRunning(record)
-    await ensureOneKeeper(settings, record)
+    await ensureOneMonitor(settings, record)
     return task
   }
   return attachBy(settings, flags, record, { connect, endsInput: false })

@@ -12,7 +12,7 @@ setDefaultTimeout(120_000)
 const directoryOf = ({ base }: TestClient, id: string) => `${base}/state/containers/default/${id}`
 const read = (client: TestClient, id: string) =>
   JSON.parse(readFileSync(`${directoryOf(client, id)}/record.json`, 'utf8'))
-/** As a command does it: the keeper may be reading the record, or about to note something in it. */
+/** As a command does it: the monitor may be reading the record, or about to note something in it. */
 const change = ({ base }: TestClient, id: string, changes: Partial<ContainerRecord>) =>
   updateRecord(`${base}/state`, 'default', id, changes)
 
@@ -121,9 +121,9 @@ test('a shim that dies before the process that waits for it has reached it is an
   process.kill(owner.pid, 'SIGKILL')
   process.kill((await client.list())[0]!.shimPid!, 'SIGKILL')
   await eventually(async () => (await client.list())[0]?.status === 'dead')
-  const keeper = client.spawn(['monitor', 'early'])
+  const monitor = client.spawn(['monitor', 'early'])
   await eventually(() => read(client, 'early').restarts === 1 && read(client, 'early').status === 'running')
-  expect(read(client, 'early').owner.pid).toBe(keeper.pid)
+  expect(read(client, 'early').owner.pid).toBe(monitor.pid)
 })
 
 test('a policy that is taken back leaves nobody who waits', async () => {

@@ -3,7 +3,7 @@ import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
-import { ensureKeeper } from '../../client/life/keeper.ts'
+import { ensureMonitor } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
@@ -25,14 +25,14 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
   const outcome = await underDirectoryLock(directory, 0, async () => {
     const record = findRecord(settings, name)
     const seen = await observe(record)
-    if (isStarted(seen)) return ensureKeeper(settings, record)
+    if (isStarted(seen)) return ensureMonitor(settings, record)
     await release(settings, record, seen)
     const ended = findRecord(settings, name)
     // Its memory would be lost.
     if (ended.status === 'suspended')
       throw new KataError('CONTAINER_NOT_ENDED', { name: ended.id, status: ended.status })
     const changes = { restarts: 0, pauseMs: 0, stopWanted: false }
-    await runAgain(settings, ended, { isKeeper: false, changes })
+    await runAgain(settings, ended, { isMonitor: false, changes })
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })

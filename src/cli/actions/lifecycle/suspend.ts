@@ -69,7 +69,7 @@ async function resumeOne(settings: Settings, record: ContainerRecord): Promise<v
   // The process that suspended it did not live to note that.
   if (seen.status !== 'suspended') await release(settings, record, seen)
   try {
-    await runAgain(settings, findRecord(settings, id), { isKeeper: false, changes: {}, checkpoint: saved })
+    await runAgain(settings, findRecord(settings, id), { isMonitor: false, changes: {}, checkpoint: saved })
   } catch (error) {
     // It may have been removed meanwhile, and the name be another's.
     if (existsSync(saved)) updateRecord(stateDir, namespace, id, suspended)

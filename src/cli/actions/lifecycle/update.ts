@@ -5,7 +5,7 @@ import { isObject } from '../../../json/compounds.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { endKeeper, ensureKeeper } from '../../client/life/keeper.ts'
+import { endMonitor, ensureMonitor } from '../../client/life/monitor.ts'
 import type { RestartPolicy } from '../../client/life/restart-policy.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
@@ -97,8 +97,8 @@ async function updateHeld(
     restart,
     ...(restart.name === 'no' && { restartsAt: undefined }),
   })
-  if (restart.name === 'no' && status === 'restarting') await endKeeper(record)
-  if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })
+  if (restart.name === 'no' && status === 'restarting') await endMonitor(record)
+  if (isRunning && record.detached) ensureMonitor(settings, { ...record, restart })
 }
 
 function writeLimits(bundle: string, limits: Limits): void {

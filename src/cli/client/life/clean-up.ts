@@ -1,4 +1,4 @@
-/** The clean-up after a run of a container, for the process that waits for it. */
+/** The clean-up after a run of a container, by its monitor. */
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { sleep } from '../../../time.ts'
 import { explain, tellError } from '../../explain.ts'

@@ -1,4 +1,4 @@
-/** The health of a container as its keeper last saw it: a file beside its record. */
+/** The health of a container as its monitor last saw it: a file beside its record. */
 import { rmSync } from 'node:fs'
 import { readFile } from '../../../json/document.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'

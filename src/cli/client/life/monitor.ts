@@ -1,6 +1,20 @@
-/** The waiting process for what was left running without a client: it cleans up at the end. */
+/**
+ * The monitor of a container: the process that waits for it in the background, cleans up at its end, and does what its health check and its
+ * restart policy say.
+ */
+import { KataError } from '../../../errors.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { isAlive, processRef } from '../../../linux/processes/proc.ts'
+import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, recordPaths } from '../record.ts'
+import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
+import { observe } from '../status.ts'
+import { needsMonitor, noteStop } from './restarts.ts'
+
+/** How long a monitor that starts its container may take to give that up, milliseconds. */
+const giveUpMs = 30_000
+/** How long another command that holds the container is waited for, milliseconds. */
+const busyMs = 1000
 
 /** Returns its process id. */
 export function spawnMonitor(settings: Settings, { id, namespace }: ContainerRecord): number {
@@ -15,4 +29,53 @@ export function spawnMonitor(settings: Settings, { id, namespace }: ContainerRec
   })
   monitor.unref()
   return monitor.pid
+}
+
+/** Starts a monitor for a container that runs, if it needs one and has none; for one who holds the container. */
+export function ensureMonitor(settings: Settings, record: ContainerRecord): void {
+  if (!lacksMonitor(record)) return
+  const owner = processRef(spawnMonitor(settings, record))
+  updateRecord(settings.stateDir, record.namespace, record.id, { owner, detached: true })
+}
+
+/** The same, for one who does not hold the container: two who come at once start one monitor. */
+export async function ensureOneMonitor(settings: Settings, record: ContainerRecord): Promise<void> {
+  if (!lacksMonitor(record)) return
+  const { stateDir } = settings
+  const { namespace, id } = record
+  await underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () => {
+    const now = readRecord(stateDir, namespace, id)
+    if (now.status !== 'stopped') ensureMonitor(settings, now)
+  })
+}
+
+function lacksMonitor(record: ContainerRecord): boolean {
+  const { owner } = record
+  return needsMonitor(record) && !(owner !== undefined && isAlive(owner))
+}
+
+/** Ends the monitor that waits to start a container again, whose policy was taken back. */
+export async function endMonitor({ owner }: ContainerRecord): Promise<void> {
+  if (owner === undefined) return
+  signalProcess(owner, 'SIGTERM')
+  await waitGone(owner, giveUpMs)
+}
+
+/**
+ * Notes that a person wants the container to end. What its policy is about to start again is not started; returns once the
+ * monitor that waits for that has ended.
+ */
+export async function forbidRestart(settings: Settings, record: ContainerRecord): Promise<void> {
+  const { stateDir } = settings
+  const { namespace, id } = record
+  if (record.restart === undefined) return
+  noteStop(settings, record)
+  try {
+    const now = readRecord(stateDir, namespace, id)
+    const { status } = await observe(now)
+    const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
+    if (isPolicys) await endMonitor(now)
+  } catch (error) {
+    if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
+  }
 }

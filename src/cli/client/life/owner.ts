@@ -1,16 +1,16 @@
-/** The client that waits for a container and cleans up after it. */
+/** The owner of a container's record: the process that waits for the container and cleans up after it, its client in the foreground or its monitor. */
 import { KataError } from '../../../errors.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { until } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord } from '../record.ts'
 
-/** How long the client that runs a container may take to clean up once the container has ended. */
+/** How long the owner may take to clean up once the container has ended. */
 const ownerTimeoutMs = 30_000
 
 /**
- * Whether the client that waits for a container that has ended has cleaned up after it. Two clean-ups at once would disturb each
- * other. False when there is no client, or it makes no progress.
+ * Whether the owner of a container that has ended has cleaned up after it. Two clean-ups at once would disturb each other. False when there is
+ * no owner, or it makes no progress.
  */
 export async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { owner } = record

@@ -1,14 +1,14 @@
-/** What the restart policy of a container asks of the process that waits for it, its keeper. */
+/** What the restart policy of a container asks of its monitor. */
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord, updateRecord } from '../record.ts'
 import { nextPause } from './restart-policy.ts'
 
-/** Whether a process has to wait for the container while it runs in the background. */
-export function needsKeeper({ autoRemove, restart, health }: ContainerRecord): boolean {
+/** Whether the container needs a monitor while it runs in the background. */
+export function needsMonitor({ autoRemove, restart, health }: ContainerRecord): boolean {
   return autoRemove || health !== undefined || (restart?.name ?? 'no') !== 'no'
 }
 
-/** What a container's record says besides when it has ended with `exitCode`: whether its owner starts it again. */
+/** What a container's record says besides when it has ended with `exitCode`: whether its monitor starts it again. */
 export function afterEnd(settings: Settings, { namespace, id }: ContainerRecord, exitCode: number) {
   const was = readRecord(settings.stateDir, namespace, id)
   const { restart: policy, startedAt, stopWanted = false, restarts = 0 } = was

@@ -18,7 +18,7 @@ import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
 import { spawnMonitor } from './monitor.ts'
-import { afterEnd, needsKeeper } from './restarts.ts'
+import { afterEnd, needsMonitor } from './restarts.ts'
 
 /** What a session starts. */
 export interface Startable {
@@ -30,8 +30,8 @@ export interface Startable {
   readonly checkpoint?: string
   /** It ran before: its files and its record stay when it cannot start. */
   readonly ranBefore: boolean
-  /** This process waits for it in the background, and starts it again as its restart policy says. */
-  readonly isKeeper?: boolean
+  /** This process is its monitor, and starts it by its restart policy. */
+  readonly isMonitor?: boolean
 }
 
 const runtimeOptionsType = 'runtimeoptions.v1.Options'
@@ -94,9 +94,9 @@ export class Session {
     this.#task?.close()
     this.#showWarnings()
     this.#showShimLog()
-    const { ranBefore, isKeeper } = this.#container
+    const { ranBefore, isMonitor } = this.#container
     // The person whose start fails is told; only a start by policy is tried again.
-    const note = isKeeper ? this.#afterEnd : undefined
+    const note = isMonitor ? this.#afterEnd : undefined
     await this.#end({ exitCode, remove: !ranBefore, signal: abortOnSignal(signals), note })
   }
 
@@ -126,10 +126,10 @@ export class Session {
     }
   }
 
-  /** With --rm, a restart policy or a health check, a process of its own waits for the end. */
+  /** With --rm, a restart policy or a health check, a monitor waits for the end. */
   leave(task: TaskClient): void {
-    if (!this.#container.isKeeper) {
-      const isKept = needsKeeper(this.#record)
+    if (!this.#container.isMonitor) {
+      const isKept = needsMonitor(this.#record)
       this.#update({ owner: isKept ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined })
     }
     task.close()

@@ -1,8 +1,6 @@
-/** The process that waits for a container in the background and does what its restart policy says. */
-import { KataError } from '../../../errors.ts'
-import { makeUnderDirectoryLock, underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { isAlive, isThisProcess, processRef } from '../../../linux/processes/proc.ts'
-import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
+/** What the monitor of a container does once that has ended: its restart policy. */
+import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { isThisProcess } from '../../../linux/processes/proc.ts'
 import { within } from '../../../time.ts'
 import { exitCodeOf } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
@@ -10,39 +8,12 @@ import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { runAgain } from '../run.ts'
 import { catchSignals, Interrupted } from '../signals.ts'
-import { observe } from '../status.ts'
 import { cleanUpRun } from './clean-up.ts'
-import { spawnMonitor } from './monitor.ts'
 import { longerPause, untilStart } from './restart-policy.ts'
-import { isRestartWanted, needsKeeper, noteStop } from './restarts.ts'
+import { isRestartWanted } from './restarts.ts'
 
-/** How long a keeper that starts its container may take to give that up. */
-const giveUpMs = 30_000
 /** How long another command that holds the container is waited for at a time, milliseconds. */
 const busyMs = 1000
-
-/** Has a process wait for a container that runs, if it needs one and none does; for one who holds the container. */
-export function ensureKeeper(settings: Settings, record: ContainerRecord): void {
-  if (!lacksKeeper(record)) return
-  const owner = processRef(spawnMonitor(settings, record))
-  updateRecord(settings.stateDir, record.namespace, record.id, { owner, detached: true })
-}
-
-/** The same, for one who does not hold the container: two who come at once start one process. */
-export async function ensureOneKeeper(settings: Settings, record: ContainerRecord): Promise<void> {
-  if (!lacksKeeper(record)) return
-  const { stateDir } = settings
-  const { namespace, id } = record
-  await underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () => {
-    const now = readRecord(stateDir, namespace, id)
-    if (now.status !== 'stopped') ensureKeeper(settings, now)
-  })
-}
-
-function lacksKeeper(record: ContainerRecord): boolean {
-  const { owner } = record
-  return needsKeeper(record) && !(owner !== undefined && isAlive(owner))
-}
 
 /**
  * Waits for the time at which a container that has ended starts again, and starts it. False when it stays ended: nothing wanted
@@ -85,7 +56,7 @@ async function startHeld(settings: Settings, record: ContainerRecord): Promise<b
 /** True once it runs; the exit code of a start that fails, which is one more end of the container. */
 async function tryStart(settings: Settings, record: ContainerRecord): Promise<true | number> {
   try {
-    await runAgain(settings, record, { isKeeper: true, changes: { restarts: (record.restarts ?? 0) + 1 } })
+    await runAgain(settings, record, { isMonitor: true, changes: { restarts: (record.restarts ?? 0) + 1 } })
     return true
   } catch (error) {
     tellError(settings, error)
@@ -111,31 +82,5 @@ async function pause(ms: number): Promise<boolean> {
     throw error
   } finally {
     signals.release()
-  }
-}
-
-/** Ends the process that waits to start a container again, whose policy was taken back. */
-export async function endKeeper({ owner }: ContainerRecord): Promise<void> {
-  if (owner === undefined) return
-  signalProcess(owner, 'SIGTERM')
-  await waitGone(owner, giveUpMs)
-}
-
-/**
- * Notes that a person wants the container to end. What its policy is about to start again is not started; returns once the
- * process that waits for that has ended.
- */
-export async function forbidRestart(settings: Settings, record: ContainerRecord): Promise<void> {
-  const { stateDir } = settings
-  const { namespace, id } = record
-  if (record.restart === undefined) return
-  noteStop(settings, record)
-  try {
-    const now = readRecord(stateDir, namespace, id)
-    const { status } = await observe(now)
-    const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
-    if (isPolicys) await endKeeper(now)
-  } catch (error) {
-    if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
   }
 }
