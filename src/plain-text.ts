@@ -15,9 +15,9 @@ export function plainText(text: string, most = Number.POSITIVE_INFINITY, instead
   return text.slice(0, most).replace(unfit, instead)
 }
 
-/** Text of several lines, with a space in place of each other character that is unfit. */
-export function plainLines(text: string): string {
-  return text.replace(unfitInLines, ' ')
+/** Text of several lines, with `instead` in place of each other character that is unfit. */
+export function plainLines(text: string, instead = ' '): string {
+  return text.replace(unfitInLines, instead)
 }
 
 /**

@@ -42,8 +42,13 @@ export function invalidTemplate(template: string, reason: string): KataError {
 /** Blocks within blocks: more than anybody writes, and less than the stack holds. */
 const mostDepth = 50
 
+/** Characters of a template. */
+const longest = 1 << 14
+
 /** @throws KataError TEMPLATE_INVALID. */
 export function parseTemplate(template: string): readonly Node[] {
+  if (template.length > longest)
+    throw invalidTemplate(`${template.slice(0, 80)}...`, `it has more than ${longest} characters`)
   const reader = new TemplateReader(template)
   const nodes = reader.nodes(0)
   if (reader.rest !== undefined)

@@ -1,5 +1,6 @@
 /** Docker's `--format` of commands that list things: a line for each row, after a line of titles with `table`. */
 import { table } from '../table.ts'
+import { Budget } from './budget.ts'
 import { invalidTemplate } from './parse.ts'
 import { compileTemplate } from './template.ts'
 
@@ -15,12 +16,12 @@ export function compileRows(
   const template = compileTemplate(body === '' ? usual : body)
   const title = template.render(titles)
   return (rows) => {
-    const lines = rows.map((row) => template.render(row))
+    const budget = new Budget()
+    const lines = rows.map((row) => template.render(row, budget))
     if (!isTable) return lines.map((line) => `${line}\n`).join('')
-    return table(
-      title.split('\t'),
-      lines.map((line) => line.split('\t')),
-    )
+    const cells = [title, ...lines].map((line) => line.split('\t'))
+    for (const { length } of cells) budget.steps(length, body)
+    return table(cells[0]!, cells.slice(1))
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { compileRows } from './rows.ts'
 import { compileTemplate } from './template.ts'
 
 const value = {
@@ -77,4 +78,48 @@ test.each([
 ])('%s is refused', (template, reason) => {
   expect(() => compileTemplate(template).render(value)).toThrow(/^\[TEMPLATE_INVALID\]/)
   expect(() => compileTemplate(template).render(value)).toThrow(reason)
+})
+
+const letters = 'abcdefghijklmno'
+const row = Object.fromEntries([...letters].map((name) => [name, `value of ${name}`]))
+const within = (count: number, block: string, inner: string) =>
+  block.repeat(count) + inner + '{{end}}'.repeat(count)
+
+test.each([
+  ['lists within lists', within(50, '{{range $}}', 'x')],
+  ['empty ones', within(50, '{{range $}}', '')],
+  ['long texts', within(4, '{{range $}}', 'x'.repeat(4000))],
+  ['texts that double', within(45, '{{with print . .}}', 'x')],
+  ['texts in quotes', `{{with json .}}${within(45, '{{with json .}}', '{{len .}}')}{{end}}`],
+  ['long separators', within(16, '{{with print . .}}', '{{join (split . "") .}}')],
+  ['texts that are only compared', within(9, '{{range $}}', `{{if eq ${'$.a '.repeat(3000)}}}x{{end}}`)],
+  ['many arguments', within(9, '{{range $}}', `{{and ${'1 '.repeat(3000)}}}`)],
+  ['long ways', within(9, '{{range $}}', `{{$${'.a'.repeat(5000)}}}`.replace('.a', '.none'))],
+  [
+    'variables',
+    `${[...Array(49).keys()].map((n) => `{{range $k${n}, $v${n} := $}}`).join('')}${'{{end}}'.repeat(49)}`,
+  ],
+])('a template has an end: %s', (_, template) => {
+  const map = Object.assign(Object.create(null), { ...row, none: null })
+  expect(() => compileTemplate(template).render(map)).toThrow(
+    /TEMPLATE_INVALID.*it (takes more than 1000000 steps|makes more than 4194304 characters)/,
+  )
+})
+
+test('the rows of a list have one budget, each list a new one, and titles are bounded without rows', () => {
+  const rows = compileRows(within(4, '{{range .}}', 'x'), { titles: {}, usual: '' })
+  const wide = Array(30).fill(Array(30).fill(Array(30).fill(Array(9).fill('x'))))
+  expect(() => rows(Array(9).fill(wide))).toThrow('it takes more than 1000000 steps')
+  expect(rows([wide]).length).toBe(30 ** 3 * 9 + 1)
+  expect(rows([wide]).length).toBe(30 ** 3 * 9 + 1)
+  expect(() => compileRows(within(9, '{{range $}}', 'x'), { titles: row, usual: '' })).toThrow('steps')
+})
+
+test('a table has a bound of cells', () => {
+  const titles = { a: '\t'.repeat(600_000) }
+  expect(() => compileRows('table {{.a}}', { titles, usual: '' })([{ a: titles.a }])).toThrow('steps')
+})
+
+test('a template that is longer than anybody writes is not read', () => {
+  expect(() => compileTemplate('{{.ID}}'.repeat(3000))).toThrow('it has more than 16384 characters')
 })

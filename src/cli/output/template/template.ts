@@ -2,7 +2,8 @@
  * Go's templates as `docker ps --format` and `docker inspect --format` take them: fields, `range`, `if`, `with`, pipes, and the functions
  * of functionNames. Nothing of it reaches beyond the value that it is given.
  */
-import { plainText } from '../../../plain-text.ts'
+import { plainLines } from '../../../plain-text.ts'
+import { Budget } from './budget.ts'
 import {
   type FunctionName,
   invalidTemplate,
@@ -16,27 +17,25 @@ import {
 export type Method = (...args: unknown[]) => unknown
 
 export interface Template {
-  /** @throws KataError TEMPLATE_INVALID when the value has no such field. */
-  render(value: unknown): string
+  /**
+   * All that is rendered with one `budget` counts together.
+   *
+   * @throws KataError TEMPLATE_INVALID when the value has no such field, or the budget is used up.
+   */
+  render(value: unknown, budget?: Budget): string
 }
 
 /** @throws KataError TEMPLATE_INVALID. */
 export function compileTemplate(template: string): Template {
   const nodes = parseTemplate(template)
   return {
-    render(value) {
-      const evaluation = new Evaluation(template, value)
-      return printable(evaluation.nodes(nodes, { dot: value, variables: {} }))
+    render(value, budget = new Budget()) {
+      const evaluation = new Evaluation(template, value, budget)
+      // Other control bytes are foreign text's, and could move the cursor of the reader's terminal.
+      return plainLines(evaluation.nodes(nodes, { dot: value, variables: {} }), '?')
     },
   }
 }
-
-/** Other control bytes are foreign text's, and could move the cursor of the reader's terminal. */
-const printable = (text: string): string =>
-  text
-    .split(/([\t\n])/)
-    .map((part) => (part === '\t' || part === '\n' ? part : plainText(part, undefined, '?')))
-    .join('')
 
 interface Scope {
   readonly dot: unknown
@@ -46,10 +45,12 @@ interface Scope {
 class Evaluation {
   readonly #template: string
   readonly #root: unknown
+  readonly #budget: Budget
 
-  constructor(template: string, root: unknown) {
+  constructor(template: string, root: unknown, budget: Budget) {
     this.#template = template
     this.#root = root
+    this.#budget = budget
   }
 
   nodes(nodes: readonly Node[], scope: Scope): string {
@@ -57,9 +58,10 @@ class Evaluation {
   }
 
   #node(node: Node, scope: Scope): string {
-    if (node.kind === 'text') return node.text
+    this.#spend(1)
+    if (node.kind === 'text') return this.#counted(node.text)
     const value = this.#pipeline(node.pipeline, scope)
-    if (node.kind === 'value') return asText(value)
+    if (node.kind === 'value') return this.#text(value)
     if (node.word === 'range') return this.#range(node, value, scope)
     if (!isTrue(value)) return this.nodes(node.otherwise, scope)
     return this.nodes(node.body, node.word === 'with' ? { ...scope, dot: value } : scope)
@@ -69,6 +71,8 @@ class Evaluation {
     const entries = this.#entries(value)
     if (entries.length === 0) return this.nodes(node.otherwise, scope)
     const [first, second] = node.variables
+    // Each has the variables around it once more.
+    this.#spend(entries.length * (1 + Object.keys(scope.variables).length))
     return entries
       .map(([key, item]) => {
         const named =
@@ -86,7 +90,7 @@ class Evaluation {
     if (value === null || value === undefined) return []
     if (Array.isArray(value)) return value.map((item, index) => [index, item])
     if (typeof value === 'object') return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-    throw this.#refuse(`${asText(value)} is nothing to range over`)
+    throw this.#refuse(`${this.#text(value).slice(0, 40)} is nothing to range over`)
   }
 
   #pipeline(pipeline: Pipeline, scope: Scope): unknown {
@@ -99,10 +103,12 @@ class Evaluation {
   }
 
   #call(first: Operand, args: readonly unknown[], scope: Scope): unknown {
+    this.#spend(1 + args.length)
     if (first.kind === 'function') return this.#function(first.name as FunctionName, args)
     const value = this.#operand(first, scope)
-    if (typeof value === 'function') return (value as Method)(...args)
-    if (args.length > 0) throw this.#refuse(`${asText(value).slice(0, 40) || 'a value'} takes no arguments`)
+    if (typeof value === 'function') return (value as Method)(...args.map((arg) => this.#text(arg)))
+    if (args.length > 0)
+      throw this.#refuse(`${this.#text(value).slice(0, 40) || 'a value'} takes no arguments`)
     return value
   }
 
@@ -127,6 +133,7 @@ class Evaluation {
   }
 
   #fields(value: unknown, fields: readonly string[]): unknown {
+    this.#spend(fields.length)
     return fields.reduce((owner, field) => this.#field(owner, field), value)
   }
 
@@ -143,29 +150,28 @@ class Evaluation {
 
   #function(name: FunctionName, args: readonly unknown[]): unknown {
     const [first, second] = args
-    const texts = args.map(asText)
+    for (const arg of args) this.#look(arg)
     switch (name) {
       case 'json':
-        return JSON.stringify(first ?? null)
+        return this.#counted(JSON.stringify(first ?? null))
       case 'join':
-        if (!Array.isArray(first)) throw this.#refuse('join takes a list and a separator')
-        return first.map(asText).join(asText(second ?? ''))
+        return this.#join(first, second)
       case 'split':
-        return asText(first).split(asText(second ?? ','))
+        return this.#listed(this.#text(first).split(this.#text(second ?? ',')))
       case 'index':
         return args.slice(1).reduce((owner, key) => this.#index(owner, key), first)
       case 'len':
         return this.#length(first)
       case 'upper':
-        return texts[0]?.toUpperCase()
+        return this.#firstText(args)?.toUpperCase()
       case 'lower':
-        return texts[0]?.toLowerCase()
+        return this.#firstText(args)?.toLowerCase()
       case 'title':
-        return texts[0]?.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase())
+        return this.#firstText(args)?.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase())
       case 'print':
-        return texts.join(' ')
+        return args.map((arg) => this.#text(arg)).join(' ')
       case 'println':
-        return `${texts.join(' ')}\n`
+        return `${args.map((arg) => this.#text(arg)).join(' ')}\n`
       case 'not':
         return !isTrue(first)
       case 'and':
@@ -181,6 +187,15 @@ class Evaluation {
     }
   }
 
+  #join(list: unknown, between: unknown): string {
+    if (!Array.isArray(list)) throw this.#refuse('join takes a list and a separator')
+    const separator = this.#text(between ?? '')
+    const texts = this.#listed(list).map((item) => this.#text(item))
+    // Before it is made: both may be long.
+    this.#budget.text(separator.length * texts.length, this.#template)
+    return texts.join(separator)
+  }
+
   #compare(name: 'lt' | 'le' | 'gt' | 'ge', a: unknown, b: unknown): boolean {
     if (typeof a !== typeof b || (typeof a !== 'number' && typeof a !== 'string'))
       throw this.#refuse(`${name} compares two numbers or two texts`)
@@ -192,10 +207,13 @@ class Evaluation {
   #index(owner: unknown, key: unknown): unknown {
     if (Array.isArray(owner)) {
       if (typeof key !== 'number' || !(key in owner))
-        throw this.#refuse(`the list has no place ${asText(key)}`)
+        throw this.#refuse(`the list has no place ${this.#text(key).slice(0, 40)}`)
       return owner[key]
     }
-    if (isObject(owner)) return Object.hasOwn(owner, asText(key)) ? owner[asText(key)] : ''
+    if (isObject(owner)) {
+      const name = this.#text(key)
+      return Object.hasOwn(owner, name) ? owner[name] : ''
+    }
     if (owner === null || owner === undefined) return undefined
     throw this.#refuse('index takes a list or a map')
   }
@@ -206,6 +224,34 @@ class Evaluation {
     if (Array.isArray(value)) return value.length
     if (isObject(value)) return Object.keys(value).length
     throw this.#refuse('len takes a text, a list or a map')
+  }
+
+  #firstText(args: readonly unknown[]): string | undefined {
+    return args.length === 0 ? undefined : this.#text(args[0])
+  }
+
+  #text(value: unknown): string {
+    return this.#counted(asText(value))
+  }
+
+  #counted(text: string): string {
+    this.#budget.text(text.length, this.#template)
+    return text
+  }
+
+  #listed(list: readonly unknown[]): readonly unknown[] {
+    this.#spend(list.length)
+    return list
+  }
+
+  /** A function may look at all of what it is given: a text counts as text, a map has a step for each of its names. */
+  #look(value: unknown): void {
+    if (typeof value === 'string') this.#counted(value)
+    else if (isObject(value)) this.#listed(Object.keys(value))
+  }
+
+  #spend(steps: number): void {
+    this.#budget.steps(steps, this.#template)
   }
 
   #refuse(reason: string) {
@@ -220,7 +266,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** As Go's templates see it: what is empty is false. */
 function isTrue(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0
-  if (isObject(value)) return Object.keys(value).length > 0
+  if (isObject(value)) {
+    for (const _ in value) return true
+    return false
+  }
   return Boolean(value)
 }
 
