@@ -18,6 +18,7 @@ import {
 import { makeOciFiles, makeTar } from '../../images/testing.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
+import { readOomScore, writeOomScore } from '../../linux/processes/oom-score.ts'
 import { eventually } from '../client/client.double.ts'
 import { TestService } from './service.double.ts'
 
@@ -441,6 +442,27 @@ test('an answer that is no JSON is refused as that', async () => {
   expect(stdout).toContain(
     '"name":"[SERVICE_REQUEST] the service refuses this request: answer: expected JSON',
   )
+})
+
+test('a member cannot keep a processor of root’s busy by a template', async () => {
+  const template = `${'{{range $}}'.repeat(50)}x${'{{end}}'.repeat(50)}`
+  const { stderr, code } = await service.run(alice, ['ps', '--format', template])
+  expect(code).not.toBe(0)
+  expect(stderr).toMatch(/\[TEMPLATE_INVALID\].*it takes more than 1000000 steps/)
+})
+
+test('when memory runs out, a worker is not spared as its service is', async () => {
+  const { pid } = service
+  const before = readOomScore(pid)
+  // Not every root may.
+  if (!writeOomScore(pid, -500)) return
+  const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+  const old = children()
+  await service.run(alice, ['ps'])
+  await eventually(() => children().some((child) => child !== '' && !old.includes(child)))
+  await eventually(() => children().every((child) => readOomScore(Number(child)) === 0))
+  expect(readOomScore(pid)).toBe(-500)
+  writeOomScore(pid, before ?? 0)
 })
 
 test('a command asks for 256 files and variables, and no more', async () => {

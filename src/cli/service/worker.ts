@@ -8,6 +8,8 @@ import { closeSync, readSync, writeSync } from 'node:fs'
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { checked, lastErrno, libc, SyscallError } from '../../linux/libc.ts'
+import { readOomScore, writeOomScore } from '../../linux/processes/oom-score.ts'
+import { endAfterBusy, limitSpin } from '../../linux/processes/spin-limit.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { type Peer, peerOf } from '../../linux/sockets/peer.ts'
 import { memberNamespace } from '../../sandbox/records/member-namespace.ts'
@@ -44,12 +46,19 @@ const sendMs = 10_000
 const forwarded: ReadonlySet<number> = new Set([1, 2, 3, 10, 12, 15, 28])
 /** How long a command whose user is gone may take to end by itself, milliseconds. */
 const [hangUpMs, killMs] = [10_000, 60_000]
+/**
+ * Seconds of processor time: of a request until its command begins, and of a command that does not look at its user meanwhile. The largest
+ * layer of an image is read so, in a minute or a few.
+ */
+const [requestSeconds, busySeconds] = [30, 600]
 
 export async function worker(settings: Settings, parts: WorkerParts): Promise<number> {
   // An idle one would go on to serve without its service.
   checked(libc.prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
   // It died before that.
   if (process.ppid !== parts.servicePid) return 0
+  // systemd spares the service when memory runs out. What users ask for is no reason to end others' processes first.
+  if ((readOomScore('self') ?? 0) < 0) writeOomScore('self', 0)
   for (;;) {
     const socket = accept()
     const code = await serve(settings, parts, socket)
@@ -80,6 +89,7 @@ async function serve(settings: Settings, parts: WorkerParts, socket: number): Pr
   // A command outlives its service: the container that it waits for is not the service's.
   checked(libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
   let restricted: Restricted
+  endAfterBusy(requestSeconds)
   try {
     restricted = await prepare(settings, parts, socket, peer)
   } catch (error) {
@@ -143,6 +153,7 @@ async function runFor(
   { uid }: Peer,
   { argv: [name = '', ...words] }: Restricted,
 ): Promise<number> {
+  using _limit = limitSpin(busySeconds)
   let isOver = false
   const connection = await adoptSocket(socket, {
     data: (_, bytes) => {
