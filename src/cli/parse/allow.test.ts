@@ -33,3 +33,9 @@ test.each(['127.0.0.1', '169.254.169.254:80', '100.100.100.200', '[fe80::1]', '[
   'refuses %p, where no container may go',
   (text) => expect(() => parseAllow(text)).toThrow(/^\[OPTION_INVALID\].*metadata service of a cloud/),
 )
+
+test('a long text that is no address is refused at once', () => {
+  // From each colon to the end, it would be half an hour.
+  expect(() => parseAllow(`[${':'.repeat(1 << 20)}`)).toThrow('[OPTION_INVALID] --allow')
+  expect(() => parseAllow(`[${':'.repeat(1 << 20)}]`)).toThrow('[OPTION_INVALID] --allow')
+})

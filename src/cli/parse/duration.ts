@@ -6,7 +6,8 @@ const unitMs: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000, m:
 /** Milliseconds, at least `leastMs`; `0` needs no unit. @throws KataError OPTION_INVALID. */
 export function parseDuration(text: string, option: string, leastMs: number): number {
   const isOne = text === '0' || /^(\d+(\.\d+)?(us|ms|s|m|h))+$/.test(text)
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g)]
+  // Only then: many digits without a unit would be looked through from each of them.
+  const parts = isOne ? [...text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g)] : []
   const ms = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0)
   if (!isOne || ms < leastMs)
     throw new KataError('OPTION_INVALID', {

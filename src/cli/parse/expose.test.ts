@@ -22,3 +22,11 @@ test('what has a port of the host already gets no other one', () => {
   expect(unpublished([tcp(80), udp(80), tcp(81)], [tcp(80)])).toEqual([udp(80), tcp(81)])
   expect(() => unpublished(parseExpose(['1-1001']), [])).toThrow(/^\[OPTION_INVALID\].*1001 ports/)
 })
+
+test('ranges that overlap cost no more than one, in a command line and in an image', () => {
+  const texts = Array.from({ length: 4096 }, (_, index) => `${1 + (index % 9)}-${65_535 - index}/udp`)
+  const all = parseExpose(['5-7', ...texts])
+  expect(all).toHaveLength(3 + 65_535)
+  expect(all.slice(0, 5)).toEqual([tcp(5), tcp(6), tcp(7), udp(1), udp(2)])
+  expect(exposedPorts(texts, [udp(9), tcp(9)])).toHaveLength(65_536)
+})

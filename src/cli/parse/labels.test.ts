@@ -18,7 +18,9 @@ test('labels of files come first, and a file without end is not read', () => {
   const file = `${directory}/labels`
   writeFileSync(file, '# note\n\n tier=web\nowner=alice\n')
   expect(readLabels(['tier=db'], [file])).toEqual({ tier: 'db', owner: 'alice' })
+  writeFileSync(`${directory}/large`, '\n'.repeat(600_000))
+  expect(() => readLabels([], Array(2).fill(`${directory}/large`))).toThrow('together')
   truncateSync(file, 8 * 2 ** 40)
-  expect(() => readLabels([], [file])).toThrow('a file of at most 1048576 bytes')
+  expect(() => readLabels([], [file])).toThrow('files of at most 1048576 bytes together')
   rmSync(directory, { recursive: true })
 })

@@ -6,26 +6,31 @@ export type Labels = Readonly<Record<string, string>>
 
 const mostLabels = 1000
 const mostBytes = 1 << 16
-/** The largest file, bytes. Root reads it for members of the service's group, too. */
+/** Of all files together, bytes. Root reads them for members of the service's group, too. */
 const mostFileBytes = 1 << 20
 
 /** Labels of files first, so that options win. @throws KataError OPTION_INVALID. */
 export function readLabels(options: readonly string[], files: readonly string[]): Labels {
-  const lines = files.flatMap((path) => read(path).split('\n'))
+  let room = mostFileBytes
+  const lines = files.flatMap((path) => {
+    const text = read(path, room)
+    room -= text.length
+    return text.split('\n')
+  })
   const ofFiles = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
   return parseLabels([...ofFiles, ...options])
 }
 
-function read(path: string): string {
+function read(path: string, room: number): string {
   const refused = (allowed: string, cause?: unknown) =>
     new KataError('OPTION_INVALID', { option: '--label-file', value: path, allowed }, { cause })
   let text: string | undefined
   try {
-    if (statSync(path).size <= mostFileBytes) text = readFileSync(path, 'utf8')
+    if (statSync(path).size <= room) text = readFileSync(path, 'utf8')
   } catch (cause) {
     throw refused(`a file that can be read: ${describeError(cause)}`, cause)
   }
-  if (text === undefined) throw refused(`a file of at most ${mostFileBytes} bytes`)
+  if (text === undefined) throw refused(`files of at most ${mostFileBytes} bytes together`)
   return text
 }
 

@@ -52,7 +52,7 @@ test.each([
 
 test.each([
   ...['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x', 'health=good'],
-  ...['name=(a+)+$', 'name=a|b', 'name=[ab]', 'name=.*.*.*.*x'],
+  ...['name=(a+)+$', 'name=a|b', 'name=[ab]', 'name=.*.*.*.*x', `name=${'a'.repeat(257)}`],
 ])('%j is refused', (filter) => {
   expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
 })

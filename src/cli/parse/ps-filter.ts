@@ -1,6 +1,7 @@
 /** `ps --filter KEY=VALUE`, docker's filters. */
 import { KataError } from '../../errors.ts'
 import type { Labels } from './labels.ts'
+import { isNamed } from './name-pattern.ts'
 
 /** What a filter looks at. */
 export interface Filtered {
@@ -39,7 +40,7 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
     return Object.hasOwn(labels, name) && (equals < 0 || labels[name] === value.slice(equals + 1))
   },
   // Docker's names have a slash before them, for a pattern.
-  name: ({ id }, value) => [id, `/${id}`].some((name) => new RegExp(value).test(name)),
+  name: ({ id }, value) => isNamed(id, value) || isNamed(`/${id}`, value),
   id: ({ id }, value) => id.startsWith(value),
   volume: ({ volumes }, value) => volumes.includes(value),
   ancestor: ({ image }, value) => image === value || image === `${value}:latest`,
@@ -50,13 +51,15 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
 
 /**
  * The part of docker's regular expressions that people use: no other is simple enough to end soon, whatever a name is. Anything else is
- * refused, as it would find nothing without a word.
+ * refused, as it would find nothing without a word. `isNamed` reads the same.
  */
 const namePattern = /^\^?\/?(?:[A-Za-z0-9_-]|\\?\.|\.\*)*\$?$/
 const mostGaps = 3
+/** Some times as long as a name. */
+const longestPattern = 256
 
 const isNamePattern = (value: string): boolean =>
-  namePattern.test(value) && (value.match(/\.\*/g) ?? []).length <= mostGaps
+  value.length <= longestPattern && namePattern.test(value) && (value.match(/\.\*/g) ?? []).length <= mostGaps
 
 /**
  * Whether a container passes all filters. Of filters of one name any may hold, but for labels, all of which have to.

@@ -74,3 +74,13 @@ test('a port of the host leads to one place', () => {
   for (const other of ['127.0.0.2:81:2', '[::]:81:2'])
     expect(() => parsePublish(['127.0.0.1:81:1', other])).toThrow(/^\[OPTION_CONFLICT\]/)
 })
+
+test('a container has a bound of published ports', () => {
+  const ranges = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, index) => `127.0.0.${index % 250}:1-256:1-256/${index < 250 ? 'tcp' : 'udp'}`,
+    )
+  expect(parsePublish(ranges(16))).toHaveLength(4096)
+  expect(() => parsePublish(ranges(500))).toThrow(/OPTION_INVALID.*--publish.*at most 4096 ports/)
+})

@@ -13,14 +13,27 @@ export type PublishWish = FreePort & Partial<Pick<PublishedPort, 'host'>>
 
 const highest = 65_535
 
+/** Of one container. Each is compared with those before it. */
+const mostPorts = 4096
+
 export const isPort = (port: number): boolean => port >= 1 && port <= highest
 
 /** @throws KataError OPTION_INVALID; OPTION_CONFLICT when a port of the host is named twice. */
 export function parsePublish(texts: readonly string[]): readonly PublishWish[] {
-  const ports = texts.flatMap((text) => parseOne(text).map((port) => ({ text, port })))
+  const ports: { readonly text: string; readonly port: PublishWish }[] = []
+  for (const text of texts) {
+    for (const port of parseOne(text)) ports.push({ text, port })
+    if (ports.length > mostPorts)
+      throw new KataError('OPTION_INVALID', {
+        option: '--publish',
+        value: text,
+        allowed: `at most ${mostPorts} ports of a container`,
+      })
+  }
   for (const [index, { text, port }] of ports.entries()) {
-    const other = ports.slice(0, index).find((earlier) => collides(earlier.port, port))
-    if (other !== undefined)
+    // At the latest the port itself.
+    const other = ports.find((earlier) => earlier.port === port || collides(earlier.port, port))!
+    if (other !== ports[index])
       throw new KataError('OPTION_CONFLICT', {
         options: `--publish ${other.text} and --publish ${text}`,
         reason: 'a port of the host leads to one place',

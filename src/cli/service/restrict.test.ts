@@ -12,6 +12,8 @@ const own = { runDir: '/run/kata-ts', stateDir: '/var/lib/kata-ts' }
 const directory = mkdtempSync(`${tmpdir()}/restrict-`)
 const variables = `${directory}/variables`
 writeFileSync(variables, 'A=of the file\nHOME\nPATH\n')
+const many = `${directory}/many`
+writeFileSync(many, 'A=\n'.repeat(3000))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 const table = () =>
@@ -33,7 +35,7 @@ function caller(written: Record<string, string> = {}): Caller {
     gid: 100,
     readable(path) {
       if (path.includes('shadow')) throw new KataError('CALLER_FILE', { path, reason: 'EACCES' })
-      return path === variables ? path : '/proc/self/fd/7'
+      return path.startsWith(directory) ? path : '/proc/self/fd/7'
     },
     location: () => 8,
     writeNew(path, content) {
@@ -282,6 +284,13 @@ test('what the caller cannot open ends the command, and words that are none are 
   await expect(restricted('run', '--no-such-option')).rejects.toThrow(/unknown option/)
   await expect(restricted('no-such-command')).rejects.toThrow(/unknown command/)
   await expect(restricted('run', '-v', ':/d')).rejects.toThrow('[VOLUME_INVALID]')
+})
+
+test('files of variables have a bound of them all together', async () => {
+  expect((await restricted('exec', '--env-file', many, 'web', 'sh')).length).toBeGreaterThan(3000)
+  await expect(restricted('exec', '--env-file', many, '--env-file', many, 'web', 'sh')).rejects.toThrow(
+    '[SERVICE_REFUSED] more than 4096 variables of files',
+  )
 })
 
 test('of the command table, these commands are allowed', () => {

@@ -26,6 +26,9 @@ export interface Caller {
   variable(name: string): string | undefined
 }
 
+/** Variables of all files together, as many as a request has words: each becomes an option. */
+const mostVariables = 4096
+
 /** Where the service keeps everything. */
 export type Own = Pick<Settings, 'runDir' | 'stateDir'>
 
@@ -75,8 +78,12 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
     if (passing === 'own' || passing === 'caller') continue
     if (passing === 'new-file') cidfile = String(value)
     else
-      for (const each of valuesOf(value))
-        (passing === 'env-file' ? variables : words).push(...passed(passing, long, each, caller))
+      for (const each of valuesOf(value)) {
+        const found = passed(passing, long, each, caller)
+        if (passing === 'env-file' && variables.length + found.length > mostVariables)
+          throw new KataError('SERVICE_REFUSED', { what: `more than ${mostVariables} variables of files` })
+        ;(passing === 'env-file' ? variables : words).push(...found)
+      }
   }
   if (cidfile !== undefined) words.push(...named(command, cidfile, caller))
   return [name, ...addedWords(name), ...variables, ...words, ...withImage(command)]

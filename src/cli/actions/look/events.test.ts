@@ -52,3 +52,15 @@ test.each(['text', 'json'] as const)('what others name steers no terminal, as %s
   expect(printed.trim()).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
   if (format === 'json') expect(JSON.parse(printed).Actor.Attributes.label).toBe('a\u009b2J\u202eb\u001b[2J')
 })
+
+test('a signal ends them also while many are printed that take long', async () => {
+  for (let count = 0; count < 100; count++) note(`n${count}`)
+  let printed = 0
+  const print = () => {
+    if (++printed === 1) process.kill(process.pid, 'SIGTERM')
+    for (const end = performance.now() + 20; performance.now() < end; );
+    return true
+  }
+  expect(await events(settings('text', print), { since: '10m' })).toBe(0)
+  expect(printed).toBeLessThan(100)
+})

@@ -11,6 +11,8 @@ import { parseMoment } from '../../parse/moment.ts'
 import type { Settings } from '../../settings.ts'
 
 const pollMs = 200
+/** How long events are printed until a signal is looked for, milliseconds: there may be many, and a template may take long for each. */
+const turnMs = 50
 
 /** Prints until `--until`, a signal, or the end of its reader; with neither `--since` nor `--until`, what happens from now on. */
 export async function events(settings: Settings, flags: EventsFlags): Promise<number> {
@@ -23,12 +25,18 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
   const isInTime = ({ at }: HostEvent) => at >= (since ?? at) && at <= (until ?? at)
   const reader = new EventReader(settings.stateDir, since !== undefined || until !== undefined)
   const signals = catchSignals()
+  let turnAt = performance.now() + turnMs
   try {
     for (;;) {
       // Asked before what is there is read: all that happened until then is printed.
       const isOver = until !== undefined && Date.now() > until
       for (const event of reader.read())
-        if (isOurs(event) && isInTime(event) && passes(event) && !print(event)) return 0
+        if (isOurs(event) && isInTime(event) && passes(event)) {
+          if (!print(event)) return 0
+          if (performance.now() < turnAt) continue
+          await Promise.race([sleep(0), signals.interrupted])
+          turnAt = performance.now() + turnMs
+        }
       if (isOver) return 0
       await Promise.race([sleep(pollMs), signals.interrupted])
     }
