@@ -89,7 +89,9 @@ async function underKata(
   writeFileSync(config, shippedWith({ dial_timeout: '300', ...settings }))
   const volume = join(host.stateDir, `pods/${round}/volumes/kubernetes.io~empty-dir/data`)
   mkdirSync(volume, { recursive: true })
-  const flags = ['--config', config, '--rootfs', rootfs, '-v', `${volume}:/data`]
+  // Of a pod, as only those have emptyDirs.
+  const pod = ['--annotation', `io.kubernetes.pod.uid=${round}`]
+  const flags = [...pod, '--config', config, '--rootfs', rootfs, '-v', `${volume}:/data`]
   const { stderr } = await host.must([
     'run',
     '--rm',

@@ -45,8 +45,9 @@ describe.skipIf(missing !== undefined)('dockerd', () => {
     containerd = await Containerd.start({ handlers: { 'kata-ts': { configPath } } })
     await containerd.import(makeDockerImage())
     const securityContext = { ...ownPids, privileged: true }
+    const metadata = { name: 'docker', uid: 'uid', namespace: 'default', attempt: 0 }
     pod = await containerd.cri.runPod({
-      config: { logDirectory: logs, linux: { cgroupParent: '/kata-ts-e2e', securityContext } },
+      config: { metadata, logDirectory: logs, linux: { cgroupParent: '/kata-ts-e2e', securityContext } },
     })
     id = await pod.start([], {
       image: { image: dockerImage },

@@ -53,6 +53,7 @@ beforeAll(async () => {
   containerd = await Containerd.start({ handlers: { 'kata-ts': {}, 'host-devices': { hostDevices: true } } })
   pod = await containerd.cri.runPod({
     config: {
+      metadata: { name: 'house', uid: 'uid', namespace: 'default', attempt: 0 },
       hostname: 'house',
       dnsConfig: { servers: ['192.0.2.53'], searches: ['world.test'], options: ['ndots:5'] },
       linux: {

@@ -10,15 +10,15 @@ import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { shippedConfiguration } from '../harness/vmm.ts'
-import { bind, Pod } from './pod.ts'
+import { bind, Pod, podUid } from './pod.ts'
 
 setDefaultTimeout(slow(60_000))
 
 const limitMiB = 16
 const area = scratch()
 const runDir = ownDirectory('/run/kt-')
-const volume = join(area.path, 'pod-uid/volumes/kubernetes.io~empty-dir/scratch')
-const part = join(area.path, 'pod-uid/volume-subpaths/scratch/app/0')
+const volume = join(area.path, 'pods', podUid, 'volumes/kubernetes.io~empty-dir/scratch')
+const part = join(area.path, 'pods', podUid, 'volume-subpaths/scratch/app/0')
 const image = join(volume, '.kata-ts-emptydirs.img')
 let before: ReturnType<typeof hostState>
 let pod: Pod

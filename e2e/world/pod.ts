@@ -18,6 +18,8 @@ import { shim } from '../harness/executable.ts'
 import { runtimeOptions } from '../harness/runtime-options.ts'
 
 const namespace = 'k8s.io'
+/** By which the kubelet's directory of the pod is known. */
+export const podUid = '6b1f'
 /** What a pause container does. */
 const sleepForEver = ['sh', '-c', 'while :; do sleep 1000; done']
 
@@ -269,6 +271,7 @@ function podSpec(
     annotations: {
       'io.kubernetes.cri.container-type': isSandbox ? 'sandbox' : 'container',
       'io.kubernetes.cri.sandbox-id': pod,
+      'io.kubernetes.cri.sandbox-uid': podUid,
       ...wish.annotations,
     },
   })

@@ -19,13 +19,13 @@ import { hostState } from '../harness/host/host.ts'
 import { expectNothingLeft } from '../harness/host/nothing-left.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
-import { bind, buildProbe, Pod } from './pod.ts'
+import { bind, buildProbe, Pod, podUid } from './pod.ts'
 
 setDefaultTimeout(slow(60_000))
 
 const area = scratch()
 const runDir = ownDirectory('/run/kt-')
-const volumes = join(area.path, 'pod-uid/volumes')
+const volumes = join(area.path, 'pods', podUid, 'volumes')
 const emptyDir = (name: string) => join(volumes, 'kubernetes.io~empty-dir', name)
 const host = (name: string) => join(area.path, name)
 let before: ReturnType<typeof hostState>
@@ -133,7 +133,7 @@ describe('emptyDir', () => {
   })
 
   test('in memory: a subPath is a part of the same volume, and no link leads out of it', async () => {
-    const part = join(area.path, 'pod-uid/volume-subpaths/memory/app/0')
+    const part = join(area.path, 'pods', podUid, 'volume-subpaths/memory/app/0')
     mkdirSync(part, { recursive: true })
     mkdirSync(join(emptyDir('memory'), 'inner/part'), { recursive: true })
     bindMount(join(emptyDir('memory'), 'inner/part'), part)

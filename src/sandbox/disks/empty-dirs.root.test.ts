@@ -21,6 +21,9 @@ import type { OciMount } from '../../oci/spec.ts'
 import { diskBytes, emptyDirDiskResource, imageName, makeEmptyDirImage } from './empty-dir-image.ts'
 import { EmptyDirs, pathWithin } from './empty-dirs.ts'
 
+/** Of the pod. */
+const uid = '6b1f'
+let area: string
 let pod: string
 let volume: string
 let part: string
@@ -29,7 +32,8 @@ let attached: { user: string; disk: string; access: DiskAccess }[]
 let count = 0
 
 beforeAll(() => {
-  pod = mkdtempSync('/var/tmp/kata-ts-emptydir-')
+  area = mkdtempSync('/var/tmp/kata-ts-emptydir-')
+  pod = `${area}/pods/${uid}`
   volume = `${pod}/volumes/kubernetes.io~empty-dir/scratch`
   part = `${pod}/volume-subpaths/scratch/app/0`
   for (const directory of [`${volume}/deep/part`, part, `${pod}/other/part`])
@@ -39,8 +43,8 @@ beforeAll(() => {
   bindMount(`${volume}/deep/part`, part)
 })
 afterAll(() => {
-  unmountBelow(pod)
-  rmSync(pod, { recursive: true })
+  unmountBelow(area)
+  rmSync(area, { recursive: true })
 })
 beforeEach(() => {
   ledger = new Ledger(`${pod}/ledger-${++count}`, [emptyDirDiskResource], silentLogger)
@@ -63,7 +67,7 @@ const image = () => `${volume}/${imageName('pod')}`
 test('two containers get one disk, with a directory of the volume’s owner and mode, and it goes with the sandbox', async () => {
   const volumes = emptyDirs()
   const [one, two] = await Promise.all(
-    ['a', 'b'].map((container) => volumes.volumeOf(bind(volume), container)),
+    ['a', 'b'].map((container) => volumes.volumeOf(bind(volume), container, uid)),
   )
   const mountPoint = '/run/kata-containers/sandbox/emptydir/scratch'
   const options = ['noinit_itable', 'no_prefetch_block_bitmaps', 'discard']
@@ -83,7 +87,7 @@ test('two containers get one disk, with a directory of the volume’s owner and 
 })
 
 test('a subPath is a part of the volume’s disk', async () => {
-  const found = await emptyDirs().volumeOf(bind(part), 'app')
+  const found = await emptyDirs().volumeOf(bind(part), 'app', uid)
   const guestPath = '/run/kata-containers/sandbox/emptydir-parts/app-scratch-0'
   expect(found?.guestPath).toBe(guestPath)
   expect(found?.storages[1]).toMatchObject({
@@ -98,9 +102,28 @@ test('a subPath is a part of the volume’s disk', async () => {
 
 test('other sources are no business of it, nor is any with "shared-fs"', async () => {
   for (const source of [`${pod}/other`, '/etc/hosts', `${pod}/volumes/kubernetes.io~empty-dir/absent`])
-    expect(await emptyDirs().volumeOf(bind(source), 'app')).toBeUndefined()
-  expect(await emptyDirs('shared-fs').volumeOf(bind(volume), 'app')).toBeUndefined()
+    expect(await emptyDirs().volumeOf(bind(source), 'app', uid)).toBeUndefined()
+  expect(await emptyDirs('shared-fs').volumeOf(bind(volume), 'app', uid)).toBeUndefined()
   expect([attached, ledger.held]).toEqual([[], []])
+})
+
+test('what only looks like an emptyDir is none: of another pod, of no pod, or by dots; nothing is removed or made there', async () => {
+  writeFileSync(`${volume}/.kata-ts-other.img`, 'the disk of another sandbox')
+  const emptyDirsOf = `${pod}/volumes/kubernetes.io~empty-dir`
+  for (const [source, podUid] of [
+    [volume, 'another'],
+    [volume, undefined],
+    [part, 'another'],
+    [part, undefined],
+    [`${emptyDirsOf}/.`, uid],
+    [`${emptyDirsOf}/..`, uid],
+    [`${emptyDirsOf}/other/../scratch`, uid],
+    [`${pod}/volume-subpaths/../app/0`, uid],
+    [`${area}/pods/another/../${uid}/volumes/kubernetes.io~empty-dir/scratch`, uid],
+  ] as const)
+    expect([source, await emptyDirs().volumeOf(bind(source), 'app', podUid)]).toEqual([source, undefined])
+  expect([attached, ledger.held, readdirSync(volume)]).toEqual([[], [], ['.kata-ts-other.img', 'deep']])
+  rmSync(`${volume}/.kata-ts-other.img`)
 })
 
 test('a link that a pod has made in the place of the volume leads to nothing that is removed or made', async () => {
@@ -110,7 +133,7 @@ test('a link that a pod has made in the place of the volume leads to nothing tha
   writeFileSync(`${others}/.kata-ts-other.img`, 'the disk of another sandbox')
   symlinkSync(others, link)
   const failure = await emptyDirs()
-    .volumeOf(bind(link), 'app')
+    .volumeOf(bind(link), 'app', uid)
     .catch((error) => error)
   expect([readdirSync(others), ledger.held]).toEqual([['.kata-ts-other.img'], []])
   expect(failure).toMatchObject({ code: 'SOURCE_LINK', fields: { source: link, link } })
@@ -118,7 +141,7 @@ test('a link that a pod has made in the place of the volume leads to nothing tha
   // Control: of the directory itself it is an image that an earlier sandbox left.
   const real = `${pod}/volumes/kubernetes.io~empty-dir/real`
   renameSync(others, real)
-  await emptyDirs().volumeOf(bind(real), 'app')
+  await emptyDirs().volumeOf(bind(real), 'app', uid)
   expect(readdirSync(real)).toEqual([imageName('pod')])
   await ledger.releaseAll()
 })

@@ -46,37 +46,28 @@ export class EmptyDirs {
   }
 
   /**
-   * What the agent is asked for in place of a bind; undefined for what is no emptyDir on disk, or when the configuration shares them.
+   * What the agent is asked for in place of a bind by a container of the pod `podUid`; undefined for what is no emptyDir on disk, or when the
+   * configuration shares them.
    *
    * @throws KataError SOURCE_LINK, EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL, DEVICE_*, those of the VMM.
    */
-  async volumeOf({ source = '' }: OciMount, container: string): Promise<MemoryVolume | undefined> {
+  async volumeOf(
+    { source = '' }: OciMount,
+    container: string,
+    podUid: string | undefined,
+  ): Promise<MemoryVolume | undefined> {
     if (this.#parts.config.runtime.emptydirMode !== 'block-plain') return undefined
-    if (isEmptyDir(source)) {
+    if (isEmptyDir(source, podUid)) {
       if (!isDirectory(source)) return undefined
       const volume = await this.#require(source)
       return { storages: [volume], guestPath: `${volume.mountPoint}/${filesName}` }
     }
-    const directory = emptyDirPart(source)?.volume
-    if (directory === undefined || !isDirectory(directory)) return undefined
-    const subpath = pathWithin(directory, source)
-    return subpath === undefined
-      ? undefined
-      : this.#part(await this.#require(directory), source, subpath, container)
-  }
-
-  #part(volume: VolumeStorage, source: string, subpath: string, container: string): MemoryVolume {
-    const { volumeName = '' } = emptyDirPart(source) ?? {}
-    const mountPoint = `${guestParts}/${container}-${volumeName}-${basename(source)}`
-    const part: VolumeStorage = {
-      driver: 'local',
-      source: `${volume.mountPoint}/${filesName}`,
-      fstype: '',
-      options: [`subpath=${subpath}`],
-      mountPoint,
-      shared: false,
-    }
-    return { storages: [volume, part], guestPath: mountPoint }
+    const part = emptyDirPart(source, podUid)
+    if (part === undefined || !isDirectory(part.volume)) return undefined
+    const subpath = pathWithin(part.volume, source)
+    if (subpath === undefined) return undefined
+    const mountPoint = `${guestParts}/${container}-${part.volumeName}-${basename(source)}`
+    return partOf(await this.#require(part.volume), subpath, mountPoint)
   }
 
   #require(directory: string): Promise<VolumeStorage> {
@@ -91,7 +82,7 @@ export class EmptyDirs {
   async #make(directory: string): Promise<VolumeStorage> {
     const { sandboxId, config, ledger, disks, stateDir } = this.#parts
     const path = `${directory}/${imageName(sandboxId)}`
-    // Only its name says that it is kubelet's. A pod that was given a directory above it may have made a link of it, or make one meanwhile.
+    // Only its name says that it is kubelet's. The pod that was given a directory above it may have made a link of it, or make one meanwhile.
     const location = openOperatorPath(directory)
     try {
       const opened = `/proc/self/fd/${location}`
@@ -116,6 +107,18 @@ export class EmptyDirs {
       shared: true,
     }
   }
+}
+
+function partOf(volume: VolumeStorage, subpath: string, mountPoint: string): MemoryVolume {
+  const part: VolumeStorage = {
+    driver: 'local',
+    source: `${volume.mountPoint}/${filesName}`,
+    fstype: '',
+    options: [`subpath=${subpath}`],
+    mountPoint,
+    shared: false,
+  }
+  return { storages: [volume, part], guestPath: mountPoint }
 }
 
 const isDirectory = (path: string): boolean =>

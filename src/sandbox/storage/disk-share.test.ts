@@ -25,9 +25,9 @@ async function shareOf(failures = 0) {
 
 /** An emptyDir on the host, as two containers bind it. */
 function emptyDir() {
-  const source = `${base}/volumes/kubernetes.io~empty-dir/work`
+  const source = `${base}/work`
   mkdirSync(source, { recursive: true })
-  return { source, destination: '/work', readonly: false, recursive: true, follow: false }
+  return { source, destination: '/work', readonly: false, recursive: true, follow: false, isScratch: true }
 }
 
 test('containers that are made at the same time get one and the same emptyDir', async () => {

@@ -8,7 +8,7 @@ import { findDiskAt } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { Logger } from '../../log.ts'
-import { isReadOnly } from '../../oci/mounts.ts'
+import { podUidOf } from '../../oci/annotations.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { bindEntryName } from '../../sharing/binds.ts'
 import { kataGuestSharedDir } from '../../sharing/host-share.ts'
@@ -21,8 +21,7 @@ import type { SandboxPaths } from '../records/paths.ts'
 import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
 import { volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
-import { isEmptyDir } from './memory-volume.ts'
-import { sharedMounts } from './mounts.ts'
+import { bindRequest, sharedMounts } from './mounts.ts'
 import { treeResource } from './tree.ts'
 import { isInApiVolume } from './watched-volume.ts'
 
@@ -48,8 +47,7 @@ export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): vo
   for (const mount of sharedMounts(spec, id)) {
     if (onDisks.has(mount)) continue
     const { source = '' } = mount
-    if (howToCarry({ source, readonly: isReadOnly(mount) }, id) === 'copy')
-      requireSmall({ source, container: id })
+    if (howToCarry(bindRequest(mount, podUidOf(spec)), id) === 'copy') requireSmall({ source, container: id })
   }
 }
 
@@ -139,12 +137,12 @@ class DiskShare implements Share {
 }
 
 function howToCarry(
-  { source, readonly }: Pick<BindRequest, 'source' | 'readonly'>,
+  { source, readonly, isScratch = false }: Pick<BindRequest, 'source' | 'readonly' | 'isScratch'>,
   container: string,
 ): 'copy' | 'scratch' {
   const { fd, kind } = openSource(source, container)
   closeSync(fd)
-  if (kind === 'directory' && isEmptyDir(source)) return 'scratch'
+  if (kind === 'directory' && isScratch) return 'scratch'
   if (kind === 'file' || readonly || isInApiVolume(source)) return 'copy'
   throw new KataError('SHARE_NOT_COPIED', { source, container })
 }

@@ -6,6 +6,7 @@ import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs
 import { basename, dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { mountEntries } from '../../linux/mounts/mount.ts'
+import { normalPath } from '../../oci/normal-path.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { watchDriver } from '../../protocol/storage-drivers.ts'
 import type { GuestStorage } from '../../sharing/share.ts'
@@ -17,8 +18,8 @@ const guestVolumes = '/run/kata-containers/sandbox/ephemeral'
 const guestParts = '/run/kata-containers/sandbox/ephemeral-parts'
 const tmpfsMagic = 0x01021994
 const hugetlbfsMagic = 0x958458f6
-/** kubelet's layout, whatever its root directory is. */
-const volumePattern = /\/volumes\/kubernetes\.io~empty-dir\/[^/]+$/
+/** kubelet's layout, whatever its root directory is. The first group is the uid of the pod. */
+const volumePattern = /\/pods\/([^/]+)\/volumes\/kubernetes\.io~empty-dir\/[^/]+$/
 
 /** What the agent is asked for: the volume, and the part of it that a `subPath` names. */
 export interface MemoryVolume {
@@ -33,17 +34,25 @@ export interface VolumeStorage extends GuestStorage {
   readonly shared: boolean
 }
 
-/** The emptyDir that the source of a bind is in, on disk or in memory; undefined for every other path. */
-export function isEmptyDir(source: string): boolean {
-  return volumePattern.test(source)
+/**
+ * Whether the source of a bind is an emptyDir of the pod `podUid`, on disk or in memory. The path of a hostPath is its author's choice, but it
+ * is chosen before the pod has a uid. A client that names none makes no emptyDirs.
+ */
+export function isEmptyDir(source: string, podUid: string | undefined): boolean {
+  const [, uid] = volumePattern.exec(source) ?? []
+  return uid !== undefined && uid === podUid && normalPath(source) === source
 }
 
 /** The emptyDir whose `subPath` kubelet binds at `source`: a guess by its name, for a volume of any kind looks so. */
-export function emptyDirPart(source: string): { volume: string; volumeName: string } | undefined {
+export function emptyDirPart(
+  source: string,
+  podUid: string | undefined,
+): { volume: string; volumeName: string } | undefined {
   const part = subPathAt(source)
-  if (part === undefined) return undefined
+  if (part === undefined || normalPath(source) !== source) return undefined
   const { podDir, volumeName } = part
-  return { volume: `${podDir}/volumes/kubernetes.io~empty-dir/${volumeName}`, volumeName }
+  const volume = `${podDir}/volumes/kubernetes.io~empty-dir/${volumeName}`
+  return isEmptyDir(volume, podUid) ? { volume, volumeName } : undefined
 }
 
 /**
@@ -51,9 +60,13 @@ export function emptyDirPart(source: string): { volume: string; volumeName: stri
  *
  * @throws KataError SHARE_SOURCE_KIND for one of huge pages (`medium: HugePages`): they are pages of the host.
  */
-export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume | undefined {
+export function memoryVolume(
+  mount: OciMount,
+  containerId: string,
+  podUid: string | undefined,
+): MemoryVolume | undefined {
   const source = mount.source ?? ''
-  if (isEmptyDir(source)) {
+  if (isEmptyDir(source, podUid)) {
     if (fileSystemOf(source) === hugetlbfsMagic)
       throw new KataError('SHARE_SOURCE_KIND', {
         source,
@@ -66,7 +79,7 @@ export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume
     const volume = wholeVolume(source, facts)
     return { storages: [volume], guestPath: volume.mountPoint }
   }
-  const part = emptyDirPart(source)
+  const part = emptyDirPart(source, podUid)
   return part && partOfVolume(source, part.volume, containerId)
 }
 

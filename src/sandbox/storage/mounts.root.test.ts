@@ -6,10 +6,14 @@ import type { BindRequest, Share } from '../../sharing/share.ts'
 import { carryMounts, sharedMounts } from './mounts.ts'
 import { shmBytes } from './shm.ts'
 
+/** Of the pod. */
+const uid = '6b1f'
+let area: string
 let pod: string
 let volumes: string
 beforeAll(() => {
-  pod = mkdtempSync('/tmp/kata-ts-pod-')
+  area = mkdtempSync('/tmp/kata-ts-pod-')
+  pod = `${area}/pods/${uid}`
   volumes = `${pod}/volumes/kubernetes.io~empty-dir`
   mkdirSync(`${volumes}/disk`, { recursive: true })
   mkdirSync(`${volumes}/memory`)
@@ -26,12 +30,13 @@ beforeAll(() => {
   writeFileSync(`${pod}/file`, '')
 })
 afterAll(() => {
-  unmountBelow(pod)
-  rmSync(pod, { recursive: true })
+  unmountBelow(area)
+  rmSync(area, { recursive: true })
 })
 
 /** What the share was asked for, and what the guest is told. */
-async function carry(...mounts: OciMount[]) {
+const carry = (...mounts: OciMount[]) => carryFor({ 'io.kubernetes.cri.sandbox-uid': uid }, mounts)
+async function carryFor(annotations: Readonly<Record<string, string>>, mounts: OciMount[]) {
   const binds: BindRequest[] = []
   const share = {
     async addBind(_id: string, bind: BindRequest) {
@@ -44,7 +49,7 @@ async function carry(...mounts: OciMount[]) {
     addWatched: async () => '/guest/watchable',
     emptyDirs: { volumeOf: async () => undefined },
   }
-  return { ...(await carryMounts({ mounts }, 'c1', share, guest)), binds }
+  return { ...(await carryMounts({ mounts, annotations }, 'c1', share, guest)), binds }
 }
 const bind = (source: string, ...options: string[]): OciMount => ({
   destination: '/x',
@@ -84,7 +89,31 @@ test('what the host forbids on a file system is forbidden in the guest', async (
 
 test('an emptyDir on disk is one entry for all, whoever may write', async () => {
   const { binds } = await carry(bind(`${volumes}/disk`, 'ro'))
-  expect(binds[0]?.readonly).toBe(false)
+  expect(binds[0]).toMatchObject({ readonly: false, isScratch: true })
+})
+
+test('what only looks like one is shown as it was asked for: another pod’s, one without a pod, or by dots', async () => {
+  const other = `${area}/pods/another/volumes/kubernetes.io~empty-dir/cache`
+  mkdirSync(other, { recursive: true })
+  for (const source of [
+    other,
+    `${volumes}/.`,
+    `${volumes}/..`,
+    `${volumes}//disk`,
+    `${volumes}/memory/../disk`,
+  ]) {
+    const { binds } = await carry(bind(source, 'ro'))
+    expect(binds).toMatchObject([{ source, readonly: true }])
+    expect(binds[0]?.isScratch).toBeUndefined()
+  }
+  for (const annotations of [{}, { 'io.kubernetes.cri.sandbox-uid': '' }]) {
+    const { binds, storages } = await carryFor(annotations, [
+      bind(`${volumes}/disk`, 'ro'),
+      bind(`${volumes}/memory`, 'ro'),
+    ])
+    expect(binds).toMatchObject([{ readonly: true }, { readonly: true }])
+    expect(storages).toEqual([])
+  }
 })
 
 test('an emptyDir in memory is a tmpfs of the guest with the size, mode and group of the host’s', async () => {

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
+import { podUidOf } from '../../oci/annotations.ts'
 import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
 import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { isBind, isPodShm, isReadOnly } from '../../oci/mounts.ts'
@@ -58,10 +59,12 @@ export async function carryMounts(
   const unwatched: string[] = []
   const mounts: OciMount[] = []
   const deviceRules: DeviceRule[] = []
+  const podUid = podUidOf(spec)
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
     const disk = guest.disks.get(index)
-    const carried = disk === undefined ? await carryMount(mount, containerId, share, guest) : { mount: disk }
+    const carried =
+      disk === undefined ? await carryMount(mount, { containerId, podUid }, share, guest) : { mount: disk }
     mounts.push(carried.mount)
     for (const storage of carried.storages ?? [])
       if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
@@ -73,12 +76,13 @@ export async function carryMounts(
 
 /** The mounts of the spec that {@link carryMounts} would show in the share. */
 export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
+  const podUid = podUidOf(spec)
   return (spec.mounts ?? []).filter(
     (mount) =>
       isBind(mount) &&
       !isPodShm(mount) &&
       (mountCaller(mount) !== undefined ||
-        (!isGuestsOwn(mount.source ?? '') && memoryVolume(mount, containerId) === undefined)),
+        (!isGuestsOwn(mount.source ?? '') && memoryVolume(mount, containerId, podUid) === undefined)),
   )
 }
 
@@ -91,7 +95,7 @@ interface CarriedMount {
 
 async function carryMount(
   mount: OciMount,
-  containerId: string,
+  { containerId, podUid }: { readonly containerId: string; readonly podUid: string | undefined },
   share: Share,
   { addWatched, emptyDirs }: Omit<GuestSide, 'disks'>,
 ): Promise<CarriedMount> {
@@ -100,7 +104,8 @@ async function carryMount(
     return { mount: { ...mount, type: 'bind', source: guestShm, options: [...options, ...shmFlags] } }
   if (!isBind(mount)) return { mount: virtual(mount, containerId) }
   if (mountCaller(mount) !== undefined) return callersMount(mount, containerId, share)
-  const volume = memoryVolume(mount, containerId) ?? (await emptyDirs.volumeOf(mount, containerId))
+  const volume =
+    memoryVolume(mount, containerId, podUid) ?? (await emptyDirs.volumeOf(mount, containerId, podUid))
   if (volume !== undefined)
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
   const device = charDevice(source)
@@ -108,7 +113,7 @@ async function carryMount(
   // What the path leads over on the host need not be in the guest.
   if (isKernels(source)) return { mount: { ...mount, source: normalPath(source) } }
   const way = addWatched === undefined ? 'shared' : howToShow(mount, containerId)
-  const guestPath = await share.addBind(containerId, bindRequest(mount))
+  const guestPath = await share.addBind(containerId, bindRequest(mount, podUid))
   const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
   if (addWatched === undefined || way !== 'watched') return { mount: shown, isUnwatched: way === 'too large' }
   const storage = watchedStorage(shown, containerId, await addWatched())
@@ -117,21 +122,23 @@ async function carryMount(
 
 /** Shared as it is: what the path looks like says nothing, because a user may give his directories any names. */
 async function callersMount(mount: OciMount, containerId: string, share: Share): Promise<CarriedMount> {
-  const source = await share.addBind(containerId, bindRequest(mount))
+  const source = await share.addBind(containerId, bindRequest(mount, undefined))
   return { mount: { ...mount, source, options: [...withoutCaller(mount.options ?? []), 'nosuid', 'nodev'] } }
 }
 
-/** What {@link carryMounts} asks the share for. */
-export function bindRequest(mount: OciMount): BindRequest {
+/** What {@link carryMounts} asks the share for, for a container of the pod `podUid`. */
+export function bindRequest(mount: OciMount, podUid: string | undefined): BindRequest {
   const { source = '', destination, options = [] } = mount
   const caller = mountCaller(mount)
+  const isScratch = caller === undefined && isEmptyDir(source, podUid)
   return {
     source,
     destination,
     // All containers of the pod have the same scratch directory, whether they may write to it or not.
-    readonly: (caller !== undefined || !isEmptyDir(source)) && isReadOnly(mount),
+    readonly: !isScratch && isReadOnly(mount),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
+    ...(isScratch ? { isScratch } : {}),
     ...(caller === undefined ? {} : { caller }),
   }
 }

@@ -3,7 +3,6 @@ import type { VirtioFsCache } from '../../config/config.ts'
 import { isPodSandbox } from '../../oci/annotations.ts'
 import type { IsGuarded } from '../../sharing/pod-share.ts'
 import type { ContainerRequest } from '../container-request.ts'
-import { sharedMounts } from './mounts.ts'
 import { goesToVolumes } from './wants-volumes.ts'
 
 type Asked = Pick<ContainerRequest, 'spec' | 'id' | 'rootfs'>
@@ -27,5 +26,5 @@ export function firstShareCache(
  */
 function hasRootfsOnly({ spec, id, rootfs }: Asked, isGuarded: IsGuarded): boolean {
   if (isPodSandbox(spec) || rootfs.length === 0) return false
-  return sharedMounts(spec, id).every((mount) => goesToVolumes(mount, id, isGuarded))
+  return goesToVolumes({ spec, id }, isGuarded).every(Boolean)
 }

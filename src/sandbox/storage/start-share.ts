@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { IdRange } from '../../linux/processes/user-namespace.ts'
+import { podUidOf } from '../../oci/annotations.ts'
 import { processIds } from '../../oci/process-ids.ts'
 import { countAnswering } from '../../sharing/answering-sources.ts'
 import { isOnlyRead } from '../../sharing/binds.ts'
@@ -159,7 +160,7 @@ async function startVolumes(
 async function knownMounts(container: ContainerRequest, kubeletRootDir: string): Promise<KnownMount[]> {
   const { spec, id } = container
   const rootfs = rootfsMounts(container)
-  const own = sharedMounts(spec, id).map(bindRequest)
+  const own = sharedMounts(spec, id).map((mount) => bindRequest(mount, podUidOf(spec)))
   const ofPod = podVolumes(spec, kubeletRootDir)
   return [
     ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),

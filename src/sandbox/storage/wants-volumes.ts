@@ -1,7 +1,6 @@
 /** Whether a sandbox gets a share for writable volumes with its machine: it cannot get one later. */
 import { KataError } from '../../errors.ts'
-import { isPodSandbox } from '../../oci/annotations.ts'
-import type { OciMount } from '../../oci/spec.ts'
+import { isPodSandbox, podUidOf } from '../../oci/annotations.ts'
 import type { IsGuarded } from '../../sharing/pod-share.ts'
 import type { ContainerRequest } from '../container-request.ts'
 import { bindRequest, sharedMounts } from './mounts.ts'
@@ -16,15 +15,21 @@ export function wantsVolumes(
   isGuarded: IsGuarded | undefined,
 ): boolean {
   if (isGuarded === undefined) return false
-  return isPodSandbox(spec) || sharedMounts(spec, id).some((mount) => goesToVolumes(mount, id, isGuarded))
+  return isPodSandbox(spec) || goesToVolumes({ spec, id }, isGuarded).includes(true)
 }
 
-/** Whether a mount is one of the volumes' share. A file that cannot be opened is left to the mount, which reports it. */
-export function goesToVolumes(mount: OciMount, container: string, isGuarded: IsGuarded): boolean {
-  try {
-    return isGuarded(container, bindRequest(mount))
-  } catch (error) {
-    if (error instanceof KataError) return false
-    throw error
-  }
+/** For each mount that is shared, whether it is one of the volumes' share. A file that cannot be opened is left to the mount, which reports it. */
+export function goesToVolumes(
+  { spec, id }: Pick<ContainerRequest, 'spec' | 'id'>,
+  isGuarded: IsGuarded,
+): boolean[] {
+  const podUid = podUidOf(spec)
+  return sharedMounts(spec, id).map((mount) => {
+    try {
+      return isGuarded(id, bindRequest(mount, podUid))
+    } catch (error) {
+      if (error instanceof KataError) return false
+      throw error
+    }
+  })
 }
