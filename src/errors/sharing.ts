@@ -22,6 +22,11 @@ export const sharingErrors = () => ({
     'container {container} mounts a path below {point}, which was mounted after its pod began and cannot be shown to the pod’s shim ({errno})',
     'Make the mount above it shared before pods start (`mount --make-rshared /`, as systemd does; with CRI-O, skip_mount_home = "true" in storage.conf), or run the pod again.',
   ),
+  SHARE_FOLLOWS_READONLY: entry(
+    'failed_precondition',
+    '{source} cannot be shown read-only in container {container} with what the host mounts there later (HostToContainer): a virtiofsd that is root would let the guest write that',
+    'Set `mountPropagation: None` (rprivate) for this mount, or leave out what needs a virtiofsd that is root: see virtio_fs_privilege.',
+  ),
   SOURCE_LINK: entry(
     'invalid_argument',
     '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',

@@ -21,7 +21,12 @@ import { showStill, stillOverlay } from './still-overlay.ts'
 const maxNameBytes = 64
 
 export interface Binds {
-  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_SOURCE_CHANGED, SHARE_NOT_IDMAPPABLE, SHARE_CALLER. */
+  /**
+   * Shows the source and returns the name of its entry.
+   *
+   * @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_SOURCE_CHANGED, SHARE_FOLLOWS_READONLY, SHARE_NOT_IDMAPPABLE,
+   * SHARE_CALLER.
+   */
   add(containerId: string, bind: BindRequest): Promise<string>
   /** Releases entries that only this container used. */
   leave(containerId: string): Promise<void>
@@ -81,6 +86,7 @@ export function createBinds(
       const source = openSource(bind.source, containerId)
       try {
         requireSame(source, bind, containerId)
+        if (idmap === undefined) requireStill(bind, containerId)
         const key = identity(source, bind)
         const known = entries.get(key)
         const name = known?.name ?? bindEntryName(containerId, bind.destination)
@@ -122,6 +128,16 @@ function identity({ fd }: Source, { readonly, recursive, follow = false, caller 
   const mounts = recursive ? mountsBelow(path).map(({ id }) => id) : []
   const ids = caller && [caller.uid, caller.gid, caller.guestUid, caller.guestGid]
   return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow, ids])
+}
+
+/**
+ * A mount that comes later brings the attributes that the host gave it, so it can be written, however the one above it is shown. Root of the
+ * host may write all of it; an unprivileged daemon what everybody may.
+ *
+ * @throws KataError SHARE_FOLLOWS_READONLY.
+ */
+function requireStill({ source, readonly, follow = false }: BindRequest, container: string): void {
+  if (readonly && follow) throw new KataError('SHARE_FOLLOWS_READONLY', { source, container })
 }
 
 /** What a user asked for is the file that he could reach then, whatever has its name now. @throws KataError SHARE_SOURCE_CHANGED. */

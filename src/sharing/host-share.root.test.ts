@@ -236,6 +236,30 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readdirSync(join(following, 'seen'))).toEqual([])
   })
 
+  test('what the host mounts later could be written below a read-only bind: a daemon that is root is not given it', async () => {
+    const volume = source('volume')
+    mkdirSync(join(volume, 'later'))
+    mount({ source: volume, target: volume, flags: mountFlags.bind })
+    mount({ source: 'none', target: volume, flags: mountFlags.shared })
+    const bind = { source: volume, destination: '/x', readonly: true, recursive: true }
+    await share.addBind('c1', bind)
+    const held = [...ledger.held]
+    const asked = share.addBind('c2', { ...bind, follow: true })
+    if (ids === undefined) {
+      await expect(asked).rejects.toThrow(
+        /^\[SHARE_FOLLOWS_READONLY\] \S*volume .*container c2.*mountPropagation: None/,
+      )
+      expect(ledger.held).toEqual(held)
+      return
+    }
+    const following = seenByDaemon(await asked)
+    mount({ source: 'tmpfs', target: join(volume, 'later'), type: 'tmpfs' })
+    writeFileSync(join(volume, 'later/seen'), '')
+    expect(readdirSync(join(following, 'later'))).toEqual(['seen'])
+    expect(errnoOf(() => writeFileSync(join(following, 'planted'), ''))).toBe('EROFS')
+    unmount(join(volume, 'later'))
+  })
+
   test('a file system below a directory that an unprivileged daemon cannot be shown is named, in a check before the start too', async () => {
     const house = source('house')
     const [attic, shed] = [join(house, 'attic'), join(house, 'old shed')]
@@ -345,7 +369,9 @@ describe.each<[string, IdExtent[] | undefined]>([
     ])('%s is refused to an unprivileged daemon', async (_, wish) => {
       const image = overlay([source('one'), source('two')], ',volatile')
       const asked = share.addBind('c1', { ...bind, source: image, ...wish })
-      if (ids === undefined) await asked
+      if (ids === undefined && 'follow' in wish)
+        await expect(asked).rejects.toThrow('[SHARE_FOLLOWS_READONLY]')
+      else if (ids === undefined) await asked
       else await expect(asked).rejects.toThrow('[SHARE_NOT_IDMAPPABLE]')
     })
 
