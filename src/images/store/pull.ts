@@ -14,6 +14,7 @@ import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
+import { repositoryPlaces } from './registry-places.ts'
 import { runSkopeo, sourceCopy } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 import { throwAwayUid } from './without-rights.ts'
@@ -76,7 +77,7 @@ async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copyin
   const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
   const authFile = source === undefined ? findAuthFile(env, copying.authFile) : undefined
   const auth = `${directory}/auth.json`
-  const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
+  const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth, repositoryPlaces(image))
   if (hasCredentials) chownSync(auth, uid, uid)
   if (source !== undefined)
     await copySource(source, { target: `${directory}/${sourceCopy}`, uid, signal, checkRoom })
