@@ -2,6 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 
+/** Of the file system that the kubelet's directory lies on, which may be part of one (btrfs). */
+const hosts = { id: '1', root: '/@root', point: '/', flags: [], type: 'btrfs', options: '' }
+
 let kubelet: string
 let pods: string
 beforeAll(() => {
@@ -21,17 +24,19 @@ test.each([
   ['another file of the pod', '/uid/etc-hosts', false],
   ['the directory of all pods', '', false],
 ])('%s is one: %s is %p', (_, below, expected) => {
-  expect(isKubeletVolume(`${pods}${below}`, kubelet)).toBe(expected)
+  expect(isKubeletVolume(`${pods}${below}`, kubelet, hosts)).toBe(expected)
 })
 
 test('a directory that only begins like it is none', () => {
-  expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
+  expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(
+    false,
+  )
 })
 
 test('none is one where other users may enter the directory', () => {
   chmodSync(pods, 0o755)
   try {
-    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
+    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(false)
   } finally {
     chmodSync(pods, 0o750)
   }
@@ -42,11 +47,13 @@ test.skipIf(process.getuid?.() !== 0)('none is one where another user or group o
   try {
     for (const [uid, gid] of [user, group]) {
       chownSync(pods, uid, gid)
-      expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
+      expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(
+        false,
+      )
     }
     // Its group may not enter.
     chmodSync(pods, 0o700)
-    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(true)
+    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(true)
   } finally {
     chownSync(pods, 0, 0)
     chmodSync(pods, 0o750)
@@ -55,8 +62,19 @@ test.skipIf(process.getuid?.() !== 0)('none is one where another user or group o
 
 test('with another root directory the usual one is none', () => {
   const usual = '/var/lib/kubelet/pods/uid/volumes/kubernetes.io~empty-dir/scratch'
-  expect(isKubeletVolume(usual, kubelet)).toBe(false)
-  expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, '/var/lib/kubelet')).toBe(
-    false,
-  )
+  expect(isKubeletVolume(usual, kubelet, hosts)).toBe(false)
+  expect(
+    isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, '/var/lib/kubelet', hosts),
+  ).toBe(false)
+})
+
+test('a volume that a driver binds from elsewhere is none, a file system of its own is one', () => {
+  const path = `${pods}/uid/volumes/kubernetes.io~csi/pvc-1/mount`
+  const mount = { ...hosts, point: path }
+  expect(isKubeletVolume(path, kubelet, { ...mount, root: '/' })).toBe(true)
+  expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/' })).toBe(true)
+  expect(isKubeletVolume(path, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
+  expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
+  expect(isKubeletVolume(path, kubelet, { ...hosts, point: kubelet, root: '/data/kubelet' })).toBe(true)
+  expect(isKubeletVolume(path, kubelet, undefined)).toBe(false)
 })

@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { MountEntry } from '../linux/mounts/mount.ts'
 
 /** Mounts from elsewhere on the host, where other users may reach the files: `local` volumes, and `subPath` of any volume. */
 const volume = /^\/[^/]+\/volumes\/(?!kubernetes\.io~local-volume\/)./
@@ -12,11 +13,16 @@ const [groupMayEnter, othersMayEnter] = [0o010, 0o001]
 
 /**
  * Whether `path` is such a volume or lies in one, and only root can enter its directory. `kubelet` is the kubelet's root directory. Both
- * are without links.
+ * are without links. `mount` is what the path lies on; undefined when that is not known, which might be anything.
  */
-export function isKubeletVolume(path: string, kubelet: string): boolean {
+export function isKubeletVolume(path: string, kubelet: string, mount: MountEntry | undefined): boolean {
   const podsDir = join(kubelet, 'pods')
   if (!path.startsWith(`${podsDir}/`) || !volume.test(path.slice(podsDir.length))) return false
+  if (mount === undefined || isFromElsewhere(mount, podsDir)) return false
   const { uid, gid, mode } = statSync(podsDir)
   return uid === 0 && (gid === 0 || (mode & groupMayEnter) === 0) && (mode & othersMayEnter) === 0
 }
+
+/** A mount of a volume that is a directory of some file system, and not the whole of one: a driver (CSI) has bound it from where it keeps it. */
+const isFromElsewhere = ({ point, root }: MountEntry, podsDir: string): boolean =>
+  point.startsWith(`${podsDir}/`) && root !== '/'

@@ -5,6 +5,7 @@
 import { closeSync, readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { everyStep } from '../ledger/every-step.ts'
+import { mountOf } from '../linux/mounts/mount.ts'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 import type { BindRequest, HostShare, Share, VolumeShare } from './share.ts'
 import { openSource } from './source.ts'
@@ -46,19 +47,19 @@ export function guardWritable(suidVolumes: readonly string[], kubelet: string): 
     .map((pattern) => new Bun.Glob(withoutEndSlash(pattern.replace(/\*{2,}/g, '*'))))
   return (containerId, { source, readonly, follow = false }) => {
     if (readonly && !follow) return false
-    const path = realPath(source, containerId)
+    const { path, mount } = placeOf(source, containerId)
     return (
-      !isKubeletVolume(path, kubelet) &&
+      !isKubeletVolume(path, kubelet, mount) &&
       !ancestry(path).some((above) => globs.some((glob) => glob.match(above)))
     )
   }
 }
 
-/** Its path on the host without links: the source that will be mounted counts. */
-function realPath(source: string, containerId: string): string {
+/** Its path on the host without links, and the mount that it lies on: the source that will be mounted counts. */
+function placeOf(source: string, containerId: string) {
   const { fd } = openSource(source, containerId)
   try {
-    return readlinkSync(`/proc/self/fd/${fd}`)
+    return { path: readlinkSync(`/proc/self/fd/${fd}`), mount: mountOf(fd) }
   } finally {
     closeSync(fd)
   }
