@@ -451,6 +451,23 @@ test('a member cannot keep a processor of root’s busy by a template', async ()
   expect(stderr).toMatch(/\[TEMPLATE_INVALID\].*it takes more than 1000000 steps/)
 })
 
+test('a member who leaves ends what his templates take, however many things he has asked for', async () => {
+  await service.run(alice, ['run', '-d', '--name', 'shown', '--', 'true'])
+  const status = ['inspect', '--format', '{{.State.Status}}', 'shown']
+  await eventually(async () => (await service.run(alice, status)).stdout === 'exited\n')
+  const template = `${'{{range $}}'.repeat(50)}x${'{{end}}'.repeat(50)}`
+  const words = ['inspect', '--format', template, ...Array(2000).fill('shown')]
+  const child = service.spawn(alice, words)
+  await child.stderr.getReader().read()
+  const workers = () =>
+    readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8').trim().split(' ')
+  const during = workers()
+  child.kill('SIGKILL')
+  // The one that has waited since then is left.
+  await eventually(() => during.filter((pid) => workers().includes(pid)).length <= 1)
+  await service.run(alice, ['rm', '-f', 'shown'])
+})
+
 test('when memory runs out, a worker is not spared as its service is', async () => {
   const { pid } = service
   const before = readOomScore(pid)
