@@ -13,7 +13,7 @@ const names = {
   containerd: {
     containerType: ['io.kubernetes.cri.container-type'],
     sandboxId: ['io.kubernetes.cri.sandbox-id'],
-    // Before 1.7 it had no name of its own for it.
+    // Before 1.6.11 it had no name of its own for it.
     podUid: ['io.kubernetes.cri.sandbox-uid', 'io.kubernetes.pod.uid'],
     imageName: ['io.kubernetes.cri.image-name'],
     cpuQuota: ['io.kubernetes.cri.sandbox-cpu-quota'],
