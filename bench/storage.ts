@@ -89,7 +89,7 @@ async function underKata(
   writeFileSync(config, shippedWith({ dial_timeout: '300', ...settings }))
   const volume = join(host.stateDir, `pods/${round}/volumes/kubernetes.io~empty-dir/data`)
   mkdirSync(volume, { recursive: true })
-  // Of a pod, as only those have emptyDirs.
+  // A pod's, as only those have emptyDirs.
   const pod = ['--annotation', `io.kubernetes.pod.uid=${round}`]
   const flags = [...pod, '--config', config, '--rootfs', rootfs, '-v', `${volume}:/data`]
   const { stderr } = await host.must([

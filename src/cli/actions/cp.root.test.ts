@@ -92,17 +92,21 @@ test('no tar of a container goes to a terminal', async () => {
 test('what is not there, or not to be had, is told, and leaves nothing', async () => {
   await using client = testClient()
   const { inside, outside } = await withFiles(client)
-  for (const [from, to, problem] of [
+  for (const [from, to, problem, expected = 1] of [
     [`box:${inside}/nothing`, outside, '[COPY_FAILED]'],
     [`box:${inside}/tree`, `${outside}/no/where`, '[COPY_TARGET]'],
     [`box:${inside}/tree`, `${outside}/new/`, '[COPY_TARGET]'],
     [`${outside}/nothing`, `box:${inside}`, '[FILE_FAILED]'],
     [outside, `box:${inside}/no/where/`, '[COPY_FAILED]'],
     ['nobody:/x', outside, '[CONTAINER_NOT_FOUND]'],
-    [inside, outside, '[COPY_PATH_INVALID]'],
+    [inside, outside, '[COPY_PATH_INVALID]', 125],
   ] as const) {
     const { code, stderr } = await client.kata('cp', from, to)
-    expect({ from, code, stderr }).toEqual({ from, code: 1, stderr: expect.stringContaining(problem) })
+    expect({ from, code, stderr }).toEqual({
+      from,
+      code: expected,
+      stderr: expect.stringContaining(problem),
+    })
   }
   expect(readdirSync(outside)).toEqual([])
 })

@@ -1,7 +1,7 @@
 /** An address beside a port: IPv6 is in brackets, as in a URL. */
 import { formatIp, parseIp } from '../../netlink/ip.ts'
 
-/** Of the longest address, in brackets. What is longer is not looked at: a text of many colons would be, from each of them. */
+/** The length of the longest address, in brackets. What is longer is not looked at: a text of many colons would be, from each of them. */
 const longest = 64
 
 /** The address as the kernel writes it; undefined when the text is none, or IPv4 in the clothes of IPv6. */

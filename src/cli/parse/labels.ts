@@ -6,7 +6,7 @@ export type Labels = Readonly<Record<string, string>>
 
 const mostLabels = 1000
 const mostBytes = 1 << 16
-/** Of all files together, bytes. Root reads them for members of the service's group, too. */
+/** The most for all files together, bytes. Root reads them for members of the service's group, too. */
 const mostFileBytes = 1 << 20
 
 /** Labels of files first, so that options win. @throws KataError OPTION_INVALID. */

@@ -13,7 +13,7 @@ export type PublishWish = FreePort & Partial<Pick<PublishedPort, 'host'>>
 
 const highest = 65_535
 
-/** Of one container. Each is compared with those before it. */
+/** Most for one container. Each is compared with those before it. */
 const mostPorts = 4096
 
 export const isPort = (port: number): boolean => port >= 1 && port <= highest

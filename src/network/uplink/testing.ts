@@ -109,7 +109,7 @@ function makeOutside6(there: (...argv: string[]) => void): void {
   ip(`-6 route add default via ${outside6.router}`)
 }
 
-/** Of both families, or of the one that the host has. */
+/** Both families, or the one that the host has. */
 const anyAddress = () => (hasIpv6() ? '::' : '0.0.0.0')
 
 /** A web server in the namespace of `pid` that answers with its name and who asked. */
