@@ -90,7 +90,7 @@ async function underKata(
   const volume = join(host.stateDir, `pods/${round}/volumes/kubernetes.io~empty-dir/data`)
   mkdirSync(volume, { recursive: true })
   // A pod's, as only those have emptyDirs.
-  const pod = ['--annotation', `io.kubernetes.pod.uid=${round}`]
+  const pod = ['--annotation', `io.kubernetes.cri.sandbox-uid=${round}`]
   const flags = [...pod, '--config', config, '--rootfs', rootfs, '-v', `${volume}:/data`]
   const { stderr } = await host.must([
     'run',

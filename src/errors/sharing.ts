@@ -25,7 +25,7 @@ export const sharingErrors = () => ({
   SHARE_FOLLOWS_READONLY: entry(
     'failed_precondition',
     '{source} cannot be shown read-only in container {container} with what the host mounts there later (HostToContainer): a virtiofsd that is root would let the guest write that',
-    'Set `mountPropagation: None` (rprivate) for this mount, or leave out what needs a virtiofsd that is root: see virtio_fs_privilege.',
+    'Set `mountPropagation: None` for this mount, or leave out what needs a virtiofsd that is root: see virtio_fs_privilege.',
   ),
   SOURCE_LINK: entry(
     'invalid_argument',

@@ -13,8 +13,8 @@ const names = {
   containerd: {
     containerType: ['io.kubernetes.cri.container-type'],
     sandboxId: ['io.kubernetes.cri.sandbox-id'],
-    // Before 1.6.11 it had no name of its own for it.
-    podUid: ['io.kubernetes.cri.sandbox-uid', 'io.kubernetes.pod.uid'],
+    // Since 1.6.11. The kubelet's label is none of its annotations: a pod's author may have written one of that name.
+    podUid: ['io.kubernetes.cri.sandbox-uid'],
     imageName: ['io.kubernetes.cri.image-name'],
     cpuQuota: ['io.kubernetes.cri.sandbox-cpu-quota'],
     cpuPeriod: ['io.kubernetes.cri.sandbox-cpu-period'],

@@ -82,11 +82,11 @@ export function createBinds(
   }
 
   return {
-    async add(containerId, bind) {
-      const source = openSource(bind.source, containerId)
+    async add(containerId, asked) {
+      const source = openSource(asked.source, containerId)
       try {
-        requireSame(source, bind, containerId)
-        if (idmap === undefined) requireStill(bind, containerId)
+        requireSame(source, asked, containerId)
+        const bind = idmap === undefined ? safeForRoot(asked, containerId) : asked
         const key = identity(source, bind)
         const known = entries.get(key)
         const name = known?.name ?? bindEntryName(containerId, bind.destination)
@@ -136,8 +136,11 @@ function identity({ fd }: Source, { readonly, recursive, follow = false, caller 
  *
  * @throws KataError SHARE_FOLLOWS_READONLY.
  */
-function requireStill({ source, readonly, follow = false }: BindRequest, container: string): void {
-  if (readonly && follow) throw new KataError('SHARE_FOLLOWS_READONLY', { source, container })
+function safeForRoot(bind: BindRequest, container: string): BindRequest {
+  const { source, readonly, follow = false, followIsOptional = false } = bind
+  if (!readonly || !follow) return bind
+  if (followIsOptional) return { ...bind, follow: false }
+  throw new KataError('SHARE_FOLLOWS_READONLY', { source, container })
 }
 
 /** What a user asked for is the file that he could reach then, whatever has its name now. @throws KataError SHARE_SOURCE_CHANGED. */

@@ -75,6 +75,8 @@ test('a volume that a driver binds from elsewhere is none, a file system of its 
   expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/' })).toBe(true)
   expect(isKubeletVolume(path, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
   expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
+  // Its mounts do not tell what they show.
+  expect(isKubeletVolume(path, kubelet, { ...mount, root: '/', type: 'nfs4' })).toBe(false)
   expect(isKubeletVolume(path, kubelet, { ...hosts, point: kubelet, root: '/data/kubelet' })).toBe(true)
   expect(isKubeletVolume(path, kubelet, undefined)).toBe(false)
 })

@@ -23,6 +23,9 @@ export function isKubeletVolume(path: string, kubelet: string, mount: MountEntry
   return uid === 0 && (gid === 0 || (mode & groupMayEnter) === 0) && (mode & othersMayEnter) === 0
 }
 
-/** A mount of a volume that is a directory of some file system, and not the whole of one: a driver (CSI) has bound it from where it keeps it. */
-const isFromElsewhere = ({ point, root }: MountEntry, podsDir: string): boolean =>
-  point.startsWith(`${podsDir}/`) && root !== '/'
+/**
+ * A mount of a volume that is a directory of some file system, and not the whole of one: a driver (CSI) has bound it from where it keeps it. Of a
+ * mount of NFS the kernel does not tell which directory it shows.
+ */
+const isFromElsewhere = ({ point, root, type }: MountEntry, podsDir: string): boolean =>
+  point.startsWith(`${podsDir}/`) && (root !== '/' || /^nfs4?$/.test(type))

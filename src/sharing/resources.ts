@@ -51,15 +51,14 @@ function removeDirectory(path: string): void {
 }
 
 /**
- * Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. What cannot be released stays in the ledger.
+ * Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. What cannot be released stays in the ledger,
+ * and with a mount all mount points: below it are the volume's own directories.
  *
  * @throws the first failure, once all the others were released.
  */
-export function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
-  return everyStep([
-    ...releasesOf(ledger, mountResource, owner),
-    ...releasesOf(ledger, directoryResource, owner),
-  ])
+export async function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
+  await everyStep(releasesOf(ledger, mountResource, owner))
+  await everyStep(releasesOf(ledger, directoryResource, owner))
 }
 
 function releasesOf<Data extends { readonly owner: string }>(

@@ -20,6 +20,8 @@ export interface BindRequest {
   readonly recursive: boolean
   /** Mounts that the host makes or removes below it later appear and disappear in the guest too. */
   readonly follow?: boolean
+  /** `follow` may be left out where it would be unsafe: docker adds it by itself to each directory above its own. */
+  readonly followIsOptional?: boolean
   /** An emptyDir of the pod: all of its containers have the same. */
   readonly isScratch?: boolean
   /** The user of the host with whose rights it is shown; absent: root's. */

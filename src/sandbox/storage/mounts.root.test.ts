@@ -35,7 +35,12 @@ afterAll(() => {
 })
 
 /** What the share was asked for, and what the guest is told. */
-const carry = (...mounts: OciMount[]) => carryFor({ 'io.kubernetes.cri.sandbox-uid': uid }, mounts)
+const carry = (...mounts: OciMount[]) => carryFor(ofPod, mounts)
+const ofPod = {
+  'io.kubernetes.cri.container-type': 'container',
+  'io.kubernetes.cri.sandbox-id': 'pod',
+  'io.kubernetes.cri.sandbox-uid': uid,
+}
 async function carryFor(annotations: Readonly<Record<string, string>>, mounts: OciMount[]) {
   const binds: BindRequest[] = []
   const share = {
@@ -56,6 +61,15 @@ const bind = (source: string, ...options: string[]): OciMount => ({
   type: 'bind',
   source,
   options: ['rbind', ...options],
+})
+
+test('a client without pods may have asked to follow by itself', async () => {
+  const { binds } = await carryFor({}, [bind('/srv', 'rslave', 'ro'), bind('/opt', 'ro')])
+  expect(binds.map(({ follow, followIsOptional }) => [follow, followIsOptional])).toEqual([
+    [true, true],
+    [false, undefined],
+  ])
+  expect((await carry(bind('/srv', 'rslave', 'ro'))).binds[0]?.followIsOptional).toBeUndefined()
 })
 
 test('files of the host are carried into the share, with what the mount asks for', async () => {

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
-import { podUidOf } from '../../oci/annotations.ts'
+import { containerKind, podUidOf } from '../../oci/annotations.ts'
 import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
 import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { isBind, isPodShm, isReadOnly } from '../../oci/mounts.ts'
@@ -59,12 +59,11 @@ export async function carryMounts(
   const unwatched: string[] = []
   const mounts: OciMount[] = []
   const deviceRules: DeviceRule[] = []
-  const podUid = podUidOf(spec)
+  const pod = { containerId, podUid: podUidOf(spec), isAlone: containerKind(spec) === 'single' }
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
     const disk = guest.disks.get(index)
-    const carried =
-      disk === undefined ? await carryMount(mount, { containerId, podUid }, share, guest) : { mount: disk }
+    const carried = disk === undefined ? await carryMount(mount, pod, share, guest) : { mount: disk }
     mounts.push(carried.mount)
     for (const storage of carried.storages ?? [])
       if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
@@ -95,7 +94,11 @@ interface CarriedMount {
 
 async function carryMount(
   mount: OciMount,
-  { containerId, podUid }: { readonly containerId: string; readonly podUid: string | undefined },
+  {
+    containerId,
+    podUid,
+    isAlone,
+  }: { readonly containerId: string; readonly podUid: string | undefined; readonly isAlone: boolean },
   share: Share,
   { addWatched, emptyDirs }: Omit<GuestSide, 'disks'>,
 ): Promise<CarriedMount> {
@@ -113,7 +116,9 @@ async function carryMount(
   // What the path leads over on the host need not be in the guest.
   if (isKernels(source)) return { mount: { ...mount, source: normalPath(source) } }
   const way = addWatched === undefined ? 'shared' : howToShow(mount, containerId)
-  const guestPath = await share.addBind(containerId, bindRequest(mount, podUid))
+  const request = bindRequest(mount, podUid)
+  const followIsOptional = isAlone && request.follow ? { followIsOptional: true } : {}
+  const guestPath = await share.addBind(containerId, { ...request, ...followIsOptional })
   const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
   if (addWatched === undefined || way !== 'watched') return { mount: shown, isUnwatched: way === 'too large' }
   const storage = watchedStorage(shown, containerId, await addWatched())

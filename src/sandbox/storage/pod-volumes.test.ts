@@ -15,7 +15,9 @@ test('volumes of the pod that the annotations name, and of no other', () => {
     const named = (annotations: Record<string, string>) => podVolumes({ annotations }, kubelet).sort()
     const all = [`${volumes}/kubernetes.io~csi/pv`, `${volumes}/kubernetes.io~nfs/data`]
     expect(named({ 'io.kubernetes.cri.sandbox-uid': uid })).toEqual(all)
-    expect(named({ 'io.kubernetes.pod.uid': uid })).toEqual(all)
+    const label = { 'io.kubernetes.pod.uid': uid }
+    expect(named({ ...label, 'io.kubernetes.cri-o.SandboxID': 'pod' })).toEqual(all)
+    expect(named(label)).toEqual([])
     for (const other of ['', 'other', `../${uid}`, 'stray'])
       expect(named({ 'io.kubernetes.cri.sandbox-uid': other })).toEqual([])
     expect(named({})).toEqual([])
