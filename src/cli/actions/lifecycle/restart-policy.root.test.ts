@@ -199,12 +199,13 @@ test('so is that of a start that failed', async () => {
   const directory = directoryOf(client, 'brief')
   const spec = `${directory}/bundle/config.json`
   const whole = readFileSync(spec)
-  // The pause is the time for what follows.
-  change(client, 'brief', { pauseMs: 1000 })
-  await client.kata('kill', '--signal', 'HUP', 'brief')
-  await eventually(() => read(client, 'brief').restartsAt)
-  writeFileSync(`${directory}/refuse-delete`, '')
-  writeFileSync(spec, JSON.stringify({ process: { args: ['refuse-create'] } }))
+  // Its monitor starts nothing while it is held.
+  await underDirectoryLock(directory, 1000, async () => {
+    await client.kata('kill', '--signal', 'HUP', 'brief')
+    await eventually(() => read(client, 'brief').restartsAt)
+    writeFileSync(`${directory}/refuse-delete`, '')
+    writeFileSync(spec, JSON.stringify({ process: { args: ['refuse-create'] } }))
+  })
   await eventually(() => readFileSync(`${directory}/monitor.log`, 'utf8').includes('[SHIM_DELETE_FAILED]'))
   expect(read(client, 'brief')).toMatchObject({ status: 'creating', restarts: 1 })
   writeFileSync(spec, whole)

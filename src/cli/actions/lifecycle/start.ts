@@ -3,7 +3,7 @@ import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
-import { ensureMonitor } from '../../client/life/monitor.ts'
+import { endMonitor, ensureMonitor } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
@@ -49,6 +49,8 @@ export async function release(settings: Settings, record: ContainerRecord, seen:
   const hasEnded = seen.status === 'stopped' || seen.status === 'dead' || isNobodys(record, seen)
   if (!hasEnded || record.autoRemove)
     throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })
+  // It may be trying to clean up again and again, and needs the lock that we hold.
+  if (seen.status === 'dead' && record.detached && record.restart !== undefined) await endMonitor(record)
   if (!seen.held || (await ownerCleansUp(settings, record))) return
   const task = seen.status === 'stopped' ? await connectToShim(record) : undefined
   const note = wasSaved(settings, record) ? () => suspended : undefined

@@ -1,6 +1,6 @@
 /** The clean-up after a run of a container, by its monitor. */
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { sleep } from '../../../time.ts'
+import { until } from '../../../time.ts'
 import { explain, tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { endContainer } from '../end.ts'
@@ -28,10 +28,11 @@ export interface RunEnd {
  */
 export async function cleanUpRun(settings: Settings, end: RunEnd): Promise<void> {
   let told = ''
+  const endedAt = Date.now()
   for (let pauseMs = 0; ; ) {
     try {
-      if (pauseMs === 0) return await release(settings, end)
-      if ((await releaseAgain(settings, end)) !== 'busy') return
+      if (pauseMs === 0) return await release(settings, end, endedAt)
+      if ((await releaseAgain(settings, end, endedAt)) !== 'busy') return
     } catch (error) {
       const { namespace, id } = end.run
       if (!isRestartWanted(readRecord(settings.stateDir, namespace, id))) throw error
@@ -39,20 +40,26 @@ export async function cleanUpRun(settings: Settings, end: RunEnd): Promise<void>
       told = explain(error)
     }
     pauseMs = longerPause(pauseMs)
-    await sleep(pauseMs)
+    // Who stops or removes it waits for this process.
+    const isOver = () => !isRestartWanted(readRecord(settings.stateDir, end.run.namespace, end.run.id))
+    await until(isOver, { timeoutMs: pauseMs, everyMs: 100 })
   }
 }
 
-const release = (settings: Settings, { run, exitCode, task }: RunEnd): Promise<void> =>
-  endContainer(settings, run, { exitCode, task, note: (code) => afterEnd(settings, run, code) })
+const release = (settings: Settings, { run, exitCode, task }: RunEnd, endedAt: number): Promise<void> =>
+  endContainer(settings, run, { exitCode, task, note: (code) => afterEnd(settings, run, code, endedAt) })
 
 /** Another command may have done that meanwhile, and have started the container: that run is none of ours. */
-function releaseAgain(settings: Settings, { run, exitCode }: RunEnd): Promise<'done' | 'gone' | 'busy'> {
+function releaseAgain(
+  settings: Settings,
+  { run, exitCode }: RunEnd,
+  endedAt: number,
+): Promise<'done' | 'gone' | 'busy'> {
   const { stateDir } = settings
   const { namespace, id } = run
   return underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () => {
     const now = readRecord(stateDir, namespace, id)
     const isSame = now.status === run.status && now.startedAt === run.startedAt
-    if (isSame) await release(settings, { run, exitCode })
+    if (isSame) await release(settings, { run, exitCode }, endedAt)
   })
 }

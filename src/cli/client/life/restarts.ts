@@ -8,12 +8,20 @@ export function needsMonitor({ autoRemove, restart, health }: ContainerRecord): 
   return autoRemove || health !== undefined || (restart?.name ?? 'no') !== 'no'
 }
 
-/** What a container's record says besides when it has ended with `exitCode`: whether its monitor starts it again. */
-export function afterEnd(settings: Settings, { namespace, id }: ContainerRecord, exitCode: number) {
+/**
+ * What a container's record says besides when it has ended with `exitCode`: whether its monitor starts it again. It ran until `endedAt`,
+ * milliseconds since 1970.
+ */
+export function afterEnd(
+  settings: Settings,
+  { namespace, id }: ContainerRecord,
+  exitCode: number,
+  endedAt = Date.now(),
+) {
   const was = readRecord(settings.stateDir, namespace, id)
   const { restart: policy, startedAt, stopWanted = false, restarts = 0 } = was
   // One that was being started has not run.
-  const ranMs = startedAt === undefined || was.status === 'creating' ? 0 : Date.now() - Date.parse(startedAt)
+  const ranMs = startedAt === undefined || was.status === 'creating' ? 0 : endedAt - Date.parse(startedAt)
   const pauseMs = nextPause({ policy, exitCode, ranMs, restarts, pauseMs: was.pauseMs ?? 0, stopWanted })
   if (pauseMs === undefined) return { restartsAt: undefined }
   return { pauseMs, restartsAt: new Date(Date.now() + pauseMs).toISOString() }
