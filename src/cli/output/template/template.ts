@@ -153,7 +153,7 @@ class Evaluation {
     for (const arg of args) this.#look(arg)
     switch (name) {
       case 'json':
-        return this.#counted(JSON.stringify(first ?? null))
+        return this.#json(first)
       case 'join':
         return this.#join(first, second)
       case 'split':
@@ -185,6 +185,12 @@ class Evaluation {
       default:
         return this.#compare(name, first, second)
     }
+  }
+
+  /** A method has no JSON: like a field that is not there. */
+  #json(value: unknown): string | undefined {
+    const text = JSON.stringify(value ?? null) as string | undefined
+    return text === undefined ? undefined : this.#counted(text)
   }
 
   #join(list: unknown, between: unknown): string {
