@@ -74,7 +74,7 @@ test('mirrors and other locations of the registry count, those of others do not'
     `${base}/registries.conf`,
     `unqualified-search-registries = ["docker.io"]
 [[registry]]
-location = "docker.io"
+location = "docker.io/"
 [[registry.mirror]]
 location = "mirror.example:5000/hub"
 [[registry]]
@@ -95,6 +95,7 @@ mirror = [{ location = "gh.example" }]
   expect(places('quay.io/team/app')).toEqual(['quay.io/team/app', 'moved.example/new/app'])
   expect(places('quay.io/teams/app')).toEqual(['quay.io/teams/app'])
   expect(places('a.corp.example/x')).toEqual(['a.corp.example/x', 'all.example/corp/x'])
+  expect(places('a.corp.example:5000/x')).toEqual(['a.corp.example:5000/x', 'all.example/corp:5000/x'])
   const keys = [
     'mirror.example:5000',
     'mirror.example:5000/hub',

@@ -43,11 +43,13 @@ function placesIn({ prefix, location, mirror }: Table, own: string): string[] {
 
 /** What a prefix leaves of a repository; undefined when it is about others. `*.example.org` is about the hosts below. */
 function restBehind(prefix: string, own: string): string | undefined {
-  const slash = own.indexOf('/')
-  if (prefix.startsWith('*.'))
-    return own.slice(0, slash).endsWith(prefix.slice(1)) ? own.slice(slash) : undefined
+  if (prefix.startsWith('*.')) {
+    const [host = ''] = own.split(/[:/]/, 1)
+    return host.endsWith(prefix.slice(1)) ? own.slice(host.length) : undefined
+  }
   return prefix !== '' && `${own}/`.startsWith(`${prefix}/`) ? own.slice(prefix.length) : undefined
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+/** Slashes behind it count for nothing, as with skopeo. */
+const text = (value: unknown): string => (typeof value === 'string' ? value.replace(/\/+$/, '') : '')
 const tables = (value: unknown): Table[] => (Array.isArray(value) ? value.filter(isTable) : [])
