@@ -116,7 +116,7 @@ export class Sandbox {
     if (this.#isSaved || this.#saving !== undefined)
       throw new KataError('CHECKPOINT_REFUSED', {
         id: this.#parts.id,
-        reason: 'another save of it is under way',
+        reason: this.#isSaved ? 'it has been saved and ends' : 'another save of it is under way',
       })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#saving = promise

@@ -24,6 +24,6 @@ test('one that comes back may use more in all', async () => {
 
 test('it outlives the bound once it was taken away, and so does its child, which does not inherit it', async () => {
   expect(await endOf('{ using limit = limitSpin(1) } spin(2500); process.exit(7)')).toBe(7)
-  const child = `endAfterBusy(1); process.exit(Bun.spawnSync(['/bin/sh', '-c', 'i=0; while [ $i -lt 600000 ]; do i=$((i+1)); done; exit 7']).exitCode)`
+  const child = `endAfterBusy(1); process.exit(Bun.spawnSync(['/bin/sh', '-c', 'i=0; while [ $i -lt 3000000 ]; do i=$((i+1)); done; exit 7']).exitCode)`
   expect(await endOf(child)).toBe(7)
 }, 60_000)

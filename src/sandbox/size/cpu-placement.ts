@@ -71,6 +71,11 @@ export class CpuPlacement {
     const { threads, everywhere, bind, log } = this.#parts
     const tids = threads()
     const fits = cpus.length > 0 && tids.length === cpus.length
+    if (cpus.length > 0 && !fits)
+      log.warn('vCPUs are not pinned: there are as many of them as processors only by default_maxvcpus', {
+        vcpus: tids.length,
+        cpus,
+      })
     if (!fits && !this.#isPinned) return
     try {
       for (const [index, tid] of tids.entries()) await bind(tid, fits ? `${cpus[index]}` : everywhere())
