@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { mergedReport } from '../setup/gate/merged-report.ts'
 import { failedTests, joined, toldOf } from './again.ts'
 
 const of = (name: string, inside = '') =>
@@ -19,6 +20,11 @@ test('the pattern matches what failed, and nothing else', () => {
 test('a run without a report, or without a failure in it, has no pattern', () => {
   expect(failedTests('')).toBeUndefined()
   expect(failedTests(of('one'))).toBeUndefined()
+  const died = mergedReport([{ file: 'e2e/x.test.ts', code: 139, xml: '' }])
+  expect([failedTests(died), toldOf(died, 'real').map(({ outcome }) => outcome)]).toEqual([
+    undefined,
+    ['fail'],
+  ])
 })
 
 test('the second time counts for those that failed', () => {

@@ -1,19 +1,21 @@
 /** What of a run is tried once more, after a guest died in its boot: the tests that failed. The others have had their guests. */
 import { reportedTests } from '../setup/gate/junit.ts'
+import { endOfProcess } from '../setup/gate/merged-report.ts'
 import type { Counts } from '../setup/gate/test-counts.ts'
 import { type TestResult, testResults } from '../setup/gate/vmm-results.ts'
 
 /** What one run of a file came to. */
 export interface Run {
   readonly counts: Counts
-  /** JUnit; empty when the run did not come to its end. */
+  /** JUnit, by mergedReport: a run that did not come to its end has a failed test of that name. */
   readonly report: string
 }
 
-/** A pattern for the names of the tests that failed; undefined where the report names none. */
+/** A pattern for the names of the tests that failed; undefined where the report names none of the file's own. */
 export function failedTests(report: string): string | undefined {
   const failed = reportedTests(report).filter(({ failure }) => failure !== undefined)
-  return failed.length === 0 ? undefined : failed.map(({ name }) => RegExp.escape(name)).join('|')
+  const isWhole = failed.length === 0 || failed.some(({ name }) => name === endOfProcess)
+  return isWhole ? undefined : failed.map(({ name }) => RegExp.escape(name)).join('|')
 }
 
 /** Both as one run: of the tests that failed first, only the second time counts. */

@@ -1,6 +1,7 @@
 /** Runs files of e2e/ on the lab host, each a Bun of its own, and counts. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { mergedReport } from '../setup/gate/merged-report.ts'
 import { type Counts, junitCounts } from '../setup/gate/test-counts.ts'
 import type { TestResult } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
@@ -96,10 +97,13 @@ export class LabTests {
     )
     if (code === sshFailed) await whetherLabEnded()
     const trouble = troubleIn(output) ?? (await brokenGuest())
-    const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
+    const xml = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
+    const path = `e2e/${file}.test.ts`
+    // A process that tells no failed test, and has not passed, has one then.
+    const report = mergedReport([{ file: path, code, xml }])
     mkdirSync(buildDir, { recursive: true })
     writeFileSync(join(buildDir, name), report)
-    const counts = junitCounts(report, code, [`e2e/${file}.test.ts`])
+    const counts = junitCounts(report, code, [path])
     return { counts, report, ...(trouble === undefined ? {} : { trouble }) }
   }
 }

@@ -45,9 +45,9 @@ export const otherwise: Readonly<Record<string, Answer>> = {
 }
 
 /** What it has to do itself. */
-const itsWork: readonly string[] = ['open /dev/kvm without need']
+export const itsWork: readonly string[] = ['open /dev/kvm without need']
 /** Those of a jail that shows no private directory, of sockets that it has not. */
-const ofOtherSockets: readonly string[] = [
+export const ofOtherSockets: readonly string[] = [
   "connect to the neighbour's monitor",
   'connect to its own monitor',
   "connect to its own guest's agent",
@@ -105,8 +105,14 @@ export const ownAttacks: readonly Attack[] = [
     'ok',
     { rootAct: 'create {scratch}/attacker' },
   ],
-  // The mode that it has: root's attempt changes nothing.
-  ['change the mode of a system program', 'fchmodat -100 /usr/bin/env 0755', 'EROFS', 'EPERM', 'ok'],
+  [
+    'change the mode of a system program',
+    'fchmodat -100 /usr/bin/env 0755',
+    'EROFS',
+    'EPERM',
+    'ok',
+    { rootAct: 'fchmodat -100 {config} 0644' },
+  ],
 ]
 
 export const clhAttacks: readonly Attack[] = [

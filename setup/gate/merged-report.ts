@@ -25,6 +25,9 @@ ${parts.map((part) => suitesIn(part.xml) + badEnd(part)).join('')}</testsuites>
 }
 
 /** All below the outermost element. */
+/** The test that stands for a process that came to no good end, or told nothing. */
+export const endOfProcess = 'runs to its end'
+
 const suitesIn = (xml: string): string => /<testsuites\b[^>]*>\n?(.*)<\/testsuites>/s.exec(xml)?.[1] ?? ''
 
 function badEnd({ file, code, xml }: FileReport): string {
@@ -33,7 +36,7 @@ function badEnd({ file, code, xml }: FileReport): string {
   const lack = tests.length > 0 ? 'no failed test' : 'its report has no test of it'
   const inside = `<failure message="its process ended with ${code}, and ${lack}" />`
   return `  <testsuite name="${file}" file="${file}" tests="1" failures="1">
-    <testcase name="runs to its end" classname="" file="${file}">${inside}</testcase>
+    <testcase name="${endOfProcess}" classname="" file="${file}">${inside}</testcase>
   </testsuite>
 `
 }

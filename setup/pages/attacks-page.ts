@@ -1,7 +1,7 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, attacks, liveAttacks } from '../../e2e/attack/attacks.ts'
 import { cgroupAttacks, directoryAttacks } from '../../e2e/attack/bound-attacks.ts'
-import { otherwise, ownAttacks } from '../../e2e/attack/clh-attacks.ts'
+import { itsWork, ofOtherSockets, otherwise, ownAttacks } from '../../e2e/attack/clh-attacks.ts'
 import {
   guestShareAttacks,
   inOwnLayer,
@@ -47,8 +47,12 @@ function clhPart(): string {
   return `
 ## Cloud Hypervisor
 
-\`e2e/clh-attack.test.ts\` runs the attacks above, except those on live machines, in the jail of Cloud Hypervisor. That jail shows \`/dev/kvm\`, which
-it needs, and its private directory, where it may make files. Its filter is wider ([why](../THREAT-MODEL.md#what-is-not-defended)). So these answers differ:
+\`e2e/clh-attack.test.ts\` runs the attacks above in the jail of Cloud Hypervisor, except those on live machines and these:
+
+${[...itsWork, ...ofOtherSockets].map((goal) => `- ${goal}`).join('\n')}
+
+It needs \`/dev/kvm\`. Its jail shows its private directory, where it may make files. The sockets of its agent and its file server lie there and belong to
+its own user, so no wall keeps it from these two. Its filter is wider ([why](../THREAT-MODEL.md#what-is-not-defended)). So these answers differ:
 
 | to ... | in QEMU's jail | in its jail | because |
 |---|---|---|---|

@@ -75,7 +75,7 @@ const nameOfGone =
     symlinkSync('../pool/gone', `${namespace}/left`)
     return () => rmSync(namespace, { recursive: true })
   }
-/** Of the packet filter. */
+/** A table of the packet filter. */
 const table =
   (name: string): Planted =>
   () => {
