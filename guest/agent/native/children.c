@@ -1,4 +1,4 @@
-/* What can take long, each in a child of its own: the agent goes on answering its host. Growing a file system is one of them. */
+/* What can take long, each in a child of its own: the agent goes on answering its host. Growing a file system is one of them; what a child tells is an errno. */
 #include "syscalls.h"
 #include <errno.h>
 #include <fcntl.h>
