@@ -49,6 +49,11 @@ export interface PlacementRequest {
   readonly only: boolean
   /** The sandbox's limit of host memory, in bytes; {@link CgroupPlacement.allowMemory} gives more. */
   readonly memoryBytes: number
+  /**
+   * Settles once what this process does meanwhile is done. A program that it starts for that may be in the cgroups, and their release, after
+   * a failure, would kill it.
+   */
+  readonly besideThem?: Promise<void>
   readonly log: Logger
 }
 
@@ -93,23 +98,28 @@ export class CgroupPlacement {
     let places = placesOf(paths)
     let wanted = wantedOf(paths)
     const usable: CgroupHierarchy[] = []
-    await ledger.take(cgroupsResource, { places, areOurs: false }, async ({ amend }) => {
-      while (!claim(all, wanted)) {
-        paths = beside(named)
-        places = placesOf(paths)
-        wanted = wantedOf(paths)
-        amend({ places, areOurs: false })
-      }
-      amend({ places })
-      for (const hierarchy of all) {
-        try {
-          await makeAndEnter(hierarchy, wanted)
-          usable.push(hierarchy)
-        } catch (error) {
-          report(request, `${hierarchy.point}${paths.sandbox}`, describeError(error))
+    await ledger.take(
+      cgroupsResource,
+      { places, areOurs: false },
+      async ({ amend }) => {
+        while (!claim(all, wanted)) {
+          paths = beside(named)
+          places = placesOf(paths)
+          wanted = wantedOf(paths)
+          amend({ places, areOurs: false })
         }
-      }
-    })
+        amend({ places })
+        for (const hierarchy of all) {
+          try {
+            await makeAndEnter(hierarchy, wanted)
+            usable.push(hierarchy)
+          } catch (error) {
+            report(request, `${hierarchy.point}${paths.sandbox}`, describeError(error))
+          }
+        }
+      },
+      { releaseAfter: request.besideThem },
+    )
     log.debug('cgroups entered', { paths: wanted, hierarchies: usable.map(({ point }) => point) })
     const placement = new CgroupPlacement(paths, usable, request)
     placement.#requireMemory()

@@ -47,6 +47,20 @@ test('releases what a failed taking may have taken, and passes the error on', as
   expect(ledger.held).toEqual([])
 })
 
+test('releases it only once what goes on beside it is done', async () => {
+  const beside = Promise.withResolvers<void>()
+  const fail = () => {
+    throw new Error('taking failed')
+  }
+  const taking = open().take(thing, { name: 'a' }, fail, { releaseAfter: beside.promise })
+  const failed = taking.catch((error) => error.message)
+  await Bun.sleep(0)
+  expect(released).toEqual([])
+  beside.resolve()
+  expect(await failed).toBe('taking failed')
+  expect(released).toEqual(['a'])
+})
+
 test('amended data is what a later process releases', async () => {
   await open().take(thing, { name: 'before' }, (entry) => entry.amend({ name: 'after' }))
   await open().releaseAll()

@@ -89,13 +89,14 @@ export class Ledger {
   }
 
   /**
-   * Writes the holding down, then takes it. When `acquire` throws, what it may have taken is released at once and
-   * the error passes on.
+   * Writes the holding down, then takes it. When `acquire` throws, what it may have taken is released at once, or once
+   * `releaseAfter` has settled, and the error passes on.
    */
   async take<Data, Taken>(
     kind: ResourceKind<Data>,
     data: Data,
     acquire: (entry: LedgerEntry<Data>) => Promise<Taken> | Taken,
+    { releaseAfter }: { readonly releaseAfter?: Promise<void> | undefined } = {},
   ): Promise<Taken> {
     const holding: Holding = { id: this.#nextId++, kind: kind.kind, data }
     this.#append({ op: 'take', ...holding })
@@ -107,6 +108,7 @@ export class Ledger {
       await this.#failpoints?.reach('after-take', kind.kind)
       return taken
     } catch (error) {
+      await releaseAfter
       await this.#release(holding)
       throw error
     }

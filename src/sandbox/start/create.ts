@@ -56,10 +56,13 @@ async function start(
     way === 'boot' ? undefined : await findClone(host, { config, assets, accelerator, plan: wanted })
   const plan = clone?.plan ?? wanted
   // Beside the user, whose making leaves no process behind: all others begin in the cgroups.
+  const userMade = Promise.withResolvers<void>()
   await using entering = background(() =>
-    timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan)),
+    timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan, userMade.promise)),
   )
-  const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
+  const user = await timings
+    .measure('user', () => host.takeUser(ledger, { ...request, paths }))
+    .finally(userMade.resolve)
   const cgroups = await entering.done
   await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user }, timings)
   const modules = modulesOf(config, assets)

@@ -19,6 +19,7 @@ export function enterCgroups(
     log,
   }: Pick<SandboxRequest, 'namespace' | 'id' | 'container' | 'config' | 'log'>,
   { memoryMiB }: Pick<MachineSize, 'memoryMiB'>,
+  besideThem?: Promise<void>,
 ): Promise<SandboxCgroups> {
   return host.enterCgroups(ledger, {
     sandboxId: hostWideName(namespace, id),
@@ -26,6 +27,7 @@ export function enterCgroups(
     isPod: isPodSandbox(container.spec),
     only: config.runtime.sandboxCgroupOnly,
     memoryBytes: memoryBound(memoryMiB),
+    ...(besideThem !== undefined && { besideThem }),
     log,
   })
 }
