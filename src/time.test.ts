@@ -124,6 +124,7 @@ const timesOfDay: Readonly<Record<string, string>> = {
   'cli/actions/logs.ts': 'a person has named a time',
   'cli/actions/look/events.ts': 'the same',
   'cli/actions/ps.ts': 'says how old a container is',
+  'cli/client/life/clean-up.ts': 'notes when a container ended, to compare with its record',
   'cli/client/life/restarts.ts': 'a record says when it starts again',
   'cli/client/life/start-again.ts': 'the same',
   'cli/client/record.ts': 'the age of a directory',
