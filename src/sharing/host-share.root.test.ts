@@ -152,8 +152,8 @@ describe.each<[string, IdExtent[] | undefined]>([
     }
   })
 
-  test('more layers than one page of options holds', async () => {
-    const layers = Array.from({ length: 60 }, (_, index) => source(`${'layer'.repeat(16)}${index}`))
+  test('as many layers as an image has, whose names no page of options holds', async () => {
+    const layers = Array.from({ length: 127 }, (_, index) => source(`${'layer'.repeat(16)}${index}`))
     for (const name of ['upper', 'work']) mkdirSync(join(base, name))
     const options = [`lowerdir=${layers.join(':')}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
     expect(options.join(',').length).toBeGreaterThan(4096)
@@ -161,6 +161,13 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toEndWith('layer0')
     asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
     expect(readdirSync(`${base}/upper`)).toEqual(['new'])
+  })
+
+  test('more layers than that are refused by name', async () => {
+    const lower = `lowerdir=${Array(300).fill(source('one')).join(':')}`
+    await expect(
+      share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options: ['ro', lower] }]),
+    ).rejects.toThrow('[SHARE_MOUNT_INVALID] option string of overlay of a mount cannot be used')
   })
 
   test('a read-only bind is read-only for the daemon as well, with what is mounted in it; a writable one is not', async () => {

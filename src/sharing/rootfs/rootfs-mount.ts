@@ -9,7 +9,7 @@ import { type ParsedOptions, parseMountOptions } from '../mount-options.ts'
 import type { RootfsMount } from '../share.ts'
 import { openSource } from '../source.ts'
 import { withMappedLayers } from './mapped-overlay.ts'
-import { mountOverlay } from './overlay.ts'
+import { withShortNames } from './overlay.ts'
 
 /** mount(2) copies one page of options, with the final NUL. */
 const maxDataBytes = 4095
@@ -81,17 +81,24 @@ function mountAside(call: Required<MountCall>, scratch: string, use: (fd: number
   }
 }
 
-/** Overlays whose option string is too long are mounted layer by layer. */
+/** mount(2), where the layers of an overlay may be many. */
 function mountPlain(call: Required<MountCall>): void {
-  const tooLong = Buffer.byteLength(call.data) > maxDataBytes
-  if (call.type === 'overlay' && tooLong) mountOverlay(call.target, call.data, call.flags)
-  else if (tooLong)
-    throw new KataError('SHARE_MOUNT_INVALID', {
-      what: `option string of ${call.type}`,
-      reason: `it has more than ${maxDataBytes} bytes`,
+  if (!isTooLong(call.data)) mount(call)
+  else if (call.type !== 'overlay') throw tooLong(call.type)
+  else
+    withShortNames(call.data, (data) => {
+      if (isTooLong(data)) throw tooLong(call.type)
+      mount({ ...call, data })
     })
-  else mount(call)
 }
+
+const isTooLong = (data: string): boolean => Buffer.byteLength(data) > maxDataBytes
+
+const tooLong = (type: string): KataError =>
+  new KataError('SHARE_MOUNT_INVALID', {
+    what: `option string of ${type}`,
+    reason: `it has more than ${maxDataBytes} bytes`,
+  })
 
 function bindDirectory(
   source: string,
