@@ -14,6 +14,7 @@ const labPackages: Readonly<Record<string, string>> = {
   'initramfs-tools': 'the initrd',
   lz4: 'packs it so that it is unpacked quickly',
   'openssh-server': 'how commands get in',
+  apparmor: 'as Debian’s kernel recommends it: its profile of pasta meets ours',
   driverctl: 'binds a PCI device to vfio-pci, as docs/how-to/devices.md says',
   pciutils: 'lspci, which driverctl calls',
   procps: 'ps, in the pages for users',

@@ -1,5 +1,5 @@
 /** Programs that only `kata-ts run` needs: without them it has no network to give, or no image by its name. */
-import { type Check, ok, warning } from './check.ts'
+import { type Check, type CheckContext, type Outcome, ok, warning } from './check.ts'
 
 interface Purpose {
   readonly check: string
@@ -7,6 +7,26 @@ interface Purpose {
   readonly programs: Readonly<Record<string, string>>
   /** What does not work without them. */
   readonly lost: string
+  /** What is in the way on a host that has the programs. */
+  readonly obstacle?: (context: CheckContext, lost: string) => Outcome | undefined
+}
+
+/** Settings of kernels by which only root may make a user namespace, or have rights in one. pasta makes one, and is not root. */
+const closedSettings = [
+  { name: 'kernel.unprivileged_userns_clone', closed: '0', open: '1' },
+  { name: 'kernel.apparmor_restrict_unprivileged_userns', closed: '1', open: '0' },
+]
+
+const closedNamespaces = ({ host }: CheckContext, lost: string): Outcome | undefined => {
+  const textOf = (name: string) => host.readText(`/proc/sys/${name.replace('.', '/')}`)?.trim()
+  const setting = closedSettings.find(({ name, closed }) => textOf(name) === closed)
+  return (
+    setting &&
+    warning(
+      `${setting.name} is ${setting.closed}, so pasta, which is not root, has no user namespace. Without: ${lost}`,
+      `Run \`sysctl -w ${setting.name}=${setting.open}\`, and write it into /etc/sysctl.d to keep it.`,
+    )
+  )
 }
 
 const purposes: readonly Purpose[] = [
@@ -14,6 +34,7 @@ const purposes: readonly Purpose[] = [
     check: 'container-network',
     programs: { pasta: 'passt', nft: 'nftables', ip: 'iproute2' },
     lost: '`run` works only with --network none or ns:PATH; under Docker, names on user-defined networks need nft',
+    obstacle: closedNamespaces,
   },
   {
     check: 'registries',
@@ -22,11 +43,11 @@ const purposes: readonly Purpose[] = [
   },
 ]
 
-const checkOf = ({ check: name, programs, lost }: Purpose): Check => ({
+const checkOf = ({ check: name, programs, lost, obstacle }: Purpose): Check => ({
   name,
-  run: ({ host }) => {
-    const missing = Object.keys(programs).filter((program) => host.findTool(program) === undefined)
-    if (missing.length === 0) return ok(Object.keys(programs).join(', '))
+  run: (context) => {
+    const missing = Object.keys(programs).filter((program) => context.host.findTool(program) === undefined)
+    if (missing.length === 0) return obstacle?.(context, lost) ?? ok(Object.keys(programs).join(', '))
     const packages = missing.map((program) => programs[program]).join(' ')
     return warning(
       `not found: ${missing.join(', ')}. Without: ${lost}`,

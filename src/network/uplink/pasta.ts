@@ -17,7 +17,7 @@ import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
 import { readNamespaces } from '../../rootless/posture/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { type ContainerLink, gatewayLinks, pastaLink, pastaLinkIpv6 } from './addresses.ts'
-import { beforePasta, filterPath, gatewayCommand, readyLine } from './gateway-script.ts'
+import { beforePasta, filterPath, gatewayCommand, pastaPath, readyLine } from './gateway-script.ts'
 import { networkTool } from './tools.ts'
 import { whenReady } from './when-ready.ts'
 
@@ -124,18 +124,15 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
 
 function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
   const setpriv = networkTool('setpriv')
+  const tools = { mount: networkTool('mount'), mknod: networkTool('mknod'), pasta: networkTool('pasta') }
+  const before = beforePasta(tools, networkFilter(), mostDescriptors(wishes.ports))
   return [
     ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
-    ...[
-      networkTool(jailShell),
-      '-c',
-      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'), networkFilter(), mostDescriptors(wishes.ports))}`,
-      'sh',
-    ],
+    ...[networkTool(jailShell), '-c', `${enterPodScore}\n${before}`, 'sh'],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
     ...['--seccomp-filter', filterPath, '--'],
-    ...[networkTool('pasta'), ...pastaArgs(wishes.ports, families), '--'],
+    ...[pastaPath, ...pastaArgs(wishes.ports, families), '--'],
     ...gatewayCommand(wishes, link),
   ]
 }
