@@ -17,6 +17,7 @@ import { directoryList, isKept } from '../../e2e/harness/directories.ts'
 import { logsVariable } from '../../e2e/harness/kept-logs.ts'
 import { slow, slowness } from '../../e2e/harness/time.ts'
 import { buildDir, root } from '../paths.ts'
+import { inLanes } from './lanes.ts'
 import { type FileReport, mergedReport } from './merged-report.ts'
 import { OwnHost } from './own-host.ts'
 import { ownChild } from './supervise.ts'
@@ -38,7 +39,7 @@ export const logsDir = join(buildDir, 'e2e-logs')
 const atATime = slowness > 1 ? 1 : 2
 
 /**
- * Runs the files two at a time, each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
+ * Runs the files two at a time (./lanes.ts), each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
  * sandboxes are to be kept, the files run on this one. Returns the exit code, which is 1 where all processes ended well and one of them told no test.
  */
 export async function runE2e({ files, report }: E2eRun): Promise<number> {
@@ -49,11 +50,9 @@ export async function runE2e({ files, report }: E2eRun): Promise<number> {
 
 async function runApart({ files, report }: E2eRun): Promise<number> {
   const done: FileReport[] = []
-  const queue = files.values()
-  const lane = async () => {
-    for (const file of queue) done.push(await runOnOwnHost(file, files.length > 1))
-  }
-  await Promise.all(Array.from({ length: atATime }, lane))
+  await inLanes(files, atATime, async (file) => {
+    done.push(await runOnOwnHost(file, files.length > 1))
+  })
   writeFileSync(report, mergedReport(done))
   return done.find(({ code }) => code !== 0)?.code ?? 0
 }
