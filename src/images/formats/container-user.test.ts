@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { resolveRoot, resolveUser } from './container-user.ts'
+import { resolveGroup, resolveRoot, resolveUser } from './container-user.ts'
 
 const files = {
   passwd: 'root:x:0:0:root:/root:/bin/sh\nann:x:1000:100:Ann:/home/ann:/bin/sh\n',
@@ -29,4 +29,25 @@ test('an explicit group replaces them', () => {
 
 test.each(['nobody-here', '', ':1', '-1', '4294967295', '1:nogroup', '99999999999'])('refuses %p', (text) => {
   expect(() => resolveUser(text, files)).toThrow(/^\[USER_UNKNOWN\]/)
+})
+
+const named = ['1000', '01000', '+1000', '-1', '99999999999', '4294967295']
+/** Names that look like numbers, all of them root's. */
+const disguised = {
+  passwd: named.map((name) => `${name}:x:0:0::/:/bin/sh\n`).join(''),
+  group: named.map((name) => `${name}:x:0:${name}\n`).join(''),
+}
+
+test('a number is never a name of the image', () => {
+  expect(resolveUser('1000', disguised)).toEqual({ uid: 1000, gid: 0, additionalGids: [0] })
+  expect(resolveUser('01000:1000', disguised)).toEqual({ uid: 1000, gid: 1000, additionalGids: [1000] })
+  expect(resolveGroup('01000', '01000', disguised)).toBe(1000)
+  const passwd = `${disguised.passwd}ann:x:01000:100::/:/bin/sh\n`
+  expect(resolveUser('1000', { passwd })).toEqual({ uid: 1000, gid: 100, additionalGids: [100] })
+})
+
+test.each(named.slice(2))('%p is no number of a user or group, and no name either', (text) => {
+  for (const asked of [text, `7:${text}`])
+    expect(() => resolveUser(asked, disguised)).toThrow(/^\[USER_UNKNOWN\]/)
+  expect(() => resolveGroup(text, text, disguised)).toThrow(/^\[USER_UNKNOWN\]/)
 })

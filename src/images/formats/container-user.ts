@@ -15,14 +15,14 @@ export interface AccountFiles {
 }
 
 /**
- * The user that `text` names. As in docker: a name must exist, a number need not; without a group the user's own
- * group is taken (0 for a number that passwd does not know), with its supplementary groups.
+ * The user that `text` names. As in docker: a name must exist, a number need not and is never a name; without a group the
+ * user's own group is taken (0 for a number that passwd does not know), with its supplementary groups.
  *
  * @throws KataError USER_UNKNOWN.
  */
 export function resolveUser(text: string, files: AccountFiles): ContainerUser {
   const [userText = '', groupText] = text.split(':', 2)
-  const account = lines(files.passwd).find(([name, , uid]) => name === userText || uid === userText)
+  const account = lineOf(userText, files.passwd)
   const uid = account === undefined ? idOf(userText) : idOf(account[2])
   if (uid === undefined) throw new KataError('USER_UNKNOWN', { user: text, file: '/etc/passwd' })
   if (groupText === undefined) return { uid, ...groupsOf(account, files) }
@@ -52,10 +52,20 @@ function groupsOf(account: readonly string[] | undefined, files: AccountFiles) {
 
 /** The number of a group, by its name or number. `whole` is for messages. @throws KataError USER_UNKNOWN. */
 export function resolveGroup(groupText: string, whole: string, files: AccountFiles): number {
-  const group = lines(files.group).find(([name, , gid]) => name === groupText || gid === groupText)
+  const group = lineOf(groupText, files.group)
   const gid = group === undefined ? idOf(groupText) : idOf(group[2])
   if (gid === undefined) throw new KataError('USER_UNKNOWN', { user: whole, file: '/etc/group' })
   return gid
+}
+
+/** What could be a number to anybody, whatever its sign and size. */
+const numeral = /^[+-]?\d+$/
+
+/** The line of a user or group. An image chooses its names, and one of them may look like a number that its files give to root. */
+function lineOf(asked: string, file: string | undefined): string[] | undefined {
+  if (!numeral.test(asked)) return lines(file).find(([name]) => name === asked)
+  const number = idOf(asked)
+  return number === undefined ? undefined : lines(file).find(([, , id]) => idOf(id) === number)
 }
 
 function lines(text = ''): string[][] {
