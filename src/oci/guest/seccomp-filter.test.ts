@@ -92,6 +92,13 @@ test('the default profile lets a program run and refuses what it does not name',
   expect(call('323, 1', defaultSeccomp())).toBe(EPERM)
 })
 
+test('the default profile refuses sockets of vsock, and not those of a network', () => {
+  const [AF_INET, AF_VSOCK] = [2, 40]
+  const socket = (family: number) => call(`41, ${family}, 1, 0`, defaultSeccomp())
+  expect(socket(AF_INET)).toBe(0)
+  expect(socket(AF_VSOCK)).toBe(EPERM)
+})
+
 test.each<[string, OciSeccomp]>([
   ['flags', { ...allowed, flags: ['SECCOMP_FILTER_FLAG_LOG'] }],
   ['a listener', without({ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' })],
