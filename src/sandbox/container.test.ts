@@ -102,6 +102,31 @@ describe('a change of limits', () => {
     expect(told).toMatchObject([{ cpu: { quota: 25_000n, period: 100_000n } }])
   })
 
+  test('at the same time as another is added to it: the machine is sized for both', async () => {
+    const { container, sized } = containerWith({})
+    await Promise.all([
+      container.update({ cpu: { quota: 400_000, period: 100_000 } }),
+      container.update({ memory: { limit: 2 << 20 } }),
+    ])
+    expect(sized.at(-1)).toEqual({
+      cpu: { quota: 400_000, period: 100_000 },
+      memory: { limit: 2 << 20 },
+    })
+  })
+
+  test('that the guest refuses leaves the machine as it was, and holds up no other', async () => {
+    let refuses = true
+    const check = () => {
+      if (refuses) throw new TtrpcError('invalid_argument', 'no such limit', { isAnswer: true })
+    }
+    const { container, sized } = containerWith({ memory: { limit: 1 << 20 } }, { check })
+    await expect(container.update({ memory: { limit: 4 << 20 } })).rejects.toThrow('no such limit')
+    expect(sized.at(-1)).toEqual({ memory: { limit: 1 << 20 } })
+    refuses = false
+    await container.update({ cpu: { shares: 7 } })
+    expect(sized.at(-1)).toEqual({ memory: { limit: 1 << 20 }, cpu: { shares: 7 } })
+  })
+
   test.each([
     ['is in force', 7n, undefined],
     ['was taken and not set', 0n, 'AGENT_NO_PIDS_LIMIT'],

@@ -11,6 +11,7 @@ import type { OciCpu, OciResources } from '../oci/resources.ts'
 import type { OciConsoleSize, OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
+import { serially } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './guest/agent-process.ts'
 import { requirePidsLimit } from './guest/agent-support.ts'
@@ -76,6 +77,7 @@ export class Container {
   readonly #agent: AgentClient
   readonly #surroundings: ContainerSurroundings
   #resources: OciResources
+  readonly #oneUpdate = serially()
 
   constructor(id: string, agent: AgentClient, surroundings: ContainerSurroundings) {
     this.id = id
@@ -122,26 +124,29 @@ export class Container {
   }
 
   /**
-   * `resources` are the limits to change; what they do not name stays as it is.
+   * `resources` are the limits to change; what they do not name stays as it is. One change follows the other: each is added to what is in force.
    *
    * @throws KataError MEMORY_LIMIT_IN_USE, AGENT_NO_PIDS_LIMIT, those of the machine's size; TtrpcError with the guest's reason.
    */
-  async update(resources: OciResources): Promise<void> {
+  update(resources: OciResources): Promise<void> {
+    return this.#oneUpdate(() => this.#update(resources))
+  }
+
+  async #update(resources: OciResources): Promise<void> {
     await this.#requireRoom(resources)
-    const before = this.#resources
-    const merged = mergeResources(before, resources)
-    await this.#surroundings.resize(merged)
-    this.#resources = merged
+    const merged = mergeResources(this.#resources, resources)
     try {
+      await this.#surroundings.resize(merged)
       await this.#agent.updateContainer({
         containerId: this.#guestId,
         resources: toAgentResources(changesForGuest(resources, merged)),
       })
     } catch (error) {
-      // Not in force: a later change of the period alone would take the refused quota along.
-      if (this.#resources === merged) this.#resources = before
+      // The machine is not for what is not in force. The first error matters more.
+      await this.#surroundings.resize(this.#resources).catch(() => {})
       throw error
     }
+    this.#resources = merged
     await requirePidsLimit(
       BigInt(resources.pids?.limit ?? 0),
       this.#guestId,
