@@ -11,7 +11,7 @@ function machine({ pin = true, failing = '' } = {}) {
     pin,
     confine: ({ cpus, mems }) => {
       said.push(`confine ${cpus} ${mems}`.trim())
-      if (failing === 'confine') throw new Error('no such processor')
+      if (failing === 'confine' || cpus.includes(99)) throw new Error('no such processor')
     },
     threads: () => threads,
     everywhere: () => '0-7',
@@ -56,6 +56,15 @@ test('a container that asks for what cannot be is refused, and does not count', 
   await expect(failing.placement.place('a', cpus('9'))).rejects.toThrow('no such processor')
   await failing.placement.forget('a')
   expect(failing.said()).toEqual(['confine 9'])
+})
+
+test('processors that are refused count for no other container that comes or goes at the same time', async () => {
+  const { placement, cpus, said } = machine({ pin: false })
+  await placement.place('a', cpus('0'))
+  const asked = [placement.place('b', cpus('1')), placement.place('a', cpus('99')), placement.forget('a')]
+  const outcomes = await Promise.allSettled(asked)
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(said()).toEqual(['confine 0', 'confine 0,1', 'confine 1,99', 'confine 1'])
 })
 
 test('a thread that cannot be pinned is a warning: the machine runs on', async () => {

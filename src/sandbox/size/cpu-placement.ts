@@ -37,21 +37,25 @@ export class CpuPlacement {
   /** A container comes or changes. @throws KataError CPUSET_INVALID, CGROUP_UNUSABLE; what was known of it before counts then. */
   async place(containerId: string, { cpu: { cpus, mems } = {} }: OciResources = {}): Promise<void> {
     const asked = { cpus: cpusOf(cpus), mems: cpusOf(mems) }
-    const before = this.#asked.get(containerId)
-    this.#asked.set(containerId, asked)
-    try {
-      await this.#alone(() => this.#apply())
-    } catch (error) {
-      if (before === undefined) this.#asked.delete(containerId)
-      else this.#asked.set(containerId, before)
-      throw error
-    }
+    // In its own turn: another container would fail by processors that are refused next.
+    await this.#alone(async () => {
+      const before = this.#asked.get(containerId)
+      this.#asked.set(containerId, asked)
+      try {
+        await this.#apply()
+      } catch (error) {
+        if (before === undefined) this.#asked.delete(containerId)
+        else this.#asked.set(containerId, before)
+        throw error
+      }
+    })
   }
 
   /** It goes. */
-  async forget(containerId: string): Promise<void> {
-    if (!this.#asked.delete(containerId)) return
-    await this.#alone(() => this.#apply()).catch((error) =>
+  forget(containerId: string): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#asked.delete(containerId)) await this.#apply()
+    }).catch((error) =>
       this.#parts.log.warn('the sandbox stays on the processors of a container that is gone', { error }),
     )
   }

@@ -108,6 +108,23 @@ test('much memory comes in steps, because the kernel keeps its book on it in wha
   expect(asked.map(({ memoryMiB }) => memoryMiB)).toEqual([4352, 16_640])
 })
 
+test('a container that is refused fails no other that comes at the same time', async () => {
+  const { sizer } = stage()
+  const asked = [sizer.demand('a', demand(1, 128)), sizer.demand('b', demand(0, 1 << 21))]
+  const outcomes = await Promise.allSettled([...asked, sizer.demand('c', demand(1, 128))])
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(sizer.size).toEqual({ vcpus: 3, memoryMiB: 512 })
+})
+
+test('a change that is refused takes nothing back of what came after it', async () => {
+  const { sizer } = stage()
+  await sizer.demand('a', demand(1, 128))
+  const refused = sizer.demand('a', demand(0, 1 << 21)).catch(() => {})
+  await Promise.all([refused, sizer.forget('a')])
+  await sizer.demand('b', demand(1, 128))
+  expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
+})
+
 test('a machine that cannot grow refuses the container and keeps what was known before', async () => {
   const { sizer, asked } = stage({ most: { vcpus: 2, memoryMiB: 512 } })
   await sizer.demand('a', demand(0, 256))

@@ -55,27 +55,26 @@ export class MachineSizer {
    *
    * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED.
    */
-  async demand(containerId: string, demand: Demand): Promise<void> {
-    const before = this.#demands.get(containerId)
-    this.#demands.set(containerId, demand)
-    try {
-      await this.#adjust()
-    } catch (error) {
-      if (before === undefined) this.#demands.delete(containerId)
-      else this.#demands.set(containerId, before)
-      throw error
-    }
+  demand(containerId: string, demand: Demand): Promise<void> {
+    // In its own turn: another container would fail by a demand that is refused next.
+    return this.#alone(async () => {
+      const before = this.#demands.get(containerId)
+      this.#demands.set(containerId, demand)
+      try {
+        await this.#reach()
+      } catch (error) {
+        if (before === undefined) this.#demands.delete(containerId)
+        else this.#demands.set(containerId, before)
+        throw error
+      }
+    })
   }
 
   /** Takes back what a removed container needed, as far as the machine can shrink. */
-  async forget(containerId: string): Promise<void> {
-    if (!this.#demands.delete(containerId)) return
-    await this.#adjust().catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
-  }
-
-  /** Resizes one after the other. Each reads the demand when its turn comes. */
-  #adjust(): Promise<void> {
-    return this.#alone(() => this.#reach())
+  forget(containerId: string): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#demands.delete(containerId)) await this.#reach()
+    }).catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
   }
 
   async #reach(): Promise<void> {
