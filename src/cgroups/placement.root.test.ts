@@ -46,12 +46,15 @@ async function enterOthers(): Promise<void> {
 }
 
 /** Places this process, and leaves again. `meanwhile` happens between the look at the names and their taking. */
-async function place(meanwhile: () => Promise<void>): Promise<(string | undefined)[]> {
+async function place(
+  meanwhile: () => Promise<void>,
+  { only = false, inside = async (_placement: CgroupPlacement) => {} } = {},
+): Promise<(string | undefined)[]> {
   const reach = (point: string) => (point === 'before-take' ? meanwhile() : Promise.resolve())
   const ledger = new Ledger(`${directory}/ledger.jsonl`, [cgroupsResource], silentLogger, { reach })
-  const request = { cgroupsPath: undefined, isPod: false, only: false, memoryBytes: 2 ** 40 }
+  const request = { cgroupsPath: undefined, isPod: false, only, memoryBytes: 2 ** 40 }
   try {
-    await CgroupPlacement.enter(ledger, { ...request, sandboxId, log: silentLogger })
+    await inside(await CgroupPlacement.enter(ledger, { ...request, sandboxId, log: silentLogger }))
     return hierarchies.map((hierarchy) => cgroupOf('self', hierarchy))
   } finally {
     await ledger.releaseAll()
@@ -69,4 +72,25 @@ test('cgroups that another has come to since they were looked at are left to it,
   expect([...own][0]).toMatch(new RegExp(`^${path}\\.[0-9a-f]{8}$`))
   expect(new Set(placesOfOthers())).toEqual(new Set([path]))
   expect(others.exitCode).toBeNull()
+})
+
+test('a process that cannot be moved into them is an error where they alone count, and one that has ended is none', async () => {
+  const ended = Bun.spawn(['/usr/bin/true'])
+  await ended.exited
+  // No process has it.
+  const unmovable = -1
+  const move = (only: boolean, pid: number) =>
+    place(async () => {}, { only, inside: (placement) => placement.moveIn([pid]) }).catch(
+      ({ message }) => message,
+    )
+  expect(await move(true, unmovable)).toMatch(/^\[CGROUP_UNUSABLE\].* process -1 stays outside: .*EINVAL/)
+  expect(await move(false, unmovable)).toEqual(hierarchies.map(() => path))
+  expect(await move(true, ended.pid)).toBeArray()
+  await place(async () => {}, {
+    only: true,
+    inside: async (placement) => {
+      await placement.moveIn([others.pid])
+      expect(placesOfOthers()).toEqual(hierarchies.map((hierarchy) => cgroupOf('self', hierarchy)))
+    },
+  })
 })

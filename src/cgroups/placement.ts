@@ -166,14 +166,21 @@ export class CgroupPlacement {
     }
   }
 
-  /** Moves processes here that were started before. The memory that they have touched stays counted where they were. */
+  /**
+   * Moves processes here that were started before, but for those that have ended. The memory that they have touched stays counted where they were.
+   *
+   * @throws KataError CGROUP_UNUSABLE when `only` is asked for.
+   */
   async moveIn(pids: readonly number[]): Promise<void> {
+    const path = this.#own.at(-1)!
     for (const hierarchy of this.#hierarchies)
       for (const pid of pids)
         try {
-          await enterCgroup(hierarchy, this.#own.at(-1)!, pid)
+          await enterCgroup(hierarchy, path, pid)
         } catch (error) {
-          this.#request.log.warn('a process stays in its former cgroup', { pid, error })
+          if ((error as NodeJS.ErrnoException).code === 'ESRCH') continue
+          const reason = `process ${pid} stays outside: ${describeError(error)}`
+          report(this.#request, cgroupDirectory(hierarchy, path), reason)
         }
   }
 

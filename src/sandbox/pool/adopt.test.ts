@@ -148,6 +148,20 @@ test('a card that does not go in costs the machine, not the pod', async () => {
   await sandbox.stop()
 })
 
+test('a process that does not come into the pod’s cgroup costs the machine, not the pod', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const request = pool.pod()
+  nameForPod(machine, request)
+  pool.onMove = () => {
+    throw new KataError('CGROUP_UNUSABLE', { path: '/pod', reason: 'EINVAL' })
+  }
+  const sandbox = await adoptMachine(machine, request, pool.withTemplate)
+  expect(released(pool.log)).toEqual(expect.arrayContaining(['release vmm', 'release cgroups']))
+  expect(readFacts(sandboxPaths(request.runDir, 'test', 'pod').facts)!.waited).toBeUndefined()
+  await sandbox.stop()
+})
+
 test('a machine is given to one name only, and a name that is taken is refused', async () => {
   using pool = new Pool()
   const machine = await pool.waiting()

@@ -126,7 +126,11 @@ async function adopt(
 
   const { plan } = clone
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
-  await cgroups.moveIn(readPostureRecords(paths.stateDir).map(({ ref }) => ref.pid))
+  const pids = readPostureRecords(paths.stateDir).map(({ ref }) => ref.pid)
+  await cgroups.moveIn(pids).catch((error) => {
+    // The pod's limits would not hold for it; processes of a machine of the pod's own are born there.
+    throw unusable(describeError(error), error)
+  })
   await cgroups.placeVmm(vmmProcess.pid)
   await cgroups.placeVcpus(vmmProcess.pid)
   machine.pod.outOfMemory = () => cgroups.outOfMemory()

@@ -52,6 +52,8 @@ export class HostDouble implements Disposable {
   onRelease: (kind: string) => void = () => {}
   /** What the share says to a container that it was not made for. */
   onFit: () => void = () => {}
+  /** Runs when processes that were there before are moved into the cgroups. */
+  onMove: () => void = () => {}
   /** The guest does not say that it is there. */
   isSilent = false
   /** What the machine was made from. */
@@ -172,7 +174,10 @@ export class HostDouble implements Disposable {
       outOfMemory: () => undefined,
       allowMemory: () => {},
       confine: () => {},
-      moveIn: async (pids) => void this.log.push(`move ${pids}`),
+      moveIn: async (pids) => {
+        this.log.push(`move ${pids}`)
+        this.onMove()
+      },
       podLimits: () => ({}),
       usage: () => CgroupStats.fromPartial({}),
       placeVmm: async (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
