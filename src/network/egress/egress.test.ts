@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { isForwarded, isIn, isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
+import { isForwarded, isIn, isPublic, mostOpen, OpenAddresses, openSeconds, portsOf } from './egress.ts'
 
 test.each([
   ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.53', '169.254.169.254', '172.16.0.1', '172.31.255.255'],
@@ -86,6 +86,21 @@ test('an address stays open for the longest of the answers that gave it', () => 
   expect(opened.open([{ address: '2600::1', ttl: 5 }], [443])).toContain(
     'inet gateway open6_port { 2600::1 . 443 timeout 5s }',
   )
+})
+
+test('no more is open than has room, until the time of some is over', () => {
+  let now = 0
+  const opened = new OpenAddresses(() => now)
+  const address = (number: number) => ({ address: `11.0.${number >> 8}.${number & 0xff}`, ttl: 60 })
+  const most = Array.from({ length: mostOpen / 2 }, (_, number) => address(number))
+  expect(opened.open(most, [80, 443])).toContain('11.0.63.255 . 443')
+  // What is open already takes no more room.
+  now = 1000
+  expect(opened.open([address(0), address(0)], [80, 443])).toContain('11.0.0.0 . 80 timeout 60s')
+  const more = () => opened.open([address(1), address(20_000)], [80])
+  expect(more).toThrow('more than 32768 addresses are open')
+  now = 60_000
+  expect(more()).toContain('. 80 timeout 60s')
 })
 
 test('an address is in a network of its family by the bits that name it', () => {

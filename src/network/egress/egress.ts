@@ -101,8 +101,15 @@ const leastSeconds = 2
 /** And for no longer, whatever it says. */
 const mostSeconds = 3600
 
+/** Who owns an allowed name says how many addresses it has, and `*.name` is as many names as he likes. */
+export const mostOpen = 32_768
+
 export const openSeconds = (ttl: number): number =>
   Math.min(Math.max(Math.ceil(ttl), leastSeconds), mostSeconds)
+
+/** An element of the sets. */
+const keyOf = (address: string, port: number | undefined): string =>
+  port === undefined ? address : `${address} . ${port}`
 
 /** What is open: an address stays for the longest of the answers that gave it. */
 export class OpenAddresses {
@@ -114,20 +121,27 @@ export class OpenAddresses {
     this.#now = now
   }
 
-  /** The commands for nft(8) that open what these answers give; empty when all of it is open for long enough. */
+  /**
+   * The commands for nft(8) that open what these answers give; empty when all of it is open for long enough.
+   *
+   * @throws Error when more would be open than {@link mostOpen}; nothing of these answers is, then.
+   */
   open(
     addresses: readonly { readonly address: string; readonly ttl: number }[],
     ports: readonly (number | undefined)[],
   ): string {
     const now = this.#now()
     for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key)
+    const asked = new Set(addresses.flatMap(({ address }) => ports.map((port) => keyOf(address, port))))
+    if (this.#until.size + [...asked].filter((key) => !this.#until.has(key)).length > mostOpen)
+      throw new Error(`more than ${mostOpen} addresses are open`)
     return addresses
       .flatMap(({ address, ttl }) => ports.map((port) => this.#openOne(address, port, openSeconds(ttl), now)))
       .join('')
   }
 
   #openOne(address: string, port: number | undefined, seconds: number, now: number): string {
-    const key = port === undefined ? address : `${address} . ${port}`
+    const key = keyOf(address, port)
     const until = now + seconds * 1000
     if ((this.#until.get(key) ?? 0) >= until) return ''
     this.#until.set(key, until)

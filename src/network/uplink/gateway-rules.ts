@@ -2,7 +2,7 @@
 
 import type { AllowedHost, NetworkWishes, PublishedPort } from '../../bundle/network.ts'
 import { ipVersion } from '../../netlink/ip.ts'
-import { isAddress, neverForwarded, neverForwardedIpv6, openSets } from '../egress/egress.ts'
+import { isAddress, mostOpen, neverForwarded, neverForwardedIpv6, openSets } from '../egress/egress.ts'
 import { type ContainerLink, gatewayLinks, ownIpv6, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import { bridgeRules } from './bridge-rules.ts'
 
@@ -64,6 +64,9 @@ function toPublished(
 export const hasNameServer = ({ allowed, place }: NetworkWishes): boolean =>
   place !== undefined || allowed?.some((host) => !isAddress(host)) === true
 
+/** The kernel counts elements whose time is over until it sweeps them, so that a set has room for more than what is open. */
+const timed = `flags timeout; size ${2 * mostOpen};`
+
 /** Pure. Without IPv6 on the link there is no rule that accepts it. */
 export function gatewayRules(wishes: NetworkWishes, link: ContainerLink): string {
   const { ports, allowed, place, mac } = wishes
@@ -71,10 +74,10 @@ export function gatewayRules(wishes: NetworkWishes, link: ContainerLink): string
   const own = hasNameServer(wishes)
   return `
 table inet gateway {
-  set ${ipv4.anyPort} { type ipv4_addr; flags timeout; }
-  set ${ipv4.onePort} { type ipv4_addr . inet_service; flags timeout; }
-  set ${ipv6.anyPort} { type ipv6_addr; flags timeout; }
-  set ${ipv6.onePort} { type ipv6_addr . inet_service; flags timeout; }
+  set ${ipv4.anyPort} { type ipv4_addr; ${timed} }
+  set ${ipv4.onePort} { type ipv4_addr . inet_service; ${timed} }
+  set ${ipv6.anyPort} { type ipv6_addr; ${timed} }
+  set ${ipv6.onePort} { type ipv6_addr . inet_service; ${timed} }
   chain forward {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
