@@ -7,7 +7,7 @@ import { inNetns, lastingIdentity, type Netns, openNetns, openOwnNetns } from '.
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
-import { findEmbeddedDns, leadToEmbeddedDns } from './embedded-dns.ts'
+import { leadToEmbeddedDns, usableEmbeddedDns } from './embedded-dns.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { type NetworkLimits, noLimits } from './limits.ts'
 import { embeddedServer, hostPeer } from './localhost.ts'
@@ -62,7 +62,8 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   try {
     const found = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
     let { localhost } = options
-    const embedded = localhost === undefined ? enter(path, () => inNetns(netns, findEmbeddedDns)) : undefined
+    const embedded =
+      localhost === undefined ? enter(path, () => inNetns(netns, () => usableEmbeddedDns(log))) : undefined
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
     for (const each of fresh) {
       const { nic, tapMac } = await makeNic(ledger, netns, each, {
@@ -72,7 +73,7 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
       })
       if (localhost === undefined && embedded !== undefined) {
         const data = { netns: path, identity: lastingIdentity(netns) }
-        await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded }, log)
+        await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded })
       }
       localhost ??= {
         index: each.index,

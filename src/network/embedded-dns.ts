@@ -27,9 +27,20 @@ export interface EmbeddedPorts {
 }
 
 /** Those of the namespace that the calling thread is in; undefined when no name server is there. */
-export function findEmbeddedDns(): EmbeddedPorts | undefined {
+function findEmbeddedDns(): EmbeddedPorts | undefined {
   const of = (protocol: 'udp' | 'tcp') => readFileSync(`/proc/thread-self/net/${protocol}`, 'utf8')
   return embeddedPorts(of('udp'), of('tcp'))
+}
+
+/**
+ * {@link findEmbeddedDns}, where the guest may have a way to it. Without nft nothing would keep the guest to these ports: the container runs,
+ * cannot look up names, and a warning says so.
+ */
+export function usableEmbeddedDns(log: Logger): EmbeddedPorts | undefined {
+  const ports = findEmbeddedDns()
+  if (ports === undefined || findTool('nft') !== undefined) return ports
+  log.warn('Docker’s name server cannot be reached: nft is not there; apt-get install nftables')
+  return undefined
 }
 
 /** Pure; of /proc/net/udp and tcp. */
@@ -76,20 +87,12 @@ function isThere(path: string, identity: string): boolean {
   }
 }
 
-/**
- * Leads what comes by `tap` to the name server. Without nft the container runs, and cannot look up names: a warning says so, and nothing
- * is held, because nothing could release it.
- *
- * @throws KataError NETWORK_DNS_FAILED.
- */
+/** Leads what comes by `tap` to the name server, and nowhere else at its address. @throws KataError NETWORK_DNS_FAILED. */
 export async function leadToEmbeddedDns(
   ledger: Ledger,
   data: EmbeddedDnsData,
   { tap, ports }: { readonly tap: string; readonly ports: EmbeddedPorts },
-  log: Logger,
 ): Promise<void> {
-  if (findTool('nft') === undefined)
-    return log.warn('Docker’s name server cannot be reached: nft is not there; apt-get install nftables')
   await ledger.take(embeddedDnsResource, data, () => nft(data.netns, rules(tap, ports)))
 }
 
