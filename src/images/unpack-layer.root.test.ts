@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { getXattr } from '../linux/files/inode.ts'
 import { chunkSource } from './formats/byte-source.ts'
 import { UnpackBudget } from './formats/unpack-budget.ts'
+import { treeBytes } from './store/layer-sizes.ts'
 import { makeTar, type TestEntry } from './testing.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
@@ -231,35 +232,57 @@ describe('nothing leaves the layer', () => {
 
 test('limits bind', async () => {
   const tar = makeTar([{ name: 'a', content: 'x'.repeat(1000) }, { name: 'b' }])
-  await expect(unpackBytes(tar, { bytes: 999, entries: 9 })).rejects.toThrow(
-    /^\[ROOTFS_TOO_LARGE\].*999 bytes/,
+  await expect(unpackBytes(tar, { bytes: 4095, entries: 9 })).rejects.toThrow(
+    /^\[ROOTFS_TOO_LARGE\].*4095 bytes/,
   )
-  await expect(unpackBytes(tar, { bytes: 1000, entries: 1 })).rejects.toThrow(
+  await expect(unpackBytes(tar, { bytes: 4096, entries: 1 })).rejects.toThrow(
     /^\[ROOTFS_TOO_LARGE\].*1 entries/,
   )
-  await unpackBytes(tar, { bytes: 1000, entries: 2 })
+  await unpackBytes(tar, { bytes: 4096, entries: 2 })
 })
 
 test('directories that only paths speak of count', async () => {
   const tar = makeTar([{ name: 'a/b/c/d' }, { name: 'a/b/c/e' }])
-  await expect(unpackBytes(tar, { bytes: 9, entries: 4 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*4 entries/)
-  await unpackBytes(tar, { bytes: 9, entries: 5 })
+  const bytes = 3 * 4096
+  await expect(unpackBytes(tar, { bytes, entries: 4 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*4 entries/)
+  await unpackBytes(tar, { bytes, entries: 5 })
+  rmSync(at('a'), { recursive: true })
+  await expect(unpackBytes(tar, { bytes: bytes - 1, entries: 5 })).rejects.toThrow(/ bytes/)
 })
 
 test('extended attributes count as content', async () => {
   const tar = makeTar([{ name: 'a', content: 'x', pax: { 'SCHILY.xattr.user.a': 'x'.repeat(99) } }])
-  await expect(unpackBytes(tar, { bytes: 99, entries: 1 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*99 bytes/)
-  await unpackBytes(tar, { bytes: 100, entries: 1 })
+  await expect(unpackBytes(tar, { bytes: 8191, entries: 1 })).rejects.toThrow(
+    /^\[ROOTFS_TOO_LARGE\].*8191 bytes/,
+  )
+  await unpackBytes(tar, { bytes: 8192, entries: 1 })
+})
+
+test('what is counted before is no less than what is on the disk after', async () => {
+  const many = <T>(make: (number: number) => T) => Array.from({ length: 50 }, (_, number) => make(number))
+  const [file] = [{ name: 'file', content: 'x'.repeat(5000) }]
+  for (const entries of [
+    many((number) => ({ name: `${number}/`, type: '5' })),
+    many((number) => ({ name: `link-${number}`, type: '2', linkName: '/'.repeat(60) })),
+    many((number) => ({ name: `short-${number}`, type: '2', linkName: '/'.repeat(59) })),
+    many((number) => ({ name: `small-${number}`, content: 'x' })),
+    [file, ...many((number) => ({ name: `same-${number}`, type: '1', linkName: 'file' }))],
+  ]) {
+    const before = treeBytes(root)
+    const budget = new UnpackBudget({ bytes: 1 << 20, entries: 100 })
+    await unpackLayer(chunkSource(pieces(makeTar(entries), 700)), root, 'test', budget)
+    expect(budget.bytes).toBeGreaterThanOrEqual(treeBytes(root) - before)
+  }
 })
 
 test('limits are those of the image, not of each layer', async () => {
-  const budget = new UnpackBudget({ bytes: 1500, entries: 9 })
+  const budget = new UnpackBudget({ bytes: 5000, entries: 9 })
   const layer = (name: string) => {
     const tar = makeTar([{ name, content: 'x'.repeat(1000) }])
     return unpackLayer(chunkSource(pieces(tar, 700)), root, 'test', budget)
   }
   await layer('a')
-  await expect(layer('b')).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*1500 bytes/)
+  await expect(layer('b')).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*5000 bytes/)
 })
 
 test('a cut archive is an error', () => {

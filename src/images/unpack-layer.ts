@@ -119,7 +119,7 @@ class Unpacker {
         } else if (stat?.isDirectory() === false) this.#refuse(entry, 'its path leads through a file')
         if (stat?.isDirectory() !== true) {
           // No entry of the archive speaks of it, but it takes as much.
-          this.#budget.take({ size: 0, name: part })
+          this.#budget.take({ type: 'directory', size: 0, name: part })
           makeDirectory(path, stat)
         }
         next = new Known()

@@ -69,8 +69,8 @@ test('an archive is unpacked within the limit of the store, where its layers are
   const image = `${settings.stateDir}/archive.tar`
   writeFileSync(image, makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x'.repeat(5000) }]) }]))
   const choose = (limitBytes: number) => chooseRootfs(settings, { image }, words, limitBytes)
-  await expect(choose(4999)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
+  await expect(choose(8191)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
   // The positive control.
-  const { lowerDirs } = await choose(5000)
+  const { lowerDirs } = await choose(8192)
   expect((await choose(1)).lowerDirs).toEqual(lowerDirs)
 })

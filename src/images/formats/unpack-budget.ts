@@ -2,7 +2,7 @@
 import { KataError } from '../../errors.ts'
 
 export interface UnpackLimits {
-  /** Sum of the contents and extended attributes of all files, bytes. */
+  /** What all files take on the disk, as `store/layer-sizes.ts` counts it afterwards, bytes. */
   readonly bytes: number
   /** With the directories that only paths speak of. */
   readonly entries: number
@@ -11,10 +11,18 @@ export interface UnpackLimits {
 /** Sum of the lengths of all names: what is kept of them while a layer is unpacked. */
 const mostNameBytes = 256 * 2 ** 20
 
+/** The least that the content of a file, a directory, or the attributes of either take on ext4. */
+const blockBytes = 4096
+/** ext4 keeps the target of a symbolic link in the inode up to here. */
+const inodeBytes = 59
+
 export interface Counted {
+  /** As a tar has it. */
+  readonly type: string
   /** The size of its content, bytes. */
   readonly size: number
   readonly name: string
+  readonly linkName?: string
   readonly xattrs?: ReadonlyMap<string, Uint8Array>
 }
 
@@ -28,13 +36,17 @@ export class UnpackBudget {
     this.limits = limits
   }
 
+  /** What was taken so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Counts one entry. @throws KataError ROOTFS_TOO_LARGE. */
-  take({ size, name, xattrs = new Map() }: Counted): void {
+  take(entry: Counted): void {
     const { bytes, entries } = this.limits
-    this.#bytes += size
-    for (const value of xattrs.values()) this.#bytes += value.length
+    this.#bytes += bytesOnDisk(entry)
     this.#entries += 1
-    this.#nameBytes += name.length
+    this.#nameBytes += entry.name.length
     if (this.#bytes > bytes) this.#refuse(`${bytes} bytes`)
     if (this.#entries > entries) this.#refuse(`${entries} entries`)
     if (this.#nameBytes > mostNameBytes) this.#refuse(`${mostNameBytes} bytes of names`)
@@ -44,3 +56,11 @@ export class UnpackBudget {
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'the content', limit })
   }
 }
+
+function bytesOnDisk({ type, size, linkName = '', xattrs = new Map() }: Counted): number {
+  const attributes = [...xattrs.values()].reduce((sum, value) => sum + value.length, 0)
+  const own = type === 'directory' || (type === 'symlink' && Buffer.byteLength(linkName) > inodeBytes)
+  return (own ? blockBytes : 0) + inBlocks(size) + inBlocks(attributes)
+}
+
+const inBlocks = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes
