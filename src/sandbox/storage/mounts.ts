@@ -168,7 +168,11 @@ function mountedDevice(mount: OciMount, { path, major, minor }: GuestCharDevice)
   return { mount: { ...mount, source: path }, deviceRule: { allow: true, type: 'c', major, minor, access } }
 }
 
-/** What the host forbids on the file system that the source is on holds in the guest too. */
+/**
+ * What the host forbids on the mount that the source is on holds in the guest too. Mounts below it are submounts of the share, which the
+ * guest's kernel mounts by itself, with the flags of their parent. To forbid what any of them forbids would make a volume of `/` noexec, by
+ * the host's /proc.
+ */
 function hostFlags(source: string): string[] {
   return mountFlagsOf(source).filter((flag) => flag === 'nosuid' || flag === 'nodev' || flag === 'noexec')
 }
