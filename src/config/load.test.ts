@@ -404,6 +404,8 @@ describe('values', () => {
     ['[hypervisor.qemu]\n[factory]\nvm_cache_number = 65', 'CONFIG_VALUE', '0 to 64'],
     ['[hypervisor.qemu]\n[factory]\nvm_cache_number = 1', 'CONFIG_CONFLICT', 'without enable_template'],
     ['[hypervisor.clh]\n[factory]\nvm_cache_number = 1', 'CONFIG_VMM_CANNOT', '[hypervisor.qemu]'],
+    ['[hypervisor.clh]\n\nkvm_access = "descriptor"', 'CONFIG_VMM_CANNOT', 'opens /dev/kvm itself'],
+    ['[hypervisor.firecracker]\n\nkvm_access = "descriptor"', 'CONFIG_VMM_CANNOT', '[hypervisor.qemu]'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
     [
       '[hypervisor.firecracker]\nenable_hugepages = true\nreclaim_guest_freed_memory = true',

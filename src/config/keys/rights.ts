@@ -57,7 +57,7 @@ export const rightsKeys = (): readonly Key[] => [
     choice(['group', 'descriptor']),
     'group',
     'How the VMM gets KVM. `group`: its only supplementary group is that of /dev/kvm, as in Kata. On hosts with systemd that group also owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which are not in the jail. `descriptor`: root opens the node and hands it over, so the VMM has no group and sees no node, and the node may be 0600 root. This is the better choice; it needs QEMU 9 or later.',
-    { own: true, wall: true, optional: true },
+    { own: true, wall: true, optional: true, elsewhere: 'it opens /dev/kvm itself, by its path' },
   ),
   key(
     'landlock',
