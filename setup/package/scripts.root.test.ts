@@ -39,10 +39,17 @@ cp -r "$0/bin" "$0/layer/root/doubles"
 cp "$1" "$0/layer/root/script"
 shift
 cd "$0/layer/root"
-rm -rf run etc/kata-ts var/lib/kata-ts var/cache/kata-ts
+rm -rf run etc/kata-ts var/lib/kata-ts var/cache/kata-ts usr/local/bin/kata-ts opt/kata-ts
+mv -f doubles/kata-ts usr/bin/kata-ts
 mkdir -p run etc/kata-ts/config.d ${wants} var/lib/kata-ts/layers/a
 touch var/lib/kata-ts/layers/a/file
 for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
+[ -z "$GONE" ] || rm usr/bin/kata-ts
+[ -z "$OTHER" ] || install -D /dev/null ".$OTHER"
+if [ -n "$UNIT" ]; then
+  install -D /dev/null etc/systemd/system/kata-ts.service
+  ln -s /etc/systemd/system/kata-ts.service ${wants}/
+fi
 [ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
 [ -z "$VOLUME" ] || install -D /dev/null "var/lib/kata-ts/volumes/default/$VOLUME/_data/precious"
 [ -z "$SERVED" ] || { mkdir -p run/kata-ts/pool; exec 9<run/kata-ts/pool; flock 9; }
@@ -56,14 +63,25 @@ exit $code`
 function run(
   name: string,
   args: readonly string[],
-  { systemd = true, running = '', listed = '[]', served = false, active = false, volume = '' } = {},
+  {
+    systemd = true,
+    running = '',
+    listed = '[]',
+    served = false,
+    active = false,
+    volume = '',
+    other = '',
+    unit = false,
+  } = {},
 ) {
   const answers = { RUNNING: running, LISTED: listed, ACTIVE: active ? '1' : '' }
   const state = { SYSTEMD: systemd ? '1' : '', SERVED: served ? '1' : '', VOLUME: volume }
+  // dpkg calls postrm when the package's program is gone.
+  const programs = { GONE: name === 'postrm' ? '1' : '', OTHER: other, UNIT: unit ? '1' : '' }
   const script = join(root, 'packaging/debian', name)
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, directory, script, ...args],
-    { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...state, ...answers } },
+    { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...state, ...programs, ...answers } },
   )
   const lines = stdout.toString().trimEnd().split('\n').filter(Boolean)
   return {
@@ -150,6 +168,20 @@ test('a purge leaves the files of volumes by name, and says where; one that was 
     stderr: expect.stringContaining('volumes stay in /var/lib/kata-ts/volumes'),
   })
   expect(run('postrm', ['purge'], { volume: '.draft' }).left).toEqual([`${wants}/other.socket`])
+})
+
+test('a purge leaves what another kata-ts has by now, and takes the links of the package alone', () => {
+  for (const other of ['/usr/sbin/kata-ts', '/usr/local/bin/kata-ts', '/opt/kata-ts/bin/kata-ts']) {
+    const purged = run('postrm', ['purge'], { other, unit: true })
+    expect(purged).toMatchObject({
+      exitCode: 0,
+      calls: ['systemctl --system daemon-reload'],
+      stderr: expect.stringContaining(`${other} is another kata-ts`),
+    })
+    expect(purged.left).toContain('var/lib/kata-ts')
+    expect(purged.left).toContain(`${wants}/kata-ts.service`)
+    expect(purged.left).not.toContain(`${wants}/kata-ts.socket`)
+  }
 })
 
 test('every unit of the package is among them', () => {
