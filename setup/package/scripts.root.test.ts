@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { recordName } from '../packages/installed-packages.ts'
 import { root } from '../paths.ts'
 
 const directory = mkdtempSync('/var/tmp/kata-ts-scripts-')
@@ -52,12 +53,13 @@ if [ -n "$UNIT" ]; then
 fi
 [ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
 [ -z "$VOLUME" ] || install -D /dev/null "var/lib/kata-ts/volumes/default/$VOLUME/_data/precious"
+[ -z "$RECORD" ] || touch "var/lib/kata-ts/$RECORD"
 [ -z "$SERVED" ] || { mkdir -p run/kata-ts/pool; exec 9<run/kata-ts/pool; flock 9; }
 : >calls
 code=0
 PATH=/doubles:$PATH chroot . /bin/sh /script "$@" 9<&- >&2 || code=$?
 cat calls
-find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' -o -name precious | sort | sed 's/^/left: /'
+find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' -o -name precious -o -name '*.json' | sort | sed 's/^/left: /'
 exit $code`
 
 function run(
@@ -72,10 +74,16 @@ function run(
     volume = '',
     other = '',
     unit = false,
+    record = false,
   } = {},
 ) {
   const answers = { RUNNING: running, LISTED: listed, ACTIVE: active ? '1' : '' }
-  const state = { SYSTEMD: systemd ? '1' : '', SERVED: served ? '1' : '', VOLUME: volume }
+  const state = {
+    SYSTEMD: systemd ? '1' : '',
+    SERVED: served ? '1' : '',
+    VOLUME: volume,
+    RECORD: record ? recordName : '',
+  }
   // dpkg calls postrm when the package's program is gone.
   const programs = { GONE: name === 'postrm' ? '1' : '', OTHER: other, UNIT: unit ? '1' : '' }
   const script = join(root, 'packaging/debian', name)
@@ -168,6 +176,13 @@ test('a purge leaves the files of volumes by name, and says where; one that was 
     stderr: expect.stringContaining('volumes stay in /var/lib/kata-ts/volumes'),
   })
   expect(run('postrm', ['purge'], { volume: '.draft' }).left).toEqual([`${wants}/other.socket`])
+})
+
+test('a purge leaves the record of the packages that set-up installed to the uninstallation that follows', () => {
+  expect(run('postrm', ['purge'], { record: true })).toMatchObject({
+    exitCode: 0,
+    left: [`${wants}/other.socket`, 'var/lib/kata-ts', `var/lib/kata-ts/${recordName}`],
+  })
 })
 
 test('a purge leaves what another kata-ts has by now, and takes the links of the package alone', () => {
