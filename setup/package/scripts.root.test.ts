@@ -114,6 +114,16 @@ test('an installation makes groups and directories, and starts nothing', () => {
   })
 })
 
+test('an installation names what goes before it: another program by the PATH, and units in /etc', () => {
+  const said = (options = {}) => run('postinst', ['configure', ''], options).stderr
+  expect(said()).not.toContain('warning')
+  const inPlace = "are used in place of the package's files"
+  expect(said({ unit: true })).toMatch(new RegExp(`${inPlace}.*: /etc/systemd/system/kata-ts.service\n`))
+  // By the PATH of these tests, and not by it.
+  for (const other of ['/usr/sbin/kata-ts', '/usr/local/bin/kata-ts'])
+    expect(said({ other })).toMatch(new RegExp(`${inPlace}.*: ${other}\n`))
+})
+
 test('an upgrade makes services that run the new program, and touches nothing else', () => {
   expect(run('prerm', ['upgrade', '0.0.2']).calls).toEqual([])
   expect(run('postinst', ['configure', '0.0.1']).calls.slice(2)).toEqual([

@@ -362,3 +362,15 @@ test('files of the Debian package are left to dpkg', async () => {
     kept: true,
   })
 }, 60_000)
+
+test('the bundle is not removed by half', async () => {
+  put('/opt/kata-ts/bin/kata-ts')
+  mkdirSync(at('/usr/local/bin'), { recursive: true })
+  symlinkSync('/opt/kata-ts/bin/kata-ts', at('/usr/local/bin/kata-ts'))
+  const before = files()
+  expect(await run().then(() => undefined, String)).toContain('the bundle is installed in /opt/kata-ts')
+  expect({ said, released, files: files() }).toEqual({ said: '', released: 0, files: before })
+  rmSync(at('/opt/kata-ts'), { recursive: true })
+  expect(await run()).toBe(true)
+  expect(files()).toEqual([])
+})

@@ -1,8 +1,10 @@
 /** Takes kata-ts off a host: finds what is there, says so, removes it, and says what is left. */
 
+import { existsSync } from 'node:fs'
 import { defaultStateDir } from '../../src/cli/settings.ts'
 import { describeError } from '../../src/errors.ts'
 import type { ToolContext } from '../../src/guest-image/child.ts'
+import { bundleRoot } from '../../src/own-bundle.ts'
 import { recordName } from '../packages/installed-packages.ts'
 import { presentPackages } from '../packages/system-packages.ts'
 import { wrap } from '../pages/text.ts'
@@ -43,6 +45,11 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
     throw new SetupError(
       'the Debian package kata-ts is installed, whose files are dpkg’s to remove; nothing was removed',
       'apt-get purge kata-ts; then run it again for the rest',
+    )
+  if (existsSync(`${host.root}${bundleRoot}/bin/kata-ts`))
+    throw new SetupError(
+      `the bundle is installed in ${bundleRoot}; nothing was removed`,
+      `rm -rf ${bundleRoot}; then run it again for the rest`,
     )
   const parts = await findParts(host, options)
   announce(host, parts, options)
