@@ -1,10 +1,14 @@
 /** Each wall alone, all at once, and none: what is told of them everywhere comes from this list. */
 import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Config, HypervisorConfig } from '../../config/config.ts'
-import { builtInConfig } from '../../config/load.ts'
+import { builtInConfig, loadConfigText } from '../../config/load.ts'
+import { silentLogger } from '../../log.ts'
 import { openWalls, type WallFindings } from './open-walls.ts'
 
-const base = builtInConfig({ cpus: 4, memoryMiB: 8192 })
+const size = { cpus: 4, memoryMiB: 8192 }
+const base = builtInConfig(size)
 const kvm: WallFindings = { accelerator: { accelerator: 'kvm', reason: 'it booted' } }
 const tcg: WallFindings = { ...kvm, accelerator: { accelerator: 'tcg', reason: 'there is no node' } }
 
@@ -30,12 +34,36 @@ describe('one that does not is named with its key, and a remedy', () => {
       'root of this host: /o takes',
       '"unprivileged"',
     ],
+    [
+      'suid-volumes',
+      of({ virtioFsSuidVolumes: ['/srv/a', '/srv/b'] }),
+      'programs in volumes below ["/srv/a","/srv/b"]',
+      'virtio_fs_suid_volumes = []',
+    ],
     ['landlock', of({}, { ...kvm, landlockProblem: 'no lsm' }), '"best-effort" allows: no lsm', '"required"'],
   ])('%s', (wall, open, what, remedy) => {
     expect(open).toMatchObject([{ wall, quiet: false }])
     expect(open[0]!.what).toContain(what)
     expect(open[0]!.remedy).toContain(remedy)
   })
+})
+
+test('volumes are listed without effect where nothing is shared, no bits are set at all, or the list names nothing', () => {
+  const virtioFsSuidVolumes = ['/srv/a']
+  expect(of({ virtioFsSuidVolumes, sharedFs: 'none' })).toEqual([])
+  expect(of({ virtioFsSuidVolumes, virtioFsNosuid: true })).toEqual([])
+  expect(of({ virtioFsSuidVolumes: [''] })).toEqual([])
+})
+
+test('stock files of Kata list none', () => {
+  const directory = join(import.meta.dir, '../../config/kata/stock-files')
+  const files = readdirSync(directory)
+  expect(files).toContain('qemu.toml')
+  for (const file of files) {
+    const config = loadConfigText(`/${file}`, readFileSync(join(directory, file)), silentLogger, size)
+    const names = openWalls(config, kvm).map(({ wall }) => wall)
+    expect(names).not.toContain('suid-volumes')
+  }
 })
 
 test('emulation that was asked for by name is in the list, but no start repeats it', () => {
@@ -45,9 +73,16 @@ test('emulation that was asked for by name is in the list, but no start repeats 
 
 test('all at once are all told', () => {
   const all = of(
-    { rootless: false },
+    { rootless: false, virtioFsSuidVolumes: ['/srv'] },
     { ...tcg, virtiofsdRootBecause: 'asked', landlockProblem: 'no lsm' },
     true,
   )
-  expect(all.map(({ wall }) => wall)).toEqual(['rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock'])
+  expect(all.map(({ wall }) => wall)).toEqual([
+    'rootless',
+    'seccomp',
+    'kvm',
+    'virtiofsd',
+    'suid-volumes',
+    'landlock',
+  ])
 })

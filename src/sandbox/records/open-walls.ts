@@ -4,12 +4,15 @@
  */
 import type { Config } from '../../config/config.ts'
 import { tableName } from '../../config/keys.ts'
+import { quoteValue } from '../../config/value-types.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { bool, choice, text } from '../../json/values.ts'
 
+const wallNames = ['rootless', 'seccomp', 'kvm', 'virtiofsd', 'suid-volumes', 'landlock'] as const
+
 export interface OpenWall {
   /** For scripts, and short enough for a column. */
-  readonly wall: 'rootless' | 'seccomp' | 'kvm' | 'virtiofsd' | 'landlock'
+  readonly wall: (typeof wallNames)[number]
   /** For a person: what is not confined, and why. */
   readonly what: string
   readonly remedy: string
@@ -18,7 +21,7 @@ export interface OpenWall {
 }
 
 export const readOpenWall = record<OpenWall>({
-  wall: needed(choice('rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock')),
+  wall: needed(choice(...wallNames)),
   what: needed(text),
   remedy: needed(text),
   quiet: needed(bool),
@@ -59,6 +62,14 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
       remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
       quiet: false,
     })
+  const suidVolumes = suidVolumesOf(config)
+  if (suidVolumes.length > 0)
+    open.push({
+      wall: 'suid-volumes',
+      what: `containers may leave set-user-id programs in volumes below ${quoteValue(suidVolumes)} (virtio_fs_suid_volumes)`,
+      remedy: `Set virtio_fs_suid_volumes = [] in [${table}], or virtio_fs_nosuid = true.`,
+      quiet: false,
+    })
   if (found.landlockProblem !== undefined)
     open.push({
       wall: 'landlock',
@@ -67,6 +78,12 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
       quiet: false,
     })
   return open
+}
+
+function suidVolumesOf({ hypervisor }: Config): string[] {
+  const { sharedFs, virtioFsNosuid, virtioFsSuidVolumes } = hypervisor
+  if (sharedFs === 'none' || virtioFsNosuid) return []
+  return virtioFsSuidVolumes.filter((path) => path !== '')
 }
 
 function emulation({ hypervisor }: Config, reason: string): OpenWall {
