@@ -1,17 +1,24 @@
 /** The machine that is measured, and the runtime driven as a person drives it, in directories of its own. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { executable } from '../e2e/harness/executable.ts'
 import { readSandboxFacts, type StartedFacts } from '../setup/demo/sandbox-facts.ts'
 import type { BareGuest } from './bare.ts'
 import { type Measured, type MeasureOptions, measureCommand } from './command.ts'
+import { shippedWith } from './configuration.ts'
 import type { Machine } from './records/record.ts'
 
 export class Host implements AsyncDisposable {
   readonly runDir = mkdtempSync('/run/kt-b-')
   readonly stateDir = mkdtempSync('/var/lib/kata-ts-bench-')
+  /** What we ship. The host's own configuration may ask for other starts than a record tells of, such as clones. */
+  readonly configuration = `${this.stateDir}/shipped.toml`
   readonly #running = new Set<Bun.Subprocess>()
   readonly #interruption = new AbortController()
+
+  constructor() {
+    writeFileSync(this.configuration, shippedWith({}))
+  }
 
   /** Runs `kata-ts ARGS` to its end. */
   async measure(args: readonly string[], options: MeasureOptions = {}): Promise<Measured> {
@@ -48,10 +55,9 @@ export class Host implements AsyncDisposable {
   }
 
   /** The whole command line of `kata-ts ARGS`. */
-  command([name = '', ...args]: readonly string[]): string[] {
-    // What is measured has no network unless it asks for one.
-    const network = name === 'run' && !args.includes('--network') ? ['--network', 'none'] : []
-    return [executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, name, ...network, ...args]
+  command(args: readonly string[]): string[] {
+    const dirs = ['--run-dir', this.runDir, '--state-dir', this.stateDir]
+    return [executable, ...dirs, ...withDefaults(args, this.configuration)]
   }
 
   facts(name: string): StartedFacts {
@@ -78,6 +84,16 @@ export class Host implements AsyncDisposable {
     rmSync(this.runDir, { recursive: true, force: true })
     rmSync(this.stateDir, { recursive: true, force: true })
   }
+}
+
+/** A `run` that names neither has no network, and this configuration. */
+export function withDefaults(
+  [name = '', ...args]: readonly string[],
+  configuration: string,
+): readonly string[] {
+  if (name !== 'run') return [name, ...args]
+  const defaults = Object.entries({ '--network': 'none', '--config': configuration })
+  return [name, ...defaults.filter(([flag]) => !args.includes(flag)).flat(), ...args]
 }
 
 /** The machine, as a record keeps it. */

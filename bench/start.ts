@@ -70,8 +70,17 @@ interface Round {
   readonly steps: readonly Timing[]
 }
 
-/** One start. The steps are read the moment the first byte comes: a little later the sandbox is gone. */
-export async function runOnce(host: Host, name: string, flags: readonly string[] = []): Promise<Round> {
+/**
+ * One start. The steps are read the moment the first byte comes: a little later the sandbox is gone.
+ *
+ * @throws Error when it is a clone of a template, unless that is what is measured.
+ */
+export async function runOnce(
+  host: Pick<Host, 'must' | 'facts'>,
+  name: string,
+  flags: readonly string[] = [],
+  { mayClone = false } = {},
+): Promise<Round> {
   let facts: StartedFacts | undefined
   const measured = await host.must(['run', '--rm', '--name', name, ...flags, '--', 'echo', 'x'], {
     onFirstByte: () => {
@@ -80,6 +89,7 @@ export async function runOnce(host: Host, name: string, flags: readonly string[]
   })
   const { firstByteMs, totalMs, startedAt } = measured
   if (facts === undefined || firstByteMs === undefined) throw new Error(`${name} printed nothing`)
+  if (facts.template !== '' && !mayClone) throw new Error(`${name} was a clone, not a cold start`)
   const offset = facts.startedAt - startedAt
   const inside = facts.timings.map(({ step, at, ms }) => ({ step, at: offset + at, ms }))
   const ready = Math.max(...inside.map(({ at, ms }) => at + ms))

@@ -30,8 +30,8 @@ export async function benchWarm(host: Host, guest: BareGuest, rounds: number): P
     for (let turn = 0; turn <= rounds; turn++) {
       const { bootMs } = await bootBare(guest)
       const booted = await runOnce(host, `cold-${turn}`, flags.cold)
-      const cloned = await runOnce(host, `clone-${turn}`, flags.clone)
-      const alike = await runOnce(host, `mapped-${turn}`, flags.mapped)
+      const cloned = await runOnce(host, `clone-${turn}`, flags.clone, { mayClone: true })
+      const alike = await runOnce(host, `mapped-${turn}`, flags.mapped, { mayClone: true })
       // The first round fills the caches of all.
       if (turn === 0) continue
       bare.push(bootMs)
@@ -102,7 +102,7 @@ async function runPooled(host: Host, flags: readonly string[], rounds: number) {
   const runs: Awaited<ReturnType<typeof runOnce>>[] = []
   for (let turn = 0; turn <= rounds; turn++) {
     await pool.filled()
-    const run = await runOnce(host, `pool-${turn}`, flags)
+    const run = await runOnce(host, `pool-${turn}`, flags, { mayClone: true })
     if (run.waited === undefined) throw new Error(`pool-${turn} took no waiting machine`)
     // The first round fills the caches.
     if (turn > 0) runs.push(run)
