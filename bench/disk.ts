@@ -1,5 +1,5 @@
 /** What goes between a container and a disk of the host, by each way to get there, side by side; and what a disk costs a start. */
-import { writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
@@ -54,8 +54,8 @@ export async function benchDisk(host: Host, rounds: number): Promise<Result> {
   const rows: { label: string; read: number; write: number; smallReads: number }[] = []
   for (const way of ways) {
     // A fresh image for each way: what one way wrote is in the host's cache for the next.
-    writeFileSync(image, Buffer.concat(Array(2 * rounds).fill(fill)))
-    rows.push({ label: way.label, ...(await measure(host, way, image, rounds)) })
+    writeImage(image, fill, 2 * (rounds + 1))
+    rows.push({ label: way.label, ...(await measureWay(host, way, image, rounds)) })
   }
   const plug = await plugCost(host, image, rounds)
   const [share] = rows
@@ -91,7 +91,23 @@ export async function benchDisk(host: Host, rounds: number): Promise<Result> {
   }
 }
 
-async function measure(host: Host, way: Way, image: string, rounds: number) {
+/** On the disk itself: its way there is no part of what is measured next. */
+function writeImage(path: string, part: Buffer, parts: number): void {
+  const fd = openSync(path, 'w')
+  try {
+    for (let written = 0; written < parts; written++) writeFileSync(fd, part)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+export async function measureWay(
+  host: Pick<Host, 'must' | 'stateDir'>,
+  way: Way,
+  image: string,
+  rounds: number,
+) {
   const name = 'disk'
   const config = ['--config', configuration(host, way.settings)]
   await host.must([
@@ -108,7 +124,7 @@ async function measure(host: Host, way: Way, image: string, rounds: number) {
   const write: number[] = []
   const small: number[] = []
   try {
-    for (let turn = 0; turn < rounds; turn++) {
+    for (let turn = 0; turn <= rounds; turn++) {
       const part = `${2 * turn * partMB}`
       const size = ['bs=1000000', `count=${partMB}`]
       read.push(partMB / (await dd(`if=${way.path}`, 'of=/dev/null', `skip=${part}`, ...size)))
@@ -130,7 +146,8 @@ async function measure(host: Host, way: Way, image: string, rounds: number) {
   } finally {
     await host.must(['rm', '-f', name])
   }
-  const median = (values: number[]) => summarize(values).median
+  // The first turn fills caches.
+  const median = (values: number[]) => summarize(values.slice(1)).median
   return { read: median(read), write: median(write), smallReads: Math.round(median(small)) }
 }
 
@@ -151,7 +168,7 @@ async function plugCost(host: Host, image: string, rounds: number) {
 }
 
 /** The configuration that we ship, with other values of some keys. */
-function configuration(host: Host, settings: Way['settings']): string {
+function configuration(host: Pick<Host, 'stateDir'>, settings: Way['settings']): string {
   const path = `${host.stateDir}/configuration.toml`
   writeFileSync(path, shippedWith(settings))
   return path
