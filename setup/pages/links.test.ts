@@ -46,6 +46,13 @@ test.each(pages)('%s', (page) => {
   expect(linksOf(prose(page)).flatMap((link) => fault(page, link) ?? [])).toEqual([])
 })
 
+test('every page below docs is in the list of all pages', () => {
+  const listed = linksOf(prose('docs/README.md')).map((link) => join('docs', link.split('#')[0]!))
+  const below = pages.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md')
+  expect(below.length).toBeGreaterThan(20)
+  expect(below.filter((page) => !listed.includes(page))).toEqual([])
+})
+
 /** Paths that a page names in code quotes: of our own directories, so that a moved file is noticed. */
 const namedPaths = (text: string) =>
   [...text.matchAll(/`((?:src|e2e|setup|bench|guest|docs|packaging)\/[\w./-]+)`/g)].map(([, path]) => path!)
