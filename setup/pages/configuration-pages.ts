@@ -141,10 +141,20 @@ const wallKeys = (): string =>
 function kataRows(table: KataTable): string {
   const rows = kataKeys()
     .filter((key) => key.table === table)
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map((key) => `| \`${key.key}\` | ${silentValues(key)} | ${otherValues(key)} |`)
-  return `| key | silent | other values |\n|---|---|---|\n${rows.join('\n')}`
+    .map((key) => [key.key, silentValues(key), otherValues(key)])
+  if (table === 'runtime') rows.push(vmmName)
+  const lines = rows
+    .sort(([a], [b]) => (a! < b! ? -1 : 1))
+    .map(([key, silent, others]) => `| \`${key}\` | ${silent} | ${others} |`)
+  return `| key | silent | other values |\n|---|---|---|\n${lines.join('\n')}`
 }
+
+/** Its values are those of no list: they are judged by the hypervisor table (decode.ts, and kata-annotations.ts for the annotation). */
+const vmmName = [
+  'hypervisor_name',
+  'the VMM of the hypervisor table',
+  '**refused**: the hypervisor table chooses the VMM',
+]
 
 function silentValues({ silent }: KataKey): string {
   if (silent === 'any') return 'any value'

@@ -69,6 +69,10 @@ test.each(configurations.map(({ suffix }) => `packaging/configuration${suffix}.t
   },
 )
 
+test('the name of the VMM, which runtime-rs writes into every file, is no fault', () => {
+  expect(faultsOf('[hypervisor.clh]\n[runtime]\nhypervisor_name = "cloud-hypervisor"\n')).toEqual([])
+})
+
 test.each([
   ['[hypervisor.qemu]\ndefault_vcpus = "one"\n', '/hypervisor/qemu/default_vcpus: not number'],
   ['[hypervisor.qemu]\nrootles = true\n', '/hypervisor/qemu/rootles: unknown'],
@@ -77,6 +81,7 @@ test.each([
   ['[hypervisor.qemu]\ndefault_memory = 1\n', '/hypervisor/qemu/default_memory: minimum'],
   ['[hypervisor.qemu]\n[hypervisor.clh]\n', '/hypervisor: maxProperties'],
   ['[hypervisor.clh]\nseccompsandbox = ""\n', '/hypervisor/clh/seccompsandbox: unknown'],
+  ['[runtime]\nhypervisor_name = "xen"\n', '/runtime/hypervisor_name: enum'],
   ['[runtime]\nenable_debug = 1\n', '/runtime/enable_debug: not boolean'],
 ])('%j is wrong, for the schema and mostly for kata-ts', (toml, fault) => {
   expect(faultsOf(toml)).toEqual([fault])

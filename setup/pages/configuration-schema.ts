@@ -1,5 +1,5 @@
 /** The JSON Schema of configuration.toml, from the table of keys: for editors, which check and complete with it. */
-import { drivers, nameOf } from '../../src/config/drivers.ts'
+import { configurations, drivers, nameOf } from '../../src/config/drivers.ts'
 import { fileValue } from '../../src/config/files/toml-text.ts'
 import type { KataTable } from '../../src/config/kata/kata-key.ts'
 import { innerTables, kataKeys, unsetByEmpty } from '../../src/config/kata/kata-keys.ts'
@@ -31,7 +31,7 @@ export function configurationSchema(): string {
         maxProperties: 1,
       },
       agent: object('', { kata: table('agent.kata', 'The agent in the guest.', allKeys()) }),
-      runtime: table('runtime', 'The runtime on the host.', allKeys()),
+      runtime: table('runtime', 'The runtime on the host.', allKeys(), { hypervisor_name: vmmName() }),
       factory: innerTable('factory'),
       image: innerTable('image'),
     }),
@@ -40,13 +40,24 @@ export function configurationSchema(): string {
 }
 
 /** Keys of Kata Containers that have no effect here stand in it too: a file of Kata's is no error. */
-function table(name: TableName, description: string, specs: readonly KeySpec[]): Schema {
+function table(
+  name: TableName,
+  description: string,
+  specs: readonly KeySpec[],
+  more: Readonly<Record<string, Schema>> = {},
+): Schema {
   const own = specs
     .filter((spec) => spec.table === name)
     .flatMap((spec) => [spec.key, ...spec.aliases].map((key) => [key, property(spec)]))
   const inner = Object.entries(innerTables[name]).map(([key, inner]) => [key, innerTable(inner)])
-  return object(description, { ...kataProperties(name), ...Object.fromEntries([...inner, ...own]) })
+  return object(description, { ...more, ...kataProperties(name), ...Object.fromEntries([...inner, ...own]) })
 }
+
+/** runtime-rs writes the name of the VMM into every file. */
+const vmmName = (): Schema => ({
+  enum: configurations.flatMap(({ driver, aliases }) => [driver, ...aliases]),
+  description: 'The VMM of the hypervisor table, which chooses it.',
+})
 
 const property = (spec: KeySpec): Schema => ({
   ...(unsetByEmpty.includes(spec.key) ? orEmpty(spec.type.schema) : spec.type.schema),
