@@ -25,7 +25,24 @@ const EPERM = 1
 const ENOSYS = 38
 /** CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET. */
 const cloneNamespaces = 0x7e020000
-const AF_VSOCK = 40
+/**
+ * The families of sockets, 0 to 63, but for two. The guest's vsock (40) reaches the host, where a container has no business. AF_ALG (38) is the kernel's
+ * cryptography, which every process could reach, and by which some became root (CVE-2026-31431). Each row is a block of numbers: its first, and
+ * the bits that are the same in all. The kernel takes the lower half of a register, so the upper half must not matter.
+ *
+ * As in moby's and containerd's profiles this says nothing of 32-bit programs: a filter cannot look into the arguments of socketcall, and the C library
+ * of Debian and Fedora makes their sockets by it alone.
+ */
+const families: readonly (readonly [first: number, mask: number])[] = [
+  [0, 0xffffffe0],
+  [32, 0xfffffffc],
+  [36, 0xfffffffe],
+  [39, 0xffffffff],
+  [41, 0xffffffff],
+  [42, 0xfffffffe],
+  [44, 0xfffffffc],
+  [48, 0xfffffff0],
+]
 /** personality(2): Linux, 32-bit, UNAME26, both, and the question. */
 const personalities = [0, 8, 0x20000, 0x20008, 0xffffffff]
 
@@ -54,15 +71,11 @@ export function defaultSeccomp({
         action: 'SCMP_ACT_ALLOW',
         args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }],
       })),
-      {
-        /**
-         * The guest's vsock reaches the host; a container has no business there. As in moby's profile this says nothing of 32-bit programs:
-         * a filter cannot look into the arguments of socketcall, and the C library of Debian and Fedora makes their sockets by it alone.
-         */
+      ...families.map(([first, mask]) => ({
         names: ['socket'],
         action: 'SCMP_ACT_ALLOW',
-        args: [{ index: 0, value: AF_VSOCK, op: 'SCMP_CMP_NE' }],
-      },
+        args: [{ index: 0, value: mask, valueTwo: first, op: 'SCMP_CMP_MASKED_EQ' }],
+      })),
       {
         names: ['clone'],
         action: 'SCMP_ACT_ALLOW',

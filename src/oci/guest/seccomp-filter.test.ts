@@ -28,7 +28,7 @@ const allowed: OciSeccomp = {
 }
 const personality = (persona: number) => `135, ${persona}`
 const without = (...syscalls: NonNullable<OciSeccomp['syscalls']>): OciSeccomp => ({ ...allowed, syscalls })
-const [EPERM, ENOSYS] = [1, 38]
+const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]
 
 test('a call gets the errno of its rule, or EPERM', () => {
   const names = ['getppid', 'no_such_call']
@@ -92,11 +92,19 @@ test('the default profile lets a program run and refuses what it does not name',
   expect(call('323, 1', defaultSeccomp())).toBe(EPERM)
 })
 
-test('the default profile refuses sockets of vsock, and not those of a network', () => {
-  const [AF_INET, AF_VSOCK] = [2, 40]
-  const socket = (family: number) => call(`41, ${family}, 1, 0`, defaultSeccomp())
-  expect(socket(AF_INET)).toBe(0)
-  expect(socket(AF_VSOCK)).toBe(EPERM)
+test.each([
+  ['AF_UNIX', 1, 0],
+  ['AF_INET', 2, 0],
+  ['AF_NETLINK', 16, 0],
+  ['AF_ALG', 38, EPERM],
+  ['AF_VSOCK', 40, EPERM],
+  // The kernel takes the lower half of the register.
+  ['AF_ALG, and more in the upper half', 38 + 2 ** 32, EPERM],
+  ['AF_VSOCK, and more in the upper half', 40 + 2 ** 32, EPERM],
+  ['AF_INET, and more in the upper half', 2 + 2 ** 32, 0],
+  ['a family that does not exist yet', 63, EAFNOSUPPORT],
+])('the default profile: a socket of %s', (_, family, errno) => {
+  expect(call(`41, ${family}, ${family === 16 ? 3 : 1}, 0`, defaultSeccomp())).toBe(errno)
 })
 
 test.each<[string, OciSeccomp]>([
