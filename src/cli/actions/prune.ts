@@ -2,7 +2,9 @@ import { createInterface } from 'node:readline/promises'
 import { KataError } from '../../errors.ts'
 import { planPrune, prune as pruneStore, type Removal } from '../../images/store/remove-images.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
+import { mayBeAlive } from '../../linux/processes/proc.ts'
 import { imageUsers } from '../client/image-users.ts'
+import { isRestartWanted } from '../client/life/restarts.ts'
 import { type ContainerRecord, readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
@@ -52,11 +54,16 @@ async function stoppedContainers(settings: Settings): Promise<string[]> {
   return all.flat()
 }
 
-/** Whether the container was never started, or has ended in order. */
+/** Whether the container was never started, or has ended in order and stays so. */
 export async function isPrunable(settings: Settings, record: ContainerRecord): Promise<boolean> {
-  const { status } = await observe(record)
-  return status === 'created' || (status === 'stopped' && !wasSaved(settings, record))
+  const { status, held } = await observe(record)
+  if (status === 'created') return true
+  return status === 'stopped' && !wasSaved(settings, record) && !(held && mayStartAgain(record))
 }
+
+/** Its monitor, which has not cleaned up yet, decides that. */
+const mayStartAgain = (record: ContainerRecord): boolean =>
+  isRestartWanted(record) && record.owner !== undefined && mayBeAlive(record.owner)
 
 /** No images to remove. */
 const nothing: Removal = { images: [], layers: [], files: [], bytes: 0 }

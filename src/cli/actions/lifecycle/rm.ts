@@ -48,7 +48,7 @@ async function removeForced(settings: Settings, found: ContainerRecord): Promise
   if (seen.status === 'restarting')
     throw new KataError('CONTAINER_RUNNING', { name: id, status: seen.status })
   if (!seen.held) return removeEnded(settings, record, true)
-  await endAndRemove(settings, record)
+  await endAndRemove(settings, record, true)
 }
 
 /** The client that was making it has removed it. */
@@ -61,12 +61,16 @@ function recordIfThere(settings: Settings, name: string): ContainerRecord | unde
   }
 }
 
-async function endAndRemove(settings: Settings, record: ContainerRecord): Promise<void> {
+/** @throws KataError CONTAINER_RUNNING: its restart policy is about to start it, and it is not removed by force. */
+async function endAndRemove(settings: Settings, record: ContainerRecord, force: boolean): Promise<void> {
   const { stateDir } = settings
   const { namespace, id: name } = record
   const task = await connectAndKill(record)
   if (task !== undefined && (await ownerCleansUp(settings, record))) {
     task.close()
+    const now = force ? undefined : recordIfThere(settings, name)
+    const status = now && (await observe(now)).status
+    if (status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status })
     return removeRecord(stateDir, namespace, name)
   }
   await endContainer(settings, record, { task, remove: true })
@@ -89,7 +93,7 @@ async function removeEnded(
   const outcome = await underDirectoryLock(directory, force ? turnMs : 0, async () => {
     const record = readRecord(stateDir, namespace, name)
     const seen = await observe(record)
-    if (seen.held && hasEnded(seen)) await endAndRemove(settings, record)
+    if (seen.held && hasEnded(seen)) await endAndRemove(settings, record, force)
     else if (seen.held || seen.status === 'restarting') started = seen.status
     else await removeRecord(stateDir, namespace, name)
   })

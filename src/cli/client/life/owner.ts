@@ -4,6 +4,7 @@ import { isAlive } from '../../../linux/processes/proc.ts'
 import { until } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord } from '../record.ts'
+import { isRestartWanted } from './restarts.ts'
 
 /** How long the owner may take to clean up once the container has ended. */
 const ownerTimeoutMs = 30_000
@@ -15,9 +16,22 @@ const ownerTimeoutMs = 30_000
 export async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { owner } = record
   if (owner === undefined) return false
-  // Cleaning up is the last that an owner does, what the container wrote at its very end.
-  await until(() => !isAlive(owner), { timeoutMs: ownerTimeoutMs, everyMs: 20 })
+  // Cleaning up is the last that an owner does, what the container wrote at its very end. One that starts the container again goes on, and may
+  // need the lock that the caller holds.
+  const isDone = () => !isAlive(owner) || startsAgain(settings, record)
+  await until(isDone, { timeoutMs: ownerTimeoutMs, everyMs: 20 })
   return isReleased(settings, record)
+}
+
+/** Whether its owner has cleaned up, and is about to start it by its restart policy. */
+function startsAgain({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
+  try {
+    const now = readRecord(stateDir, namespace, id)
+    return now.status === 'stopped' && now.restartsAt !== undefined && isRestartWanted(now)
+  } catch (error) {
+    if (error instanceof KataError) return false
+    throw error
+  }
 }
 
 /** Whether nothing but the record is left of a container, or not even that. */

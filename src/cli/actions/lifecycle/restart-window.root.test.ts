@@ -1,0 +1,49 @@
+/** Commands that come when a container with `--restart` has ended, and its monitor has not cleaned up yet, against a double of the shim. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { readFileSync, statSync } from 'node:fs'
+import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+import { readRecord } from '../../client/record.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(120_000)
+
+const directoryOf = ({ base }: TestClient, id: string) => `${base}/state/containers/default/${id}`
+const read = ({ base }: TestClient, id: string) => readRecord(`${base}/state`, 'default', id)
+
+/** Whether a command has the container in hand; taking the lock to know that would keep it out. */
+function isLocked(client: TestClient, id: string): boolean {
+  const { ino } = statSync(directoryOf(client, id))
+  return readFileSync('/proc/locks', 'utf8').includes(`:${ino} `)
+}
+
+/** A container that has ended, whose monitor does nothing until it is sent CONT. */
+async function justEnded(client: TestClient, id: string): Promise<{ cleanUp(): void }> {
+  await client.start(id, ['sleep', '60'], ['--restart', 'always'])
+  const { pid } = read(client, id).owner!
+  process.kill(pid, 'SIGSTOP')
+  await client.kata('kill', '--signal', 'HUP', id)
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  return { cleanUp: () => process.kill(pid, 'SIGCONT') }
+}
+
+const isAgain = (client: TestClient, id: string) => () =>
+  read(client, id).restarts === 1 && read(client, id).status === 'running'
+
+test('rm leaves a container that its policy is about to start', async () => {
+  await using client = testClient()
+  const { cleanUp } = await justEnded(client, 'web')
+  const removing = client.kata('rm', 'web')
+  await eventually(() => isLocked(client, 'web'))
+  cleanUp()
+  expect(await removing).toMatchObject({ code: 1, stderr: expect.stringContaining('[CONTAINER_RUNNING]') })
+  await eventually(isAgain(client, 'web'))
+})
+
+test('so does prune, which does not even name it', async () => {
+  await using client = testClient()
+  const { cleanUp } = await justEnded(client, 'web')
+  const pruned = await client.kata('prune', '--containers', '--keep-images', '--force')
+  expect(pruned).toEqual({ code: 0, stdout: 'nothing to remove\n', stderr: '' })
+  cleanUp()
+  await eventually(isAgain(client, 'web'))
+})
