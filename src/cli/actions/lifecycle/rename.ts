@@ -25,6 +25,9 @@ export async function rename(settings: Settings, name: string, newName: string):
     if (status === 'restarting' || (held && !hasEnded))
       throw new KataError('CONTAINER_RUNNING', { name, status })
     if (hasEnded) await release(settings, record, seen)
+    // Its monitor knows it by the old name.
+    const now = await observe(readRecord(stateDir, namespace, name))
+    if (now.status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status: now.status })
     claim(target, newName, namespace)
     try {
       renameSync(directory, target)

@@ -22,7 +22,7 @@ async function justEnded(client: TestClient, id: string): Promise<{ cleanUp(): v
   const { pid } = read(client, id).owner!
   process.kill(pid, 'SIGSTOP')
   await client.kata('kill', '--signal', 'HUP', id)
-  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  await eventually(async () => (await client.list()).find((one) => one.id === id)?.status === 'stopped')
   return { cleanUp: () => process.kill(pid, 'SIGCONT') }
 }
 
@@ -46,4 +46,19 @@ test('so does prune, which does not even name it', async () => {
   expect(pruned).toEqual({ code: 0, stdout: 'nothing to remove\n', stderr: '' })
   cleanUp()
   await eventually(isAgain(client, 'web'))
+})
+
+test('start leaves it to the policy, and rename is refused', async () => {
+  await using client = testClient()
+  for (const [id, args, outcome] of [
+    ['web', ['start', 'web'], { code: 0, stderr: '' }],
+    ['db', ['rename', 'db', 'new'], { code: 1, stderr: expect.stringContaining('[CONTAINER_RUNNING]') }],
+  ] as const) {
+    const { cleanUp } = await justEnded(client, id)
+    const command = client.kata(...args)
+    await eventually(() => isLocked(client, id))
+    cleanUp()
+    expect(await command).toMatchObject(outcome)
+    await eventually(isAgain(client, id))
+  }
 })

@@ -28,6 +28,8 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
     if (isStarted(seen)) return ensureMonitor(settings, record)
     await release(settings, record, seen)
     const ended = findRecord(settings, name)
+    // Its policy is about to start it, which needs the lock.
+    if (isStarted(await observe(ended))) return
     // Its memory would be lost.
     if (ended.status === 'suspended')
       throw new KataError('CONTAINER_NOT_ENDED', { name: ended.id, status: ended.status })
