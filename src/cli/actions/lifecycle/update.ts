@@ -3,13 +3,14 @@ import { maxSpecBytes, readObject } from '../../../bundle/read-file.ts'
 import { KataError } from '../../../errors.ts'
 import { isObject } from '../../../json/compounds.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'
+import { mayBeAlive } from '../../../linux/processes/proc.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { endMonitor, ensureMonitor } from '../../client/life/monitor.ts'
 import type { RestartPolicy } from '../../client/life/restart-policy.ts'
 import { underContainerLock } from '../../client/lock.ts'
-import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
-import { observe } from '../../client/status.ts'
+import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
+import { type Observation, observe } from '../../client/status.ts'
 import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
 import { parseHostOptions } from '../../parse/host-options.ts'
 import { parseCpus, parsePidsLimit } from '../../parse/number.ts'
@@ -75,7 +76,8 @@ async function updateHeld(
       reason: `${name} is removed once it has ended`,
       remedy: 'Make another container without --rm.',
     })
-  const { status } = await observe(record)
+  const seen = await observe(record)
+  const { status } = seen
   const isRunning = status === 'running' || status === 'paused'
   const hasLimits = Object.keys(limits).length > 0
   // It goes on with the limits that it had, and would only seem to have others.
@@ -98,8 +100,14 @@ async function updateHeld(
     ...(restart.name === 'no' && { restartsAt: undefined }),
   })
   if (restart.name === 'no' && status === 'restarting') await endMonitor(record)
-  if (isRunning && record.detached) ensureMonitor(settings, { ...record, restart })
+  // Its client may have left it meanwhile.
+  const now = readRecord(stateDir, namespace, name)
+  if ((isRunning || isBeingMade(record, seen)) && now.detached) ensureMonitor(settings, now)
 }
+
+/** Its client has not left it to itself yet. */
+const isBeingMade = ({ owner }: ContainerRecord, { status, held }: Observation): boolean =>
+  status === 'creating' || (status === 'created' && held && owner !== undefined && mayBeAlive(owner))
 
 function writeLimits(bundle: string, limits: Limits): void {
   const path = bundleFile(bundle, 'spec')

@@ -2,7 +2,14 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, createRecord, readRecord, recordPaths, removeRecord } from '../record.ts'
+import {
+  type ContainerRecord,
+  createRecord,
+  readRecord,
+  recordPaths,
+  removeRecord,
+  updateRecord,
+} from '../record.ts'
 import { catchSignals } from '../signals.ts'
 import { Session } from './session.ts'
 
@@ -46,4 +53,17 @@ test('a client that lost its container starts nothing in the place of another on
   }
   session.handOver({ close: () => {} } as never)
   expect(readRecord(stateDir, 'default', 'web')).toEqual(another)
+})
+
+test('a container that is left has a monitor for the policy that it got while it ran', () => {
+  createRecord(stateDir, record)
+  const self = { program: '/bin/sh', prefix: ['-c', 'exec sleep 60'] }
+  const paths = recordPaths(stateDir, 'default', 'web')
+  const settings = { stateDir, self, env: {} } as unknown as Settings
+  const session = new Session(settings, { record, paths, rootfs: async () => [], ranBefore: false })
+  updateRecord(stateDir, 'default', 'web', { restart: { name: 'always', most: 0 } })
+  session.handOver({ close: () => {} } as never)
+  const { owner, detached } = readRecord(stateDir, 'default', 'web')
+  expect({ hasMonitor: owner !== undefined, detached }).toEqual({ hasMonitor: true, detached: true })
+  process.kill(owner!.pid)
 })

@@ -129,7 +129,7 @@ export class Session {
   /** With --rm, a restart policy or a health check, a monitor waits for the end. */
   leave(task: TaskClient): void {
     if (!this.#container.isMonitor) {
-      const isKept = needsMonitor(this.#record)
+      const isKept = needsMonitor(this.#latest())
       this.#update({ owner: isKept ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined })
     }
     task.close()
@@ -148,6 +148,18 @@ export class Session {
     return {
       typeUrl: runtimeOptionsType,
       value: Options.encode(Options.fromPartial({ configPath: configFile })).finish(),
+    }
+  }
+
+  /** `update` may have given it another policy since it was made. */
+  #latest(): ContainerRecord {
+    const { namespace, id, createdAt } = this.#record
+    try {
+      const now = readRecord(this.#settings.stateDir, namespace, id)
+      return now.createdAt === createdAt ? now : this.#record
+    } catch (error) {
+      if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return this.#record
+      throw error
     }
   }
 
