@@ -110,6 +110,10 @@ function serveTasks(): void {
         writeFileSync(`${bundle}/being-made`, '')
         await new Promise(() => {})
       }
+      if (init.args.includes('made-when-told')) {
+        writeFileSync(`${bundle}/being-made`, '')
+        while (!existsSync(`${bundle}/make`)) await Bun.sleep(10)
+      }
       if (init.args[0] === 'refuse-without-code') throw new TtrpcError('internal', 'the guest says: no')
       processes.set('', { args: init.args, io: { stdin, stdout, stderr } })
       return {}
@@ -169,6 +173,10 @@ function serveTasks(): void {
       if (child === undefined)
         throw new KataError('TASK_STATE', { action: 'signal', id: execId, state: 'created' })
       child.kill(signal as NodeJS.Signals & number)
+      return {}
+    },
+    update({ resources }) {
+      writeFileSync(`${bundle}/limits`, resources!.value)
       return {}
     },
     closeIO({ execId }) {

@@ -4,6 +4,7 @@ import { KataError } from '../../../errors.ts'
 import { isObject } from '../../../json/compounds.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'
 import { mayBeAlive } from '../../../linux/processes/proc.ts'
+import { poll } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { endMonitor, ensureMonitor } from '../../client/life/monitor.ts'
@@ -65,21 +66,21 @@ async function updateOne(
 /** The specification comes last: it is what a later start begins with, and a refused change is none. */
 async function updateHeld(
   settings: Settings,
-  record: ContainerRecord,
+  found: ContainerRecord,
   limits: Limits,
   restart: RestartPolicy | undefined,
 ): Promise<void> {
-  const { namespace, id: name } = record
-  if (restart !== undefined && record.autoRemove)
+  const { namespace, id: name } = found
+  if (restart !== undefined && found.autoRemove)
     throw new KataError('OPTION_CONFLICT', {
       options: '--rm and --restart',
       reason: `${name} is removed once it has ended`,
       remedy: 'Make another container without --rm.',
     })
-  const seen = await observe(record)
+  const hasLimits = Object.keys(limits).length > 0
+  const { record, seen } = hasLimits ? await onceMade(settings, found) : await look(settings, found)
   const { status } = seen
   const isRunning = status === 'running' || status === 'paused'
-  const hasLimits = Object.keys(limits).length > 0
   // It goes on with the limits that it had, and would only seem to have others.
   if (status === 'suspended' && hasLimits) throw new KataError('CONTAINER_NOT_RUNNING', { name, status })
   if (isRunning && hasLimits) {
@@ -103,6 +104,29 @@ async function updateHeld(
   // Its client may have left it meanwhile.
   const now = readRecord(stateDir, namespace, name)
   if ((isRunning || isBeingMade(record, seen)) && now.detached) ensureMonitor(settings, now)
+}
+
+interface Found {
+  readonly record: ContainerRecord
+  readonly seen: Observation
+}
+
+async function look({ stateDir }: Settings, { namespace, id }: ContainerRecord): Promise<Found> {
+  const record = readRecord(stateDir, namespace, id)
+  return { record, seen: await observe(record) }
+}
+
+/** Its first start holds no lock. It has read the specification already, and takes no other limits before it runs. @throws KataError CONTAINER_BUSY. */
+async function onceMade(settings: Settings, container: ContainerRecord): Promise<Found> {
+  const made = await poll(
+    async () => {
+      const found = await look(settings, container)
+      return isBeingMade(found.record, found.seen) ? undefined : found
+    },
+    { timeoutMs: turnMs, everyMs: 20, longestMs: 200 },
+  )
+  if (made === undefined) throw new KataError('CONTAINER_BUSY', { name: container.id })
+  return made
 }
 
 /** Its client has not left it to itself yet. */
