@@ -1,6 +1,6 @@
 /** `--restart` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
@@ -69,6 +69,24 @@ test('a policy that is taken back starts nothing more', async () => {
   expect((await client.list())[0]).toMatchObject({ status: 'stopped', exitCode: 129 })
   expect((await client.kata('rm', 'brief')).code).toBe(0)
   expect(client.leftovers()).toEqual([])
+})
+
+test('a stop that fails changes no policy', async () => {
+  await using client = testClient()
+  const bundle = `${directoryOf(client, 'early')}/bundle`
+  const words = ['sh', '-c', 'sleep 60', 'made-when-told']
+  const starting = client.start('early', words, ['--restart', 'unless-stopped'])
+  await eventually(() => existsSync(`${bundle}/being-made`))
+  for (const command of ['stop', 'restart'])
+    expect(await client.kata(command, 'early')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[CONTAINER_NOT_RUNNING] container early is creating'),
+    })
+  expect(read(client, 'early').stopWanted ?? false).toBe(false)
+  writeFileSync(`${bundle}/make`, '')
+  await starting
+  await client.kata('kill', '--signal', 'HUP', 'early')
+  await eventually(() => read(client, 'early').restarts === 1 && read(client, 'early').status === 'running')
 })
 
 test('kill ends it for good, and so does rm --force; a signal that asks for less does not', async () => {

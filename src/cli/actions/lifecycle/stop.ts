@@ -56,7 +56,7 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
     return goesOn ? stopOne(settings, findRecord(settings, record.id), wishes) : undefined
   }
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
-  const task = await connectRunning(record, ['running', 'paused', 'stopped'])
+  const task = await connectToStop(settings, record, found)
   try {
     const exitCode = seen.exitCode ?? (await endInTime(task, record, wishes))
     if (!isExternal(record)) noteEvent(settings, record, 'stop')
@@ -65,6 +65,24 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
     await endRun(settings, record, { exitCode, task })
   } finally {
     task.close()
+  }
+}
+
+/** One that cannot be asked to end, and goes on, keeps the policy of before. */
+async function connectToStop(
+  settings: Settings,
+  record: ContainerRecord,
+  before: ContainerRecord,
+): Promise<TaskClient> {
+  try {
+    return await connectRunning(record, ['running', 'paused', 'stopped'])
+  } catch (error) {
+    const { namespace, id, restart, stopWanted } = before
+    const { status } = await observe(record)
+    const goesOn = status !== 'stopped' && status !== 'dead'
+    if (restart !== undefined && goesOn)
+      updateRecord(settings.stateDir, namespace, id, { stopWanted }, before)
+    throw error
   }
 }
 
