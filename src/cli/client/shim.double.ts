@@ -127,10 +127,13 @@ function serveTasks(): void {
     },
     pause() {
       isPaused = true
+      find('').child?.kill('SIGSTOP')
       return {}
     },
     resume() {
+      if (!isPaused) throw new KataError('TASK_STATE', { action: 'unpause', id, state: 'running' })
       isPaused = false
+      find('').child?.kill('SIGCONT')
       return {}
     },
     async start({ execId }) {

@@ -4,9 +4,10 @@ import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
-import { noteSignal } from '../../client/life/restarts.ts'
+import { isEnding, noteSignal } from '../../client/life/restarts.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import type { TaskClient } from '../../client/task.ts'
+import { thaw } from '../../client/thaw.ts'
 import { checkName } from '../../parse/name.ts'
 import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
@@ -36,6 +37,7 @@ export async function kill(
     try {
       await task.kill(number, { all, execId })
       if (execId !== '') return
+      if (number !== SIGKILL && isEnding(record, number)) await thaw(task)
       noteEvent(settings, record, 'kill', { signal: String(number) })
       if (number === SIGKILL && !isExternal(record))
         await within(untilEnded(settings, record, task), patienceMs)

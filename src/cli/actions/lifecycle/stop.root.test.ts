@@ -43,6 +43,21 @@ test('stop kills what does not end in time, and what is given no time', async ()
   }
 })
 
+test.each([[['stop', '-t', '20']], [['kill', '-s', 'TERM']]])(
+  'a paused container goes on to handle the signal by which it is to end, and no other: %j',
+  async (command) => {
+    await using client = testClient()
+    const [shell, option, script] = listens('TERM', 'exit 7')
+    await client.start('frozen', [shell!, option!, `trap '' HUP; ${script}`])
+    await eventually(async () => (await client.kata('logs', 'frozen')).stdout === 'ready\n')
+    await client.kata('pause', 'frozen')
+    expect((await client.kata('kill', '-s', 'HUP', 'frozen')).code).toBe(0)
+    expect(await client.list()).toMatchObject([{ status: 'paused' }])
+    expect((await client.kata(...command, 'frozen')).code).toBe(0)
+    expect((await client.kata('wait', 'frozen')).stdout).toBe('7\n')
+  },
+)
+
 test.each([[[]], [['--health-cmd', 'true', '--health-interval', '1h']]])(
   'what was killed has ended, and was cleaned up after, once kill returns: %j',
   async (options) => {

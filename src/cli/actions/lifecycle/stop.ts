@@ -12,6 +12,7 @@ import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../
 import { observe } from '../../client/status.ts'
 import { wasSaved } from '../../client/suspended.ts'
 import { answerStatus, isNotFound, type TaskClient } from '../../client/task.ts'
+import { thaw } from '../../client/thaw.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
 import { parseStopTimeout } from '../../parse/number.ts'
 import { parseSignal } from '../../parse/signal.ts'
@@ -58,7 +59,8 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectToStop(settings, record, found)
   try {
-    const exitCode = seen.exitCode ?? (await endInTime(task, record, wishes))
+    const exitCode =
+      seen.exitCode ?? (await endInTime(task, record, { ...wishes, isPaused: seen.status === 'paused' }))
     if (!isExternal(record)) noteEvent(settings, record, 'stop')
     // Another client of the shim cleans up in its own way.
     if (isExternal(record) || (await ownerCleansUp(settings, record))) return
@@ -124,13 +126,20 @@ const latest = (settings: Settings, record: ContainerRecord): ContainerRecord =>
   record.restart === undefined ? record : findRecord(settings, record.id)
 
 /** The exit code of the container's command. */
-async function endInTime(task: TaskClient, record: ContainerRecord, wishes: StopWishes): Promise<number> {
+async function endInTime(
+  task: TaskClient,
+  record: ContainerRecord,
+  { isPaused, ...wishes }: StopWishes & { readonly isPaused: boolean },
+): Promise<number> {
   const { stopSignal = SIGTERM, stopTimeout = defaultSeconds } = record
   const { signal = stopSignal, seconds = stopTimeout } = wishes
   const exited = task.wait()
   // Awaited below; a failure before that must not count as unhandled.
   exited.catch(() => {})
-  if (seconds !== 0) await send(task, signal)
+  if (seconds !== 0) {
+    await send(task, signal)
+    if (isPaused) await thaw(task)
+  }
   const code = seconds < 0 ? await exited : await within(exited, seconds * 1000)
   if (code !== undefined) return code
   await send(task, SIGKILL)

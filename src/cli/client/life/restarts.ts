@@ -39,7 +39,11 @@ export function noteStop({ stateDir }: Settings, { namespace, id, restart }: Con
 /** INT, QUIT, KILL and TERM. */
 const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
 
+/** Whether the signal is meant to end the container. */
+export const isEnding = ({ stopSignal }: ContainerRecord, signal: number): boolean =>
+  ending.has(signal) || signal === stopSignal
+
 /** Notes that a person has sent the container this signal, if that is meant to end it. */
 export function noteSignal(settings: Settings, record: ContainerRecord, signal: number): void {
-  if (ending.has(signal) || signal === record.stopSignal) noteStop(settings, record)
+  if (isEnding(record, signal)) noteStop(settings, record)
 }
