@@ -4,7 +4,7 @@ import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '.
 import { wasSaved } from '../../client/suspended.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
-import { startOne } from './start.ts'
+import { startOne, turnMs } from './start.ts'
 
 /** One after the other: a machine that boots takes all of a processor. One that cannot be started is told, and keeps none of the others. */
 export async function startAtBoot(settings: Settings): Promise<number> {
@@ -14,7 +14,7 @@ export async function startAtBoot(settings: Settings): Promise<number> {
     const { namespace, id: name, restart, stopWanted = false } = record
     if (!startsAtBoot(restart, stopWanted) || isSuspended(settings, record)) continue
     try {
-      await startOne({ ...settings, namespace }, name)
+      await startOne({ ...settings, namespace }, name, turnMs)
       done.push({ namespace, name })
     } catch (error) {
       tellError(settings, error)

@@ -6,7 +6,7 @@ import type { StopFlags } from '../../commands/lifecycle/stop.ts'
 import { loadForPerson } from '../../configuration.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
-import { startOne } from './start.ts'
+import { startOne, turnMs } from './start.ts'
 import { stopOne, stopWishes } from './stop.ts'
 
 export async function restart(
@@ -25,7 +25,8 @@ export async function restart(
     loadForPerson({ ...settings, tell: () => {} }, record.configFile)
     // What died needs no stop.
     if (status !== 'dead') await stopOne(settings, record, wishes)
-    await startOne(settings, name)
+    // It would stay stopped.
+    await startOne(settings, name, turnMs)
     noteEvent(settings, record, 'restart')
   })
 }

@@ -3,6 +3,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { markOomKilled, wasOomKilled } from '../../../bundle/oom-killed.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -110,6 +111,23 @@ test('two commands that start one container start it once', async () => {
   expect(refused.length).toBeLessThan(2)
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'running' })])
 })
+
+test.each([[['restart', 'web']], [['start', '--boot']]])(
+  'a command that has the container in hand holds it up, and does not keep it down: %j',
+  async (command) => {
+    await using client = testClient()
+    const words = ['--rootfs', client.base, '--', 'sleep', '60']
+    await client.kata('create', '--name', 'web', '--restart', 'always', ...words)
+    let starting: ReturnType<TestClient['kata']> | undefined
+    // As `gc` and `update` do.
+    await underDirectoryLock(directoryOf(client, 'web'), 1000, async () => {
+      starting = client.kata(...command)
+      expect(await Promise.race([starting, Bun.sleep(3000)])).toBeUndefined()
+    })
+    expect(await starting).toMatchObject({ code: 0, stderr: '' })
+    expect(await client.list()).toMatchObject([{ id: 'web', status: 'running' }])
+  },
+)
 
 test('one whose configuration has gone is not stopped by restart', async () => {
   await using client = testClient()

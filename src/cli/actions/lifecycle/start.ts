@@ -17,12 +17,18 @@ export async function start(settings: Settings, names: readonly string[]): Promi
   return forEachName(settings, names, (name) => startOne(settings, name))
 }
 
-/** A container that runs is started already. Two commands that start the same one would take it from each other. */
-export async function startOne(settings: Settings, name: string): Promise<void> {
+/** The patience of a start that nobody would try again, milliseconds: a machine that boots takes its time. */
+export const turnMs = 30_000
+
+/**
+ * A container that runs is started already. Two commands that start the same one would take it from each other: another one that has it in hand
+ * may take `patienceMs` milliseconds.
+ */
+export async function startOne(settings: Settings, name: string, patienceMs = 0): Promise<void> {
   const found = findRecord(settings, name)
   if (isExternal(found)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'started' })
   const { directory } = recordPaths(settings.stateDir, found.namespace, found.id)
-  const outcome = await underDirectoryLock(directory, 0, async () => {
+  const outcome = await underDirectoryLock(directory, patienceMs, async () => {
     const record = findRecord(settings, name)
     const seen = await observe(record)
     if (isStarted(seen)) return ensureMonitor(settings, record)
