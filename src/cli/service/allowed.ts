@@ -165,7 +165,8 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
   },
   top: {},
   stats: { stream: 'plain' },
-  inspect: { full: 'plain' },
+  // As docker's `container inspect` has it.
+  inspect: { full: 'plain', type: ['container'] },
 }
 
 export const allowedCommands: readonly string[] = Object.keys(commands)

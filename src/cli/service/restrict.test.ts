@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { firstOpenPort } from '../../linux/interfaces/low-ports.ts'
+import { withoutGroupWord } from '../group-words.ts'
 import { buildProgram } from '../program.ts'
 import { allowedCommands } from './allowed.ts'
 import { type Caller, restrict } from './restrict.ts'
@@ -86,6 +87,12 @@ test.each([
   ],
 ])('%j is passed on as %j', async (argv, passed) => {
   expect(await restricted(...argv)).toEqual(passed)
+})
+
+test('docker’s word container may stand in front of inspect', async () => {
+  const type = '--type=container'
+  const words = withoutGroupWord(['container', 'inspect', 'web'])
+  expect(await restricted(...words)).toEqual(['inspect', type, type, '--', 'web'])
 })
 
 test('what is written anew is read as the same command again', async () => {
