@@ -14,6 +14,7 @@ import { keepTerminal } from '../../linux/terminal.ts'
 import type { ResultFile } from '../output/result-file.ts'
 import type { Settings } from '../settings.ts'
 import { isGone, receiveFrame, sendFrame } from './frame.ts'
+import { MadeFiles, madeNone } from './made-files.ts'
 import {
   type Answer,
   type Ask,
@@ -49,9 +50,11 @@ export async function throughService(
     // It may have been refused before it was read; the reason waits to be read.
     if (!isGone(error)) throw error
   }
-  const last = unlessLost(() => answerAll(socket, env))
-  if (last.ask === 'go') return command(socket, result)
+  const made = new MadeFiles()
+  const last = unlessLost(() => answerAll(socket, env, made))
+  if (last.ask === 'go') return command(socket, result, made)
   closeSync(socket)
+  made.remove()
   tell(last.name)
   if (last.error === undefined) result.error(new Error(last.name))
   else result.add({ errors: [last.error], warnings: [] })
@@ -83,7 +86,7 @@ function connect(path: string): number {
 }
 
 /** Does what the service asks for; its last word. */
-function answerAll(socket: number, env: Settings['env']): Ask {
+function answerAll(socket: number, env: Settings['env'], made: MadeFiles): Ask {
   for (;;) {
     const frame = receiveFrame(socket, askLimits)
     if (frame === undefined) throw new KataError('SERVICE_LOST')
@@ -91,7 +94,9 @@ function answerAll(socket: number, env: Settings['env']): Ask {
     if (ask.ask === 'go' || ask.ask === 'refused') return ask
     const { fd, ...answer } = answerTo(ask, env)
     sendFrame(socket, answer satisfies Answer, { fds: fd === undefined ? [] : [fd], timeoutMs: sendMs })
-    if (fd !== undefined) closeSync(fd)
+    if (fd === undefined) continue
+    if (ask.ask === 'create') made.add(ask.name, fd)
+    closeSync(fd)
   }
 }
 
@@ -108,7 +113,7 @@ function answerTo({ ask, name }: Ask, env: Settings['env']): Answer & { fd?: num
 }
 
 /** Passes signals on until the command has ended. @throws KataError SERVICE_LOST. */
-async function command(socket: number, result: ResultFile): Promise<number> {
+async function command(socket: number, result: ResultFile, made: MadeFiles): Promise<number> {
   const closed = Promise.withResolvers<void>()
   const received: Buffer[] = []
   const sent: number[] = []
@@ -131,6 +136,7 @@ async function command(socket: number, result: ResultFile): Promise<number> {
     const end = decodeEnd(Buffer.concat(received))
     if (end !== undefined) {
       result.add(end)
+      if (madeNone(end)) made.remove()
       return end.exitCode
     }
     const last = sent.at(-1)

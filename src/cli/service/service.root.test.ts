@@ -244,6 +244,21 @@ test('files are written as the user', async () => {
   expect(readFileSync(`${home}/id`, 'utf8')).toBe('noted')
   expect((await service.run(alice, words, { cwd: home })).stderr).toMatch(/\[CALLER_FILE\].*EEXIST/)
   expect((await service.run(alice, words, { cwd: '/etc' })).stderr).toMatch(/\[CALLER_FILE\].*EACCES/)
+  expect(existsSync(`${home}/id`)).toBe(true)
+})
+
+test('a file with the name of a container is not there without one', async () => {
+  const words = ['run', '--cidfile', 'none']
+  const failed = await service.run(alice, [...words, '--', 'no-such-command'], { cwd: home })
+  expect(failed).toMatchObject({ code: 127, stderr: expect.stringContaining('[COMMAND_NOT_FOUND]') })
+  expect(existsSync(`${home}/none`)).toBe(false)
+  const refused = await service.run(alice, [...words, 'docker-daemon:app:1'], { cwd: home })
+  expect(refused.stderr).toContain('[SERVICE_REFUSED]')
+  expect(existsSync(`${home}/none`)).toBe(false)
+  // A command that fails by itself has had one.
+  const ran = await service.run(alice, [...words, '--', 'sh', '-c', 'exit 125'], { cwd: home })
+  expect(ran).toMatchObject({ code: 125, stderr: '' })
+  await service.run(alice, ['rm', '-f', readFileSync(`${home}/none`, 'utf8')])
 })
 
 test('cp reads and writes the host’s files as the user', async () => {
