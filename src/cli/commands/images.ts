@@ -92,7 +92,7 @@ export function pruneCommand(cli: Cli): Command {
     summary: 'remove images and layers that no container uses, after asking',
     example: 'prune --containers',
   })
-    .option('--containers', 'also remove containers of the namespace that have ended')
+    .option('--containers', 'also remove containers of the namespace that have ended or were never started')
     .option('--keep-images', 'with --containers: remove no images')
     .option('--unnamed', 'of the images, remove only those without a name, as `image prune` does')
     .option('-a, --all', 'also remove images with names, which is the default without --unnamed')

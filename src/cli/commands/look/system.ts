@@ -52,7 +52,8 @@ function dfCommand(cli: Cli): Command {
 function systemPruneCommand(cli: Cli): Command {
   const command = describe({
     usage: 'prune',
-    summary: 'remove containers that have ended, and what images have left, after a question',
+    summary:
+      'remove containers that have ended or were never started, and what images have left, after a question',
     example: 'system prune --all',
   })
     .option('-f, --force', 'do not ask')
