@@ -2,19 +2,28 @@
 /** What goes through the standard streams of processes: every byte, in its order, at the pace of whoever reads. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { makeFifo } from '../src/linux/files/fifo.ts'
-import { eventually, Kata } from './harness/kata.ts'
+import { hollowText, makeHollowOutput } from './attack/hollow-output.ts'
+import { eventually, Kata, scratch } from './harness/kata.ts'
 
 const MiB = 2 ** 20
 const name = 'streams'
 
+const area = scratch()
 let kata: Kata
 beforeAll(async () => {
   kata = new Kata()
-  const { code, stderr } = await kata.call(['run', '-d', '--name', name, '--', 'sleep', '3600'])
+  const program = join(area.path, 'hollow-output')
+  makeHollowOutput(program)
+  const flags = ['-v', `${program}:/hollow-output:ro`]
+  const { code, stderr } = await kata.call(['run', '-d', '--name', name, ...flags, '--', 'sleep', '3600'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
 })
-afterAll(() => kata.close())
+afterAll(async () => {
+  await kata.close()
+  area[Symbol.dispose]()
+})
 
 const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher('sha256').update(bytes).digest('hex')
 const exec = (script: string, flags: readonly string[] = [], stdin?: Uint8Array) =>
@@ -43,6 +52,29 @@ test('writes of every size keep their order: a byte, a line, a page, more than a
   expect(new Bun.CryptoHasher('sha256').update(text).digest('hex')).toBe(
     new Bun.CryptoHasher('sha256').update(round.repeat(3)).digest('hex'),
   )
+})
+
+test('empty buffers in the pipe of a process, which the kernel leaves there for writes that fail, end no sandbox', async () => {
+  const rounds = 100
+  for (const empty of [1, 63, 100, 150]) {
+    const child = exec(`exec /hollow-output ${empty} ${rounds}`)
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
+    expect({ empty, code, err, isWhole: out === hollowText(rounds) }).toEqual({
+      empty,
+      code: 0,
+      err: 'written\n',
+      isWhole: true,
+    })
+  }
+  expect(await kata.call(['exec', name, '--', 'echo', 'well'])).toEqual({
+    code: 0,
+    stdout: 'well\n',
+    stderr: '',
+  })
 })
 
 test('a reader that does not read holds the process back, and then has everything', async () => {

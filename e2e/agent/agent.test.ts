@@ -12,9 +12,10 @@ import {
 import { join } from 'node:path'
 import type { RuntimeConfig } from '../../src/config/config.ts'
 import { warmUp } from '../../src/sandbox/pool/warm-up.ts'
+import { hollowText, makeHollowOutput } from '../attack/hollow-output.ts'
 import { slow } from '../harness/time.ts'
 import { createContainer, exec, finish, outcome, readAll, runContainer } from './container.ts'
-import { type Guest, guestShare, startGuest } from './guest.ts'
+import { type Guest, guestShare, makeRootfs, startGuest } from './guest.ts'
 import { testImage } from './image.ts'
 
 setDefaultTimeout(slow(120_000))
@@ -166,6 +167,36 @@ describe('processes', () => {
     await guest.agent.signalProcess({ containerId: 'taker', signal: 9 })
     await finish(guest, 'taker')
     expect((await runContainer(guest, 'neighbour', { args: ['echo', 'well'] })).stdout).toBe('well\n')
+  })
+
+  test('empty buffers that a process leaves in the pipe of its output hold up nobody', async () => {
+    makeHollowOutput(`${makeRootfs(guest.share, 'hollow')}/bin/hollow-output`)
+    await createContainer(guest, 'hollow', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'hollow' })
+    // As many as there is room for in a pipe, 256 with 16 for each block: all of it is there before the first read.
+    const layouts = [
+      [1, 3],
+      [63, 3],
+      [64, 3],
+      [100, 2],
+      [200, 1],
+    ] as const
+    for (const [empty, rounds] of layouts) {
+      const ids = { containerId: 'hollow', execId: `hollow-${empty}` }
+      const args = ['/bin/hollow-output', String(empty), String(rounds)]
+      await exec(guest, ids.containerId, ids.execId, args)
+      const { data } = await guest.agent.readStderr({ ...ids, len: 100 })
+      expect(Buffer.from(data).toString()).toBe('written\n')
+      const { stdout, status } = await outcome(guest, ids.containerId, ids.execId)
+      expect({ empty, status, isWhole: stdout === hollowText(rounds) }).toEqual({
+        empty,
+        status: 0,
+        isWhole: true,
+      })
+    }
+    expect((await runContainer(guest, 'neighbour', { args: ['echo', 'well'] })).stdout).toBe('well\n')
+    await guest.agent.signalProcess({ containerId: 'hollow', signal: 9 })
+    await finish(guest, 'hollow')
   })
 
   test('however many wait for processes, there is room for the calls that end them', async () => {

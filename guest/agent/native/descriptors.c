@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads on until `size` bytes are there or there is no more now: a virtio-serial port gives at most a page at a time. -1 for an error. */
-static ssize_t read_on(int fd, uint8_t *to, size_t size) {
+/*
+ * Reads on until fewer than `least` bytes of `size` have room or there is no more now: a virtio-serial port gives at most a page at a time.
+ * -1 for an error.
+ */
+static ssize_t read_on(int fd, uint8_t *to, size_t size, size_t least) {
   size_t length = 0;
-  while (length < size) {
+  while (size - length >= least) {
     const ssize_t count = read(fd, to + length, size - length);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && length == 0) return -1;
@@ -25,7 +28,7 @@ FUNCTION(js_read) {
   const size_t size = long_integer(ctx, argv[1]);
   uint8_t *block = malloc(size ? size : 1);
   if (!block) return fail(ctx, "read", ENOMEM);
-  const ssize_t length = read_on(integer(ctx, argv[0]), block, size);
+  const ssize_t length = read_on(integer(ctx, argv[0]), block, size, 1);
   if (length < 0) {
     const int error = errno;
     free(block);
@@ -40,7 +43,7 @@ FUNCTION(js_read_into) {
   size_t size;
   uint8_t *start = bytes(ctx, argv[1], &size);
   if (!start) return JS_EXCEPTION;
-  const ssize_t length = read_on(integer(ctx, argv[0]), start, size);
+  const ssize_t length = read_on(integer(ctx, argv[0]), start, size, 1);
   return length < 0 && errno == EAGAIN ? JS_NULL : result(ctx, "read", length);
 }
 
@@ -134,6 +137,37 @@ FUNCTION(js_splice) {
   return result(ctx, "splice", count);
 }
 
+/*
+ * copyPipe(from, to, size): how many bytes went from a pipe into an empty one, at most what that holds, and perhaps less than a page fewer.
+ * 0 when there are none now.
+ */
+FUNCTION(js_copy_pipe) {
+  enum { page = 4096 };
+  static uint8_t block[16 * page];
+  const int from = integer(ctx, argv[0]), to = integer(ctx, argv[1]);
+  const long room = fcntl(to, F_GETPIPE_SZ);
+  if (room < 0) return fail(ctx, "fcntl F_GETPIPE_SZ", errno);
+  const long size = long_integer(ctx, argv[2]);
+  const long most = size < room ? size : room;
+  long copied = 0;
+  /* Each read has room for a page, as one that has less than a packet of a pipe (O_DIRECT) loses its rest. */
+  while (most - copied >= page) {
+    const long wanted = most - copied < (long)sizeof block ? most - copied : (long)sizeof block;
+    const ssize_t length = read_on(from, block, wanted, page);
+    if (length < 0 && errno != EAGAIN && copied == 0) return fail(ctx, "read", errno);
+    for (ssize_t at = 0; at < length;) {
+      const ssize_t count = write(to, block + at, length - at);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return fail(ctx, "write", errno);
+      at += count;
+    }
+    if (length > 0) copied += length;
+    /* Behind a block that is not full, pages would not be full either, and not all have room. */
+    if (length < wanted) break;
+  }
+  return JS_NewInt64(ctx, copied);
+}
+
 FUNCTION(js_set_nonblocking) {
   const int fd = integer(ctx, argv[0]);
   return result(ctx, "fcntl", fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
@@ -152,6 +186,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("pipe", 1, js_pipe),
     JS_CFUNC_DEF("unread", 1, js_unread),
     JS_CFUNC_DEF("splice", 3, js_splice),
+    JS_CFUNC_DEF("copyPipe", 3, js_copy_pipe),
     JS_CFUNC_DEF("setNonblocking", 1, js_set_nonblocking),
 };
 const struct subject descriptor_calls = SUBJECT(functions);

@@ -83,6 +83,11 @@ declare module 'syscalls' {
   export function unread(fd: number): number
   /** How many bytes of at most `size` went from a pipe to `to`; 0 when it would block. EIO for a pipe that is at its end. */
   export function splice(from: number, to: number, size: number): number
+  /**
+   * How many bytes went from the pipe `from`, as copies, into the pipe `to`, which is empty: at most `size` or what that holds, and perhaps less
+   * than a page fewer. 0 when there are none now. Neither end blocks.
+   */
+  export function copyPipe(from: number, to: number, size: number): number
   export function setNonblocking(fd: number): void
 
   export function mount(source: string, target: string, type: string, flags: number, data: string): void

@@ -39,3 +39,48 @@ say((await stream.read(65_536, call)).length)`
     expect(await inQuickjs({ imports, body })).toBe('65536 65536\n40000 65536\n5\n0\n')
   },
 )
+
+test.skipIf(!hasQuickjs)(
+  'output is copied out of its pipe, as a splice takes the buffers with it that the process made',
+  async () => {
+    // What a kernel before 6.15 has in a pipe whose process wrote from where no memory is: the kernel of the tests is a later one.
+    const replaced = `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+ssize_t __wrap_splice(int from, off_t *at, int to, off_t *there, size_t size, unsigned flags) { abort(); }`
+    const body = `${setUp}
+write(its, new Uint8Array(100_000).fill(7), 0)
+const tail = await stream.read(1 << 20, call)
+const bytes = read(tail.fd, tail.bytes)
+say(tail.bytes, bytes.length, bytes.every((byte) => byte === 7))
+tail.over()
+// Less than a page fewer, so that no packet loses its rest.
+write(its, new Uint8Array(100_000).fill(8), 0)
+const next = await stream.read(66_000, call)
+say(next.bytes, unread(next.fd), unread(mine))
+stream.close()`
+    expect(await inQuickjs({ imports, body }, replaced)).toBe('100000 100000 true\n65536 65536 34464\n')
+  },
+)
+
+test.skipIf(!hasQuickjs)('a page that cannot be read ends its own stream alone', async () => {
+  // As one of a file whose server failed. Only what is copied is read in blocks of that size.
+  const replaced = `
+#include <errno.h>
+#include <unistd.h>
+ssize_t __real_read(int fd, void *to, size_t size);
+ssize_t __wrap_read(int fd, void *to, size_t size) {
+  if (size == 65536) return errno = EIO, -1;
+  return __real_read(fd, to, size);
+}`
+  const body = `${setUp}
+write(its, new Uint8Array(100_000), 0)
+say(await stream.read(65_536, call).catch((error) => error.code))
+say((await stream.read(65_536, call)).length)
+const [other, itsOther] = pipe(1 << 20)
+const neighbour = createOutputStream(createLoop(), other, 'pipe')
+write(itsOther, new Uint8Array(5), 0)
+say((await neighbour.read(1000, call)).length)`
+  expect(await inQuickjs({ imports, body }, replaced)).toBe('EIO\n0\n5\n')
+})

@@ -21,7 +21,7 @@ const mostAfterEnd = 2 * 1024 * 1024
 /** Most bytes that are read into memory at once. */
 const mostRead = 64 * 1024
 /** Fewer bytes in a pipe are read: they are a message, and cheaper as one write. */
-const fewestSpliced = 16 * 1024
+const fewestTaken = 16 * 1024
 
 const nothing = new Uint8Array(0)
 
@@ -74,6 +74,12 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
     wake()
   }
 
+  /** The host does not read on after an error: the process learns of it by its next write. */
+  const fail = (error: unknown): never => {
+    shut()
+    throw error
+  }
+
   const handOver = ({ fd, bytes }: { fd: number; bytes: number }): Tail => {
     let settle = () => {}
     const taking = new Promise<void>((resolve) => {
@@ -93,12 +99,12 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
     await handedOver
     while (open && !call.cancelled) {
       const most = Math.min(size, left)
-      if (kind === 'pipe' && Math.min(unread(fd), most) >= fewestSpliced && taken.rest() === undefined)
+      if (kind === 'pipe' && Math.min(unread(fd), most) >= fewestTaken && taken.rest() === undefined)
         left -= taken.take(fd, most)
       // A call that was given up leaves what it has taken.
       const rest = taken.rest()
       if (rest !== undefined) return handOver({ fd: rest.fd, bytes: Math.min(rest.bytes, size) })
-      const chunk = left > 0 ? readSome(fd, Math.min(most, mostRead)) : nothing
+      const chunk = left > 0 ? readSome(fd, kind, Math.min(most, mostRead)) : nothing
       if (chunk !== null && chunk.length > 0) {
         left -= chunk.length
         return chunk
@@ -120,7 +126,7 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
         state.cancelled = true
         wake()
       })
-      return inTurn(() => next(size, state))
+      return inTurn(() => next(size, state).catch(fail))
     },
     processEnded() {
       if (!open || timer !== undefined) return
@@ -135,11 +141,11 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
 }
 
 /** A terminal's master answers EIO once no process has the other side open: that is its end of file. */
-function readSome(fd: number, size: number): Uint8Array | null {
+function readSome(fd: number, kind: 'pipe' | 'terminal', size: number): Uint8Array | null {
   try {
     return read(fd, size)
   } catch (error) {
-    if (errnoName(error) === 'EIO') return nothing
+    if (kind === 'terminal' && errnoName(error) === 'EIO') return nothing
     throw error
   }
 }

@@ -17,7 +17,7 @@ export class Staging {
     this.#to = to
   }
 
-  /** Brings `bytes` of a pipe, which are there, to its descriptor. How many are still in that pipe; those to come wait for room. */
+  /** Brings `bytes` of a pipe of the agent's own, which are there, to its descriptor. How many are still in that pipe; those to come wait for room. */
   move(from: number, bytes: number): { left: number; isBlocked: boolean } {
     this.#ends ??= pipe(capacity)
     const [read, write] = this.#ends
@@ -25,6 +25,7 @@ export class Staging {
     while (left > 0 || this.#held > 0) {
       if (this.#held === 0) {
         this.#held = splice(from, write, left)
+        if (this.#held === 0) throw new Error(`${left} bytes that were announced are not in their pipe`)
         left -= this.#held
       }
       const gone = splice(read, this.#to, this.#held)

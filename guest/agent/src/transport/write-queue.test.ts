@@ -57,3 +57,10 @@ say(...told)`
     '0, 4096\ntail, late tail, long: gone, short: gone, late: gone\n',
   )
 })
+
+inGuest('bytes that are not there are an error, and no wait for room', async () => {
+  const body = `${setUp}
+void add('none', bytes(0, 1), { ...tail('tail'), bytes: 4 })
+try { queue.flush() } catch (error) { say(error.message) }`
+  expect(await inQuickjs({ imports, body })).toBe('1 bytes that were announced are not in their pipe\n')
+})
