@@ -463,11 +463,21 @@ describe('streams', () => {
     expect(stdout).toContain('40 111')
     expect({ stderr, code }).toEqual({ stderr: '', code: 9 })
     await createContainer(guest, 'leaves', {
-      args: ['sh', '-c', 'echo out; exec sleep 1000 </dev/null >/dev/null 2>&1'],
+      // For a second no process has it open, as with systemd, which opens it for each message.
+      args: [
+        'sh',
+        '-c',
+        'tty=$(readlink /proc/self/fd/0); echo out; exec </dev/null >/dev/null 2>&1; sleep 1; echo back >$tty; exec sleep 1000',
+      ],
       terminal: true,
     })
     await guest.agent.startContainer({ containerId: 'leaves' })
-    while ((await guest.agent.readStdout({ containerId: 'leaves', len: 100 })).data.length > 0);
+    let said = ''
+    while (!said.includes('back')) {
+      const { data } = await guest.agent.readStdout({ containerId: 'leaves', len: 100 })
+      expect(data.length).toBeGreaterThan(0)
+      said += Buffer.from(data)
+    }
     await guest.agent.ttyWinResize({ containerId: 'leaves', row: 40, column: 111 })
     await guest.agent.signalProcess({ containerId: 'leaves', signal: 9 })
     expect((await finish(guest, 'leaves')).status).toBe(137)

@@ -1,6 +1,7 @@
 /* Sockets, and the size of a terminal. */
 #include "syscalls.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,11 @@ FUNCTION(js_set_window) {
   return result(ctx, "TIOCSWINSZ", ioctl(integer(ctx, argv[0]), TIOCSWINSZ, &size));
 }
 
+/* A descriptor of the other side of a terminal, whose node may be in a mount namespace of a container. */
+FUNCTION(js_open_peer) {
+  return result(ctx, "TIOCGPTPEER", ioctl(integer(ctx, argv[0]), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+}
+
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("listenUnix", 1, js_listen_unix),
     JS_CFUNC_DEF("listenVsock", 1, js_listen_vsock),
@@ -93,6 +99,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("receiveFd", 1, js_receive_fd),
     JS_CFUNC_DEF("openSocket", 3, js_open_socket),
     JS_CFUNC_DEF("receive", 2, js_receive),
+    JS_CFUNC_DEF("openPeer", 1, js_open_peer),
     JS_CFUNC_DEF("setWindow", 3, js_set_window),
 };
 const struct subject socket_calls = SUBJECT(functions);

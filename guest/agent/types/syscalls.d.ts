@@ -139,6 +139,8 @@ declare module 'syscalls' {
   export function openSocket(domain: number, type: number, protocol: number): number
   /** One whole datagram of at most `size` bytes, or null when there is none yet. EMSGSIZE when it is longer. */
   export function receive(fd: number, size: number): Uint8Array<ArrayBuffer> | null
+  /** TIOCGPTPEER: the other side of the terminal whose master it is, never as the controlling terminal. */
+  export function openPeer(master: number): number
   /** TIOCSWINSZ */
   export function setWindow(fd: number, rows: number, columns: number): void
 }

@@ -1,6 +1,6 @@
 /** The stdio of a process about to start: three pipes, or a terminal that crun makes and sends us. */
 import { remove } from 'os'
-import { accept, close, dup, listenUnix, open, pipe, receiveFd } from 'syscalls'
+import { accept, close, dup, listenUnix, open, openPeer, pipe, receiveFd } from 'syscalls'
 import type { Loop } from '../devices/loop.ts'
 import { openFlags } from '../system/files.ts'
 import {
@@ -77,13 +77,14 @@ export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
     started: () => close(none),
     finish() {
       const master = receiveTerminal(listener, stop)
+      const peer = orClose(master, () => openPeer(master))
       // A descriptor of its own, so that waiting for room and waiting for output do not get into each other's way.
-      const input = orClose(master, () => dup(master))
+      const input = orClose(master, () => orClose(peer, () => dup(master)))
       return {
         stdin: createInputStream(loop, input),
-        stdout: createOutputStream(loop, master, 'terminal'),
+        stdout: createOutputStream(loop, master, 'terminal', peer),
         stderr: undefined,
-        // That of the output goes when no process has the terminal open any more, and its number to the next stream.
+        // That of the output goes when the process has ended and no other has the terminal open, and its number to the next stream.
         terminal: input,
       }
     },

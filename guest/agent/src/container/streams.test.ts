@@ -84,3 +84,52 @@ write(itsOther, new Uint8Array(5), 0)
 say((await neighbour.read(1000, call)).length)`
   expect(await inQuickjs({ imports, body }, replaced)).toBe('EIO\n0\n5\n')
 })
+
+test.skipIf(!hasQuickjs)(
+  'a terminal that no process has open for a moment is the same one afterwards, and ends with its process',
+  async () => {
+    // Each pipe is a terminal: its read end is the master.
+    const replaced = `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+int __wrap_pipe2(int ends[2], int flags) {
+  ends[0] = posix_openpt(O_RDWR | O_NOCTTY);
+  if (ends[0] < 0 || unlockpt(ends[0])) return -1;
+  return (ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY)) < 0 ? -1 : 0;
+}`
+    const body = `
+const call = { onCancel: () => {} }
+const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
+const text = (bytes) => String.fromCharCode(...bytes)
+const [master, its] = pipe(0)
+const [name] = readlink('/proc/self/fd/' + its)
+const input = dup(master)
+const loop = createLoop()
+const stream = createOutputStream(loop, master, 'terminal', openPeer(master))
+const stdin = createInputStream(loop, input)
+write(its, new Uint8Array([97]), 0)
+close(its)
+say(text(await stream.read(100, call)))
+const waits = stream.read(100, call)
+await stdin.write(new Uint8Array([98]))
+// Its echo.
+say(text(await waits))
+const waitsOn = stream.read(100, call)
+await new Promise((resolve) => setTimeout(resolve, 20))
+const again = open(name, 0o402, 0)
+write(again, new Uint8Array([99]), 0)
+say(text(await waitsOn))
+const last = stream.read(100, call)
+close(again)
+stream.processEnded()
+say((await last).length)`
+    const imports = `
+import { readlink } from 'os'
+import { close, dup, open, openPeer, pipe, write } from 'syscalls'
+import { createInputStream, createOutputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
+import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
+`
+    expect(await inQuickjs({ imports, body }, replaced)).toBe('a\nb\nc\n0\n')
+  },
+)

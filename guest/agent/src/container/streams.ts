@@ -51,8 +51,16 @@ export interface OutputStream {
   close(): void
 }
 
-/** Takes over `fd`, the read end of a pipe or the master of a terminal. */
-export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'terminal'): OutputStream {
+/**
+ * Takes over `fd`, the read end of a pipe or the master of a terminal. And the other side of that terminal (`peer`), until the process has ended:
+ * while no process has it open, which may be for a moment, the kernel has no input, no output and nothing to wait for on the master.
+ */
+export function createOutputStream(
+  loop: Loop,
+  fd: number,
+  kind: 'pipe' | 'terminal',
+  peer?: number,
+): OutputStream {
   setNonblocking(fd)
   const inTurn = createQueue()
   let open = true
@@ -60,13 +68,20 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
   let left = Number.POSITIVE_INFINITY
   let timer: Timer | undefined
   let wake = () => {}
+  let held = peer
   const taken = new TakenOutput(pipeBytes)
   /** While the transport brings what was taken to the host. */
   let handedOver: Promise<void> | undefined
 
+  const letPeerGo = (): void => {
+    if (held !== undefined) close(held)
+    held = undefined
+  }
+
   const shut = (): void => {
     if (!open) return
     open = false
+    letPeerGo()
     loop.forget(fd)
     close(fd)
     if (handedOver === undefined) taken.close()
@@ -130,6 +145,7 @@ export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'termi
     },
     processEnded() {
       if (!open || timer !== undefined) return
+      letPeerGo()
       left = mostAfterEnd
       timer = setTimeout(() => {
         drained = true

@@ -139,4 +139,4 @@ export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(ab
 /** The numbers are no descriptors: nothing is done with them. */
 export const pipe = (): [number, number] => [-1, -1]
 export const pread = absent
-export const copyPipe = absent
+export const [copyPipe, openPeer] = [absent, absent]
