@@ -26,7 +26,7 @@ export const blockDrivers = ['blk', 'scsi', 'mmioblk']
  * Waits for the disk at `address`: the slots from the root bus on in hex (`0f/00`) for `blk`, `target:lun` for `scsi`,
  * the node (`/dev/vdb`) for `mmioblk`.
  *
- * @throws TtrpcError INVALID_ARGUMENT for another form, DEADLINE_EXCEEDED, NOT_FOUND when the image lacks the driver.
+ * @throws TtrpcError INVALID_ARGUMENT for another form, DEADLINE_EXCEEDED, FAILED_PRECONDITION when the image lacks the driver.
  */
 export async function findBlockDevice(driver: string, address: string): Promise<BlockDevice> {
   const look = lookers[driver]!(address)

@@ -36,7 +36,7 @@ export async function loadOnHost<Module>(
           .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
           .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`)
           .replace(/'\/run\/(kata-containers|sandbox-ns)'/g, JSON.stringify(`${directory}.$1`))
-          .replace(/'\/(?=(?:sys|proc\/sys)\/|proc\/meminfo)/g, `'${machine}/`),
+          .replace(/'\/(?=(?:sys|proc\/sys)\/|proc\/meminfo|lib\/modules)/g, `'${machine}/`),
         loader: 'ts',
       }))
     },
