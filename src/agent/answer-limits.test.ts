@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { WireWriter } from '../protobuf/wire-writer.ts'
-import { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import { Routes, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import { encodeResponse } from '../ttrpc/envelope.ts'
 import { connect, TtrpcError, transportPair } from '../ttrpc/ttrpc.ts'
 import { bytesField, join } from '../ttrpc/wire.ts'
@@ -64,6 +64,14 @@ test('and one of many bytes is not decoded at all', async () => {
   expect(await failure(says(70_000).getOOMEvent({}))).toMatchObject({ code: 'resource_exhausted' })
   const { readStdout } = says(2 ** 20 + 65)
   expect(await failure(readStdout({ len: 65536 }))).toMatchObject({ code: 'resource_exhausted' })
+})
+
+test('the table of routes may be long, as nobody reads it', async () => {
+  const route = { dest: '192.0.2.0/24', gateway: '198.51.100.1', device: 'eth0' }
+  const routes = Array.from({ length: 15_000 }, () => route)
+  const table = Routes.encode(Routes.fromPartial({ routes })).finish()
+  expect(table.length).toBeGreaterThan(65_536)
+  expect(await agentThatSays(table).updateRoutes({})).toEqual(Routes.fromPartial({}))
 })
 
 test('a whole chunk of output is taken', async () => {

@@ -1,5 +1,6 @@
 /** Limits of the guest's answers: bytes, and number of values, because a value costs a hundred times its bytes. */
 import type { Message } from '../protobuf/message.ts'
+import { Empty } from '../protocol/generated/google/protobuf/empty.ts'
 import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
 import { mostAsked } from './stdio.ts'
 
@@ -20,7 +21,11 @@ const limits: Readonly<Record<string, AnswerLimit>> = {
   StatsContainer: { bytes: 256 * kibibyte, values: 32_768 },
   // One text: a line for each figure of each processor.
   GetMetrics: { bytes: 1024 * kibibyte, values: 64 },
+  // The guest's whole table: a tag and a length for each route, as nobody reads what is in it.
+  UpdateRoutes: { bytes: 1024 * kibibyte, values: 32_768 },
 }
+/** Nobody reads these answers. Their fields are passed over. */
+const unread: ReadonlySet<string> = new Set(['UpdateRoutes'])
 
 export const answerLimit = (method: string): AnswerLimit => limits[method] ?? usual
 
@@ -35,7 +40,9 @@ function bounded(method: MethodDefinition): MethodDefinition {
   const { values } = answerLimit(method.name)
   const responseType = {
     encode: (message: unknown) => type.encode(message),
-    decode: (bytes: Uint8Array) => type.decode(bytes, values),
+    decode: unread.has(method.name)
+      ? (bytes: Uint8Array) => type.fromPartial(Empty.decode(bytes, values))
+      : (bytes: Uint8Array) => type.decode(bytes, values),
     fromPartial: (partial: object) => type.fromPartial(partial),
   }
   return { ...method, responseType }
