@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -90,6 +90,21 @@ test('a container takes the name of one whose removal failed, once that has gone
   await make()
   expect(told).toEqual([...made, 'left', 'made'])
 })
+
+test.each(['shared', 'sandbox', 'resolv.conf'])(
+  'a container called %s leaves what the pod has there',
+  async (id) => {
+    const { sandbox, make, share } = await podWith([])
+    const bundles = `${share}.kata-containers`
+    const volume = join(bundles, id, 'volume')
+    mkdirSync(volume, { recursive: true })
+    await make(id)
+    expect(readdirSync(bundles).sort()).toEqual([`.${id}`, 'c', id].sort())
+    await sandbox.removeContainer(id, 0)
+    expect(readdirSync(bundles).sort()).toEqual(['c', id].sort())
+    expect(existsSync(volume)).toBe(true)
+  },
+)
 
 // Both ends take what the container held from the same list.
 test.each([

@@ -20,7 +20,11 @@ import { specToJson } from './spec.ts'
 /** A specification with the parts that no container can do without. */
 export type WholeSpec = Spec & { readonly process: Process; readonly root: Root }
 
-export const bundleOf = (id: string): string => `${bundles}/${id}`
+/** What is beside the bundles: shares, the pod's volumes, the list of name servers. */
+const others: ReadonlySet<string> = new Set(['shared', 'sandbox', 'resolv.conf'])
+
+/** A container may be called as one of the others: it must not take that with it. No id begins with a dot. */
+export const bundleOf = (id: string): string => `${bundles}/${others.has(id) ? `.${id}` : id}`
 
 /**
  * Writes config.json, once the machine has what it names: directories of the share, modules, sysctls and devices. `mounted` are the
