@@ -1,6 +1,7 @@
 /** Commands that come when a container with `--restart` has ended, and its monitor has not cleaned up yet, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
+import { signalProcess } from '../../../linux/processes/signal.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 import { readRecord } from '../../client/record.ts'
 
@@ -17,13 +18,15 @@ function isLocked(client: TestClient, id: string): boolean {
 }
 
 /** A container that has ended, whose monitor does nothing until it is sent CONT. */
-async function justEnded(client: TestClient, id: string): Promise<{ cleanUp(): void }> {
+async function justEnded(client: TestClient, id: string): Promise<Disposable & { cleanUp(): void }> {
   await client.start(id, ['sleep', '60'], ['--restart', 'always'])
-  const { pid } = read(client, id).owner!
-  process.kill(pid, 'SIGSTOP')
+  const owner = read(client, id).owner!
+  signalProcess(owner, 'SIGSTOP')
   await client.kata('kill', '--signal', 'HUP', id)
   await eventually(async () => (await client.list()).find((one) => one.id === id)?.status === 'stopped')
-  return { cleanUp: () => process.kill(pid, 'SIGCONT') }
+  const cleanUp = () => signalProcess(owner, 'SIGCONT')
+  // A test that fails before that leaves no process.
+  return { cleanUp, [Symbol.dispose]: cleanUp }
 }
 
 const isAgain = (client: TestClient, id: string) => () =>
@@ -31,20 +34,20 @@ const isAgain = (client: TestClient, id: string) => () =>
 
 test('rm leaves a container that its policy is about to start', async () => {
   await using client = testClient()
-  const { cleanUp } = await justEnded(client, 'web')
+  using ended = await justEnded(client, 'web')
   const removing = client.kata('rm', 'web')
   await eventually(() => isLocked(client, 'web'))
-  cleanUp()
+  ended.cleanUp()
   expect(await removing).toMatchObject({ code: 1, stderr: expect.stringContaining('[CONTAINER_RUNNING]') })
   await eventually(isAgain(client, 'web'))
 })
 
 test('so does prune, which does not even name it', async () => {
   await using client = testClient()
-  const { cleanUp } = await justEnded(client, 'web')
+  using ended = await justEnded(client, 'web')
   const pruned = await client.kata('prune', '--containers', '--keep-images', '--force')
   expect(pruned).toEqual({ code: 0, stdout: 'nothing to remove\n', stderr: '' })
-  cleanUp()
+  ended.cleanUp()
   await eventually(isAgain(client, 'web'))
 })
 
@@ -54,10 +57,10 @@ test('start leaves it to the policy, and rename is refused', async () => {
     ['web', ['start', 'web'], { code: 0, stderr: '' }],
     ['db', ['rename', 'db', 'new'], { code: 1, stderr: expect.stringContaining('[CONTAINER_RUNNING]') }],
   ] as const) {
-    const { cleanUp } = await justEnded(client, id)
+    using ended = await justEnded(client, id)
     const command = client.kata(...args)
     await eventually(() => isLocked(client, id))
-    cleanUp()
+    ended.cleanUp()
     expect(await command).toMatchObject(outcome)
     await eventually(isAgain(client, id))
   }
