@@ -47,6 +47,7 @@ touch var/lib/kata-ts/layers/a/file
 for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
 [ -z "$GONE" ] || rm usr/bin/kata-ts
 [ -z "$OTHER" ] || install -D /dev/null ".$OTHER"
+[ -z "$RUNS" ] || { install -D /dev/null ".$RUNS"; mkdir -p proc/77; ln -s "$RUNS" proc/77/exe; }
 if [ -n "$UNIT" ]; then
   install -D /dev/null etc/systemd/system/kata-ts.service
   ln -s /etc/systemd/system/kata-ts.service ${wants}/
@@ -73,6 +74,8 @@ function run(
     active = false,
     volume = '',
     other = '',
+    /** The program of a process. */
+    runs = '',
     unit = false,
     record = false,
   } = {},
@@ -85,7 +88,7 @@ function run(
     RECORD: record ? recordName : '',
   }
   // dpkg calls postrm when the package's program is gone.
-  const programs = { GONE: name === 'postrm' ? '1' : '', OTHER: other, UNIT: unit ? '1' : '' }
+  const programs = { GONE: name === 'postrm' ? '1' : '', OTHER: other, RUNS: runs, UNIT: unit ? '1' : '' }
   const script = join(root, 'packaging/debian', name)
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, directory, script, ...args],
@@ -196,12 +199,14 @@ test('a purge leaves the record of the packages that set-up installed to the uni
 })
 
 test('a purge leaves what another kata-ts has by now, and takes the links of the package alone', () => {
-  for (const other of ['/usr/sbin/kata-ts', '/usr/local/bin/kata-ts', '/opt/kata-ts/bin/kata-ts']) {
-    const purged = run('postrm', ['purge'], { other, unit: true })
+  const installed = ['/usr/sbin/kata-ts', '/usr/local/bin/kata-ts', '/opt/kata-ts/bin/kata-ts']
+  const shim = '/home/me/kata-ts/build/containerd-shim-kata-ts-v2'
+  for (const state of [...installed.map((other) => ({ other })), { runs: shim }]) {
+    const purged = run('postrm', ['purge'], { ...state, unit: true })
     expect(purged).toMatchObject({
       exitCode: 0,
       calls: ['systemctl --system daemon-reload'],
-      stderr: expect.stringContaining(`${other} is another kata-ts`),
+      stderr: expect.stringContaining(`${Object.values(state)[0]} is another kata-ts`),
     })
     expect(purged.left).toContain('var/lib/kata-ts')
     expect(purged.left).toContain(`${wants}/kata-ts.service`)

@@ -266,6 +266,7 @@ test('what is counted before is no less than what is on the disk after', async (
     many((number) => ({ name: `link-${number}`, type: '2', linkName: '/'.repeat(60) })),
     many((number) => ({ name: `short-${number}`, type: '2', linkName: '/'.repeat(59) })),
     many((number) => ({ name: `small-${number}`, content: 'x' })),
+    many((number) => ({ name: `named-${number}`, xattrs: { [`user.${'n'.repeat(200)}`]: '' } })),
     [file, ...many((number) => ({ name: `same-${number}`, type: '1', linkName: 'file' }))],
   ]) {
     const before = treeBytes(root)

@@ -58,7 +58,10 @@ export class UnpackBudget {
 }
 
 function bytesOnDisk({ type, size, linkName = '', xattrs = new Map() }: Counted): number {
-  const attributes = [...xattrs.values()].reduce((sum, value) => sum + value.length, 0)
+  const attributes = [...xattrs].reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + value.length,
+    0,
+  )
   const own = type === 'directory' || (type === 'symlink' && Buffer.byteLength(linkName) > inodeBytes)
   return (own ? blockBytes : 0) + inBlocks(size) + inBlocks(attributes)
 }

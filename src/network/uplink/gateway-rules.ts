@@ -64,7 +64,10 @@ function toPublished(
 export const hasNameServer = ({ allowed, place }: NetworkWishes): boolean =>
   place !== undefined || allowed?.some((host) => !isAddress(host)) === true
 
-/** The kernel counts elements whose time is over until it sweeps them, so that a set has room for more than what is open. */
+/**
+ * The kernel counts elements whose time is over until it sweeps them, so that a set has room for more than what is open. (Of this size it makes room as
+ * elements come; half of it would be made at once, half a MiB for each set.)
+ */
 const timed = `flags timeout; size ${2 * mostOpen};`
 
 /** Pure. Without IPv6 on the link there is no rule that accepts it. */

@@ -67,7 +67,7 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
     open.push({
       wall: 'suid-volumes',
       what: `containers may leave set-user-id programs in volumes below ${quoteValue(suidVolumes)} (virtio_fs_suid_volumes)`,
-      remedy: `Set virtio_fs_suid_volumes = [] in [${table}], or virtio_fs_nosuid = true.`,
+      remedy: `Set virtio_fs_suid_volumes = [] in [${table}], or virtio_fs_nosuid = true. Where a pod's annotation sets it, take it out of enable_annotations.`,
       quiet: false,
     })
   if (found.landlockProblem !== undefined)
