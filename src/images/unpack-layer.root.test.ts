@@ -266,13 +266,15 @@ test('what is counted before is no less than what is on the disk after', async (
     many((number) => ({ name: `link-${number}`, type: '2', linkName: '/'.repeat(60) })),
     many((number) => ({ name: `short-${number}`, type: '2', linkName: '/'.repeat(59) })),
     many((number) => ({ name: `small-${number}`, content: 'x' })),
-    many((number) => ({ name: `named-${number}`, xattrs: { [`user.${'n'.repeat(200)}`]: '' } })),
+    many((number) => ({ name: `named-${number}`, pax: { [`SCHILY.xattr.user.${'n'.repeat(200)}`]: '' } })),
     [file, ...many((number) => ({ name: `same-${number}`, type: '1', linkName: 'file' }))],
   ]) {
-    const before = treeBytes(root)
+    // Of its own: one that has many names takes another block.
+    const target = mkdtempSync(join(root, 'layer-'))
+    const before = treeBytes(target)
     const budget = new UnpackBudget({ bytes: 1 << 20, entries: 100 })
-    await unpackLayer(chunkSource(pieces(makeTar(entries), 700)), root, 'test', budget)
-    expect(budget.bytes).toBeGreaterThanOrEqual(treeBytes(root) - before)
+    await unpackLayer(chunkSource(pieces(makeTar(entries), 700)), target, 'test', budget)
+    expect(budget.bytes).toBeGreaterThanOrEqual(treeBytes(target) - before)
   }
 })
 

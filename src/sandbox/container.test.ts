@@ -127,6 +127,15 @@ describe('a change of limits', () => {
     expect(sized.at(-1)).toEqual({ memory: { limit: 1 << 20 }, cpu: { shares: 7 } })
   })
 
+  test('that the guest does not answer may be in force: the machine stays large enough', async () => {
+    const check = () => {
+      throw new TtrpcError('unavailable', 'the connection was lost', { isAnswer: false })
+    }
+    const { container, sized } = containerWith({ memory: { limit: 1 << 20 } }, { check })
+    await expect(container.update({ memory: { limit: 4 << 20 } })).rejects.toThrow('was lost')
+    expect(sized).toEqual([{ memory: { limit: 4 << 20 } }])
+  })
+
   test.each([
     ['is in force', 7n, undefined],
     ['was taken and not set', 0n, 'AGENT_NO_PIDS_LIMIT'],

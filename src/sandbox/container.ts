@@ -142,8 +142,9 @@ export class Container {
         resources: toAgentResources(changesForGuest(resources, merged)),
       })
     } catch (error) {
-      // The machine is not for what is not in force. The first error matters more.
-      await this.#surroundings.resize(this.#resources).catch(() => {})
+      // The machine is not for what is not in force. Without an answer it may be. The first error matters more.
+      if (!(error instanceof TtrpcError) || error.isAnswer)
+        await this.#surroundings.resize(this.#resources).catch(() => {})
       throw error
     }
     this.#resources = merged

@@ -270,6 +270,7 @@ export class Containers {
   #made({ id, spec }: ContainerRequest, pid: number): Container {
     const { config, agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
+    const request = this.#requests.get(id)
     return new Container(id, agent.agent, {
       pid,
       guestId: this.guestIdOf(id),
@@ -278,6 +279,8 @@ export class Containers {
       agentFacts,
       resources: spec.linux?.resources ?? {},
       resize: async (resources) => {
+        // A change may outlast its container. What the machine has for that one has been taken back then.
+        if (this.#requests.get(id) !== request) return
         await sizer.demand(id, demandOfContainer(spec, resources))
         await cpus.place(id, resources)
       },

@@ -28,7 +28,8 @@ FUNCTION(js_read) {
   const size_t size = long_integer(ctx, argv[1]);
   uint8_t *block = malloc(size ? size : 1);
   if (!block) return fail(ctx, "read", ENOMEM);
-  const ssize_t length = read_on(integer(ctx, argv[0]), block, size, 1);
+  /* A packet of a pipe (O_DIRECT) has at most a page, and what has no room of it is lost. */
+  const ssize_t length = read_on(integer(ctx, argv[0]), block, size, size > 4096 ? 4096 : 1);
   if (length < 0) {
     const int error = errno;
     free(block);
@@ -138,8 +139,7 @@ FUNCTION(js_splice) {
 }
 
 /*
- * copyPipe(from, to, size): how many bytes went from a pipe into an empty one, at most what that holds, and perhaps less than a page fewer.
- * 0 when there are none now.
+ * copyPipe(from, to, size): how many bytes went from a pipe into an empty one, at most what that holds. More may be there; 0 when there are none now.
  */
 FUNCTION(js_copy_pipe) {
   enum { page = 4096 };

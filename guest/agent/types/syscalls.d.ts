@@ -84,8 +84,8 @@ declare module 'syscalls' {
   /** How many bytes of at most `size` went from a pipe to `to`; 0 when it would block. EIO for a pipe that is at its end. */
   export function splice(from: number, to: number, size: number): number
   /**
-   * How many bytes went from the pipe `from`, as copies, into the pipe `to`, which is empty: at most `size` or what that holds, and perhaps less
-   * than a page fewer. 0 when there are none now. Neither end blocks.
+   * How many bytes went from the pipe `from`, as copies, into the pipe `to`, which is empty: at most `size` or what that holds. More
+   * may be there; 0 when there are none now. Neither end blocks.
    */
   export function copyPipe(from: number, to: number, size: number): number
   export function setNonblocking(fd: number): void

@@ -2,9 +2,8 @@ import { createInterface } from 'node:readline/promises'
 import { KataError } from '../../errors.ts'
 import { planPrune, prune as pruneStore, type Removal } from '../../images/store/remove-images.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
-import { mayBeAlive } from '../../linux/processes/proc.ts'
 import { imageUsers } from '../client/image-users.ts'
-import { isRestartWanted } from '../client/life/restarts.ts'
+import { mayStartAgain } from '../client/life/restarts.ts'
 import { type ContainerRecord, readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
@@ -60,10 +59,6 @@ export async function isPrunable(settings: Settings, record: ContainerRecord): P
   if (status === 'created') return true
   return status === 'stopped' && !wasSaved(settings, record) && !(held && mayStartAgain(record))
 }
-
-/** Its monitor, which has not cleaned up yet, decides that. */
-const mayStartAgain = (record: ContainerRecord): boolean =>
-  isRestartWanted(record) && record.owner !== undefined && mayBeAlive(record.owner)
 
 /** No images to remove. */
 const nothing: Removal = { images: [], layers: [], files: [], bytes: 0 }

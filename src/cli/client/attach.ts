@@ -9,6 +9,7 @@ import { parseSignal } from '../parse/signal.ts'
 import type { SignalCatcher } from './signals.ts'
 import type { AttachedStreams } from './streams.ts'
 import { answerStatus, type TaskClient } from './task.ts'
+import { thaw } from './thaw.ts'
 
 export interface AttachOptions {
   readonly task: TaskClient
@@ -24,8 +25,8 @@ export interface AttachOptions {
   readonly log: Logger
   /** Absent or true: signals go to the process; false: the first one leaves it. */
   readonly passesSignals?: boolean
-  /** Called with each signal that is passed on. */
-  readonly onSignal?: (signal: number) => void
+  /** Called with each signal that is passed on; whether it is meant to end the container. */
+  readonly onSignal?: (signal: number) => boolean
   /** Tells the person something. */
   readonly tell: (text: string) => void
 }
@@ -39,9 +40,10 @@ export async function attach(options: AttachOptions): Promise<number | undefined
   const { task, id, execId, streams, signals, log } = options
   const started = options.isStarted ? Promise.resolve() : task.start(execId)
   const kill = (signal: number) => {
-    options.onSignal?.(signal)
+    const ends = options.onSignal?.(signal) === true
     return started
       .then(() => task.kill(signal, { execId }))
+      .then(() => (ends ? thaw(task) : undefined))
       .catch((error) => log.debug('signal not delivered', { signal, error }))
   }
   // From here on the process may run, so a signal is meant for it and not for its start.

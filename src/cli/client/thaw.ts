@@ -1,6 +1,8 @@
 /** A paused container that is to end by a signal: what is frozen handles none. */
-import { KataError } from '../../errors.ts'
-import { answerStatus, isNotFound, type TaskClient } from './task.ts'
+import { answerStatus, type TaskClient } from './task.ts'
+
+/** The answers of a shim whose container has ended, or is not paused; shims of version 0.1.0 gave no code with them. */
+const needless: readonly (string | undefined)[] = ['not_found', 'failed_precondition']
 
 /**
  * Lets it go on. One that has ended, or that another command has let go on, needs that no more. One whose machine is saved goes on afterwards,
@@ -8,7 +10,8 @@ import { answerStatus, isNotFound, type TaskClient } from './task.ts'
  */
 export async function thaw(task: TaskClient): Promise<void> {
   await task.resume().catch(async (error) => {
-    if (answerStatus(error) === 'deadline_exceeded') await task.connectInfo()
-    else if (!isNotFound(error) && !(error instanceof KataError && error.code === 'TASK_STATE')) throw error
+    const status = answerStatus(error)
+    if (status === 'deadline_exceeded') await task.connectInfo()
+    else if (!needless.includes(status)) throw error
   })
 }

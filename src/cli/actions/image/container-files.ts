@@ -8,6 +8,7 @@ import { SyscallError } from '../../../linux/libc.ts'
 import { isExternal } from '../../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
+import { thaw } from '../../client/thaw.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord } from '../containers.ts'
 
@@ -53,7 +54,8 @@ export async function whilePaused<T>(record: ContainerRecord, work: () => Promis
     try {
       return await work()
     } finally {
-      await task.resume()
+      // A signal that is meant to end it has let it go on already.
+      await thaw(task)
     }
   } finally {
     task.close()

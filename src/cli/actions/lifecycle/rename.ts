@@ -3,6 +3,7 @@ import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
+import { mayStartAgain } from '../../client/life/restarts.ts'
 import { writeOwnName } from '../../client/own-name.ts'
 import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
@@ -22,6 +23,9 @@ export async function rename(settings: Settings, name: string, newName: string):
     const seen = await observe(record)
     const { status, held } = seen
     const hasEnded = status === 'stopped' || status === 'dead'
+    // The monitor of one that died is about to start it again.
+    if (status === 'dead' && mayStartAgain(record))
+      throw new KataError('CONTAINER_RUNNING', { name, status: 'restarting' })
     if (status === 'restarting' || (held && !hasEnded))
       throw new KataError('CONTAINER_RUNNING', { name, status })
     if (hasEnded) await release(settings, record, seen)

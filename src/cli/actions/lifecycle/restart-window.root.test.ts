@@ -65,3 +65,23 @@ test('start leaves it to the policy, and rename is refused', async () => {
     await eventually(isAgain(client, id))
   }
 })
+
+test('neither rm nor rename takes one whose shim died, while its monitor is there', async () => {
+  await using client = testClient()
+  await client.start('web', ['sleep', '60'], ['--restart', 'always'])
+  const owner = read(client, 'web').owner!
+  signalProcess(owner, 'SIGSTOP')
+  using _goesOn = { [Symbol.dispose]: () => signalProcess(owner, 'SIGCONT') }
+  process.kill((await client.list())[0]!.shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list())[0]!.status === 'dead')
+  for (const args of [
+    ['rm', 'web'],
+    ['rename', 'web', 'new'],
+  ])
+    expect(await client.kata(...args)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[CONTAINER_RUNNING]'),
+    })
+  signalProcess(owner, 'SIGCONT')
+  await eventually(isAgain(client, 'web'))
+})

@@ -5,6 +5,7 @@ import { endContainer, endMaking } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
+import { mayStartAgain } from '../../client/life/restarts.ts'
 import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../../client/record.ts'
 import { type LiveStatus, type Observation, observe } from '../../client/status.ts'
 import { isNotFound, TaskClient } from '../../client/task.ts'
@@ -73,6 +74,8 @@ async function endAndRemove(settings: Settings, record: ContainerRecord, force: 
     if (status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status })
     return removeRecord(stateDir, namespace, name)
   }
+  if (!force && mayStartAgain(record))
+    throw new KataError('CONTAINER_RUNNING', { name, status: 'restarting' })
   await endContainer(settings, record, { task, remove: true })
 }
 
@@ -93,7 +96,9 @@ async function removeEnded(
   const outcome = await underDirectoryLock(directory, force ? turnMs : 0, async () => {
     const record = readRecord(stateDir, namespace, name)
     const seen = await observe(record)
-    if (seen.held && hasEnded(seen)) await endAndRemove(settings, record, force)
+    // Its monitor is about to say that it has ended, and to start it again.
+    if (!force && seen.status === 'dead' && mayStartAgain(record)) started = 'restarting'
+    else if (seen.held && hasEnded(seen)) await endAndRemove(settings, record, force)
     else if (seen.held || seen.status === 'restarting') started = seen.status
     else await removeRecord(stateDir, namespace, name)
   })

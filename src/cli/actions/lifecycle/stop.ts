@@ -138,7 +138,8 @@ async function endInTime(
   exited.catch(() => {})
   if (seconds !== 0) {
     await send(task, signal)
-    if (isPaused) await thaw(task)
+    // What cannot be let go on is killed when its time is over.
+    if (isPaused) await thaw(task).catch(() => {})
   }
   const code = seconds < 0 ? await exited : await within(exited, seconds * 1000)
   if (code !== undefined) return code

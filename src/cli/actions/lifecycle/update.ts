@@ -103,7 +103,8 @@ async function updateHeld(
   if (restart.name === 'no' && status === 'restarting') await endMonitor(record)
   // Its client may have left it meanwhile.
   const now = readRecord(stateDir, namespace, name)
-  if ((isRunning || isBeingMade(record, seen)) && now.detached) ensureMonitor(settings, now)
+  const mayRun = (isRunning || isBeingMade(record, seen)) && now.status !== 'created'
+  if (mayRun && now.detached) ensureMonitor(settings, now)
 }
 
 interface Found {

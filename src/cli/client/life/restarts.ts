@@ -1,4 +1,5 @@
 /** What the restart policy of a container asks of its monitor. */
+import { mayBeAlive } from '../../../linux/processes/proc.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord, updateRecord } from '../record.ts'
 import { nextPause } from './restart-policy.ts'
@@ -31,6 +32,10 @@ export function afterEnd(
 export const isRestartWanted = ({ restart, stopWanted }: ContainerRecord): boolean =>
   stopWanted !== true && (restart?.name ?? 'no') !== 'no'
 
+/** Whether its monitor, which has not cleaned up yet, decides that. */
+export const mayStartAgain = (record: ContainerRecord): boolean =>
+  isRestartWanted(record) && record.owner !== undefined && mayBeAlive(record.owner)
+
 /** Notes that a person wants the container to end. */
 export function noteStop({ stateDir }: Settings, { namespace, id, restart }: ContainerRecord): void {
   if (restart !== undefined) updateRecord(stateDir, namespace, id, { stopWanted: true })
@@ -43,7 +48,9 @@ const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
 export const isEnding = ({ stopSignal }: ContainerRecord, signal: number): boolean =>
   ending.has(signal) || signal === stopSignal
 
-/** Notes that a person has sent the container this signal, if that is meant to end it. */
-export function noteSignal(settings: Settings, record: ContainerRecord, signal: number): void {
-  if (isEnding(record, signal)) noteStop(settings, record)
+/** Notes that a person has sent the container this signal, if that is meant to end it; whether it is. */
+export function noteSignal(settings: Settings, record: ContainerRecord, signal: number): boolean {
+  const ends = isEnding(record, signal)
+  if (ends) noteStop(settings, record)
+  return ends
 }
