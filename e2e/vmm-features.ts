@@ -63,7 +63,6 @@ export const features: readonly Feature[] = [
       ],
       firecracker: [['firecracker', jailed]],
     },
-    isNew: true,
   },
   {
     name: 'Landlock',
@@ -76,7 +75,6 @@ export const features: readonly Feature[] = [
       ],
     },
     missing: { firecracker: 'neither it nor its jailer sets rules; its jail is its root' },
-    isNew: true,
   },
   {
     name: 'suspend, resume, fork and snapshots, each machine with a user of its own',
@@ -109,12 +107,10 @@ export const features: readonly Feature[] = [
         ],
       ],
     },
-    isNew: true,
   },
   {
     name: 'a live machine: what other users and its own attack it with fails',
     tests: [['live-attack']],
-    isNew: true,
   },
   {
     name: 'share of host directories',
