@@ -62,7 +62,7 @@ test('and one of many bytes is not decoded at all', async () => {
   })
   const says = (length: number) => agentThatSays(join(bytesField(1, Buffer.alloc(length, 'x'))))
   expect(await failure(says(70_000).getOOMEvent({}))).toMatchObject({ code: 'resource_exhausted' })
-  const { readStdout } = says(2 ** 20 + 65)
+  const { readStdout } = says(2 ** 21 + 65)
   expect(await failure(readStdout({ len: 65536 }))).toMatchObject({ code: 'resource_exhausted' })
 })
 

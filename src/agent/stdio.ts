@@ -20,12 +20,12 @@ const ample = 64 * mostSent
 const underWay = new WeakMap<object, number>()
 /** Bytes asked for: as few as this where little comes, since Kata's agent fills as many with zeros for each answer. */
 const leastAsked = 64 * 1024
-/** And at most so many of a stream that fills what it is asked for. */
-export const mostAsked = 1024 * 1024
+/** And at most so many of a stream that gives much: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
+export const mostAsked = 2 * 1024 * 1024
 
 /**
  * Hands the chunks of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
- * chunks (2 MiB) are held, and a slow sink slows the process in the guest.
+ * chunks (4 MiB) are held, and a slow sink slows the process in the guest.
  *
  * @param over ends a read that the guest does not answer.
  * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
@@ -44,7 +44,7 @@ export async function pumpOutput(
     const { data } = await agent[method]({ ...ids, len }, { signal: over })
     if (data.length > len)
       throw new KataError('AGENT_MISBEHAVED', { method, reason: `${data.length} bytes, asked for ${len}` })
-    asked = data.length === len ? Math.min(2 * len, mostAsked) : leastAsked
+    asked = Math.min(Math.max(2 * data.length, leastAsked), mostAsked)
     return data
   }
   let next = read()

@@ -110,11 +110,11 @@ FUNCTION(js_fchmod) { return result(ctx, "fchmod", fchmod(integer(ctx, argv[0]),
 FUNCTION(js_dup) { return result(ctx, "dup", fcntl(integer(ctx, argv[0]), F_DUPFD_CLOEXEC, 3)); }
 FUNCTION(js_close) { return result(ctx, "close", close(integer(ctx, argv[0]))); }
 
-/* pipe(capacity): [read end, write end]. One that the kernel gives no more room has less, which is a matter of speed alone. */
+/* pipe(capacity): [read end, write end]. Where the kernel gives no such room it has half of it, and so on: that is a matter of speed alone. */
 FUNCTION(js_pipe) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return fail(ctx, "pipe2", errno);
-  fcntl(ends[0], F_SETPIPE_SZ, integer(ctx, argv[0]));
+  for (int size = integer(ctx, argv[0]); size > 0 && fcntl(ends[0], F_SETPIPE_SZ, size) < 0;) size /= 2;
   JSValue array = JS_NewArray(ctx);
   JS_SetPropertyUint32(ctx, array, 0, JS_NewInt32(ctx, ends[0]));
   JS_SetPropertyUint32(ctx, array, 1, JS_NewInt32(ctx, ends[1]));
@@ -143,7 +143,8 @@ FUNCTION(js_splice) {
  */
 FUNCTION(js_copy_pipe) {
   enum { page = 4096 };
-  static uint8_t block[16 * page];
+  /* All that a process's pipe holds: each read lets a process on that waits for room, which then has the processor. */
+  static uint8_t block[256 * page];
   const int from = integer(ctx, argv[0]), to = integer(ctx, argv[1]);
   const long room = fcntl(to, F_GETPIPE_SZ);
   if (room < 0) return fail(ctx, "fcntl F_GETPIPE_SZ", errno);

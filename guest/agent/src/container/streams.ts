@@ -11,6 +11,8 @@ import { TakenOutput } from './taken-output.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
+/** Most bytes that are taken out of one before the host has them: what a process writes in the meantime comes along. */
+export const takenBytes = 2 * pipeBytes
 /** Output that is still in the pipe this long after the process ended is given up once the pipe is empty (Kata's). */
 const drainMilliseconds = 500
 /**
@@ -69,7 +71,7 @@ export function createOutputStream(
   let timer: Timer | undefined
   let wake = () => {}
   let held = peer
-  const taken = new TakenOutput(pipeBytes)
+  const taken = new TakenOutput(takenBytes)
   /** While the transport brings what was taken to the host. */
   let handedOver: Promise<void> | undefined
 

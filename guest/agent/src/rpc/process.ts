@@ -3,12 +3,12 @@ import { setWindow } from 'syscalls'
 import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
 import { type CallContext, type Implementation, TailedAnswer } from '../../../../src/ttrpc/ttrpc.ts'
 import { type ContainerProcess, terminalOf } from '../container/process.ts'
-import { BrokenInput, type OutputStream } from '../container/streams.ts'
+import { BrokenInput, type OutputStream, takenBytes } from '../container/streams.ts'
 import { precondition } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
 
-/** Most bytes of one answer: what a pipe holds. */
-const largestRead = 1024 * 1024
+/** Most bytes of one answer. */
+const largestRead = takenBytes
 /** Number of the one field of ReadStreamResponse. */
 const dataField = 1
 
