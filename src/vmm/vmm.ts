@@ -241,6 +241,8 @@ export interface Vmm {
    * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED.
    */
   resize(size: MachineSize): Promise<MachineSize>
+  /** Processors that the machine has by now, where a guest may give one up after {@link resize} has resolved. */
+  readonly vcpus?: number | undefined
   /**
    * Stops the guest, and writes its state to the file, and its memory to the other one, which a machine has by `make-apart` alone; absent
    * where the VMM cannot.

@@ -164,6 +164,27 @@ describe('while the machine runs', () => {
     expect({ held, last: log.at(-1) }).toEqual({ held: [], last: `unplug ${stuck}` })
   })
 
+  test('one whose removal failed is for nobody else until it is out, and then comes anew', async () => {
+    const { vmm, log } = fakeVmm()
+    const { ledger, held } = fakeLedger()
+    let refuses = true
+    const unplug = (id: string) => (refuses ? Promise.reject(new Error(`${id} is busy`)) : vmm.unplug(id))
+    const { hypervisor } = config({ hotPlugVfio: 'root-port' })
+    const devices = new VfioDevices({ vmm: { ...vmm, unplug }, ledger, hypervisor, host: fakeHost().host })
+    await devices.attach(of('c'))
+    await expect(devices.detach('c')).rejects.toThrow('is busy')
+    await expect(devices.attach(of('d'))).rejects.toThrow('is busy')
+    await devices.detach('d')
+    refuses = false
+    log.length = 0
+    await devices.attach(of('d'))
+    expect(log).toEqual(ids.flatMap((id) => [`unplug ${id}`, `plug ${id}`]))
+    await devices.detach('c')
+    expect(held).toEqual(ids)
+    await devices.detach('d')
+    expect(held).toEqual([])
+  })
+
   test('one that was there from the start is used, and stays', async () => {
     const { devices, log } = start(ids, { coldPlugVfio: 'root-port' })
     const { devices: told } = await devices.attach(of('c'))

@@ -12,6 +12,7 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciDevice, OciSpec } from '../../oci/spec.ts'
 import type { Device } from '../../protocol/generated/agent.ts'
+import { serially } from '../../time.ts'
 import type { PassThrough, VfioAttachment } from '../../vmm/machine/pass-through.ts'
 import { holderName } from './device-holder.ts'
 import { vfioResource } from './vfio-resource.ts'
@@ -170,6 +171,10 @@ export class VfioDevices {
   readonly #host: VfioHost
   /** Containers by the device's id. */
   readonly #users = new Map<string, Set<string>>()
+  /** Those whose removal has begun and not succeeded yet: the guest may let go of them at any time, so nobody else gets them. */
+  readonly #leaving = new Set<string>()
+  /** One change at a time: a container may want a device that another one is leaving. */
+  readonly #alone = serially()
   readonly #plugs = { begun: 0, ended: 0 }
 
   constructor(options: VfioDevicesOptions) {
@@ -184,21 +189,23 @@ export class VfioDevices {
   }
 
   /**
-   * Plugs in what the spec asks for, and returns where the agent finds it. When it throws, the caller still has to call
-   * {@link detach}.
+   * Plugs in what the spec asks for, and returns where the agent finds it. A device whose removal failed is taken out first. When it
+   * throws, the caller still has to call {@link detach}.
    *
    * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
    */
-  async attach(container: VfioContainer): Promise<PassedVfio> {
-    const { uses, passed } = vfioUses(container, this.#host)
-    const devices: Device[] = []
-    for (const { device, functions } of uses) {
-      const places: string[] = []
-      for (const one of functions) places.push(`${one.address}=${await this.#need(one, container.id)}`)
-      const id = functions.map(idOf).join(',')
-      devices.push({ id, type: 'vfio-pci-gk', vmPath: '', containerPath: device.path, options: places })
-    }
-    return { devices, passed }
+  attach(container: VfioContainer): Promise<PassedVfio> {
+    return this.#alone(async () => {
+      const { uses, passed } = vfioUses(container, this.#host)
+      const devices: Device[] = []
+      for (const { device, functions } of uses) {
+        const places: string[] = []
+        for (const one of functions) places.push(`${one.address}=${await this.#need(one, container.id)}`)
+        const id = functions.map(idOf).join(',')
+        devices.push({ id, type: 'vfio-pci-gk', vmPath: '', containerPath: device.path, options: places })
+      }
+      return { devices, passed }
+    })
   }
 
   /**
@@ -206,26 +213,32 @@ export class VfioDevices {
    *
    * @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are unplugged nevertheless.
    */
-  async detach(container: string): Promise<void> {
-    const used = [...this.#users].filter(([, users]) => users.has(container))
-    await everyStep(
-      used.map(
-        ([id, users]) =>
-          () =>
-            this.#leave(id, users, container),
-      ),
-    )
+  detach(container: string): Promise<void> {
+    return this.#alone(async () => {
+      const used = [...this.#users].filter(([, users]) => users.has(container))
+      await everyStep(
+        used.map(
+          ([id, users]) =>
+            () =>
+              this.#leave(id, users, container),
+        ),
+      )
+    })
   }
 
   /** When it throws, the container stays a user of the device, so that another removal tries again. */
   async #leave(id: string, users: Set<string>, container: string): Promise<void> {
-    const { vmm, ledger } = this.#options
-    if (users.size === 1) {
-      await vmm!.unplug(id)
-      await ledger.release(vfioResource, (taken) => taken.id === id)
-      this.#users.delete(id)
-    }
+    if (users.size === 1) await this.#unplug(id)
     users.delete(container)
+  }
+
+  async #unplug(id: string): Promise<void> {
+    const { vmm, ledger } = this.#options
+    this.#leaving.add(id)
+    await vmm!.unplug(id)
+    await ledger.release(vfioResource, (taken) => taken.id === id)
+    this.#leaving.delete(id)
+    this.#users.delete(id)
   }
 
   /** A VMM does nothing for its guest while it maps the guest's memory. */
@@ -250,6 +263,7 @@ export class VfioDevices {
         possible: tablesWith('hotPlugVfio'),
       })
     const id = idOf(one)
+    if (this.#leaving.has(id)) await this.#unplug(id)
     const there = vmm.pathOf(id)
     const users = this.#users.get(id)
     users?.add(container)

@@ -12,6 +12,7 @@ const demand = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryBytes: memo
 function stage({
   most = { vcpus: 8, memoryMiB: 1 << 30 },
   shrinks = true,
+  keepsProcessors = false,
   isStatic = false,
   memoryBlockMiB = 128,
   failures = 0,
@@ -28,13 +29,17 @@ function stage({
   const sizer = new MachineSizer({
     config,
     vmm: {
+      get vcpus() {
+        return now.vcpus
+      },
       async resize(size) {
         // What the host allows has grown first.
         expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
         const memoryMiB = shrinks ? size.memoryMiB : Math.max(now.memoryMiB, size.memoryMiB)
-        now = { vcpus: Math.min(size.vcpus, most.vcpus), memoryMiB }
+        const vcpus = keepsProcessors ? Math.max(now.vcpus, size.vcpus) : size.vcpus
+        now = { vcpus: Math.min(vcpus, most.vcpus), memoryMiB }
         return now
       },
     },
@@ -51,8 +56,28 @@ function stage({
     onResized: async () => {},
     log: silentLogger,
   })
-  return { sizer, asked, online }
+  const giveUp = () => {
+    now = { ...now, vcpus: now.vcpus - 1 }
+  }
+  return { sizer, asked, online, giveUp }
 }
+
+test('a processor that the guest gave up late is missing for the next container, which gets it and has it online', async () => {
+  const { sizer, asked, online, giveUp } = stage({ keepsProcessors: true })
+  await sizer.demand('a', demand(1, 0))
+  await sizer.forget('a')
+  expect(sizer.size.vcpus).toBe(2)
+  await sizer.demand('b', demand(1, 0))
+  // As long as it is there, nothing is asked.
+  expect(asked.splice(0)).toHaveLength(2)
+  await sizer.forget('b')
+  giveUp()
+  expect(sizer.size.vcpus).toBe(1)
+  online.length = asked.length = 0
+  await sizer.demand('c', demand(1, 0))
+  expect(asked).toMatchObject([{ vcpus: 2 }])
+  expect(online).toEqual([{ nbCpus: 1, wait: true, cpuOnly: true }])
+})
 
 test('a container makes the machine grow by whole memory blocks, and its end gives them back', async () => {
   const { sizer, asked, online } = stage()

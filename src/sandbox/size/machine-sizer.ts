@@ -10,7 +10,7 @@ import { type Demand, neededSize } from './sizing.ts'
 
 export interface MachineSizerParts {
   readonly config: Config
-  readonly vmm: Pick<Vmm, 'resize'>
+  readonly vmm: Pick<Vmm, 'resize' | 'vcpus'>
   readonly agent: Pick<AgentClient, 'onlineCPUMem'>
   /** What the machine booted with. */
   readonly boot: MachineSize
@@ -44,9 +44,10 @@ export class MachineSizer {
     this.#size = parts.boot
   }
 
-  /** What the machine has now. */
+  /** What the machine has now: less than it was left with, where its guest has given up a processor since. */
   get size(): MachineSize {
-    return this.#size
+    const { vcpus, memoryMiB } = this.#size
+    return { vcpus: Math.min(vcpus, this.#parts.vmm.vcpus ?? vcpus), memoryMiB }
   }
 
   /**
@@ -84,7 +85,7 @@ export class MachineSizer {
     await this.#catchUp()
     let wanted = this.#next(needed)
     while (wanted !== undefined) {
-      const before = this.#size
+      const before = this.size
       await this.#resize(wanted)
       const { vcpus, memoryMiB } = this.#size
       if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
@@ -97,13 +98,13 @@ export class MachineSizer {
   /** Without this a later container would count on memory that is there and offline. */
   async #catchUp(): Promise<void> {
     if (!this.#isBehind) return
-    await this.#parts.agent.onlineCPUMem({ nbCpus: this.#size.vcpus, wait: false, cpuOnly: false })
+    await this.#parts.agent.onlineCPUMem({ nbCpus: this.size.vcpus, wait: false, cpuOnly: false })
     this.#isBehind = false
   }
 
   /** The size to go to now, or undefined when the machine is as needed. */
   #next(needed: MachineSize): MachineSize | undefined {
-    const { memoryMiB, vcpus } = this.#size
+    const { memoryMiB, vcpus } = this.size
     const missing = needed.memoryMiB - memoryMiB
     if (missing === 0 && needed.vcpus === vcpus) return undefined
     const block = this.#parts.memoryBlockMiB
@@ -114,7 +115,7 @@ export class MachineSizer {
 
   async #resize(wanted: MachineSize): Promise<void> {
     const { vmm, agent, onGrowing, onResized } = this.#parts
-    const before = this.#size
+    const before = this.size
     onGrowing(wanted)
     this.#size = await vmm.resize(wanted)
     await onResized()

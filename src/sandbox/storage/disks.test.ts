@@ -112,6 +112,21 @@ describe('a disk', () => {
     await disks.detach('a')
     expect(ledger.held).toEqual([])
   })
+
+  test('whose removal failed is for nobody else until it is out, and then comes anew', async () => {
+    await disks.attach('a', disk('sdb'), rw)
+    refuse = 'its guest did not let go of it'
+    await expect(disks.detach('a')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    await expect(disks.attach('b', disk('sdb'), rw)).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    expect([...machine.keys()]).toEqual(['disk1'])
+    refuse = undefined
+    expect(await disks.attach('b', disk('sdb'), ro)).toMatchObject({ id: 'disk2', isNew: true })
+    expect([...machine.keys()]).toEqual(['disk2'])
+    await disks.detach('a')
+    expect(ledger.dataOf(diskResource)).toEqual([{ id: 'disk2', name: '/dev/sdb' }])
+    await disks.detach('b')
+    expect({ size: machine.size, held: ledger.held }).toEqual({ size: 0, held: [] })
+  })
 })
 
 test('disks that a container wrote to stay while its guest has not let go of them, and go with another removal', async () => {

@@ -45,6 +45,8 @@ interface Plugged extends PluggedDisk {
   readonly users: Set<string>
   /** The size that was last asked for; at first what the disk had. */
   bytes: number
+  /** Its removal has begun and not succeeded yet: the guest may let go of it at any time, so nobody else gets it. */
+  isLeaving: boolean
 }
 
 /** What a volume's file system shall have, on a disk of the host that has grown. */
@@ -85,25 +87,37 @@ export class Disks {
   }
 
   /**
-   * Attaches the disk to a container. A writable attachment is reused for a read-only request.
+   * Attaches the disk to a container. A writable attachment is reused for a read-only request. One whose removal failed is taken out first.
    *
-   * @throws KataError of opening it, DEVICE_PLUG_FAILED with the VMM's reason.
+   * @throws KataError of opening it, DEVICE_PLUG_FAILED with the VMM's reason, those of a removal such as VMM_UNPLUG_REFUSED.
    */
   attach(container: string, disk: HostDisk, use: DiskUse): Promise<AttachedDisk> {
     return this.#alone(async () => {
       const { key } = disk
       const { isScratch = false, ...access } = use
       const { readonly } = access
-      const known = [...this.#plugged].find((other) => other.key === key && (readonly || !other.readonly))
+      const fitting = [...this.#plugged].filter((other) => other.key === key && (readonly || !other.readonly))
+      const known = fitting.find(({ isLeaving }) => !isLeaving)
       if (known !== undefined) {
         known.users.add(container)
         return { id: known.id, address: known.address, isNew: false }
       }
+      for (const leaving of fitting) await this.#unplug(leaving)
       const id = `disk${++this.#count}`
       const address = await this.#plug(id, container, disk, access)
       const bytes = disk.size()
       const users = new Set([container])
-      this.#plugged.add({ id, name: disk.name, key, readonly, isScratch, address, users, bytes })
+      this.#plugged.add({
+        id,
+        name: disk.name,
+        key,
+        readonly,
+        isScratch,
+        address,
+        users,
+        bytes,
+        isLeaving: false,
+      })
       return { id, address, isNew: true }
     })
   }
@@ -148,9 +162,7 @@ export class Disks {
           continue
         }
         try {
-          await this.#options.vmm.unplugDisk(disk.id)
-          this.#plugged.delete(disk)
-          await this.#options.ledger.release(diskResource, ({ id }) => id === disk.id)
+          await this.#unplug(disk)
         } catch (error) {
           // The container stays its user, so that another removal tries again.
           disk.users.add(container)
@@ -160,6 +172,13 @@ export class Disks {
       if (failures.length > 0) throw failures[0]
       return kept
     })
+  }
+
+  async #unplug(disk: Plugged): Promise<void> {
+    disk.isLeaving = true
+    await this.#options.vmm.unplugDisk(disk.id)
+    this.#plugged.delete(disk)
+    await this.#options.ledger.release(diskResource, ({ id }) => id === disk.id)
   }
 
   async #plug(id: string, container: string, disk: HostDisk, access: DiskAccess): Promise<DiskAddress> {

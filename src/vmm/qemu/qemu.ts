@@ -161,6 +161,10 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     return this.process.handOver(nic.id, fds, () => plugNic(execute, this.#ports, nic))
   }
 
+  get vcpus(): number | undefined {
+    return this.#resizer?.vcpus
+  }
+
   resize(size: MachineSize): Promise<MachineSize> {
     const { spec, config } = this.options
     this.#resizer ??= new MachineResizer({
@@ -174,7 +178,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
           [],
           this.#vfio.hasIommu ? this.#mappingMs(commandMs, this.options.patience?.plug) : undefined,
         ),
-      unplug: (id, device) => this.#unplugs.remove(id, device),
+      unplugs: this.#unplugs,
     })
     return this.#resizer.resize(size)
   }

@@ -26,18 +26,19 @@ const disk: DiskAttachment = {
 /** A QEMU that obeys; the command named in `failing` fails. */
 function fakeQemu(more: Partial<DiskConfig> = {}) {
   const said: [string, object, readonly number[]][] = []
-  const state = { failing: '' }
+  const state = { failing: '', guestIsSlow: false }
   const execute = async (command: string, args: object, fds: readonly number[] = []) => {
     said.push([command, args, fds])
     if (command === state.failing) throw new Error(`${command} failed`)
     const { id } = args as { id: string }
-    if (command === 'device_del') queueMicrotask(() => unplugs.event('DEVICE_DELETED', { device: id }))
+    if (command === 'device_del' && !state.guestIsSlow) queueMicrotask(() => letGo(id))
     return command === 'add-fd' ? { 'fdset-id': 3, fd: 20 } : {}
   }
-  const unplugs = new Unplugs(execute)
+  const unplugs = new Unplugs(execute, 1)
+  const letGo = (id: string) => unplugs.event('DEVICE_DELETED', { device: id })
   const ports = new RootPorts(2)
   const disks = new QemuDisks({ execute, ports, unplugs, config: { ...config, ...more } })
-  return { disks, state, ports, said, commands: () => said.splice(0).map(([command]) => command) }
+  return { disks, state, ports, said, letGo, commands: () => said.splice(0).map(([command]) => command) }
 }
 
 test('a disk that has grown is told to the guest, and one that is not there is refused', async () => {
@@ -190,5 +191,46 @@ describe('unplugging', () => {
     expect(ports.take('another')).toBe(0)
     await disks.unplug('disk1')
     expect(commands()).toEqual([])
+  })
+
+  test('goes on once the guest has let go of it after its time', async () => {
+    const { disks, state, commands, letGo, ports } = fakeQemu()
+    await disks.plug(disk)
+    state.guestIsSlow = true
+    await expect(disks.unplug('disk1')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    commands()
+    letGo('disk1')
+    await disks.unplug('disk1')
+    expect(commands()).toEqual(['blockdev-del', 'remove-fd'])
+    expect(ports.take('another')).toBe(0)
+  })
+
+  test('is over before the next disk comes, once the guest has let go of it; and not before that', async () => {
+    const { disks, state, commands, letGo } = fakeQemu()
+    await disks.plug(disk)
+    await disks.plug({ ...disk, id: 'disk2' })
+    state.guestIsSlow = true
+    await expect(disks.unplug('disk1')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    commands()
+    await expect(disks.plug(disk)).rejects.toThrow('[VMM_OPTION_INVALID]')
+    await expect(disks.plug({ ...disk, id: 'disk3' })).rejects.toThrow('[VMM_NO_FREE_PORT]')
+    expect(commands()).toEqual([])
+    letGo('disk1')
+    expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '0f/00' })
+    expect(commands()).toEqual(['blockdev-del', 'remove-fd', 'add-fd', 'blockdev-add', 'device_add'])
+  })
+
+  test('that QEMU does not finish keeps no other disk out, and is tried again', async () => {
+    const { disks, state, commands, letGo } = fakeQemu()
+    await disks.plug(disk)
+    state.guestIsSlow = true
+    await expect(disks.unplug('disk1')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    letGo('disk1')
+    state.failing = 'blockdev-del'
+    await disks.plug({ ...disk, id: 'disk2' })
+    commands()
+    state.failing = ''
+    await disks.unplug('disk1')
+    expect(commands()).toEqual(['blockdev-del', 'remove-fd'])
   })
 })

@@ -40,6 +40,7 @@ export class QemuDisks {
    */
   async plug(disk: DiskAttachment): Promise<DiskAddress> {
     const { execute, config } = this.#options
+    await this.#finishRemovals()
     const undo: (() => unknown)[] = []
     try {
       if (disk.bus === 'virtio-scsi') await this.#needController()
@@ -76,8 +77,7 @@ export class QemuDisks {
     const { execute, unplugs, config } = this.#options
     if (disk.stage === 'device') {
       await unplugs.remove(id, disk.name)
-      disk.place.free()
-      disk.stage = 'node'
+      leave(disk)
     }
     if (disk.stage === 'node') {
       await execute('blockdev-del', { 'node-name': id })
@@ -96,6 +96,15 @@ export class QemuDisks {
   async resize(id: string, bytes: number): Promise<void> {
     if (!this.#plugged.has(id)) throw noSuchDisk(id)
     await this.#options.execute('block_resize', { 'node-name': id, size: bytes })
+  }
+
+  /** What the guest has let go of since its removal failed takes no place any more. What QEMU still keeps is left to another removal. */
+  async #finishRemovals(): Promise<void> {
+    for (const [id, disk] of this.#plugged) {
+      if (!this.#options.unplugs.takeGone(id)) continue
+      leave(disk)
+      await this.unplug(id).catch(() => {})
+    }
   }
 
   /** Its id becomes a name in QEMU, which no other disk has. */
@@ -123,4 +132,10 @@ export class QemuDisks {
       throw error
     }
   }
+}
+
+/** Notes that the device has gone. */
+function leave(disk: Plugged): void {
+  disk.place.free()
+  disk.stage = 'node'
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { clocksThatRush } from '../../../time.double.ts'
 import { MachineResizer, type ResizeOptions } from './resize.ts'
+import { Unplugs } from './unplug.ts'
 
 const spec = { memoryMiB: 256, maxMemoryMiB: 1024, vcpus: 1, accelerator: 'kvm' } as ResizeOptions['spec']
 const settings = { memorySlots: 1, enableVirtioMem: false, hostMemoryMiB: 4096, hostCpus: 1 }
@@ -19,7 +20,7 @@ function resizer(status: number, changed: Partial<typeof settings> = {}) {
   const machine = new MachineResizer({
     spec,
     execute,
-    unplug: async () => {},
+    unplugs: new Unplugs(execute),
     settings: { ...settings, ...changed } as ResizeOptions['settings'],
   })
   return { machine, commands }
@@ -55,4 +56,67 @@ test('a guest that does not take what virtio-mem offers is told with how much it
     code: 'VMM_MEMORY_REFUSED',
     fields: { size: 128, answer: 'took 0 MiB within 10 s' },
   })
+})
+
+/** A QEMU with three sockets, whose guest gives a processor up only when the test has it do so. */
+function processors() {
+  const commands: string[] = []
+  const present = new Set([0])
+  const execute = async (command: string, args: object = {}) => {
+    const { id = '', 'socket-id': socket = 0 } = args as { id?: string; 'socket-id'?: number }
+    if (command === 'query-hotpluggable-cpus')
+      return [2, 1, 0].map((socket) => ({
+        type: 'host-x86_64-cpu',
+        props: { 'socket-id': socket },
+        ...(present.has(socket) ? { 'qom-path': `/machine/${socket}` } : {}),
+      }))
+    commands.push(`${command} ${id}`)
+    if (command === 'device_add') present.add(socket)
+    return {}
+  }
+  const unplugs = new Unplugs(execute, 1)
+  const giveUp = (socket: number) => {
+    present.delete(socket)
+    const device = `cpu-${socket}`
+    unplugs.event('DEVICE_DELETED', { device, path: `/machine/peripheral/${device}` })
+  }
+  const machine = new MachineResizer({
+    spec,
+    execute,
+    unplugs,
+    settings: settings as ResizeOptions['settings'],
+  })
+  return { machine, commands, giveUp }
+}
+
+test('a processor that the guest gives up after its time is none any more, and comes again', async () => {
+  const { machine, commands, giveUp } = processors()
+  const vcpus = (wanted: number) => machine.resize({ vcpus: wanted, memoryMiB: 256 })
+  expect(await vcpus(2)).toMatchObject({ vcpus: 2 })
+  expect(await vcpus(1)).toMatchObject({ vcpus: 2 })
+  expect(machine.vcpus).toBe(2)
+  giveUp(1)
+  expect(machine.vcpus).toBe(1)
+  expect(await vcpus(2)).toMatchObject({ vcpus: 2 })
+  expect(commands.splice(0)).toEqual(['device_add cpu-1', 'device_del cpu-1', 'device_add cpu-1'])
+  // The new one is asked for: it is not taken for the old one, which has gone.
+  expect(await vcpus(1)).toMatchObject({ vcpus: 2 })
+  giveUp(1)
+  expect(await vcpus(1)).toMatchObject({ vcpus: 1 })
+  expect(commands).toEqual(['device_del cpu-1'])
+})
+
+test('one that goes while the machine grows is made up for', async () => {
+  const { machine, commands, giveUp } = processors()
+  const vcpus = (wanted: number) => machine.resize({ vcpus: wanted, memoryMiB: 256 })
+  await vcpus(2)
+  await vcpus(1)
+  const grown = vcpus(3)
+  giveUp(1)
+  expect(await grown).toMatchObject({ vcpus: 3 })
+  expect(commands.filter((line) => line.startsWith('device_add')).sort()).toEqual([
+    'device_add cpu-1',
+    'device_add cpu-1',
+    'device_add cpu-2',
+  ])
 })

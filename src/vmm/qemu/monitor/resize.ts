@@ -11,13 +11,13 @@ import { type MemorySettings, memoryBackend, memorySizes, virtioMemId } from '..
 import { presentVcpus } from '../settings/processors.ts'
 import { EventWaits } from './event-waits.ts'
 import type { QmpEvent } from './qmp.ts'
+import type { Unplugs } from './unplug.ts'
 
 export interface ResizeOptions {
   readonly spec: VmSpec
   readonly settings: MemorySettings & { readonly hostCpus: number }
   readonly execute: (command: string, args?: object) => Promise<unknown>
-  /** Takes a device out; its second name is for people. @throws KataError VMM_UNPLUG_REFUSED. */
-  readonly unplug: (id: string, device: string) => Promise<void>
+  readonly unplugs: Pick<Unplugs, 'remove' | 'takeGone'>
 }
 
 /** How long the guest may take to accept or to give up memory, milliseconds. */
@@ -33,7 +33,7 @@ export class MachineResizer {
   readonly #options: ResizeOptions
   readonly #waits = new EventWaits()
   /** Ids of processors plugged after boot, the latest last. */
-  readonly #cpus: string[] = []
+  #cpus: string[] = []
   #vcpus: number
   #memoryMiB: number
   #nextId = 1
@@ -49,6 +49,12 @@ export class MachineResizer {
     return this.#memoryMiB
   }
 
+  /** Likewise. A guest may give a processor up long after it was asked. */
+  get vcpus(): number {
+    this.#forgetGone()
+    return this.#vcpus
+  }
+
   event(event: QmpEvent): void {
     this.#waits.event(event)
   }
@@ -61,7 +67,7 @@ export class MachineResizer {
    */
   async resize(wanted: MachineSize): Promise<MachineSize> {
     this.#memoryMiB = await this.#resizeMemory(wanted.memoryMiB)
-    this.#vcpus = await this.#resizeProcessors(wanted.vcpus)
+    await this.#resizeProcessors(wanted.vcpus)
     return { vcpus: this.#vcpus, memoryMiB: this.#memoryMiB }
   }
 
@@ -121,21 +127,25 @@ export class MachineResizer {
     return bootMiB + now / mebibyte
   }
 
-  async #resizeProcessors(wanted: number): Promise<number> {
+  async #resizeProcessors(wanted: number): Promise<void> {
     const { spec, settings } = this.#options
     const target = Math.max(wanted, Math.ceil(spec.vcpus))
     // Those that were brought online stay so: the agent's protocol has no call for the other way.
-    if (spec.accelerator === 'tcg')
-      return Math.max(this.#vcpus, Math.min(target, presentVcpus(spec, settings.hostCpus)))
+    if (spec.accelerator === 'tcg') {
+      this.#vcpus = Math.max(this.#vcpus, Math.min(target, presentVcpus(spec, settings.hostCpus)))
+      return
+    }
+    this.#forgetGone()
     while (this.#vcpus < target && (await this.#plugProcessor())) this.#vcpus++
     while (this.#vcpus > target && (await this.#unplugProcessor())) this.#vcpus--
-    return this.#vcpus
   }
 
   /** False when the machine has no place for another. */
   async #plugProcessor(): Promise<boolean> {
     const { execute } = this.#options
     const places = (await execute('query-hotpluggable-cpus')) as unknown[]
+    // One that has gone meanwhile may come again under its id.
+    this.#forgetGone()
     const free = places
       .map((place) => asObject(place, 'a processor'))
       .filter((place) => !('qom-path' in place))
@@ -153,13 +163,19 @@ export class MachineResizer {
     const id = this.#cpus.at(-1)
     if (id === undefined) return false
     try {
-      await this.#options.unplug(id, `processor ${id}`)
+      await this.#options.unplugs.remove(id, `processor ${id}`)
     } catch (error) {
       if (error instanceof KataError && error.code === 'VMM_UNPLUG_REFUSED') return false
       throw error
     }
     this.#cpus.pop()
     return true
+  }
+
+  #forgetGone(): void {
+    const left = this.#cpus.filter((id) => !this.#options.unplugs.takeGone(id))
+    this.#vcpus -= this.#cpus.length - left.length
+    this.#cpus = left
   }
 }
 

@@ -6,16 +6,16 @@ import { QemuVfio } from './vfio.ts'
 const device = (id: string, fd: number, iommu = 40) => ({ id, name: `0000:${id}`, fd, iommu })
 
 /** A QEMU that answers everything but `failing`. */
-function fake({ ports = 4, failing = '' } = {}) {
+function fake({ ports = 4, failing = '', guestIsSlow = false } = {}) {
   const sent: string[] = []
   const execute = async (command: string, args: object, fds: readonly number[] = []) => {
     sent.push([command, JSON.stringify(args), ...fds].join(' '))
     if (command === failing) throw new Error('refused')
-    if (command === 'device_del')
-      setTimeout(() => unplugs.event('DEVICE_DELETED', { device: (args as { id: string }).id }))
+    if (command === 'device_del' && !guestIsSlow) setTimeout(() => letGo((args as { id: string }).id))
   }
-  const unplugs = new Unplugs(execute)
-  return { vfio: new QemuVfio(execute, new RootPorts(ports), unplugs), sent }
+  const unplugs = guestIsSlow ? new Unplugs(execute, 1) : new Unplugs(execute)
+  const letGo = (id: string) => unplugs.event('DEVICE_DELETED', { device: id })
+  return { letGo, vfio: new QemuVfio(execute, new RootPorts(ports), unplugs), sent }
 }
 
 test('devices from the start are where the command line has put them, with the address space', async () => {
@@ -52,6 +52,18 @@ describe('while it runs', () => {
     await vfio.unplug('vfio-a')
     expect(sent.filter((line) => line.startsWith('device_del'))).toHaveLength(1)
     expect(await vfio.plug(device('vfio-b', 51))).toBe('0f/00')
+  })
+
+  test('its port is free again once the guest has let go of it after its time, and not before', async () => {
+    const { vfio, sent, letGo } = fake({ ports: 1, guestIsSlow: true })
+    await vfio.plug(device('vfio-a', 50))
+    await expect(vfio.unplug('vfio-a')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    await expect(vfio.plug(device('vfio-b', 51))).rejects.toThrow('[VMM_NO_FREE_PORT]')
+    letGo('vfio-a')
+    expect(await vfio.plug(device('vfio-b', 51))).toBe('0f/00')
+    await vfio.unplug('vfio-a')
+    expect(vfio.pathOf('vfio-a')).toBeUndefined()
+    expect(sent.filter((line) => line.startsWith('device_del'))).toHaveLength(1)
   })
 
   test.each(['device_add', 'object-add'])(

@@ -57,6 +57,8 @@ export class QemuVfio implements PassThrough {
 
   /** When it throws, QEMU is as before, but for the address space. */
   async plug(device: VfioAttachment): Promise<string> {
+    // What the guest has let go of since its removal failed takes no port any more.
+    for (const id of this.#plugged.keys()) if (this.#unplugs.takeGone(id)) this.#forget(id)
     const port = this.#take(device)
     try {
       await this.#needIommu(device.iommu)
