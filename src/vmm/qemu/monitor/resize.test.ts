@@ -58,6 +58,48 @@ test('a guest that does not take what virtio-mem offers is told with how much it
   })
 })
 
+/** A QEMU with virtio-mem whose guest takes what it is asked for up to `mostMiB`; `failing` is the command that fails, from then on. */
+function virtioMem(mostMiB: number) {
+  const MiB = 1024 * 1024
+  const requested: number[] = []
+  const qemu = { mostMiB, failing: '' }
+  const execute = async (command: string, args: object = {}) => {
+    if (command === 'qom-set') requested.push((args as { value: number }).value / MiB)
+    if (command === qemu.failing) throw new Error(`${command} failed`)
+    return command === 'qom-get' ? Math.min(requested.at(-1)!, qemu.mostMiB) * MiB : {}
+  }
+  const machine = new MachineResizer({
+    spec,
+    execute,
+    unplugs: new Unplugs(execute),
+    settings: { ...settings, enableVirtioMem: true } as ResizeOptions['settings'],
+  })
+  return { machine, requested, qemu }
+}
+
+test('what the guest refuses of virtio-mem is asked back to what the machine had, and what it takes is not', async () => {
+  const { machine, requested } = virtioMem(192)
+  expect(await machine.resize(wanted(384))).toEqual({ memoryMiB: 384, vcpus: 1 })
+  expect(requested.splice(0)).toEqual([128])
+  using _rush = clocksThatRush()
+  await expect(machine.resize(wanted(768))).rejects.toMatchObject({ code: 'VMM_MEMORY_REFUSED' })
+  expect(requested).toEqual([512, 128])
+  expect(machine.memoryMiB).toBe(384)
+})
+
+test('a QEMU that cannot be asked back hides no refusal, and one that does not tell how far it is gets asked back', async () => {
+  const first = virtioMem(0)
+  using _rush = clocksThatRush()
+  const refused = first.machine.resize(wanted(384))
+  first.qemu.failing = 'qom-set'
+  await expect(refused).rejects.toMatchObject({ code: 'VMM_MEMORY_REFUSED' })
+  expect(first.requested).toEqual([128, 0])
+  const second = virtioMem(192)
+  second.qemu.failing = 'qom-get'
+  await expect(second.machine.resize(wanted(384))).rejects.toThrow('qom-get failed')
+  expect(second.requested).toEqual([128, 0])
+})
+
 /** A QEMU with three sockets, whose guest gives a processor up only when the test has it do so. */
 function processors() {
   const commands: string[] = []

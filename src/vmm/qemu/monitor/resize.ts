@@ -25,6 +25,7 @@ const guestMs = 10_000
 /** How often virtio-mem is asked how far it is, milliseconds. */
 const pollMs = 10
 const mebibyte = 1024 * 1024
+const virtioMemPath = `/machine/peripheral/${virtioMemId}`
 /** `_OST` status codes of an insertion (ACPI 6.5, table 6.66); any other but "in progress" is a refusal. */
 const ostSuccess = 0
 const ostInProgress = 0x80
@@ -106,13 +107,27 @@ export class MachineResizer {
     throw new KataError('VMM_MEMORY_REFUSED', { size: sizeMiB, answer })
   }
 
-  /** Asks virtio-mem for a size of the whole machine and waits until the guest is there or makes no more progress. */
+  /** Asks virtio-mem for a size of the whole machine; what fails is asked back, or the guest could take it later, uncounted. */
   async #request(wanted: number, bootMiB: number): Promise<number> {
+    try {
+      return await this.#reach(wanted, bootMiB)
+    } catch (error) {
+      await this.#ask(this.#memoryMiB - bootMiB).catch(() => {})
+      throw error
+    }
+  }
+
+  #ask(sizeMiB: number): Promise<unknown> {
+    const value = sizeMiB * mebibyte
+    return this.#options.execute('qom-set', { path: virtioMemPath, property: 'requested-size', value })
+  }
+
+  /** Waits until the guest is there or makes no more progress. */
+  async #reach(wanted: number, bootMiB: number): Promise<number> {
     const { execute } = this.#options
-    const path = `/machine/peripheral/${virtioMemId}`
     const value = (wanted - bootMiB) * mebibyte
-    await execute('qom-set', { path, property: 'requested-size', value })
-    const size = async () => Number(await execute('qom-get', { path, property: 'size' }))
+    await this.#ask(wanted - bootMiB)
+    const size = async () => Number(await execute('qom-get', { path: virtioMemPath, property: 'size' }))
     const grows = wanted > this.#memoryMiB
     let now = 0
     const isThere = async () => {
