@@ -26,6 +26,7 @@ import type { Sections } from './key-spec.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
 import type { KeySpec } from './keys.ts'
 import { type KnownKeys, knownKeys } from './known-keys.ts'
+import { present, sectionsOf } from './sections.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { quoteValue, Refusal } from './value-types.ts'
 
@@ -143,17 +144,6 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
 function isSo(config: Config, spec: KeySpec, value: unknown): boolean {
   const before = present(sectionsOf(config), spec)
   return isEqual(merged(spec, before, value), before)
-}
-
-const sectionsOf = ({ hypervisor, agent, runtime, factory }: Config): Sections => ({
-  hypervisor,
-  runtime,
-  factory,
-  'agent.kata': agent,
-})
-
-function present(sections: Sections, { table, field }: KeySpec): unknown {
-  return (sections[table] as unknown as Record<string, unknown>)[field]
 }
 
 /** Files that the guest reads; there is no list of them, as in Kata. */

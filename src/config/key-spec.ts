@@ -7,6 +7,7 @@ import type {
   RuntimeConfig,
 } from './config.ts'
 import type { ValueType } from './value-types.ts'
+import type { WallName } from './wall-names.ts'
 
 /** The tables of configuration.toml (`hypervisor` has one for each driver) and the sections of Config they fill. */
 export interface Sections {
@@ -38,6 +39,8 @@ export interface Key {
   readonly own: boolean
   /** It decides whether something confines the VMM or a pod: a name one edit away from it is an error, not a warning. */
   readonly wall: boolean
+  /** What its value alone leaves open. */
+  readonly opens?: Opens<unknown> | undefined
   /** Not every VMM has it: those that do name it (`DriverConfiguration.has`). */
   readonly optional: boolean
   /** What a VMM without this optional key cannot do. Setting it there is then an error and not a warning. */
@@ -52,6 +55,12 @@ export interface Key {
   readonly allowList?: { readonly field: AllowListField; readonly key: string } | undefined
   /** For a key that one VMM has: the key behind which the pages show it. */
   readonly after?: string | undefined
+}
+
+export interface Opens<T> {
+  readonly wall: WallName
+  /** For a person: what this value leaves open, and that it does; undefined: nothing. */
+  what(value: T): string | undefined
 }
 
 /** A key with what the drivers say of it. */
@@ -85,6 +94,7 @@ interface Extra<T>
   readonly builtIn?: T
   readonly own?: true
   readonly wall?: true
+  readonly opens?: Opens<T>
   readonly optional?: true
 }
 

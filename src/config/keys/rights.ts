@@ -46,6 +46,10 @@ export const rightsKeys = (): readonly Key[] => [
     {
       shipped: true,
       wall: true,
+      opens: {
+        wall: 'rootless',
+        what: (rootless) => (rootless ? undefined : 'the VMM runs as root of this host (rootless = false)'),
+      },
       annotation: 'rootless',
       example: 'true',
       restricting: true,

@@ -31,7 +31,19 @@ export const runtimeKeys = (): readonly Key[] => [
     // Kata's templates call true the default because they say so; neither of its runtimes takes it for a file that does not.
     false,
     'Runs containers in the guest without their seccomp profile. The file that Kata ships says true.',
-    { wall: true, annotation: 'disable_guest_seccomp', example: 'false', restricting: false },
+    {
+      wall: true,
+      opens: {
+        wall: 'seccomp',
+        what: (isDisabled) =>
+          isDisabled
+            ? 'containers run without their seccomp profiles (disable_guest_seccomp = true)'
+            : undefined,
+      },
+      annotation: 'disable_guest_seccomp',
+      example: 'false',
+      restricting: false,
+    },
   ),
   key(
     'create_container_timeout',

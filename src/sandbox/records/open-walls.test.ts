@@ -27,6 +27,12 @@ describe('one that does not is named with its key, and a remedy', () => {
   test.each([
     ['rootless', of({ rootless: false }), 'the VMM runs as root', 'rootless = true in [hypervisor.qemu]'],
     ['seccomp', of({}, kvm, true), 'without their seccomp profiles', 'disable_guest_seccomp = false'],
+    [
+      'vmm-seccomp',
+      of({ seccompSandbox: 'on,elevateprivileges=deny,spawn=deny' }),
+      'does not deny resourcecontrol (seccompsandbox = "on,elevateprivileges=deny,spawn=deny")',
+      'Set seccompsandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" in [hypervisor.qemu].',
+    ],
     ['kvm', of({}, tcg), 'no security boundary, because KVM cannot be used: there is no node', 'KVM'],
     [
       'virtiofsd',
@@ -45,6 +51,45 @@ describe('one that does not is named with its key, and a remedy', () => {
     expect(open).toMatchObject([{ wall, quiet: false }])
     expect(open[0]!.what).toContain(what)
     expect(open[0]!.remedy).toContain(remedy)
+  })
+})
+
+describe('what QEMU’s own filter does not deny is told, and nothing where it denies all', () => {
+  const fromFile = (lines: string) => {
+    const text = new TextEncoder().encode(lines)
+    return openWalls(loadConfigText('/c.toml', text, silentLogger, size), kvm)
+  }
+  const told = (line: string) =>
+    fromFile(`[hypervisor.qemu]\nrootless = true\nseccompsandbox = "${line}"`).map(({ wall, what }) => [
+      wall,
+      /does not deny (.*) \(/.exec(what)?.[1],
+    ])
+
+  test.each([
+    ['on', 'elevateprivileges, spawn, resourcecontrol'],
+    ['on,obsolete=allow,elevateprivileges=deny,spawn=deny,resourcecontrol=deny', 'obsolete'],
+    ['on,elevateprivileges=children,spawn=deny,resourcecontrol=deny', 'elevateprivileges'],
+    // The value that Kata recommends.
+    ['on,obsolete=deny,spawn=deny,resourcecontrol=deny', 'elevateprivileges'],
+    ['on,elevateprivileges=deny,spawn=deny,resourcecontrol=deny,spawn=allow', 'spawn'],
+  ])('%s', (line, open) => expect(told(line)).toEqual([['vmm-seccomp', open]]))
+
+  test.each([
+    ['which means the whole line', ''],
+    ['as we ship it', base.hypervisor.seccompSandbox],
+    [
+      'in another order, with what QEMU denies by itself left out',
+      'on,resourcecontrol=deny,spawn=deny,elevateprivileges=deny',
+    ],
+    [
+      'where the last word about a thing denies it',
+      'on,spawn=allow,elevateprivileges=deny,resourcecontrol=deny,spawn=deny',
+    ],
+  ])('%s', (_, line) => expect(told(line)).toEqual([]))
+
+  test('no other VMM has that key', () => {
+    expect(of({ driver: 'clh', seccompSandbox: 'on' })).toEqual([])
+    expect(of({ seccompSandbox: 'on' })).toHaveLength(1)
   })
 })
 
@@ -73,11 +118,12 @@ test('emulation that was asked for by name is in the list, but no start repeats 
 
 test('all at once are all told', () => {
   const all = of(
-    { rootless: false, virtioFsSuidVolumes: ['/srv'] },
+    { rootless: false, virtioFsSuidVolumes: ['/srv'], seccompSandbox: 'on' },
     { ...tcg, virtiofsdRootBecause: 'asked', landlockProblem: 'no lsm' },
     true,
   )
   expect(all.map(({ wall }) => wall)).toEqual([
+    'vmm-seccomp',
     'rootless',
     'seccomp',
     'kvm',

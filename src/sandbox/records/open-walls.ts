@@ -3,16 +3,15 @@
  * of them, and `ps`, `check`, `audit` and `inspect` show them; all read this one list.
  */
 import type { Config } from '../../config/config.ts'
-import { tableName } from '../../config/keys.ts'
+import { type KeySpec, keysFor, tableName } from '../../config/keys.ts'
+import { present, sectionsOf } from '../../config/sections.ts'
 import { quoteValue } from '../../config/value-types.ts'
+import { type WallName, wallNames } from '../../config/wall-names.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { bool, choice, text } from '../../json/values.ts'
 
-const wallNames = ['rootless', 'seccomp', 'kvm', 'virtiofsd', 'suid-volumes', 'landlock'] as const
-
 export interface OpenWall {
-  /** For scripts, and short enough for a column. */
-  readonly wall: (typeof wallNames)[number]
+  readonly wall: WallName
   /** For a person: what is not confined, and why. */
   readonly what: string
   readonly remedy: string
@@ -37,23 +36,9 @@ export interface WallFindings {
 }
 
 export function openWalls(config: Config, found: WallFindings): OpenWall[] {
-  const { rootless, driver } = config.hypervisor
+  const { driver } = config.hypervisor
   const table = tableName(driver, 'hypervisor')
-  const open: OpenWall[] = []
-  if (!rootless)
-    open.push({
-      wall: 'rootless',
-      what: 'the VMM runs as root of this host (rootless = false)',
-      remedy: `Set rootless = true in [${table}].`,
-      quiet: false,
-    })
-  if (config.runtime.disableGuestSeccomp)
-    open.push({
-      wall: 'seccomp',
-      what: 'containers run without their seccomp profiles (disable_guest_seccomp = true)',
-      remedy: 'Set disable_guest_seccomp = false in [runtime].',
-      quiet: false,
-    })
+  const open = keysFor(driver).flatMap((spec) => openedBy(spec, config))
   if (found.accelerator.accelerator === 'tcg') open.push(emulation(config, found.accelerator.reason))
   if (found.virtiofsdRootBecause !== undefined)
     open.push({
@@ -78,6 +63,17 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
       quiet: false,
     })
   return open
+}
+
+/** What the value of one key alone leaves open. */
+function openedBy(spec: KeySpec, config: Config): OpenWall[] {
+  const { opens, drivers, key, shipped, table } = spec
+  const { driver } = config.hypervisor
+  if (opens === undefined || !drivers.includes(driver)) return []
+  const what = opens.what(present(sectionsOf(config), spec))
+  if (what === undefined) return []
+  const remedy = `Set ${key} = ${quoteValue(shipped)} in [${tableName(driver, table)}].`
+  return [{ wall: opens.wall, what, remedy, quiet: false }]
 }
 
 function suidVolumesOf({ hypervisor }: Config): string[] {

@@ -1,6 +1,6 @@
 /** Keys that only QEMU's driver acts on. */
 import { type Key, keysAfter, keysOf } from '../../../config/key-spec.ts'
-import { boolean, choice, integer, string, type ValueType } from '../../../config/value-types.ts'
+import { boolean, choice, integer, quoteValue, string, type ValueType } from '../../../config/value-types.ts'
 
 /** How a disk is read and written. */
 export type BlockDeviceAio = 'threads' | 'native' | 'io_uring'
@@ -30,6 +30,17 @@ const fullUnlessSaid: ValueType<string> = {
   ...sandboxLine,
   fromToml: (value) => sandboxLine.fromToml(value) || fullSeccompSandbox,
   fromText: (text) => sandboxLine.fromText(text) || fullSeccompSandbox,
+}
+
+/** What a line does not deny. QEMU counts the last word about a thing, and denies obsolete calls unless it is told not to. */
+function leftOpen(line: string): string | undefined {
+  const words = line.split(',').slice(1)
+  const said = new Map([['obsolete', 'deny'], ...words.map((word) => word.split('=') as [string, string])])
+  const open = ['obsolete', 'elevateprivileges', 'spawn', 'resourcecontrol'].filter(
+    (name) => said.get(name) !== 'deny',
+  )
+  if (open.length === 0) return undefined
+  return `QEMU's own seccomp filter does not deny ${open.join(', ')} (seccompsandbox = ${quoteValue(line)}); what the jail's denies stays denied`
 }
 
 const cpuFeature = '[+-]?[a-zA-Z0-9][a-zA-Z0-9._-]*(=[a-zA-Z0-9._-]+)?'
@@ -63,7 +74,7 @@ export const qemuKeys: readonly Key[] = [
       fullUnlessSaid,
       fullSeccompSandbox,
       "QEMU's `-sandbox` value. Empty means the whole line (Kata: off); it cannot be switched off.",
-      { wall: true, aliases: ['seccomp_sandbox'] },
+      { wall: true, opens: { wall: 'vmm-seccomp', what: leftOpen }, aliases: ['seccomp_sandbox'] },
     ),
   ),
   ...keysAfter(
