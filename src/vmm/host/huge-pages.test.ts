@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
@@ -26,16 +26,25 @@ test('a kernel without huge pages has none', () => {
   expect(hugePageBytes('MemTotal: 99 kB\n')).toBe(0)
 })
 
-test('what a machine may still take is promised to it, until it is gone', async () => {
-  const ledger = new Ledger(`${directory}/ledger`, [pagePromiseResource as never], silentLogger)
+/** Promises in a directory of their own, as long as `free` pages are. */
+function promises(name: string) {
+  const ledger = new Ledger(`${directory}/${name}.ledger`, [pagePromiseResource as never], silentLogger)
   const taken = new Map<number, number>()
   const sources = (free: number) => ({
-    directory: `${directory}/promises`,
+    directory: `${directory}/${name}`,
     meminfo: meminfo(free, 0),
     takenKiB: (uid: number) => taken.get(uid) ?? 0,
   })
-  const promise = (uid: number, free: number) =>
-    promiseHugePages(ledger, { uid, memoryMiB: 512 }, sources(free))
+  return {
+    ...{ ledger, taken, sources },
+    promise: (uid: number, free: number, memoryMiB = 512) =>
+      promiseHugePages(ledger, { uid, memoryMiB }, sources(free)),
+    uids: () => readdirSync(`${directory}/${name}`).map((file) => file.replace(/\.[0-9a-f]{8}$/, '')),
+  }
+}
+
+test('what a machine may still take is promised to it, until it is gone', async () => {
+  const { ledger, taken, sources, promise, uids } = promises('promises')
   await promise(70_000, 300)
   // It has touched 46 of its 256 pages, so that 254 of 300 look free, and 44 are.
   taken.set(70_000, 46 * 2048)
@@ -45,9 +54,42 @@ test('what a machine may still take is promised to it, until it is gone', async 
   )
   await expect(promise(70_001, 254)).rejects.toThrow('44 are free')
   // Nothing is left of the one that was refused.
-  expect(readdirSync(`${directory}/promises`)).toEqual(['70000'])
+  expect(uids()).toEqual(['70000'])
   await promise(70_001, 254 + 212)
   await ledger.releaseAll()
-  expect(readdirSync(`${directory}/promises`)).toEqual([])
+  expect(uids()).toEqual([])
   expect(() => requireHugePages(508, sources(254))).not.toThrow()
+})
+
+test('promises to one user stand beside each other, and what it has taken counts once', async () => {
+  const { ledger, taken, sources, promise, uids } = promises('of-one')
+  await promise(70_000, 256)
+  await expect(promise(70_000, 256)).rejects.toThrow('0 are free')
+  const giveUp = await promise(70_000, 300, 88)
+  expect(uids()).toEqual(['70000', '70000'])
+  taken.set(70_000, 100 * 2048)
+  expect(() => requireHugePages(2, sources(201))).not.toThrow()
+  expect(() => requireHugePages(4, sources(201))).toThrow('1 are free')
+  await giveUp()
+  expect(uids()).toEqual(['70000'])
+  expect(() => requireHugePages(90, sources(201))).not.toThrow()
+  // A process that comes after a shim that was killed knows all of them from its ledger.
+  await promise(70_000, 300, 88)
+  await new Ledger(ledger.path, [pagePromiseResource as never], silentLogger).releaseAll()
+  expect(uids()).toEqual([])
+})
+
+test('a promise of an older version counts as any other, and is given up by its record', async () => {
+  const { taken, sources, promise, uids } = promises('older')
+  mkdirSync(`${directory}/older`)
+  const path = `${directory}/older/70000`
+  writeFileSync(path, '256\n')
+  taken.set(70_000, 56 * 2048)
+  expect(() => requireHugePages(2, sources(200))).toThrow('0 are free')
+  // Its user has become another machine's.
+  await expect(promise(70_000, 244, 90)).rejects.toThrow('44 are free')
+  await promise(70_000, 244, 88)
+  await pagePromiseResource.release({ path }, silentLogger)
+  expect(existsSync(path)).toBe(false)
+  expect(uids()).toEqual(['70000'])
 })

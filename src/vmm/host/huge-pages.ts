@@ -1,10 +1,14 @@
 /** Huge pages of the host, which somebody has to reserve before a machine can be made of them. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { processesOfUid, readProc } from '../../linux/processes/proc.ts'
 
-/** What machines of this host may still take: one file for each that takes its pages only as its guest touches them. */
+/**
+ * What machines of this host may still take: a file `UID.TOKEN` for each promise to one that takes its pages only as its guest
+ * touches them. A user may have several: root's machines, and one that grows. Older versions made one file `UID`.
+ */
 const promisesDir = '/run/kata-ts/huge-pages'
 
 /** One promise, by its file. */
@@ -22,16 +26,16 @@ export interface PageSources {
 }
 
 /**
- * Whether `memoryMiB` fit into the host's huge pages of the usual size that are free and promised to nobody; a VMM would
- * only be killed when it touches the first page that is not there.
+ * Whether `memoryMiB` fit into the host's huge pages of the usual size that are free and promised to nobody, but in the file `own`; a VMM
+ * would only be killed when it touches the first page that is not there.
  *
  * @throws KataError VMM_NO_HUGEPAGES.
  */
-export function requireHugePages(memoryMiB: number, sources: PageSources = {}): void {
+export function requireHugePages(memoryMiB: number, sources: PageSources = {}, own?: string): void {
   const { meminfo = readFileSync('/proc/meminfo', 'utf8') } = sources
   const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0)
   const pageKiB = hugePageBytes(meminfo) / 1024
-  const promised = promisedPages({ ...sources, pageKiB })
+  const promised = promisedPages(sources, pageKiB, own)
   const free = Math.max(value('HugePages_Free') - value('HugePages_Rsvd') - promised, 0)
   const needed = pagesFor(memoryMiB, pageKiB)
   if (pageKiB === 0 || free < needed)
@@ -41,38 +45,42 @@ export function requireHugePages(memoryMiB: number, sources: PageSources = {}): 
 /**
  * The same for a VMM that maps without reserving, which is promised its pages for as long as it lives. The promise is made
  * before it is looked whether it can be kept: of two that ask at once each sees the other's.
+ *
+ * @returns what gives it up before that.
  */
 export async function promiseHugePages(
   ledger: Ledger,
   { uid, memoryMiB }: { readonly uid: number; readonly memoryMiB: number },
   sources: PageSources = {},
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const { directory = promisesDir } = sources
   const pageKiB = hugePageBytes(sources.meminfo) / 1024
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const path = `${directory}/${uid}`
+  const path = `${directory}/${uid}.${crypto.randomUUID().slice(0, 8)}`
   await ledger.take(pagePromiseResource, { path }, () => {
-    writeFileSync(path, `${pagesFor(memoryMiB, pageKiB)}\n`, { mode: 0o600 })
-    requireHugePages(memoryMiB, {
-      ...sources,
-      takenKiB: (user) => (user === uid ? Infinity : takenBy(sources, user)),
-    })
+    writeFileSync(path, `${pagesFor(memoryMiB, pageKiB)}\n`, { mode: 0o600, flag: 'wx' })
+    requireHugePages(memoryMiB, sources, path)
   })
+  return () => ledger.release(pagePromiseResource, (promise) => promise.path === path)
 }
 
 const pagesFor = (memoryMiB: number, pageKiB: number): number =>
   pageKiB === 0 ? 0 : Math.ceil((memoryMiB * 1024) / pageKiB)
 
-/** What was promised and is still to be taken. */
-function promisedPages(sources: PageSources & { readonly pageKiB: number }): number {
-  const { directory = promisesDir, pageKiB } = sources
-  return names(directory).reduce((sum, name) => {
-    const pages = Number(readProc(`${directory}/${name}`) ?? 0)
-    return sum + Math.max(pages - takenBy(sources, Number(name)) / pageKiB, 0)
-  }, 0)
+/** What was promised and is still to be taken. What a user has taken counts once, however many promises there are. */
+function promisedPages(
+  { directory = promisesDir, takenKiB = hugeKiBOf }: PageSources,
+  pageKiB: number,
+  own?: string,
+): number {
+  const pagesOf = new Map<number, number>()
+  for (const path of names(directory).map((name) => `${directory}/${name}`)) {
+    if (path === own) continue
+    const uid = Number.parseInt(basename(path), 10)
+    pagesOf.set(uid, (pagesOf.get(uid) ?? 0) + Number(readProc(path) ?? 0))
+  }
+  return [...pagesOf].reduce((sum, [uid, pages]) => sum + Math.max(pages - takenKiB(uid) / pageKiB, 0), 0)
 }
-
-const takenBy = ({ takenKiB = hugeKiBOf }: PageSources, uid: number): number => takenKiB(uid)
 
 /** Of root's processes nobody can say which is meant: then all that was promised counts. */
 function hugeKiBOf(uid: number): number {
