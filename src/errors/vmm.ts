@@ -79,7 +79,7 @@ export const vmmErrors = () => ({
   ),
   VMM_NO_HUGEPAGES: entry(
     'resource_exhausted',
-    'the machine needs {needed} huge pages of {pageKiB} KiB for its {memoryMiB} MiB of memory, and {free} are free',
+    'the machine needs {needed} huge pages of {pageKiB} KiB for {memoryMiB} MiB of memory, and {free} are free',
     'Reserve more (`sysctl vm.nr_hugepages=...`, or hugepages= on the kernel command line), or set enable_hugepages = false.',
   ),
   VMM_MEMORY_SLOTS: entry(

@@ -238,7 +238,7 @@ export interface Vmm {
    * processors that are more than before still have to be brought online by the agent. Memory grows by whole memory
    * blocks of the guest.
    *
-   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED.
+   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_NO_HUGEPAGES, VMM_COMMAND_FAILED.
    */
   resize(size: MachineSize): Promise<MachineSize>
   /** Processors that the machine has by now, where a guest may give one up after {@link resize} has resolved. */

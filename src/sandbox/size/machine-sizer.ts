@@ -54,7 +54,7 @@ export class MachineSizer {
    * Makes the machine large enough for a container that comes or changes. When that fails, the container's earlier
    * demand still counts.
    *
-   * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED.
+   * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_NO_HUGEPAGES.
    */
   demand(containerId: string, demand: Demand): Promise<void> {
     // In its own turn: another container would fail by a demand that is refused next.

@@ -21,7 +21,7 @@ import type { MachineSize, NicAttachment, Vmm, VmmFeatures, VmmOptions } from '.
 import { VmmDriver } from '../vmm-driver.ts'
 import { Disks } from './api/disks.ts'
 import { EventReader, type MonitorEvent } from './api/events.ts'
-import { Resizer } from './api/resize.ts'
+import { type PromiseMemory, Resizer } from './api/resize.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { cloudHypervisor } from './configuration/configuration.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
@@ -104,8 +104,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   protected async launch(): Promise<void> {
     const { spec, config } = this.options
     // A machine that cannot be made is refused before there is a process.
-    if (config.hypervisor.enableHugepages)
-      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
+    await this.#promise(spec.memoryMiB)
     const machine = vmConfig(spec, this.#settings)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
@@ -126,7 +125,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
         new DiskNodes({ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.disks }),
         configuredLimiter(config.hypervisor),
       ),
-      resizer: new Resizer(this.#put, machine),
+      resizer: new Resizer(this.#put, machine, this.#promise),
     }
     await this.process.confirm(this.#waiting)
     // Only now: it keeps their descriptors open from here on.
@@ -205,6 +204,13 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   #devices(): Plugged {
     if (this.#plugged === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.create' })
     return this.#plugged
+  }
+
+  /** It maps huge pages without reserving them. */
+  readonly #promise: PromiseMemory = async (memoryMiB) => {
+    const { spec, config, ledger } = this.options
+    if (!config.hypervisor.enableHugepages) return undefined
+    return promiseHugePages(ledger, { uid: spec.identity.uid, memoryMiB })
   }
 
   readonly #info = (): Promise<unknown> => this.connected('vm.info').get('vm.info')

@@ -16,7 +16,7 @@ test('memory must fit into the pages that are free and reserved for nobody', () 
   expect(() => requireHugePages(256, { ...nobody, meminfo: meminfo(128, 0) })).not.toThrow()
   expect(() => requireHugePages(256, { ...nobody, meminfo: meminfo(200, 72) })).not.toThrow()
   expect(() => requireHugePages(257, { ...nobody, meminfo: meminfo(128, 0) })).toThrow(
-    '[VMM_NO_HUGEPAGES] the machine needs 129 huge pages of 2048 KiB for its 257 MiB of memory, and 128 are free',
+    '[VMM_NO_HUGEPAGES] the machine needs 129 huge pages of 2048 KiB for 257 MiB of memory, and 128 are free',
   )
   expect(() => requireHugePages(256, { ...nobody, meminfo: meminfo(200, 73) })).toThrow('127 are free')
 })
@@ -50,7 +50,7 @@ test('what a machine may still take is promised to it, until it is gone', async 
   taken.set(70_000, 46 * 2048)
   expect(() => requireHugePages(88, sources(254))).not.toThrow()
   expect(() => requireHugePages(90, sources(254))).toThrow(
-    'needs 45 huge pages of 2048 KiB for its 90 MiB of memory, and 44',
+    'needs 45 huge pages of 2048 KiB for 90 MiB of memory, and 44',
   )
   await expect(promise(70_001, 254)).rejects.toThrow('44 are free')
   // Nothing is left of the one that was refused.

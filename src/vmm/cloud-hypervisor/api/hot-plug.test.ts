@@ -1,5 +1,6 @@
 /** What is said to the VMM, and when; the real thing is e2e/clh.test.ts. */
 import { expect, test } from 'bun:test'
+import { KataError } from '../../../errors.ts'
 import { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
 import type { DiskAttachment } from '../../machine/disk.ts'
@@ -112,7 +113,7 @@ test('a machine grows by whole blocks, within its bounds, and never shrinks', as
     memory: { size: 256 * mebibyte, shared: true },
   } as const
   const grows = { ...sizes, memory: { ...sizes.memory, hotplug_size: 512 * mebibyte } }
-  const resizer = new Resizer(put, grows)
+  const resizer = new Resizer(put, grows, async () => undefined)
   expect(await resizer.resize({ vcpus: 1.5, memoryMiB: 300 })).toEqual({ vcpus: 2, memoryMiB: 384 })
   expect(await resizer.resize({ vcpus: 1, memoryMiB: 256 })).toEqual({ vcpus: 2, memoryMiB: 384 })
   expect(await resizer.resize({ vcpus: 99, memoryMiB: 99_999 })).toEqual({ vcpus: 4, memoryMiB: 768 })
@@ -122,8 +123,46 @@ test('a machine grows by whole blocks, within its bounds, and never shrinks', as
     { desired_ram: 768 * mebibyte },
     { desired_vcpus: 4 },
   ])
-  expect(await new Resizer(put, sizes).resize({ vcpus: 1, memoryMiB: 512 })).toEqual({
-    vcpus: 1,
-    memoryMiB: 256,
-  })
+  const fixed = new Resizer(put, sizes, async () => undefined)
+  expect(await fixed.resize({ vcpus: 1, memoryMiB: 512 })).toEqual({ vcpus: 1, memoryMiB: 256 })
+})
+
+test('memory is promised before the machine grows, and given up only when the VMM refuses', async () => {
+  const events: string[] = []
+  let trouble: KataError | undefined
+  const put = async (_: string, { body }: CallOptions = {}) => {
+    events.push(JSON.stringify(body))
+    if (trouble !== undefined) throw trouble
+  }
+  const promise = async (memoryMiB: number) => {
+    if (memoryMiB > 256)
+      throw new KataError('VMM_NO_HUGEPAGES', { memoryMiB, needed: 192, free: 128, pageKiB: 2048 })
+    events.push(`promised ${memoryMiB}`)
+    return async () => void events.push(`given up ${memoryMiB}`)
+  }
+  const resizer = new Resizer(
+    put,
+    {
+      cpus: { boot_vcpus: 1, max_vcpus: 1, nested: false },
+      memory: { size: 256 * mebibyte, shared: true, hotplug_size: 1024 * mebibyte },
+    },
+    promise,
+  )
+  const to = async (memoryMiB: number) => {
+    events.length = 0
+    const size = await resizer.resize({ vcpus: 1, memoryMiB }).catch((error: KataError) => error.code)
+    return [typeof size === 'string' ? size : size.memoryMiB, ...events]
+  }
+  const ask = (memoryMiB: number) => JSON.stringify({ desired_ram: memoryMiB * mebibyte })
+  // Pages that are not there: the VMM is not asked.
+  expect(await to(640)).toEqual(['VMM_NO_HUGEPAGES'])
+  trouble = new KataError('VMM_COMMAND_FAILED', { command: 'vm.resize', reason: 'no slot' })
+  expect(await to(384)).toEqual(['VMM_COMMAND_FAILED', 'promised 128', ask(384), 'given up 128'])
+  // It may have grown: the promise stays, and is not made again.
+  trouble = new KataError('VMM_COMMAND_TIMEOUT', { command: 'vm.resize', seconds: 10 })
+  expect(await to(384)).toEqual(['VMM_COMMAND_TIMEOUT', 'promised 128', ask(384)])
+  trouble = undefined
+  expect(await to(384)).toEqual([384, ask(384)])
+  expect(await to(512)).toEqual([512, 'promised 128', ask(512)])
+  expect(await to(512)).toEqual([512])
 })

@@ -103,6 +103,7 @@ test('memory of huge pages, taken at once, and given back when the guest frees i
     shared: true,
     hugepages: true,
     hugepage_size: hugePageBytes,
+    reserve: false,
     prefault: true,
   })
   const { balloon } = vmConfig(size, { ...settings, reclaimGuestFreedMemory: true })

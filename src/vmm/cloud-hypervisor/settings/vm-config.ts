@@ -55,6 +55,8 @@ export interface MemoryConfig {
   readonly hugepages?: true
   /** Without it the VMM would look for a mounted hugetlbfs, and its jail has none. */
   readonly hugepage_size?: number
+  /** Our promise stands for it: releases before 53 cannot reserve, and pages that those after it reserve by themselves would count twice. */
+  readonly reserve?: false
   /** Takes it from the host at once. */
   readonly prefault?: true
 }
@@ -176,7 +178,7 @@ function memory(spec: VmSpec, settings: MachineSettings): MemoryConfig {
     ...(blocks > 0 ? { hotplug_size: blocks * memoryBlockMiB * mebibyte } : {}),
     ...(settings.hugePageBytes === undefined
       ? {}
-      : { hugepages: true, hugepage_size: settings.hugePageBytes }),
+      : { hugepages: true, hugepage_size: settings.hugePageBytes, reserve: false }),
     ...(settings.enableMemPrealloc ? { prefault: true } : {}),
   }
 }
