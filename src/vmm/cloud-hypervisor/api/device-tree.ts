@@ -29,6 +29,14 @@ export async function deviceGone(info: Info, id: string): Promise<void> {
   throw new KataError('VMM_COMMAND_TIMEOUT', { command: `the removal of ${id}`, seconds })
 }
 
+/** Whether the machine is to have this disk. Once it was told to remove it, it is not, whatever its guest does. */
+export async function wantsDisk(info: Info, id: string): Promise<boolean> {
+  const { config } = asObject(await info(), 'the answer to vm.info')
+  const { disks = [] } = asObject(config, 'config')
+  if (!Array.isArray(disks)) throw protocolError('disks is not a list')
+  return disks.some((disk) => asObject(disk, 'a disk').id === id)
+}
+
 async function deviceNodes(info: Info): Promise<[string, Record<string, unknown>][]> {
   const { device_tree: tree = {} } = asObject(await info(), 'the answer to vm.info')
   return Object.entries(asObject(tree, 'device_tree')).map(([name, node]) => [name, asObject(node, name)])

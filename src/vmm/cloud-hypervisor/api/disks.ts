@@ -6,7 +6,7 @@ import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../../machine
 import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { DiskConfig } from '../settings/vm-config.ts'
-import { deviceGone, slotOf } from './device-tree.ts'
+import { deviceGone, slotOf, wantsDisk } from './device-tree.ts'
 
 export type Call = (command: string, options?: CallOptions) => Promise<unknown>
 
@@ -17,6 +17,8 @@ export class Disks {
   readonly #limit: RateLimiter | undefined
   /** Ids of those that came later. */
   readonly #plugged = new Set<string>()
+  /** Those of them that the VMM was told to remove. */
+  readonly #leaving = new Set<string>()
 
   /** `limit` holds for each disk. */
   constructor(calls: { put: Call; info: () => Promise<unknown> }, nodes: DiskNodes, limit?: RateLimiter) {
@@ -34,8 +36,13 @@ export class Disks {
     })
   }
 
-  /** Plugs a disk into a running machine: whole or not at all. @throws KataError VMM_COMMAND_FAILED, VMM_OPTION_INVALID. */
+  /**
+   * Plugs a disk into a running machine: whole or not at all.
+   *
+   * @throws KataError VMM_COMMAND_FAILED, VMM_OPTION_INVALID; those of {@link unplug} while one of this id is on its way out.
+   */
   async plug(disk: DiskAttachment): Promise<DiskAddress> {
+    if (this.#leaving.has(disk.id)) await this.unplug(disk.id)
     const answer = await this.#nodes.during(disk, (path) =>
       this.#put('vm.add-disk', { body: this.#config(disk, path) }),
     )
@@ -44,13 +51,31 @@ export class Disks {
     return { driver: 'blk', pciPath }
   }
 
-  /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
+  /**
+   * Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. May be tried again
+   * after a failure.
+   *
+   * @throws KataError VMM_COMMAND_TIMEOUT when the guest does not let go of it, VMM_COMMAND_FAILED.
+   */
   async unplug(id: string): Promise<void> {
     if (!this.#plugged.has(id)) return
-    await this.#put('vm.remove-device', { body: { id } })
+    await this.#remove(id)
+    this.#leaving.add(id)
     await deviceGone(this.#info, id)
+    this.#leaving.delete(id)
     this.#plugged.delete(id)
     this.#nodes.forget(id)
+  }
+
+  /** Tells the guest again when it was told before: it may have missed that. */
+  async #remove(id: string): Promise<void> {
+    try {
+      await this.#put('vm.remove-device', { body: { id } })
+    } catch (error) {
+      // It refuses one that is gone meanwhile, and 53.0 one that is on its way as well.
+      if (!(error instanceof KataError && error.code === 'VMM_COMMAND_FAILED')) throw error
+      if (await wantsDisk(this.#info, id)) throw error
+    }
   }
 
   /** Tells the guest of the size that a disk has by now. @throws KataError VMM_OPTION_INVALID, VMM_COMMAND_FAILED. */

@@ -1,6 +1,7 @@
 /** What is said to the VMM, and when; the real thing is e2e/clh.test.ts. */
 import { expect, test } from 'bun:test'
 import { KataError } from '../../../errors.ts'
+import { clocksThatRush } from '../../../time.double.ts'
 import { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
 import type { DiskAttachment } from '../../machine/disk.ts'
@@ -125,6 +126,76 @@ test('a machine grows by whole blocks, within its bounds, and never shrinks', as
   ])
   const fixed = new Resizer(put, sizes, async () => undefined)
   expect(await fixed.resize({ vcpus: 1, memoryMiB: 512 })).toEqual({ vcpus: 1, memoryMiB: 256 })
+})
+
+/** A VMM as release 53.0 is, whose guest takes its time. A stubborn VMM removes nothing. */
+function slowGuest({ isStubborn = false } = {}) {
+  const config: { id: string }[] = []
+  const tree = new Set<string>()
+  const said: string[] = []
+  const refuse = (reason: string) => {
+    throw new KataError('VMM_COMMAND_FAILED', { command: 'vm.remove-device', reason })
+  }
+  const put = async (command: string, { body }: CallOptions = {}) => {
+    const { id } = body as { id: string }
+    said.push(`${command} ${id}`)
+    const at = config.findIndex((disk) => disk.id === id)
+    if (command === 'vm.add-disk') {
+      if (tree.has(id)) refuse(`Failed to validate config: Identifier ${id} is not unique`)
+      config.push({ id })
+      tree.add(id)
+      return { id, bdf: '0000:00:04.0' }
+    }
+    if (isStubborn) refuse('it is busy')
+    if (at < 0) refuse(`Failed to find device corresponding to the given identifier: ${id}`)
+    config.splice(at, 1)
+    return undefined
+  }
+  const info = async () => ({
+    config: { disks: config },
+    device_tree: Object.fromEntries([...tree].map((id) => [id, { id, children: [] }])),
+  })
+  const disks = new Disks({ put, info }, new ToldNodes())
+  return { said, disks, letGo: () => tree.clear() }
+}
+
+async function unplugInVain(disks: Disks): Promise<void> {
+  using _rush = clocksThatRush()
+  await expect(disks.unplug('d1')).rejects.toThrow(/^\[VMM_COMMAND_TIMEOUT\].*the removal of d1/)
+}
+
+test('a disk that the guest lets go of later is gone by the next removal', async () => {
+  const { disks, said, letGo } = slowGuest()
+  await disks.plug(disk)
+  await unplugInVain(disks)
+  // It is refused as on its way, and is waited for.
+  await unplugInVain(disks)
+  letGo()
+  await disks.unplug('d1')
+  await disks.unplug('d1')
+  expect(said).toEqual(['vm.add-disk d1', ...Array(3).fill('vm.remove-device d1')])
+})
+
+test('a disk takes no id of one that is on its way out, but waits for its end', async () => {
+  const { disks, letGo } = slowGuest()
+  await disks.plug(disk)
+  await unplugInVain(disks)
+  {
+    using _rush = clocksThatRush()
+    await expect(disks.plug(disk)).rejects.toThrow('[VMM_COMMAND_TIMEOUT]')
+  }
+  letGo()
+  expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '04' })
+  letGo()
+  await disks.unplug('d1')
+})
+
+test('a removal that is refused while the machine is to have the disk fails', async () => {
+  const { disks } = slowGuest({ isStubborn: true })
+  await disks.plug(disk)
+  await expect(disks.unplug('d1')).rejects.toThrow(/^\[VMM_COMMAND_FAILED\].*it is busy/)
+  // It is not on its way: the VMM has the id.
+  await expect(disks.plug(disk)).rejects.toThrow('Identifier d1 is not unique')
 })
 
 test('memory is promised before the machine grows, and given up only when the VMM refuses', async () => {
