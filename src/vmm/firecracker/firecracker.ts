@@ -1,7 +1,6 @@
 /** Firecracker under its jailer, behind the {@link Vmm} interface. */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import { agentPort } from '../../protocol/agent-endpoint.ts'
 import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
@@ -19,6 +18,7 @@ import { VmmDriver } from '../vmm-driver.ts'
 import { connectApi } from './api/api-socket.ts'
 import { Drives } from './api/drives.ts'
 import { companionsOf } from './around.ts'
+import { openChannels } from './channels.ts'
 import { firecracker } from './configuration/configuration.ts'
 import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
 import { launchByJailer } from './jailer.ts'
@@ -111,14 +111,10 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
       await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     makeJail(place, spec, execFile)
     this.#place = place
-    const [console, stdout] = socketPair()
-    const [output, stderr] = socketPair()
-    // Opened before Firecracker can write. Our own writing end keeps the pipe open while writers come and go.
-    const log = openSync(`${place.root}${inJail.log}`, constants.O_RDONLY | constants.O_NONBLOCK)
-    const logEnd = openSync(`${place.root}${inJail.log}`, constants.O_WRONLY | constants.O_NONBLOCK)
+    const { ours, theirs, closeTheirs } = openChannels(`${place.root}${inJail.log}`)
     try {
-      await this.process.readFrom({ console, output, log, seen: (tail) => this.#lookForHalt(tail) })
-      this.#expected = waitingPosture(spec, { stdout, stderr })
+      await this.process.readFrom({ ...ours, seen: (tail) => this.#lookForHalt(tail) })
+      this.#expected = waitingPosture(spec, theirs)
       const args = jailerArguments({
         execFile,
         place,
@@ -126,9 +122,9 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
         identity: spec.identity,
         netns: spec.netns?.path,
       })
-      await this.#launch({ jailer, args, uid: spec.identity.uid, stdout, stderr })
+      await this.#launch({ jailer, args, uid: spec.identity.uid, ...theirs })
     } finally {
-      for (const fd of [stdout, stderr, logEnd]) closeSync(fd)
+      closeTheirs()
     }
     const version = asObject(
       await this.connected('version').get('version', { timeoutMs: answerMs }),
