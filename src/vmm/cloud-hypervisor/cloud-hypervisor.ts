@@ -210,7 +210,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   readonly #promise: PromiseMemory = async (memoryMiB) => {
     const { spec, config, ledger } = this.options
     if (!config.hypervisor.enableHugepages) return undefined
-    return promiseHugePages(ledger, { uid: spec.identity.uid, memoryMiB })
+    return promiseHugePages(ledger, spec, memoryMiB)
   }
 
   readonly #info = (): Promise<unknown> => this.connected('vm.info').get('vm.info')

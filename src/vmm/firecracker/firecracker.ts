@@ -107,8 +107,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
     checkProgram(jailer, firecracker.starters[0])
     await requireName(execFile, jailer)
-    if (config.hypervisor.enableHugepages)
-      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
+    if (config.hypervisor.enableHugepages) await promiseHugePages(this.options.ledger, spec, spec.memoryMiB)
     makeJail(place, spec, execFile)
     this.#place = place
     const { ours, theirs, closeTheirs } = openChannels(`${place.root}${inJail.log}`)

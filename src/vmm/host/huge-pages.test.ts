@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
@@ -33,13 +33,17 @@ function promises(name: string) {
   const sources = (free: number) => ({
     directory: `${directory}/${name}`,
     meminfo: meminfo(free, 0),
-    takenKiB: (uid: number) => taken.get(uid) ?? 0,
+    // Each user has one process, whose number is the user's.
+    pidsOf: (uid: number) => [uid],
+    takenKiB: (pid: number) => taken.get(pid) ?? 0,
   })
   return {
     ...{ ledger, taken, sources },
-    promise: (uid: number, free: number, memoryMiB = 512) =>
-      promiseHugePages(ledger, { uid, memoryMiB }, sources(free)),
-    uids: () => readdirSync(`${directory}/${name}`).map((file) => file.replace(/\.[0-9a-f]{8}$/, '')),
+    promise: (uid: number, free: number, memoryMiB = 512, privateDir = `/run/user/${uid}`) => {
+      const identity = { name: 'x', uid, gid: uid, groups: [] }
+      return promiseHugePages(ledger, { identity, privateDir }, memoryMiB, sources(free))
+    },
+    uids: () => readdirSync(`${directory}/${name}`).map((file) => file.replace(/\.[0-9a-f]{8}\.[\w-]+$/, '')),
   }
 }
 
@@ -92,4 +96,24 @@ test('a promise of an older version counts as any other, and is given up by its 
   await pagePromiseResource.release({ path }, silentLogger)
   expect(existsSync(path)).toBe(false)
   expect(uids()).toEqual(['70000'])
+  // An older version takes all of a file for the number.
+  const [name] = readdirSync(`${directory}/older`)
+  expect(Number(readFileSync(`${directory}/older/${name}`, 'utf8'))).toBe(44)
+})
+
+test('of root’s processes only the machine’s own has taken of its pages, once it runs', async () => {
+  const { taken, sources, promise } = promises('of-root')
+  const [a, b] = [`${directory}/a`, `${directory}/b`]
+  for (const privateDir of [a, b]) mkdirSync(privateDir)
+  // Another process of root's has many; the machine that is not there yet has none.
+  taken.set(0, 400 * 2048).set(41, 256 * 2048)
+  await promise(0, 512, 512, a)
+  await expect(promise(0, 256, 512, b)).rejects.toThrow('0 are free')
+  writeFileSync(`${a}/pid`, '41\n')
+  // The first machine has all of its pages by now, and what it grows by is still to be taken.
+  await promise(0, 256, 8, a)
+  expect(() => requireHugePages(504, sources(256))).not.toThrow()
+  expect(() => requireHugePages(506, sources(256))).toThrow('252 are free')
+  await promise(0, 256, 504, b)
+  expect(() => requireHugePages(2, sources(256))).toThrow('0 are free')
 })

@@ -1,13 +1,14 @@
 /** Huge pages of the host, which somebody has to reserve before a machine can be made of them. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { processesOfUid, readProc } from '../../linux/processes/proc.ts'
+import type { VmSpec } from '../vmm.ts'
 
 /**
- * What machines of this host may still take: a file `UID.TOKEN` for each promise to one that takes its pages only as its guest
- * touches them. A user may have several: root's machines, and one that grows. Older versions made one file `UID`.
+ * What machines of this host may still take: a file `UID.TOKEN.DIRECTORY` for each promise to one that takes its pages only as its
+ * guest touches them, with the machine's private directory in base64url. It holds the number of pages, which is all that an older
+ * version reads of it; one makes a file `UID`. A user may have several: root's machines, and one that grows.
  */
 const promisesDir = '/run/kata-ts/huge-pages'
 
@@ -21,8 +22,9 @@ export interface PageSources {
   /** The text of /proc/meminfo. */
   readonly meminfo?: string
   readonly directory?: string
-  /** KiB of huge pages that the processes of a user have. */
-  readonly takenKiB?: (uid: number) => number
+  readonly pidsOf?: (uid: number) => readonly number[]
+  /** KiB of huge pages that a process has. */
+  readonly takenKiB?: (pid: number) => number
 }
 
 /**
@@ -50,13 +52,15 @@ export function requireHugePages(memoryMiB: number, sources: PageSources = {}, o
  */
 export async function promiseHugePages(
   ledger: Ledger,
-  { uid, memoryMiB }: { readonly uid: number; readonly memoryMiB: number },
+  { identity, privateDir }: Pick<VmSpec, 'identity' | 'privateDir'>,
+  memoryMiB: number,
   sources: PageSources = {},
 ): Promise<() => Promise<void>> {
   const { directory = promisesDir } = sources
   const pageKiB = hugePageBytes(sources.meminfo) / 1024
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const path = `${directory}/${uid}.${crypto.randomUUID().slice(0, 8)}`
+  const token = crypto.randomUUID().slice(0, 8)
+  const path = `${directory}/${identity.uid}.${token}.${Buffer.from(privateDir).toString('base64url')}`
   await ledger.take(pagePromiseResource, { path }, () => {
     writeFileSync(path, `${pagesFor(memoryMiB, pageKiB)}\n`, { mode: 0o600, flag: 'wx' })
     requireHugePages(memoryMiB, sources, path)
@@ -67,26 +71,42 @@ export async function promiseHugePages(
 const pagesFor = (memoryMiB: number, pageKiB: number): number =>
   pageKiB === 0 ? 0 : Math.ceil((memoryMiB * 1024) / pageKiB)
 
-/** What was promised and is still to be taken. What a user has taken counts once, however many promises there are. */
-function promisedPages(
-  { directory = promisesDir, takenKiB = hugeKiBOf }: PageSources,
-  pageKiB: number,
-  own?: string,
-): number {
-  const pagesOf = new Map<number, number>()
-  for (const path of names(directory).map((name) => `${directory}/${name}`)) {
+/** What was promised and is still to be taken. What a machine has taken counts once, however many promises there are. */
+function promisedPages(sources: PageSources, pageKiB: number, own?: string): number {
+  const { directory = promisesDir } = sources
+  const machines = new Map<string, { uid: number; privateDir: string; pages: number }>()
+  for (const name of names(directory)) {
+    const path = `${directory}/${name}`
     if (path === own) continue
-    const uid = Number.parseInt(basename(path), 10)
-    pagesOf.set(uid, (pagesOf.get(uid) ?? 0) + Number(readProc(path) ?? 0))
+    const [user, , place = ''] = name.split('.')
+    const uid = Number(user)
+    const privateDir = Buffer.from(place, 'base64url').toString()
+    const key = uid === 0 ? privateDir : `${uid}`
+    const before = machines.get(key)?.pages ?? 0
+    machines.set(key, { uid, privateDir, pages: before + Number(readProc(path) ?? 0) })
   }
-  return [...pagesOf].reduce((sum, [uid, pages]) => sum + Math.max(pages - takenKiB(uid) / pageKiB, 0), 0)
+  const { takenKiB = hugeKiBOf } = sources
+  const left = [...machines.values()].map(({ uid, privateDir, pages }) => {
+    const taken = pidsOfMachine(sources, uid, privateDir).map(takenKiB)
+    return Math.max(pages - taken.reduce((sum, size) => sum + size, 0) / pageKiB, 0)
+  })
+  return left.reduce((sum, pages) => sum + pages, 0)
 }
 
-/** Of root's processes nobody can say which is meant: then all that was promised counts. */
-function hugeKiBOf(uid: number): number {
-  if (uid === 0) return 0
-  const texts = processesOfUid(uid).map((pid) => readProc(`/proc/${pid}/smaps_rollup`) ?? '')
-  const sizes = [...texts.join('\n').matchAll(/^(?:Shared|Private)_Hugetlb:\s+(\d+) kB/gm)]
+/** Of root's processes only the VMM itself, once it has told its number; without that all that was promised counts. */
+function pidsOfMachine(
+  { pidsOf = processesOfUid }: PageSources,
+  uid: number,
+  privateDir: string,
+): readonly number[] {
+  if (uid !== 0) return pidsOf(uid)
+  const pid = privateDir === '' ? undefined : readProc(`${privateDir}/pid`)
+  return pid === undefined ? [] : [Number(pid)]
+}
+
+function hugeKiBOf(pid: number): number {
+  const text = readProc(`/proc/${pid}/smaps_rollup`) ?? ''
+  const sizes = [...text.matchAll(/^(?:Shared|Private)_Hugetlb:\s+(\d+) kB/gm)]
   return sizes.reduce((sum, [, size]) => sum + Number(size), 0)
 }
 
