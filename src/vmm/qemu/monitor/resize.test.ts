@@ -5,7 +5,13 @@ import { MachineResizer, type ResizeOptions } from './resize.ts'
 import { Unplugs } from './unplug.ts'
 
 const spec = { memoryMiB: 256, maxMemoryMiB: 1024, vcpus: 1, accelerator: 'kvm' } as ResizeOptions['spec']
-const settings = { memorySlots: 1, enableVirtioMem: false, hostMemoryMiB: 4096, hostCpus: 1 }
+const settings = {
+  memorySlots: 1,
+  enableVirtioMem: false,
+  enableHugepages: false,
+  hostMemoryMiB: 4096,
+  hostCpus: 1,
+}
 
 /** A QEMU whose guest answers a new DIMM with `status`, and whose virtio-mem stays as small as it is. */
 function resizer(status: number, changed: Partial<typeof settings> = {}) {
@@ -48,6 +54,18 @@ test('a machine without a slot that is left is told with their number', async ()
   })
   expect(machine.memoryMiB).toBe(384)
 })
+
+test.each([false, true])(
+  'huge pages that the host has not are not asked for (virtio-mem %p)',
+  async (isVirtioMem) => {
+    const { machine, commands } = resizer(0, { enableHugepages: true, enableVirtioMem: isVirtioMem })
+    await expect(machine.resize(wanted(2 ** 40))).rejects.toMatchObject({
+      code: 'VMM_NO_HUGEPAGES',
+      fields: { memoryMiB: 2 ** 40 - 256 },
+    })
+    expect({ commands, memoryMiB: machine.memoryMiB }).toEqual({ commands: [], memoryMiB: 256 })
+  },
+)
 
 test('a guest that does not take what virtio-mem offers is told with how much it took', async () => {
   const { machine } = resizer(0, { enableVirtioMem: true })

@@ -5,6 +5,7 @@
  */
 import { KataError } from '../../../errors.ts'
 import { until } from '../../../time.ts'
+import { requireHugePages } from '../../host/huge-pages.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { MachineSize, VmSpec } from '../../vmm.ts'
 import { type MemorySettings, memoryBackend, memorySizes, virtioMemId } from '../settings/memory.ts'
@@ -64,7 +65,7 @@ export class MachineResizer {
    * Goes as near to `wanted` as the machine can; returns what it then has. Memory grows by exactly the difference, which
    * must be whole memory blocks of the guest.
    *
-   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED; nothing has changed then.
+   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_NO_HUGEPAGES, VMM_COMMAND_FAILED; nothing has changed then.
    */
   async resize(wanted: MachineSize): Promise<MachineSize> {
     this.#memoryMiB = await this.#resizeMemory(wanted.memoryMiB)
@@ -76,6 +77,8 @@ export class MachineResizer {
     const { spec, settings } = this.#options
     const growth = wanted - this.#memoryMiB
     if (growth === 0) return wanted
+    // QEMU reserves them, but knows nothing of those that are promised to others.
+    if (growth > 0 && settings.enableHugepages) requireHugePages(growth)
     const { bootMiB, maxMiB } = memorySizes(spec, settings)
     if (settings.enableVirtioMem && maxMiB > bootMiB) return this.#request(Math.max(wanted, bootMiB), bootMiB)
     if (growth < 0) return this.#memoryMiB
