@@ -56,16 +56,12 @@ export function serve(
   return new Server(transport, services, options)
 }
 
-interface Call {
-  readonly context: CallContext
-  cancel(reason: TtrpcError): void
-}
-
 class Server implements ServerConnection {
   readonly #transport: Transport
   readonly #services: ReadonlyMap<string, Service>
   readonly #options: ServeOptions
-  readonly #calls = new Map<number, Call>()
+  /** What cancels each call, by its stream. */
+  readonly #calls = new Map<number, (reason: TtrpcError) => void>()
   /** Those of them that wait for an event. */
   readonly #waiting = new Set<number>()
   /** What its answers that the stream has not accepted yet take, bytes. */
@@ -163,44 +159,53 @@ class Server implements ServerConnection {
   }
 
   /** The handler's answer, or the reason why the caller no longer waits for it. */
-  async #run(
-    streamId: number,
-    request: Request,
-    handle: (context: CallContext) => unknown,
-  ): Promise<unknown> {
-    const { promise: cancelled, reject } = deferred<never>()
-    // Without this a call that is cancelled while its handler throws in the same turn would be an unhandled rejection.
-    cancelled.catch(() => {})
-    let handled: Promise<unknown> | undefined
-    const onCancel: ((reason: TtrpcError) => void)[] = [reject, () => void handled?.then(letGo, () => {})]
-    let over: TtrpcError | undefined
-    const cancel = (reason: TtrpcError) => {
-      over ??= reason
-      for (const handler of onCancel.splice(0)) handler(reason)
-    }
-    const context: CallContext = {
-      metadata: request.metadata,
-      timeoutMs: request.timeoutMs,
-      peer: this.#options.peer,
-      onCancel: (handler) => {
-        if (over === undefined) onCancel.push(handler)
-        else handler(over)
-      },
-    }
-    this.#calls.set(streamId, { context, cancel })
-    const timeout = definedTimeout(request.timeoutMs, () =>
-      cancel(
-        new TtrpcError('deadline_exceeded', `${request.method} took longer than ${request.timeoutMs} ms`),
-      ),
-    )
-    try {
-      handled = Promise.resolve(handle(context))
-      return await Promise.race([handled, cancelled])
-    } finally {
-      timeout?.cancel()
-      this.#calls.delete(streamId)
-      this.#waiting.delete(streamId)
-    }
+  #run(streamId: number, request: Request, handle: (context: CallContext) => unknown): Promise<unknown> {
+    const { metadata, timeoutMs, method } = request
+    const { peer } = this.#options
+    // One promise and few functions: in QuickJS, a guest's processor has more to do with them than with most calls.
+    return new Promise((resolve, reject) => {
+      const onCancel: ((reason: TtrpcError) => void)[] = []
+      let over: TtrpcError | undefined
+      const end = () => {
+        timeout?.cancel()
+        this.#calls.delete(streamId)
+        this.#waiting.delete(streamId)
+      }
+      const cancel = (reason: TtrpcError) => {
+        if (over !== undefined) return
+        over = reason
+        end()
+        reject(reason)
+        for (const handler of onCancel) handler(reason)
+      }
+      const context: CallContext = {
+        metadata,
+        timeoutMs,
+        peer,
+        onCancel: (handler) => {
+          if (over === undefined) onCancel.push(handler)
+          else handler(over)
+        },
+      }
+      this.#calls.set(streamId, cancel)
+      const timeout = definedTimeout(timeoutMs, () =>
+        cancel(new TtrpcError('deadline_exceeded', `${method} took longer than ${timeoutMs} ms`)),
+      )
+      const answered = (answer: unknown) => {
+        if (over !== undefined) return letGo(answer)
+        end()
+        resolve(answer)
+      }
+      const failed = (error: unknown) => {
+        if (over === undefined) end()
+        reject(error)
+      }
+      try {
+        Promise.resolve(handle(context)).then(answered, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
   }
 
   #answer(streamId: number, response: Response): void {
@@ -283,7 +288,7 @@ class Server implements ServerConnection {
     if (this.#over) return
     this.#over = true
     const reason = new TtrpcError('unavailable', 'the connection is closed', { cause: error })
-    for (const call of [...this.#calls.values()]) call.cancel(reason)
+    for (const cancel of [...this.#calls.values()]) cancel(reason)
     this.#closed.resolve(error)
   }
 }
