@@ -79,7 +79,7 @@ export const wireLies: Readonly<Record<string, { readonly lie: WireLie; readonly
     ends: /^(internal: answer of .* not understood|answered)$/,
   },
   'more bytes than the call may have': {
-    lie: payload(filled(1100 * 1024, 0x7a, 0x00)),
+    lie: payload(filled(2200 * 1024, 0x7a, 0x00)),
     ends: overLimit,
   },
   'a frame over 4 MiB': {
