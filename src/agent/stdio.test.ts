@@ -51,6 +51,33 @@ describe('output', () => {
     expect(asked).toEqual([64, 128, 256, 512, 1024, 2048, 2048, 2048, 80, 64])
   })
 
+  test('where readers of one guest have left 64 MiB unread, streams are asked for little, and for much again later', async () => {
+    const MiB = 1024 * 1024
+    const gate = Promise.withResolvers<void>()
+    const lens: number[] = []
+    let left = 1000
+    const agent = {
+      readStdout: async ({ len }: { len?: number | undefined }) => {
+        lens.push(len!)
+        return { data: left-- > 0 ? new Uint8Array(len!) : empty }
+      },
+      readStderr: () => Promise.reject(new Error('stderr was not asked for')),
+    }
+    // Each has its first chunks taken, and then two of 2 MiB that nobody takes.
+    const stalled = Array.from({ length: 20 }, () => {
+      let chunks = 0
+      return pumpOutput(agent, ids, 'stdout', () => (++chunks > 5 ? gate.promise : Promise.resolve()))
+    })
+    while (lens.length < 20 * 7) await Bun.sleep(1)
+    const unread = () => lens.slice(20 * 5).reduce((sum, len) => sum + len)
+    expect(lens.filter((len) => len === 2 * MiB).length).toBeGreaterThan(25)
+    expect(unread()).toBeLessThan(72 * MiB)
+    lens.length = 0
+    gate.resolve()
+    await Promise.all(stalled)
+    expect(Math.max(...lens)).toBe(2 * MiB)
+  })
+
   test('a slow sink holds the reads back: at most one chunk ahead', async () => {
     const { agent, requests } = output(Array.from({ length: 10 }, () => Uint8Array.of(1)))
     const gate = Promise.withResolvers<void>()

@@ -18,9 +18,11 @@ const leastSent = 64 * 1024
 const ample = 64 * mostSent
 /** Input that each guest has not taken yet, bytes. It is in this process's memory, and in the agent's. */
 const underWay = new WeakMap<object, number>()
+/** Output of each guest that its readers have not taken yet, bytes, asked for or here; what every stream may have is not counted. */
+const unread = new WeakMap<object, number>()
 /** Bytes asked for: as few as this where little comes, since Kata's agent fills as many with zeros for each answer. */
 const leastAsked = 64 * 1024
-/** And at most so many of a stream that gives much: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
+/** And at most so many of a stream that gives much, until {@link ample} of a guest are unread: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
 export const mostAsked = 2 * 1024 * 1024
 
 /**
@@ -38,23 +40,38 @@ export async function pumpOutput(
   over?: AbortSignal,
 ): Promise<void> {
   const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
+  const count = (bytes: number, sign: 1 | -1) =>
+    unread.set(agent, (unread.get(agent) ?? 0) + sign * Math.max(bytes - leastAsked, 0))
   let asked = leastAsked
   const read = async () => {
-    const len = asked
-    const { data } = await agent[method]({ ...ids, len }, { signal: over })
-    if (data.length > len)
-      throw new KataError('AGENT_MISBEHAVED', { method, reason: `${data.length} bytes, asked for ${len}` })
-    asked = Math.min(Math.max(2 * data.length, leastAsked), mostAsked)
-    return data
+    const len = (unread.get(agent) ?? 0) + asked > ample ? leastAsked : asked
+    count(len, 1)
+    try {
+      const { data } = await agent[method]({ ...ids, len }, { signal: over })
+      if (data.length > len)
+        throw new KataError('AGENT_MISBEHAVED', { method, reason: `${data.length} bytes, asked for ${len}` })
+      count(data.length, 1)
+      asked = Math.min(Math.max(2 * data.length, leastAsked), mostAsked)
+      return data
+    } finally {
+      count(len, -1)
+    }
   }
+  const taken = (chunk: Uint8Array) => count(chunk.length, -1)
   let next = read()
   for (;;) {
     const chunk = await next
     if (chunk.length === 0) return
     next = read()
-    // After a failure of the sink, no code awaits this read.
-    next.catch(() => {})
-    await sink(chunk)
+    try {
+      await sink(chunk)
+    } catch (error) {
+      // No code awaits this read any more.
+      next.then(taken, () => {})
+      throw error
+    } finally {
+      taken(chunk)
+    }
   }
 }
 

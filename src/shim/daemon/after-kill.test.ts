@@ -22,3 +22,18 @@ test.each([
     }
   },
 )
+
+test('what two streams may still have in pipes and chunks is awaited, and no more', async () => {
+  const after = new AfterKill({ stallMs: 60_000, endMs: 60_000 }, neverHeldUp)
+  after.killed()
+  let isWanted = true
+  const drained = after.drained(() => !isWanted).then(() => isWanted)
+  const chunk = 2 ** 21
+  for (let chunks = 0; chunks < 4; chunks++) after.delivered(chunk)
+  // Two pipes, but for one byte.
+  after.delivered(chunk - 1)
+  expect(await within(drained, 300)).toBeUndefined()
+  after.delivered(1)
+  expect(await drained).toBe(true)
+  isWanted = false
+})

@@ -3,6 +3,7 @@
  * guest that keeps writing, or lets the process live, gets none.
  */
 
+import { mostAsked } from '../../agent/stdio.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import { realClock, sleep } from '../../time.ts'
 
@@ -14,8 +15,8 @@ export interface KillLimits {
 }
 
 export const killLimits: KillLimits = { stallMs: 10_000, endMs: 20_000 }
-/** Most output that may still come from one process, bytes. A pipe holds 1 MiB at most. */
-const mostLeft = 4 * 1024 * 1024
+/** Most output that may still come from one process, bytes: of both streams two chunks and a full pipe, which has no more than half a chunk. */
+const mostLeft = 2 * (2 * mostAsked + mostAsked / 2)
 
 export class AfterKill {
   readonly #limits: KillLimits

@@ -27,6 +27,8 @@ const harmless: ReadonlySet<number> = new Set([0, 17, 18, 19, 20, 21, 22, 23, 28
 /** How long a reader may take for the line that tells a death, milliseconds. */
 const deathLineMs = 1000
 const newline = 0x0a
+/** Bytes of output that are delivered at a time: of slow readers, a whole chunk would look like none. */
+const mostDelivered = 1024 * 1024
 
 export class TaskProcess {
   readonly id: string
@@ -239,8 +241,11 @@ export class TaskProcess {
     try {
       await this.guest.output(stream, async (chunk) => {
         this.#afterKill.received()
-        await this.#deliver(stream, sink, chunk)
-        this.#afterKill.delivered(chunk.length)
+        for (let at = 0; at < chunk.length; at += mostDelivered) {
+          const piece = chunk.subarray(at, at + mostDelivered)
+          await this.#deliver(stream, sink, piece)
+          this.#afterKill.delivered(piece.length)
+        }
       })
     } catch (error) {
       this.#log.warn('output ended early', { stream, error })

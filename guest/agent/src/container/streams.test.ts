@@ -58,8 +58,15 @@ tail.over()
 write(its, new Uint8Array(100_000).fill(8), 0)
 const next = await stream.read(66_000, call)
 say(next.bytes, unread(next.fd), unread(mine))
+read(next.fd, next.bytes)
+next.over()
+write(its, new Uint8Array((1 << 20) - 65_536).fill(9), 0)
+const whole = await stream.read(1 << 21, call)
+say(whole.bytes, unread(mine))
 stream.close()`
-    expect(await inQuickjs({ imports, body }, replaced)).toBe('100000 100000 true\n66000 66000 34000\n')
+    expect(await inQuickjs({ imports, body }, replaced)).toBe(
+      '100000 100000 true\n66000 66000 34000\n1017040 0\n',
+    )
   },
 )
 
