@@ -306,6 +306,9 @@ describe('a device that somebody has', () => {
     const attached = devices.attach(of('c', alone))
     await Bun.sleep(1)
     expect(devices.heldUp).toEqual({ times: 1, now: true })
+    // Containers without a device do not wait for that.
+    expect(await devices.attach(of('other', { linux: { devices: [] } }))).toEqual({ devices: [], passed: [] })
+    await devices.detach('other')
     plugging.resolve('10/00')
     await attached
     expect(devices.heldUp).toEqual({ times: 1, now: false })

@@ -175,6 +175,8 @@ export class VfioDevices {
   readonly #leaving = new Set<string>()
   /** One change at a time: a container may want a device that another one is leaving. */
   readonly #alone = serially()
+  /** Containers that have or had devices: the others wait for no change. */
+  readonly #known = new Set<string>()
   readonly #plugs = { begun: 0, ended: 0 }
 
   constructor(options: VfioDevicesOptions) {
@@ -194,9 +196,11 @@ export class VfioDevices {
    *
    * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
    */
-  attach(container: VfioContainer): Promise<PassedVfio> {
+  async attach(container: VfioContainer): Promise<PassedVfio> {
+    const { uses, passed } = vfioUses(container, this.#host)
+    if (uses.length === 0) return { devices: [], passed }
+    this.#known.add(container.id)
     return this.#alone(async () => {
-      const { uses, passed } = vfioUses(container, this.#host)
       const devices: Device[] = []
       for (const { device, functions } of uses) {
         const places: string[] = []
@@ -213,8 +217,9 @@ export class VfioDevices {
    *
    * @throws the first failure, such as KataError VMM_UNPLUG_REFUSED; the others are unplugged nevertheless.
    */
-  detach(container: string): Promise<void> {
-    return this.#alone(async () => {
+  async detach(container: string): Promise<void> {
+    if (!this.#known.has(container)) return
+    await this.#alone(async () => {
       const used = [...this.#users].filter(([, users]) => users.has(container))
       await everyStep(
         used.map(
@@ -223,6 +228,7 @@ export class VfioDevices {
               this.#leave(id, users, container),
         ),
       )
+      this.#known.delete(container)
     })
   }
 

@@ -113,6 +113,19 @@ describe('a disk', () => {
     expect(ledger.held).toEqual([])
   })
 
+  test('that is only read comes a second time while its removal is stuck', async () => {
+    await disks.attach('a', disk('sdb'), ro)
+    refuse = 'its guest did not let go of it'
+    await expect(disks.detach('a')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    refuse = undefined
+    expect(await disks.attach('b', disk('sdb'), ro)).toMatchObject({ id: 'disk2', isNew: true })
+    expect([...machine.keys()]).toEqual(['disk1', 'disk2'])
+    await disks.detach('a')
+    expect([...machine.keys()]).toEqual(['disk2'])
+    await disks.detach('b')
+    expect(ledger.held).toEqual([])
+  })
+
   test('whose removal failed is for nobody else until it is out, and then comes anew', async () => {
     await disks.attach('a', disk('sdb'), rw)
     refuse = 'its guest did not let go of it'

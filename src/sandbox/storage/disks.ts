@@ -102,7 +102,8 @@ export class Disks {
         known.users.add(container)
         return { id: known.id, address: known.address, isNew: false }
       }
-      for (const leaving of fitting) await this.#unplug(leaving)
+      // Nobody writes where all only read: the disk may be there twice.
+      for (const leaving of fitting) if (!(readonly && leaving.readonly)) await this.#unplug(leaving)
       const id = `disk${++this.#count}`
       const address = await this.#plug(id, container, disk, access)
       const bytes = disk.size()

@@ -80,11 +80,13 @@ test('a guest that does not take what virtio-mem offers is told with how much it
 function virtioMem(mostMiB: number) {
   const MiB = 1024 * 1024
   const requested: number[] = []
-  const qemu = { mostMiB, failing: '' }
+  const qemu = { mostMiB, leastMiB: 0, failing: '' }
   const execute = async (command: string, args: object = {}) => {
     if (command === 'qom-set') requested.push((args as { value: number }).value / MiB)
     if (command === qemu.failing) throw new Error(`${command} failed`)
-    return command === 'qom-get' ? Math.min(requested.at(-1)!, qemu.mostMiB) * MiB : {}
+    return command === 'qom-get'
+      ? Math.max(Math.min(requested.at(-1)!, qemu.mostMiB), qemu.leastMiB) * MiB
+      : {}
   }
   const machine = new MachineResizer({
     spec,
@@ -103,6 +105,15 @@ test('what the guest refuses of virtio-mem is asked back to what the machine had
   await expect(machine.resize(wanted(768))).rejects.toMatchObject({ code: 'VMM_MEMORY_REFUSED' })
   expect(requested).toEqual([512, 128])
   expect(machine.memoryMiB).toBe(384)
+})
+
+test('what a guest does not give back in time it is not asked for any more', async () => {
+  const { machine, requested, qemu } = virtioMem(1024)
+  await machine.resize(wanted(768))
+  using _rush = clocksThatRush()
+  qemu.leastMiB = 300
+  expect(await machine.resize(wanted(384))).toEqual({ memoryMiB: 556, vcpus: 1 })
+  expect(requested).toEqual([512, 128, 300])
 })
 
 test('a QEMU that cannot be asked back hides no refusal, and one that does not tell how far it is gets asked back', async () => {

@@ -77,7 +77,7 @@ export class MachineResizer {
     const { spec, settings } = this.#options
     const growth = wanted - this.#memoryMiB
     if (growth === 0) return wanted
-    // QEMU reserves them, but knows nothing of those that are promised to others.
+    // QEMU takes or reserves them at once, but knows nothing of those that are promised to others.
     if (growth > 0 && settings.enableHugepages) requireHugePages(growth)
     const { bootMiB, maxMiB } = memorySizes(spec, settings)
     if (settings.enableVirtioMem && maxMiB > bootMiB) return this.#request(Math.max(wanted, bootMiB), bootMiB)
@@ -142,6 +142,8 @@ export class MachineResizer {
       const answer = `took ${now / mebibyte} MiB within ${guestMs / 1000} s`
       throw new KataError('VMM_MEMORY_REFUSED', { size: value / mebibyte, answer })
     }
+    // Or the guest could give up the rest later, uncounted.
+    if (now !== value) await this.#ask(now / mebibyte)
     return bootMiB + now / mebibyte
   }
 

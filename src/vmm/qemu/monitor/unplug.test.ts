@@ -107,16 +107,44 @@ describe('a guest that lets go of a device after the time for it', () => {
   })
 })
 
-test('nothing is remembered of a device that QEMU refused to take out, nor of one that went in time', async () => {
-  const { unplugs, letGo, remove, refuse } = slowGuest()
+describe('a device that the guest ejects by itself', () => {
+  test('is out when its removal is asked for', async () => {
+    const { asked, letGo, remove } = slowGuest()
+    letGo()
+    await remove()
+    expect(asked).toEqual([])
+  })
+
+  test('is waited for when QEMU does not know it any more, and the event is still to come', async () => {
+    const { unplugs, there, letGo, remove } = slowGuest()
+    there.delete('disk1')
+    const removal = remove()
+    letGo()
+    await removal
+    expect(unplugs.takeGone('disk1')).toBe(false)
+  })
+
+  test('is out although QEMU does not answer the request for it', async () => {
+    const unplugs = new Unplugs(() => new Promise(() => {}), 1)
+    const removal = unplugs.remove('disk1', 'x')
+    unplugs.event('DEVICE_DELETED', { device: 'disk1' })
+    await removal
+  })
+})
+
+test('a QEMU that tells of devices without end is not listened to for ever', () => {
+  const unplugs = new Unplugs(obedient)
+  for (let at = 0; at < 2000; at++) unplugs.event('DEVICE_DELETED', { device: `disk${at}` })
+  expect([unplugs.takeGone('disk1023'), unplugs.takeGone('disk1024')]).toEqual([true, false])
+})
+
+test('what QEMU refuses to take out is an error, and what went in time is remembered by nobody', async () => {
+  const { remove, refuse } = slowGuest()
   refuse("Bus 'pcie.0' does not support hotplugging")
   await expect(remove()).rejects.toThrow('does not support hotplugging')
-  letGo()
-  expect(unplugs.takeGone('disk1')).toBe(false)
   const other = slowGuest()
   const removal = other.remove()
   other.letGo()
   await removal
-  other.letGo()
   expect(other.unplugs.takeGone('disk1')).toBe(false)
 })
