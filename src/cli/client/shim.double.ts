@@ -171,6 +171,8 @@ function serveTasks(): void {
     },
     async kill({ execId, signal }) {
       const { child, args } = find(execId)
+      if (existsSync(`${bundle}/refuse-kill`))
+        throw new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
       // As while its machine is saved: longer than a client waits for the answer.
       if (args.includes('held-up')) await Bun.sleep(11_000)
       if (child === undefined)

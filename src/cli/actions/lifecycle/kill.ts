@@ -3,6 +3,7 @@ import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
+import { allowRestart } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { isEnding, noteSignal } from '../../client/life/restarts.ts'
 import type { ContainerRecord } from '../../client/record.ts'
@@ -33,9 +34,8 @@ export async function kill(
   return forEachName(settings, names, async (name) => {
     const record = findRecord(settings, name)
     const task = await connectRunning(record)
-    if (execId === '') noteSignal(settings, record, number)
     try {
-      await task.kill(number, { all, execId })
+      await send(settings, record, task, { signal: number, all, execId })
       if (execId !== '') return
       if (number !== SIGKILL && isEnding(record, number)) await thaw(task)
       noteEvent(settings, record, 'kill', { signal: String(number) })
@@ -45,6 +45,23 @@ export async function kill(
       task.close()
     }
   })
+}
+
+/** One that does not get to the container leaves it its restart policy. */
+async function send(
+  settings: Settings,
+  record: ContainerRecord,
+  task: TaskClient,
+  { signal, ...to }: { readonly signal: number; readonly all: boolean; readonly execId: string },
+): Promise<void> {
+  // Before it: the monitor may see the end at once.
+  const ends = to.execId === '' && noteSignal(settings, record, signal)
+  try {
+    await task.kill(signal, to)
+  } catch (error) {
+    if (ends) await allowRestart(settings, record, error)
+    throw error
+  }
 }
 
 /** `kill` and then `rm`, or `start`, is one line of a script: they find it ended, and cleaned up after. */

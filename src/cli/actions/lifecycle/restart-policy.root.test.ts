@@ -89,6 +89,24 @@ test('a stop that fails changes no policy', async () => {
   await eventually(() => read(client, 'early').restarts === 1 && read(client, 'early').status === 'running')
 })
 
+test.each([[['kill']], [['stop', '-t', '0']]])(
+  'a signal that does not get to the container changes no policy: %j',
+  async (command) => {
+    await using client = testClient()
+    await client.start('deaf', ['sleep', '60'], ['--restart', 'always'])
+    const refuse = `${directoryOf(client, 'deaf')}/bundle/refuse-kill`
+    writeFileSync(refuse, '')
+    expect(await client.kata(...command, 'deaf')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[AGENT_DIED]'),
+    })
+    expect(read(client, 'deaf').stopWanted ?? false).toBe(false)
+    rmSync(refuse)
+    await client.kata('kill', '--signal', 'HUP', 'deaf')
+    await eventually(() => read(client, 'deaf').restarts === 1 && read(client, 'deaf').status === 'running')
+  },
+)
+
 test('kill ends it for good, and so does rm --force; a signal that asks for less does not', async () => {
   await using client = testClient()
   await client.start('killed', ['sleep', '60'], ['--restart', 'always'])

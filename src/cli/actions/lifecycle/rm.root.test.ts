@@ -95,7 +95,8 @@ test('a suspended container is neither removed nor stopped while another command
   const directory = directoryOf(client, 'kept')
   mkdirSync(`${directory}/suspended`)
   writeFileSync(`${directory}/suspended/checkpoint.json`, '{}')
-  updateRecord(`${client.base}/state`, 'default', 'kept', { status: 'suspended' })
+  const restart = { name: 'always', most: 0 } as const
+  updateRecord(`${client.base}/state`, 'default', 'kept', { status: 'suspended', restart })
   await underDirectoryLock(directory, 1000, async () => {
     for (const command of ['rm', 'stop'])
       expect(await client.kata(command, 'kept')).toMatchObject({
@@ -104,6 +105,7 @@ test('a suspended container is neither removed nor stopped while another command
       })
   })
   expect(existsSync(`${directory}/suspended/checkpoint.json`)).toBe(true)
+  expect(readRecord(`${client.base}/state`, 'default', 'kept').stopWanted ?? false).toBe(false)
   expect((await client.kata('stop', 'kept')).code).toBe(0)
   expect(existsSync(`${directory}/suspended`)).toBe(false)
   expect((await client.kata('rm', 'kept')).code).toBe(0)

@@ -5,7 +5,7 @@ import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { forbidRestart } from '../../client/life/monitor.ts'
+import { allowRestart, forbidRestart } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
@@ -44,7 +44,15 @@ export function stopWishes({ timeout, time = timeout, signal }: StopFlags): Stop
 /** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
 export async function stopOne(settings: Settings, found: ContainerRecord, wishes: StopWishes): Promise<void> {
   await forbidRestart(settings, found)
-  const record = latest(settings, found)
+  try {
+    await stopForGood(settings, latest(settings, found), wishes)
+  } catch (error) {
+    await allowRestart(settings, found, error)
+    throw error
+  }
+}
+
+async function stopForGood(settings: Settings, record: ContainerRecord, wishes: StopWishes): Promise<void> {
   const seen = await observe(record)
   if (record.status === 'created') return
   if (record.status === 'suspended') {
@@ -54,10 +62,10 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
       goesOn = now.status !== 'suspended'
       if (!goesOn) discard(settings, now)
     })
-    return goesOn ? stopOne(settings, findRecord(settings, record.id), wishes) : undefined
+    return goesOn ? stopForGood(settings, findRecord(settings, record.id), wishes) : undefined
   }
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
-  const task = await connectToStop(settings, record, found)
+  const task = await connectRunning(record, ['running', 'paused', 'stopped'])
   try {
     const exitCode =
       seen.exitCode ?? (await endInTime(task, record, { ...wishes, isPaused: seen.status === 'paused' }))
@@ -67,24 +75,6 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
     await endRun(settings, record, { exitCode, task })
   } finally {
     task.close()
-  }
-}
-
-/** One that cannot be asked to end, and goes on, keeps the policy of before. */
-async function connectToStop(
-  settings: Settings,
-  record: ContainerRecord,
-  before: ContainerRecord,
-): Promise<TaskClient> {
-  try {
-    return await connectRunning(record, ['running', 'paused', 'stopped'])
-  } catch (error) {
-    const { namespace, id, restart, stopWanted } = before
-    const { status } = await observe(record)
-    const goesOn = status !== 'stopped' && status !== 'dead'
-    if (restart !== undefined && goesOn)
-      updateRecord(settings.stateDir, namespace, id, { stopWanted }, before)
-    throw error
   }
 }
 

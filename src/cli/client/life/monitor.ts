@@ -7,8 +7,9 @@ import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
+import { type ContainerRecord, isThere, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { observe } from '../status.ts'
+import { answerStatus } from '../task.ts'
 import { needsMonitor, noteStop } from './restarts.ts'
 
 /** How long a monitor that starts its container may take to give that up, milliseconds. */
@@ -78,4 +79,20 @@ export async function forbidRestart(settings: Settings, record: ContainerRecord)
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
   }
+}
+
+/**
+ * What a person did to end the container failed with `error`: where that goes on, it keeps the policy of before. A signal that was not
+ * answered in time may still come.
+ */
+export async function allowRestart(
+  { stateDir }: Settings,
+  before: ContainerRecord,
+  error: unknown,
+): Promise<void> {
+  const { namespace, id, restart, stopWanted } = before
+  if (restart === undefined || answerStatus(error) === 'deadline_exceeded') return
+  if (!isThere(stateDir, before)) return
+  const { status } = await observe(readRecord(stateDir, namespace, id))
+  if (status !== 'stopped' && status !== 'dead') updateRecord(stateDir, namespace, id, { stopWanted }, before)
 }
