@@ -1,9 +1,10 @@
 /** `update` of a container whose first start is under way, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readShimProcess } from '../../../bundle/shim-process.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
-import { readRecord } from '../../client/record.ts'
+import { readRecord, recordPaths } from '../../client/record.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
@@ -28,3 +29,27 @@ test('update takes a policy during the first start, and gives the container its 
   const { owner } = readRecord(`${client.base}/state`, 'default', 'web')
   expect(owner !== undefined && isAlive(owner)).toBe(true)
 })
+
+test.each([[['-m', '256M']], [['--restart', 'always']]])(
+  'update of what a first start that fails leaves behind is none: %j',
+  async (change) => {
+    await using client = testClient()
+    const { bundle } = recordPaths(`${client.base}/state`, 'default', 'half')
+    const making = client.spawn(['run', '-d', '--name', 'half', '--rootfs', client.base, '--', 'never-made'])
+    await eventually(() => existsSync(`${bundle}/being-made`))
+    // Its client cleans up late.
+    making.kill('SIGSTOP')
+    process.kill(readShimProcess(bundle)!.pid, 'SIGKILL')
+    await eventually(async () => (await client.list())[0]?.status === 'dead')
+    const updating = client.kata('update', ...change, 'half')
+    expect(await Promise.race([updating, Bun.sleep(3000)])).toBeUndefined()
+    making.kill('SIGCONT')
+    expect(await updating).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('[CONTAINER_NOT_FOUND]'),
+    })
+    expect(await making.exited).toBe(125)
+    expect(client.leftovers()).toEqual([])
+  },
+)

@@ -60,7 +60,15 @@ async function updateOne(
 ): Promise<void> {
   const found = findRecord(settings, name)
   if (isExternal(found)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'updated' })
-  await underContainerLock(settings, found, (record) => updateHeld(settings, record, limits, restart), turnMs)
+  let updated: Found | undefined
+  const work = async (record: ContainerRecord) => {
+    updated = await updateHeld(settings, record, limits, restart)
+  }
+  await underContainerLock(settings, found, work, turnMs)
+  if (updated?.seen.status !== 'dead') return
+  // Its first start may just have failed: then its client removes it, with what was changed.
+  await lookUnless(settings, found, isCleanedUp)
+  readRecord(settings.stateDir, found.namespace, found.id)
 }
 
 /** The specification comes last: it is what a later start begins with, and a refused change is none. */
@@ -69,7 +77,7 @@ async function updateHeld(
   found: ContainerRecord,
   limits: Limits,
   restart: RestartPolicy | undefined,
-): Promise<void> {
+): Promise<Found> {
   const { namespace, id: name } = found
   if (restart !== undefined && found.autoRemove)
     throw new KataError('OPTION_CONFLICT', {
@@ -78,7 +86,8 @@ async function updateHeld(
       remedy: 'Make another container without --rm.',
     })
   const hasLimits = Object.keys(limits).length > 0
-  const { record, seen } = hasLimits ? await onceMade(settings, found) : await look(settings, found)
+  const looked = hasLimits ? await onceMade(settings, found) : await look(settings, found)
+  const { record, seen } = looked
   const { status } = seen
   const isRunning = status === 'running' || status === 'paused'
   // It goes on with the limits that it had, and would only seem to have others.
@@ -94,7 +103,7 @@ async function updateHeld(
   const { stateDir } = settings
   if (hasLimits) writeLimits(recordPaths(stateDir, namespace, name).bundle, limits)
   noteEvent(settings, record, 'update')
-  if (restart === undefined) return
+  if (restart === undefined) return looked
   // What its policy before was about to start again stays ended.
   updateRecord(stateDir, namespace, name, {
     restart,
@@ -105,6 +114,7 @@ async function updateHeld(
   const now = readRecord(stateDir, namespace, name)
   const mayRun = (isRunning || isBeingMade(record, seen)) && now.status !== 'created'
   if (mayRun && now.detached) ensureMonitor(settings, now)
+  return looked
 }
 
 interface Found {
@@ -119,20 +129,31 @@ async function look({ stateDir }: Settings, { namespace, id }: ContainerRecord):
 
 /** Its first start holds no lock. It has read the specification already, and takes no other limits before it runs. @throws KataError CONTAINER_BUSY. */
 async function onceMade(settings: Settings, container: ContainerRecord): Promise<Found> {
-  const made = await poll(
-    async () => {
-      const found = await look(settings, container)
-      return isBeingMade(found.record, found.seen) ? undefined : found
-    },
-    { timeoutMs: turnMs, everyMs: 20, longestMs: 200 },
-  )
+  const made = await lookUnless(settings, container, isBeingMade)
   if (made === undefined) throw new KataError('CONTAINER_BUSY', { name: container.id })
   return made
+}
+
+/** Undefined where that is so for too long. @throws KataError CONTAINER_NOT_FOUND once it is removed. */
+function lookUnless(
+  settings: Settings,
+  container: ContainerRecord,
+  isUnderWay: (record: ContainerRecord, seen: Observation) => boolean,
+): Promise<Found | undefined> {
+  const work = async () => {
+    const found = await look(settings, container)
+    return isUnderWay(found.record, found.seen) ? undefined : found
+  }
+  return poll(work, { timeoutMs: turnMs, everyMs: 20, longestMs: 200 })
 }
 
 /** Its client has not left it to itself yet. */
 const isBeingMade = ({ owner }: ContainerRecord, { status, held }: Observation): boolean =>
   status === 'creating' || (status === 'created' && held && owner !== undefined && mayBeAlive(owner))
+
+/** Its client, or its monitor, is at it. */
+const isCleanedUp = ({ owner }: ContainerRecord, { status }: Observation): boolean =>
+  status === 'dead' && owner !== undefined && mayBeAlive(owner)
 
 function writeLimits(bundle: string, limits: Limits): void {
   const path = bundleFile(bundle, 'spec')
