@@ -22,7 +22,7 @@ import type { TaskClient } from './task.ts'
 export async function endContainer(
   settings: Settings,
   record: Pick<ContainerRecord, 'namespace' | 'id' | 'autoRemove'> &
-    Partial<Pick<ContainerRecord, 'createdAt'>>,
+    Partial<Pick<ContainerRecord, 'createdAt' | 'exitCode'>>,
   end: {
     exitCode?: number | undefined
     task?: TaskClient | undefined
@@ -53,7 +53,8 @@ export async function endContainer(
   if (isAnothers(settings, record)) return
   rmSync(unfinished(saved), { recursive: true, force: true })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
-  const exitCode = end.exitCode ?? lastKnown
+  // A clean-up that failed may have noted it.
+  const exitCode = end.exitCode ?? record.exitCode ?? lastKnown
   const finishedAt = new Date().toISOString()
   updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode, finishedAt, ...end.note?.(exitCode) })
 }

@@ -68,8 +68,7 @@ export async function runAttached(
     over.abort()
     if (exitCode === undefined) return session.handOver(task)
     session.reportFailure(exitCode)
-    await session.end(exitCode, signals)
-    return exitCode
+    return await session.end(exitCode, signals)
   } catch (error) {
     await session?.fail(signals)
     throw error

@@ -229,6 +229,38 @@ test('a clean-up that fails is tried again, and its container starts then', asyn
   await eventually(() => read(client, 'brief').restarts === 1 && read(client, 'brief').status === 'running')
 })
 
+test.each([
+  [3, 'on-failure', 1],
+  [0, 'on-failure', 0],
+  [3, 'no', 0],
+])(
+  'so is that of one in the foreground, whose person is told: exit code %d, %s',
+  async (code, policy, restarts) => {
+    await using client = testClient()
+    const go = `${client.base}/go`
+    const script = `[ -e ${go} ] && exec sleep 60; while [ ! -e ${go} ]; do sleep 0.02; done; exit ${code}`
+    const options = ['--restart', policy, '--name', 'front', '--rootfs', client.base]
+    const running = client.spawn(['run', ...options, '--', 'sh', '-c', script])
+    await eventually(async () => (await client.list())[0]?.status === 'running')
+    const refuse = `${directoryOf(client, 'front')}/refuse-delete`
+    writeFileSync(refuse, '')
+    writeFileSync(go, '')
+    const told = await running.stderr.text()
+    expect(await running.exited).toBe(code || 125)
+    expect(told).toContain('[SHIM_DELETE_FAILED]')
+    expect(told.includes('tried again in the background')).toBe(policy !== 'no')
+    rmSync(refuse)
+    if (policy === 'no') expect((await client.kata('gc')).code).toBe(0)
+    const isOver = () =>
+      restarts > 0
+        ? read(client, 'front').restarts === restarts && read(client, 'front').status === 'running'
+        : read(client, 'front').status === 'stopped' && !isAlive(read(client, 'front').owner)
+    await eventually(isOver)
+    expect(read(client, 'front').restarts ?? 0).toBe(restarts)
+    if (restarts === 0) expect(read(client, 'front').exitCode).toBe(code)
+  },
+)
+
 test('so is that of a start that failed', async () => {
   await using client = testClient()
   await client.start('brief', ['sleep', '60'], ['--restart', 'always'])

@@ -18,7 +18,7 @@ import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
 import { spawnMonitor } from './monitor.ts'
-import { afterEnd, needsMonitor } from './restarts.ts'
+import { afterEnd, isRestartWanted, needsMonitor } from './restarts.ts'
 
 /** What a session starts. */
 export interface Startable {
@@ -79,11 +79,41 @@ export class Session {
     return this.#task
   }
 
-  async end(exitCode: number, signals: SignalCatcher): Promise<void> {
-    await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals), note: this.#afterEnd })
-    const { stateDir } = this.#settings
-    const { namespace, id, autoRemove } = this.#record
-    if (autoRemove || readRecord(stateDir, namespace, id).restartsAt === undefined) return
+  /**
+   * The exit code that the person gets: no success where the clean-up fails. What it left is tried again by a monitor, if the policy wants
+   * another start, or by `gc`.
+   *
+   * @throws as {@link endContainer}, for a container that was to be removed.
+   */
+  async end(exitCode: number, signals: SignalCatcher): Promise<number> {
+    try {
+      await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals), note: this.#afterEnd })
+    } catch (error) {
+      if (this.#record.autoRemove) throw error
+      tellError(this.#settings, error)
+      this.#leaveBehind(exitCode)
+      return exitCode || runtimeFailed
+    }
+    if (!this.#record.autoRemove && this.#latest().restartsAt !== undefined) this.#leaveToMonitor()
+    return exitCode
+  }
+
+  #leaveBehind(exitCode: number): void {
+    const { id } = this.#record
+    try {
+      // The shim that knew it is gone.
+      this.#update({ exitCode })
+      if (!isRestartWanted(this.#latest())) return
+      this.#leaveToMonitor()
+      this.#settings.tell(
+        `container ${id}: this is tried again in the background, and its restart policy counts after that`,
+      )
+    } catch (error) {
+      tellError(this.#settings, error)
+    }
+  }
+
+  #leaveToMonitor(): void {
     this.#update({ owner: processRef(spawnMonitor(this.#settings, this.#record)), detached: true })
   }
 
