@@ -11,7 +11,10 @@ export function hostOptions(command: Command): Command {
     .optionsGroup(runGroups.content)
     .option('--group-add <group>', 'additional group of the command, by name or number; repeatable', collect)
     .optionsGroup(runGroups.limits)
-    .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on, such as 0-3,7')
+    .option(
+      '--cpuset-cpus <list>',
+      'processors of the host that the machine runs on, such as 0-3,7; without --cpus it grows by as many',
+    )
     .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
     .option('--memory-swap <size>', 'accepted as in docker, but a machine has no swap: --memory is the limit')
     .option(

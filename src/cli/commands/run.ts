@@ -205,7 +205,7 @@ const sizeOptions = (command: Command): Command =>
     )
     .option(
       '--vcpus <n>',
-      'processors of the machine itself, to which --cpus are added (default: from the configuration)',
+      'processors of the machine itself, to which --cpus, or else those of --cpuset-cpus, are added (default: from the configuration)',
     )
     .option('--pids-limit <n>', 'how many processes the container may have; -1 for no limit')
     .option(
