@@ -108,3 +108,33 @@ mirror = [{ location = "gh.example" }]
     'mirror.example:5000/hub',
   ])
 })
+
+test('a registry may be about one tag or digest of a repository', () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  writeFileSync(
+    `${base}/registries.conf`,
+    `[[registry]]
+prefix = "quay.io/team/app:v1"
+location = "moved.example:5000/new/app:v2"
+mirror = [{ location = "mirror.example/app" }]
+[[registry]]
+prefix = "quay.io/team/app@${digest}"
+location = "fixed.example/app@${digest}"
+[[registry]]
+prefix = "quay.io"
+location = "all.example"
+[[registry]]
+prefix = "quay.io/team/app:v"
+location = "none.example/app"
+`,
+  )
+  const places = (image: string) => repositoryPlaces(parseImageName(image), [base])
+  const [own, ofAll] = ['quay.io/team/app', 'all.example/team/app']
+  expect(places(`${own}:v1`)).toEqual([own, 'moved.example:5000/new/app', 'mirror.example/app', ofAll])
+  expect(places(`${own}:v1.1`)).toEqual([own, ofAll])
+  expect(places(own)).toEqual([own, ofAll])
+  expect(places(`${own}@${digest}`)).toEqual([own, 'fixed.example/app', ofAll])
+  expect(places('quay.io:5000/team/app:v1')).toEqual(['quay.io:5000/team/app'])
+  const keys = ['moved.example:5000/new/app', 'mirror.example', 'fixed.example']
+  expect(given(own, keys, places(`${own}:v1`))).toEqual(keys.slice(0, 2))
+})

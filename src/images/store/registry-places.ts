@@ -12,12 +12,11 @@ const usualDirectories = ['/usr/share/containers', '/etc/containers']
  * skopeo refuses it by its own words.
  */
 export function repositoryPlaces(
-  { registry, repository }: Pick<ImageName, 'registry' | 'repository'>,
+  { registry, repository, full }: Pick<ImageName, 'registry' | 'repository' | 'full'>,
   directories: readonly string[] = usualDirectories,
 ): string[] {
-  const own = `${registry}/${repository}`
-  const others = directories.flatMap(registriesIn).flatMap((table) => placesIn(table, own))
-  return [...new Set([own, ...others])]
+  const others = directories.flatMap(registriesIn).flatMap((table) => placesIn(table, full))
+  return [...new Set([`${registry}/${repository}`, ...others])]
 }
 
 function registriesIn(directory: string): Table[] {
@@ -31,24 +30,30 @@ function registriesIn(directory: string): Table[] {
   })
 }
 
-/** The locations of one `[[registry]]` for a repository that it is about. */
-function placesIn({ prefix, location, mirror }: Table, own: string): string[] {
-  const rest = restBehind(text(prefix) || text(location), own)
+/** The locations of one `[[registry]]` for an image that it is about. Tags and digests are part of what it compares and puts in place. */
+function placesIn({ prefix, location, mirror }: Table, image: string): string[] {
+  const rest = restBehind(text(prefix) || text(location), image)
   if (rest === undefined) return []
   return [location, ...tables(mirror).map((each) => each.location)]
     .map(text)
     .filter((place) => place !== '')
-    .map((place) => `${place}${rest}`)
+    .map((place) => repositoryOf(`${place}${rest}`))
 }
 
-/** What a prefix leaves of a repository; undefined when it is about others. `*.example.org` is about the hosts below. */
-function restBehind(prefix: string, own: string): string | undefined {
+/** What a prefix leaves of an image's name; undefined when it is about others. `*.example.org` is about the hosts below. */
+function restBehind(prefix: string, image: string): string | undefined {
   if (prefix.startsWith('*.')) {
-    const [host = ''] = own.split(/[:/]/, 1)
-    return host.endsWith(prefix.slice(1)) ? own.slice(host.length) : undefined
+    const [host = ''] = image.split(/[:/]/, 1)
+    return host.endsWith(prefix.slice(1)) ? image.slice(host.length) : undefined
   }
-  return prefix !== '' && `${own}/`.startsWith(`${prefix}/`) ? own.slice(prefix.length) : undefined
+  if (prefix === '' || !image.startsWith(prefix)) return undefined
+  const rest = image.slice(prefix.length)
+  // A colon begins a tag, or the hexadecimal part of a digest; before a path it would begin a port.
+  return /^([/@]|:[^/]*$|$)/.test(rest) ? rest : undefined
 }
+
+/** Without its tag and digest. A colon of the host is that of a port. */
+const repositoryOf = (image: string): string => image.replace(/(\/[^/:@]*)(:[^/@]*)?(@.*)?$/, '$1')
 
 /** Slashes behind it count for nothing, as with skopeo. */
 const text = (value: unknown): string => (typeof value === 'string' ? value.replace(/\/+$/, '') : '')
