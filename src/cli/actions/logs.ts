@@ -54,8 +54,11 @@ async function logsOf(
     prefix: flags.names ? `${name} ` : '',
   })
   const print = (records: Iterable<LogRecord>) => printer.print(inTime(records, selection))
+  const { tail } = selection
   try {
-    await print(lastLines(inTime(reader.read(), selection), selection))
+    if (tail === undefined) await print(reader.read())
+    else await printer.print(lastLines(() => inTime(reader.fromStart(), selection), tail))
+    reader.letGo()
     while (flags.follow && !isOver(selection) && !(await hasEnded(settings, name))) {
       await sleep(pollMs)
       await print(reader.read())

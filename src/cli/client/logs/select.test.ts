@@ -26,19 +26,39 @@ test.each([
   [3, ['two\n', 'thr', 'ee\n', 'four\n']],
   [99, ['one\n', 'two\n', 'thr', 'ee\n', 'four\n']],
 ])('the last %d lines, of however many records', (tail, expected) => {
-  expect(texts(lastLines(records, { tail }))).toEqual(expected)
+  expect(texts(lastLines(() => records, tail))).toEqual(expected)
 })
 
 test('a line that has not ended is the last one', () => {
-  expect(texts(lastLines([...records, record(6, 'five?')], { tail: 1 }))).toEqual(['five?'])
-  expect(texts(lastLines([...records, record(6, 'five?')], { tail: 2 }))).toEqual(['four\n', 'five?'])
+  const more = [...records, record(6, 'five?')]
+  expect(texts(lastLines(() => more, 1))).toEqual(['five?'])
+  expect(texts(lastLines(() => more, 2))).toEqual(['four\n', 'five?'])
 })
 
-test('of a long log no more is kept than is asked for', () => {
+test.each([
+  [2, 49_998],
+  [50_000, 0],
+  [Number.MAX_SAFE_INTEGER, 0],
+])('nothing of a long log is kept for its last %d lines', (tail, first) => {
+  let given = 0
   function* long() {
-    for (let index = 0; index < 50_000; index++) yield record(index, `${index}\n`)
+    for (given = 0; given < 50_000; ) yield record(given, `${given++}\n`)
   }
-  expect(texts(lastLines(long(), { tail: 2 }))).toEqual(['49998\n', '49999\n'])
+  const last = lastLines(long, tail)
+  expect(texts([last.next().value as LogRecord])).toEqual([`${first}\n`])
+  // No more was read by then than what comes before it.
+  expect(given).toBe(first + 1)
+  expect([...last].length).toBe(Math.min(tail, 50_000) - 1)
+})
+
+test('what comes while the lines are counted, or later, is none of the last', () => {
+  const growing = [...records]
+  const give = () => {
+    const now = [...growing]
+    growing.push(record(9, 'late\n'))
+    return now
+  }
+  expect(texts(lastLines(give, 1))).toEqual(['four\n'])
 })
 
 test('what is printed keeps the order of both streams, and a time begins each line', async () => {

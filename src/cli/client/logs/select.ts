@@ -19,22 +19,29 @@ export function* inTime(records: Iterable<LogRecord>, { since, until }: Selectio
   }
 }
 
-/** The last lines: records that only begin one count once it has ended, or nothing follows. */
-export function lastLines(records: Iterable<LogRecord>, { tail }: Selection): Iterable<LogRecord> {
-  if (tail === undefined) return records
-  const kept: LogRecord[] = []
-  let first = 0
-  let lines = 0
-  const endsLine = ({ bytes }: LogRecord) => bytes.at(-1) === newline
-  for (const record of records) {
-    // A reader uses its buffer again.
-    kept.push({ ...record, bytes: Buffer.from(record.bytes) })
-    if (endsLine(record)) lines++
-    const open = endsLine(record) ? 0 : 1
-    while (lines + open > tail && first < kept.length) if (endsLine(kept[first++]!)) lines--
-    // What is passed over is let go of now and then.
-    if (first > 10_000) kept.splice(0, first)
-    if (first > 10_000) first = 0
+/**
+ * The last `tail` lines of what `records` gives: it is called twice, and may give more the second time. Nothing is kept: both the number of lines
+ * and a line have no bound. Records that only begin one count once it has ended, or nothing follows.
+ */
+export function* lastLines(records: () => Iterable<LogRecord>, tail: number): Generator<LogRecord> {
+  const { count, lines } = countOf(records())
+  let over = lines - tail
+  let index = 0
+  for (const record of records()) {
+    if (index++ === count) return
+    if (over <= 0) yield record
+    else if (endsLine(record)) over--
   }
-  return kept.slice(first)
 }
+
+function countOf(records: Iterable<LogRecord>): { readonly count: number; readonly lines: number } {
+  let [count, lines, open] = [0, 0, 0]
+  for (const record of records) {
+    count++
+    open = endsLine(record) ? 0 : 1
+    if (open === 0) lines++
+  }
+  return { count, lines: lines + open }
+}
+
+const endsLine = ({ bytes }: LogRecord): boolean => bytes.at(-1) === newline
