@@ -10,7 +10,7 @@ export const sandboxErrors = () => ({
   PROCESS_ELSEWHERE: entry(
     'failed_precondition',
     'whether process {pid} of the pid namespace {namespace} is alive cannot be seen from here: this is another one',
-    'Run the command where kata-ts runs its sandboxes: in that pid namespace, or, once that is gone, in the host’s own.',
+    'Run the command where kata-ts runs its sandboxes: in that pid namespace. Once that is gone, as after a restart of a container in which kata-ts ran, run `kata-ts gc` in the host’s own.',
   ),
   RELEASE_FAILED: entry(
     'internal',
