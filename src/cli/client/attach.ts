@@ -25,8 +25,8 @@ export interface AttachOptions {
   readonly log: Logger
   /** Absent or true: signals go to the process; false: the first one leaves it. */
   readonly passesSignals?: boolean
-  /** Called with each signal that is passed on; whether it is meant to end the container. */
-  readonly onSignal?: (signal: number) => boolean
+  /** Sends each signal that is passed on by the given function; whether it is meant to end the container. */
+  readonly sendSignal?: (signal: number, send: () => Promise<void>) => Promise<boolean>
   /** Tells the person something. */
   readonly tell: (text: string) => void
 }
@@ -37,14 +37,17 @@ export interface AttachOptions {
  * @throws KataError what `start` throws; SHIM_DIED when the shim died.
  */
 export async function attach(options: AttachOptions): Promise<number | undefined> {
-  const { task, id, execId, streams, signals, log } = options
+  const { task, id, execId, streams, signals, log, sendSignal } = options
   const started = options.isStarted ? Promise.resolve() : task.start(execId)
-  const kill = (signal: number) => {
-    const ends = options.onSignal?.(signal) === true
-    return started
-      .then(() => task.kill(signal, { execId }))
-      .then(() => (ends ? thaw(task) : undefined))
-      .catch((error) => log.debug('signal not delivered', { signal, error }))
+  const kill = async (signal: number) => {
+    const send = () => task.kill(signal, { execId })
+    try {
+      await started
+      const ends = await (sendSignal?.(signal, send) ?? send())
+      if (ends) await thaw(task)
+    } catch (error) {
+      log.debug('signal not delivered', { signal, error })
+    }
   }
   // From here on the process may run, so a signal is meant for it and not for its start.
   const left = Promise.withResolvers<undefined>()

@@ -11,7 +11,7 @@ import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
 import type { ContainerPlan } from './container-plan.ts'
 import { watchHealth } from './life/health.ts'
-import { noteSignal } from './life/restarts.ts'
+import { sendAsPerson } from './life/person-signal.ts'
 import { Session, type Startable } from './life/session.ts'
 import type { ByteSink } from './output.ts'
 import { prepareAgain, prepareNew, type RunAgain } from './prepare.ts'
@@ -60,8 +60,9 @@ export async function runAttached(
     })
     const task = await session.create(loggedUris(container, streams.uris), signals)
     const { log, tell } = settings
-    const onSignal = (signal: number) => noteSignal(settings, container.record, signal)
-    const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, onSignal }
+    const sendSignal = (signal: number, send: () => Promise<void>) =>
+      sendAsPerson(settings, container.record, signal, send)
+    const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, sendSignal }
     const run = attach({ ...asked, passesSignals })
     void watchHealth(settings, container.record, task, over.signal)
     const exitCode = await Promise.race([run, signals.interrupted])

@@ -171,8 +171,10 @@ function serveTasks(): void {
     },
     async kill({ execId, signal }) {
       const { child, args } = find(execId)
-      if (existsSync(`${bundle}/refuse-kill`))
+      if (existsSync(`${bundle}/refuse-kill`)) {
+        writeFileSync(`${bundle}/refused-kill`, '')
         throw new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
+      }
       // As while its machine is saved: longer than a client waits for the answer.
       if (args.includes('held-up')) await Bun.sleep(11_000)
       if (child === undefined)

@@ -2,7 +2,7 @@ import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
 import { ensureOneMonitor } from '../../client/life/monitor.ts'
-import { noteSignal } from '../../client/life/restarts.ts'
+import { sendAsPerson } from '../../client/life/person-signal.ts'
 import { hasLog } from '../../client/logs/reader.ts'
 import { logStreams } from '../../client/logs/streams.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
@@ -90,8 +90,9 @@ async function attachWith(
   const { id, terminal } = record
   const { log, tell } = settings
   const signals = catchSignals()
-  const onSignal = (signal: number) => noteSignal(settings, record, signal)
-  const asked = { task, id, execId: '', isStarted: true, streams, signals, terminal, log, tell, onSignal }
+  const sendSignal = (signal: number, send: () => Promise<void>) =>
+    sendAsPerson(settings, record, signal, send)
+  const asked = { task, id, execId: '', isStarted: true, streams, signals, terminal, log, tell, sendSignal }
   try {
     const code = (await attach({ ...asked, ...wishes })) ?? 0
     if (!isSavedNow(settings, record)) return code

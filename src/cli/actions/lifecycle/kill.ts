@@ -3,9 +3,8 @@ import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { allowRestart } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
-import { isEnding, noteSignal } from '../../client/life/restarts.ts'
+import { sendAsPerson } from '../../client/life/person-signal.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import type { TaskClient } from '../../client/task.ts'
 import { thaw } from '../../client/thaw.ts'
@@ -35,9 +34,9 @@ export async function kill(
     const record = findRecord(settings, name)
     const task = await connectRunning(record)
     try {
-      await send(settings, record, task, { signal: number, all, execId })
-      if (execId !== '') return
-      if (number !== SIGKILL && isEnding(record, number)) await thaw(task)
+      if (execId !== '') return await task.kill(number, { all, execId })
+      const ends = await sendAsPerson(settings, record, number, () => task.kill(number, { all }))
+      if (number !== SIGKILL && ends) await thaw(task)
       noteEvent(settings, record, 'kill', { signal: String(number) })
       if (number === SIGKILL && !isExternal(record))
         await within(untilEnded(settings, record, task), patienceMs)
@@ -45,23 +44,6 @@ export async function kill(
       task.close()
     }
   })
-}
-
-/** One that does not get to the container leaves it its restart policy. */
-async function send(
-  settings: Settings,
-  record: ContainerRecord,
-  task: TaskClient,
-  { signal, ...to }: { readonly signal: number; readonly all: boolean; readonly execId: string },
-): Promise<void> {
-  // Before it: the monitor may see the end at once.
-  const ends = to.execId === '' && noteSignal(settings, record, signal)
-  try {
-    await task.kill(signal, to)
-  } catch (error) {
-    if (ends) await allowRestart(settings, record, error)
-    throw error
-  }
 }
 
 /** `kill` and then `rm`, or `start`, is one line of a script: they find it ended, and cleaned up after. */

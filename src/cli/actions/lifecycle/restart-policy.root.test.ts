@@ -107,6 +107,32 @@ test.each([[['kill']], [['stop', '-t', '0']]])(
   },
 )
 
+test('a signal to one in the foreground counts by the policy of then, and only where it gets there', async () => {
+  await using client = testClient()
+  const command = [
+    '--rootfs',
+    client.base,
+    '--',
+    'sh',
+    '-c',
+    'trap "exit 5" TERM; while :; do sleep 0.02; done',
+  ]
+  const running = client.spawn(['run', '--name', 'front', ...command])
+  await eventually(async () => (await client.list())[0]?.status === 'running')
+  expect((await client.kata('update', '--restart', 'always', 'front')).code).toBe(0)
+  const refuse = `${directoryOf(client, 'front')}/bundle/refuse-kill`
+  writeFileSync(refuse, '')
+  running.kill('SIGTERM')
+  await eventually(() => existsSync(`${directoryOf(client, 'front')}/bundle/refused-kill`))
+  await eventually(() => read(client, 'front').stopWanted === undefined)
+  rmSync(refuse)
+  // The second one is SIGKILL.
+  running.kill('SIGTERM')
+  expect(await running.exited).toBe(137)
+  expect(read(client, 'front')).toMatchObject({ status: 'stopped', stopWanted: true, exitCode: 137 })
+  expect(read(client, 'front').restartsAt).toBeUndefined()
+})
+
 test('kill ends it for good, and so does rm --force; a signal that asks for less does not', async () => {
   await using client = testClient()
   await client.start('killed', ['sleep', '60'], ['--restart', 'always'])

@@ -40,17 +40,3 @@ export const mayStartAgain = (record: ContainerRecord): boolean =>
 export function noteStop({ stateDir }: Settings, { namespace, id, restart }: ContainerRecord): void {
   if (restart !== undefined) updateRecord(stateDir, namespace, id, { stopWanted: true })
 }
-
-/** INT, QUIT, KILL and TERM. */
-const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
-
-/** Whether the signal is meant to end the container. */
-export const isEnding = ({ stopSignal }: ContainerRecord, signal: number): boolean =>
-  ending.has(signal) || signal === stopSignal
-
-/** Notes that a person has sent the container this signal, if that is meant to end it; whether it is. */
-export function noteSignal(settings: Settings, record: ContainerRecord, signal: number): boolean {
-  const ends = isEnding(record, signal)
-  if (ends) noteStop(settings, record)
-  return ends
-}
