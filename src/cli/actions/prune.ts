@@ -4,7 +4,7 @@ import { planPrune, prune as pruneStore, type Removal } from '../../images/store
 import { storePaths } from '../../images/store/store-paths.ts'
 import { imageUsers } from '../client/image-users.ts'
 import { mayStartAgain } from '../client/life/restarts.ts'
-import { type ContainerRecord, readRecords } from '../client/record.ts'
+import { type ContainerRecord, listRecords, readRecords } from '../client/record.ts'
 import { interruptible } from '../client/signals.ts'
 import { observe } from '../client/status.ts'
 import { wasSaved } from '../client/suspended.ts'
@@ -38,7 +38,10 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
     stopped.length === 0 ? 0 : await rm({ ...settings, print: () => true }, { force: false }, stopped)
   const removed = keepsImages ? nothing : await pruneStore(paths, () => imageUsers(settings.stateDir), kept)
   for (const image of removed.images) noteRemoved(settings, image)
-  report(settings, stopped, removed)
+  // Another command may have one in hand, which was told.
+  const left = new Set(listRecords(settings.stateDir, settings.namespace))
+  const gone = stopped.filter((id) => !left.has(id))
+  report(settings, gone, removed)
   return code
 }
 

@@ -57,6 +57,19 @@ test('one that has ended is not removed while another command is about to start 
   expect(client.leftovers()).toEqual([])
 })
 
+test('prune names what it has removed, and not what another command has in hand', async () => {
+  await using client = testClient()
+  for (const name of ['free', 'held']) await client.start(name, ['true'])
+  await client.kata('stop', 'free', 'held')
+  await underDirectoryLock(directoryOf(client, 'held'), 1000, async () => {
+    const prune = ['prune', '--containers', '--keep-images', '--force', '--format', 'json']
+    const { code, stdout, stderr } = await client.kata(...prune)
+    expect({ code, removed: JSON.parse(stdout).containers }).toEqual({ code: 1, removed: ['free'] })
+    expect(stderr).toContain('[CONTAINER_BUSY]')
+  })
+  expect((await client.list()).map(({ id }) => id)).toEqual(['held'])
+})
+
 test('stop ends what ran when it was called, and not what another command has started since', async () => {
   await using client = testClient()
   const state = `${client.base}/state`
