@@ -72,10 +72,14 @@ export async function forbidRestart(settings: Settings, record: ContainerRecord)
   if (record.restart === undefined) return
   noteStop(settings, record)
   try {
-    const now = readRecord(stateDir, namespace, id)
-    const { status } = await observe(now)
-    const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
-    if (isPolicys) await endMonitor(now)
+    // Its client in the foreground ends as it leaves it to a monitor: that is the second.
+    for (let ended = 0; ended < 2; ended++) {
+      const now = readRecord(stateDir, namespace, id)
+      const { status } = await observe(now)
+      const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
+      if (!isPolicys) return
+      await endMonitor(now)
+    }
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
   }
