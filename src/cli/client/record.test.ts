@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
+import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 import {
   type ContainerRecord,
@@ -63,6 +64,19 @@ test('updates replace fields and keep the rest', () => {
   createRecord(stateDir, record('web'))
   updateRecord(stateDir, 'default', 'web', { status: 'stopped', exitCode: 3 })
   expect(readRecord(stateDir, 'default', 'web')).toEqual({ ...record('web'), status: 'stopped', exitCode: 3 })
+})
+
+test('an update may depend on what the record says, which nobody changes meanwhile', () => {
+  const { bundle } = createRecord(stateDir, { ...record('web'), exitCode: 3 })
+  {
+    using free = tryDirectoryLock(bundle)
+    expect(free).toBeDefined()
+  }
+  updateRecord(stateDir, 'default', 'web', ({ exitCode = 0 }) => {
+    expect(tryDirectoryLock(bundle)).toBeUndefined()
+    return { exitCode: exitCode + 1 }
+  })
+  expect(readRecord(stateDir, 'default', 'web').exitCode).toBe(4)
 })
 
 /** Whether parts of the file have no place on the disk yet, as ext4 and xfs show it. */

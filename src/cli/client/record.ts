@@ -222,6 +222,9 @@ export function isThere(stateDir: string, { namespace, id, createdAt }: Identity
   }
 }
 
+/** A function of the record where they depend on what others may be changing. */
+export type Changes = Partial<ContainerRecord> | ((before: ContainerRecord) => Partial<ContainerRecord>)
+
 /**
  * Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. With `of` only that
  * of this container, and of no later one of its name.
@@ -230,14 +233,15 @@ export function updateRecord(
   stateDir: string,
   namespace: string,
   id: string,
-  changes: Partial<ContainerRecord>,
+  changes: Changes,
   of?: Identity,
 ): void {
   const paths = recordPaths(stateDir, namespace, id)
   try {
     withBriefLock(paths.bundle, () => {
       const before = readRecord(stateDir, namespace, id)
-      if (of === undefined || of.createdAt === before.createdAt) write(paths, { ...before, ...changes })
+      if (of !== undefined && of.createdAt !== before.createdAt) return
+      write(paths, { ...before, ...(typeof changes === 'function' ? changes(before) : changes) })
     })
   } catch (error) {
     const gone =

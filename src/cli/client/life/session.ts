@@ -12,7 +12,14 @@ import { runtimeFailed } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { endContainer } from '../end.ts'
-import { type ContainerRecord, isThere, type RecordPaths, readRecord, updateRecord } from '../record.ts'
+import {
+  type Changes,
+  type ContainerRecord,
+  isThere,
+  type RecordPaths,
+  readRecord,
+  updateRecord,
+} from '../record.ts'
 import { removedMeanwhile, startShim } from '../shim-process.ts'
 import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
@@ -159,8 +166,10 @@ export class Session {
   /** With --rm, a restart policy or a health check, a monitor waits for the end. */
   leave(task: TaskClient): void {
     if (!this.#container.isMonitor) {
-      const isKept = needsMonitor(this.#latest())
-      this.#update({ owner: isKept ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined })
+      // `update`, which may give it a policy at this moment, starts one where it finds no owner.
+      this.#update((now) => ({
+        owner: needsMonitor(now) ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined,
+      }))
     }
     task.close()
   }
@@ -193,7 +202,7 @@ export class Session {
     }
   }
 
-  #update(changes: Partial<ContainerRecord>): void {
+  #update(changes: Changes): void {
     const { namespace, id } = this.#record
     updateRecord(this.#settings.stateDir, namespace, id, changes, this.#record)
   }
