@@ -3,7 +3,6 @@
  * guest that keeps writing, or lets the process live, gets none.
  */
 
-import { mostAsked } from '../../agent/stdio.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import { realClock, sleep } from '../../time.ts'
 
@@ -15,12 +14,10 @@ export interface KillLimits {
 }
 
 export const killLimits: KillLimits = { stallMs: 10_000, endMs: 20_000 }
-/** Most output that may still come from one process, bytes: of both streams two chunks and a full pipe, which has no more than half a chunk. */
-const mostLeft = 2 * (2 * mostAsked + mostAsked / 2)
-
 export class AfterKill {
   readonly #limits: KillLimits
   readonly #heldUp: () => HeldUp
+  readonly #mostLeft: number
   readonly #ending = Promise.withResolvers<void>()
   readonly #killed = Promise.withResolvers<void>()
   #isEnding = false
@@ -28,9 +25,11 @@ export class AfterKill {
   #waitedMs = 0
   #left = 0
 
-  constructor(limits: KillLimits, heldUp: () => HeldUp) {
+  /** `mostLeft`: bytes of output that may still come after a kill, from all streams. */
+  constructor(limits: KillLimits, heldUp: () => HeldUp, mostLeft: number) {
     this.#limits = limits
     this.#heldUp = heldUp
+    this.#mostLeft = mostLeft
   }
 
   /** Call it when the container around the process is killed. That may leave the process alive: a pod may share its processes. */
@@ -64,7 +63,7 @@ export class AfterKill {
     while (
       !isOver() &&
       Math.max(realClock.now() - this.#lastOutput, this.#waitedMs) < stallMs &&
-      this.#left < mostLeft
+      this.#left < this.#mostLeft
     )
       await sleep(Math.min(250, stallMs))
   }

@@ -1,4 +1,6 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
+
+import { mostAsked } from '../../agent/stdio.ts'
 import { KataError } from '../../errors.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
@@ -29,6 +31,8 @@ const deathLineMs = 1000
 const newline = 0x0a
 /** Bytes of output that are delivered at a time: of slow readers, a whole chunk would look like none. */
 const mostDelivered = 1024 * 1024
+/** Of both streams two chunks and a full pipe, which has no more than half a chunk. */
+const mostLeft = 2 * (2 * mostAsked + mostAsked / 2)
 
 export class TaskProcess {
   readonly id: string
@@ -98,7 +102,7 @@ export class TaskProcess {
     this.#onSurvived = options.onSurvived ?? (() => {})
     const { limits = killLimits } = options
     this.#unreadMs = limits.stallMs
-    this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp)
+    this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp, mostLeft)
   }
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */

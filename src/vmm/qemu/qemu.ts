@@ -179,6 +179,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
           this.#vfio.hasIommu ? this.#mappingMs(commandMs, this.options.patience?.plug) : undefined,
         ),
       unplugs: this.#unplugs,
+      requireHugePages,
     })
     return this.#resizer.resize(size)
   }

@@ -1,6 +1,7 @@
 /** Memory that a machine gets while it runs, and a guest or a QEMU that does not give it. */
 import { expect, test } from 'bun:test'
 import { clocksThatRush } from '../../../time.double.ts'
+import { requireHugePages } from '../../host/huge-pages.ts'
 import { MachineResizer, type ResizeOptions } from './resize.ts'
 import { Unplugs } from './unplug.ts'
 
@@ -27,6 +28,7 @@ function resizer(status: number, changed: Partial<typeof settings> = {}) {
     spec,
     execute,
     unplugs: new Unplugs(execute),
+    requireHugePages,
     settings: { ...settings, ...changed } as ResizeOptions['settings'],
   })
   return { machine, commands }
@@ -92,6 +94,7 @@ function virtioMem(mostMiB: number) {
     spec,
     execute,
     unplugs: new Unplugs(execute),
+    requireHugePages,
     settings: { ...settings, enableVirtioMem: true } as ResizeOptions['settings'],
   })
   return { machine, requested, qemu }
@@ -155,6 +158,7 @@ function processors() {
     spec,
     execute,
     unplugs,
+    requireHugePages,
     settings: settings as ResizeOptions['settings'],
   })
   return { machine, commands, giveUp }

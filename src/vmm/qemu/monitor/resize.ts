@@ -5,7 +5,6 @@
  */
 import { KataError } from '../../../errors.ts'
 import { until } from '../../../time.ts'
-import { requireHugePages } from '../../host/huge-pages.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { MachineSize, VmSpec } from '../../vmm.ts'
 import { type MemorySettings, memoryBackend, memorySizes, virtioMemId } from '../settings/memory.ts'
@@ -19,6 +18,8 @@ export interface ResizeOptions {
   readonly settings: MemorySettings & { readonly hostCpus: number }
   readonly execute: (command: string, args?: object) => Promise<unknown>
   readonly unplugs: Pick<Unplugs, 'remove' | 'takeGone'>
+  /** @throws KataError VMM_NO_HUGEPAGES when the host has not so many MiB of them for this machine. */
+  readonly requireHugePages: (memoryMiB: number) => void
 }
 
 /** How long the guest may take to accept or to give up memory, milliseconds. */
@@ -78,7 +79,7 @@ export class MachineResizer {
     const growth = wanted - this.#memoryMiB
     if (growth === 0) return wanted
     // QEMU takes or reserves them at once, but knows nothing of those that are promised to others.
-    if (growth > 0 && settings.enableHugepages) requireHugePages(growth)
+    if (growth > 0 && settings.enableHugepages) this.#options.requireHugePages(growth)
     const { bootMiB, maxMiB } = memorySizes(spec, settings)
     if (settings.enableVirtioMem && maxMiB > bootMiB) return this.#request(Math.max(wanted, bootMiB), bootMiB)
     if (growth < 0) return this.#memoryMiB
