@@ -31,7 +31,7 @@ const deathLineMs = 1000
 const newline = 0x0a
 /** Bytes of output that are delivered at a time: of slow readers, a whole chunk would look like none. */
 const mostDelivered = 1024 * 1024
-/** Of both streams two chunks and a full pipe, which has no more than half a chunk. */
+/** Bytes that may still come after a kill: two chunks of each stream and a full pipe, which has no more than half a chunk. */
 const mostLeft = 2 * (2 * mostAsked + mostAsked / 2)
 
 export class TaskProcess {
