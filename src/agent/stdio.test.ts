@@ -88,6 +88,29 @@ describe('output', () => {
     await pump
   })
 
+  test('a read that fails while the sink is slow ends the pump after it, and is no unhandled rejection', async () => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    try {
+      const { agent } = output([Uint8Array.of(1)])
+      const { readStdout } = agent
+      let reads = 0
+      const dying = {
+        ...agent,
+        readStdout: async (request: Parameters<typeof readStdout>[0]) => {
+          if (reads++ > 0) throw new Error('the agent died')
+          return readStdout(request)
+        },
+      }
+      const pump = pumpOutput(dying, ids, 'stdout', () => Bun.sleep(20))
+      await expect(pump).rejects.toThrow('the agent died')
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+  })
+
   test('a failing sink ends the pump with its error', async () => {
     const { agent } = output([Uint8Array.of(1), Uint8Array.of(2)])
     const pump = pumpOutput(agent, ids, 'stdout', () => Promise.reject(new Error('disk full')))

@@ -63,10 +63,11 @@ export async function pumpOutput(
     const chunk = await next
     if (chunk.length === 0) return
     next = read()
+    // It may fail before the sink is done, and after a failure of the sink no code awaits it.
+    next.catch(() => {})
     try {
       await sink(chunk)
     } catch (error) {
-      // No code awaits this read any more.
       next.then(taken, () => {})
       throw error
     } finally {

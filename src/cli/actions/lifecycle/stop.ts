@@ -43,8 +43,8 @@ export function stopWishes({ timeout, time = timeout, signal }: StopFlags): Stop
 
 /** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
 export async function stopOne(settings: Settings, found: ContainerRecord, wishes: StopWishes): Promise<void> {
-  await forbidRestart(settings, found)
   try {
+    await forbidRestart(settings, found)
     await stopForGood(settings, latest(settings, found), wishes)
   } catch (error) {
     await allowRestart(settings, found, error)

@@ -67,8 +67,11 @@ async function updateOne(
   await underContainerLock(settings, found, work, turnMs)
   if (updated?.seen.status !== 'dead') return
   // Its first start may just have failed: then its client removes it, with what was changed.
-  await lookUnless(settings, found, isCleanedUp)
-  readRecord(settings.stateDir, found.namespace, found.id)
+  const left = await lookUnless(settings, found, isCleanedUp)
+  if (left === undefined) throw new KataError('CONTAINER_BUSY', { name })
+  const { namespace } = found
+  if (left.record.createdAt !== found.createdAt)
+    throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
 }
 
 /** The specification comes last: it is what a later start begins with, and a refused change is none. */

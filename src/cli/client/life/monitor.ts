@@ -97,6 +97,11 @@ export async function allowRestart(
   const { namespace, id, restart, stopWanted } = before
   if (restart === undefined || answerStatus(error) === 'deadline_exceeded') return
   if (!isThere(stateDir, before)) return
-  const { status } = await observe(readRecord(stateDir, namespace, id))
-  if (status !== 'stopped' && status !== 'dead') updateRecord(stateDir, namespace, id, { stopWanted }, before)
+  try {
+    const { status } = await observe(readRecord(stateDir, namespace, id))
+    if (status !== 'stopped' && status !== 'dead')
+      updateRecord(stateDir, namespace, id, { stopWanted }, before)
+  } catch {
+    // It may be removed meanwhile. The person is told of `error`.
+  }
 }

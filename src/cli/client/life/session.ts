@@ -101,7 +101,14 @@ export class Session {
       this.#leaveBehind(exitCode)
       return exitCode || runtimeFailed
     }
-    if (!this.#record.autoRemove && this.#latest().restartsAt !== undefined) this.#leaveToMonitor()
+    if (this.#record.autoRemove) return exitCode
+    try {
+      if (this.#latest().restartsAt !== undefined) this.#leaveToMonitor()
+    } catch (error) {
+      // It has ended and is cleaned up: its files stay.
+      tellError(this.#settings, error)
+      return exitCode || runtimeFailed
+    }
     return exitCode
   }
 
