@@ -99,7 +99,8 @@ describe('a container of a pod', () => {
   })
 
   test('init containers: one after the other before the main one, which sees what they left', async () => {
-    const shared = `${containerd.files.root}/volumes/kubernetes.io~empty-dir/shared`
+    const { uid } = pod.config.metadata!
+    const shared = `${containerd.files.root}/pods/${uid}/volumes/kubernetes.io~empty-dir/shared`
     mkdirSync(shared, { recursive: true })
     const mounts = [{ containerPath: '/shared', hostPath: shared }]
     for (const name of ['one', 'two']) {
