@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -231,6 +232,24 @@ test.each<[string, string, () => Buffer]>([
 ])('%s is refused and leaves nothing', async (_, code, bytes) => {
   await expect(resolveRootfs(archive(bytes()), cache)).rejects.toThrow(new RegExp(`^\\[${code}\\]`))
   expect(existsSync(`${cache}/layers`) ? readdirSync(`${cache}/layers`) : []).toEqual([])
+})
+
+test('a kernel whose overlays note some changes in short by default notes these in full', async () => {
+  const { lowerDirs } = await resolveRootfs(archive(makeOciArchive([{ tar: lower }])), cache)
+  const directory = join(base, 'c')
+  const target = join(directory, 'root')
+  mkdirSync(target, { recursive: true })
+  makeUpper(lowerDirs, directory)
+  const { type, source, options } = writableOverlay(lowerDirs, directory)
+  mount({ source, target, type, data: ['redirect_dir=on', 'metacopy=on', ...options].join(',') })
+  try {
+    chmodSync(`${target}/etc/a`, 0o600)
+    // As across file systems: who moves it copies what is in it.
+    expect(() => renameSync(`${target}/opt`, `${target}/moved`)).toThrow('EXDEV')
+  } finally {
+    unmount(target)
+  }
+  expect(readFileSync(`${directory}/upper/etc/a`, 'utf8')).toBe('lower')
 })
 
 describe('an image that is no archive file', () => {

@@ -60,6 +60,12 @@ export function makeUpper(lowerDirs: readonly string[], directory: string): void
   chmodSync(upper, mode & 0o7777)
 }
 
+/**
+ * What the kernel may have on by default, and what would leave a changed mode without its file's content in the upper layer, and a directory
+ * that was renamed without what is in it. `commit`, `export`, `cp` and `diff` read that layer.
+ */
+const inFull = ['metacopy=off', 'redirect_dir=off']
+
 /** An overlay whose writes go to `<directory>/upper`. */
 export function writableOverlay(lowerDirs: readonly string[], directory: string): RootMount {
   return {
@@ -69,6 +75,7 @@ export function writableOverlay(lowerDirs: readonly string[], directory: string)
       `lowerdir=${lowerDirs.map(escapeLayer).join(':')}`,
       `upperdir=${escapeOption(`${directory}/upper`)}`,
       `workdir=${escapeOption(`${directory}/work`)}`,
+      ...inFull,
     ],
   }
 }
