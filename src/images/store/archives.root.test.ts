@@ -127,6 +127,19 @@ test('who sends an archive slowly keeps nobody from removing images', async () =
   expect(await loaded).toMatchObject([{ name: 'docker.io/library/app:1' }])
 })
 
+test('who reads a saved image slowly keeps nobody from removing it, and gets all of it', async () => {
+  await load(dockerArchive(['app:1']))
+  const chunks = savedImages(paths, ['app:1'], signal)
+  const first = await chunks.next()
+  const nobody = { containers: new Map(), layers: new Set<string>(), disks: new Set<string>() }
+  {
+    using _rush = clocksThatRush()
+    expect((await prune(paths, () => nobody)).images).toEqual(['docker.io/library/app:1'])
+  }
+  const archive = Buffer.concat([first.value!, ...(await Array.fromAsync(chunks))])
+  expect(await load(archive)).toMatchObject([{ name: 'docker.io/library/app:1' }])
+})
+
 test('what two ids begin with names neither image', async () => {
   const document = (n: number) =>
     JSON.stringify({ config: { ...config, Labels: { n: `${n}` } }, rootfs: { diff_ids: [sha256(base)] } })

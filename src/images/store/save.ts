@@ -1,11 +1,11 @@
 /** Images of the store as one archive: an OCI layout that has docker's `manifest.json` beside it, as `docker save` writes it. */
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { tarEnd, tarHeader, tarPadding } from '../formats/tar-writer.ts'
 import { openImageArchive } from '../image-archive.ts'
 import { parseImageName, shortName } from '../names/image-name.ts'
 import { findImage } from './image-store.ts'
 import { shareStore } from './store-lock.ts'
-import { blobPath, makeStore, type StorePaths } from './store-paths.ts'
+import { makeStore, type StorePaths } from './store-paths.ts'
 
 /** `names`: names or ids. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_*; the signal's reason. */
 export async function* savedImages(
@@ -14,17 +14,15 @@ export async function* savedImages(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   makeStore(paths)
-  // Before they are looked for: what is found stays.
-  using _shared = await shareStore(paths, signal)
-  const found = []
-  for (const name of names) found.push(await findImage(paths, name))
+  using opened = new DisposableStack()
   const manifests = []
   const docker = []
-  const blobs = new Set<string>()
-  for (const { name, digest, id } of found) {
-    using image = await openImageArchive(paths.layout, paths.cacheDir, { digest })
+  const blobs = new Map<string, { readonly file: string; readonly size: number }>()
+  for (const { name, id, image } of await openImages(paths, names, opened, signal)) {
     const parsed = parseImageName(name)
-    const layers = image.layers.flatMap((layer) => layer.digest ?? [])
+    const layers = image.layers.flatMap(({ digest, file, size }) =>
+      digest === undefined ? [] : [{ digest, file, size }],
+    )
     manifests.push({
       ...image.manifest,
       annotations: {
@@ -35,23 +33,39 @@ export async function* savedImages(
     docker.push({
       Config: memberOf(id),
       RepoTags: parsed.tag === undefined ? [] : [`${shortName(parsed)}:${parsed.tag}`],
-      Layers: layers.map(memberOf),
+      Layers: layers.map(({ digest }) => memberOf(digest)),
     })
-    for (const blob of [digest, id, ...layers]) blobs.add(blob)
+    for (const blob of [...image.documents, ...layers]) blobs.set(blob.digest, blob)
   }
   const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }
   yield* document('oci-layout', { imageLayoutVersion: '1.0.0' })
   yield* document('index.json', index)
   yield* document('manifest.json', docker)
-  for (const digest of blobs) {
+  for (const [digest, { file, size }] of blobs) {
     signal.throwIfAborted()
-    const path = blobPath(paths, digest)
-    const { size } = statSync(path)
     yield header(memberOf(digest), size)
-    for await (const chunk of createReadStream(path)) yield chunk as Buffer
+    for await (const chunk of createReadStream(file)) yield chunk as Buffer
     yield tarPadding(size)
   }
   yield tarEnd()
+}
+
+/** The store is shared until their files are open, and no longer: who reads the archive takes his time. */
+async function openImages(
+  paths: StorePaths,
+  names: readonly string[],
+  opened: DisposableStack,
+  signal: AbortSignal,
+) {
+  // Before they are looked for: what is found stays.
+  using _shared = await shareStore(paths, signal)
+  const images = []
+  for (const text of names) {
+    const { name, id, digest } = await findImage(paths, text)
+    const image = opened.use(await openImageArchive(paths.layout, paths.cacheDir, { digest }))
+    images.push({ name, id, image })
+  }
+  return images
 }
 
 const memberOf = (digest: string): string => `blobs/sha256/${digest.slice('sha256:'.length)}`
