@@ -168,6 +168,16 @@ test('what two ids begin with names neither image', async () => {
   expect((await findImage(paths, 'app:1')).id).toStartWith(`sha256:${beginning}`)
 })
 
+test('what is the name of an image is not taken for the beginning of another one’s id', async () => {
+  await load(dockerArchive(['other:1']))
+  const { id } = await findImage(paths, 'other:1')
+  const beginning = id.slice('sha256:'.length, 'sha256:'.length + 6)
+  await load(makeOciArchive([{ tar: base }], { Cmd: ['id'] }), { tag: beginning })
+  expect((await findImage(paths, beginning)).name).toBe(`docker.io/library/${beginning}:latest`)
+  for (const text of [`sha256:${beginning}`, id.slice('sha256:'.length), id])
+    expect((await findImage(paths, text)).name).toBe('docker.io/library/other:1')
+})
+
 test('a tag is one more name of the image, and stays when the other goes', async () => {
   await load(dockerArchive(['app:1']))
   await tagImage(paths, 'app:1', parseImageName('mine:2'))

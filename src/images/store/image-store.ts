@@ -55,20 +55,29 @@ export async function findImage(paths: StorePaths, text: string): Promise<Stored
   return found
 }
 
-/** As {@link findImage}; undefined when there is none. */
+/** As {@link findImage}; undefined when there is none. A name that an image has counts before the id of another one, as with docker. */
 export async function lookForImage(paths: StorePaths, text: string): Promise<StoredImage | undefined> {
-  const entries = readIndex(paths)
-  const hex = text.replace(/^sha256:/, '')
-  if (/^[0-9a-f]{4,64}$/.test(hex)) {
-    const all = await listImages(paths)
-    const [first, ...others] = all.filter(({ id }) => id.startsWith(`sha256:${hex}`))
-    if (others.some(({ id }) => id !== first?.id))
-      throw new KataError('IMAGE_AMBIGUOUS', { id: text, count: others.length + 1 })
-    if (first !== undefined) return first
-  }
-  const name = parseImageName(text)
-  const entry = entries.find((one) => one.name === name.full)
+  if (isSurelyId.test(text)) return (await imageWithId(paths, text)) ?? imageNamed(paths, text)
+  return (await imageNamed(paths, text)) ?? imageWithId(paths, text)
+}
+
+/** Who writes it so means no name. */
+const isSurelyId = /^(sha256:[0-9a-f]{4,64}|[0-9a-f]{64})$/
+
+async function imageNamed(paths: StorePaths, text: string): Promise<StoredImage | undefined> {
+  const { full } = parseImageName(text)
+  const entry = readIndex(paths).find(({ name }) => name === full)
   return entry === undefined ? undefined : describeUnlessGone(paths, entry)
+}
+
+async function imageWithId(paths: StorePaths, text: string): Promise<StoredImage | undefined> {
+  const hex = text.replace(/^sha256:/, '')
+  if (!/^[0-9a-f]{4,64}$/.test(hex)) return undefined
+  const all = await listImages(paths)
+  const [first, ...others] = all.filter(({ id }) => id.startsWith(`sha256:${hex}`))
+  if (others.some(({ id }) => id !== first?.id))
+    throw new KataError('IMAGE_AMBIGUOUS', { id: text, count: others.length + 1 })
+  return first
 }
 
 /** Undefined when it was removed after the index was read: a reader does not hold the store. Names go before files. */
