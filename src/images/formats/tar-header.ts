@@ -12,7 +12,7 @@ export interface TarHeader {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Seconds since 1970. */
+  /** Seconds since 1970; 0 for a time before. */
   readonly mtime: number
   readonly linkName: string
 }
@@ -39,7 +39,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     mode: number(block, 100, 8) & 0o7777,
     uid: number(block, 108, 8),
     gid: number(block, 116, 8),
-    mtime: number(block, 136, 12),
+    mtime: isNegative(block[136]!) ? 0 : number(block, 136, 12),
     linkName: string(block, 157, 100),
   }
 }
@@ -82,8 +82,10 @@ function octal(field: Buffer): number {
 
 /** GNU: top bit of the first byte set, the rest is a big-endian two's complement number. */
 function base256(field: Buffer): number {
-  if ((field[0]! & 0x40) !== 0) return -1
+  if (isNegative(field[0]!)) return -1
   const digits = Buffer.from(field)
   digits[0] = field[0]! & 0x7f
   return Number(BigInt(`0x${digits.toString('hex')}`))
 }
+
+const isNegative = (first: number): boolean => (first & 0xc0) === 0xc0

@@ -99,7 +99,37 @@ test('long names of GNU tar and pax', async () => {
   ])
 })
 
+/** The header of the first entry, changed. */
+function withHeader(archive: Buffer, change: (header: Buffer) => void): Buffer {
+  const bytes = Buffer.from(archive)
+  change(bytes)
+  bytes.fill(' ', 148, 156)
+  const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return bytes
+}
+
+test('a time before 1970, as GNU tar writes it, is 1970, as one of pax is', async () => {
+  const gnu = withHeader(makeTar([{ name: 'a' }]), (header) => header.fill(0xff, 136, 148))
+  for (const bytes of [gnu, makeTar([{ name: 'a', pax: { mtime: '-5' } }])])
+    for await (const { mtime } of readTar(chunkSource(pieces(bytes, 512)))) expect(mtime).toBe(0)
+  const size = withHeader(makeTar([{ name: 'a' }]), (header) => header.fill(0xff, 124, 136))
+  await expect(readAll(size)).rejects.toThrow('out of range')
+})
+
+test('an extended header without a value says nothing: that of the entry itself counts', async () => {
+  const pax = { path: '', size: '', uid: '', mtime: '' }
+  const entries = makeTar([
+    { name: 'g', type: 'g', content: '9 uid=17\n' },
+    { name: 'a', content: 'text', uid: 5, pax },
+  ])
+  for await (const { name, size, uid, mtime } of readTar(chunkSource(pieces(entries, 512))))
+    expect({ name, size, uid, mtime }).toEqual({ name: 'a', size: 4, uid: 5, mtime: 1_000_000_000 })
+})
+
 test.each([
+  ['an owner beyond 32 bits', makeTar([{ name: 'a', pax: { uid: '4294967296' } }]), /owner/],
+  ['a fraction of an owner', makeTar([{ name: 'a', pax: { gid: '1.5' } }]), /owner/],
   ['a sparse file', makeTar([{ name: 'a', pax: { 'GNU.sparse.major': '1' } }]), /sparse/],
   ['an unknown type', makeTar([{ name: 'a', type: 'Z' }]), /unknown type/],
   ['a wrong checksum', Buffer.from(makeTar([{ name: 'a' }])).fill('b', 0, 1), /checksum/],

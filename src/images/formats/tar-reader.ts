@@ -19,6 +19,8 @@ const maxMetaBytes = 1 << 20
 const maxGlobalBytes = 1 << 16
 /** PATH_MAX of Linux: no longer name can be made. */
 const maxNameBytes = 4096
+/** Linux has no others. */
+const mostId = 0xffff_ffff
 const types = new Map<string, TarEntry['type']>([
   ['0', 'file'],
   ['7', 'file'],
@@ -93,10 +95,20 @@ async function metadata(source: ByteSource, header: TarHeader): Promise<Buffer> 
 function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLink?: string) {
   const type = types.get(header.type)
   if (type === undefined) throw new TarError(`an entry has the unknown type ${JSON.stringify(header.type)}`)
-  const text = (key: string) => (pax.has(key) ? decodeName(pax.get(key)!) : undefined)
-  const count = (key: string, otherwise: number) => (pax.has(key) ? paxNumber(pax.get(key)!) : otherwise)
+  const given = (key: string) => (pax.get(key)?.length ? pax.get(key) : undefined)
+  const text = (key: string) => {
+    const value = given(key)
+    return value && decodeName(value)
+  }
+  const count = (key: string, otherwise: number) => {
+    const value = given(key)
+    return value === undefined ? otherwise : paxNumber(value)
+  }
   const size = count('size', header.size)
   if (!Number.isInteger(size)) throw new TarError('the size of an entry is a fraction')
+  const [uid, gid] = [count('uid', header.uid), count('gid', header.gid)]
+  if (![uid, gid].every((id) => Number.isInteger(id) && id <= mostId))
+    throw new TarError('the owner of an entry is no number of 32 bits')
   return {
     type,
     name: checkedName(text('path') ?? longName ?? header.name),
@@ -104,8 +116,8 @@ function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLin
     // Links and directories have no content, even if their header gives a size.
     size: type === 'file' ? size : 0,
     mode: header.mode,
-    uid: count('uid', header.uid),
-    gid: count('gid', header.gid),
+    uid,
+    gid,
     mtime: count('mtime', header.mtime),
     xattrs: new Map(
       [...pax]
