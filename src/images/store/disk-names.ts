@@ -1,5 +1,6 @@
 /** Names and sizes of the disks in the store, and which of them an image has. */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { bytesOnDisk } from './layer-sizes.ts'
 import type { StorePaths } from './store-paths.ts'
 
 /** Changed when disks are made otherwise: those of before are unused then. */
@@ -22,5 +23,5 @@ export function diskNames({ disks }: StorePaths): string[] {
 
 /** On the host's disk; 0 when it is not there. */
 export function diskBytes({ disks }: StorePaths, name: string): number {
-  return (statSync(`${disks}/${name}`, { throwIfNoEntry: false })?.blocks ?? 0) * 512
+  return bytesOnDisk(`${disks}/${name}`)
 }

@@ -31,14 +31,18 @@ export function layerNames({ layers }: StorePaths): string[] {
 /** Bytes on the disk of an unpacked layer; undefined when it is not unpacked. */
 export function layerBytes({ layers, sizes }: StorePaths, name: string): number | undefined {
   const directory = `${layers}/${name}`
-  if (!existsSync(directory)) return undefined
+  const before = inodeOf(directory)
+  if (before === undefined) return undefined
   const note = `${sizes}/${name}`
   const known = noted(note)
   if (known !== undefined) return known
   const bytes = treeBytes(directory)
-  if (existsSync(sizes)) noteBytes(note, bytes)
+  // A removal may have gone through it at the same time: what was counted then is no layer's size.
+  if (existsSync(sizes) && inodeOf(directory) === before) noteBytes(note, bytes)
   return bytes
 }
+
+const inodeOf = (path: string): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.ino
 
 /** On a full disk it is counted again the next time: what makes room asks for sizes too. */
 function noteBytes(note: string, bytes: number): void {
@@ -64,10 +68,11 @@ function noted(note: string): number | undefined {
 
 /** Bytes of all blobs. */
 export function blobsBytes({ blobs }: StorePaths): number {
-  return namesIn(blobs).reduce((sum, name) => sum + onDisk(`${blobs}/${name}`), 0)
+  return namesIn(blobs).reduce((sum, name) => sum + bytesOnDisk(`${blobs}/${name}`), 0)
 }
 
-function onDisk(path: string): number {
+/** What a file takes there; nothing once it is gone. */
+export function bytesOnDisk(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512
 }
 

@@ -8,6 +8,7 @@ import {
   readdirSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -228,6 +229,15 @@ test('prune removes what no container uses, and what was left unfinished', async
   // Layers of archives, too, once no container has them.
   await prune(paths, () => nobody)
   expect(readdirSync(paths.layers)).toEqual([])
+})
+
+test('a blob that goes while a plan is made counts nothing', async () => {
+  await add(a, [shared])
+  // What the listing still has, and stat(2) no longer.
+  symlinkSync('/nowhere', `${paths.blobs}/${'0'.repeat(64)}`)
+  const plan = await planPrune(paths, nobody)
+  expect(plan.files).toContain(`${paths.blobs}/${'0'.repeat(64)}`)
+  expect(plan.bytes).toBeGreaterThan(0)
 })
 
 test('the store is shared for as long as an image is being added, and nothing can be removed meanwhile', async () => {

@@ -1,5 +1,5 @@
 /** Takes images, layers and blobs out of the store that nothing uses. */
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
@@ -8,7 +8,7 @@ import { unfinishedName } from '../unfinished.ts'
 import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
-import { forgetLayerSize, layerBytes, layerNames, treeBytes } from './layer-sizes.ts'
+import { bytesOnDisk, forgetLayerSize, layerBytes, layerNames, treeBytes } from './layer-sizes.ts'
 import { removeUnfinished, unfinishedWork } from './pull.ts'
 import { holdStore } from './store-lock.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
@@ -141,7 +141,7 @@ async function planRemoval(
   ]
   const sizes = [
     ...layers.map((name) => layerBytes(paths, name) ?? 0),
-    ...blobs.map((name) => statSync(`${paths.blobs}/${name}`).blocks * 512),
+    ...blobs.map((name) => bytesOnDisk(`${paths.blobs}/${name}`)),
     ...disks.map((name) => diskBytes(paths, name)),
     ...unfinishedWork(paths).map(treeBytes),
   ]
