@@ -19,6 +19,7 @@ import { resolveRootfs } from '../rootfs.ts'
 import { makeOciArchive, makeTar, sha256 } from '../testing.ts'
 import { changesTar } from '../tree-tar.ts'
 import { imageHistory } from './history.ts'
+import { imageFacts } from './image-facts.ts'
 import { findImage, listImages } from './image-store.ts'
 import { loadImages } from './load.ts'
 import { makeImage } from './new-image.ts'
@@ -176,6 +177,32 @@ test('what is the name of an image is not taken for the beginning of another one
   expect((await findImage(paths, beginning)).name).toBe(`docker.io/library/${beginning}:latest`)
   for (const text of [`sha256:${beginning}`, id.slice('sha256:'.length), id])
     expect((await findImage(paths, text)).name).toBe('docker.io/library/other:1')
+})
+
+test('what an author wrote that no start looks at is refused by its name, and a long step is told', async () => {
+  const loadWith = (more: object) => {
+    const content = JSON.stringify({ config, ...more, rootfs: { diff_ids: [sha256(base)] } })
+    const manifest = [{ Config: 'config.json', Layers: ['layer.tar'], RepoTags: ['app:1'] }]
+    return load(
+      makeTar([
+        { name: 'config.json', content },
+        { name: 'layer.tar', content: base },
+        { name: 'manifest.json', content: JSON.stringify(manifest) },
+      ]),
+    )
+  }
+  await loadWith({ history: [{ created_by: 'x'.repeat(200_000) }] })
+  expect((await imageHistory(paths, 'app:1'))[0]?.createdBy).toHaveLength(200_000)
+  await loadWith({ author: 5, history: 'none' })
+  for (const [look, field] of [
+    [imageFacts, 'author: expected a string, is a number'],
+    [imageHistory, 'history: expected a list, is a string'],
+  ] as const)
+    await expect(look(paths, 'app:1')).rejects.toThrow(
+      new RegExp(
+        `^\\[IMAGE_STORE_CORRUPT\\] .*: docker.io/library/app:1: configuration sha256:\\w+: ${field}`,
+      ),
+    )
 })
 
 test('a tag is one more name of the image, and stays when the other goes', async () => {

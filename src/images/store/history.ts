@@ -1,10 +1,10 @@
 /** How an image came to be, as its author's tools have noted it. */
 import { list, record } from '../../json/compounds.ts'
-import { readText, readTextFile } from '../../json/document.ts'
-import { bool, text } from '../../json/values.ts'
+import { bool, text, textUpTo } from '../../json/values.ts'
 import { findImage } from './image-store.ts'
 import { layerBytes } from './layer-sizes.ts'
-import { blobPath, type StorePaths } from './store-paths.ts'
+import type { StorePaths } from './store-paths.ts'
+import { maxConfigBytes, storedConfig } from './stored-config.ts'
 
 export interface HistoryStep {
   /** ISO 8601, as the image says. */
@@ -23,13 +23,16 @@ interface Noted {
 }
 
 const readHistory = record<{ readonly history?: readonly Noted[] }>({
-  history: list(record<Noted>({ created: text, created_by: text, comment: text, empty_layer: bool })),
+  history: list(
+    // A step of a Dockerfile may have a whole script in it.
+    record<Noted>({ created: text, created_by: textUpTo(maxConfigBytes), comment: text, empty_layer: bool }),
+  ),
 })
 
-/** The newest step first. `name`: a name or an id. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS. */
+/** The newest step first. `name`: a name or an id. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_CORRUPT. */
 export async function imageHistory(paths: StorePaths, name: string): Promise<HistoryStep[]> {
   const image = await findImage(paths, name)
-  const { history = [] } = readText(readHistory, readTextFile(blobPath(paths, image.id), 8 << 20))
+  const { history = [] } = storedConfig(paths, image, readHistory)
   const layers = [...image.layers]
   const step = ({ created = '', created_by = '', comment = '', empty_layer = false }: Noted): HistoryStep => {
     const layer = empty_layer ? undefined : layers.pop()

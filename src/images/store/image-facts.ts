@@ -1,10 +1,11 @@
 /** All that an image of the store says about itself, in docker's words. */
 import { dictionary, list, record } from '../../json/compounds.ts'
-import { anything, readText, readTextFile } from '../../json/document.ts'
+import { anything } from '../../json/document.ts'
 import { text } from '../../json/values.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
-import { blobPath, type StorePaths } from './store-paths.ts'
+import type { StorePaths } from './store-paths.ts'
+import { storedConfig } from './stored-config.ts'
 
 /** As `docker image inspect` has it, and when we got the image. */
 export interface ImageFacts {
@@ -47,7 +48,7 @@ const readDocument = record<Document>({
 /** `name`: a name or an id. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_NAME_INVALID, IMAGE_STORE_CORRUPT. */
 export async function imageFacts(paths: StorePaths, name: string): Promise<ImageFacts> {
   const image = await findImage(paths, name)
-  const said = readText(readDocument, readTextFile(blobPath(paths, image.id), 8 << 20))
+  const said = storedConfig(paths, image, readDocument)
   const same = (await listImages(paths)).filter(({ id }) => id === image.id)
   return {
     Id: image.id,

@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isObject } from '../../json/compounds.ts'
-import { anything, readText, readTextFile } from '../../json/document.ts'
+import { anything } from '../../json/document.ts'
 import { atPath, writeAll } from '../../linux/files/named-write.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { architecture } from '../architecture.ts'
@@ -13,7 +13,8 @@ import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { addImage, type ImportOptions, storeFull } from './import.ts'
 import { shareStore } from './store-lock.ts'
-import { blobPath, makeStore, type StorePaths } from './store-paths.ts'
+import { makeStore, type StorePaths } from './store-paths.ts'
+import { storedConfig } from './stored-config.ts'
 
 export interface NewImage extends ImportOptions {
   /** The id of the image that it begins with; undefined: nothing. */
@@ -27,8 +28,6 @@ export interface NewImage extends ImportOptions {
   readonly history: { readonly created_by: string; readonly author?: string; readonly comment?: string }
 }
 
-const maxJsonBytes = 8 << 20
-
 /** @throws KataError IMAGE_NOT_STORED, IMAGE_CHANGE_INVALID, IMAGE_STORE_*, ROOTFS_*; what `layer` throws; the signal's reason. */
 export async function makeImage(paths: StorePaths, image: NewImage): Promise<StoredImage> {
   const { base, changes, history, signal } = image
@@ -39,7 +38,7 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
     before === undefined
       ? undefined
       : await openImageArchive(paths.layout, paths.cacheDir, { digest: before.digest })
-  const document = before === undefined ? freshDocument(image.config) : documentOf(paths, before.id)
+  const document = before === undefined ? freshDocument(image.config) : documentOf(paths, before)
   const config = changedConfig(isObject(document.config) ? document.config : {}, changes)
   // A pull's name, so that what the dead have left is found.
   const directory = `${paths.layout}/${unfinishedName('pulling')}`
@@ -74,10 +73,10 @@ const freshDocument = (config: RawConfig = {}): RawConfig => ({
 })
 
 /** An image's configuration, as it is. @throws KataError IMAGE_STORE_CORRUPT. */
-function documentOf(paths: StorePaths, id: string): RawConfig {
-  const value = readText(anything, readTextFile(blobPath(paths, id), maxJsonBytes))
+function documentOf(paths: StorePaths, image: StoredImage): RawConfig {
+  const value = storedConfig(paths, image, anything)
   if (isObject(value)) return value
-  throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: `${id} is no object` })
+  throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: `${image.id} is no object` })
 }
 
 async function writeLayer(
