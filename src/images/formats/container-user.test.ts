@@ -23,13 +23,18 @@ test('root has the groups that the image gives him, and is the user 0 whatever h
   expect(resolveRoot({})).toEqual({ uid: 0, gid: 0, additionalGids: [0] })
 })
 
-test('an explicit group replaces them', () => {
+test('an explicit group replaces them, and an empty one, as of a variable that nobody has set, is none', () => {
   expect(resolveUser('ann:audio', files)).toEqual({ uid: 1000, gid: 29, additionalGids: [29] })
+  expect(resolveUser('ann:', files)).toEqual(resolveUser('ann', files))
+  expect(resolveUser('4242:', files)).toEqual(resolveUser('4242', files))
 })
 
-test.each(['nobody-here', '', ':1', '-1', '4294967295', '1:nogroup', '99999999999'])('refuses %p', (text) => {
-  expect(() => resolveUser(text, files)).toThrow(/^\[USER_UNKNOWN\]/)
-})
+test.each(['nobody-here', '', ':', ':1', '-1', '4294967295', '1:nogroup', '99999999999'])(
+  'refuses %p',
+  (text) => {
+    expect(() => resolveUser(text, files)).toThrow(/^\[USER_UNKNOWN\]/)
+  },
+)
 
 const named = ['1000', '01000', '+1000', '-1', '99999999999', '4294967295']
 /** Names that look like numbers, all of them root's. */

@@ -21,11 +21,11 @@ export interface AccountFiles {
  * @throws KataError USER_UNKNOWN.
  */
 export function resolveUser(text: string, files: AccountFiles): ContainerUser {
-  const [userText = '', groupText] = text.split(':', 2)
+  const [userText = '', groupText = ''] = text.split(':', 2)
   const account = lineOf(userText, files.passwd)
   const uid = account === undefined ? idOf(userText) : idOf(account[2])
   if (uid === undefined) throw new KataError('USER_UNKNOWN', { user: text, file: '/etc/passwd' })
-  if (groupText === undefined) return { uid, ...groupsOf(account, files) }
+  if (groupText === '') return { uid, ...groupsOf(account, files) }
   const gid = resolveGroup(groupText, text, files)
   return { uid, gid, additionalGids: [gid] }
 }
