@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of a Dockerfile are written so.
 import { expect, test } from 'bun:test'
 import { changedConfig } from './image-changes.ts'
 
@@ -25,6 +26,34 @@ test.each([
   expect(changedConfig(config, [change])).toMatchObject(expected)
 })
 
+const env = ['PATH=/bin', 'DIR=/data', 'N=8', 'EMPTY=']
+test.each([
+  ['ENV PATH=/opt/bin:$PATH', { Env: ['DIR=/data', 'N=8', 'EMPTY=', 'PATH=/opt/bin:/bin'] }],
+  ['ENV PATH /opt/bin:${PATH}', { Env: ['DIR=/data', 'N=8', 'EMPTY=', 'PATH=/opt/bin:/bin'] }],
+  [`ENV A="$N \\$N \\" b" B='$N' C=\\$N D=$`, { Env: [...env, 'A=8 $N " b', 'B=$N', 'C=$N', 'D=$'] }],
+  ['ENV N=9 A=$N', { Env: ['PATH=/bin', 'DIR=/data', 'EMPTY=', 'N=9', 'A=8'] }],
+  [
+    'ENV A=${NONE:-x} B=${N:-x} C=${EMPTY:-x} D=${N:+x} E=${NONE:+x} F=$NONE.',
+    { Env: [...env, 'A=x', 'B=8', 'C=x', 'D=x', 'E=', 'F=.'] },
+  ],
+  ['LABEL dir=$DIR', { Labels: { dir: '/data' } }],
+  ['EXPOSE 80$N ${N}1/udp', { ExposedPorts: { '808/tcp': {}, '81/udp': {} } }],
+  ['VOLUME $DIR/a', { Volumes: { '/data/a': {} } }],
+  ['VOLUME ["${DIR}/a"]', { Volumes: { '/data/a': {} } }],
+  ['WORKDIR $DIR', { WorkingDir: '/data' }],
+  ['USER "u$N"', { User: 'u8' }],
+  ['STOPSIGNAL $N', { StopSignal: '8' }],
+  // It is the shell of the container that does it there.
+  ['CMD echo $N', { Cmd: ['/bin/sh', '-c', 'echo $N'] }],
+])('%s: variables are those of the image', (change, expected) => {
+  expect(changedConfig({ Env: env }, [change])).toMatchObject(expected)
+})
+
+test('a change sees the variables of those before it', () => {
+  const { Env } = changedConfig({}, ['ENV A=1', 'ENV B=${A}2', 'ENV A=$B'])
+  expect(Env).toEqual(['B=12', 'A=12'])
+})
+
 test('an entry point makes the command of the image void, and no other', () => {
   const [command, entrypoint] = ['CMD ["y"]', 'ENTRYPOINT ["/app"]']
   for (const changes of [
@@ -45,6 +74,10 @@ test.each([
   'CMD [1]',
   'ENV =x',
   'EXPOSE http',
+  'ENV A=${B%x}',
+  'ENV A="${B"',
+  'USER $NONE',
+  'VOLUME /a $NONE',
 ])('%p is refused', (change) => {
   expect(() => changedConfig({}, [change])).toThrow(expect.objectContaining({ code: 'IMAGE_CHANGE_INVALID' }))
 })

@@ -5,59 +5,83 @@ import { isObject, list } from '../../json/compounds.ts'
 import { readText } from '../../json/document.ts'
 import { JsonMismatch } from '../../json/place.ts'
 import { text as textReader } from '../../json/values.ts'
+import { expanded, pairs, type Variables, WordError } from './instruction-words.ts'
 
 /** The object `config` of an image's configuration, as it is. */
 export type RawConfig = Readonly<Record<string, unknown>>
 
-/** @throws KataError IMAGE_CHANGE_INVALID. */
+/** Variables of an instruction are those of the image, with the changes before it. @throws KataError IMAGE_CHANGE_INVALID. */
 export function changedConfig(config: RawConfig, changes: readonly string[]): RawConfig {
   let changed = config
   // An entry point makes the command of the image void, and none that was given here.
   let hasCommand = false
   for (const change of changes) {
-    const made = changeOf(changed, change)
+    const made = changeOrRefuse(changed, change)
     changed = { ...changed, ...made, ...(hasCommand && 'Entrypoint' in made ? { Cmd: changed.Cmd } : {}) }
     hasCommand ||= made.Cmd !== undefined
   }
   return changed
 }
 
-function changeOf(before: RawConfig, change: string): RawConfig {
+function changeOrRefuse(before: RawConfig, change: string): RawConfig {
   const refuse = (reason: string) => new KataError('IMAGE_CHANGE_INVALID', { text: change, reason })
+  try {
+    return changeOf(before, change, refuse)
+  } catch (error) {
+    if (error instanceof WordError) throw refuse(error.message)
+    throw error
+  }
+}
+
+function changeOf(before: RawConfig, change: string, refuse: (reason: string) => KataError): RawConfig {
   const [, word = '', value = ''] = /^\s*(\w+)\s+(.*?)\s*$/s.exec(change) ?? []
   if (value === '') throw refuse('it is no instruction with a value')
+  const environment = (Array.isArray(before.Env) ? before.Env : []).map(String)
+  const variables = variablesOf(environment)
+  const filled = (text: string) => {
+    const made = expanded(text, variables)
+    if (made === '') throw refuse('its variables leave nothing of it')
+    return made
+  }
   switch (word.toUpperCase()) {
     case 'CMD':
       return { Cmd: wordsOf(value, refuse) }
     case 'ENTRYPOINT':
       return { Entrypoint: wordsOf(value, refuse), Cmd: undefined }
     case 'ENV': {
-      const given = new Map(pairs(value, refuse))
-      const others = (Array.isArray(before.Env) ? before.Env : []).map(String)
-      const kept = others.filter((one) => !given.has(one.replace(/=.*/s, '')))
+      const given = new Map(pairs(value, variables))
+      const kept = environment.filter((one) => !given.has(one.replace(/=.*/s, '')))
       return { Env: [...kept, ...[...given].map(([name, content]) => `${name}=${content}`)] }
     }
     case 'LABEL':
-      return { Labels: { ...objectOr(before.Labels), ...Object.fromEntries(pairs(value, refuse)) } }
+      return { Labels: { ...objectOr(before.Labels), ...Object.fromEntries(pairs(value, variables)) } }
     case 'EXPOSE': {
-      const ports = value.split(/\s+/)
+      const ports = filled(value).split(/\s+/)
       if (!ports.every((port) => /^\d+(\/(tcp|udp|sctp))?$/.test(port)))
         throw refuse('a port is a number, or NUMBER/udp')
       return { ExposedPorts: { ...objectOr(before.ExposedPorts), ...named(ports.map(withProtocol)) } }
     }
     case 'VOLUME': {
       const paths = value.startsWith('[') ? jsonWords(value, refuse) : value.split(/\s+/)
-      return { Volumes: { ...objectOr(before.Volumes), ...named(paths) } }
+      return { Volumes: { ...objectOr(before.Volumes), ...named(paths.map(filled)) } }
     }
     case 'STOPSIGNAL':
-      return { StopSignal: value }
+      return { StopSignal: filled(value) }
     case 'USER':
-      return { User: value }
+      return { User: filled(value) }
     case 'WORKDIR':
-      return { WorkingDir: posix.resolve('/', String(before.WorkingDir ?? ''), value) }
+      return { WorkingDir: posix.resolve('/', String(before.WorkingDir ?? ''), filled(value)) }
     default:
       throw refuse(`${word} is not among them`)
   }
+}
+
+/** The last of a name counts. */
+function variablesOf(environment: readonly string[]): Variables {
+  const values = new Map(
+    environment.map((entry) => [entry.replace(/=.*/s, ''), entry.replace(/^[^=]*=?/, '')]),
+  )
+  return (name) => values.get(name)
 }
 
 /** `["a", "b"]`, or a line for a shell. */
@@ -77,31 +101,3 @@ function jsonWords(value: string, refuse: (reason: string) => KataError): readon
 const objectOr = (value: unknown): Readonly<Record<string, unknown>> => (isObject(value) ? value : {})
 const named = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]))
 const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`)
-
-/** Words, in which quotes keep spaces. What a backslash stands before is itself. */
-const words = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs
-
-/** `NAME=value OTHER="two words"`, or as of old `NAME value`. */
-function pairs(value: string, refuse: (reason: string) => KataError): (readonly [string, string])[] {
-  const needed = refuse('it needs NAME=VALUE')
-  const given = value.match(words) ?? []
-  if (!given[0]?.includes('=')) {
-    const [, name, content = ''] = /^(\S+)\s+(.*)$/s.exec(value) ?? []
-    if (name === undefined) throw needed
-    return [[unquoted(name), unquoted(content)]]
-  }
-  if (value.replace(words, '').trim() !== '') throw refuse('a quote in it has no end')
-  return given.map((one) => {
-    const [, name = '', content = ''] = /^([^=]+)=(.*)$/s.exec(one) ?? []
-    if (name === '') throw needed
-    return [unquoted(name), unquoted(content)] as const
-  })
-}
-
-function unquoted(text: string): string {
-  return text.replace(
-    /\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'/gs,
-    (_, escaped?: string, double?: string, single?: string) =>
-      escaped ?? single ?? (double ?? '').replace(/\\(["\\$])/g, '$1'),
-  )
-}
