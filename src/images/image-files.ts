@@ -92,7 +92,7 @@ async function positioned(opened: number, path: string, spoolDir: string): Promi
     if (stat.isFIFO()) await replace((pipe) => spool(pipe, path, spoolDir))
     else if (!stat.isFile())
       throw new KataError('ROOTFS_MISSING', { path, reason: 'it is neither a file nor a pipe' })
-    const compression = compressionOf(fd)
+    const compression = compressionOf(fd, path)
     if (compression !== undefined)
       await replace((packed) => spoolDecompressed(packed, compression, path, spoolDir))
     return fd
@@ -102,9 +102,10 @@ async function positioned(opened: number, path: string, spoolDir: string): Promi
   }
 }
 
-function compressionOf(fd: number) {
-  const magic = Buffer.alloc(4)
-  readSync(fd, magic, 0, 4, 0)
+function compressionOf(fd: number, path: string) {
+  const magic = Buffer.alloc(10)
+  readSync(fd, magic, 0, magic.length, 0)
+  requireRead(path, magic)
   return isCompressed(magic)
 }
 
@@ -198,9 +199,20 @@ function requireFew(count: number): void {
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxMembers} files` })
 }
 
-/** Whether these first bytes are those of gzip (RFC 1952) or Zstandard (RFC 8878). */
+/** Whether these first bytes are those of gzip (RFC 1952) or Zstandard (RFC 8878), which may begin with a frame to be skipped. */
 export function isCompressed(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
   const hex = Buffer.from(magic.subarray(0, 4)).toString('hex')
   if (hex.startsWith('1f8b')) return 'gzip'
-  return hex === '28b52ffd' ? 'zstd' : undefined
+  return /^(28b52ffd|5.2a4d18)$/.test(hex) ? 'zstd' : undefined
+}
+
+/** What docker reads, too, and we do not, by its first bytes; BZh alone may begin the name of a file. */
+const unread = { xz: /^fd377a585a00/, bzip2: /^425a683[1-9]314159265359/ }
+
+function requireRead(path: string, magic: Buffer): void {
+  const found = Object.entries(unread).find(([, beginning]) => beginning.test(magic.toString('hex')))
+  if (found === undefined) return
+  const [name] = found
+  const reason = `it is compressed with ${name}, which is not read; decompress it (${name} -dc)`
+  throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason })
 }

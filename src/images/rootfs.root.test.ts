@@ -66,6 +66,28 @@ const upper = makeTar([
   { name: 'opt/new', content: 'upper' },
 ])
 
+/** What pzstd(1) begins with, and anybody may put between frames. */
+const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.from('size')])
+
+test('Zstandard that begins with a frame to be skipped, as an archive and as a layer', async () => {
+  const stored = Buffer.concat([skippable, zstdCompressSync(lower)])
+  const whole = makeOciArchive([{ tar: lower, stored }])
+  for (const bytes of [whole, Buffer.concat([skippable, zstdCompressSync(whole)])]) {
+    const { lowerDirs } = await resolveRootfs(archive(bytes), cache)
+    expect(readFileSync(`${lowerDirs[0]}/etc/a`, 'utf8')).toBe('lower')
+    rmSync(cache, { recursive: true })
+  }
+})
+
+test.each([
+  ['xz', 'fd377a585a0000'],
+  ['bzip2', '425a6839314159265359'],
+])('an archive in %s is told to be decompressed first', async (name, magic) => {
+  await expect(resolveRootfs(archive(Buffer.from(magic.padEnd(2048, '0'), 'hex')), cache)).rejects.toThrow(
+    `[ROOTFS_ARCHIVE_INVALID] ${base}/image.tar is not a usable image archive: it is compressed with ${name}, which is not read; decompress it (${name} -dc)`,
+  )
+})
+
 test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', async () => {
   const half = 700
   const gzip = Buffer.concat([gzipSync(lower.subarray(0, half)), gzipSync(lower.subarray(half))])
