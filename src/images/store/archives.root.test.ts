@@ -99,6 +99,27 @@ test('one without a name needs one, and what is refused leaves nothing', async (
   expect(await load(nameless, { tag: 'app' })).toMatchObject([{ name: 'docker.io/library/app:latest' }])
 })
 
+test('an image that has no room in the store is refused before anything of it is there', async () => {
+  const layer = makeTar([{ name: 'large', content: 'x'.repeat(1 << 20) }])
+  const docker = makeTar([
+    { name: 'config.json', content: JSON.stringify({ config, rootfs: { diff_ids: [sha256(layer)] } }) },
+    { name: 'layer.tar', content: layer },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'config.json', Layers: ['layer.tar'], RepoTags: ['app:2'] }]),
+    },
+  ])
+  for (const bytes of [docker, makeOciArchive([{ tar: layer }], config)]) {
+    await expect(load(bytes, { tag: 'app', limitBytes: 1 << 20 })).rejects.toMatchObject({
+      code: 'IMAGE_STORE_FULL',
+    })
+    expect(readdirSync(paths.blobs)).toEqual([])
+  }
+  // What is there needs no room a second time: the blob, and what is unpacked of it.
+  await load(docker)
+  await load(docker, { limitBytes: 2.5 * 2 ** 20 })
+})
+
 test('who sends an archive slowly keeps nobody from removing images', async () => {
   makeStore(paths)
   const soon = async () => (await holdStore(paths, AbortSignal.timeout(2000)))[Symbol.dispose]()

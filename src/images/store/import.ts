@@ -73,6 +73,10 @@ export async function addImage(
   image: Omit<ArchivedImage, typeof Symbol.dispose>,
   options: ImportOptions,
 ): Promise<StoredImage> {
+  const used = storeBytes(paths)
+  const { name, limitBytes } = options
+  if (limitBytes > 0 && used + missingBytes(paths, image) >= limitBytes)
+    throw storeFull({ name, used, limitBytes })
   const layers = []
   for (const layer of image.layers) {
     const { file, offset, size } = layer
@@ -83,14 +87,24 @@ export async function addImage(
     await takeBlob(paths, document, options.signal)
   }
   const manifest = image.manifest ?? makeManifest(paths, image, layers)
-  const used = storeBytes(paths)
-  const { name, limitBytes } = options
-  if (limitBytes > 0 && used >= limitBytes) throw storeFull({ name, used, limitBytes })
   await unpackWithin(paths, image, options)
   using _index = await holdIndex(paths, options.signal)
   const others = readIndex(paths).filter((other) => other.name !== name)
   writeIndex(paths, [...others, { name, ...manifest, pulledAt: new Date().toISOString() }])
   return await findImage(paths, name)
+}
+
+/** Of its blobs, what is not there yet. An uncompressed layer without a digest of its own has that of its content. */
+function missingBytes(
+  paths: StorePaths,
+  { layers, documents }: Pick<ArchivedImage, 'layers' | 'documents'>,
+): number {
+  const blobs = [
+    ...layers.map(({ digest, diffId, size }) => ({ digest: digest ?? diffId, size })),
+    ...documents,
+  ]
+  const sizes = new Map(blobs.map(({ digest, size }) => [digest, size]))
+  return [...sizes].reduce((sum, [digest, size]) => sum + (existsSync(blobPath(paths, digest)) ? 0 : size), 0)
 }
 
 /** Replaces a stored document that is damaged. */
