@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { writeIndex } from '../../images/store/index-file.ts'
+import { loadImages } from '../../images/store/load.ts'
 import { holdStore } from '../../images/store/store-lock.ts'
 import { makeStore, type StorePaths, storePaths } from '../../images/store/store-paths.ts'
 import { makeOciArchive, makeTar } from '../../images/testing.ts'
@@ -31,8 +33,10 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(settings.stateDir, { recursive: true }))
 
+/** Nobody shares the store any more. */
+const soon = async () => (await holdStore(paths, AbortSignal.timeout(2000)))[Symbol.dispose]()
+
 test('who sends the image of a run slowly keeps nobody from removing images, until it is there', async () => {
-  const soon = async () => (await holdStore(paths, AbortSignal.timeout(2000)))[Symbol.dispose]()
   const pipe = `${settings.stateDir}/pipe`
   makeFifo(pipe)
   const writer = openSync(pipe, 'r+')
@@ -70,7 +74,29 @@ test('an archive is unpacked within the limit of the store, where its layers are
   writeFileSync(image, makeOciArchive([{ tar: makeTar([{ name: 'file', content: 'x'.repeat(5000) }]) }]))
   const choose = (limitBytes: number) => chooseRootfs(settings, { image }, words, limitBytes)
   await expect(choose(8191)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
+  await soon()
   // The positive control.
   const { lowerDirs } = await choose(8192)
   expect((await choose(1)).lowerDirs).toEqual(lowerDirs)
+})
+
+test('an image that goes between being found and being held is told as what is not stored', async () => {
+  const file = `${settings.stateDir}/archive.tar`
+  writeFileSync(file, archive)
+  const signal = new AbortController().signal
+  await loadImages(paths, file, { tag: 'app:1', limitBytes: 0, signal, onStep: () => {} })
+  const choose = () =>
+    chooseRootfs(settings, { pull: 'never' }, { args: ['app:1', 'x'], onlyCommand: false }, 0)
+  // The positive control.
+  const { imageId, release } = await choose()
+  expect(imageId).toStartWith('sha256:')
+  release()
+  const removal = await holdStore(paths)
+  const chosen = choose()
+  chosen.catch(() => {})
+  await Bun.sleep(100)
+  writeIndex(paths, [])
+  removal[Symbol.dispose]()
+  await expect(chosen).rejects.toMatchObject({ code: 'IMAGE_NOT_STORED' })
+  await soon()
 })

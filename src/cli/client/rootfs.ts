@@ -3,9 +3,10 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { openImageArchive } from '../../images/image-archive.ts'
 import { type ResolvedRootfs, type RootfsSource, resolveRootfs } from '../../images/rootfs.ts'
+import { findImage } from '../../images/store/image-store.ts'
 import { unpackWithin } from '../../images/store/import.ts'
 import { shareStore } from '../../images/store/store-lock.ts'
-import { makeStore, storePaths } from '../../images/store/store-paths.ts'
+import { makeStore, type StorePaths, storePaths } from '../../images/store/store-paths.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import type { Settings } from '../settings.ts'
 import { storedOrPulled } from './pull.ts'
@@ -54,24 +55,20 @@ export async function chooseRootfs(
     const description = isStandardInput(image) ? image : nameOf(resolve(image))
     const paths = storePaths(settings.stateDir)
     makeStore(paths)
-    const shared = await shareStore(paths)
-    const lowerDirs = await interruptible((signal) =>
-      unpackWithin(paths, archive, { name: description, limitBytes, onStep: () => {}, signal }),
-    )
-    const release = () => shared[Symbol.dispose]()
-    return { description, args, isCached: true, lowerDirs, config: archive.config, release }
+    const unpack = (signal: AbortSignal) =>
+      unpackWithin(paths, archive, { name: description, limitBytes, onStep: () => {}, signal })
+    const unpacked = await whileShared(paths, async () => ({ lowerDirs: await interruptible(unpack) }))
+    return { description, args, isCached: true, config: archive.config, ...unpacked }
   }
   const [name, ...words] = args
   if (name !== undefined && !onlyCommand) {
-    const stored = await storedOrPulled(settings, name, flags.pull, flags)
-    const paths = storePaths(settings.stateDir)
-    const source: RootfsSource = { kind: 'archive', path: paths.layout, wanted: { digest: stored.digest } }
+    const { name: fullName } = await storedOrPulled(settings, name, flags.pull, flags)
     return {
       description: name,
       isCached: true,
-      imageId: stored.id,
       args: words[0] === '--' ? words.slice(1) : words,
-      ...(await fromStore(settings, source)),
+      // It may have been removed, or pulled anew, since it was found.
+      ...(await fromStore(settings, (paths) => imageSource(paths, fullName))),
     }
   }
   const { embeddedBusybox } = await import('../embedded.ts')
@@ -80,7 +77,7 @@ export async function chooseRootfs(
     description: 'busybox',
     args,
     isCached: true,
-    ...(await fromStore(settings, { kind: 'embedded', busybox })),
+    ...(await fromStore(settings, async () => ({ source: { kind: 'embedded', busybox } }))),
   }
 }
 
@@ -88,12 +85,33 @@ async function resolved(settings: Settings, source: RootfsSource) {
   return { ...(await resolveRootfs(source, settings.stateDir)), release: () => {} }
 }
 
-/** Layers that were found, and a disk that is made of them, stay until they are released. */
-async function fromStore(settings: Settings, source: RootfsSource) {
+interface Found {
+  readonly source: RootfsSource
+  readonly imageId?: string
+}
+
+/** `find` is asked once nothing can be removed any more. */
+async function fromStore(settings: Settings, find: (paths: StorePaths) => Promise<Found>) {
   const paths = storePaths(settings.stateDir)
   makeStore(paths)
-  const shared = await shareStore(paths)
-  return { ...(await resolveRootfs(source, settings.stateDir)), release: () => shared[Symbol.dispose]() }
+  return whileShared(paths, async () => {
+    const { source, ...about } = await find(paths)
+    return { ...about, ...(await resolveRootfs(source, settings.stateDir)) }
+  })
+}
+
+/** Layers that were found, and a disk that is made of them, stay until they are released. */
+async function whileShared<T extends object>(paths: StorePaths, find: () => Promise<T>) {
+  using opening = new DisposableStack()
+  opening.use(await shareStore(paths))
+  const found = await find()
+  const shared = opening.move()
+  return { ...found, release: () => shared.dispose() }
+}
+
+async function imageSource(paths: StorePaths, name: string): Promise<Found> {
+  const { id, digest } = await findImage(paths, name)
+  return { source: { kind: 'archive', path: paths.layout, wanted: { digest } }, imageId: id }
 }
 
 /** `-` or `-:TAG`. */
