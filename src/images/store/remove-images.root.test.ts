@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { settled } from '../../time.double.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { listImages, lookForImage } from './image-store.ts'
@@ -231,6 +232,11 @@ test('prune removes what no container uses, and what was left unfinished', async
   expect(readdirSync(paths.layers)).toEqual([])
 })
 
+function isFree(): boolean {
+  using lock = tryDirectoryLock(paths.layout)
+  return lock !== undefined
+}
+
 test('a blob that goes while a plan is made counts nothing', async () => {
   await add(a, [shared])
   // What the listing still has, and stat(2) no longer.
@@ -241,14 +247,32 @@ test('a blob that goes while a plan is made counts nothing', async () => {
 })
 
 test('the store is shared for as long as an image is being added, and nothing can be removed meanwhile', async () => {
-  const isFree = () => {
-    using lock = tryDirectoryLock(paths.layout)
-    return lock !== undefined
-  }
   const free: boolean[] = []
   await add(a, [shared, own('a')], undefined, { onStep: () => free.push(isFree()) })
   expect([...free, isFree()]).toEqual([false, false, true])
 })
+
+test.each([
+  ['prune', () => prune(paths, () => nobody)],
+  ['rmi', () => remove(a)],
+])(
+  '%s lets go of the store before it takes the files of layers away',
+  async (_, removal) => {
+    await add(a, [makeTar(Array.from({ length: 2000 }, (_, index) => ({ name: `${index}` })))])
+    let [isOver, wasFree] = [false, false]
+    const removed = removal().finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      wasFree ||= readdirSync(paths.layers).some((name) => name.startsWith('.making-')) && isFree()
+      await settled()
+    }
+    await removed
+    expect([wasFree, readdirSync(paths.layers)]).toEqual([true, []])
+  },
+  // A busy disk takes its time for so many files.
+  30_000,
+)
 
 test('a blob that is not what its digest says is refused, whichever it is', async () => {
   for (const which of [0, 1, 2]) {

@@ -1,6 +1,7 @@
 /** Takes images, layers and blobs out of the store that nothing uses. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { parseImageName } from '../names/image-name.ts'
@@ -47,6 +48,16 @@ export async function removeImage(
   { force, users }: { readonly force: boolean; readonly users: () => ImageUsers },
 ): Promise<void> {
   makeStore(paths)
+  await removeAside(await takeOut(paths, text, force, users))
+}
+
+/** What {@link removeImage} does while it has the store. @returns directories that remain to be removed. */
+async function takeOut(
+  paths: StorePaths,
+  text: string,
+  force: boolean,
+  users: () => ImageUsers,
+): Promise<string[]> {
   using _held = await holdStore(paths)
   const all = await listImages(paths)
   const image = await findAny(paths, text, all)
@@ -59,10 +70,8 @@ export async function removeImage(
   if (!force && going.length === sameImage.length && containers.length > 0)
     throw new KataError('IMAGE_USED', { image: text, containers: containers.join(', ') })
   const staying = new Set(names.filter((name) => !going.includes(name)))
-  await carryOut(
-    paths,
-    await planRemoval(paths, staying, using, { layers: image.layers, disks: [diskOfImage(image.layers)] }),
-  )
+  const candidates = { layers: image.layers, disks: [diskOfImage(image.layers)] }
+  return carryOut(paths, await planRemoval(paths, staying, using, candidates))
 }
 
 /** As {@link findImage}; one that is damaged is found by its name. */
@@ -103,10 +112,19 @@ export async function prune(
   options: { readonly keepsImages?: boolean } = {},
 ): Promise<Removal> {
   makeStore(paths)
+  const { removal, aside } = await carryOutPrune(paths, users, options)
+  await removeAside(aside)
+  return removal
+}
+
+async function carryOutPrune(
+  paths: StorePaths,
+  users: () => ImageUsers,
+  options: { readonly keepsImages?: boolean },
+): Promise<{ readonly removal: Removal; readonly aside: readonly string[] }> {
   using _held = await holdStore(paths)
   const removal = await planPrune(paths, users(), options)
-  await carryOut(paths, removal)
-  return removal
+  return { removal, aside: await carryOut(paths, removal) }
 }
 
 function isIdOf({ id }: StoredImage, text: string): boolean {
@@ -154,26 +172,46 @@ async function planRemoval(
 }
 
 /**
- * First what no name needs, so that a full disk has room for the index again: layers are unpacked anew from their blobs. Names go before blobs:
- * whatever ends this in the middle, no name is left without its files.
+ * Layers go first, which are unpacked anew from their blobs, and names before blobs: whatever ends this in the middle, no name is left without
+ * its files. Layers are put aside only: millions of files take minutes, and nobody needs the store for that.
+ *
+ * @returns the directories that remain to be removed.
  */
-async function carryOut(paths: StorePaths, { images, layers, files }: Removal): Promise<void> {
+async function carryOut(paths: StorePaths, { images, layers, files }: Removal): Promise<string[]> {
   await removeUnfinished(paths)
-  for (const name of layers) {
-    // A layer is whole or absent: the cache removes what has such a name once this process is gone.
-    forgetLayerSize(paths, name)
-    if (!existsSync(`${paths.layers}/${name}`)) continue
-    const going = `${paths.layers}/${unfinishedName('making')}`
-    renameSync(`${paths.layers}/${name}`, going)
-    await removeTree(going)
+  const aside = layers.flatMap((name) => putAside(paths, name))
+  try {
+    forgetNames(paths, images)
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+    // What no name needs makes room for the index.
+    await removeAside(aside)
+    forgetNames(paths, images)
   }
-  const gone = new Set(images)
-  if (gone.size > 0)
-    writeIndex(
-      paths,
-      readIndex(paths).filter(({ name }) => !gone.has(name)),
-    )
   for (const path of files)
     if ([paths.blobs, paths.disks].some((directory) => path.startsWith(`${directory}/`)))
       rmSync(path, { force: true })
+  return aside
+}
+
+/** A layer is whole or absent: the cache removes what has such a name once this process is gone. */
+function putAside(paths: StorePaths, name: string): string[] {
+  forgetLayerSize(paths, name)
+  if (!existsSync(`${paths.layers}/${name}`)) return []
+  const aside = `${paths.layers}/${unfinishedName('making')}`
+  renameSync(`${paths.layers}/${name}`, aside)
+  return [aside]
+}
+
+async function removeAside(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) await removeTree(directory)
+}
+
+function forgetNames(paths: StorePaths, images: readonly string[]): void {
+  if (images.length === 0) return
+  const gone = new Set(images)
+  writeIndex(
+    paths,
+    readIndex(paths).filter(({ name }) => !gone.has(name)),
+  )
 }
