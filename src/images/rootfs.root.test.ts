@@ -266,7 +266,7 @@ test('a kernel whose overlays note some changes in short by default notes these 
   mount({ source, target, type, data: ['redirect_dir=on', 'metacopy=on', ...options].join(',') })
   try {
     chmodSync(`${target}/etc/a`, 0o600)
-    // As across file systems: who moves it copies what is in it.
+    // mv(1) copies it then, as across file systems.
     expect(() => renameSync(`${target}/opt`, `${target}/moved`)).toThrow('EXDEV')
   } finally {
     unmount(target)

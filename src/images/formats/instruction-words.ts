@@ -3,7 +3,7 @@
 /** The values of variables by their names; undefined: there is none of that name. */
 export type Variables = (name: string) => string | undefined
 
-/** For what is no word: the caller says of which instruction. */
+/** A text that has no meaning. The caller says of which instruction. */
 export class WordError extends Error {}
 
 /** Words, in which quotes keep spaces. What a backslash stands before is itself. */

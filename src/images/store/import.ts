@@ -94,7 +94,7 @@ export async function addImage(
   return await findImage(paths, name)
 }
 
-/** Of its blobs, what is not there yet. An uncompressed layer without a digest of its own has that of its content. */
+/** Bytes of its blobs that are not there yet. An uncompressed layer without a digest of its own has that of its content. */
 function missingBytes(
   paths: StorePaths,
   { layers, documents }: Pick<ArchivedImage, 'layers' | 'documents'>,
