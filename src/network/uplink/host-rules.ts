@@ -168,7 +168,7 @@ table inet ${table} {
 `
 }
 
-/** The host's first name server, which pasta asks too; undefined when it has none with IPv4. Pure. */
+/** The host's first name server, which pasta is told to ask; undefined when it has none with IPv4. Pure. */
 export function firstNameServer(resolvConf: string): string | undefined {
   const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
   return servers.find((address) => ipVersion(address) === 4)

@@ -45,6 +45,8 @@ export interface PastaRequest {
   readonly uid: number
   readonly wishes: NetworkWishes
   readonly link: ContainerLink
+  /** The host's name server, to which the wall is open; undefined when it has none with IPv4. */
+  readonly nameServer: string | undefined
   /** Whether each leads outside. */
   readonly ipv4: boolean
   readonly ipv6: boolean
@@ -62,7 +64,7 @@ export interface LaunchedPasta extends Launched {
 /** Pure. */
 export function pastaArgs(
   ports: readonly PublishedPort[],
-  { ipv4, ipv6 }: Pick<PastaRequest, 'ipv4' | 'ipv6'>,
+  { nameServer, ipv4, ipv6 }: Pick<PastaRequest, 'nameServer' | 'ipv4' | 'ipv6'>,
 ): string[] {
   // Without an address, pasta accepts one family where the port of the other is taken.
   const everywhere = ipv4 && ipv6 ? ['0.0.0.0/', '::/'] : ['']
@@ -78,6 +80,8 @@ export function pastaArgs(
     ...['--foreground', '--quiet', '--config-net', '--ns-ifname', gatewayLinks.up],
     ...['--address', pastaLink.own, '--netmask', `${pastaLink.bits}`, '--gateway', pastaLink.gateway],
     ...['--mtu', '1500', '--no-map-gw', '--dns-forward', pastaLink.dns],
+    // Its own reader of resolv.conf takes no tabs and no comments, which the C library does, and the file may change meanwhile.
+    ...(nameServer === undefined ? [] : ['--dns-host', nameServer]),
     ...(ipv6 ? ipv6Args : ['--ipv4-only']),
     // Without it a client on the host's localhost would reach the gateway's localhost, where nothing is.
     '--no-splice',
@@ -122,7 +126,7 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
   }
 }
 
-function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
+function command({ uid, wishes, link, ...host }: PastaRequest): string[] {
   const setpriv = networkTool('setpriv')
   const tools = { mount: networkTool('mount'), mknod: networkTool('mknod'), pasta: networkTool('pasta') }
   const before = beforePasta(tools, networkFilter(), mostDescriptors(wishes.ports))
@@ -132,7 +136,7 @@ function command({ uid, wishes, link, ...families }: PastaRequest): string[] {
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
     ...['--seccomp-filter', filterPath, '--'],
-    ...[pastaPath, ...pastaArgs(wishes.ports, families), '--'],
+    ...[pastaPath, ...pastaArgs(wishes.ports, host), '--'],
     ...gatewayCommand(wishes, link),
   ]
 }

@@ -12,13 +12,14 @@ test('ports are told to pasta by protocol, and no other port is open', () => {
       { address: '127.0.0.1', host: 53, container: 5353, protocol: 'udp' },
       { address: '::1', host: 54, container: 5454, protocol: 'udp' },
     ],
-    { ipv4: true, ipv6: true },
+    { nameServer: '127.0.0.53', ipv4: true, ipv6: true },
   ).join(' ')
   const everywhere = '--tcp-ports 0.0.0.0/8080:80 --tcp-ports ::/8080:80'
   expect(args).toContain(`${everywhere} --udp-ports 127.0.0.1/53:5353 --udp-ports ::1/54:5454`)
-  const without = pastaArgs([], { ipv4: true, ipv6: false }).join(' ')
+  const without = pastaArgs([], { nameServer: undefined, ipv4: true, ipv6: false }).join(' ')
   expect(without).toContain('--tcp-ports none --udp-ports none --tcp-ns none --udp-ns none')
   expect([args, without].map((text) => text.includes('--ipv4-only'))).toEqual([false, true])
+  expect([args, without].map((text) => text.includes('--dns-host 127.0.0.53 '))).toEqual([true, false])
 })
 
 test('a port without an address is one of the only family that leads outside', () => {
@@ -28,14 +29,17 @@ test('a port without an address is one of the only family that leads outside', (
     { ipv4: false, ipv6: true },
     { ipv4: false, ipv6: false },
   ])
-    expect(pastaArgs([port], families).join(' ')).toContain('--tcp-ports 8080:80 ')
+    expect(pastaArgs([port], { nameServer: undefined, ...families }).join(' ')).toContain(
+      '--tcp-ports 8080:80 ',
+    )
 })
 
-test('the first name server of IPv4 is the one that pasta asks', () => {
+test('the first name server of IPv4 is the one that pasta asks, as the C library reads the file', () => {
   expect(firstNameServer('search a\nnameserver ::1\nnameserver 127.0.0.53\nnameserver 1.1.1.1\n')).toBe(
     '127.0.0.53',
   )
   expect(firstNameServer('# nameserver 1.1.1.1\n')).toBeUndefined()
+  expect(firstNameServer('nameserver\t1.1.1.1 # ours\r\n')).toBe('1.1.1.1')
 })
 
 const own = { uid: 7, table: 'kata-ts-7' }

@@ -212,8 +212,9 @@ export function testLedger(directory: string): Ledger {
   return new Ledger(`${directory}/ledger`, [processResource, hostRulesResource, memberResource], silentLogger)
 }
 
+/** Written as the C library reads it, and pasta does not: with a tab and a comment. */
 export function nameServerOfHost(address: string): void {
-  writeFileSync('/etc/resolv.conf', `nameserver ${address}\n`)
+  writeFileSync('/etc/resolv.conf', `nameserver\t${address} # a comment\n`)
 }
 
 /** All at once, as most of them wait for an answer that does not come. */

@@ -52,7 +52,7 @@ export async function startUplink(ledger: Ledger, options: UplinkOptions): Promi
   const nameServer = firstNameServer(hostResolvConf())
   const wall = await closeHost(ledger, options, { nameServer, ports: wishes.ports })
   const link = linkOf(wishes, hasIpv6())
-  const launch = pastaLauncher({ uid, wishes, link, ipv4: hasIpv4Route(), ipv6: hasIpv6Route() })
+  const launch = pastaLauncher({ uid, wishes, link, nameServer, ipv4: hasIpv4Route(), ipv6: hasIpv6Route() })
   const posture = pastaPosture(uid, wishes.ports)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
