@@ -20,8 +20,12 @@ const status = (changed: Record<string, string> = {}) =>
   )
 
 test('what was dropped is accepted, and less of it as well', () => {
-  assertRightsDropped(status())
-  assertRightsDropped(status({ CapEff: none }))
+  assertRightsDropped(status(), '00000000')
+  assertRightsDropped(status({ CapEff: none }), '00000000')
+})
+
+test('a daemon whose memory would be in a core is told so', () => {
+  expect(() => assertRightsDropped(status(), '00000033')).toThrow('coredump_filter 00000033')
 })
 
 const sysModule = hex(mask | (1n << 16n))
@@ -34,7 +38,9 @@ test.each([
   ['NoNewPrivs', '0'],
   ['Seccomp', '0'],
 ])('a difference in %s is an error that names it', (field, value) => {
-  expect(() => assertRightsDropped(status({ [field]: value }))).toThrow(new RegExp(`${field} ${value}`, 'i'))
+  expect(() => assertRightsDropped(status({ [field]: value }), '00000000')).toThrow(
+    new RegExp(`${field} ${value}`, 'i'),
+  )
 })
 
 test('a status that cannot be read is no proof', () => {

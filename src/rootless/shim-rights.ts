@@ -10,6 +10,7 @@ import {
   cutBoundingSet,
   setNoNewPrivs,
 } from '../linux/processes/capabilities.ts'
+import { keepMemoryOutOfCores, memoryInCores } from '../linux/processes/core-memory.ts'
 import { readStatus, type Status } from '../linux/processes/proc.ts'
 import { setFilter } from '../linux/processes/seccomp.ts'
 import { shimFilter } from './filters/shim-filter.ts'
@@ -35,12 +36,16 @@ export const keptCapabilities: Readonly<Record<Capability, string>> = {
 }
 
 const kept = Object.keys(keptCapabilities) as Capability[]
+/** /proc/PID/coredump_filter of a process whose dumps have nothing of its memory. */
+const noMemory = '00000000'
 
 /** In the process that starts the daemon, right before it does: what this thread lacks, its child lacks. */
 export function dropRights(): void {
   clearInheritable()
   cutBoundingSet(kept)
   setNoNewPrivs()
+  // All that it starts inherits this, the VMM with its guest's memory among them.
+  keepMemoryOutOfCores()
   setFilter(shimFilter())
 }
 
@@ -65,8 +70,12 @@ export function describeShimRights(status: Status | undefined, tid?: number): Po
 }
 
 /** In the daemon, before it serves: what the kernel says of it. @throws KataError SHIM_RIGHTS naming the field. */
-export function assertRightsDropped(status: Status | undefined = readStatus('/proc/self/status')): void {
-  const wrong = describeShimRights(status).filter(differs)
+export function assertRightsDropped(
+  status: Status | undefined = readStatus('/proc/self/status'),
+  inCores = memoryInCores(),
+): void {
+  const cores = { field: 'coredump_filter', expected: noMemory, actual: inCores ?? noMemory }
+  const wrong = [...describeShimRights(status), cores].filter(differs)
   if (wrong.length === 0) return
   throw new KataError('SHIM_RIGHTS', {
     found: wrong.map(({ field, actual }) => `${field} ${actual}`).join(', '),
