@@ -46,6 +46,15 @@ describe('which hierarchies there are', () => {
     expect(cgroupHierarchies(mountinfo)).toEqual([{ point: `${root}/a b`, version: 2, controllers: [] }])
     expect(isUnified(cgroupHierarchies(mountinfo))).toBe(true)
   })
+
+  test.each([
+    ['after', ['unified', 'a\\040b']],
+    ['before', ['a\\040b', 'unified']],
+  ])('the usual mount counts, where another program has one of its own %s it', (_, points) => {
+    const mountinfo = points.map((point) => mounted(point, 'cgroup2', 'rw')).join('\n')
+    const usual = { point: `${root}/unified`, version: 2, controllers: [] } as const
+    expect(cgroupHierarchies(mountinfo, `${root}/unified`)).toEqual([usual])
+  })
 })
 
 test('what of a path is missing, the outermost first', () => {

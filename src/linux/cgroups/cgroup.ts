@@ -18,10 +18,15 @@ export interface CgroupHierarchy {
 /** Mount options of version 1 that are no controller. */
 const otherOptions = new Set(['rw', 'ro', 'none', 'xattr', 'clone_children', 'noprefix', 'cpuset_v2_mode'])
 
-/** Every hierarchy that this process can reach, each once. `mountinfo` is the text of /proc/self/mountinfo. */
+/**
+ * Every hierarchy that this process can reach, each once. `mountinfo` is the text of /proc/self/mountinfo. The mount below `usual` counts, if
+ * there is one: Cilium and Calico mount version 2 once more for themselves, and take that away while sandboxes live.
+ */
 export function cgroupHierarchies(
   mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
+  usual = '/sys/fs/cgroup',
 ): CgroupHierarchy[] {
+  const isUsual = (point: string) => `${point}/`.startsWith(`${usual}/`)
   const found = new Map<string, CgroupHierarchy>()
   for (const line of mountinfo.split('\n')) {
     const [before = '', after = ''] = line.split(' - ')
@@ -32,6 +37,8 @@ export function cgroupHierarchies(
       type === 'cgroup2'
         ? []
         : options.split(',').filter((name) => !otherOptions.has(name) && !name.startsWith('release_agent='))
+    const known = found.get(controllers.join())
+    if (known !== undefined && isUsual(known.point) && !isUsual(point)) continue
     // A later mount of the same tree is on top of an earlier one; what lies underneath cannot be reached at all.
     if (existsSync(`${point}/cgroup.procs`))
       found.set(controllers.join(), { point, version: type === 'cgroup2' ? 2 : 1, controllers })
