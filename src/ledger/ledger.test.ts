@@ -47,6 +47,15 @@ test('releases what a failed taking may have taken, and passes the error on', as
   expect(ledger.held).toEqual([])
 })
 
+test('a failed taking tells why, although what it took stays', async () => {
+  const ledger = open()
+  const taking = ledger.take(stubborn, { name: 'a' }, () => {
+    throw new Error('taking failed')
+  })
+  await expect(taking).rejects.toThrow('taking failed')
+  expect(open().dataOf(stubborn)).toEqual([{ name: 'a' }])
+})
+
 test('releases it only once what goes on beside it is done', async () => {
   const beside = Promise.withResolvers<void>()
   const fail = () => {

@@ -90,7 +90,7 @@ export class Ledger {
 
   /**
    * Writes the holding down, then takes it. When `acquire` throws, what it may have taken is released at once, or once
-   * `releaseAfter` has settled, and the error passes on.
+   * `releaseAfter` has settled, and the error passes on, whatever comes of the release.
    */
   async take<Data, Taken>(
     kind: ResourceKind<Data>,
@@ -109,7 +109,8 @@ export class Ledger {
       return taken
     } catch (error) {
       await releaseAfter
-      await this.#release(holding)
+      // What could not be released stays written down, and was logged.
+      await this.#releaseAll([holding]).catch(() => {})
       throw error
     }
   }
@@ -136,7 +137,7 @@ export class Ledger {
    * @throws KataError RELEASE_FAILED naming what is still held.
    */
   releaseAll(): Promise<void> {
-    return this.#releaseFrom(0)
+    return this.#releaseAll(this.#holdings)
   }
 
   /**
@@ -146,21 +147,23 @@ export class Ledger {
    */
   async within<T>(work: () => Promise<T>): Promise<T> {
     const first = this.#nextId
+    const taken = () => this.#holdings.filter(({ id }) => id >= first)
     let result: T
     try {
       result = await work()
     } catch (error) {
-      // What could not be released stays written down, and was logged.
-      await this.#releaseFrom(first).catch(() => {})
+      // As in `take`.
+      await this.#releaseAll(taken()).catch(() => {})
       throw error
     }
-    await this.#releaseFrom(first)
+    await this.#releaseAll(taken())
     return result
   }
 
-  async #releaseFrom(id: number): Promise<void> {
+  /** In reverse order. @throws KataError RELEASE_FAILED; each failure is logged. */
+  async #releaseAll(holdings: readonly Holding[]): Promise<void> {
     const failures: unknown[] = []
-    for (const holding of this.#holdings.filter((held) => held.id >= id).toReversed()) {
+    for (const holding of holdings.toReversed()) {
       try {
         await this.#release(holding)
       } catch (error) {
