@@ -88,12 +88,14 @@ export function boundDir(target: string, uid: number): void {
 }
 
 function prepareParent(directory: string): void {
-  const stat = lstatSync(directory, { throwIfNoEntry: false })
-  if (stat === undefined) {
+  try {
     mkdirSync(directory, { mode: 0o755 })
     chmodSync(directory, 0o755)
-    return
+  } catch (error) {
+    // Another start may have made it this moment.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
+  const stat = lstatSync(directory)
   const unsafe = (reason: string) => new KataError('PRIVATE_DIR_PARENT_UNSAFE', { path: directory, reason })
   if (!stat.isDirectory()) throw unsafe('not a directory')
   if (stat.uid !== 0) throw unsafe(`owned by uid ${stat.uid}`)
