@@ -157,8 +157,10 @@ export function killCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: stri
   try {
     writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.kill`, '1', existing)
   } catch {
-    for (const ref of processesIn(hierarchy, path).flatMap((pid) => processRef(pid) ?? []))
-      signalProcess(ref, 'SIGKILL')
+    const refs = processesIn(hierarchy, path).flatMap((pid) => processRef(pid) ?? [])
+    // Looked at again: the number of one that has ended since may be a process of somebody else by now.
+    const inside = new Set(processesIn(hierarchy, path))
+    for (const ref of refs) if (inside.has(ref.pid)) signalProcess(ref, 'SIGKILL')
   }
 }
 

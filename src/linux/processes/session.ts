@@ -10,10 +10,14 @@ export function sessionMembers(leader: ProcessRef): ProcessRef[] {
   if (isElsewhere(leader)) return []
   const now = processRef(leader.pid)
   if (now !== undefined && now.startTime !== leader.startTime) return []
-  return listPids()
-    .filter((pid) => pid !== leader.pid && sessionOf(pid) === leader.pid)
-    .map(processRef)
-    .filter((ref) => ref !== undefined)
+  return (
+    listPids()
+      .filter((pid) => pid !== leader.pid && sessionOf(pid) === leader.pid)
+      .map(processRef)
+      .filter((ref) => ref !== undefined)
+      // Looked at again: the number of one that has ended since may be another process by now.
+      .filter(({ pid }) => sessionOf(pid) === leader.pid)
+  )
 }
 
 /** Field 6 of /proc/PID/stat, or undefined for a process that ended. */

@@ -1,6 +1,6 @@
 /** Processes by the user they belong to, and their end. */
 import { realClock } from '../../time.ts'
-import { listPids, processRef, readStatus, statusHasEnded } from './proc.ts'
+import { listPids, type ProcessRef, processRef, readStatus, statusHasEnded } from './proc.ts'
 import { runTool } from './run-tool.ts'
 import { signalProcess, waitGone } from './signal.ts'
 import { systemTool } from './which.ts'
@@ -14,11 +14,22 @@ export interface UidProcess {
 /** Live (non-zombie) processes whose real uid lies in `first`..`last`. Read from status, as in {@link processesOfUid}. */
 export function processesOfUids(first: number, last: number): UidProcess[] {
   return listPids().flatMap((pid) => {
-    const status = readStatus(`/proc/${pid}/status`)
-    if (status === undefined || statusHasEnded(status)) return []
-    const uid = Number(status.get('Uid')?.split('\t')[0])
-    return uid >= first && uid <= last ? [{ pid, uid }] : []
+    const uid = uidOf(pid)
+    return uid !== undefined && uid >= first && uid <= last ? [{ pid, uid }] : []
   })
+}
+
+/** The real uid of a live process; undefined when it has ended. */
+function uidOf(pid: number): number | undefined {
+  const status = readStatus(`/proc/${pid}/status`)
+  if (status === undefined || statusHasEnded(status)) return undefined
+  return Number(status.get('Uid')?.split('\t')[0])
+}
+
+/** Undefined when it has ended: the number may be another user's process by now, which is not to be killed for it. */
+function refOf({ pid, uid }: UidProcess): ProcessRef | undefined {
+  const ref = processRef(pid)
+  return uidOf(pid) === uid ? ref : undefined
 }
 
 /** Time for the killer that becomes the user, in milliseconds: the user may stop the killer, but cannot block signals of this process. */
@@ -36,7 +47,7 @@ export async function killUids(first: number, last: number, timeoutMs = 5000): P
   const deadline = realClock.now() + timeoutMs
   for (let found = processesOfUids(first, last); found.length > 0; found = processesOfUids(first, last)) {
     if (realClock.now() > deadline) return false
-    const refs = found.flatMap(({ pid }) => processRef(pid) ?? [])
+    const refs = found.flatMap((each) => refOf(each) ?? [])
     for (const ref of refs) signalProcess(ref, 'SIGKILL')
     for (const uid of new Set(found.map((process) => process.uid))) await killEveryProcessOf(uid)
     for (const ref of refs) await waitGone(ref, Math.max(deadline - realClock.now(), 0))
