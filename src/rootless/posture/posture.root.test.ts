@@ -309,6 +309,21 @@ describe('posture', () => {
     expect(looks).toEqual([loading])
   })
 
+  test('a process that lives and may not be looked at is none that is gone', () => {
+    // It has a capability that the reader lacks.
+    const other = Bun.spawn(['sleep', '1000'])
+    const program = `
+      const { readPosture } = await import('${import.meta.dir}/posture.ts')
+      try { readPosture(${other.pid}) } catch (error) { console.log(error.message) }
+    `
+    const lesser = ['setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-all', '--', process.execPath, '-e']
+    const { stdout } = Bun.spawnSync([...lesser, program])
+    other.kill()
+    expect(stdout.toString()).toContain(
+      `[POSTURE_DIFFERS] process ${other.pid} is not confined as asked: it cannot`,
+    )
+  })
+
   test('a process that is gone is an error of its own', () => {
     expect(() => readPosture(2 ** 22 - 1)).toThrow('PROCESS_GONE')
   })

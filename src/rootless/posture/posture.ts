@@ -1,8 +1,8 @@
 /** How confined a process really is, read from /proc: plain data, for the check at start and for audits later. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
+import { describeError, KataError } from '../../errors.ts'
 import { unescapeMountPath } from '../../linux/mounts/mount.ts'
-import { readStatus } from '../../linux/processes/proc.ts'
+import { exhaustion, readStatus, statusHasEnded } from '../../linux/processes/proc.ts'
 import { socketProtocol } from '../../linux/sockets/socket-protocol.ts'
 import { type Cores, readCores } from './cores.ts'
 
@@ -68,11 +68,11 @@ export interface Posture {
 /**
  * Reads everything, of every thread. Threads that end meanwhile are left out.
  *
- * @throws KataError PROCESS_GONE.
+ * @throws KataError PROCESS_GONE; POSTURE_DIFFERS when it lives and may not be looked at. @throws ErrnoException as `readProc`.
  */
 export function readPosture(pid: number): Posture {
+  const proc = `/proc/${pid}`
   try {
-    const proc = `/proc/${pid}`
     const threads = readdirSync(`${proc}/task`)
       .map(Number)
       .map((tid) => readThread(pid, tid))
@@ -95,9 +95,18 @@ export function readPosture(pid: number): Posture {
       interfaces: parseInterfaces(readFileSync(`${proc}/net/dev`, 'utf8')),
     }
   } catch (error) {
-    if (error instanceof KataError) throw error
-    throw new KataError('PROCESS_GONE', { pid }, { cause: error })
+    if (error instanceof KataError || exhaustion.has((error as NodeJS.ErrnoException).code)) throw error
+    if (!isDenied(proc, error)) throw new KataError('PROCESS_GONE', { pid }, { cause: error })
+    const differences = `it cannot be looked at: ${describeError(error)}`
+    throw new KataError('POSTURE_DIFFERS', { pid, differences }, { cause: error })
   }
+}
+
+/** Whether this is said of a process or thread that lives. The kernel says it of one that ends as well. */
+function isDenied(proc: string, error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException
+  const status = ['EACCES', 'EPERM'].includes(code) ? readStatus(`${proc}/status`) : undefined
+  return status !== undefined && !statusHasEnded(status)
 }
 
 function readThread(pid: number, tid: number): ThreadPosture | undefined {
@@ -120,12 +129,17 @@ function readThread(pid: number, tid: number): ThreadPosture | undefined {
   }
 }
 
-/** The namespaces behind a /proc/PID or /proc/PID/task/TID directory, or undefined when it is gone. */
+/**
+ * The namespaces behind a /proc/PID or /proc/PID/task/TID directory, or undefined when it is gone.
+ *
+ * @throws ErrnoException EACCES when it lives and may not be looked at: a thread with more rights than its reader would be left out.
+ */
 export function readNamespaces(proc: string): Record<NamespaceKind, string> | undefined {
   try {
     const links = namespaceKinds.map((kind) => [kind, readlinkSync(`${proc}/ns/${kind}`)])
     return Object.fromEntries(links) as Record<NamespaceKind, string>
-  } catch {
+  } catch (error) {
+    if (isDenied(proc, error)) throw error
     return undefined
   }
 }
