@@ -15,7 +15,7 @@ export const rootlessErrors = () => ({
   UPPER_IDS_TAKEN: entry(
     'failed_precondition',
     '{file} line {line} ("{text}") assigns ids from 2147483648 on, which unprivileged virtiofsd processes use for files',
-    'Give that user or group ids below 2147483648, or set virtio_fs_privilege = "root".',
+    'Give that user or group ids below 2147483648, keep subordinate ids in files (`subid: files`), or set virtio_fs_privilege = "root".',
   ),
   UID_RANGE_EXHAUSTED: entry(
     'resource_exhausted',

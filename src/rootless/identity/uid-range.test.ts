@@ -51,7 +51,17 @@ describe('uid range', () => {
     )
   })
 
+  test.each(['subid: sss', ' subid:\tfiles sss # FreeIPA'])(
+    'subordinate ids of a directory (%s) may be of the upper half',
+    (text) => {
+      withEtc('nsswitch.conf', `passwd: files sss\n${text}\n`, (etc) =>
+        expect(() => checkUpperIds(etc)).toThrow(/UPPER_IDS_TAKEN.*nsswitch\.conf line 2 /),
+      )
+    },
+  )
+
   test('all ids below are of the lower half', () => {
+    withEtc('nsswitch.conf', 'subid: files # sss\n# subid: sss\n', (etc) => checkUpperIds(etc))
     withEtc('passwd', 'eve:x:2147483647:100::/:/bin/sh\n', (etc) => checkUpperIds(etc))
     withEtc('subuid', 'eve:2147483646:2\n', (etc) => checkUpperIds(etc))
   })

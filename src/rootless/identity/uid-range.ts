@@ -66,19 +66,32 @@ export function checkUidRange(range: UidRange, etc = '/etc'): void {
 
 /**
  * Checks that no id from 2^31 on is assigned: to unprivileged file servers those are users and groups without a
- * place in a block.
+ * place in a block. A directory that has subordinate ids cannot be asked for all of them. FreeIPA gives those from 2^31 on.
  *
- * @throws KataError UPPER_IDS_TAKEN naming the line of passwd, group, subuid or subgid.
+ * @throws KataError UPPER_IDS_TAKEN naming the line of passwd, group, subuid, subgid or nsswitch.conf.
  */
 export function checkUpperIds(etc = '/etc'): void {
-  const [line] = idLines(etc, 2 ** 31, 2 ** 32 - 1)
+  const line = idLines(etc, 2 ** 31, 2 ** 32 - 1)[0] ?? subordinateService(etc)
   if (line !== undefined) throw new KataError('UPPER_IDS_TAKEN', location(line, etc))
 }
 
-interface IdLine {
+/** The line of nsswitch.conf(5) by which subordinate ids come from elsewhere than files. */
+function subordinateService(etc: string): NamedLine | undefined {
+  const file = 'nsswitch.conf'
+  const lines = readLines(`${etc}/${file}`).map((text, index) => ({ file, line: index + 1, text }))
+  return lines.find(({ text }) => {
+    const services = /^\s*subid\s*:([^#]*)/.exec(text)?.[1]?.trim().split(/\s+/) ?? []
+    return services.some((service) => service !== '' && service !== 'files')
+  })
+}
+
+interface NamedLine {
   readonly file: string
   readonly line: number
   readonly text: string
+}
+
+interface IdLine extends NamedLine {
   readonly fields: readonly string[]
 }
 
@@ -94,7 +107,7 @@ function idLines(etc: string, first: number, last: number): IdLine[] {
   )
 }
 
-const location = ({ file, line, text }: IdLine, etc: string) => ({
+const location = ({ file, line, text }: NamedLine, etc: string) => ({
   file: `${etc}/${file}`,
   line,
   text: text.slice(0, 120),
