@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
-import { readStatus } from './proc.ts'
+import { closeSync } from 'node:fs'
+import { processRef, readStatus } from './proc.ts'
 import { killUids, processesOfUids } from './uid-processes.ts'
+import { mapUserNamespace } from './user-namespace.ts'
 
 const uid = 0x6d000000
 
@@ -10,7 +12,7 @@ describe('killUids', () => {
     const ids = ['--reuid', `${uid}`, '--clear-groups']
     const child = Bun.spawn(['/usr/bin/setpriv', ...ids, '/bin/sh', '-c', forker])
     while (processesOfUids(uid, uid).length < 3) await Bun.sleep(5)
-    expect(await killUids(uid - 10, uid + 10)).toBe(true)
+    expect(await killUids(uid, uid + 10)).toBe(true)
     expect(processesOfUids(uid, uid)).toEqual([])
     expect(await child.exited).toBe(137)
   })
@@ -27,6 +29,23 @@ describe('killUids', () => {
     expect(await killUids(uid, uid)).toBe(true)
     expect(processesOfUids(uid, uid)).toEqual([])
     expect([await child.exited, await asUser.exited]).toEqual([137, 137])
+  })
+
+  test('leaves a user of the host whose id lies between, and ends who has that id in a user namespace of these ids', async () => {
+    const [first, last] = [uid - 10, uid + 10]
+    const person = Bun.spawn(['setpriv', '--reuid', `${uid}`, '--clear-groups', '--', 'sleep', '1000'])
+    const [unshare, CLONE_NEWUSER, setuid] = [272, 0x10000000, 105]
+    const program = `syscall(${unshare}, ${CLONE_NEWUSER}) == 0 or die;
+      sub mapped { open(my $map, '<', '/proc/self/uid_map'); return <$map> }
+      select(undef, undef, undef, 0.02) until mapped(); syscall(${setuid}, 10) == 0 or die; sleep 1000`
+    const guest = Bun.spawn(['perl', '-e', program])
+    const map = [{ inside: 0, outside: first, count: last - first + 1 }]
+    closeSync((await mapUserNamespace(processRef(guest.pid)!, map, { timeoutMs: 10_000 }))!)
+    while (processesOfUids(uid, uid).length < 2) await Bun.sleep(5)
+    expect(await killUids(first, last)).toBe(true)
+    expect(processesOfUids(first, last)).toEqual([{ pid: person.pid, uid }])
+    expect(await guest.exited).toBe(137)
+    person.kill()
   })
 
   test('does nothing for ids of people, for nobody, and for a range that is none', async () => {

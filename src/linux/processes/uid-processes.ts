@@ -1,6 +1,6 @@
 /** Processes by the user they belong to, and their end. */
 import { realClock } from '../../time.ts'
-import { listPids, type ProcessRef, processRef, readStatus, statusHasEnded } from './proc.ts'
+import { listPids, type ProcessRef, processRef, readProc, readStatus, statusHasEnded } from './proc.ts'
 import { runTool } from './run-tool.ts'
 import { signalProcess, waitGone } from './signal.ts'
 import { systemTool } from './which.ts'
@@ -32,24 +32,44 @@ function refOf({ pid, uid }: UidProcess): ProcessRef | undefined {
   return uidOf(pid) === uid ? ref : undefined
 }
 
+/** No account of the host has an id from here on; user namespaces of ours have ids there. */
+const upperHalf = 2 ** 31
+
+/**
+ * Whether it is in a user namespace of these ids alone, where a program that was taken over can become each of them. A process of the host's
+ * with an id between the first and the last is a person's, whom a directory (SSSD, winbind) gave that number.
+ */
+function isMappedTo(pid: number, first: number, last: number): boolean {
+  const lines = readProc(`/proc/${pid}/uid_map`)?.trim().split('\n') ?? []
+  const isWithin = (line: string) => {
+    const [, from = 0, count = 0] = line.trim().split(/ +/).map(Number)
+    return from >= upperHalf || (from >= first && from + count - 1 <= last)
+  }
+  return lines.length > 0 && lines.every(isWithin)
+}
+
 /** Time for the killer that becomes the user, in milliseconds: the user may stop the killer, but cannot block signals of this process. */
 const killerMs = 500
 
 /**
- * Kills all processes of the uids `first`..`last` and waits for them. This process kills each of them, which they
- * cannot prevent; the first process of a pid namespace takes the whole namespace along. Besides, kill(-1) as the user itself
- * reaches all at once, so that none escapes by forking, and reaches no process of another user.
+ * Kills all processes of the uids `first` and `last`, and of those between in a user namespace of these ids, and waits for them. This process
+ * kills each of them, which they cannot prevent; the first process of a pid namespace takes the whole namespace along. Besides, kill(-1) as
+ * the first or the last user itself reaches all at once, so that none escapes by forking, and reaches no process of another user.
  *
  * @returns whether none is left. Ids below 65536 belong to people and services, and are never touched.
  */
 export async function killUids(first: number, last: number, timeoutMs = 5000): Promise<boolean> {
   if (!(first >= 65536 && last >= first)) return false
   const deadline = realClock.now() + timeoutMs
-  for (let found = processesOfUids(first, last); found.length > 0; found = processesOfUids(first, last)) {
+  const isEnd = (uid: number) => uid === first || uid === last
+  const look = () =>
+    processesOfUids(first, last).filter(({ pid, uid }) => isEnd(uid) || isMappedTo(pid, first, last))
+  for (let found = look(); found.length > 0; found = look()) {
     if (realClock.now() > deadline) return false
     const refs = found.flatMap((each) => refOf(each) ?? [])
     for (const ref of refs) signalProcess(ref, 'SIGKILL')
-    for (const uid of new Set(found.map((process) => process.uid))) await killEveryProcessOf(uid)
+    for (const uid of new Set(found.map((process) => process.uid)))
+      if (isEnd(uid)) await killEveryProcessOf(uid)
     for (const ref of refs) await waitGone(ref, Math.max(deadline - realClock.now(), 0))
   }
   return true
