@@ -106,8 +106,8 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
     }),
     signalProcess: noted('SignalProcess', (request) => {
       const { processes } = containerOf(request)
-      const all = request.execId === '' && request.signal === 9
-      for (const process of all ? processes.values() : [processOf(request)]) process.signal(request.signal)
+      const meant = request.execId === '' ? processes.values() : [processOf(request)]
+      for (const process of meant) process.signal(request.signal)
       return {}
     }),
     // Its answer closes the streams and forgets the process, even if a reader is left.

@@ -40,3 +40,16 @@ test('what is to be done after the end is done before it is told', async () => {
   steps.push(`ended with ${await process.wait()}`)
   expect(steps).toEqual(['done', 'ended with 3'])
 })
+
+test('a signal for the init reaches no other process, but for SIGKILL, which ends the container', async () => {
+  const sent: string[] = []
+  const signalProcess = async ({ execId = '', signal = 0 }: { execId?: string; signal?: number }) => {
+    sent.push(`${signal} to ${execId || 'all'}`)
+    return {}
+  }
+  const agent = { signalProcess } as unknown as AgentClient
+  const init = new AgentProcess(agent, { containerId: 'c', execId: '' }, async () => {})
+  const exec = new AgentProcess(agent, { containerId: 'c', execId: 'e' }, async () => {})
+  for (const signal of [15, 9]) for (const process of [init, exec]) await process.signal(signal)
+  expect(sent).toEqual(['15 to c', '15 to e', '9 to all', '9 to e'])
+})

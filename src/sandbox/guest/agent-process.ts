@@ -1,8 +1,11 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
+import { constants } from 'node:os'
 import type { AgentClient } from '../../agent/client.ts'
 import { type InputOptions, pumpInput, pumpOutput } from '../../agent/stdio.ts'
 import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
+
+const { SIGKILL } = constants.signals
 
 export interface ProcessOptions extends Pick<InputOptions, 'inOrder'> {
   /** Awaited before the end is reported. */
@@ -52,8 +55,11 @@ export class AgentProcess implements GuestProcess {
     }
   }
 
+  /** A signal without an exec id is for every process of the container; the init alone is called as its container. */
   async signal(signal: number): Promise<void> {
-    await this.#agent.signalProcess({ ...this.#ids, signal })
+    const { containerId, execId } = this.#ids
+    const target = execId === '' && signal !== SIGKILL ? containerId : execId
+    await this.#agent.signalProcess({ containerId, execId: target, signal })
   }
 
   async resize({ rows, columns }: TerminalSize): Promise<void> {
