@@ -77,11 +77,6 @@ export const sandboxErrors = () => ({
     'container {id} cannot join its pod: the shim of pod {pod} does not answer',
     'The pod has ended or its shim was killed: remove the pod and run it again.',
   ),
-  SIGNAL_FOR_ALL: entry(
-    'unimplemented',
-    'signal {signal} cannot be sent to every process of container {id}: only SIGKILL can',
-    'Send it to the main process alone (without --all), or to one exec, or send SIGKILL.',
-  ),
   TASK_STATE: entry(
     'failed_precondition',
     'cannot {action} {id}: it is {state}',

@@ -253,7 +253,6 @@ export type RuntimeErrorCode =
   | 'SHIM_START_FAILED'
   | 'SHIM_UNREACHABLE'
   | 'SHIM_USAGE'
-  | 'SIGNAL_FOR_ALL'
   | 'SKOPEO_MISSING'
   | 'SNAPSHOT_EXISTS'
   | 'SNAPSHOT_NOT_FOUND'

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -30,11 +30,11 @@ interface Mounted {
   readonly storages?: { driver: string; source?: string; mountPoint: string }[]
 }
 
-/** A pod with the container `c`, whose process has ended. Its share lets go of it once `fails` is empty. */
-async function podWith(fails: Error[], more: Record<string, object> = {}) {
+/** A pod with the container `c`, whose process has ended. Its share lets go of it once `fails` is empty. `machine` as for `loadOnHost`. */
+async function podWith(fails: Error[], more: Record<string, object> = {}, machine = '') {
   const share = join(top, crypto.randomUUID())
   mkdirSync(`${share}.kata-containers`)
-  const host = await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share)
+  const host = await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share, machine)
   const told: string[] = []
   const tools = {
     crun: {
@@ -177,4 +177,22 @@ test('a process that comes to be while its container is removed leaves no descri
   added.resolve()
   await expect(exec).rejects.toMatchObject({ code: 'failed_precondition' })
   expect([...open]).toEqual([])
+})
+
+test('a signal without the name of a process is for all of the container, and one with it for that alone', async () => {
+  const machine = join(top, 'machine')
+  const cgroup = `${machine}/sys/fs/cgroup/kata/c`
+  for (const directory of [`${machine}/proc/sys/kernel`, cgroup]) mkdirSync(directory, { recursive: true })
+  writeFileSync(`${machine}/proc/sys/kernel/threads-max`, '10000')
+  for (const file of ['cgroup.freeze', 'cgroup.kill']) writeFileSync(`${cgroup}/${file}`, '0')
+  // The init, which is no process of this host, and one more.
+  const [init, other] = [2 ** 22 + 1, 2 ** 22 + 2]
+  writeFileSync(`${cgroup}/cgroup.procs`, `${init}\n${other}\n`)
+  const crun = { create: async () => ({ pid: init, ended: new Promise<number>(() => {}), stdio }) }
+  const { sandbox, started } = await podWith([], { crun }, machine)
+  sandbox.container('c').signal('c', 15)
+  sandbox.container('c').signal('', 10)
+  expect(started).toEqual([`kill ${init} 15`, `kill ${init} 10`, `kill ${other} 10`])
+  sandbox.container('c').signal('', 9)
+  expect(readFileSync(`${cgroup}/cgroup.kill`, 'utf8')).toBe('1')
 })

@@ -52,4 +52,6 @@ test('a signal for the init reaches no other process, but for SIGKILL, which end
   const exec = new AgentProcess(agent, { containerId: 'c', execId: 'e' }, async () => {})
   for (const signal of [15, 9]) for (const process of [init, exec]) await process.signal(signal)
   expect(sent).toEqual(['15 to c', '15 to e', '9 to all', '9 to e'])
+  await init.signal(15, true)
+  expect(sent.at(-1)).toBe('15 to all')
 })

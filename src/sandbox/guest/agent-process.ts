@@ -56,9 +56,10 @@ export class AgentProcess implements GuestProcess {
   }
 
   /** A signal without an exec id is for every process of the container; the init alone is called as its container. */
-  async signal(signal: number): Promise<void> {
+  async signal(signal: number, all = false): Promise<void> {
     const { containerId, execId } = this.#ids
-    const target = execId === '' && signal !== SIGKILL ? containerId : execId
+    const isForAll = all || signal === SIGKILL
+    const target = execId === '' && !isForAll ? containerId : execId
     await this.#agent.signalProcess({ containerId, execId: target, signal })
   }
 

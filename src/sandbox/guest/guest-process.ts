@@ -15,7 +15,8 @@ export interface GuestProcess {
    * process, its output included: call it once the output was read to its end.
    */
   wait(): Promise<number>
-  signal(signal: number): Promise<void>
+  /** `all`: to every process of the container whose init this is. SIGKILL to an init always is. */
+  signal(signal: number, all?: boolean): Promise<void>
   /** @throws when the process has no terminal. */
   resize(size: TerminalSize): Promise<void>
   /** Hands every chunk of a stream to `sink`, one after the other, until its end. */

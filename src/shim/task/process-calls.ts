@@ -1,6 +1,5 @@
 /** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
 import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
-import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
@@ -100,10 +99,10 @@ function forgetUnlessAskedFor(
 
 /**
  * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it. SIGKILL for the init
- * process is sent by the guest to all that is in the container, `all` or not; for other signals its protocol has no such word. Where none is
- * left, all of them have it, as with runc. An exec is meant alone, as with runc's shim.
+ * process is sent by the guest to all that is in the container, `all` or not. Where none is left, all of them have it, as with runc. An exec is
+ * meant alone, as with runc's shim.
  *
- * @throws KataError TASK_NOT_FOUND, TASK_STATE, SIGNAL_FOR_ALL, those of the guest.
+ * @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest.
  */
 export async function killProcess(
   { tasks }: TaskContext,
@@ -111,14 +110,9 @@ export async function killProcess(
 ): Promise<object> {
   const task = tasks.get(id)
   const process = task.process(execId)
-  if (all && process === task.init) {
-    if (process.state === 'stopped') return {}
-    // Before its start it is alone.
-    if (signal !== SIGKILL && process.state !== 'created')
-      throw new KataError('SIGNAL_FOR_ALL', { id, signal })
-  }
+  if (all && process === task.init && process.state === 'stopped') return {}
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === SIGKILL && process === task.init) task.endIsNear()
-  await process.signal(signal)
+  await process.signal(signal, all)
   return {}
 }

@@ -144,7 +144,8 @@ export class TaskProcess {
     void this.#serve(sinks)
   }
 
-  async signal(signal: number): Promise<void> {
+  /** `all`: {@link GuestProcess.signal}. */
+  async signal(signal: number, all = false): Promise<void> {
     const starting = this.#starting
     if (signal === SIGKILL && starting !== undefined) this.#limit(starting)
     // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it.
@@ -154,7 +155,7 @@ export class TaskProcess {
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; what would kill it just ends it.
     if (this.state === 'created') return harmless.has(signal) ? undefined : this.#end(128 + signal, [])
-    if (signal !== SIGKILL) return this.#tell(signal)
+    if (signal !== SIGKILL) return this.#tell(signal, all)
     this.#afterKill.killed()
     // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
     await Promise.race([this.exited, this.#tell(signal)]).catch((error) => {
@@ -163,9 +164,9 @@ export class TaskProcess {
   }
 
   /** A guest that is lost takes the process with it, which the client learns as its end, and not as a failure of the signal. */
-  async #tell(signal: number): Promise<void> {
+  async #tell(signal: number, all?: boolean): Promise<void> {
     try {
-      await this.guest.signal(signal)
+      await this.guest.signal(signal, all)
     } catch (error) {
       if (!isLoss(error)) throw error
       await this.exited

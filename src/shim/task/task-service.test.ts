@@ -79,8 +79,8 @@ function serviceOf(
         started.push(name)
       },
       wait: () => ended,
-      signal: async (signal: number) => {
-        signals.push(`${name} ${signal}`)
+      signal: async (signal: number, all = false) => {
+        signals.push(`${name} ${signal}${all ? ' all' : ''}`)
         if (!deaf) ends.get(name)!(137)
       },
       resize: async () => void resized.push(name),
@@ -323,8 +323,8 @@ describe('a pod of several containers', () => {
   })
 
   describe('with an exec', () => {
-    const running = async () => {
-      const service = serviceOf('pod')
+    const running = async (options: Parameters<typeof serviceOf>[1] = {}) => {
+      const service = serviceOf('pod', options)
       for (const id of ['pod', 'web']) {
         await service.create(id)
         await service.tasks.start({ id, execId: '' })
@@ -341,17 +341,10 @@ describe('a pod of several containers', () => {
       expect((await tasks.state({ id: 'web', execId: '' })).exitedAt).toBeUndefined()
     })
 
-    test('a signal for all processes that would reach the first alone is refused; SIGKILL is not', async () => {
-      const { tasks, signals, answer } = await running()
-      const kill = (signal: number) => tasks.kill({ id: 'web', execId: '', signal, all: true })
-      await expect(kill(15)).rejects.toThrow('[SIGNAL_FOR_ALL] signal 15 cannot be sent to every process')
-      const paused = tasks.pause({ id: 'web' })
-      answer()
-      await paused
-      await expect(kill(15)).rejects.toThrow('[SIGNAL_FOR_ALL]')
-      expect(signals).toEqual([])
-      await kill(9)
-      expect(signals).toContain('web 9')
+    test('a signal for all processes of a container is one for all in the guest', async () => {
+      const { tasks, signals } = await running({ deaf: true })
+      for (const all of [false, true]) await tasks.kill({ id: 'web', execId: '', signal: 15, all })
+      expect(signals).toEqual(['web 15', 'web 15 all'])
     })
 
     test.each(['pod', 'web'])('the end of %s is told after those of its execs', async (id) => {

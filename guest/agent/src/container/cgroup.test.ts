@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { afterAll, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,11 +10,11 @@ afterAll(() => rmSync(top, { recursive: true }))
 const cgroup = { path: '/c', directory: join(top, 'c') }
 const fileOf = (name: string) => join(cgroup.directory, name)
 
-let freezeCgroup: typeof import('./cgroup.ts').freezeCgroup
-beforeAll(async () => {
-  const { module } = await loadOnHost<typeof import('./cgroup.ts')>('container/cgroup.ts', join(top, 'share'))
-  freezeCgroup = module.freezeCgroup
-})
+const { module, started } = await loadOnHost<typeof import('./cgroup.ts')>(
+  'container/cgroup.ts',
+  join(top, 'share'),
+)
+const { freezeCgroup, signalCgroup } = module
 
 beforeEach(() => {
   mkdirSync(cgroup.directory, { recursive: true })
@@ -34,4 +34,19 @@ test('a container that does not stop in time is not stopped later, either', asyn
   stays(0)
   await expect(freezeCgroup(cgroup, true)).rejects.toThrow('the container did not stop within 10000 ms')
   expect(readFileSync(fileOf('cgroup.freeze'), 'utf8')).toBe('0')
+})
+
+test.each([
+  ['runs', '0'],
+  ['is paused', '1'],
+])('a signal reaches all processes of a container that %s, which goes on as it was', (_what, freeze) => {
+  mkdirSync(fileOf('a/b'), { recursive: true })
+  writeFileSync(fileOf('cgroup.freeze'), freeze)
+  writeFileSync(fileOf('cgroup.procs'), '7\n8\n')
+  // One of threads has no such file that can be read.
+  writeFileSync(fileOf('a/b/cgroup.procs'), '9\n')
+  const before = started.length
+  signalCgroup(cgroup, 15)
+  expect(started.slice(before)).toEqual(['kill 7 15', 'kill 8 15', 'kill 9 15'])
+  expect(readFileSync(fileOf('cgroup.freeze'), 'utf8')).toBe(freeze)
 })

@@ -6,6 +6,7 @@ import { deadline } from '../errors.ts'
 import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
 import { exists, isDirectory, list, readIfThere, set } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
+import { signalPid } from './process.ts'
 
 /** More than an init system in a container makes, or a runtime of containers there. */
 const [deepest, mostBelow] = [32, 4096]
@@ -50,6 +51,30 @@ export function killCgroup({ directory }: Cgroup): void {
   set(`${directory}/cgroup.kill`, '1')
 }
 
+/** A signal for every process in it, and in cgroups below. It stands still meanwhile, so that no process is forked behind the list. */
+export function signalCgroup({ directory }: Cgroup, signal: number): void {
+  const file = `${directory}/cgroup.freeze`
+  // A container that is paused has the signal when it goes on.
+  const isPaused = readIfThere(file)?.trim() === '1'
+  set(file, '1')
+  try {
+    for (const pid of processesIn(directory)) signalPid(pid, signal)
+  } finally {
+    if (!isPaused) set(file, '0')
+  }
+}
+
+function processesIn(directory: string): number[] {
+  const own = (readIfThere(`${directory}/cgroup.procs`) ?? '').split('\n').filter((line) => line !== '')
+  const below = list(directory).map((name) => `${directory}/${name}`)
+  return [...own.map(Number), ...below.filter(isCgroup).flatMap(processesIn)]
+}
+
+function isCgroup(path: string): boolean {
+  const [facts, error] = lstat(path)
+  return error === 0 && isDirectory(facts)
+}
+
 /**
  * Stops or continues all its processes and waits until that is so.
  *
@@ -88,10 +113,8 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
 async function removeEmptyCgroups(directory: string, progress: { handled: number }): Promise<void> {
   if (remove(directory) === 0) return
   if (++progress.handled % pieceSize === 0) await sleep(0)
-  for (const name of list(directory)) {
-    const [facts, error] = lstat(`${directory}/${name}`)
-    if (error === 0 && isDirectory(facts)) await removeEmptyCgroups(`${directory}/${name}`, progress)
-  }
+  for (const name of list(directory))
+    if (isCgroup(`${directory}/${name}`)) await removeEmptyCgroups(`${directory}/${name}`, progress)
   remove(directory)
 }
 

@@ -17,6 +17,7 @@ import {
   limitCgroup,
   limitedPageSizes,
   oomKills,
+  signalCgroup,
 } from './cgroup.ts'
 import type { ContainerTools } from './container-tools.ts'
 import type { StartedProcess } from './crun.ts'
@@ -165,17 +166,20 @@ export class Container {
   }
 
   /**
-   * SIGKILL without an exec id goes to every process. SIGTERM to an init that the kernel keeps it from becomes SIGKILL; one that ignores it
-   * goes on, and in a pid namespace of others it ends the process as anywhere.
+   * Without an exec id it goes to every process. SIGTERM to an init that the kernel keeps it from becomes SIGKILL; one that ignores it goes on,
+   * and in a pid namespace of others it ends the process as anywhere.
    */
   signal(execId: string, signal: number): void {
-    if (execId === '' && signal === signals.kill) {
+    const isForAll = execId === ''
+    if (isForAll && signal === signals.kill) {
       killCgroup(this.cgroup)
       return
     }
     const process = this.process(execId)
-    const deaf = process === this.init && signal === signals.term && processLosesSignal(process.pid, signal)
-    signalProcess(process, deaf ? signals.kill : signal)
+    const isLost = process === this.init && signal === signals.term && processLosesSignal(process, signal)
+    const sent = isLost ? signals.kill : signal
+    if (isForAll) signalCgroup(this.cgroup, sent)
+    else signalProcess(process, sent)
   }
 
   /**

@@ -32,16 +32,21 @@ export function trackProcess({ pid, ended, stdio }: StartedProcess): ContainerPr
 /** Sends a signal; a process that has ended is a success, as for Kata. */
 export function signalProcess(process: ContainerProcess, signal: number): void {
   // Once it is reaped its number may belong to somebody else.
-  if (process.exitCode !== undefined) return
+  if (process.exitCode === undefined) signalPid(process.pid, signal)
+}
+
+/** The same by a number. */
+export function signalPid(pid: number, signal: number): void {
   try {
-    kill(process.pid, signal)
+    kill(pid, signal)
   } catch (error) {
     if (errnoName(error) !== 'ESRCH') throw error
   }
 }
 
 /** {@link losesSignal} of a process; one that is gone loses none. */
-export function processLosesSignal(pid: number, signal: number): boolean {
+export function processLosesSignal({ pid, exitCode }: ContainerProcess, signal: number): boolean {
+  if (exitCode !== undefined) return false
   const status = readIfThere(`/proc/${pid}/status`)
   return status !== undefined && losesSignal(status, readIfThere(`/proc/${pid}/syscall`), signal)
 }

@@ -1,4 +1,3 @@
-import { KataError } from '../../../errors.ts'
 import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { within } from '../../../time.ts'
 import { noteEvent } from '../../client/events.ts'
@@ -24,12 +23,6 @@ export async function kill(
   const number = parseSignal(signal)
   // An empty one is a variable that nobody set, and does not mean the whole container.
   const execId = givenId === undefined ? '' : checkName(givenId, 'exec')
-  if (all && number !== SIGKILL)
-    throw new KataError('OPTION_CONFLICT', {
-      options: `--all and --signal ${signal}`,
-      reason: 'the guest sends no other signal than SIGKILL to all processes of a container',
-      remedy: 'Run `kill` in the container: `kata-ts exec NAME kill -TERM -1`.',
-    })
   return forEachName(settings, names, async (name) => {
     const record = findRecord(settings, name)
     const task = await connectRunning(record)

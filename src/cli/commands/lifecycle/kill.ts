@@ -15,7 +15,7 @@ export function killCommand(cli: Cli): Command {
     example: 'kill --signal TERM web',
   })
     .option('-s, --signal <signal>', 'name or number; the end after KILL is waited for', 'KILL')
-    .option('-a, --all', 'with SIGKILL: every process of the container, as it is without this option')
+    .option('-a, --all', 'every process of the container, as SIGKILL is for without this option')
     .option('--exec-id <id>', 'signal the command that `exec --exec-id` started')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
     const { kill } = await import('../../actions/lifecycle/kill.ts')
