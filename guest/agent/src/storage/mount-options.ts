@@ -7,13 +7,23 @@ const flagWords: Readonly<Record<string, number>> = {
   nodev: 4,
   noexec: 8,
   sync: 16,
+  dirsync: 128,
+  nosymfollow: 256,
   noatime: 1024,
   nodiratime: 2048,
+  silent: 1 << 15,
   relatime: 1 << 21,
+  iversion: 1 << 23,
+  strictatime: 1 << 24,
+  lazytime: 1 << 25,
 }
 
-/** Words that name the kernel's default. */
-const defaults = ['rw', 'suid', 'dev', 'exec', 'async', 'defaults']
+/** Words for what the kernel does by default. It has no such words itself. */
+const defaults =
+  /^(|defaults|rw|suid|dev|exec|async|symfollow|loud|atime|diratime|noiversion|nostrictatime|norelatime|nolazytime)$/
+
+/** Words of fstab(5) for those who mount at boot, or as another user: mount(8) keeps them from the kernel, too. */
+const fstabWords = /^(_netdev|nofail|(no)?auto|(no)?users?|owner|group|comment=.*|x-.*)$/i
 
 /** Words that are for the agent, not for the file system. */
 const ours = ['fsgid', 'subpath']
@@ -28,7 +38,7 @@ export interface MountOptions {
 }
 
 export function splitMountOptions(options: readonly string[]): MountOptions {
-  const words = options.filter((word) => word !== '' && !defaults.includes(word))
+  const words = options.filter((word) => !defaults.test(word) && !fstabWords.test(word))
   const settings = new Map(
     words
       .filter((word) => word.includes('='))

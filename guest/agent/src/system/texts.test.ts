@@ -117,6 +117,18 @@ test('mount options: flags of the kernel, data of the file system, words for the
   })
 })
 
+test('words that no file system knows do not get to it', () => {
+  // Of a mount, or the kernel's default.
+  const words = ['strictatime', 'lazytime', 'nosymfollow', 'dirsync', 'atime', 'norelatime', 'loud']
+  expect(splitMountOptions([...words, 'discard', 'data=ordered'])).toMatchObject({
+    flags: (1 << 24) | (1 << 25) | 256 | 128,
+    data: 'discard,data=ordered',
+  })
+  // Of fstab(5).
+  const fstab = ['_netdev', 'nofail', 'noauto', 'user', 'x-systemd.automount', 'X-mount.mkdir', 'comment=a']
+  expect(splitMountOptions(fstab)).toEqual({ flags: 0, data: '', settings: new Map() })
+})
+
 test('interface counters without loopback', () => {
   const text = [
     'Inter-|   Receive                                                |  Transmit',
