@@ -33,6 +33,10 @@ export function read(fd: number, size: number): Uint8Array {
 }
 export const pwrite = (fd: number, bytes: Uint8Array, position: number): void =>
   void fs.writeSync(fd, bytes, 0, bytes.length, position)
+export function pread(fd: number, size: number, position: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  return bytes.subarray(0, fs.readSync(fd, bytes, 0, size, position))
+}
 export const open = (path: string, flags: number, mode: number): number => fs.openSync(path, flags, mode)
 export const openIn = (directory: number, path: string, flags: number, mode: number): number =>
   fs.openSync(at(directory, inRoot(directory, path, (flags & fs.constants.O_NOFOLLOW) === 0)), flags, mode)
@@ -138,5 +142,4 @@ export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)
 export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(absent)
 /** The numbers are no descriptors: nothing is done with them. */
 export const pipe = (): [number, number] => [-1, -1]
-export const pread = absent
 export const [copyPipe, openPeer] = [absent, absent]
