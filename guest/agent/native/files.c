@@ -145,7 +145,7 @@ FUNCTION(js_lchown) {
   return answer;
 }
 
-/* fileSystem(path): [fragment size, fragments, free ones, nodes, free nodes] of statvfs(3), as numbers. */
+/* fileSystem(path): [fragment size, fragments, free ones, those free for users, nodes, free nodes] of statvfs(3), as numbers. */
 FUNCTION(js_file_system) {
   const char *path = text(ctx, argv[0]);
   if (!path) return JS_EXCEPTION;
@@ -153,9 +153,9 @@ FUNCTION(js_file_system) {
   JSValue answer;
   if (statvfs(path, &facts) < 0) answer = fail_at(ctx, "statvfs", path, errno);
   else {
-    const int64_t values[] = {facts.f_frsize, facts.f_blocks, facts.f_bavail, facts.f_files, facts.f_ffree};
+    const int64_t values[] = {facts.f_frsize, facts.f_blocks, facts.f_bfree, facts.f_bavail, facts.f_files, facts.f_ffree};
     answer = JS_NewArray(ctx);
-    for (int index = 0; index < 5; index++)
+    for (int index = 0; index < 6; index++)
       JS_SetPropertyUint32(ctx, answer, index, JS_NewInt64(ctx, values[index]));
   }
   free_text(ctx, path);

@@ -41,10 +41,10 @@ declare module 'syscalls' {
   export function symlinkat(directory: number, name: string, target: string): void
   export function renameat(directory: number, name: string, to: string): void
   export function lchownat(directory: number, name: string, uid: number, gid: number): void
-  /** statvfs(3): fragment size in bytes, fragments, those free for users, nodes, free nodes. */
+  /** statvfs(3): fragment size in bytes, fragments, free ones, those free for users, nodes, free nodes. */
   export function fileSystem(
     path: string,
-  ): [fragment: number, blocks: number, available: number, nodes: number, freeNodes: number]
+  ): [fragment: number, blocks: number, free: number, available: number, nodes: number, freeNodes: number]
   /**
    * Grows the ext4, xfs or btrfs that is mounted at `path` to `size` bytes. The pid of a child that does it, as it may take long:
    * its exit code is 0 or the errno.

@@ -1,9 +1,10 @@
 /** Calls about volumes. */
 import { fileSystem } from 'syscalls'
-import { type AgentServiceDefinition, VolumeUsage_Unit } from '../../../../src/protocol/generated/agent.ts'
+import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { invalid } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
+import { volumeUsage } from '../statistics/volume-usage.ts'
 import { type ExitOf, growVolume } from '../storage/grow-volume.ts'
 import { errnoName } from '../system/files.ts'
 
@@ -14,21 +15,8 @@ export function volumeCalls(sandbox: Sandbox, exitOf: ExitOf) {
       return {}
     },
     getVolumeStats({ volumeGuestPath }) {
-      const [fragment, blocks, available, nodes, freeNodes] = factsOf(volumeGuestPath).map(BigInt) as [
-        bigint,
-        bigint,
-        bigint,
-        bigint,
-        bigint,
-      ]
-      const bytes = { total: blocks * fragment, available: available * fragment }
-      return {
-        usage: [
-          { ...bytes, used: bytes.total - bytes.available, unit: VolumeUsage_Unit.BYTES },
-          { total: nodes, available: freeNodes, used: nodes - freeNodes, unit: VolumeUsage_Unit.INODES },
-        ],
-        volumeCondition: { abnormal: false, message: '' },
-      }
+      const usage = volumeUsage(factsOf(volumeGuestPath))
+      return { usage, volumeCondition: { abnormal: false, message: '' } }
     },
     async resizeVolume({ volumeGuestPath, size }) {
       await growVolume(volumeGuestPath, Number(size), exitOf)

@@ -6,6 +6,7 @@ import { cgroupStats, parseFlatKeyed, parseIoStat, parseSingle } from '../statis
 import { metricsText } from '../statistics/metrics.ts'
 import { parseNetworkStats } from '../statistics/network-stats.ts'
 import { family } from '../statistics/prometheus.ts'
+import { volumeUsage } from '../statistics/volume-usage.ts'
 import { splitMountOptions } from '../storage/mount-options.ts'
 import { agentOptions, parseCommandLine, rootType } from './command-line.ts'
 
@@ -127,6 +128,12 @@ test('words that no file system knows do not get to it', () => {
   // Of fstab(5).
   const fstab = ['_netdev', 'nofail', 'noauto', 'user', 'x-systemd.automount', 'X-mount.mkdir', 'comment=a']
   expect(splitMountOptions(fstab)).toEqual({ flags: 0, data: '', settings: new Map() })
+})
+
+test('what a file system keeps for root is neither used nor available', () => {
+  const [bytes, inodes] = volumeUsage([4096, 100, 90, 85, 50, 30])
+  expect(bytes).toMatchObject({ total: 409_600n, available: 85n * 4096n, used: 10n * 4096n })
+  expect(inodes).toMatchObject({ total: 50n, available: 30n, used: 20n })
 })
 
 test('interface counters without loopback', () => {
