@@ -55,12 +55,18 @@ export function encodeRequest(
   { timeoutMs, metadata = {} }: RequestOptions = {},
 ): Uint8Array {
   const parts = [prefix, ...bytesField(3, payload)]
-  if (timeoutMs !== undefined) parts.push(varintField(4, Math.max(1, Math.round(timeoutMs * nanosPerMs))))
+  if (timeoutMs !== undefined) parts.push(...timeoutField(timeoutMs))
   for (const [key, value] of Object.entries(metadata))
     parts.push(
       ...messageField(5, join([...bytesField(1, encodeUtf8(key)), ...bytesField(2, encodeUtf8(value))])),
     )
   return frame(streamId, frameType.request, parts)
+}
+
+/** A limit of months, or Infinity, is none. */
+function timeoutField(timeoutMs: number): Uint8Array[] {
+  const nanos = Math.max(1, Math.round(timeoutMs * nanosPerMs))
+  return nanos <= Number.MAX_SAFE_INTEGER ? [varintField(4, nanos)] : []
 }
 
 /** A whole response frame. */

@@ -193,6 +193,11 @@ test('every status comes through, and a code nobody knows is unknown', () => {
   expect(decodeResponse(Uint8Array.of(0x0a, 2, 8, 99))).toEqual({ status: { code: 'unknown', message: '' } })
 })
 
+test.each([Infinity, 200 * 24 * 3600 * 1000])('a time limit of %d ms is none', (timeoutMs) => {
+  const frame = encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9), { timeoutMs })
+  expect(frame).toEqual(encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9)))
+})
+
 test('the bytes are those of the protocol', () => {
   const frame = encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9), {
     timeoutMs: 1,
