@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasQuickjs, inQuickjs, sources } from '../system/in-quickjs.double.ts'
+
+// Each script is compiled first.
+setDefaultTimeout(60_000)
 
 /** What the agent finds in such a sysfs; the ports of `late` have their names only once it looks for the second time. */
 async function found({ features = '', ports = {}, late = {} }: Sysfs): Promise<string> {
