@@ -1,5 +1,6 @@
 /* Files and directories by their paths. */
 #include "syscalls.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -145,6 +146,21 @@ FUNCTION(js_lchown) {
   return answer;
 }
 
+/* names(path): of what is in a directory, but for "." and "..". */
+FUNCTION(js_names) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  DIR *directory = opendir(path);
+  JSValue answer = directory ? JS_NewArray(ctx) : fail_at(ctx, "opendir", path, errno);
+  uint32_t count = 0;
+  for (const struct dirent *entry; directory && (entry = readdir(directory));)
+    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+      JS_SetPropertyUint32(ctx, answer, count++, name_of(ctx, entry->d_name));
+  if (directory) closedir(directory);
+  free_text(ctx, path);
+  return answer;
+}
+
 /* fileSystem(path): [fragment size, fragments, free ones, those free for users, nodes, free nodes] of statvfs(3), as numbers. */
 FUNCTION(js_file_system) {
   const char *path = text(ctx, argv[0]);
@@ -174,6 +190,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("lchownat", 4, js_lchownat),
     JS_CFUNC_DEF("chmod", 2, js_chmod),
     JS_CFUNC_DEF("lchown", 3, js_lchown),
+    JS_CFUNC_DEF("names", 1, js_names),
     JS_CFUNC_DEF("fileSystem", 1, js_file_system),
 };
 const struct subject file_calls = SUBJECT(functions);

@@ -41,6 +41,9 @@ int64_t long_integer(JSContext *ctx, JSValueConst value);
 const char *text(JSContext *ctx, JSValueConst value);
 void free_text(JSContext *ctx, const char *string);
 
+/* A file's name as a string. A byte b that is of no character in UTF-8 becomes the surrogate U+DC00 + b, which text() turns back into it. */
+JSValue name_of(JSContext *ctx, const char *name);
+
 /* The bytes of a typed array; the caller keeps `value` alive for as long as it uses them. */
 uint8_t *bytes(JSContext *ctx, JSValueConst value, size_t *length);
 /* A Uint8Array over `block`, which it owns from now on. */

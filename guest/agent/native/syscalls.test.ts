@@ -1,6 +1,7 @@
 /** System calls that end in an uncommon way. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasQuickjs, inQuickjs } from '../src/system/in-quickjs.double.ts'
 
@@ -144,4 +145,31 @@ int __wrap_setrlimit(int resource, const struct rlimit *limit) {
 }`,
   )
   expect(said).toBe('processes 1\nsignals 1\n')
+})
+
+inGuest('files whose names are no UTF-8 are found by them, and no other file is', async () => {
+  const top = mkdtempSync(join(tmpdir(), 'names-'))
+  try {
+    const names = [
+      Buffer.from('plain'),
+      Buffer.from('ü😀'),
+      Buffer.from('caf\xe9', 'latin1'),
+      Buffer.alloc(255, 0xff),
+      // A character that is too long, one that is cut, and a surrogate: the last looks like what stands for a byte.
+      Buffer.from('\xc0\xaf', 'latin1'),
+      Buffer.from('\xf0\x9f', 'latin1'),
+      Buffer.from('\xed\xb2\x80', 'latin1'),
+      Buffer.from('\x80', 'latin1'),
+    ]
+    for (const name of names)
+      writeFileSync(Buffer.concat([Buffer.from(`${top}/`), name]), name.toString('hex'))
+    const said = await inQuickjs({
+      imports,
+      body: `${setUp}
+for (const name of calls.names('${top}')) say(calls.readFile('${top}/' + name))`,
+    })
+    expect(said.trim().split('\n').sort()).toEqual(names.map((name) => name.toString('hex')).sort())
+  } finally {
+    rmSync(top, { recursive: true })
+  }
 })

@@ -1,6 +1,7 @@
 /* Arguments and results: what JavaScript passes as what C takes, and back. */
 #include "syscalls.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,17 @@ int64_t long_integer(JSContext *ctx, JSValueConst value) {
   return number;
 }
 
+/* Puts back the bytes of a name that name_of() made: the surrogate U+DC00 + b, of three bytes, was the byte b. */
+static void restore_bytes(uint8_t *at) {
+  uint8_t *to = at;
+  do {
+    const int is_byte = at[0] == 0xed && (at[1] & 0xfe) == 0xb2 && (at[2] & 0xc0) == 0x80;
+    if (is_byte) *to = 0x80 | (at[1] & 1) << 6 | (at[2] & 0x3f);
+    else *to = *at;
+    at += is_byte ? 3 : 1;
+  } while (*to++);
+}
+
 const char *text(JSContext *ctx, JSValueConst value) {
   size_t length;
   const char *string = JS_ToCStringLen(ctx, &length, value);
@@ -50,7 +62,37 @@ const char *text(JSContext *ctx, JSValueConst value) {
     JS_ThrowTypeError(ctx, "a string argument holds a NUL byte");
     return NULL;
   }
+  /* QuickJS makes a copy of a string that is not all ASCII. */
+  if (string && strchr(string, 0xed)) restore_bytes((uint8_t *)string);
   return string;
+}
+
+/* How many bytes a character takes, by RFC 3629; 0 for what is none. */
+static int character_bytes(const uint8_t *at) {
+  const uint8_t first = at[0];
+  const int length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  for (int index = 1; index < length; index++)
+    if ((at[index] & 0xc0) != 0x80) return 0;
+  const int is_overlong = (first == 0xe0 && at[1] < 0xa0) || (first == 0xf0 && at[1] < 0x90);
+  const int is_none = (first == 0xed && at[1] >= 0xa0) || (first == 0xf4 && at[1] >= 0x90);
+  return is_overlong || is_none ? 0 : length;
+}
+
+JSValue name_of(JSContext *ctx, const char *name) {
+  uint8_t encoded[3 * NAME_MAX + 4];
+  size_t length = 0;
+  for (const uint8_t *at = (const uint8_t *)name; *at && length + 4 <= sizeof encoded;) {
+    const int bytes = character_bytes(at);
+    memcpy(encoded + length, at, bytes);
+    length += bytes;
+    if (bytes == 0) {
+      encoded[length++] = 0xed;
+      encoded[length++] = 0xb2 | (*at >> 6 & 1);
+      encoded[length++] = 0x80 | (*at & 0x3f);
+    }
+    at += bytes ? bytes : 1;
+  }
+  return JS_NewStringLen(ctx, (const char *)encoded, length);
 }
 
 void free_text(JSContext *ctx, const char *string) {

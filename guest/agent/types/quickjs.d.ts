@@ -14,8 +14,6 @@ declare module 'os' {
   /** Like the following: 0 or a negative errno. */
   export function mkdir(path: string, mode?: number): number
   export function remove(path: string): number
-  /** [names, errno] */
-  export function readdir(path: string): [string[], number]
   /** [target, errno] */
   export function readlink(path: string): [string, number]
   export interface Facts {

@@ -1,9 +1,13 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FSGroupChangePolicy } from '../../../../src/protocol/generated/types.ts'
+import { hasQuickjs, inQuickjs, sources } from '../system/in-quickjs.double.ts'
 import { loadOnHost } from '../system/on-host.double.ts'
+
+// A script is compiled first.
+setDefaultTimeout(60_000)
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)
 const top = mkdtempSync(join(tmpdir(), 'fs-group-'))
@@ -53,3 +57,17 @@ asRoot('a volume that belongs to the group already is left alone where that is a
     'absent cannot be looked at',
   )
 })
+
+test.skipIf(!hasQuickjs || process.getuid?.() !== 0)(
+  'a file whose name is no UTF-8 gets the group, too',
+  async () => {
+    const file = Buffer.from(`${join(top, 'latin1')}/caf\xe9`, 'latin1')
+    mkdirSync(join(top, 'latin1'))
+    writeFileSync(file, '')
+    await inQuickjs({
+      imports: `import { giveTreeToGroup } from ${JSON.stringify(join(sources, 'storage/fs-group.ts'))}`,
+      body: `await giveTreeToGroup(${JSON.stringify(join(top, 'latin1'))}, ${JSON.stringify(always)}, false)`,
+    })
+    expect(lstatSync(file).gid).toBe(groupId)
+  },
+)

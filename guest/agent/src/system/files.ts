@@ -1,6 +1,6 @@
 /** Small file helpers over the native calls. */
-import { type Facts, lstat, mkdir, readdir, readlink, remove } from 'os'
-import { readFile, type SysError, umount, writeFile } from 'syscalls'
+import { type Facts, lstat, mkdir, readlink, remove } from 'os'
+import { names, readFile, type SysError, umount, writeFile } from 'syscalls'
 
 /** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
 export const openFlags = {
@@ -38,9 +38,11 @@ export function exists(path: string): boolean {
 
 /** Names in a directory without `.` and `..`, sorted; empty when it cannot be read. */
 export function list(path: string): string[] {
-  return readdir(path)[0]
-    .filter((name) => name !== '.' && name !== '..')
-    .sort()
+  try {
+    return names(path).sort()
+  } catch {
+    return []
+  }
 }
 
 /** Where a symbolic link leads to, or undefined when there is none. */

@@ -118,7 +118,7 @@ export const stat = factsOf(fs.statSync)
 export const lstat = factsOf(fs.lstatSync)
 export const mkdir = (path: string, mode: number): number =>
   -told(() => fs.mkdirSync(path, { mode }), undefined)[1]
-export const readdir = (path: string) => told(() => ['.', '..', ...fs.readdirSync(path)], [] as string[])
+export const names = (path: string): string[] => fs.readdirSync(path)
 export const readlink = (path: string) => told(() => fs.readlinkSync(path), '')
 export const remove = (path: string): number => {
   const take = () => (fs.lstatSync(path).isDirectory() ? fs.rmdirSync(path) : fs.unlinkSync(path))
