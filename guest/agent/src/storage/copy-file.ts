@@ -151,7 +151,9 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   const partial = partialName(name)
   if (offset === 0n) removeIfThere(parent, partial)
   const fresh = offset === 0n ? openFlags.create | openFlags.exclusive : 0
-  const fd = openIn(parent, partial, openFlags.writeOnly | openFlags.noFollow | fresh, 0o600)
+  // A container may have put a pipe there, which would be waited at for ever.
+  const flags = openFlags.writeOnly | openFlags.noFollow | openFlags.nonBlock | fresh
+  const fd = openIn(parent, partial, flags, 0o600)
   try {
     pwrite(fd, data, Number(offset))
     if (BigInt(fileSize(fd)) !== size) return

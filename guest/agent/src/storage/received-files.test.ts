@@ -146,3 +146,11 @@ test.each([
   const request = CopyFileRequest.fromPartial({ path, fileMode: types.file | 0o644, ...ids })
   expect(() => receive(request)).toThrow(path)
 })
+
+test('a pipe that a container has put in the place of a file that is coming holds up nobody', () => {
+  mkdirSync(volume)
+  expect(Bun.spawnSync(['mkfifo', `${volume}/.large.part`]).exitCode).toBe(0)
+  const piece = { fileMode: types.file, fileSize: 20n, offset: 10n, data: Buffer.alloc(10) }
+  const request = CopyFileRequest.fromPartial({ path: `${volume}/large`, ...piece })
+  expect(() => receive(request)).toThrow('ENXIO')
+})
