@@ -20,13 +20,11 @@ import {
 } from 'syscalls'
 import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
 import { invalid } from '../errors.ts'
-import { errnoName, makeDirectories, openFlags } from '../system/files.ts'
+import { errnoName, makeDirectories, openFlags, removeDirectory } from '../system/files.ts'
 import { containersDirectory as root } from '../system/paths.ts'
 
 /** File types of st_mode. */
 export const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
-/** AT_REMOVEDIR */
-export const removeDirectory = 0x200
 
 /** @throws TtrpcError INVALID_ARGUMENT for a path outside the share, or a piece that does not fit the file. */
 export function copyFile(request: CopyFileRequest): void {

@@ -4,8 +4,8 @@
  */
 import { close, openIn, unlinkat } from 'syscalls'
 import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
-import { errnoName, exists, linkTarget, list, openFlags } from '../system/files.ts'
-import { copyFile, inParent, removeDirectory, types } from './copy-file.ts'
+import { errnoName, exists, linkTarget, list, openFlags, removeDirectory } from '../system/files.ts'
+import { copyFile, inParent, types } from './copy-file.ts'
 
 const dataLink = '..data'
 

@@ -1,6 +1,6 @@
 /** Small file helpers over the native calls. */
 import { type Facts, lstat, mkdir, readlink, remove } from 'os'
-import { names, readFile, type SysError, umount, writeFile } from 'syscalls'
+import { close, names, open, readFile, type SysError, umount, unlinkat, writeFile } from 'syscalls'
 
 /** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
 export const openFlags = {
@@ -16,6 +16,9 @@ export const openFlags = {
   noFollow: 0o400000,
   path: 0o10000000,
 } as const
+
+/** AT_REMOVEDIR */
+export const removeDirectory = 0x200
 
 const typeMask = 0o170000
 const directoryType = 0o040000
@@ -80,9 +83,36 @@ export function removeTree(path: string): void {
   if (error !== 0) return
   if (isDirectory(facts)) {
     detach(path)
-    for (const name of list(path)) removeTree(`${path}/${name}`)
+    empty(path)
   }
   remove(path)
+}
+
+/** By native calls, which find names that are no UTF-8. What cannot be removed stays. */
+function empty(path: string): void {
+  let directory: number
+  try {
+    directory = open(path, openFlags.directory | openFlags.noFollow, 0)
+  } catch {
+    return
+  }
+  for (const name of list(path))
+    if (!unlink(directory, name, 0)) {
+      detach(`${path}/${name}`)
+      empty(`${path}/${name}`)
+      unlink(directory, name, removeDirectory)
+    }
+  close(directory)
+}
+
+/** False when it could not be removed. */
+function unlink(directory: number, name: string, flags: number): boolean {
+  try {
+    unlinkat(directory, name, flags)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Detaches whatever is mounted on `path` (MNT_DETACH | UMOUNT_NOFOLLOW); nothing when nothing is. */
