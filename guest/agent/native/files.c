@@ -83,7 +83,12 @@ FUNCTION(js_open_in) {
   if (!path) return JS_EXCEPTION;
   struct open_how how = {.flags = integer(ctx, argv[2]) | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   if (how.flags & O_CREAT) how.mode = integer(ctx, argv[3]);
-  JSValue answer = result_at(ctx, "openat2", path, syscall(SYS_openat2, integer(ctx, argv[0]), path, &how, sizeof how));
+  /* A rename or a mount anywhere makes the kernel unsure of a "..", and a container can make them without end. */
+  int attempts = 128;
+  long fd;
+  do fd = syscall(SYS_openat2, integer(ctx, argv[0]), path, &how, sizeof how);
+  while (fd < 0 && errno == EAGAIN && --attempts);
+  JSValue answer = result_at(ctx, "openat2", path, fd);
   free_text(ctx, path);
   return answer;
 }

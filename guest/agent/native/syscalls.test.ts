@@ -173,3 +173,20 @@ for (const name of calls.names('${top}')) say(calls.readFile('${top}/' + name))`
     rmSync(top, { recursive: true })
   }
 })
+
+inGuest('a path that the kernel is not sure of is looked up again, but not for ever', async () => {
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+for (const path of ['some/../times', 'never/../ever']) say(codeOf(() => calls.openIn(0, path, 0, 0)))`,
+    },
+    `#include <errno.h>
+#include <string.h>
+long __wrap_syscall(long number, long directory, const char *path) {
+  static int looks;
+  return strcmp(path, "some/../times") || ++looks < 5 ? (errno = EAGAIN, -1) : 7;
+}`,
+  )
+  expect(said).toBe('7\nEAGAIN\n')
+})
