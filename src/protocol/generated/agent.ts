@@ -68,7 +68,7 @@ export interface ExecProcessRequest {
 }
 export const ExecProcessRequest: Message<ExecProcessRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 stringUser StringUser?;4 process Process?;5 stdinPort uint32;6 stdoutPort uint32;7 stderrPort uint32', types)
 
-/** An empty exec_id with SIGKILL kills every process of the container. */
+/** An empty exec_id means every process of the container, and its id the init alone. */
 export interface SignalProcessRequest {
   containerId: string
   execId: string
