@@ -6,7 +6,7 @@ export function auditCommand(cli: Cli): Command {
   const command = describe({
     usage: 'audit [sandbox...]',
     summary:
-      'read from the kernel how each process of running sandboxes is confined, and compare it with what was asked for',
+      'read the confinement of running sandboxes from the kernel, and compare it with what was asked for',
     example: 'audit web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {

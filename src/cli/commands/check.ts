@@ -10,11 +10,11 @@ export interface CheckFlags {
 export function checkCommand(cli: Cli): Command {
   const command = describe({
     usage: 'check',
-    summary: 'check that this host can run containers, and name the remedy where it cannot',
+    summary: 'check whether this host can run containers, and name the remedy if it cannot',
     example: 'check --fix-kvm',
   })
     .option('--config <file>', 'configuration file')
-    .option('--fix-kvm', 'give /dev/kvm to root:kvm with mode 660 first')
+    .option('--fix-kvm', 'first give /dev/kvm to root:kvm with mode 660')
   return action<CheckFlags>(command, cli, async (settings, flags) => {
     const { check } = await import('../actions/check.ts')
     return check(settings, flags)

@@ -7,7 +7,7 @@ export function cpCommand(cli: Cli): Command {
   const command = describe({
     usage: 'cp <source> <destination>',
     summary:
-      'copy files between the host and a running container (NAME:PATH); - is a tar on standard input or output',
+      'copy files between the host and a running container (NAME:PATH); - is a tar archive on standard input or output',
     example: 'cp web:/var/log ./log',
   })
   return action(command, cli, async (settings, _flags, [source = '', destination = '']) => {

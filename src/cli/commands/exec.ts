@@ -27,15 +27,15 @@ export function execCommand(cli: Cli): Command {
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'do not wait for the command, and drop its output')
-    .option('--detach-keys <keys>', 'keys that leave the terminal (default: ctrl-p,ctrl-q)')
-    .option('--exec-id <id>', 'name of this command for `kill --exec-id` (default: a random one)')
+    .option('--detach-keys <keys>', 'keys that detach the terminal (default: ctrl-p,ctrl-q)')
+    .option('--exec-id <id>', 'id of this command, for `kill --exec-id` (default: a random one)')
     .option(
       '-e, --env <key=value>',
-      'environment variable, or KEY to pass yours on, or to remove it where you have none; repeatable',
+      'environment variable; KEY alone passes yours on, or removes it if you have none; repeatable',
       collect,
     )
     .addOption(noCallerEnv())
-    .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
+    .option('--env-file <file>', 'file with KEY=VALUE on each line; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--privileged', 'give the command every capability in the guest; nothing of the host')

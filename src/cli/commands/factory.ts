@@ -11,17 +11,17 @@ export interface FactoryFlags {
 export function factoryCommand(cli: Cli): Command {
   const command = describe({
     usage: 'factory',
-    summary: 'make, list and remove machine templates, and keep clones of them waiting',
+    summary: 'create, list and remove machine templates, and keep clones of them waiting',
     example: 'factory init',
   })
   const verbs = [
     [
       'init',
-      'boot a machine and save it as the template of pods; replaces an older one, and removes those of earlier boots',
+      'boot a machine and save it as a template for pods; replaces an older one, and removes those of earlier boots',
     ],
-    ['status', 'list the templates, and say whether pods can be clones of them'],
+    ['status', 'list the templates, and say whether pods can start as clones of them'],
     ['serve', 'keep vm_cache_number machines waiting for pods, until a signal ends it'],
-    ['destroy', 'end all waiting machines and remove all templates; pods go on'],
+    ['destroy', 'end all waiting machines and remove all templates; pods keep running'],
   ] as const
   for (const [verb, summary] of verbs) {
     const child = describe({ usage: verb, summary, example: `factory ${verb}` }).option(
@@ -30,10 +30,7 @@ export function factoryCommand(cli: Cli): Command {
     )
     const key = { init: 'enable_template is true', serve: 'vm_cache_number is more than 0' }
     if (verb in key)
-      child.option(
-        '--if-enabled',
-        `do nothing unless ${key[verb as keyof typeof key]}, for a unit of systemd`,
-      )
+      child.option('--if-enabled', `do nothing unless ${key[verb as keyof typeof key]}, for a systemd unit`)
     command.addCommand(
       rootAction<FactoryFlags>(child, cli, async (settings, flags) => {
         if (verb === 'serve') {

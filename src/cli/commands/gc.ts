@@ -8,7 +8,7 @@ export function gcCommand(cli: Cli): Command {
     summary:
       'release what crashed shims, crashed clients and reboots left behind; running sandboxes are not touched',
     example: 'gc',
-  }).option('--config <file>', 'configuration file, for the range of user ids')
+  }).option('--config <file>', 'configuration file, which has the range of user ids')
   return rootAction<{ config?: string }>(command, cli, async (settings, { config }) => {
     const { gc } = await import('../actions/gc.ts')
     return gc(settings, config)

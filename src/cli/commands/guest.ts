@@ -33,7 +33,7 @@ export function guestCommand(cli: Cli): Command {
     if (verb === 'rm')
       child.option(
         '-f, --force',
-        'remove it even if the next sandbox would boot it, or a running one has booted it',
+        'remove them even if the next sandbox would boot them, or a running one has booted them',
       )
     command.addCommand(
       action<GuestFlags>(child, cli, async (settings, flags, args) => {

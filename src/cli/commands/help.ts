@@ -8,7 +8,7 @@ import { allCommandsGroup, describe } from './command.ts'
 export function helpCommand(parent: Command): Command {
   return describe({
     usage: 'help [command...]',
-    summary: 'show the help of a command, or what the code of an error means',
+    summary: 'show the help of a command, or explain an error code',
     example: 'help KVM_UNUSABLE',
   }).action((words: string[]) => {
     const error = words.length === 1 ? errorText(words[0]!) : undefined

@@ -52,14 +52,14 @@ export function pullCommand(cli: Cli): Command {
 export function imagesCommand(cli: Cli): Command {
   const command = describe({
     usage: 'images [name]',
-    summary: 'list the images that are in the store',
+    summary: 'list the images in the store',
     example: 'images --digests',
   })
-    .option('-q, --quiet', 'ids only')
-    .option('--digests', 'show the digests of manifests, too')
-    .option('-a, --all', 'all images, which is the default')
+    .option('-q, --quiet', 'show only ids')
+    .option('--digests', 'also show the digests of manifests')
+    .option('-a, --all', 'show all images, which is the default')
     .option('-f, --filter <key=value>', 'reference=NAME[:TAG]; repeatable', collect)
-    .option('--no-trunc', 'whole ids')
+    .option('--no-trunc', 'show whole ids')
   return rootAction<ImagesFlags>(
     command,
     cli,
@@ -78,7 +78,7 @@ export function rmiCommand(cli: Cli): Command {
     example: 'rmi debian:13',
   }).option(
     '-f, --force',
-    'even if containers use it, which keep their files; one that is not there is no failure',
+    'also remove images that containers use, which keep their files; ignore images that do not exist',
   )
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rmi } = await import('../actions/images.ts')
@@ -94,7 +94,7 @@ export function pruneCommand(cli: Cli): Command {
   })
     .option('--containers', 'also remove containers of the namespace that have ended or were never started')
     .option('--keep-images', 'with --containers: remove no images')
-    .option('--unnamed', 'of the images, remove only those without a name, as `image prune` does')
+    .option('--unnamed', 'remove only images without a name, as `image prune` does')
     .option('-a, --all', 'also remove images with names, which is the default without --unnamed')
     .option('-f, --force', 'do not ask')
   return rootAction<PruneFlags>(command, cli, async (settings, flags) => {

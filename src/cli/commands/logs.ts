@@ -14,13 +14,13 @@ export interface LogsFlags {
 export function logsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'logs <name...>',
-    summary: 'print the output of containers, stdout and stderr in their order',
+    summary: 'print the output of containers, stdout and stderr in order',
     example: 'logs --follow --tail 20 web',
   })
     .option('-f, --follow', 'keep printing until the container ends')
-    .option('-n, --tail <lines>', 'only so many of the last lines (default: all)')
-    .option('--since <time>', 'only lines since then: 10m ago, or 2026-01-02T15:04:05Z')
-    .option('--until <time>', 'only lines until then')
+    .option('-n, --tail <lines>', 'only this many of the last lines (default: all)')
+    .option('--since <time>', 'only lines since this time: 10m (ago), or 2026-01-02T15:04:05Z')
+    .option('--until <time>', 'only lines until this time')
     .option('-t, --timestamps', 'begin each line with its time')
     .option('--names', 'begin each line with the name of its container')
   return rootAction<LogsFlags>(command, cli, async (settings, flags, names) => {

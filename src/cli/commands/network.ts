@@ -13,15 +13,15 @@ export interface NetworkFlags {
 export function networkCommand(cli: Cli): Command {
   const command = describe({
     usage: 'network',
-    summary: 'make, list, show and remove networks that containers share',
+    summary: 'create, list, show and remove networks that containers share',
     example: 'network ls',
   })
   const verbs = [
-    ['create <network>', 'make a network; its containers find each other by name', 'create shop'],
+    ['create <network>', 'create a network; its containers find each other by name', 'create shop'],
     ['ls', 'list networks, and the containers on them', 'ls'],
     ['inspect <network...>', 'print all facts about networks as JSON', 'inspect shop'],
     ['rm <network...>', 'remove networks', 'rm shop'],
-    ['prune', 'remove all networks that no container has', 'prune --force'],
+    ['prune', 'remove all networks that no container uses', 'prune --force'],
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
@@ -45,15 +45,15 @@ export function networkCommand(cli: Cli): Command {
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command
-      .option('--internal', 'give its containers no way outside: they reach only each other')
+      .option('--internal', 'close the outside to its containers: they reach only each other')
       .option(
         '--subnet <address/bits>',
-        'its IPv4 subnet; the IPv6 addresses follow from it (default: a free /24 of 10.89.0.0/16)',
+        'its IPv4 subnet, from which IPv6 addresses are derived (default: a free /24 of 10.89.0.0/16)',
       )
       .option('--label <key=value>', 'label, for `network inspect`; repeatable', collect),
   inspect: (command) =>
     command.option('-f, --format <template>', 'print fields with a docker template, such as {{.Internal}}'),
-  ls: (command) => command.option('-q, --quiet', 'names only'),
+  ls: (command) => command.option('-q, --quiet', 'show only names'),
   rm: (command) => command.option('-f, --force', 'ignore networks that do not exist'),
   prune: (command) => command.option('-f, --force', 'do not ask'),
 }

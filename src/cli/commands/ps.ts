@@ -21,21 +21,21 @@ export function psCommand(cli: Cli): Command {
     summary: 'list containers in every state',
     example: "ps --filter status=running --format 'table {{.Names}}\\t{{.Status}}'",
   })
-    .option('-a, --all', 'containers in every state, which is the default')
-    .option('--running', 'only running containers')
+    .option('-a, --all', 'list containers in every state, which is the default')
+    .option('--running', 'list only running containers')
     .option(
       '-f, --filter <key=value>',
       'label=KEY[=VALUE], name=PART or name=^NAME$, id=START, status=STATUS, exited=CODE, volume=NAME, ancestor=IMAGE or health=HEALTH; repeatable',
       collect,
     )
-    .option('-q, --quiet', 'names only')
-    .option('-n, --last <n>', 'only the n newest containers')
-    .option('-l, --latest', 'only the newest container')
+    .option('-q, --quiet', 'show only names')
+    .option('-n, --last <n>', 'list only the n newest containers')
+    .option('-l, --latest', 'list only the newest container')
     .option('-s, --size', 'show the size of the files that each container has written')
     .option('--no-trunc', 'do not cut lines to the width of the terminal')
     .option(
       '-A, --all-namespaces',
-      'containers of every namespace, including those of containerd (k8s.io, moby)',
+      'list containers of every namespace, including those of containerd (k8s.io, moby)',
     )
   return rootAction<PsFlags>(
     command,

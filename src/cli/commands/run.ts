@@ -92,7 +92,7 @@ export function runCommand(cli: Cli): Command {
     [startOptions, nameOptions],
   )
     .optionsGroup(runGroups.own)
-    .option('--from <snapshot>', 'continue what runs in a snapshot, instead of an image and a command')
+    .option('--from <snapshot>', 'continue from a snapshot, instead of running an image and a command')
   return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, wordsOf(command))
@@ -103,7 +103,7 @@ export function createCommand(cli: Cli): Command {
   const command = containerOptions(
     describe({
       usage: 'create [image] [command...]',
-      summary: 'make a container as `run` does, without starting it; `start` makes its machine',
+      summary: 'create a container as `run` does, without starting it; `start` boots its machine',
       example: 'create --name web busybox httpd -f',
     }),
     [ioOptions, nameOptions],
@@ -155,7 +155,7 @@ const startOptions = (command: Command): Command =>
     )
     .option(
       '--detach-keys <keys>',
-      'keys that leave the terminal; `attach` comes back (default: ctrl-p,ctrl-q)',
+      'keys that detach the terminal; `attach` reconnects it (default: ctrl-p,ctrl-q)',
     )
 
 /** What it is called, what is kept of its output, and what happens at its end. */
@@ -169,11 +169,14 @@ const nameOptions = (command: Command): Command =>
     .option('--init', 'run an init as process 1, which passes signals on and reaps orphaned processes')
     .option('--name <name>', 'name of the container (default: a random one)')
     .option('-l, --label <key=value>', 'label, for `ps --filter label=...`; repeatable', collect)
-    .option('--label-file <file>', 'labels, one a line; repeatable', collect)
+    .option('--label-file <file>', 'file with one label on each line; repeatable', collect)
     .option('--cidfile <file>', 'write the name to this file, which must not exist')
     .option('--log-opt <name=value>', 'limits of the log: max-size=16m, max-file=2; repeatable', collect)
     .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
-    .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
+    .option(
+      '--stop-timeout <seconds>',
+      'how long `stop` waits before SIGKILL; -1 waits forever (default: 10)',
+    )
 
 /** The root file system, in the place of an image by name. */
 const imageOptions = (command: Command): Command =>
@@ -210,7 +213,7 @@ const sizeOptions = (command: Command): Command =>
     .option('--pids-limit <n>', 'how many processes the container may have; -1 for no limit')
     .option(
       '--storage-opt <size=SIZE>',
-      'limit of what the container writes, at least 16M; puts its root file system on disks of the machine',
+      'limit on what the container writes, at least 16M; puts its root file system on disks of the machine',
       collect,
     )
 
@@ -240,11 +243,11 @@ const contentOptions = (command: Command): Command =>
     )
     .option(
       '-e, --env <key=value>',
-      'environment variable, or KEY to pass yours on, or to remove it where you have none; repeatable',
+      'environment variable; KEY alone passes yours on, or removes it if you have none; repeatable',
       collect,
     )
     .addOption(noCallerEnv())
-    .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
+    .option('--env-file <file>', 'file with KEY=VALUE on each line; --env wins; repeatable', collect)
     .option('--entrypoint <program>', 'run this program instead of the image’s entry point and command')
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
@@ -256,7 +259,7 @@ const networkOptions = (command: Command): Command =>
     .optionsGroup(runGroups.network)
     .option(
       '--network <none|bridge|name|ns:path>',
-      'bridge: DNS and a way outside, but none to the host; none; the name of a network of `network create`; ns:/run/netns/x: the interfaces of that network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
+      'bridge: DNS and access to the outside, but not to the host; none; the name of a network from `network create`; ns:/run/netns/x: the interfaces of that network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
       one('--network', 'a container is on one network for life'),
     )
     .option(
@@ -266,9 +269,9 @@ const networkOptions = (command: Command): Command =>
     )
     .option(
       '--ip <address>',
-      'its IPv4 address on the network, from which its IPv6 address follows (default: a free one)',
+      'its IPv4 address on the network, from which its IPv6 address is derived (default: a free one)',
     )
-    .option('--mac-address <mac>', 'its hardware address (default: one that follows from its address)')
+    .option('--mac-address <mac>', 'its hardware address (default: derived from its IPv4 address)')
     .option(
       '-p, --publish <[ip:][host:]container[/udp]>',
       'publish a port of the container at a port of the host, or at any free one; repeatable',
@@ -298,7 +301,7 @@ const machineOptions = (command: Command): Command =>
     .optionsGroup(runGroups.machine)
     .option(
       '--rootless <bool>',
-      'true: the VMM is a throw-away user; false: root (default: from the configuration)',
+      'true: run the VMM as a throw-away user; false: as root (default: from the configuration)',
     )
     .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
     .option('--config <file>', 'configuration file')

@@ -10,18 +10,18 @@ export interface SnapshotFlags {
 export function snapshotCommand(cli: Cli): Command {
   const command = describe({
     usage: 'snapshot',
-    summary: 'make, list, show and remove snapshots of containers, from which `run --from` goes on',
+    summary: 'create, list, show and remove snapshots of containers, from which `run --from` continues',
     example: 'snapshot create web warm',
   })
   const verbs = [
     [
       'create <name> <snapshot>',
-      'save everything that runs in a container; the container goes on',
+      'save everything that runs in a container; the container keeps running',
       'create web warm',
     ],
     ['ls', 'list snapshots', 'ls'],
     ['inspect <snapshot...>', 'print all facts about snapshots as JSON', 'inspect warm'],
-    ['rm <snapshot...>', 'remove snapshots; containers that were made from them stay', 'rm warm'],
+    ['rm <snapshot...>', 'remove snapshots; containers started from them stay', 'rm warm'],
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm'
@@ -38,6 +38,6 @@ export function snapshotCommand(cli: Cli): Command {
 }
 
 const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
-  ls: (command) => command.option('-q, --quiet', 'names only'),
+  ls: (command) => command.option('-q, --quiet', 'show only names'),
   rm: (command) => command.option('-f, --force', 'ignore snapshots that do not exist'),
 }

@@ -13,17 +13,17 @@ export interface VolumeFlags {
 export function volumeCommand(cli: Cli): Command {
   const command = describe({
     usage: 'volume',
-    summary: 'make, list, show and remove volumes',
+    summary: 'create, list, show and remove volumes',
     example: 'volume ls',
   })
   const verbs = [
-    ['create [name]', 'make a volume, unless one of that name exists', 'create data'],
-    ['ls', 'list volumes, and the containers that have them', 'ls'],
+    ['create [name]', 'create a volume, unless one of that name exists', 'create data'],
+    ['ls', 'list volumes, and the containers that use them', 'ls'],
     ['inspect <name...>', 'print all facts about volumes as JSON', 'inspect data'],
     ['rm <name...>', 'remove volumes with their files', 'rm data'],
     [
       'prune',
-      'remove volumes that no container has; all volumes have names, so it takes --all',
+      'remove volumes that no container uses; all volumes have names, so it needs --all',
       'prune --all',
     ],
   ] as const
@@ -51,10 +51,10 @@ const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
     command.option('--label <key=value>', 'label, for `volume inspect`; repeatable', collect),
   inspect: (command) =>
     command.option('-f, --format <template>', 'print fields with a docker template, such as {{.Mountpoint}}'),
-  ls: (command) => command.option('-q, --quiet', 'names only'),
+  ls: (command) => command.option('-q, --quiet', 'show only names'),
   rm: (command) => command.option('-f, --force', 'ignore volumes that do not exist'),
   prune: (command) =>
     command
-      .option('-a, --all', 'remove the volumes that no container has, with their files')
+      .option('-a, --all', 'remove the volumes that no container uses, with their files')
       .option('-f, --force', 'do not ask'),
 }

@@ -29,7 +29,7 @@ export function tagCommand(cli: Cli): Command {
 export function historyCommand(cli: Cli): Command {
   const command = describe({
     usage: 'history <image>',
-    summary: 'show the steps by which an image was made',
+    summary: 'show how an image was made',
     example: 'history debian:13',
   }).option('--no-trunc', 'do not cut lines to the width of the terminal')
   return rootAction<HistoryFlags>(command, cli, async (settings, flags, [name = '']) => {

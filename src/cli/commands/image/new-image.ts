@@ -27,7 +27,7 @@ export function commitCommand(cli: Cli): Command {
   const command = changeOptions(
     describe({
       usage: 'commit <container> <image>',
-      summary: 'make an image of a container’s files, with the configuration of the container’s image',
+      summary: 'make an image from a container’s files, with the configuration of the container’s image',
       example: 'commit --change \'CMD ["nginx"]\' web site:2',
     }),
   )
@@ -43,7 +43,7 @@ export function importCommand(cli: Cli): Command {
   const command = changeOptions(
     describe({
       usage: 'import <file> <image>',
-      summary: 'make an image of a tar archive, such as `export` writes; - is standard input',
+      summary: 'make an image from a tar archive, such as the output of `export`; - is standard input',
       example: 'import files.tar app:1',
     }),
   )

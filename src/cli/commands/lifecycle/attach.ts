@@ -15,11 +15,11 @@ export function attachCommand(cli: Cli): Command {
     summary: 'attach your terminal to a running container; signals go to the container',
     example: 'attach web',
   })
-    .option('--detach-keys <keys>', 'keys that leave it again (default: ctrl-p,ctrl-q)')
+    .option('--detach-keys <keys>', 'keys that detach the terminal (default: ctrl-p,ctrl-q)')
     .option('--no-stdin', 'only show the output')
     .option(
       '--sig-proxy <bool>',
-      'false: a signal ends this command, and the container goes on (default: true)',
+      'false: a signal ends this command, and leaves the container running (default: true)',
     )
   return rootAction<AttachFlags>(command, cli, async (settings, flags, [name = '']) => {
     const { attachTo } = await import('../../actions/lifecycle/attach.ts')

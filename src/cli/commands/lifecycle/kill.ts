@@ -14,8 +14,8 @@ export function killCommand(cli: Cli): Command {
     summary: 'send a signal to running containers',
     example: 'kill --signal TERM web',
   })
-    .option('-s, --signal <signal>', 'name or number; the end after KILL is waited for', 'KILL')
-    .option('-a, --all', 'every process of the container, as SIGKILL is for without this option')
+    .option('-s, --signal <signal>', 'name or number; after KILL, the command waits for the end', 'KILL')
+    .option('-a, --all', 'signal every process of the container, which SIGKILL does without this option, too')
     .option('--exec-id <id>', 'signal the command that `exec --exec-id` started')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
     const { kill } = await import('../../actions/lifecycle/kill.ts')

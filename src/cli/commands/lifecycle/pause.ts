@@ -5,7 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 export function pauseCommand(cli: Cli): Command {
   const command = describe({
     usage: 'pause <name...>',
-    summary: 'freeze all processes of containers; their machines run on',
+    summary: 'freeze all processes of containers; their machines keep running',
     example: 'pause web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {
@@ -17,7 +17,7 @@ export function pauseCommand(cli: Cli): Command {
 export function unpauseCommand(cli: Cli): Command {
   const command = describe({
     usage: 'unpause <name...>',
-    summary: 'let paused containers go on',
+    summary: 'thaw the processes of paused containers',
     example: 'unpause web',
   })
   return rootAction(command, cli, async (settings, _flags, names) => {

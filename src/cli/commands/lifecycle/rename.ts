@@ -5,7 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 export function renameCommand(cli: Cli): Command {
   const command = describe({
     usage: 'rename <name> <new-name>',
-    summary: 'rename a container that does not run; its host name stays',
+    summary: 'rename a container that is not running; its host name stays',
     example: 'rename web old-web',
   })
   return rootAction(command, cli, async (settings, _flags, [name = '', newName = '']) => {

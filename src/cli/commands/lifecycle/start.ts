@@ -19,7 +19,7 @@ export function startCommand(cli: Cli): Command {
   })
     .option('-a, --attach', 'show its output, pass signals on, and exit with its exit code')
     .option('-i, --interactive', 'also pass standard input to it')
-    .option('--detach-keys <keys>', 'keys that leave the terminal (default: ctrl-p,ctrl-q)')
+    .option('--detach-keys <keys>', 'keys that detach the terminal (default: ctrl-p,ctrl-q)')
     .option(
       '--boot',
       'start containers of every namespace that have --restart always or unless-stopped, as after a boot of the host',

@@ -27,7 +27,7 @@ export function stopOptions(command: Command): Command {
   return command
     .option(
       '-t, --timeout <seconds>',
-      'how long to wait before SIGKILL, -1 for ever (default: --stop-timeout of the container, or 10)',
+      'how long to wait before SIGKILL; -1 waits forever (default: --stop-timeout of the container, or 10)',
     )
     .addOption(new Option('--time <seconds>', 'docker’s former word for --timeout').hideHelp())
     .option('-s, --signal <signal>', 'signal to send (default: --stop-signal, the image’s, or TERM)')

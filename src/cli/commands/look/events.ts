@@ -15,7 +15,10 @@ export function eventsCommand(cli: Cli): Command {
     summary: 'print what happens to containers, images and volumes, as it happens',
     example: "events --since 10m --filter event=die --format '{{.Actor.ID}}'",
   })
-    .option('--since <time>', 'also print events since then: 10m ago, or 2026-01-02T15:04:05Z')
+    .option(
+      '--since <time>',
+      'also print earlier events, since this time: 10m (ago), or 2026-01-02T15:04:05Z',
+    )
     .option('--until <time>', 'stop at this time')
     .option(
       '-f, --filter <key=value>',

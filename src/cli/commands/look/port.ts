@@ -5,7 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 export function portCommand(cli: Cli): Command {
   const command = describe({
     usage: 'port <name> [port[/protocol]]',
-    summary: 'show at which ports of the host a container is published',
+    summary: 'show the host ports at which a container is published',
     example: 'port web 80/tcp',
   })
   return rootAction(command, cli, async (settings, _flags, [name = '', port]) => {

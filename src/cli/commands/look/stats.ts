@@ -10,9 +10,9 @@ export interface StatsFlags {
 export function statsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'stats [name...]',
-    summary: 'show every second what running containers use of their machines',
+    summary: 'show the resource use of running containers in their machines, every second',
     example: 'stats --no-stream web',
-  }).option('--no-stream', 'once only')
+  }).option('--no-stream', 'print once, and exit')
   return rootAction<StatsFlags>(
     command,
     cli,

@@ -12,7 +12,7 @@ export interface SystemPruneFlags {
 export function infoCommand(cli: Cli): Command {
   const command = describe({
     usage: 'info',
-    summary: 'show numbers about containers, images, machine and host',
+    summary: 'count containers and images, and show facts about this host',
     example: "info --format '{{.ContainersRunning}}'",
   })
   return rootAction(
@@ -29,7 +29,7 @@ export function infoCommand(cli: Cli): Command {
 export function systemCommand(cli: Cli): Command {
   const command = describe({
     usage: 'system',
-    summary: 'show disk space, events and numbers of this host, and free what nothing uses',
+    summary: 'show disk space, events and facts about this host, and remove what nothing uses',
     example: 'system df',
   })
   for (const child of [dfCommand(cli), infoCommand(cli), eventsCommand(cli), systemPruneCommand(cli)])
@@ -53,7 +53,7 @@ function systemPruneCommand(cli: Cli): Command {
   const command = describe({
     usage: 'prune',
     summary:
-      'remove containers that have ended or were never started, and what images have left, after a question',
+      'remove containers that have ended or were never started, images without a name and unused layers, after asking',
     example: 'system prune --all',
   })
     .option('-f, --force', 'do not ask')
