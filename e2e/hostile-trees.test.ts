@@ -66,7 +66,7 @@ podTest('a link that a container left in a volume is not followed for the next o
     const outcome = await kata.run(['cat', '/x/data'], { flags: ['-v', `${volume}/${source}:/x`] })
     expect({ code: outcome.code, stdout: outcome.stdout }).toEqual({ code: 125, stdout: '' })
     expect(outcome.stderr).toContain(
-      `[SOURCE_LINK] ${volume}/${source} cannot be used: ${volume}/sub on its way`,
+      `[SOURCE_LINK] ${volume}/${source} cannot be used: ${volume}/sub in its path`,
     )
   }
 })

@@ -359,7 +359,7 @@ describe('values', () => {
       expectCode(
         () => apply(list, { [key(name)]: '/var/lib/kubelet/x' }),
         'ANNOTATION_FILE_REFUSED',
-        `${key(name)}: "/var/lib/kubelet/x" is no file that every user can read`,
+        `${key(name)}: "/var/lib/kubelet/x" is not a file that every user can read`,
       )
       const configured = `${list}${name} = "/root/own"`
       expect(apply(configured, { [key(name)]: '/root/own' })).toMatchObject({ [name]: '/root/own' })

@@ -34,8 +34,8 @@ export const agentErrors = () => ({
   ),
   AGENT_TIMEOUT: entry(
     'deadline_exceeded',
-    'the guest agent lets a call wait for too long ({reason})',
-    'The host has no processor for the machine, or something in the guest hangs: look at the load of the host and at the console of the guest, then try again.',
+    'a call to the guest agent took too long ({reason})',
+    'The host has no processor time for the machine, or something in the guest hangs: check the load of the host and the console of the guest, then try again.',
   ),
   AGENT_MISBEHAVED: entry(
     'internal',
@@ -44,8 +44,8 @@ export const agentErrors = () => ({
   ),
   GUEST_REFUSED: entry(
     'internal',
-    'the guest does not do what was asked for ({reason})',
-    'The words are those of the agent in the machine or of its crun: change what they name. If they name nothing of yours, look at the log of the shim and the console of the guest.',
+    'the guest refused a request ({reason})',
+    'The reason comes from the agent in the machine or from its crun: correct what it names. If it names nothing of yours, check the log of the shim and the console of the guest.',
   ),
   COMMAND_NOT_FOUND: entry(
     'not_found',
@@ -75,12 +75,12 @@ export const agentErrors = () => ({
   MEMORY_LIMIT_TOO_LOW: entry(
     'invalid_argument',
     'the memory limit of the container is too low to start {command} ({reason})',
-    'Raise it: the runtime needs a few hundred kilobytes of it before the program runs. 6 MiB, the least that Docker and `kata-ts run` take, is enough.',
+    'Raise it: the runtime needs a few hundred kilobytes of it before the program runs. 6 MiB, the minimum of Docker and `kata-ts run`, is enough.',
   ),
   MEMORY_LIMIT_IN_USE: entry(
     'failed_precondition',
-    'the memory limit of container {container} stays: it uses {used} bytes, and the new limit is {limit}',
-    'Give it a limit above that, or let it use less first: the kernel would end its processes.',
+    'the memory limit of container {container} was not changed: it uses {used} bytes, and the new limit is {limit}',
+    'Set a limit above that, or make it use less first: otherwise the kernel would kill its processes.',
   ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',

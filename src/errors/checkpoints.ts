@@ -15,21 +15,21 @@ export const checkpointErrors = () => ({
   CHECKPOINT_DAMAGED: entry(
     'failed_precondition',
     'the saved machine with {path} is damaged: {reason}',
-    'It cannot go on. Remove a snapshot with `kata-ts snapshot rm`. A suspended container keeps its files: `kata-ts stop`, then `kata-ts start`, boots it with them.',
+    'It cannot continue. Remove a snapshot with `kata-ts snapshot rm`. A suspended container keeps its files: `kata-ts stop`, then `kata-ts start`, boots it with them.',
   ),
   CHECKPOINT_UNUSABLE: entry(
     'failed_precondition',
-    'the machine saved in {path} cannot go on here: {reason}',
+    'the machine saved in {path} cannot continue here: {reason}',
     'Restore the kata-ts, QEMU, guest image, configuration and processor that it was saved with, or remove it.',
   ),
   CHECKPOINT_DISK_FULL: entry(
     'resource_exhausted',
     'no space is left for a saved machine in {path}',
-    'Free space there, and try again. The container runs on.',
+    'Free space there, and try again. The container keeps running.',
   ),
   CHECKPOINT_LOST: entry(
     'unavailable',
     'the machine of {id} ended before it was saved: {reason}',
-    'Nothing of it was saved. `kata-ts start {id}` boots the container with its files, unless it was removed with its end.',
+    'Nothing was saved. `kata-ts start {id}` boots the container with its files, unless it was removed when it ended.',
   ),
 })

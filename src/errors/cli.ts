@@ -22,12 +22,12 @@ export const cliErrors = () => ({
   ENV_FILE_INVALID: entry(
     'invalid_argument',
     '--env-file {place}: {reason}',
-    'Write one KEY=VALUE a line, or KEY alone to pass yours on; lines that begin with # are comments.',
+    'Write one KEY=VALUE per line, or KEY alone to pass yours on; lines that begin with # are comments.',
   ),
   VOLUME_INVALID: entry(
     'invalid_argument',
     'volume {"volume"} cannot be used: {reason}',
-    'Write -v /host/path:/container/path or -v NAME:/container/path, and :ro behind it for read-only.',
+    'Write -v /host/path:/container/path or -v NAME:/container/path, and append :ro for read-only.',
   ),
   VOLUME_NOT_FOUND: entry(
     'not_found',
@@ -81,7 +81,7 @@ export const cliErrors = () => ({
   ),
   ATTACH_ELSEWHERE: entry(
     'failed_precondition',
-    'container {name} belongs to the terminal that runs it, with an earlier version of kata-ts',
+    'container {name} belongs to the terminal in which an earlier version of kata-ts runs it',
     'Type the detach keys there first (ctrl-p ctrl-q with `run -it`), or use `kata-ts exec -it {name} sh`.',
   ),
   PORT_NOT_PUBLISHED: entry(
@@ -91,7 +91,7 @@ export const cliErrors = () => ({
   ),
   CONTAINER_BUSY: entry(
     'unavailable',
-    'another command is at work on container {name}',
+    'another command is working on container {name}',
     'Wait for that command, then try again.',
   ),
   CONTAINER_NOT_ENDED: entry(

@@ -24,13 +24,13 @@ export const configErrors = () => ({
   ),
   CONFIG_DROP_INS_ALONE: entry(
     'failed_precondition',
-    'there are drop-ins in {directory}, and no {mainFile}, without which they count for nothing',
-    'Make {mainFile}, which may be {likeness}, or move them into the config.d beside the file that is used.',
+    '{directory} has drop-ins, but there is no {mainFile}, without which they have no effect',
+    'Create {mainFile}, which may be {likeness}, or move them into the config.d beside the file that is used.',
   ),
   CONFIG_WRITABLE: entry(
     'permission_denied',
-    'everybody may write to configuration file {path}, which can switch every wall off',
-    'See that it says what you want, and run `chmod o-w {path}`.',
+    'everybody can write to configuration file {path}, which can switch off every wall',
+    'Check that it says what you want, and run `chmod o-w {path}`.',
   ),
   CONFIG_SYNTAX: entry(
     'invalid_argument',
@@ -90,8 +90,8 @@ export const configErrors = () => ({
   ),
   ANNOTATION_FILE_REFUSED: entry(
     'permission_denied',
-    'annotation {annotation}: {value} is no file that every user can read and root alone can change',
-    'Correct its mode or owner, or those of the directories on its way, or name it in {source}.',
+    'annotation {annotation}: {value} is not a file that every user can read and only root can change',
+    'Correct its mode or owner, or those of the directories above it, or name it in {source}.',
   ),
   ASSET_HASH_MISMATCH: entry(
     'failed_precondition',

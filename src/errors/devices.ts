@@ -94,8 +94,8 @@ export const devicesErrors = () => ({
   ),
   DIRECT_VOLUME_SUBPATH: entry(
     'invalid_argument',
-    '{source} is a part (subPath) of the direct volume {volume}, and only the guest mounts the file system of that',
-    'Mount the whole volume, without subPath and subPathExpr, and let the container use a directory below.',
+    '{source} is a part (subPath) of the direct volume {volume}, whose file system only the guest mounts',
+    'Mount the whole volume, without subPath and subPathExpr, and let the container use a directory in it.',
   ),
   DIRECT_VOLUME_MISSING: entry(
     'not_found',

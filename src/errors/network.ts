@@ -69,7 +69,7 @@ export const networkErrors = () => ({
   ),
   NETWORK_PORTS_BUSY: entry(
     'unavailable',
-    'other commands are choosing free ports of the host at this moment',
+    'other commands are choosing free ports of the host right now',
     'Try again.',
   ),
   NETWORK_WALL_FAILED: entry(
@@ -80,7 +80,7 @@ export const networkErrors = () => ({
   NETWORK_LOST: entry(
     'unavailable',
     'the container has lost its network: {reason}',
-    'Run `kata-ts restart`, which makes it anew. dmesg says whether the kernel killed a process for want of memory.',
+    'Run `kata-ts restart`, which recreates it. dmesg says whether the kernel killed a process because memory ran out.',
   ),
   NETWORK_DNS_FAILED: entry(
     'failed_precondition',

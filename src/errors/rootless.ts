@@ -55,7 +55,7 @@ export const rootlessErrors = () => ({
   KVM_GROUP_UNUSABLE: entry(
     'failed_precondition',
     '{path} belongs to group {gid} with mode {mode}: no group can be handed to the VMM user that opens it',
-    'Run `groupadd kvm -r`, `chown root:kvm {path}` and `chmod 660 {path}` (or `kata-ts check --fix-kvm`). `kata-ts check` says whether this host has KVM at all; where it has not, set accelerator = "tcg", which is slow and no security boundary.',
+    'Run `groupadd kvm -r`, `chown root:kvm {path}` and `chmod 660 {path}` (or `kata-ts check --fix-kvm`). `kata-ts check` says whether this host has KVM at all; if it does not, set accelerator = "tcg", which is slow and no security boundary.',
   ),
   CORE_SCHEDULING_MISSING: entry(
     'failed_precondition',

@@ -4,13 +4,13 @@ import { entry } from './entry.ts'
 export const sandboxErrors = () => ({
   PROCESS_STAYS: entry(
     'internal',
-    'the {name} process {pid} was killed and does not exit',
+    'the {name} process {pid} was killed but does not exit',
     'It hangs in the kernel (see /proc/{pid}/stack). Run `kata-ts gc` once it has ended.',
   ),
   PROCESS_ELSEWHERE: entry(
     'failed_precondition',
-    'whether process {pid} of the pid namespace {namespace} is alive cannot be seen from here: this is another one',
-    'Run the command where kata-ts runs its sandboxes: in that pid namespace. Once that is gone, as after a restart of a container in which kata-ts ran, run `kata-ts gc` in the host’s own.',
+    'cannot see from here whether process {pid} of the pid namespace {namespace} is alive: this is another namespace',
+    'Run the command in that pid namespace, where kata-ts runs its sandboxes. If it is gone, for instance because a container in which kata-ts ran has restarted, run `kata-ts gc` in the host’s own.',
   ),
   RELEASE_FAILED: entry(
     'internal',
@@ -55,7 +55,7 @@ export const sandboxErrors = () => ({
   BUNDLE_FILE_INVALID: entry(
     'failed_precondition',
     '{path}, a file between kata-ts and its shim, cannot be used: {reason}',
-    'kata-ts and its shim must be of one version: remove the container and run it again.',
+    'kata-ts and its shim must have the same version: remove the container and run it again.',
   ),
   STATE_UNREADABLE: entry(
     'internal',
@@ -82,7 +82,7 @@ export const sandboxErrors = () => ({
     'cannot {action} {id}: it is {state}',
     'See `kata-ts ps` for its state.',
   ),
-  TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what there is with `kata-ts ps`.'),
+  TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what exists with `kata-ts ps`.'),
   TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),
   TASK_UNSUPPORTED: entry(
     'unimplemented',
@@ -96,7 +96,7 @@ export const sandboxErrors = () => ({
   ),
   SANDBOX_TOO_LARGE: entry(
     'resource_exhausted',
-    'the pod needs a machine of {needed} MiB, {own} MiB of its own and the rest for its containers; the most is {most} MiB',
+    'the pod needs a machine of {needed} MiB, {own} MiB of its own and the rest for its containers; the limit is {most} MiB',
     'Lower the memory limits of its containers or default_memory, or raise default_maxmemory (0 means the memory of the host).',
   ),
   SANDBOX_DIED: entry(
@@ -148,7 +148,7 @@ export const sandboxErrors = () => ({
   POOL_REFUSED: entry(
     'failed_precondition',
     'no machines can be kept waiting: {reason}',
-    'Set enable_template = true, and vm_cache_number to how many machines are to wait, in [factory]; docs/how-to/templates.md says what rules a pool out.',
+    'Set enable_template = true, and vm_cache_number to the number of machines that should wait, in [factory]; docs/how-to/templates.md says what rules a pool out.',
   ),
   POOL_SERVED: entry(
     'already_exists',

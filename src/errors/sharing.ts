@@ -24,12 +24,12 @@ export const sharingErrors = () => ({
   ),
   SHARE_FOLLOWS_READONLY: entry(
     'failed_precondition',
-    '{source} cannot be shown read-only in container {container} with what the host mounts there later (HostToContainer): a virtiofsd that is root would let the guest write that',
+    '{source} cannot be mounted read-only in container {container} with later mounts of the host (HostToContainer): a virtiofsd that is root would let the guest write to them',
     'Set `mountPropagation: None` for this mount, or leave out what needs a virtiofsd that is root: see virtio_fs_privilege.',
   ),
   SOURCE_LINK: entry(
     'invalid_argument',
-    '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',
+    '{source} cannot be used: {link} in its path is a symbolic link that is not followed ({reason})',
     'Name the path that the link leads to, if that is what you mean, or replace the link by a bind mount.',
   ),
   SHARE_CALLER: entry(
@@ -40,7 +40,7 @@ export const sharingErrors = () => ({
   SHARE_SOURCE_CHANGED: entry(
     'failed_precondition',
     '{source} was replaced: it is no longer the file or directory that container {container} was to mount',
-    'Do not move it while the container starts. A container that is started again needs the very files that it was made with: put them back, or make a new container.',
+    'Do not move it while the container starts. A container that is started again needs the same files that it was created with: put them back, or create a new container.',
   ),
   SHARE_NO_VOLUMES: entry(
     'failed_precondition',
@@ -90,7 +90,7 @@ export const sharingErrors = () => ({
   SHARE_MOUNT_FAILED: entry(
     'internal',
     'mount of type {type} for container {container} failed with {errno} in {call}',
-    'Check that the kernel has that file system and that its directories exist. `dmesg` may say more. An overlay for an unprivileged virtiofsd takes Linux 5.19 or later: EINVAL on an older kernel means that. Use a newer one, or let virtiofsd be root (virtio_fs_privilege = "root").',
+    'Check that the kernel has that file system and that its directories exist. `dmesg` may say more. An overlay for an unprivileged virtiofsd needs Linux 5.19 or later, and fails with EINVAL on an older kernel. Use a newer one, or let virtiofsd be root (virtio_fs_privilege = "root").',
   ),
   SHARE_NOT_IDMAPPABLE: entry(
     'failed_precondition',
@@ -104,7 +104,7 @@ export const sharingErrors = () => ({
   ),
   SHARE_CONNECTION_TAKEN: entry(
     'failed_precondition',
-    'the connection to the share daemon was handed over already',
+    'the connection to the share daemon has already been handed over',
     'One share serves one virtual machine: make another share for the other machine.',
   ),
   VIRTIOFSD_MISSING: entry(

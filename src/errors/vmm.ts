@@ -74,7 +74,7 @@ export const vmmErrors = () => ({
   ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
-    '{device} could not be taken out of the running machine: {reason}',
+    '{device} could not be unplugged from the running machine: {reason}',
     'Remove it again once the guest no longer uses it, or end the sandbox.',
   ),
   VMM_NO_HUGEPAGES: entry(

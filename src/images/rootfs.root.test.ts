@@ -402,7 +402,7 @@ test('a directory is used as it is and never written to, whatever its name', asy
 test('a directory behind a link that a pod may have made is refused', async () => {
   symlinkSync('/etc', join(base, 'link'))
   const behind = resolveRootfs({ kind: 'directory', path: join(base, 'link') }, cache)
-  await expect(behind).rejects.toThrow(/^\[SOURCE_LINK\].*\/link on its way/)
+  await expect(behind).rejects.toThrow(/^\[SOURCE_LINK\].*\/link in its path/)
 })
 
 test('what is no directory or no file is a coded error', async () => {

@@ -64,7 +64,7 @@ describe('a change of limits', () => {
     const change = (limit: number, checkBeforeUpdate = true) =>
       container.update({ memory: { limit, checkBeforeUpdate } })
     await expect(change(1 << 20)).rejects.toThrow(
-      '[MEMORY_LIMIT_IN_USE] the memory limit of container c stays: it uses 2097152 bytes, and the new limit is 1048576',
+      '[MEMORY_LIMIT_IN_USE] the memory limit of container c was not changed: it uses 2097152 bytes, and the new limit is 1048576',
     )
     expect([told, sized]).toEqual([[], []])
     for (const [limit, check] of [[-1], [2 << 20], [1 << 20, false]] as const) await change(limit, check)

@@ -39,7 +39,7 @@ describe('the path that an operator names', () => {
   ])('is refused at a link %s', (_, name, rest) => {
     symlinkSync(directory, `${directory}/${name}`)
     expect(() => openOperatorPath(`${directory}/${name}${rest}`)).toThrow(
-      /^\[SOURCE_LINK\] .*operator-\w+\/link on its way/,
+      /^\[SOURCE_LINK\] .*operator-\w+\/link in its path/,
     )
   })
 
@@ -47,7 +47,7 @@ describe('the path that an operator names', () => {
     symlinkSync('/etc', `${directory}/there/evil`)
     const first = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)
     expect(() => openOperatorPath(`${first}/evil/passwd`)).toThrow(
-      /^\[SOURCE_LINK\] .*there\/evil on its way/,
+      /^\[SOURCE_LINK\] .*there\/evil in its path/,
     )
   })
 

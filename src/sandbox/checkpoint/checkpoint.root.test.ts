@@ -155,7 +155,7 @@ test('facts of another format are not damaged: the kata-ts that wrote them reads
   const file = `${saved()}/checkpoint.json`
   writeFileSync(file, readFileSync(file, 'utf8').replace('"version": 1', '"version": 9'))
   expect(() => readCheckpoint(saved())).toThrow(
-    `[CHECKPOINT_UNUSABLE] the machine saved in ${saved()} cannot go on here: its format is 9, and this kata-ts`,
+    `[CHECKPOINT_UNUSABLE] the machine saved in ${saved()} cannot continue here: its format is 9, and this kata-ts`,
   )
 })
 

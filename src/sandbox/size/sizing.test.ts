@@ -161,7 +161,7 @@ describe('the machine that is needed', () => {
     const demand = (memoryMiB: number) => [{ vcpus: 0, memoryBytes: memoryMiB * MiB }]
     expect(neededSize(config(hypervisor), demand(most - 256), hostMemoryMiB).memoryMiB).toBe(most)
     expect(() => neededSize(config(hypervisor), demand(most - 255), hostMemoryMiB)).toThrow(
-      `[SANDBOX_TOO_LARGE] the pod needs a machine of ${most + 1} MiB, 256 MiB of its own and the rest for its containers; the most is ${most} MiB`,
+      `[SANDBOX_TOO_LARGE] the pod needs a machine of ${most + 1} MiB, 256 MiB of its own and the rest for its containers; the limit is ${most} MiB`,
     )
   })
 })

@@ -93,7 +93,7 @@ describe('a direct-assigned volume', () => {
   test('is not shown in parts, which the host would have beside it', () => {
     const part = `${podDir}/volume-subpaths/pvc-1/app/0`
     expect(() => usesAt(part, ['rbind'])).toThrow(
-      `[DIRECT_VOLUME_SUBPATH] ${part} is a part (subPath) of the direct volume ${volume}, and only the guest mounts`,
+      `[DIRECT_VOLUME_SUBPATH] ${part} is a part (subPath) of the direct volume ${volume}, whose file system only the guest mounts`,
     )
     expect(usesAt(`${podDir}/volume-subpaths/pvc-2/app/0`, ['rbind'])).toEqual([])
   })
