@@ -23,7 +23,7 @@ const tables: readonly { readonly table: TableName; readonly title: string; read
   {
     table: 'factory',
     title: '`[factory]`',
-    about: `Machines that were booted once and saved, to be cloned. Also \`[hypervisor.${defaultDriver}.factory]\`, as runtime-rs has it.`,
+    about: `Machines that were booted once and saved, to be cloned. Also written \`[hypervisor.${defaultDriver}.factory]\`, as in runtime-rs.`,
   },
 ]
 
@@ -48,43 +48,43 @@ kata-ts reads Kata Containers' configuration file. The first of these that exist
 4. \`/etc/kata-containers/configuration.toml\`;
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
-A link that leads nowhere is an error. Without any of them the built-in configuration is used. It has the values under "shipped", which are those of
+A dangling link is an error. If none exists, the built-in configuration is used. It has the values under "shipped", which are those of
 \`packaging/configuration.toml\`, except \`accelerator = "auto"\`: on a host without KVM you get an emulated machine, and every
 start says so.
 
-A key that is missing from the file has the shipped value, so a file of three lines takes no wall away. Only a file of Kata's own is
+A key that is missing from the file has the shipped value, so a file of three lines switches no protection off. Only one of Kata's own files is
 read as Kata reads it, with the values under "absent"; these include \`rootless = false\`. A file is Kata's
 if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
 Symbolic links are not followed for this.
 
-An empty text is as a missing key, as with Kata, for ${unsetByEmpty.map((key) => `\`${key}\``).join(', ')}. In a file of Kata's so is 0
+As in Kata, an empty string means the same as a missing key for ${unsetByEmpty.map((key) => `\`${key}\``).join(', ')}. In a file of Kata's, so does 0
 for ${unsetByZero.map((key) => `\`${key}\``).join(' and ')}.
 
-Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links followed), read in lexical order. Each has only the keys that it changes. A
-list replaces the earlier list. The main file decides what an absent key means. Drop-ins count for every main file in that directory: for files of several
-VMMs, make directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
-writable for everybody or for a group other than root's; a group that can write the main file may. Otherwise nothing starts (\`CONFIG_UNSAFE\`). Nor
-does anything with a main file that everybody may write (\`CONFIG_WRITABLE\`). \`kata-ts check\` warns about one that a group can write.
+Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links are followed), read in lexical order. Each contains only the keys that it
+changes. A list replaces the earlier list. The main file determines what an absent key means. Drop-ins apply to every main file in that directory: give the
+files of several VMMs separate directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
+writable by everybody or by a group other than root's; a group that can write to the main file is allowed. Otherwise nothing starts (\`CONFIG_UNSAFE\`). The
+same goes for a main file that everybody may write to (\`CONFIG_WRITABLE\`). \`kata-ts check\` warns about a file that a group can write to.
 Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be
-empty, or with a [bundle](how-to/bundle.md) a copy of its own.
+empty, or a copy of the [bundle](how-to/bundle.md)'s own file.
 
-A file has one hypervisor table. Its name chooses the VMM:
+A file has one hypervisor table, whose name selects the VMM:
 ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
-one is used, which is ${nameOf(defaultDriver)}'s. A few keys have two spellings or may stand in two tables: different values in one file are an error.
+configuration is used, which is ${nameOf(defaultDriver)}'s. A few keys have two spellings or may be in two tables: different values in one file are an error.
 
-An unknown key is a warning that names the nearest known key; beyond 100 in a file, they are counted. A key without meaning for the VMM
-is a warning too, if its value asks for something. A wrong type or value is an error that names the file, the line and the allowed
+An unknown key causes a warning that names the nearest known key; beyond 100 in a file, they are only counted. A key that means nothing to the VMM
+also causes a warning, if its value asks for something. A wrong type or value is an error that names the file, the line and the allowed
 values. So is a value that the VMM does not support.
 Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
-refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
+refused. A value that asks for a feature causes a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
 holds for annotations. \`kata-ts config show\` prints the effective configuration.
 
 [configuration.schema.json](configuration.schema.json) is a JSON Schema of the file, and the first line of the shipped files names the
 installed copy: an editor with a TOML language server (taplo, Even Better TOML) checks keys and values with it, and completes them.
 
-A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table, in a misspelt table or in none. The same holds
-for a key that asks for a protection which kata-ts does not have. Keys about walls: ${wallKeys()}.
+A misspelt key about a wall, a layer of confinement (\`rootles = true\`), is an error. So is such a key in the wrong table, in a misspelt table or in
+none, and a key that asks for a protection which kata-ts does not have. Keys about walls: ${wallKeys()}.
 
 ## Annotations
 
@@ -99,21 +99,21 @@ annotation. This is stricter than Kata, on purpose:
   \`cc_init_data\`, \`kernel_verity_params\`) fails the pod, enabled or not;
 - an unknown annotation under \`io.katacontainers.\` fails the pod, and the error names the nearest known one.
 
-An annotation that asks for what is configured anyway needs no permission, and neither does a value that only takes rights away:
+An annotation that asks for the configured value needs no permission, and neither does a value that only takes rights away:
 \`rootless: "true"\`, which may also be written \`io.katacontainers.hypervisor.rootless\`, and
 \`disable_guest_seccomp: "false"\`. containerd passes annotations on if the runtime's
 table has \`pod_annotations = ["io.katacontainers.*"]\`.
 
 For \`kernel\`, \`initrd\` and \`image\` there is no list of paths, as in Kata. A pod that may set one can name a file that every user can
-read, by the way of its path, and root alone can change: its guest reads it. Other files are refused (\`ANNOTATION_FILE_REFUSED\`).
-Do not enable them for pods that may write to a hostPath volume: root of a container is root there, and can put a link in the place of a
-file that was checked.
+read by its path and only root can change, because its guest reads it. Other files are refused (\`ANNOTATION_FILE_REFUSED\`).
+Do not enable them for pods that may write to a hostPath volume: root of a container is root there, and can replace a checked file with a
+link.
 
-\`cold_plug_vfio: "root-port"\` takes \`hot_plug_vfio\` off, and the other way round, as in Kata.
+\`cold_plug_vfio: "root-port"\` switches \`hot_plug_vfio\` off, and vice versa, as in Kata.
 
 With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod demands that its sandbox start only with a
 file of that SHA-512 (\`asset_hash_type\`: \`sha512\` and nothing else), whether the configuration names the file or
-kata-ts built it. They need to be enabled, as in Kata.
+kata-ts built it. They must be enabled, as in Kata.
 
 | annotation | key | entry of \`enable_annotations\` |
 |---|---|---|
@@ -231,8 +231,8 @@ export function configurationFile(driver: HypervisorDriver): string {
     return entries.length === 0 ? [] : `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
   })
   const use = configurationOf(driver).accelerators.includes('tcg')
-    ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
-    : `# Pods run in ${nameOf(driver)} that way; ConfigPath in containerd's runtime options can name a second file.`
+    ? '# Every key is here with the value that it also has when absent; accelerator is "auto" if there is no file.'
+    : `# Pods then run in ${nameOf(driver)}; ConfigPath in containerd's runtime options can name a second file.`
   return `#:schema file://${installedSchema}
 # kata-ts configuration for ${nameOf(driver)}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
 # ${generated('src/config/keys')}

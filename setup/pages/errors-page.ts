@@ -10,8 +10,8 @@ export function errorsPage(parts: readonly ErrorPart[]): string {
 
 <!-- ${generated('src/errors/')} -->
 
-Every error that kata-ts reports has a stable code. Messages read \`[CODE] what went wrong. What to do.\`; words in
-braces below stand for the things that a message names. \`kata-ts help CODE\` prints the same.
+Every error that kata-ts reports has a stable code. Messages have the form \`[CODE] what went wrong. What to do.\` Words in
+braces below are placeholders for what the message names. \`kata-ts help CODE\` prints the same text.
 
 ${parts.map(indexOf).join('\n')}
 

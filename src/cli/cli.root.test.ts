@@ -149,7 +149,7 @@ test.each([
   [['volume', 'create', '--driver=nfs', 'a'], "unknown option '--driver=nfs'", 'directories of the host'],
   [['inspect', '-s', 'web'], "unknown option '-s'", 'kata-ts ps --size'],
   [['run', '--ip6', 'fd00::2', 'true'], "unknown option '--ip6'", 'use --ip: the IPv6 address follows'],
-  [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'follow from those of IPv4'],
+  [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'derived from the IPv4 addresses'],
   [['network', 'create', '-d', 'macvlan', 'a'], "unknown option '-d'", '--network ns:PATH'],
   [['network', 'create', '--gateway=10.1.0.1', 'a'], "unknown option '--gateway=10.1.0.1'", 'second address'],
   [

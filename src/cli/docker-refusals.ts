@@ -3,9 +3,9 @@
 const blockIo = 'the disk_rate_limiter keys of configuration.toml limit the disks of a machine'
 const windows = 'it is for Windows containers'
 const sharedKernel =
-  'it weighs containers of one kernel against each other, and each has its own machine; use --cpus'
+  'it weighs containers of one kernel against each other, but each container has its own machine; use --cpus'
 const ownNamespaces = 'a container is alone in its machine, so there are no namespaces to share'
-const onNetwork = '--network ns:PATH takes the interfaces of a namespace as they are; set that up there'
+const onNetwork = '--network ns:PATH takes the interfaces of a namespace as they are; set this up there'
 const buildElsewhere = 'build and change images with docker or buildah'
 const daemonOnly = 'kata-ts has no daemon'
 

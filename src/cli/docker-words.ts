@@ -29,7 +29,7 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
   'network disconnect': 'a container has its network for life; use `run --network NAME`',
   'network create --ipv6':
-    'omit it: a network has IPv6 if the host has it, with addresses that follow from those of IPv4',
+    'omit it: a network has IPv6 if the host has it, with addresses derived from the IPv4 addresses',
   'network create --gateway': 'omit it: the gateway has the second address of --subnet',
   'network create --ip-range': 'omit it: containers get addresses of all of --subnet',
   'network create --attachable': 'omit it: any container may be on a network',

@@ -119,12 +119,12 @@ describe('which file', () => {
     expect(find()).toBe(used)
     const dropIn = write('ours/config.d/1', '[hypervisor.qemu]\nenable_core_scheduling = true')
     const { message } = expectCode(find, 'CONFIG_DROP_INS_ALONE')
-    expect(message).toContain(`drop-ins in ${join(dir, 'ours/config.d')}, and no ${main}`)
+    expect(message).toContain(`${join(dir, 'ours/config.d')} has drop-ins, but there is no ${main}`)
     expect(message).toContain(`which may be a copy of ${used},`)
     for (const others of [[], [write('share/defaults/kata-containers/configuration.toml', '')]])
       expect(
         expectCode(() => load({ searchPaths: [main, ...others] }), 'CONFIG_DROP_INS_ALONE').message,
-      ).toContain(`Make ${main}, which may be empty,`)
+      ).toContain(`Create ${main}, which may be empty,`)
     rmSync(join(dir, 'share'), { recursive: true })
     expect(load({ file: used }).source).toBe(used)
     writeFileSync(main, '')

@@ -450,7 +450,7 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readFileSync(join(volume, 'sub/hello'), 'utf8')).toBe('secret')
     for (const path of ['sub', 'sub/hello'])
       await expect(share.addBind('c2', { ...bind, source: join(volume, path) })).rejects.toThrow(
-        /^\[SOURCE_LINK\] .*volume\/sub on its way/,
+        /^\[SOURCE_LINK\] .*volume\/sub in its path/,
       )
   })
 

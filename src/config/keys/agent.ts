@@ -17,7 +17,7 @@ export const agentKeys = (): readonly Key[] => [
     'dialTimeout',
     integer(0, 3600, ' seconds'),
     45,
-    'How long the agent may take to answer for the first time, in seconds. 0 means 30. It also bounds a trial of KVM (`accelerator = "auto"`). QEMU has the same time to build a machine with VFIO devices from the start or with enable_mem_prealloc, but at least 30 s, and 2 s more for each GiB of memory.',
+    'How long the agent may take to answer for the first time, in seconds. 0 means 30. It also limits a trial of KVM (`accelerator = "auto"`). QEMU has the same time, but at least 30 s and 2 s more for each GiB of memory, to build a machine with VFIO devices from the start or with enable_mem_prealloc.',
   ),
   key(
     'kernel_modules',
@@ -28,7 +28,7 @@ export const agentKeys = (): readonly Key[] => [
       ';',
     ),
     [],
-    'Modules that the agent loads when the sandbox starts, for instance "dummy numdummies=2". They are those of the guest image (docs/how-to/kernel-modules.md); with an `initrd` or `image` of your own, its agent loads its own. In an annotation they are separated by semicolons.',
+    'Modules that the agent loads when the sandbox starts, for instance "dummy numdummies=2". They come from the guest image (docs/how-to/kernel-modules.md); with your own `initrd` or `image`, its agent loads its own. An annotation separates them by semicolons.',
     { annotation: 'kernel_modules', example: 'loop; dummy numdummies=1' },
   ),
   key(

@@ -48,7 +48,7 @@ export const bootKeys = (): readonly Key[] => [
     'image',
     path('none'),
     '',
-    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts guest build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
+    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts guest build` mounts it; with your own `kernel` there is no initrd: that kernel must have virtio-blk and the file system built in, and uses the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
     { annotation: 'image', example: '/opt/guest/rootfs.img' },
   ),
   key(
@@ -67,7 +67,7 @@ export const bootKeys = (): readonly Key[] => [
     'accelerator',
     choice(['auto', 'kvm', 'tcg']),
     'kvm',
-    '`kvm` insists: without KVM nothing starts. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM if a guest really boots with it, which a small trial machine shows once per boot of the host, within dial_timeout; otherwise it uses TCG for this start, with a warning. The other VMMs have KVM only.',
+    '`kvm` requires KVM: without it nothing starts. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM if a guest really boots with it; a small trial machine tests this once per boot of the host, within dial_timeout. Otherwise it uses TCG for this start, with a warning. The other VMMs have KVM only.',
     { builtIn: 'auto', optional: true, own: true, wall: true },
   ),
   key(

@@ -37,7 +37,7 @@ export const deviceKeys = (): readonly Key[] => [
     // Kata's Rust runtime writes the bus behind the name.
     choice(['virtio-scsi', 'virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }),
     'virtio-scsi',
-    'How the guest sees a disk. `virtio-scsi`: any number of disks on one controller, which takes a root port when the first disk comes. `virtio-blk`: faster, and takes a root port for each disk.',
+    'How the guest sees a disk. `virtio-scsi`: any number of disks on one controller, which takes a root port when the first disk is added. `virtio-blk`: faster, but takes a root port for each disk.',
     {
       annotation: 'block_device_driver',
       example: 'virtio-blk',
@@ -48,7 +48,7 @@ export const deviceKeys = (): readonly Key[] => [
     'blockDeviceCacheSet',
     boolean,
     false,
-    "Whether the next two keys count; otherwise a disk is cached by the host's page cache and flushed when the guest says so.",
+    "Whether the `block_device_cache_` keys that follow take effect; otherwise the host's page cache caches a disk, and flushes it when the guest asks.",
     { optional: true, annotation: 'block_device_cache_set', example: 'true' },
   ),
   key(
@@ -56,7 +56,7 @@ export const deviceKeys = (): readonly Key[] => [
     'blockDeviceCacheDirect',
     boolean,
     false,
-    "Reads and writes disks past the host's page cache (O_DIRECT).",
+    "Bypasses the host's page cache for disks (O_DIRECT).",
     { optional: true, annotation: 'block_device_cache_direct', example: 'true' },
   ),
   key(
@@ -64,7 +64,7 @@ export const deviceKeys = (): readonly Key[] => [
     'agentChannel',
     choice(['serial', 'vsock', 'auto']),
     'auto',
-    "How the host talks to the guest's agent. `serial`: virtio-serial, over which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts guest build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
+    "How the host talks to the guest's agent. `serial`: virtio-serial, over which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts guest build`; vsock to your own guest (`initrd`, or `kernel` with `image`), because Kata's agent speaks nothing else, and virtio-serial on a host without vsock.",
     { own: true, optional: true },
   ),
   key(
@@ -72,7 +72,7 @@ export const deviceKeys = (): readonly Key[] => [
     'enableTpm',
     boolean,
     false,
-    'Gives the guest a TPM 2.0, /dev/tpm0, emulated by swtpm as a user of its own. Its contents live as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
+    'Gives the guest a TPM 2.0, /dev/tpm0, emulated by swtpm under its own user. Its contents live as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
     { own: true, optional: true, annotation: 'enable_tpm', example: 'true' },
   ),
   key('swtpm_path', 'swtpmPath', path(), '/usr/bin/swtpm', 'The swtpm program.', {
@@ -100,7 +100,7 @@ export const deviceKeys = (): readonly Key[] => [
     'disableVhostNet',
     boolean,
     false,
-    "Moves packets in the VMM's process even where the host has /dev/vhost-net.",
+    "Moves packets in the VMM's process even if the host has /dev/vhost-net.",
     { optional: true, annotation: 'disable_vhost_net', example: 'true' },
   ),
   key(

@@ -16,7 +16,7 @@ export const factoryKeys = (): readonly Key[] => [
     'enableTemplate',
     boolean,
     false,
-    'Starts a pod as a clone of a machine that `kata-ts factory init` booted once and saved with its agent up, instead of booting one. All clones begin with the same memory.',
+    'Starts a pod as a clone of a machine that `kata-ts factory init` booted once and saved with its agent up, instead of booting one. All clones start with the same memory.',
     { optional: true, elsewhere: 'kata-ts makes no templates of its machines yet' },
   ),
   key(
@@ -24,7 +24,7 @@ export const factoryKeys = (): readonly Key[] => [
     'templatePath',
     path(),
     '/var/cache/kata-ts/templates',
-    'The directory of the saved machines, which only root can enter. Each machine takes as much disk space as its guest had used of its memory. Kata has `/run/vc/vm/template`, which is in memory.',
+    'The directory of the saved machines, which only root can enter. Each machine takes as much disk space as its guest had used memory. Kata uses `/run/vc/vm/template`, which is in memory.',
     { optional: true },
   ),
   key(
@@ -32,6 +32,6 @@ export const factoryKeys = (): readonly Key[] => [
     'vmCacheNumber',
     integer(0, 64),
     0,
-    'How many machines `kata-ts factory serve` keeps waiting. Each is a clone with a user of its own, and a pod with the same configuration takes one instead of starting a clone. Needs `enable_template`. 0: none.',
+    'How many machines `kata-ts factory serve` keeps waiting. Each is a clone with its own user, and a pod with the same configuration takes one instead of starting a clone. Needs `enable_template`. 0: none.',
   ),
 ]

@@ -48,7 +48,7 @@ export const limitKeys = (): readonly Key[] => [
     'diskRateLimiterBwOneTimeBurst',
     burstBits,
     0,
-    'How much data of each disk is exempt from `disk_rate_limiter_bw_max_rate` once, at the beginning, in bits.',
+    'How much data of each disk is initially exempt from `disk_rate_limiter_bw_max_rate`, once, in bits.',
     { optional: true },
   ),
   key(
@@ -63,7 +63,7 @@ export const limitKeys = (): readonly Key[] => [
     'diskRateLimiterOpsOneTimeBurst',
     burstOperations,
     0,
-    'How many reads and writes of each disk are exempt from `disk_rate_limiter_ops_max_rate` once, at the beginning.',
+    'How many reads and writes of each disk are initially exempt from `disk_rate_limiter_ops_max_rate`, once.',
     { optional: true },
   ),
   key(
@@ -71,7 +71,7 @@ export const limitKeys = (): readonly Key[] => [
     'rxRateLimiterMaxRate',
     bits,
     0,
-    "Limit for what the machine receives by each network interface, in bits per second: a token bucket in the pod's network namespace, with every VMM. 0 means no limit.",
+    "Limit for what the machine receives on each network interface, in bits per second: a token bucket in the pod's network namespace, with every VMM. 0 means no limit.",
     { annotation: 'rx_rate_limiter_max_rate', example: '100000000' },
   ),
   key(

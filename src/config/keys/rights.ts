@@ -42,7 +42,7 @@ export const rightsKeys = (): readonly Key[] => [
     'rootless',
     boolean,
     false,
-    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent from a file of Kata's it means false, as there; Firecracker is never root.",
+    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. If missing from one of Kata's files it means false, as in Kata; Firecracker is never root.",
     {
       shipped: true,
       wall: true,
@@ -60,7 +60,7 @@ export const rightsKeys = (): readonly Key[] => [
     'kvmAccess',
     choice(['group', 'descriptor']),
     'group',
-    'How the VMM gets KVM. `group`: its only supplementary group is that of /dev/kvm, as in Kata. On hosts with systemd that group also owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which are not in the jail. `descriptor`: root opens the node and hands it over, so the VMM has no group and sees no node, and the node may be 0600 root. This is the better choice; it needs QEMU 9 or later.',
+    'How the VMM gets KVM. `group`: its only supplementary group is that of /dev/kvm, as in Kata. On hosts with systemd that group also owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which are not in the jail. `descriptor`: root opens the node and hands it over, so the VMM has no group and sees no node, and the node may be 0600 root. This is the better choice, but needs QEMU 9 or later.',
     { own: true, wall: true, optional: true, elsewhere: 'it opens /dev/kvm itself, by its path' },
   ),
   key(
@@ -68,7 +68,7 @@ export const rightsKeys = (): readonly Key[] => [
     'landlock',
     choice(['required', 'best-effort']),
     'required',
-    'Landlock limits what the processes of a jail reach in their own root. `required`: nothing starts if kernel or setpriv lack it. `best-effort`: the sandbox starts without it, and every start says so. Firecracker itself never has it, because its jailer cannot set it.',
+    'Landlock limits what the processes of a jail reach in their own root. `required`: nothing starts if the kernel or setpriv lacks it. `best-effort`: the sandbox starts without it, and every start says so. Firecracker itself never has it, because its jailer cannot set it.',
     { own: true, wall: true },
   ),
   key(
@@ -76,7 +76,7 @@ export const rightsKeys = (): readonly Key[] => [
     'enableCoreScheduling',
     boolean,
     false,
-    "Keeps every other process of the host off the second hyper-thread of a core on which the VMM runs, guest included: prctl(PR_SCHED_CORE), one group for each VMM. It closes side channels between the threads of a core, and costs throughput on a busy host. Nothing starts on a kernel without CONFIG_SCHED_CORE, as Debian's are; a host without hyper-threads has nothing to separate. SCHED_CORE in the shim's environment, which containerd sets for `sched_core`, asks for the same.",
+    "Keeps every other process of the host off the second hyper-thread of a core on which the VMM and its guest run: prctl(PR_SCHED_CORE), one group for each VMM. It closes side channels between the threads of a core, and costs throughput on a busy host. Nothing starts on a kernel without CONFIG_SCHED_CORE, such as Debian's; a host without hyper-threads has nothing to separate. SCHED_CORE in the shim's environment, which containerd sets for `sched_core`, asks for the same.",
     {
       own: true,
       wall: true,
@@ -106,7 +106,7 @@ export const rightsKeys = (): readonly Key[] => [
     'rootlessUidBlocks',
     integer(1, 4091),
     4091,
-    `Blocks in that range: the most sandboxes that can run at the same time. The whole range must end below ${unassignedEnd}.`,
+    `Blocks in that range, which is the maximum number of sandboxes that can run at the same time. The whole range must end below ${unassignedEnd}.`,
     { own: true },
   ),
   key(
@@ -117,7 +117,7 @@ export const rightsKeys = (): readonly Key[] => [
       'regular expressions for the rest of the name after "io.katacontainers.config.hypervisor.", or after "io.katacontainers.config." for "agent." and "runtime."',
     ),
     [],
-    'Which annotations a pod may have. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone. Annotations of the other tables need an entry as well (Kata: no permission), with "runtime." or "agent." before the name: "runtime.sandbox_cgroup_only".',
+    'Which annotations a pod may have. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone. Annotations of the other tables need an entry, too (in Kata they need no permission), with "runtime." or "agent." before the name: "runtime.sandbox_cgroup_only".',
     { wall: true },
   ),
   key(

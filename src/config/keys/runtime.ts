@@ -66,7 +66,7 @@ export const runtimeKeys = (): readonly Key[] => [
     'sandboxCgroupOnly',
     boolean,
     false,
-    "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits hold for all of them. Otherwise the overhead is in a cgroup of its own.",
+    "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits hold for all of them. Otherwise the overhead is in its own cgroup.",
     { wall: true, annotation: 'sandbox_cgroup_only', example: 'true' },
   ),
   key(
@@ -82,14 +82,14 @@ export const runtimeKeys = (): readonly Key[] => [
     'staticSandboxResourceMgmt',
     boolean,
     false,
-    'Gives the machine its whole size at the start, as the pod announces it, and never changes it.',
+    'Gives the machine its full size at the start, as announced for the pod, and never changes it.',
   ),
   key(
     'kubelet_root_dir',
     'kubeletRootDir',
     path(),
     '/var/lib/kubelet',
-    'The directory of the kubelet (its `--root-dir`), without symbolic links. k0s has `/var/lib/k0s/kubelet`, microk8s `/var/snap/microk8s/common/var/lib/kubelet`. kata-ts looks there for the volumes of a pod before its first container, and volumes that kubelet made keep set-id bits and file capabilities.',
+    'The directory of the kubelet (its `--root-dir`), without symbolic links. k0s has `/var/lib/k0s/kubelet`, microk8s `/var/snap/microk8s/common/var/lib/kubelet`. kata-ts looks there for the volumes of a pod before its first container starts, and volumes that kubelet made there keep set-id bits and file capabilities.',
   ),
   key(
     'emptydir_mode',

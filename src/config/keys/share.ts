@@ -50,7 +50,7 @@ export const shareKeys = (): readonly Key[] => [
     'virtioFsPrivilege',
     choice(['auto', 'unprivileged', 'root']),
     'unprivileged',
-    'Who virtiofsd is on the host. `unprivileged`: a user of its own, who sees the share through idmapped mounts. `root`: root in a sandbox with few capabilities. `auto`: root only where a share cannot be idmapped, so the author of a pod decides by its volumes.',
+    'Who virtiofsd is on the host. `unprivileged`: its own user, who sees the share through idmapped mounts. `root`: root in a sandbox with few capabilities. `auto`: root only where a share cannot be idmapped, so the author of a pod decides by its volumes.',
     { optional: true, own: true, wall: true, annotation: 'virtio_fs_privilege', example: 'unprivileged' },
   ),
   key(
@@ -58,7 +58,7 @@ export const shareKeys = (): readonly Key[] => [
     'virtioFsNosuid',
     boolean,
     false,
-    'Forbids the guest to set set-user-id and set-group-id bits and file capabilities on any file that it shares with the host. On writable volumes they are forbidden in any case; with this key a container cannot install such programs (sudo, su) into its own root file system either. Those of its image work. `virtio_fs_suid_volumes` then has no effect.',
+    'Forbids the guest to set set-user-id bits, set-group-id bits and file capabilities on any file that it shares with the host. On writable volumes they are forbidden in any case; with this key a container cannot install such programs (sudo, su) into its own root file system either. Those in its image work. `virtio_fs_suid_volumes` then has no effect.',
     {
       optional: true,
       own: true,
@@ -103,7 +103,7 @@ export const shareKeys = (): readonly Key[] => [
     'virtioFsExtraArgs',
     daemonArgs,
     [],
-    'Further arguments of virtiofsd. An annotation appends to them: a JSON list, or arguments with commas between them, as for runtime-rs.',
+    'Further arguments for virtiofsd. An annotation appends to them: a JSON list, or arguments with commas between them, as for runtime-rs.',
     {
       optional: true,
       shipped: ['--thread-pool-size=1'],

@@ -25,7 +25,7 @@ export const sizeKeys = (): readonly Key[] => [
     'defaultVcpus',
     number(-1, 1024),
     1,
-    'vCPUs of a sandbox; a fraction is rounded up when the machine is built. 0 means 1, -1 all CPUs of the host, more than the host has means that many.',
+    'vCPUs of a sandbox; a fraction is rounded up when the machine is built. 0 means 1, -1 means all CPUs of the host, and a larger number than the host has means all of them.',
     { annotation: 'default_vcpus', example: '2' },
   ),
   key(
@@ -56,7 +56,7 @@ export const sizeKeys = (): readonly Key[] => [
     'enableVirtioMem',
     boolean,
     false,
-    'Grows and shrinks memory by one virtio-mem device instead of by memory modules.',
+    'Grows and shrinks memory with one virtio-mem device instead of memory modules.',
     { optional: true, annotation: 'enable_virtio_mem', example: 'true' },
   ),
   key(
@@ -80,7 +80,7 @@ export const sizeKeys = (): readonly Key[] => [
     'reclaimGuestFreedMemory',
     boolean,
     false,
-    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14). A paused container gives back what it has of files in memory, too.',
+    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14). A paused container also gives back its page cache.',
     { annotation: 'reclaim_guest_freed_memory', example: 'true' },
   ),
 ]
