@@ -1,4 +1,4 @@
-/** The command table. What a command does is loaded when it runs. */
+/** The command table. The code of a command is loaded when the command runs. */
 import { Command, type CommanderError } from 'commander'
 import { KataError } from '../errors.ts'
 import { version } from '../version.ts'
@@ -108,7 +108,7 @@ export function buildProgram(cli: Cli): Command {
     .version(version, '-V, --version')
     .enablePositionalOptions()
     .configureHelp(helpOrder)
-    // Only help is written here; the catcher prints errors. A bare `kata-ts` asks for help, too.
+    // Commander writes only help here; whoever catches a UsageError prints it. A bare `kata-ts` also prints the help.
     .configureOutput({ writeOut: cli.print, writeErr: cli.print, outputError: () => {} })
   overrideExit(program, 'kata-ts')
   withGlobals(program)
@@ -128,7 +128,7 @@ export function buildProgram(cli: Cli): Command {
   return program
 }
 
-/** For a table that is only read: a command that would run after all has no settings. */
+/** Makes a command table that is only read: a command that ran after all would get no settings. */
 function inert(cli: Cli): Cli {
   return {
     ...cli,
@@ -140,7 +140,7 @@ function inert(cli: Cli): Cli {
   }
 }
 
-/** An error of commander's, with the words that name the command. */
+/** A usage error that commander found, with the name of the command. */
 export class UsageError extends Error {
   /** 0 when help or version was asked for and printed. */
   readonly exitCode: number
@@ -148,13 +148,13 @@ export class UsageError extends Error {
 
   constructor(error: CommanderError, command: string) {
     super(withAdvice(error.message.replace(/^error: /, ''), command), { cause: error })
-    // Commander takes a command without its sub-command for an error, after it has shown the help.
+    // Commander shows the help for a missing subcommand, and then reports an error.
     this.exitCode = error.code === 'commander.help' ? 0 : error.exitCode
     this.coded = new KataError('USAGE', { problem: this.message, command })
   }
 }
 
-/** Commander's advice is the nearest name, on a line of its own. */
+/** Commander suggests the nearest name on a separate line. Our own advice about a word of docker's replaces that. */
 function withAdvice(message: string, command: string): string {
   const [, problem, word] = /^(unknown (?:command|option) '([^']+)')/.exec(message) ?? []
   const better = word === undefined ? undefined : inPlaceOf(word, command.replace('kata-ts ', ''))
@@ -167,7 +167,7 @@ function overrideExit(command: Command, words: string): void {
   })
 }
 
-/** addCommand, unlike command(), leaves the settings of the parent behind. */
+/** Unlike command(), addCommand() does not pass on the parent's settings. */
 function inherit(command: Command, parent: Command, words = parent.name()): Command {
   command.copyInheritedSettings(parent)
   const here = `${words} ${command.name()}`

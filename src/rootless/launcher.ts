@@ -1,4 +1,4 @@
-/** How a process is started before the door (confine.ts) looks at it: in our jail, or by a program that builds a jail of its own. */
+/** How a process is started before the door (confine.ts) checks it: in our jail, or by a program that builds its own jail. */
 import type { ProcessRef } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
 import { type LaunchOptions, launch } from './jail/jail.ts'
@@ -6,15 +6,15 @@ import type { JailedProcess, LaunchedProcess, LaunchSpec } from './jail/launch-s
 import type { ExpectedPosture } from './posture/posture-check.ts'
 import { waiterPosture } from './posture/waiter-posture.ts'
 
-/** What was asked of a process. */
+/** The posture that a process must have. */
 export interface Asked {
-  /** What it has to be when it is looked at. */
+  /** Required when the process is checked. */
   readonly checked: ExpectedPosture
-  /** What it may be from then on, once others have given it its work. */
+  /** Allowed from then on, once others have given it its work. */
   readonly working: ExpectedPosture
 }
 
-/** A process that stands beside the program and must be confined as well: its waiter for instance. */
+/** A process that accompanies the program and must be confined, too, such as its waiter. */
 export interface Companion {
   /** Appended to the program's name in records, `waiter` for instance. */
   readonly name: string
@@ -27,8 +27,8 @@ export interface Launched extends LaunchedProcess {
 }
 
 /**
- * Starts a process. `known` writes processes into the ledger while the start goes on, the program first; a launcher that waits for
- * more than one of them calls it, so that a crash meanwhile leaves none unknown. When it throws, its caller ends what is known.
+ * Starts a process. `known` records processes in the ledger during the start, the program first. A launcher that waits for more than one
+ * process calls it, so a crash in between leaves no process unrecorded. When the launcher throws, its caller ends the recorded processes.
  */
 export type Launcher<L extends Launched> = (
   options: LaunchOptions,

@@ -1,6 +1,6 @@
 /**
- * The rights of root that the shim's daemon keeps. It runs for as long as its pod and parses the words of guest and VMM. So
- * it has only the capabilities that its work needs, and cannot get others back, by execve(2) or by a setuid program.
+ * The rights of root that the shim's daemon keeps. It runs as long as its pod, and parses what guest and VMM send. So it has only the
+ * capabilities that its work needs, and cannot regain others by execve(2) or a setuid program.
  */
 import { KataError } from '../errors.ts'
 import {

@@ -1,4 +1,4 @@
-/** containerd-shim-kata-ts-v2: the same executable as `kata-ts`, by another name. */
+/** containerd-shim-kata-ts-v2: the same executable as `kata-ts`, under another name. */
 import { existsSync } from 'node:fs'
 import { writeFailure } from '../bundle/failure.ts'
 import { coded } from '../errors/coded.ts'
@@ -62,6 +62,6 @@ function tellClient({ bundle }: ShimFlags, error: KataError): void {
   try {
     writeFailure(bundle, 'actionFailure', error)
   } catch {
-    // The text on stderr has it too.
+    // The text on stderr says the same.
   }
 }

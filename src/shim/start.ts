@@ -52,7 +52,7 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   return 0
 }
 
-/** Whether a waiting machine's shim serves this pod by now. Without a pool that costs a look. */
+/** Offers the pod to the pool: true when the shim of a waiting machine serves it. Without a pool, this costs one look at the run directory. */
 async function takenByPool(
   runDir: string,
   { namespace, id, address, publishBinary, debug }: ShimFlags,

@@ -1,4 +1,4 @@
-/** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
+/** Builds every command in the same way: the global options, one example, and one path to an exit code. */
 import { Command, Option } from 'commander'
 import { KataError } from '../../errors.ts'
 import { refuseTemplate } from '../output/format.ts'
@@ -79,7 +79,7 @@ export function withGlobals(command: Command): Command {
   return command
 }
 
-/** What is not so with every command. */
+/** Where commands differ. */
 interface CommandTraits {
   /** `--format` may be a template. */
   readonly takesTemplate?: true
@@ -130,7 +130,7 @@ export function rootAction<Options>(
 const mayBeEmpty: readonly string[] = ['--workdir', '--authfile']
 
 /**
- * An empty path is a variable that nobody has set. It would mean the working directory, or no file at all.
+ * An empty path usually comes from an unset variable. It would mean the working directory, or no file at all.
  *
  * @throws KataError OPTION_INVALID.
  */
@@ -166,7 +166,7 @@ export function collect(value: string, previous: readonly string[] = []): string
   return [...previous, value]
 }
 
-/** For an option that docker takes several times: here the last value would hide the others. @throws KataError OPTION_CONFLICT. */
+/** Refuses different values of an option that docker takes several times: the last value would hide the others. @throws KataError OPTION_CONFLICT. */
 export const one =
   (option: string, reason: string) =>
   (value: string, previous: string | undefined): string => {

@@ -4,7 +4,7 @@ import { findEntry } from '../../errors/catalogue.ts'
 import { groupOrder } from '../groups.ts'
 import { allCommandsGroup, describe } from './command.ts'
 
-/** Below `parent`, in the place of commander's, which knows one word only. */
+/** Replaces commander's help command below `parent`, which accepts only one word. */
 export function helpCommand(parent: Command): Command {
   return describe({
     usage: 'help [command...]',
@@ -31,8 +31,8 @@ function errorText(word: string): string | undefined {
 }
 
 /**
- * A command's own options, and not those of all commands, which would push the example out of sight; it names them behind that. Commands
- * by their groups.
+ * Shows a command's own options only. Those of all commands would push the example out of sight, so the text behind it names them.
+ * Commands are listed by group.
  */
 export const helpOrder: Partial<Help> = {
   formatHelp(command, helper) {

@@ -1,4 +1,4 @@
-/** Puts the sandbox together from what its start has made. */
+/** Builds the Sandbox from the parts that its start has made. */
 import { vcpuThreads } from '../../cgroups/placement.ts'
 import { Sandbox } from '../sandbox.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
@@ -11,12 +11,12 @@ import { Disks } from '../storage/disks.ts'
 import type { ServedShare } from '../storage/start-share.ts'
 import type { SandboxCgroups } from './host.ts'
 
-/** The parts that earlier stages have made. */
+/** The parts that the earlier stages have made. */
 export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'cpus' | 'hostUsage'> {
   readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVcpus' | 'podLimits' | 'usage'>
-  /** Undefined: root file systems are disks, and files are copied. */
+  /** Undefined when root file systems are disks and files are copied. */
   readonly served: ServedShare | undefined
-  /** Those that the machine has already; none for one that booted. */
+  /** Disks that the machine already has. Absent for a machine that booted. */
   readonly disks?: Disks
   /** Aborts the start. */
   readonly signal: AbortSignal

@@ -1,11 +1,11 @@
-/** Work in the background of other steps, which never outlives them. */
+/** Background work that never outlives the scope that started it. */
 
 export interface Background<T> extends AsyncDisposable {
-  /** The result of the work. Its failure waits here, and is never an unhandled rejection. */
+  /** The result of the work. A failure is kept until it is awaited, and never becomes an unhandled rejection. */
   readonly done: Promise<T>
 }
 
-/** Starts `work`; leaving the scope before it is done aborts it and waits until it has ended. */
+/** Starts `work`. Leaving the scope early aborts the work and waits until it has ended. */
 export function background<T>(work: (signal: AbortSignal) => Promise<T>): Background<T> {
   const leaving = new AbortController()
   const done = work(leaving.signal)

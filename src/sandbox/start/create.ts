@@ -1,4 +1,4 @@
-/** From nothing to a running pod: the stages of a start, in their order. Each taking is written down before it is taken. */
+/** The start of a sandbox: its stages, in order. Whatever a stage takes from the host is recorded in the ledger first. */
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import type { Sandbox } from '../sandbox.ts'
@@ -27,7 +27,7 @@ import { recordTimings } from './timings.ts'
 /**
  * Creates the sandbox and waits until its guest answers. When a stage fails, nothing is left.
  *
- * @throws KataError of the stage that failed; the signal's reason, whatever failed by that.
+ * @throws KataError of the stage that failed; the signal's reason once it has aborted, whatever failed then.
  */
 export async function createSandbox(request: SandboxRequest, host: StartHost = thisHost): Promise<Sandbox> {
   const paths = requireStartable(request)
@@ -55,7 +55,7 @@ async function start(
   const clone =
     way === 'boot' ? undefined : await findClone(host, { config, assets, accelerator, plan: wanted })
   const plan = clone?.plan ?? wanted
-  // Beside the user, whose making leaves no process behind: all others begin in the cgroups.
+  // Runs beside the creation of the user, which leaves no process behind. All later processes start in the cgroups.
   const userMade = Promise.withResolvers<void>()
   await using entering = background(() =>
     timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan, userMade.promise)),
@@ -77,7 +77,7 @@ async function start(
   const template = clone?.template.saved
   const parts = { id, config, paths, assets, plan, accelerator, user, devices, template }
   const vmm = await makeVmm(host, ledger, parts, request)
-  // Its template may have been removed, or made anew, since it was found.
+  // The template may have been removed or replaced since it was found.
   const inItsWay = <T>(step: () => Promise<T>) => (clone === undefined ? step() : asClone(step, signal))
   const vmmProcess = await inItsWay(() => startMachine(vmm, { devices, cgroups }, timings))
 

@@ -1,4 +1,4 @@
-/** The last stage of every start, once the guest has answered: its facts are written down, and the sandbox is put together. */
+/** The last stage of every start, once the guest has answered: records the facts, and builds the Sandbox. */
 import type { NetworkFacts } from '../../network/facts.ts'
 import type { Sandbox } from '../sandbox.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
@@ -10,12 +10,12 @@ import type { Timings } from './timings.ts'
 
 type Asked = Pick<SandboxRequest, 'id' | 'namespace' | 'config' | 'log' | 'signal'>
 
-/** What the stages before have made. */
+/** What the earlier stages have made. */
 export interface Stages
   extends Omit<MadeParts, keyof Asked | 'identity' | 'served' | 'machine'>,
     Pick<StartedSandbox, 'shim' | 'user' | 'share' | 'walls' | 'template' | 'waited'> {
   readonly machine: Omit<MadeMachine, 'assetsNow' | 'macs'> & {
-    /** What the guest was told of its network. */
+    /** The network as it was described to the guest. */
     readonly network: Pick<NetworkFacts, 'interfaces'>
   }
   readonly timings: Pick<Timings, 'steps'>

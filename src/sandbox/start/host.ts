@@ -1,4 +1,4 @@
-/** What a start takes from the host and talks to. Unit tests have a host of their own (doubles/host.double.ts). */
+/** Everything that a start takes from the host or talks to. Unit tests use a double (doubles/host.double.ts). */
 import { type AgentConnection, connectAgent } from '../../agent/connection.ts'
 import { CgroupPlacement, type PlacementRequest } from '../../cgroups/placement.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
@@ -17,7 +17,7 @@ import { sandboxAccelerator } from './prepare/accelerator.ts'
 import { claimStateDir } from './prepare/claim.ts'
 import { takeUser } from './prepare/user.ts'
 
-/** A sandbox's cgroups, as far as its start needs them. */
+/** The part of a sandbox's cgroups that its start needs. */
 export type SandboxCgroups = Pick<
   CgroupPlacement,
   | 'allowMemory'
@@ -31,7 +31,7 @@ export type SandboxCgroups = Pick<
   | 'usage'
 >
 
-/** In the order in which a start uses them. */
+/** The functions, in the order in which a start calls them. */
 export interface StartHost {
   readonly claimStateDir: typeof claimStateDir
   readonly openLedger: typeof openLedger

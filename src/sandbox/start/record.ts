@@ -1,4 +1,4 @@
-/** Writes down the facts of a sandbox once its guest has answered. */
+/** Records the facts about a sandbox once its guest has answered. */
 import type { AgentFacts } from '../../agent/agent-facts.ts'
 import type { Config } from '../../config/config.ts'
 import type { ProcessRef } from '../../linux/processes/proc.ts'

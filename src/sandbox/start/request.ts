@@ -1,4 +1,4 @@
-/** What a sandbox is made from. */
+/** What a sandbox is created from. */
 import type { Config } from '../../config/config.ts'
 import type { Failpoints } from '../../ledger/failpoints.ts'
 import type { Logger } from '../../log.ts'
@@ -14,12 +14,12 @@ export interface SandboxRequest {
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
   readonly network: NetworkRequest
-  /** The first container: the pod's own, or the only one. */
+  /** The first container: the pod's sandbox container, or the only one. */
   readonly container: ContainerRequest
   readonly config: Config
   readonly log: Logger
   /** Aborts the start. */
   readonly signal: AbortSignal
-  /** Faults on purpose, for tests. */
+  /** Faults that a test injects. */
   readonly failpoints?: Failpoints | undefined
 }

@@ -1,4 +1,4 @@
-/** How a start that failed ends. */
+/** Cleans up after a failed start. */
 import { describeError, type ErrorCode, KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
@@ -7,17 +7,17 @@ import { removeState } from '../records/state-dir.ts'
 import type { SandboxRequest } from './request.ts'
 
 /**
- * Runs `start`. When it fails, all that the ledger holds is released and the state directory removed.
+ * Runs `start`. If it fails, releases everything in the ledger and removes the state directory.
  *
- * @throws what `start` throws; the signal's reason in its place, once the start was given up. KataError RELEASE_FAILED in place of
- *   `retriedAfter` when something is left.
+ * @throws what `start` throws, or the signal's reason once the start was given up. KataError RELEASE_FAILED instead of `retriedAfter`
+ *   when something could not be released.
  */
 export async function rollingBack<T>(
   { log, signal }: Pick<SandboxRequest, 'log' | 'signal'>,
   taken: {
     readonly ledger: Pick<Ledger, 'releaseAll' | 'held'>
     readonly paths: Pick<SandboxPaths, 'stateDir' | 'name'>
-    /** The caller starts in another way after this error. What is left has the name, and that start would fail by it, without a reason. */
+    /** After this error the caller starts again in another way. Leftovers would occupy the name, and that start would fail without saying why. */
     readonly retriedAfter?: ErrorCode
   },
   start: () => Promise<T>,
@@ -27,7 +27,7 @@ export async function rollingBack<T>(
   } catch (failure) {
     const error = signal.aborted ? signal.reason : failure
     log.error('start failed', { error, ...(signal.aborted && { by: failure }) })
-    // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
+    // Whatever cannot be released stays in the ledger for `gc`. The caller needs the original error more.
     await taken.ledger
       .releaseAll()
       .then(() => removeState(taken.paths))
@@ -50,7 +50,7 @@ function leftBehind(held: readonly string[], left: unknown, failure: KataError):
 }
 
 /**
- * The result of `work`, whichever step of it may find no room: all of a sandbox's own files lie below the run directory.
+ * Runs `work`, and reports a full disk with the run directory: all of a sandbox's own files are below it.
  *
  * @throws KataError RUN_DIR_FULL; what else `work` throws.
  */

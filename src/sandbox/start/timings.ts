@@ -10,11 +10,11 @@ export interface Timing {
 
 export interface Timings {
   readonly steps: readonly Timing[]
-  /** @throws what `work` throws; the signal's reason in its place, once the start is given up. */
+  /** @throws what `work` throws, or the signal's reason once the start is given up. */
   measure<T>(step: string, work: () => Promise<T> | T): Promise<T>
 }
 
-/** `signal` ends the start. */
+/** `signal` aborts the start. */
 export function recordTimings(
   signal: AbortSignal,
   now: () => number = performance.now.bind(performance),
