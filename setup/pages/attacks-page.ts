@@ -15,12 +15,12 @@ const introduction = `# What a VMM that was taken over cannot do
 
 Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes QEMU's
 place, with its user, its jail and its descriptors, and tries each of these attacks. Neither QEMU's own \`-sandbox\` filter nor the virtual machine
-holds it back. So the page shows the walls around the process, and nothing else. [Cloud Hypervisor's jail](#cloud-hypervisor) gives some other answers.
-Firecracker's jail is its jailer's; \`e2e/firecracker.test.ts\` attacks it.
+holds it back. So the page shows only the walls around the process. [Cloud Hypervisor's jail](#cloud-hypervisor) gives some other answers.
+Firecracker's jail is made by its jailer; \`e2e/firecracker.test.ts\` attacks it.
 
 - **in the jail**: the error that the attacker gets. \`ENOSYS\` comes from the seccomp filter. \`ENOENT\` means that the jail's root does not
   have the file.
-- **the user alone**: the error that the same user gets without any jail. \`ok\` and \`-\` mean that the user alone is no wall against this.
+- **the user alone**: the error that the same user gets without any jail. \`ok\` and \`-\` mean that the user alone does not prevent this.
 - **root outside**: the control. Root succeeds (\`ok\`). Where success would harm the host, root's attempt is made to fail behind the wall, with
   another error.
 - **rootless off**: whether the wall still stands when the VMM runs as root in the same jail (\`rootless = false\`).
@@ -51,13 +51,13 @@ function clhPart(): string {
 
 ${[...itsWork, ...ofOtherSockets].map((goal) => `- ${goal}`).join('\n')}
 
-It needs \`/dev/kvm\`. Its jail shows its private directory, where it may make files. The sockets of its agent and its file server lie there and belong to
+It needs \`/dev/kvm\`. Its jail shows its private directory, where it may create files. The sockets of its agent and its file server are there and belong to
 its own user, so no wall keeps it from these two. Its filter is wider ([why](../THREAT-MODEL.md#what-is-not-defended)). So these answers differ:
 
 | to ... | in QEMU's jail | in its jail | because |
 |---|---|---|---|
 ${rows.join('')}
-These attacks are on what its jail shows besides:
+These attacks target what only its jail shows:
 
 | to ... | in the jail | the user alone | root outside |
 |---|---|---|---|
@@ -69,10 +69,10 @@ function boundPart(): string {
     ([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`,
   )
   return `
-## What it may take of the host
+## What it may take from the host
 
-\`e2e/host-limits.test.ts\` tests this. The attack on memory runs as the user of a live VMM and in its cgroup. The machine has 128 MiB, and goes on.
-\`KILL\` means that the kernel ends the attacker and the host gets the memory back. The attack with files runs in a jail that shows the private
+\`e2e/host-limits.test.ts\` tests this. The attack on memory runs as the user of a live VMM and in its cgroup. The machine has 128 MiB, and keeps running.
+\`KILL\` means that the kernel kills the attacker and the host gets the memory back. The attack with files runs in a jail that shows the private
 directory, as the jails of Cloud Hypervisor and swtpm do. QEMU's jail does not show it.
 
 | to ... | in its place | root outside |
@@ -87,7 +87,7 @@ function daemonPart(): string {
 ## The file server
 
 In \`e2e/virtiofsd-attack.test.ts\` the attacker's program takes the place of the virtiofsd process that serves a live sandbox, with its user, its
-namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on the VMM's user: with rootless off, virtiofsd still has a user of its own.
+namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on the VMM's user: with rootless off, virtiofsd still has its own user.
 
 | to ... | in its place | root outside |
 |---|---|---|
@@ -126,9 +126,9 @@ Root of a container tries these in a writable volume. The control is root of the
 | to ... | in the guest | root outside |
 |---|---|---|
 ${rows.join('')}
-Root of a container can also try to leave a program for users of the host, with rights that these users lack. A volume takes no such program, unless
-the operator lists the volume in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system takes it, but lies below a
-directory that only root enters. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither takes it.
+Root of a container can also try to leave a program for users of the host, with rights that these users lack. A volume accepts no such program, unless
+the operator lists the volume in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system accepts it, but lies below a
+directory that only root can enter. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither accepts it.
 
 | to leave ... | in a volume | in a volume that is listed | in its own root file system |
 |---|---|---|---|

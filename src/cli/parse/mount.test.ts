@@ -40,7 +40,7 @@ test.each([
   ['type=volume,target=/data', 'the name of a volume'],
   ['source=/etc,target=/x', 'type=bind for a path'],
   ['type=bind,source=/etc', 'target=/path'],
-  ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'mounts do not spread into a machine'],
+  ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'mounts do not propagate into a machine'],
   ['type=bind,source=/etc,target="/x"', 'quotes around the whole'],
   ['type=bind,"source=/etc,target=/x', 'quotes around the whole'],
   ['type=tmpfs,type=bind,source=/etc,target=/x', 'type once'],

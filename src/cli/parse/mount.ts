@@ -39,7 +39,7 @@ export function parseMounts(options: readonly string[], place: VolumePlace): Mou
 
 /** Fields whose value says yes or no. */
 const flags: ReadonlySet<string> = new Set(['readonly', 'volume-nocopy'])
-/** What docker's words say that changes nothing here: mounts do not spread into a machine, and who caches is Docker Desktop's affair. */
+/** What docker's words say that changes nothing here: mounts do not propagate into a machine, and who caches is Docker Desktop's affair. */
 const withoutEffect: Readonly<Record<string, readonly string[]>> = {
   'bind-propagation': ['private', 'rprivate'],
   consistency: ['default', 'consistent', 'cached', 'delegated'],
@@ -52,7 +52,7 @@ export function mountFields(text: string): Fields {
     const value = flags.has(name) ? flagOf(text, name, word) : word
     const harmless = Object.hasOwn(withoutEffect, name) ? withoutEffect[name]! : [value]
     if (!harmless.includes(value))
-      refuse(text, `${name}=${harmless.join(', ')}: mounts do not spread into a machine`)
+      refuse(text, `${name}=${harmless.join(', ')}: mounts do not propagate into a machine`)
     // A reader of the first of two would see another mount than a reader of the last.
     if (fields.has(name)) refuse(text, `${name} once`)
     fields.set(name, value)

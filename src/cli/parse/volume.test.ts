@@ -83,6 +83,6 @@ test('a name is one of a volume', () => {
 test('words of docker’s that mean nothing here are taken, others refused with the reason', () => {
   for (const word of ['z', 'Z', 'cached', 'rprivate'])
     expect(parseVolume(`data:/x:ro,${word}`)).toEqual(parseVolume('data:/x:ro'))
-  expect(() => parseVolume('data:/x:rshared')).toThrow('do not spread into a machine')
+  expect(() => parseVolume('data:/x:rshared')).toThrow('do not propagate into a machine')
   expect(() => parseVolume('/etc:/x:U')).toThrow('run chown yourself')
 })

@@ -40,7 +40,7 @@ const withoutEffect: ReadonlySet<string> = new Set([
 ])
 const refused: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    ['shared', 'rshared', 'slave', 'rslave'].map((word) => [word, 'mounts do not spread into a machine']),
+    ['shared', 'rshared', 'slave', 'rslave'].map((word) => [word, 'mounts do not propagate into a machine']),
   ),
   U: 'owners of the host’s files are not changed; run chown yourself',
   copy: 'an empty volume is filled anyway',
