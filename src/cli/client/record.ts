@@ -82,6 +82,8 @@ export interface ContainerRecord {
   readonly restartsAt?: string | undefined
   /** A person has stopped or killed it: its policy does not start it again. */
   readonly stopWanted?: boolean | undefined
+  /** The commands that are about to do that. */
+  readonly stopWishes?: readonly { readonly id: string; readonly by: ProcessRef }[] | undefined
   /** The process that waits for the container and cleans up after it: its client in the foreground, or its monitor. A detached one that is kept has none. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
@@ -121,6 +123,7 @@ const containerRecord = record<ContainerRecord>({
   pauseMs: number,
   restartsAt: text,
   stopWanted: bool,
+  stopWishes: list(record({ id: needed(text), by: needed(readProcessRef) })),
   owner: readProcessRef,
   bootId: needed(text),
 })
@@ -222,8 +225,10 @@ export function isThere(stateDir: string, { namespace, id, createdAt }: Identity
   }
 }
 
-/** A function of the record where they depend on what others may be changing. */
-export type Changes = Partial<ContainerRecord> | ((before: ContainerRecord) => Partial<ContainerRecord>)
+/** A function of the record where they depend on what others may be changing; undefined: none. */
+export type Changes =
+  | Partial<ContainerRecord>
+  | ((before: ContainerRecord) => Partial<ContainerRecord> | undefined)
 
 /**
  * Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. With `of` only that
@@ -241,7 +246,8 @@ export function updateRecord(
     withBriefLock(paths.bundle, () => {
       const before = readRecord(stateDir, namespace, id)
       if (of !== undefined && of.createdAt !== before.createdAt) return
-      write(paths, { ...before, ...(typeof changes === 'function' ? changes(before) : changes) })
+      const changed = typeof changes === 'function' ? changes(before) : changes
+      if (changed !== undefined) write(paths, { ...before, ...changed })
     })
   } catch (error) {
     const gone =

@@ -1,5 +1,6 @@
 /** `start --boot`: the containers that were up when the host went down, and those that always are. */
 import { startsAtBoot } from '../../client/life/restart-policy.ts'
+import { isStopWanted } from '../../client/life/restarts.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../../client/record.ts'
 import { wasSaved } from '../../client/suspended.ts'
 import { tellError } from '../../explain.ts'
@@ -11,8 +12,8 @@ export async function startAtBoot(settings: Settings): Promise<number> {
   const done: { namespace: string; name: string }[] = []
   let exitCode = 0
   for (const record of allRecords(settings)) {
-    const { namespace, id: name, restart, stopWanted = false } = record
-    if (!startsAtBoot(restart, stopWanted) || isSuspended(settings, record)) continue
+    const { namespace, id: name, restart } = record
+    if (!startsAtBoot(restart, isStopWanted(record)) || isSuspended(settings, record)) continue
     try {
       await startOne({ ...settings, namespace }, name, turnMs)
       done.push({ namespace, name })

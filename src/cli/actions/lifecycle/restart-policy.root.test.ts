@@ -107,6 +107,20 @@ test.each([[['kill']], [['stop', '-t', '0']]])(
   },
 )
 
+test('a stop that is killed once its signal was sent has stopped the container', async () => {
+  await using client = testClient()
+  const go = `${client.base}/go`
+  const script = `trap 'touch ${go}' TERM; while [ ! -e ${go} ]; do sleep 0.02; done; sleep 60 & wait $!; exit 3`
+  await client.start('slow', ['sh', '-c', script], ['--restart', 'always'])
+  const stopping = client.spawn(['stop', '-t', '600', 'slow'])
+  await eventually(() => existsSync(go) && read(client, 'slow').stopWanted)
+  stopping.kill('SIGKILL')
+  await stopping.exited
+  await client.kata('kill', '--signal', 'HUP', 'slow')
+  await eventually(() => read(client, 'slow').status === 'stopped')
+  expect(read(client, 'slow')).not.toHaveProperty('restartsAt')
+})
+
 test('a signal to one in the foreground counts by the policy of then, and only where it gets there', async () => {
   await using client = testClient()
   const command = [

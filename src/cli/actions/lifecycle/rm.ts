@@ -41,15 +41,20 @@ const hasEnded = ({ status }: Observation): boolean => status === 'stopped' || s
 
 async function removeForced(settings: Settings, found: ContainerRecord): Promise<void> {
   const { id } = found
-  await forbidRestart(settings, found)
-  await endMaking(settings, findRecord(settings, id))
-  const record = recordIfThere(settings, id)
-  if (record === undefined) return
-  const seen = await observe(record)
-  if (seen.status === 'restarting')
-    throw new KataError('CONTAINER_RUNNING', { name: id, status: seen.status })
-  if (!seen.held) return removeEnded(settings, record, true)
-  await endAndRemove(settings, record, true)
+  const wish = await forbidRestart(settings, found)
+  try {
+    await endMaking(settings, findRecord(settings, id))
+    const record = recordIfThere(settings, id)
+    if (record === undefined) return
+    const seen = await observe(record)
+    if (seen.status === 'restarting')
+      throw new KataError('CONTAINER_RUNNING', { name: id, status: seen.status })
+    if (seen.held) await endAndRemove(settings, record, { force: true, onKilled: () => wish.fulfil() })
+    else await removeEnded(settings, record, true)
+  } catch (error) {
+    await wish.takeBack(error)
+    throw error
+  }
 }
 
 /** The client that was making it has removed it. */
@@ -63,10 +68,16 @@ function recordIfThere(settings: Settings, name: string): ContainerRecord | unde
 }
 
 /** @throws KataError CONTAINER_RUNNING: its restart policy is about to start it, and it is not removed by force. */
-async function endAndRemove(settings: Settings, record: ContainerRecord, force: boolean): Promise<void> {
+async function endAndRemove(
+  settings: Settings,
+  record: ContainerRecord,
+  { force, onKilled }: { readonly force: boolean; readonly onKilled?: () => void },
+): Promise<void> {
   const { stateDir } = settings
   const { namespace, id: name } = record
   const task = await connectAndKill(record)
+  // One whose shim does not answer is killed with that.
+  onKilled?.()
   if (task !== undefined && (await ownerCleansUp(settings, record))) {
     task.close()
     const now = force ? undefined : recordIfThere(settings, name)
@@ -98,7 +109,7 @@ async function removeEnded(
     const seen = await observe(record)
     // Its monitor is about to say that it has ended, and to start it again.
     if (!force && seen.status === 'dead' && mayStartAgain(record)) started = 'restarting'
-    else if (seen.held && hasEnded(seen)) await endAndRemove(settings, record, force)
+    else if (seen.held && hasEnded(seen)) await endAndRemove(settings, record, { force })
     else if (seen.held || seen.status === 'restarting') started = seen.status
     else await removeRecord(stateDir, namespace, name)
   })

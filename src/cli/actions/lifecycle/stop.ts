@@ -5,7 +5,7 @@ import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
-import { allowRestart, forbidRestart } from '../../client/life/monitor.ts'
+import { forbidRestart } from '../../client/life/monitor.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
@@ -43,16 +43,23 @@ export function stopWishes({ timeout, time = timeout, signal }: StopFlags): Stop
 
 /** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
 export async function stopOne(settings: Settings, found: ContainerRecord, wishes: StopWishes): Promise<void> {
+  const wish = await forbidRestart(settings, found)
+  const onSent = () => wish.fulfil()
   try {
-    await forbidRestart(settings, found)
-    await stopForGood(settings, latest(settings, found), wishes)
+    await stopForGood(settings, latest(settings, found), { ...wishes, onSent })
   } catch (error) {
-    await allowRestart(settings, found, error)
+    await wish.takeBack(error)
     throw error
   }
+  wish.fulfil()
 }
 
-async function stopForGood(settings: Settings, record: ContainerRecord, wishes: StopWishes): Promise<void> {
+interface Stopping extends StopWishes {
+  /** Called once a signal has got to the container. */
+  onSent(): void
+}
+
+async function stopForGood(settings: Settings, record: ContainerRecord, wishes: Stopping): Promise<void> {
   const seen = await observe(record)
   if (record.status === 'created') return
   if (record.status === 'suspended') {
@@ -119,7 +126,7 @@ const latest = (settings: Settings, record: ContainerRecord): ContainerRecord =>
 async function endInTime(
   task: TaskClient,
   record: ContainerRecord,
-  { isPaused, ...wishes }: StopWishes & { readonly isPaused: boolean },
+  { isPaused, onSent, ...wishes }: Stopping & { readonly isPaused: boolean },
 ): Promise<number> {
   const { stopSignal = SIGTERM, stopTimeout = defaultSeconds } = record
   const { signal = stopSignal, seconds = stopTimeout } = wishes
@@ -128,12 +135,14 @@ async function endInTime(
   exited.catch(() => {})
   if (seconds !== 0) {
     await send(task, signal)
+    onSent()
     // What cannot be let go on is killed when its time is over.
     if (isPaused) await thaw(task).catch(() => {})
   }
   const code = seconds < 0 ? await exited : await within(exited, seconds * 1000)
   if (code !== undefined) return code
   await send(task, SIGKILL)
+  onSent()
   return exited
 }
 

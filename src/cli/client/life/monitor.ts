@@ -7,10 +7,10 @@ import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, isThere, readRecord, recordPaths, updateRecord } from '../record.ts'
+import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { observe } from '../status.ts'
-import { answerStatus } from '../task.ts'
-import { needsMonitor, noteStop } from './restarts.ts'
+import { needsMonitor } from './restarts.ts'
+import { type StopWish, wishStop } from './stop-wish.ts'
 
 /** How long a monitor that starts its container may take to give that up, milliseconds. */
 const giveUpMs = 30_000
@@ -66,42 +66,27 @@ export async function endMonitor({ owner }: ContainerRecord): Promise<void> {
  * Notes that a person wants the container to end. What its policy is about to start again is not started; returns once the
  * monitor that waits for that has ended.
  */
-export async function forbidRestart(settings: Settings, record: ContainerRecord): Promise<void> {
-  const { stateDir } = settings
-  const { namespace, id } = record
-  if (record.restart === undefined) return
-  noteStop(settings, record)
+export async function forbidRestart(settings: Settings, record: ContainerRecord): Promise<StopWish> {
+  const wish = wishStop(settings, record)
+  if (record.restart === undefined) return wish
   try {
-    // Its client in the foreground ends as it leaves it to a monitor: that is the second.
-    for (let ended = 0; ended < 2; ended++) {
-      const now = readRecord(stateDir, namespace, id)
-      const { status } = await observe(now)
-      const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
-      if (!isPolicys) return
-      await endMonitor(now)
-    }
+    await endRestarting(settings, record)
   } catch (error) {
-    if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) throw error
+    if (!(error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')) {
+      await wish.takeBack(error)
+      throw error
+    }
   }
+  return wish
 }
 
-/**
- * What a person did to end the container failed with `error`: where that goes on, it keeps the policy of before. A signal that was not
- * answered in time may still come.
- */
-export async function allowRestart(
-  { stateDir }: Settings,
-  before: ContainerRecord,
-  error: unknown,
-): Promise<void> {
-  const { namespace, id, restart, stopWanted } = before
-  if (restart === undefined || answerStatus(error) === 'deadline_exceeded') return
-  if (!isThere(stateDir, before)) return
-  try {
-    const { status } = await observe(readRecord(stateDir, namespace, id))
-    if (status !== 'stopped' && status !== 'dead')
-      updateRecord(stateDir, namespace, id, { stopWanted }, before)
-  } catch {
-    // It may be removed meanwhile. The person is told of `error`.
+async function endRestarting({ stateDir }: Settings, { namespace, id }: ContainerRecord): Promise<void> {
+  // Its client in the foreground ends as it leaves it to a monitor: that is the second.
+  for (let ended = 0; ended < 2; ended++) {
+    const now = readRecord(stateDir, namespace, id)
+    const { status } = await observe(now)
+    const isPolicys = status === 'restarting' || (status === 'creating' && (now.restarts ?? 0) > 0)
+    if (!isPolicys) return
+    await endMonitor(now)
   }
 }

@@ -2,8 +2,7 @@
 import type { Settings } from '../../settings.ts'
 import { isExternal } from '../external.ts'
 import { type ContainerRecord, isThere, readRecord } from '../record.ts'
-import { allowRestart } from './monitor.ts'
-import { noteStop } from './restarts.ts'
+import { wishStop } from './stop-wish.ts'
 
 /** INT, QUIT, KILL and TERM. */
 const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
@@ -19,15 +18,15 @@ export async function sendAsPerson(
     await send()
     return false
   }
-  const before = latest(settings, record)
   // Before it is sent: the monitor may see the end at once.
-  noteStop(settings, before)
+  const wish = wishStop(settings, latest(settings, record))
   try {
     await send()
   } catch (error) {
-    await allowRestart(settings, before, error)
+    await wish.takeBack(error)
     throw error
   }
+  wish.fulfil()
   return true
 }
 

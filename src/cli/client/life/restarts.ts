@@ -1,7 +1,7 @@
 /** What the restart policy of a container asks of its monitor. */
 import { mayBeAlive } from '../../../linux/processes/proc.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, readRecord, updateRecord } from '../record.ts'
+import { type ContainerRecord, readRecord } from '../record.ts'
 import { nextPause } from './restart-policy.ts'
 
 /** Whether the container needs a monitor while it runs in the background. */
@@ -20,23 +20,24 @@ export function afterEnd(
   endedAt = Date.now(),
 ) {
   const was = readRecord(settings.stateDir, namespace, id)
-  const { restart: policy, startedAt, stopWanted = false, restarts = 0 } = was
+  const { restart: policy, startedAt, restarts = 0 } = was
+  const stopWanted = isStopWanted(was)
   // One that was being started has not run.
   const ranMs = startedAt === undefined || was.status === 'creating' ? 0 : endedAt - Date.parse(startedAt)
   const pauseMs = nextPause({ policy, exitCode, ranMs, restarts, pauseMs: was.pauseMs ?? 0, stopWanted })
-  if (pauseMs === undefined) return { restartsAt: undefined }
+  // The command that ends it may not live to note that.
+  if (pauseMs === undefined) return { restartsAt: undefined, ...(stopWanted && { stopWanted }) }
   return { pauseMs, restartsAt: new Date(Date.now() + pauseMs).toISOString() }
 }
 
 /** Whether the policy still starts the container again: it may have been taken back, and a person may have ended the container. */
-export const isRestartWanted = ({ restart, stopWanted }: ContainerRecord): boolean =>
-  stopWanted !== true && (restart?.name ?? 'no') !== 'no'
+export const isRestartWanted = (record: ContainerRecord): boolean =>
+  !isStopWanted(record) && (record.restart?.name ?? 'no') !== 'no'
+
+/** Whether a person has ended it, or a command is about to. */
+export const isStopWanted = ({ stopWanted, stopWishes = [] }: ContainerRecord): boolean =>
+  stopWanted === true || stopWishes.some(({ by }) => mayBeAlive(by))
 
 /** Whether its monitor, which has not cleaned up yet, decides that. */
 export const mayStartAgain = (record: ContainerRecord): boolean =>
   isRestartWanted(record) && record.owner !== undefined && mayBeAlive(record.owner)
-
-/** Notes that a person wants the container to end. */
-export function noteStop({ stateDir }: Settings, { namespace, id, restart }: ContainerRecord): void {
-  if (restart !== undefined) updateRecord(stateDir, namespace, id, { stopWanted: true })
-}

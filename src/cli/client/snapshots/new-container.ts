@@ -69,6 +69,7 @@ function claim(
     pauseMs: _p,
     restartsAt: _a,
     stopWanted: _s,
+    stopWishes: _w,
     ...kept
   } = before
   const { address: _d, startedAt: _t, savedRun: _v, exitCode: _c, finishedAt: _f, ...rest } = kept
