@@ -2,9 +2,10 @@ import { KataError } from '../../errors.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
+import { lastLines } from '../client/logs/last-lines.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
 import { hasLog, LogReader } from '../client/logs/reader.ts'
-import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
+import { inTime, isInTime, type Selection } from '../client/logs/select.ts'
 import { openSink, openStdout } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
@@ -57,8 +58,7 @@ async function logsOf(
   const { tail } = selection
   try {
     if (tail === undefined) await print(reader.read())
-    else await printer.print(lastLines(() => inTime(reader.fromStart(), selection), tail))
-    reader.letGo()
+    else await printer.print(lastLines(reader, tail, isInTime(selection)))
     while (flags.follow && !isOver(selection) && !(await hasEnded(settings, name))) {
       await sleep(pollMs)
       await print(reader.read())

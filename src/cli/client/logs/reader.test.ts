@@ -116,20 +116,3 @@ test('a record that is still being written waits for its rest, and what is no re
   appendFileSync(log, 'gun\n')
   expect(textOf(reader)).toBe('begun\n')
 })
-
-test('what was read from the start is there again, also once its files are kept no more', () => {
-  const sink = writer(100, 3)
-  const write = (from: number, to: number) => {
-    for (let index = from; index < to; index++) sink.write(Buffer.from(`${index}\n`))
-  }
-  const fromStart = () => [...reader.fromStart()].map(({ bytes }) => Number(Buffer.from(bytes).toString()))
-  write(0, 6)
-  const first = fromStart()
-  expect(first).toEqual([0, 1, 2, 3, 4, 5])
-  write(6, 40)
-  expect(fromStart().slice(0, first.length)).toEqual(first)
-  reader.letGo()
-  // Who follows goes on behind it.
-  expect(textOf(reader)).toEndWith('\n39\n')
-  sink.close()
-})

@@ -1,5 +1,5 @@
 /** Reading the log of a container while its shim writes it, and begins a new file when one is full. */
-import { closeSync, existsSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync } from 'node:fs'
 import { type LogRecord, parseRecord } from '../../../sandbox/records/container-log.ts'
 import { olderLog } from '../../../sandbox/records/log-files.ts'
 import { inodeOf, LineReader, openIfThere } from '../lines.ts'
@@ -20,15 +20,13 @@ export class LogReader {
   readonly #path: string
   readonly #lines = new LineReader()
   #fd: number | undefined
-  /** The files before this one, while {@link fromStart} may be asked for them again. */
-  #before: number[] | undefined
 
   constructor(path: string) {
     this.#path = path
   }
 
-  /** What has come since the last time; at the first, all that is kept. */
-  *read(): Generator<LogRecord> {
+  /** What has come since the last time; at the first, all that is kept. `onEnd` sees each file that is left, before it is closed. */
+  *read(onEnd: (fd: number) => void = () => {}): Generator<LogRecord> {
     // The shim makes the file when the process starts.
     this.#fd ??= openIfThere(olderLog(this.#path, this.#oldest()))
     while (this.#fd !== undefined) {
@@ -39,42 +37,18 @@ export class LogReader {
       const next = this.#next(this.#fd)
       // Between two files the shim has no current one.
       if (next === undefined) return
-      if (this.#before === undefined) closeSync(this.#fd)
-      else this.#before.push(this.#fd)
+      onEnd(this.#fd)
+      closeSync(this.#fd)
       this.#fd = next
     }
   }
 
-  /**
-   * What the first call has read to its end, in place of {@link read}, and the same at each later one, with what has come behind it: its files
-   * stay open, although they may be kept no more.
-   */
-  *fromStart(): Generator<LogRecord> {
-    if (this.#before === undefined) {
-      this.#before = []
-      return yield* this.read()
-    }
-    const lines = new LineReader()
-    for (const file of [...this.#before, this.#fd]) {
-      if (file === undefined) return
-      // With a place of its own in the file.
-      const fd = openSync(`/proc/self/fd/${file}`, 'r')
-      try {
-        yield* recordsIn(lines, fd)
-      } finally {
-        closeSync(fd)
-      }
-    }
-  }
-
-  /** From now on there are only those who follow: the room of a file that is kept no more is free once it is closed. */
-  letGo(): void {
-    for (const fd of this.#before ?? []) closeSync(fd)
-    this.#before = undefined
+  /** The file that is read at present. */
+  get current(): number | undefined {
+    return this.#fd
   }
 
   close(): void {
-    this.letGo()
     if (this.#fd !== undefined) closeSync(this.#fd)
     this.#fd = undefined
   }
@@ -107,7 +81,7 @@ export class LogReader {
   }
 }
 
-function* recordsIn(lines: LineReader, fd: number): Generator<LogRecord> {
+export function* recordsIn(lines: LineReader, fd: number): Generator<LogRecord> {
   for (const line of lines.read(fd)) {
     const record = parseRecord(line)
     if (record !== undefined) yield record
