@@ -1,6 +1,7 @@
 import { sleep } from '../../time.ts'
 import { cleanUpRun } from '../client/life/clean-up.ts'
 import { watchHealth } from '../client/life/health.ts'
+import { becomesMonitor } from '../client/life/monitor.ts'
 import { startAgain } from '../client/life/start-again.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
@@ -12,6 +13,7 @@ import { findRecord } from './containers.ts'
  * Waits for a container that was left running, and cleans up. It starts the container again as its restart policy says, and goes on.
  */
 export async function monitor(settings: Settings, name: string): Promise<void> {
+  if (!(await becomesMonitor(settings, findRecord(settings, name)))) return
   const record = findRecord(settings, name)
   // One that ran in the foreground may have ended already.
   if (record.status !== 'stopped') await monitorRun(settings, record)

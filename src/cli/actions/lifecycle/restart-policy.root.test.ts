@@ -1,6 +1,6 @@
 /** `--restart` against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
@@ -200,6 +200,34 @@ test('a shim that dies before the process that waits for it has reached it is an
   const monitor = client.spawn(['monitor', 'early'])
   await eventually(() => read(client, 'early').restarts === 1 && read(client, 'early').status === 'running')
   expect(read(client, 'early').owner.pid).toBe(monitor.pid)
+})
+
+test('a container that is left runs on also where no monitor can be started, and start tries that again', async () => {
+  await using client = testClient()
+  const options = ['--restart', 'always', '--sig-proxy=false', '--name', 'left', '--rootfs', client.base]
+  const running = client.spawn(['run', ...options, '--', 'sleep', '60'])
+  await eventually(async () => (await client.list())[0]?.status === 'running')
+  const monitorLog = `${directoryOf(client, 'left')}/monitor.log`
+  mkdirSync(monitorLog)
+  running.kill('SIGTERM')
+  expect(await running.stderr.text()).toContain('nobody waits for its end')
+  expect(await running.exited).toBe(125)
+  expect(await client.list()).toEqual([expect.objectContaining({ id: 'left', status: 'running' })])
+  rmdirSync(monitorLog)
+  expect((await client.kata('start', 'left')).code).toBe(0)
+  await client.kata('kill', '--signal', 'HUP', 'left')
+  await eventually(() => read(client, 'left').restarts === 1 && read(client, 'left').status === 'running')
+})
+
+test('update gives a container a monitor whose client in the foreground was killed', async () => {
+  await using client = testClient()
+  const running = client.spawn(['run', '--name', 'left', '--rootfs', client.base, '--', 'sleep', '60'])
+  await eventually(async () => (await client.list())[0]?.status === 'running')
+  running.kill('SIGKILL')
+  await running.exited
+  expect((await client.kata('update', '--restart', 'always', 'left')).code).toBe(0)
+  await client.kata('kill', '--signal', 'HUP', 'left')
+  await eventually(() => read(client, 'left').restarts === 1 && read(client, 'left').status === 'running')
 })
 
 test('a policy that is taken back leaves nobody who waits', async () => {

@@ -116,7 +116,7 @@ async function updateHeld(
   // Its client may have left it meanwhile.
   const now = readRecord(stateDir, namespace, name)
   const mayRun = (isRunning || isBeingMade(record, seen)) && now.status !== 'created'
-  if (mayRun && now.detached) ensureMonitor(settings, now)
+  if (mayRun) ensureMonitor(settings, now)
   return looked
 }
 

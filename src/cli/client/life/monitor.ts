@@ -4,8 +4,9 @@
  */
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { isAlive, processRef } from '../../../linux/processes/proc.ts'
+import { isAlive, isThisProcess, ownProcess, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
+import { until } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { observe } from '../status.ts'
@@ -16,9 +17,17 @@ import { type StopWish, wishStop } from './stop-wish.ts'
 const giveUpMs = 30_000
 /** How long another command that holds the container is waited for, milliseconds. */
 const busyMs = 1000
+/** How long a monitor waits until it is noted, milliseconds. */
+const notedMs = 10_000
 
-/** Returns its process id. */
-export function spawnMonitor(settings: Settings, { id, namespace }: ContainerRecord): number {
+/**
+ * What the record says of a new monitor. It is started under the record's lock: {@link becomesMonitor} waits until it is noted, or until that has
+ * failed.
+ */
+export function startMonitor(
+  settings: Settings,
+  { id, namespace }: ContainerRecord,
+): Partial<ContainerRecord> {
   const { self, stateDir, runDir, env } = settings
   const where = ['--namespace', namespace, '--state-dir', stateDir, '--run-dir', runDir]
   const { directory } = recordPaths(stateDir, namespace, id)
@@ -29,25 +38,49 @@ export function spawnMonitor(settings: Settings, { id, namespace }: ContainerRec
     detached: true,
   })
   monitor.unref()
-  return monitor.pid
+  return { owner: processRef(monitor.pid), detached: true }
 }
 
-/** Starts a monitor for a container that runs, if it needs one and has none; for one who holds the container. */
+/**
+ * Whether this process, a monitor that was just started, is the one of its container. Who has started it may not live to note it, and one of an
+ * earlier version notes it a moment later. False: another process waits for the container.
+ */
+export function becomesMonitor({ stateDir }: Settings, record: ContainerRecord): Promise<boolean> {
+  const { namespace, id } = record
+  let isOwn = false
+  const claim = ({ owner }: ContainerRecord): Partial<ContainerRecord> | undefined => {
+    isOwn = owner !== undefined && isThisProcess(owner)
+    if (isOwn || (owner !== undefined && isAlive(owner))) return undefined
+    isOwn = true
+    return { owner: ownProcess(), detached: true }
+  }
+  const look = () => {
+    updateRecord(stateDir, namespace, id, claim, record)
+    return isOwn
+  }
+  return until(look, { timeoutMs: notedMs, everyMs: 20, longestMs: 500 })
+}
+
+/**
+ * Starts a monitor for a container that runs, if it needs one and has none; for one who holds the container. Its client may be leaving it to one
+ * meanwhile.
+ */
 export function ensureMonitor(settings: Settings, record: ContainerRecord): void {
   if (!lacksMonitor(record)) return
-  const owner = processRef(spawnMonitor(settings, record))
-  updateRecord(settings.stateDir, record.namespace, record.id, { owner, detached: true })
+  const { namespace, id } = record
+  const start = (now: ContainerRecord) =>
+    now.status !== 'stopped' && lacksMonitor(now) ? startMonitor(settings, now) : undefined
+  updateRecord(settings.stateDir, namespace, id, start, record)
 }
 
-/** The same, for one who does not hold the container: two who come at once start one monitor. */
+/** The same, for one who does not hold the container. */
 export async function ensureOneMonitor(settings: Settings, record: ContainerRecord): Promise<void> {
   if (!lacksMonitor(record)) return
   const { stateDir } = settings
   const { namespace, id } = record
-  await underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () => {
-    const now = readRecord(stateDir, namespace, id)
-    if (now.status !== 'stopped') ensureMonitor(settings, now)
-  })
+  await underDirectoryLock(recordPaths(stateDir, namespace, id).directory, busyMs, async () =>
+    ensureMonitor(settings, readRecord(stateDir, namespace, id)),
+  )
 }
 
 function lacksMonitor(record: ContainerRecord): boolean {

@@ -6,7 +6,6 @@ import { wasOomKilled } from '../../../bundle/oom-killed.ts'
 import { readWarnings } from '../../../bundle/warnings.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import type { RootMount } from '../../../images/rootfs.ts'
-import { processRef } from '../../../linux/processes/proc.ts'
 import { Options } from '../../../protocol/generated/containerd/runtime_options.ts'
 import { runtimeFailed } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
@@ -24,7 +23,7 @@ import { removedMeanwhile, startShim } from '../shim-process.ts'
 import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
-import { spawnMonitor } from './monitor.ts'
+import { startMonitor } from './monitor.ts'
 import { afterEnd, isRestartWanted, needsMonitor } from './restarts.ts'
 
 /** What a session starts. */
@@ -128,7 +127,7 @@ export class Session {
   }
 
   #leaveToMonitor(): void {
-    this.#update({ owner: processRef(spawnMonitor(this.#settings, this.#record)), detached: true })
+    this.#update((now) => startMonitor(this.#settings, now))
   }
 
   /** Nothing of a new container that could not start, or was lost, is kept. One that ran before is stopped, with this exit code. */
@@ -174,18 +173,30 @@ export class Session {
   leave(task: TaskClient): void {
     if (!this.#container.isMonitor) {
       // `update`, which may give it a policy at this moment, starts one where it finds no owner.
-      this.#update((now) => ({
-        owner: needsMonitor(now) ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined,
-      }))
+      this.#update((now) =>
+        needsMonitor(now) ? startMonitor(this.#settings, now) : { owner: undefined, detached: true },
+      )
     }
     task.close()
   }
 
-  /** The person left a container that ran in the foreground: from now on it is as one that was started in the background. */
+  /**
+   * The person left a container that ran in the foreground: from now on it is as one that was started in the background. It goes on in any case;
+   * it is no success where no monitor can be started, or noted.
+   */
   handOver(task: TaskClient): number {
-    this.#update({ detached: true })
-    this.leave(task)
-    return 0
+    const { id } = this.#record
+    try {
+      this.leave(task)
+      return 0
+    } catch (error) {
+      task.close()
+      tellError(this.#settings, error)
+      this.#settings.tell(
+        `container ${id} goes on, and nobody waits for its end: \`kata-ts start ${id}\` tries that again`,
+      )
+      return runtimeFailed
+    }
   }
 
   #options() {
