@@ -6,7 +6,7 @@ import { type LogReader, recordsIn } from './reader.ts'
 
 /** What was counted in one file, which may be kept no more. */
 interface Counted {
-  /** Of our own, at its beginning. */
+  /** A descriptor of its own, at the beginning of the file. */
   readonly fd: number
   readonly records: number
   readonly lines: number
