@@ -159,6 +159,17 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('a container without --rm is kept when its shim dies', async () => {
+    const child = spawn(['run', '--name', 'lost', '--rootfs', base, '--', ...whileRunning()])
+    const listed = await eventually(async () => (await list()).find(({ status }) => status === 'running'))
+    process.kill(listed!.shimPid, 'SIGKILL')
+    const { code, stderr } = await finish(child)
+    expect({ code, stderr }).toEqual({ code: 137, stderr: expect.stringContaining('[SHIM_DIED]') })
+    expect(await list()).toEqual([expect.objectContaining({ id: 'lost', status: 'stopped', exitCode: 137 })])
+    expect((await kata('rm', 'lost')).code).toBe(0)
+    expect(leftovers()).toEqual([])
+  })
+
   test('running out of memory is told, and shown by ps and inspect', async () => {
     const args = ['--rootfs', base, '--', 'sh', '-c', 'kill -KILL $$', 'out-of-memory']
     const { code, stderr } = await kata('run', '--name', 'hungry', ...args)

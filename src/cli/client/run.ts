@@ -1,11 +1,13 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import type { LogStream } from '../../sandbox/records/container-log.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import { tellError } from '../explain.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
@@ -63,7 +65,7 @@ export async function runAttached(
     const sendSignal = (signal: number, send: () => Promise<void>) =>
       sendAsPerson(settings, container.record, signal, send)
     const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, sendSignal }
-    const run = attach({ ...asked, passesSignals })
+    const run = attach({ ...asked, passesSignals }).catch((error) => codeOfLost(settings, error))
     void watchHealth(settings, container.record, task, over.signal)
     const exitCode = await Promise.race([run, signals.interrupted])
     over.abort()
@@ -78,6 +80,13 @@ export async function runAttached(
     streams?.close()
     signals.release()
   }
+}
+
+/** A container whose shim died has run: that is an end as any other, and its files stay. @throws `error`, when it is another one. */
+function codeOfLost(settings: Settings, error: unknown): number {
+  if (!(error instanceof KataError && error.code === 'SHIM_DIED')) throw error
+  tellError(settings, error)
+  return exitCodeOf(error)
 }
 
 /** Makes the container, whose machine a later start makes. */

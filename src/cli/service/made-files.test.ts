@@ -9,12 +9,12 @@ test.each([
   [125, ['IMAGE_NOT_STORED'], true],
   [127, ['COMMAND_NOT_FOUND'], true],
   [130, ['INTERRUPTED'], true],
-  [137, ['SHIM_DIED'], true],
   // Exit codes of the command's own.
   [127, [], false],
   [126, ['CONTAINER_OOM'], false],
   // The machine of a container that ran.
   [255, ['AGENT_DIED'], false],
+  [137, ['SHIM_DIED'], false],
   [0, [], false],
 ])('after exit code %d with the errors %j, that there is no container is %j', (exitCode, codes, none) => {
   expect(madeNone({ exitCode, errors: codes.map(error), warnings: [] })).toBe(none)

@@ -27,14 +27,12 @@ export class MadeFiles {
 
 /** Exit codes of the runtime's own. */
 const failures: ReadonlySet<number> = new Set([125, 126, 127])
-/** Errors with another exit code that end a start. */
-const endings: ReadonlySet<string | undefined> = new Set(['INTERRUPTED', 'SHIM_DIED'])
-
 /**
  * Whether `run` or `create` has ended without a container. An error alone does not say that: a container that has run may have been lost, or
  * killed for want of memory.
  */
 export function madeNone({ exitCode, errors }: Told & { readonly exitCode: number }): boolean {
   if (errors.some(({ code }) => code === 'CONTAINER_OOM')) return false
-  return endings.has(errors.at(-1)?.code) || (errors.length > 0 && failures.has(exitCode))
+  // A start that was interrupted has the signal's exit code.
+  return errors.at(-1)?.code === 'INTERRUPTED' || (errors.length > 0 && failures.has(exitCode))
 }

@@ -202,6 +202,16 @@ test('a shim that dies before the process that waits for it has reached it is an
   expect(read(client, 'early').owner.pid).toBe(monitor.pid)
 })
 
+test('the policy of one in the foreground counts, too, when its shim dies', async () => {
+  await using client = testClient()
+  const options = ['--restart', 'always', '--name', 'front', '--rootfs', client.base]
+  const running = client.spawn(['run', ...options, '--', 'sleep', '60'])
+  await eventually(async () => (await client.list())[0]?.status === 'running')
+  process.kill((await client.list())[0]!.shimPid!, 'SIGKILL')
+  expect(await running.exited).toBe(137)
+  await eventually(() => read(client, 'front').restarts === 1 && read(client, 'front').status === 'running')
+})
+
 test('a container that is left runs on also where no monitor can be started, and start tries that again', async () => {
   await using client = testClient()
   const options = ['--restart', 'always', '--sig-proxy=false', '--name', 'left', '--rootfs', client.base]
