@@ -141,6 +141,23 @@ test('stop releases what ended by itself', async () => {
   expect((await client.kata('wait', 'ended')).stdout).toBe('5\n')
 })
 
+test('one that has died with its shim, or with its host, is stopped by what releases the rest', async () => {
+  await using client = testClient()
+  for (const name of ['lost', 'booted']) await client.start(name, ['sleep', '60'])
+  for (const { shimPid } of await client.list()) process.kill(shimPid!, 'SIGKILL')
+  updateRecord(`${client.base}/state`, 'default', 'booted', { bootId: 'before' })
+  await eventually(async () => (await client.list()).every(({ status }) => status === 'dead'))
+  const names = ['lost', 'booted']
+  expect(await client.kata('stop', ...names)).toEqual({ code: 0, stdout: 'lost\nbooted\n', stderr: '' })
+  expect((await client.list()).map(({ status, exitCode }) => [status, exitCode])).toEqual([
+    ['stopped', 137],
+    ['stopped', 137],
+  ])
+  for (const name of names) expect(existsSync(`${client.base}/run/${name}.sock`)).toBe(false)
+  // A signal has nobody to go to.
+  expect((await client.kata('kill', 'lost')).stderr).toContain('[CONTAINER_NOT_RUNNING]')
+})
+
 test('wait prints the exit codes in the order of the names, and fails for those that are not there', async () => {
   await using client = testClient()
   await client.start('slow', ['sh', '-c', 'sleep 0.5; exit 1'])

@@ -10,7 +10,7 @@ import { ownerCleansUp } from '../../client/life/owner.ts'
 import { underContainerLock } from '../../client/lock.ts'
 import { type ContainerRecord, readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
-import { wasSaved } from '../../client/suspended.ts'
+import { isHalfMade, wasSaved } from '../../client/suspended.ts'
 import { answerStatus, isNotFound, type TaskClient } from '../../client/task.ts'
 import { thaw } from '../../client/thaw.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
@@ -72,6 +72,11 @@ async function stopForGood(settings: Settings, record: ContainerRecord, wishes: 
     return goesOn ? stopForGood(settings, findRecord(settings, record.id), wishes) : undefined
   }
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
+  // It has ended with its shim, or with its host. What was never whole is for `gc`, which removes it.
+  if (seen.status === 'dead' && !isExternal(record) && !isHalfMade(settings, record)) {
+    if (!(await ownerCleansUp(settings, record))) await endRun(settings, record, {})
+    return
+  }
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
   try {
     const exitCode =
@@ -92,7 +97,7 @@ const turnMs = 30_000
 async function endRun(
   settings: Settings,
   run: ContainerRecord,
-  end: { readonly exitCode: number; readonly task: TaskClient },
+  end: { readonly exitCode?: number; readonly task?: TaskClient },
 ): Promise<void> {
   const { stateDir } = settings
   const { namespace, id } = run
