@@ -1,5 +1,5 @@
 /** Writes whose errors name a file. Those of write(2) and fsync(2) name none, and it is there that a full disk shows: on NFS and btrfs often at the latter. */
-import { fsyncSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 
 /** Gives `path` to an error of the system that names no file. */
 export function atPath<T>(path: string, write: () => T): T {
@@ -18,4 +18,17 @@ export function writeAll(fd: number, bytes: Uint8Array, path: string, { isFlushe
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
     if (isFlushed) fsyncSync(fd)
   })
+}
+
+/**
+ * Makes the file, for its owner alone, and waits until the disk has it: what is renamed to its name afterwards has all of it, also after a crash of
+ * the host. @throws an error of the system, with `named` for the path.
+ */
+export function writeFlushed(path: string, text: string, named: string): void {
+  const fd = openSync(path, 'wx', 0o600)
+  try {
+    writeAll(fd, Buffer.from(text), named, { isFlushed: true })
+  } finally {
+    closeSync(fd)
+  }
 }

@@ -1,12 +1,12 @@
 /** Networks by name: `<stateDir>/networks/<namespace>/<name>/network.json`. What runs for one is src/network/shared's. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { bool, text } from '../../../json/values.ts'
 import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
-import { atPath } from '../../../linux/files/named-write.ts'
+import { writeFlushed } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
@@ -92,9 +92,7 @@ function writeNetwork(
   const fresh = `${directoryOf(store)}/.${crypto.randomUUID()}`
   mkdirSync(fresh, { mode: 0o700 })
   try {
-    atPath(directory, () =>
-      writeFileSync(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, { mode: 0o600 }),
-    )
+    writeFlushed(`${fresh}/network.json`, `${JSON.stringify(network, null, 2)}\n`, directory)
     // Onto a directory with a file in it there is no renaming.
     renameSync(fresh, directory)
   } catch (cause) {

@@ -2,12 +2,12 @@
  * Volumes by name: `<stateDir>/volumes/<namespace>/<name>/` with `volume.json` and the files themselves in `_data`. Nobody but root can enter
  * the directories above `_data`, so owners and set-user-id bits of a container's files mean nothing to users of the host.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { text } from '../../../json/values.ts'
-import { atPath } from '../../../linux/files/named-write.ts'
+import { writeFlushed } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import { appendEvent } from '../../../sandbox/records/event-log.ts'
@@ -58,9 +58,7 @@ export function createVolume(store: VolumeStore, name: string, labels: Labels = 
   mkdirSync(temporary, { recursive: true, mode: 0o700 })
   try {
     mkdirSync(`${temporary}/_data`, { mode: 0o755 })
-    atPath(directory, () =>
-      writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 }),
-    )
+    writeFlushed(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, directory)
     renameSync(temporary, directory)
     note(store, name, 'create')
   } catch (error) {
