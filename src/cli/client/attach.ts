@@ -20,7 +20,7 @@ export interface AttachOptions {
   readonly signals: SignalCatcher
   readonly interactive: boolean
   readonly terminal: boolean
-  /** It runs already. */
+  /** It runs already, and goes on when the caller's output fails. */
   readonly isStarted?: boolean
   readonly log: Logger
   /** Absent or true: signals go to the process; false: the first one leaves it. */
@@ -59,17 +59,20 @@ export async function attach(options: AttachOptions): Promise<number | undefined
   const exited = task.wait(execId)
   // Awaited below; a rejection before that must not count as unhandled.
   exited.catch(() => {})
-  // The reader has left (`| head`): a process that goes on writing would never end.
+  // The reader has left (`| head`): a process that goes on writing would never end. One that ran before the caller came has its log.
   let lost: unknown
   void streams.broken.then((error) => {
     lost = error
-    return kill(SIGKILL)
+    return options.isStarted ? left.resolve(undefined) : kill(SIGKILL)
   })
   const leaveTerminal = options.terminal ? await enterTerminal(options) : () => {}
   streams.started()
   try {
     const code = await Promise.race([exited, streams.detached, left.promise])
-    if (code === undefined) return void (await streams.leave())
+    if (code === undefined) {
+      await streams.leave()
+      return isFailure(lost) ? toldAs(lost, 0, options.tell) : undefined
+    }
     await streams.finish()
     return isFailure(lost) ? toldAs(lost, code, options.tell) : code
   } catch (cause) {

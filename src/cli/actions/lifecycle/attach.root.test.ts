@@ -123,6 +123,25 @@ test('a terminal that runs a container can be left, and come back to', async () 
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
 })
 
+test('a reader that leaves, or an output that is full, ends attach and not the container', async () => {
+  await using client = testClient()
+  await client.start('talks', ['sh', '-c', 'while :; do echo word; sleep 0.02; done'])
+  const attached = client.spawn(['attach', 'talks'])
+  const reader = attached.stdout.getReader()
+  await reader.read()
+  await reader.cancel()
+  expect(await attached.exited).toBe(0)
+  const host = `${import.meta.dir}/../../client/client.host.ts`
+  const full = Bun.spawn([process.execPath, host, client.base, 'attach', 'talks'], {
+    stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+  })
+  expect([await full.stderr.text(), await full.exited]).toEqual([
+    expect.stringContaining('[OUTPUT_FAILED]'),
+    125,
+  ])
+  expect(await client.list()).toEqual([expect.objectContaining({ id: 'talks', status: 'running' })])
+})
+
 test('a container whose terminal was killed goes on, and its log with it', async () => {
   await using client = testClient()
   const [go, mark] = ['go', 'mark'].map((name) => `${client.base}/${name}`) as [string, string]
