@@ -533,6 +533,19 @@ test('a command line that is killed takes its container along, and leaves nothin
   expect(readdirSync(`${service.base}/state/containers/uid-4242`)).not.toContain('left')
 })
 
+test('a container goes on when the attach to it is killed', async () => {
+  const script = 'while :; do echo word; sleep 0.1; done'
+  expect((await service.run(alice, ['run', '-d', '--name', 'stays', '--', 'sh', '-c', script])).code).toBe(0)
+  const child = service.spawn(alice, ['attach', 'stays'])
+  await child.stdout.getReader().read()
+  child.kill('SIGKILL')
+  await child.exited
+  // The signal of a terminal that is closed would have ended it by then.
+  await Bun.sleep(1000)
+  expect((await service.run(alice, ['ps', '-q', '--running'])).stdout).toContain('stays')
+  expect((await service.run(alice, ['rm', '--force', 'stays'])).code).toBe(0)
+})
+
 test('a signal reaches the command, and its exit code comes back', async () => {
   const child = service.spawn(alice, [
     'run',

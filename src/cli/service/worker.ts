@@ -160,7 +160,10 @@ async function runFor(
       for (const signal of bytes) if (forwarded.has(signal)) process.kill(process.pid, signal)
     },
     close: () => {
-      if (!isOver) void hangUp()
+      if (isOver) return
+      // It ran before the user came, and goes on without him.
+      if (name === 'attach') process.exit(128 + SIGHUP)
+      void hangUp()
     },
   })
   const { runDir, stateDir } = settings

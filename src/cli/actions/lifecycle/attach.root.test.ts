@@ -123,6 +123,20 @@ test('a terminal that runs a container can be left, and come back to', async () 
   expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
 })
 
+test('a terminal that is closed leaves the container to which it was attached', async () => {
+  await using client = testClient()
+  await client.start('open', ['sh', '-c', 'echo ready; while :; do echo word; sleep 0.05; done'], ['-it'])
+  const host = `${import.meta.dir}/../../client/client.host.ts`
+  const child = Bun.spawn([process.execPath, host, client.base, 'attach', 'open'], {
+    terminal: { data: (_, chunk) => void shown.push(Buffer.from(chunk).toString()) },
+  })
+  const shown: string[] = []
+  await eventually(() => shown.join('').includes('word'))
+  child.kill('SIGHUP')
+  expect(await child.exited).toBe(0)
+  expect(await client.list()).toEqual([expect.objectContaining({ id: 'open', status: 'running' })])
+})
+
 test('a reader that leaves, or an output that is full, ends attach and not the container', async () => {
   await using client = testClient()
   await client.start('talks', ['sh', '-c', 'while :; do echo word; sleep 0.02; done'])

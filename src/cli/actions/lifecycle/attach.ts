@@ -58,9 +58,11 @@ async function attachBy(
   record: ContainerRecord,
   { connect, endsInput }: Attaching,
 ): Promise<number> {
-  const passesSignals = flags.sigProxy === undefined || parseBoolean(flags.sigProxy, '--sig-proxy')
+  const isProxy = flags.sigProxy === undefined || parseBoolean(flags.sigProxy, '--sig-proxy')
   const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   const { id, terminal, namespace } = record
+  // Ctrl-C is a byte at a terminal. A signal is for this command there, above all the one of a terminal that is closed.
+  const passesSignals = isProxy && !terminal
   const interactive = flags.stdin && record.interactive === true
   requireTerminal({ interactive, terminal })
   const { log: path, stdin } = recordPaths(settings.stateDir, namespace, id)
