@@ -1,3 +1,4 @@
+import { heapStats } from 'bun:jsc'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,16 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 const bytes = (text: string) => Buffer.from(text)
+const recordsIn = (file: Buffer) => {
+  const records: NonNullable<ReturnType<typeof parseRecord>>[] = []
+  for (let start = 0; start < file.length; ) {
+    const end = file.indexOf(10, start) + 1
+    records.push(parseRecord(file.subarray(start, end))!)
+    start = end
+  }
+  return records
+}
+
 const bounds = { maxBytes: 1000, maxFiles: 3 }
 
 test('both streams are in one file in their order, each line with its time', () => {
@@ -61,13 +72,7 @@ test('bytes that are no text come back as they were', () => {
   const sink = openContainerLog(log, 'stdout', { maxBytes: 10_000, maxFiles: 1 })
   sink.write(noise)
   sink.close()
-  const file = readFileSync(log)
-  const back: Uint8Array[] = []
-  for (let start = 0; start < file.length; ) {
-    const end = file.indexOf(10, start) + 1
-    back.push(parseRecord(file.subarray(start, end))!.bytes)
-    start = end
-  }
+  const back = recordsIn(readFileSync(log)).map(({ bytes }) => bytes)
   expect(new Uint8Array(Buffer.concat(back))).toEqual(noise)
 })
 
@@ -94,6 +99,40 @@ test('a log of one file begins anew when it is full', () => {
   sink.close()
   expect(readdirSync(directory)).toEqual(['output.log'])
   expect(readFileSync(log, 'utf8')).toMatch(/^\S+ stdout F 8{20}\n$/)
+})
+
+test('a flood of empty lines makes no object for each', () => {
+  const lines = 256 * 1024
+  const sink = openContainerLog(log, 'stdout', { maxBytes: 100_000_000, maxFiles: 1 })
+  const flood = new Uint8Array(lines).fill(10)
+  const before = heapStats().objectCount
+  sink.write(flood)
+  expect(heapStats().objectCount - before).toBeLessThan(lines / 10)
+  sink.close()
+  const file = readFileSync(log)
+  expect(file.length % lines).toBe(0)
+  expect(file.toString('latin1')).toMatch(/^(\S+ stdout F \n)+$/)
+})
+
+test('what is cut into parts to be written comes back whole, whatever its lines and files', () => {
+  const short = Buffer.from('ab\n'.repeat(40_000))
+  const long = Buffer.from(`${'x'.repeat(200_000)}\n`)
+  const chunk = Buffer.concat([short, long, short, Buffer.from('no end')])
+  const sink = openContainerLog(log, 'stdout', { maxBytes: 100_000, maxFiles: 100 })
+  sink.write(chunk)
+  sink.write(chunk)
+  sink.close()
+  const ages = readdirSync(directory).map((name) => Number(name.split('.')[2] ?? 0))
+  const files = ages.sort((a, b) => b - a).map((age) => readFileSync(age === 0 ? log : `${log}.${age}`))
+  const records = files.map(recordsIn)
+  expect(Buffer.concat(records.flat().map(({ bytes }) => bytes)).equals(Buffer.concat([chunk, chunk]))).toBe(
+    true,
+  )
+  for (const [index, { length }] of files.entries())
+    if (records[index]!.length > 1) expect(length).toBeLessThanOrEqual(100_000)
+  // Only lines that go on say so.
+  const parts = records.flat().filter(({ bytes }) => bytes.at(-1) !== 10)
+  expect(parts.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(['no end', 'no end'])
 })
 
 test.each(['', 'no record', '2026 stdin F x\n', '2026 stdout X x\n'])('%j is no record', (line) => {

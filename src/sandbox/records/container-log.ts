@@ -18,6 +18,8 @@ export interface LogRecord {
 }
 
 const newline = 0x0a
+/** So much of a chunk becomes records at a time, bytes, or one line if that is longer: the records of empty lines take 36 times as much. */
+const mostAtOnce = 64 * 1024
 
 /** One stream's way into the file. */
 export interface LogSink {
@@ -40,7 +42,12 @@ export function openContainerLog(path: string, stream: LogStream, bounds: LogBou
   log.users++
   return {
     write(chunk) {
-      log.file.append(recordsOf(chunk, `${new Date().toISOString()} ${stream}`))
+      const prefix = `${new Date().toISOString()} ${stream}`
+      for (let start = 0; start < chunk.length; ) {
+        const end = endOfPart(chunk, start)
+        log.file.append(recordsOf(chunk.subarray(start, end), prefix))
+        start = end
+      }
     },
     close() {
       if (--log.users > 0) return
@@ -50,14 +57,39 @@ export function openContainerLog(path: string, stream: LogStream, bounds: LogBou
   }
 }
 
-function* recordsOf(chunk: Uint8Array, prefix: string): Generator<Uint8Array> {
+/** Where the part that begins at `start` ends: with a line, unless the chunk ends within one. */
+function endOfPart(chunk: Uint8Array, start: number): number {
+  const most = start + mostAtOnce
+  if (most >= chunk.length) return chunk.length
+  const last = chunk.lastIndexOf(newline, most - 1)
+  const end = last >= start ? last : chunk.indexOf(newline, most)
+  return end < 0 ? chunk.length : end + 1
+}
+
+/** In one piece: an object for each line of a flood of empty ones would take seconds and hundreds of MiB. */
+function recordsOf(part: Uint8Array, prefix: string): Uint8Array {
   const [full, partial] = [Buffer.from(`${prefix} F `), Buffer.from(`${prefix} P `)]
-  let start = 0
-  for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-    yield Buffer.concat([full, chunk.subarray(start, end + 1)])
-    start = end + 1
+  const goesOn = part.at(-1) !== newline
+  const records = new Uint8Array(
+    part.length + (lines(part) + (goesOn ? 1 : 0)) * full.length + (goesOn ? 1 : 0),
+  )
+  let at = 0
+  for (let start = 0; start < part.length; ) {
+    const found = part.indexOf(newline, start)
+    const end = found < 0 ? part.length : found + 1
+    records.set(found < 0 ? partial : full, at)
+    at += full.length
+    for (let from = start; from < end; from++) records[at++] = part[from]!
+    start = end
   }
-  if (start < chunk.length) yield Buffer.concat([partial, chunk.subarray(start), Buffer.of(newline)])
+  if (goesOn) records[at] = newline
+  return records
+}
+
+function lines(part: Uint8Array): number {
+  let count = 0
+  for (let at = 0; at < part.length; at++) if (part[at] === newline) count++
+  return count
 }
 
 const pattern = /^(\S{1,40}) (stdout|stderr) ([FP]) /

@@ -5,6 +5,8 @@ import { olderLog } from './log-files.ts'
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants
 
+const newline = 0x0a
+
 export interface FileBounds {
   readonly maxBytes: number
   /** With the current one. */
@@ -26,26 +28,29 @@ export class RotatingFile {
   }
 
   /**
-   * Writes each of the records whole into one file; one that is larger than a file may be has a file of its own. A file never makes anybody
-   * wait, so it is written directly: at once what one file takes, as lines that are written one by one cost five times as much.
+   * Writes the lines of `text`, each whole into one file; one that is larger than a file may be has a file of its own. A file never makes
+   * anybody wait, so it is written directly: at once what one file takes, as lines that are written one by one cost five times as much.
    *
-   * @throws ENOSPC; then no part of a record is in it.
+   * @throws ENOSPC; then no part of a line is in it.
    */
-  append(records: Iterable<Uint8Array>): void {
-    let batch: Uint8Array[] = []
-    let bytes = 0
-    for (const record of records) {
-      const size = this.#size + bytes
-      if (size > 0 && size + record.length > this.#bounds.maxBytes) {
-        this.#write(Buffer.concat(batch))
-        batch = []
-        bytes = 0
-        this.#rotate()
-      }
-      batch.push(record)
-      bytes += record.length
+  append(text: Uint8Array): void {
+    for (let start = 0; start < text.length; ) {
+      const end = this.#endOfFitting(text, start)
+      if (end === start) this.#rotate()
+      else this.#write(text.subarray(start, end))
+      start = end
     }
-    this.#write(Buffer.concat(batch))
+  }
+
+  /** Where the lines end that the file has room for; `start` when it has none. */
+  #endOfFitting(text: Uint8Array, start: number): number {
+    const room = this.#bounds.maxBytes - this.#size
+    if (text.length - start <= room) return text.length
+    const last = room > 0 ? text.lastIndexOf(newline, start + room - 1) : -1
+    if (last >= start) return last + 1
+    if (this.#size > 0) return start
+    const next = text.indexOf(newline, start)
+    return next < 0 ? text.length : next + 1
   }
 
   #write(bytes: Uint8Array): void {
