@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { callerOption } from '../../oci/caller-mount.ts'
-import { networkRequest } from './network.ts'
+import { type NetworkMaking, networkRequest, SandboxNetwork } from './network.ts'
 
 let base: string
 beforeEach(() => {
@@ -43,4 +43,41 @@ test('root reads no file that a user mounts there', () => {
   writeFileSync(`${base}/conf`, 'nameserver 10.0.0.1\n')
   const user = { uid: 1000, gid: 1000, guestUid: 0, guestGid: 0, device: 1n, inode: 2n }
   expect(dnsOf(`${base}/conf`, ['rbind', callerOption(user)])).toEqual([])
+})
+
+/** A network whose namespace has one interface that is new to the first who looks, as the kernel's would be. */
+async function lateNetwork() {
+  const making = { config: { runtime: { internetworkingModel: 'tcfilter' } } } as unknown as NetworkMaking
+  const network = await SandboxNetwork.create({ netns: '/run/netns/x', dns: [] }, making)
+  let isNew = true
+  const nic = { id: 'nic2', mac: '', mtu: 1500, taps: [], vhosts: [] }
+  network.attach = async () => {
+    const nics = isNew ? [nic] : []
+    isNew = false
+    const facts = { interfaces: [], routes: [], neighbours: [] }
+    return { links: [], facts, fresh: [], nics, close: () => {}, [Symbol.dispose]: () => {} }
+  }
+  return network
+}
+const noAgent = {} as Parameters<SandboxNetwork['attachLate']>[1]
+
+test('nothing starts without a late network that could not be attached', async () => {
+  const network = await lateNetwork()
+  const full = { plugNic: () => Promise.reject(new Error('no slot is free')) }
+  for (let start = 0; start < 2; start++)
+    await expect(network.attachLate(full, noAgent, 0)).rejects.toThrow('no slot is free')
+})
+
+test('a second start waits for the late network of the first', async () => {
+  const network = await lateNetwork()
+  const plugged = Promise.withResolvers<void>()
+  const order: string[] = []
+  const start = (name: string) =>
+    network.attachLate({ plugNic: () => plugged.promise }, noAgent, 0).then(() => order.push(name))
+  const both = Promise.all([start('first'), start('second')])
+  await Bun.sleep(0)
+  order.push('plugged')
+  plugged.resolve()
+  await both
+  expect(order).toEqual(['plugged', 'first', 'second'])
 })

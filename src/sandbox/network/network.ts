@@ -14,6 +14,7 @@ import { type NetworkHooks, networkHooks } from '../../oci/hooks.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { openSource } from '../../sharing/source.ts'
+import { serially } from '../../time.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
@@ -114,6 +115,9 @@ export class SandboxNetwork {
   readonly #ours: ContainerNetwork | undefined
   readonly #known = new Set<number>()
   #localhost: Localhost | undefined
+  readonly #oneLate = serially()
+  /** By what a late network failed that had come in part. */
+  #failed: { readonly error: unknown } | undefined
 
   private constructor(
     parts: NetworkParts,
@@ -182,11 +186,25 @@ export class SandboxNetwork {
     return isByName && this.#netns !== undefined ? { path: this.#netns, interfaces: links } : undefined
   }
 
-  /** Attaches what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
-  async attachLate(vmm: Vmm, agent: AgentClient, uid: number): Promise<void> {
-    using attached = await this.attach(uid)
-    for (const nic of attached.nics) await vmm.plugNic(nic)
-    await tellNetwork(agent, attached.facts, { fresh: attached.fresh })
+  /**
+   * Attaches what the client put into the namespace after it had created the sandbox, as Docker does since version 26.
+   *
+   * @throws KataError, those of {@link attachNetwork} and of the VMM; TtrpcError with the guest's reason. What could not be attached is not tried
+   *   again: each later call fails as the first one did, so that nothing runs without its network.
+   */
+  attachLate(vmm: Pick<Vmm, 'plugNic'>, agent: AgentClient, uid: number): Promise<void> {
+    // A second start would find nothing new, and not wait for the first.
+    return this.#oneLate(async () => {
+      if (this.#failed !== undefined) throw this.#failed.error
+      using attached = await this.attach(uid)
+      try {
+        for (const nic of attached.nics) await vmm.plugNic(nic)
+        await tellNetwork(agent, attached.facts, { fresh: attached.fresh })
+      } catch (error) {
+        this.#failed = { error }
+        throw error
+      }
+    })
   }
 }
 
