@@ -19,6 +19,8 @@ export async function deleteProcess(
 ): Promise<DeleteResponse> {
   const { tasks, events } = context
   if (execId === '') tasks.giveUp(id, 'deleted')
+  // A client that asks again, as its time for the first was over, takes the answer for the end of all that the container had.
+  while (tasks.removal(id) !== undefined) await tasks.removal(id)
   const task = tasks.get(id)
   const process = task.process(execId)
   // It may come to run, and would do so without anybody who knows of it.
@@ -27,6 +29,7 @@ export async function deleteProcess(
   // The next start of the container has another logging program, for the same file.
   await process.logged
   // Another Delete came first.
+  while (tasks.removal(id) !== undefined) await tasks.removal(id)
   if (tasks.get(id) !== task || task.process(execId) !== process)
     throw new KataError('TASK_NOT_FOUND', { id: `task ${id}` })
   const answer = { pid: task.pid, ...exitFields(process.exit) }
@@ -42,9 +45,10 @@ export async function deleteProcess(
 }
 
 async function remove({ pod, tasks }: TaskContext, task: Task): Promise<void> {
-  tasks.remove(task.id)
-  // Nothing of a container is left once its machine has gone.
-  if (task.id === pod.id) await pod.stop()
-  else if (pod.isStopping) await pod.stopAnyway()
-  else await task.container.remove()
+  await tasks.remove(task.id, async () => {
+    if (task.id === pod.id) await pod.stop()
+    // Nothing of a container is left once its machine has gone.
+    else if (pod.isStopping || pod.over.aborted) await pod.stopAnyway()
+    else await task.container.remove()
+  })
 }

@@ -51,6 +51,8 @@ function serviceOf(
     records = { add: (_: { id: string }) => {}, remove: () => {} },
     save = async (_: { signal: AbortSignal }) => {},
     execsStartMs = 5000,
+    removes = Promise.resolve(),
+    logged = Promise.resolve(),
   } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
@@ -120,7 +122,10 @@ function serviceOf(
         pause: answered,
         resume: answered,
         update: async () => void updated.push(id),
-        remove: async () => void removed.push(id),
+        remove: async () => {
+          await removes
+          removed.push(id)
+        },
       }
     },
   }
@@ -132,6 +137,7 @@ function serviceOf(
       return tasks.died(error)
     },
     onLeft: (error) => void left.push(String(error)),
+    logged: () => logged,
     oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic, event }: TaskEvent) => {
@@ -320,6 +326,66 @@ describe('a pod of several containers', () => {
     expect((await tasks.connect({ id: 'web' })).taskPid).toBe(4300)
     expect((await tasks.connect({ id: 'pod' })).taskPid).toBe(4242)
     expect((await tasks.pids({ id: 'web' })).processes).toEqual([{ pid: 4242, info: undefined }])
+  })
+
+  describe('of which one is being removed', () => {
+    const removing = async () => {
+      const { promise: removes, resolve: gone } = Promise.withResolvers<void>()
+      const service = serviceOf('pod', { removes })
+      for (const id of ['pod', 'web']) {
+        await service.create(id)
+        await service.tasks.start({ id, execId: '' })
+      }
+      service.ends.get('web')!(0)
+      await service.tasks.wait({ id: 'web', execId: '' })
+      const removal = service.tasks.delete({ id: 'web', execId: '' })
+      await Bun.sleep(1)
+      return { ...service, removal, gone }
+    }
+    /** Whether it has settled, once other work was done. */
+    const isOver = async (work: Promise<unknown>) => {
+      let over = false
+      const told = () => {
+        over = true
+      }
+      void work.then(told, told)
+      await Bun.sleep(1)
+      return over
+    }
+
+    test('makes another one of that id only after that', async () => {
+      const { tasks, create, removed, removal, gone } = await removing()
+      const made = create('web')
+      expect(await isOver(made)).toBe(false)
+      await expect(create('web')).rejects.toMatchObject({ status: 'already_exists' })
+      expect(removed).toEqual([])
+      gone()
+      await removal
+      await made
+      expect(removed).toEqual(['web'])
+      expect((await tasks.state({ id: 'web', execId: '' })).status).toBe(Status.CREATED)
+    })
+
+    test('tells who asks for that again that it is gone only when it is', async () => {
+      const { tasks, removal, gone } = await removing()
+      const again = tasks.delete({ id: 'web', execId: '' })
+      expect(await isOver(again)).toBe(false)
+      gone()
+      await removal
+      await expect(again).rejects.toMatchObject({ status: 'not_found' })
+    })
+  })
+
+  test('asks no guest to remove what is left, once its machine has died and the pod has not ended yet', async () => {
+    const { tasks, create, removed, died, stops } = serviceOf('pod', { logged: new Promise<void>(() => {}) })
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    died.resolve({} as KataError)
+    await tasks.wait({ id: 'web', execId: '' })
+    await tasks.delete({ id: 'web', execId: '' })
+    expect({ removed, stops: stops() }).toEqual({ removed: [], stops: 1 })
   })
 
   describe('with an exec', () => {

@@ -13,6 +13,8 @@ export class TaskTable {
   readonly #tasks = new Map<string, Task>()
   /** Ids of those that are being made, and what became of the wish for one meanwhile. */
   readonly #making = new Map<string, 'deleted' | 'given up' | undefined>()
+  /** Removals that are under way, by id. */
+  readonly #removals = new Map<string, Promise<unknown>>()
 
   constructor(records: TaskRecords) {
     this.#records = records
@@ -38,8 +40,13 @@ export class TaskTable {
     return task
   }
 
+  /** Settles once what a task of this id had is gone; undefined when none is being removed. Never rejects. */
+  removal(id: string): Promise<unknown> | undefined {
+    return this.#removals.get(id)
+  }
+
   /**
-   * Runs `make`, which adds the task of this id.
+   * Runs `make`, which adds the task of this id. What an earlier one had is gone by then: share, disks and guest know it by the id.
    *
    * @throws KataError TASK_EXISTS when there is one, or another is being made; what `make` throws.
    */
@@ -47,6 +54,7 @@ export class TaskTable {
     if (this.has(id) || this.#making.has(id)) throw new KataError('TASK_EXISTS', { id })
     this.#making.set(id, undefined)
     try {
+      while (this.removal(id) !== undefined) await this.removal(id)
       return await make()
     } finally {
       this.#making.delete(id)
@@ -66,8 +74,19 @@ export class TaskTable {
     this.#tasks.set(task.id, task)
   }
 
-  remove(id: string): void {
+  /** Nobody finds the task of this id any more. Settles with `release`, which lets go of all that it has. @throws what `release` throws. */
+  async remove(id: string, release: () => Promise<void>): Promise<void> {
     this.#tasks.delete(id)
     this.#records.remove(id)
+    const removal = release()
+    this.#removals.set(
+      id,
+      removal.catch(() => {}),
+    )
+    try {
+      await removal
+    } finally {
+      this.#removals.delete(id)
+    }
   }
 }
