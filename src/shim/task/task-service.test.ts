@@ -631,6 +631,12 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     return service
   }
 
+  test('an exec of the container’s own id is there already: its end would pass for that of the container', async () => {
+    const { exec, topics } = await running()
+    await expect(exec('pod', 'pod')).rejects.toMatchObject({ code: 'TASK_EXISTS', status: 'already_exists' })
+    expect(topics).not.toContain('exec-added')
+  })
+
   test('the removal of an exec that is being started waits for that, and is refused', async () => {
     const { promise: starts, resolve: run } = Promise.withResolvers<void>()
     const { tasks, exec, ends } = await running({ starts })

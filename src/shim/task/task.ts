@@ -46,7 +46,9 @@ export class Task {
 
   /** @throws KataError TASK_EXISTS. */
   addExec(execId: string, process: TaskProcess): void {
-    if (this.#execs.has(execId)) throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${this.id}` })
+    // The guest and the events know the init process by the id of its container.
+    if (this.#execs.has(execId) || execId === this.id)
+      throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${this.id}` })
     this.#execs.set(execId, process)
   }
 
