@@ -162,6 +162,21 @@ test('a process that does not come into the pod’s cgroup costs the machine, no
   await sandbox.stop()
 })
 
+test('a machine that is not for the pod and cannot be released is told as that, and not by its name', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const request = pool.pod({ defaultMemory: 300 })
+  nameForPod(machine, request)
+  pool.onRelease = (kind) => {
+    if (kind === 'share') throw new Error('it is busy')
+  }
+  const error = await failed(adoptMachine(machine, request, pool.withTemplate))
+  expect(error).toMatchObject({
+    code: 'RELEASE_FAILED',
+    fields: { held: 'share', reason: 'Error: it is busy' },
+  })
+})
+
 test('a machine is given to one name only, and a name that is taken is refused', async () => {
   using pool = new Pool()
   const machine = await pool.waiting()

@@ -44,7 +44,7 @@ export function nameForPod(
  * The sandbox of a machine that waited and has the pod's name ({@link nameForPod}). One that is not for this pod is released, the log says
  * why, and the sandbox begins as it would without it.
  *
- * @throws KataError those of a sandbox's start; the signal's reason. Nothing is left then.
+ * @throws KataError those of a sandbox's start; the signal's reason. Nothing is left then. RELEASE_FAILED when the machine cannot be released.
  */
 export async function adoptMachine(
   machine: WaitingMachine,
@@ -55,8 +55,12 @@ export async function adoptMachine(
   try {
     await requireFit(machine, request, host)
   } catch (error) {
-    await machine.release().catch((left) => log.error('a waiting machine left something', { error: left }))
-    if (!isUnusable(error)) throw error
+    if (!isUnusable(error)) {
+      await machine.release().catch((left) => log.error('a waiting machine left something', { error: left }))
+      throw error
+    }
+    // What is left has the pod's name, and a start would fail by that, without a reason.
+    await machine.release()
     log.warn(describeError(error))
     return createSandbox(request, host)
   }
