@@ -262,6 +262,34 @@ test('a stop that comes as its machine has just been saved for good asks nothing
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'all is released'])
 })
 
+test('a stop while the machine is being written ends it, and the save by that', async () => {
+  const steps: string[] = []
+  const written = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const vmm = {
+    // As QEMU: it looks at no signal, and its commands fail once it has ended.
+    save: () => {
+      begun.resolve()
+      return written.promise
+    },
+    goOn: () => Promise.reject(disconnected('cont')),
+    stop: async () => {
+      steps.push('the machine ends')
+      written.reject(disconnected('query-migrate'))
+    },
+  }
+  const { sandbox, directory } = await saveableSandbox(vmm, steps, { resumeContainer: () => never })
+  rmSync(directory, { recursive: true, force: true })
+  const saving = sandbox.save({ directory, ends: false, signal: new AbortController().signal })
+  const saved = saving.catch(({ code }) => steps.push(`the save fails: ${code}`))
+  await begun.promise
+  expect(await Promise.race([sandbox.stop().then(() => 'stopped'), Bun.sleep(2000)])).toBe('stopped')
+  await saved
+  expect(steps.slice(0, 2)).toEqual(['the agent is left', 'the machine ends'])
+  expect(steps.slice(2).sort()).toEqual(['all is released', 'the save fails: VMM_DISCONNECTED'])
+  expect(existsSync(`${directory}.new`)).toBe(false)
+})
+
 test('a second save while one is under way is refused, and keeps neither from ending', async () => {
   const steps: string[] = []
   const written = Promise.withResolvers<void>()

@@ -181,10 +181,10 @@ export class Sandbox {
     const { agent, disks, end, vmm, ledger, paths, log } = this.#parts
     // From here on it does not count as a running sandbox, and an audit misses no process of it.
     forgetPostures(paths.stateDir)
-    // Its guest may stand still by it for good, and is not asked for anything then. A save that is not done breaks off by our end.
-    await this.#saving
-    // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot.
-    if (!end.isLost && !this.#isSaved) {
+    // A save whose guest still runs breaks off by our end. Once that stands still, the VMM would write on for minutes.
+    if (!this.#held.now) await this.#saving
+    // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot, nor one that stands still.
+    if (!end.isLost && !this.#isSaved && !this.#held.now) {
       const { areWritten } = disks
       await agent.agent
         .destroySandbox({}, { timeoutMs: areWritten ? writeBackMs : farewellMs })
@@ -198,6 +198,8 @@ export class Sandbox {
     await vmm.stop().catch((error) => log.warn('the VMM has not ended', { error }))
     this.#gone.abort()
     this.#stopped.resolve()
+    // Without its machine it breaks off. It reads disks that are released next.
+    await this.#saving
     // What a container takes after the release would stay.
     await within(Promise.allSettled([...this.#making, this.#lookedAfter]), makingMs)
     await ledger.releaseAll()
