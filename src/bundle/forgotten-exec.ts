@@ -1,6 +1,6 @@
 /**
- * Metadata of an Exec request whose sender will not come back for the process: the shim forgets it by itself once it has ended. Other clients
- * delete a process when they know how it ended.
+ * Metadata of an Exec or Kill request whose sender will not come back for the process: the shim forgets it by itself once it has ended, and removes
+ * the container with its main process. Other clients delete a process when they know how it ended.
  */
 export const forgetsAtEnd = { 'kata-ts-forgets-exec': '1' } as const
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { isForgotten } from '../bundle/forgotten-exec.ts'
 import { createLogger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { type Listener, listen } from '../ttrpc/bun.ts'
@@ -10,6 +11,7 @@ import { endTask } from './end-task.ts'
 let runDir: string
 let warned: string[]
 let calls: string[]
+let isLeftToShim: boolean
 let listener: Listener | undefined
 beforeEach(() => {
   runDir = mkdtempSync(`${tmpdir()}/end-task-`)
@@ -23,11 +25,12 @@ afterEach(() => {
 })
 
 /** Ends container `web` of a pod, whose shim is a double. */
-function ending({ hangs = false, isOver = false, isKnown = true, limitMs = 5000 } = {}) {
+function ending({ hangs = false, isOver = false, isKnown = true, isFaster = false, limitMs = 5000 } = {}) {
   const address = `unix://${runDir}/socket`
   const task = { id: 'web', namespace: 'k8s.io', sandboxId: 'pod', bundle: '/b', address, createdAt: '' }
   const tasks = service(TaskDefinition, {
-    kill({ id, execId, signal, all }) {
+    kill({ id, execId, signal, all }, { metadata }) {
+      isLeftToShim = isForgotten(metadata)
       calls.push(`kill ${id}${execId} ${signal} ${all}`)
       if (isOver || !isKnown) throw new TtrpcError('not_found', 'it has ended')
       return {}
@@ -39,6 +42,7 @@ function ending({ hangs = false, isOver = false, isKnown = true, limitMs = 5000 
     },
     delete({ id, execId }) {
       calls.push(`delete ${id}${execId}`)
+      if (isFaster) throw new TtrpcError('not_found', 'there is no such task')
       return { pid: 4300, exitStatus: isOver ? 3 : 137 }
     },
   })
@@ -57,6 +61,11 @@ test('one that has ended is removed, and its own exit status is told', async () 
   expect(calls).toEqual(['kill web 9 true', 'wait web', 'delete web'])
 })
 
+test('one that its shim has removed by then tells how it ended all the same', async () => {
+  expect(await ending({ isFaster: true })).toMatchObject({ exitStatus: 137 })
+  expect(warned).toEqual([])
+})
+
 test('one that was deleted meanwhile is nothing to warn of', async () => {
   expect(await ending({ isKnown: false })).toBeUndefined()
   expect({ calls, warned }).toEqual({ calls: ['kill web 9 true', 'wait web'], warned: [] })
@@ -64,7 +73,8 @@ test('one that was deleted meanwhile is nothing to warn of', async () => {
 
 test('one whose end takes too long is not waited for, and a warning says so', async () => {
   expect(await ending({ hangs: true, limitMs: 50 })).toBeUndefined()
-  expect(warned).toEqual(['it was killed, and its pod has not yet removed it'])
+  expect(isLeftToShim).toBe(true)
+  expect(warned).toEqual(['it was killed, and its pod removes it once it has ended'])
 })
 
 test('one whose shim is gone is left to the teardown of its pod', async () => {

@@ -3,9 +3,11 @@
  * another one: when it could not reach the shim in time after a restart, or lost its connection. The old container must not go on beside
  * the new one.
  */
+import { forgetsAtEnd } from '../bundle/forgotten-exec.ts'
 import { SIGKILL } from '../linux/processes/signal.ts'
 import type { Logger } from '../log.ts'
 import type { DeleteResponse } from '../protocol/generated/containerd/task.ts'
+import { toTimestamp } from '../protocol/timestamp.ts'
 import type { TaskRecord } from '../sandbox/records/task-records.ts'
 import { TaskClient } from '../shim-client/task-client.ts'
 import { within } from '../time.ts'
@@ -24,10 +26,12 @@ export async function endTask(
   const transport = await connectUnix(task.address).catch(() => undefined)
   // `delete` of the pod removes a pod without a shim.
   if (transport === undefined) return undefined
-  const client = new TaskClient(transport, task)
+  // containerd ends this process while the container may take its time to die. The shim removes it then.
+  const client = new TaskClient(transport, { ...task, metadata: forgetsAtEnd })
   try {
     const ended = await within(end(client), limitMs)
-    if (ended === undefined) log.warn('it was killed, and its pod has not yet removed it', { container: id })
+    if (ended === undefined)
+      log.warn('it was killed, and its pod removes it once it has ended', { container: id })
     return ended
   } catch (error) {
     if (!isGone(error))
@@ -43,8 +47,14 @@ async function end(client: TaskClient): Promise<DeleteResponse> {
     // It has ended already.
     if (!isGone(error)) throw error
   })
-  await client.wait()
-  return client.delete()
+  const exitStatus = await client.wait()
+  try {
+    return await client.delete()
+  } catch (error) {
+    // The shim was faster.
+    if (!isGone(error)) throw error
+    return { pid: 0, exitStatus, exitedAt: toTimestamp(new Date()) }
+  }
 }
 
 const isGone = (error: unknown): boolean => error instanceof TtrpcError && error.code === 'not_found'

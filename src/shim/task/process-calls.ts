@@ -94,24 +94,26 @@ function forgetUnlessAskedFor(
   void process.exited
     .then(() => (isLeft() ? deleteProcess(context, ids) : undefined))
     // With its container, or by another client.
-    .catch((error) => context.log.debug('an exec is forgotten already', { exec: ids.execId, error }))
+    .catch((error) => context.log.debug('a process is forgotten already', { ...ids, error }))
 }
 
 /**
  * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it. SIGKILL for the init
  * process is sent by the guest to all that is in the container, `all` or not. Where none is left, all of them have it, as with runc. An exec is
- * meant alone, as with runc's shim.
+ * meant alone, as with runc's shim. What its sender will not come back for is removed once it has ended.
  *
  * @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest.
  */
 export async function killProcess(
-  { tasks }: TaskContext,
+  context: TaskContext,
   { id, execId, signal, all }: KillRequest,
+  call?: ExecCall,
 ): Promise<object> {
-  const task = tasks.get(id)
+  const task = context.tasks.get(id)
   const process = task.process(execId)
   if (all && process === task.init && process.state === 'stopped') return {}
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
+  if (isForgotten(call?.metadata)) forgetUnlessAskedFor(context, { id, execId }, process, call)
   if (signal === SIGKILL && process === task.init) task.endIsNear()
   await process.signal(signal, all)
   return {}

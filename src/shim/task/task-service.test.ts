@@ -1033,6 +1033,22 @@ test('an exec that nobody comes back for is forgotten once it has ended', async 
   await expect(tasks.state({ id: 'pod', execId: 'left' })).rejects.toThrow('[TASK_NOT_FOUND]')
 })
 
+test('a container that is killed by who does not come back is removed once it has ended', async () => {
+  const { tasks, create, ends, removed } = serviceOf('pod', { deaf: true })
+  for (const id of ['pod', 'web']) {
+    await create(id)
+    await tasks.start({ id, execId: '' })
+  }
+  const metadata = new Map(Object.entries(forgetsAtEnd))
+  await tasks.kill({ id: 'web', execId: '', signal: 9, all: true }, { metadata, peer: undefined })
+  expect(removed).toEqual([])
+  ends.get('web')!(137)
+  expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(137)
+  await Bun.sleep(1)
+  expect(removed).toEqual(['web'])
+  await expect(tasks.state({ id: 'web', execId: '' })).rejects.toThrow('[TASK_NOT_FOUND]')
+})
+
 test('an exec is forgotten at its end if the client whose it is was killed', async () => {
   const { tasks, create, ends } = serviceOf('pod')
   await create('pod')

@@ -99,8 +99,8 @@ export class TaskService {
     return exitFields(await this.#process(request).exited)
   }
 
-  kill(request: api.KillRequest): Promise<object> {
-    return killProcess(this.#context, request)
+  kill(request: api.KillRequest, call?: ExecCall): Promise<object> {
+    return killProcess(this.#context, request, call)
   }
 
   pause({ id }: api.PauseRequest): Promise<object> {
