@@ -21,8 +21,8 @@ export async function checkpointTask(
   // Its root file systems are no disks that could be saved, and it would take what is in the directory for an image of CRIU.
   if (clientReturns) throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
   const task = tasks.get(id)
-  // It would let go on what is about to be paused, and be taken for paused.
-  while (task.changed !== undefined) await task.changed
+  // It would let go on what is about to be paused, and be taken for paused; and it could not go on in a machine of the size that is noted.
+  while (task.altered !== undefined) await task.altered
   if (task.init.state !== 'running') throw wrongState('checkpoint', task.init)
   if (task.hasExecs)
     throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'processes run in it that exec has started' })

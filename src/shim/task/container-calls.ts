@@ -72,9 +72,11 @@ export async function updateTask(
   const fields: string[] = []
   const limits = parseResourcesText(textOf(resources), fields)
   warnOfUnmet([...fields, ...unmetLimits(limits)], id, log)
-  const { init, container } = tasks.get(id)
-  if (init.state === 'stopped') throw wrongState('update', init)
-  await container.update(limits)
+  const task = tasks.get(id)
+  // What is saved has the size that was looked at before.
+  while (task.saved !== undefined) await task.saved
+  if (task.init.state === 'stopped') throw wrongState('update', task.init)
+  await task.whileUpdated(() => task.container.update(limits))
   return {}
 }
 

@@ -52,6 +52,7 @@ function serviceOf(
     save = async (_: { signal: AbortSignal }) => {},
     execsStartMs = 5000,
     removes = Promise.resolve(),
+    updates = Promise.resolve(),
     logged = Promise.resolve(),
   } = {},
 ) {
@@ -121,7 +122,10 @@ function serviceOf(
         exec,
         pause: answered,
         resume: answered,
-        update: async () => void updated.push(id),
+        update: async () => {
+          await updates
+          updated.push(id)
+        },
         remove: async () => {
           await removes
           removed.push(id)
@@ -899,6 +903,43 @@ describe('a container whose machine is saved', () => {
     call.cancel!(gone)
     await expect(work).rejects.toBe(gone)
     expect(signal.aborted).toBe(true)
+  })
+
+  test('gets other limits after that: it would be saved with a machine of another size than is noted', async () => {
+    const { service, work, saved } = await saving()
+    const update = service.tasks.update({
+      id: 'pod',
+      resources: { typeUrl: '', value: Buffer.from('{}') },
+      annotations: {},
+    })
+    await Bun.sleep(1)
+    expect(service.updated).toEqual([])
+    saved.resolve()
+    await Promise.all([work, update])
+    expect(service.updated).toEqual(['pod'])
+  })
+
+  test('is saved after a change of its limits that had begun, though the client of that has gone', async () => {
+    const { promise: updates, resolve: grow } = Promise.withResolvers<void>()
+    const saves: string[][] = []
+    const { tasks, create, updated } = serviceOf('pod', {
+      clientReturns: false,
+      updates,
+      save: async () => void saves.push([...updated]),
+    })
+    await create('pod')
+    await tasks.start({ id: 'pod', execId: '' })
+    const update = tasks.update({
+      id: 'pod',
+      resources: { typeUrl: '', value: Buffer.from('{}') },
+      annotations: {},
+    })
+    const saving = tasks.checkpoint({ id: 'pod', path: '/saved', options: undefined })
+    await Bun.sleep(1)
+    expect(saves).toEqual([])
+    grow()
+    await Promise.all([update, saving])
+    expect(saves).toEqual([['pod']])
   })
 
   test('that is stopped meanwhile is not saved, and its client reads why', async () => {

@@ -16,6 +16,7 @@ export class Task {
   /** Several may be asked for at once, of which one is done and the others are refused sooner. */
   readonly #saving = new Set<Promise<unknown>>()
   readonly #changing = new Set<Promise<unknown>>()
+  readonly #updating = new Set<Promise<unknown>>()
   #isSuspended = false
 
   constructor(options: {
@@ -93,6 +94,16 @@ export class Task {
   /** Settles once no pause, and no end of one, is under way that had begun; undefined when none is. Never rejects. */
   get changed(): Promise<unknown> | undefined {
     return allOver(this.#changing)
+  }
+
+  /** The result of `update`, which gives the container other limits, and its machine another size. */
+  async whileUpdated<T>(update: () => Promise<T>): Promise<T> {
+    return await during(this.#updating, update())
+  }
+
+  /** As {@link changed}, with updates. */
+  get altered(): Promise<unknown> | undefined {
+    return this.changed ?? allOver(this.#updating)
   }
 
   /** {@link saved}, or {@link changed}. */
