@@ -197,6 +197,11 @@ export class TaskProcess {
     for (const [, sink] of sinks) sink.abandon?.()
   }
 
+  /** To be told once its container has ended, by which it was killed: its end is told then, though a reader may have stopped reading. */
+  killedWithContainer(): void {
+    this.#afterKill.killed()
+  }
+
   /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
   endIsNear(): void {
     this.#afterKill.ending()

@@ -40,6 +40,7 @@ function serviceOf(
   podId: string,
   {
     endMs = 20_000,
+    stallMs = 10_000,
     deaf = false,
     held = '',
     refuses = false,
@@ -87,7 +88,7 @@ function serviceOf(
         if (!deaf) ends.get(name)!(137)
       },
       resize: async () => void resized.push(name),
-      output: async () => {},
+      output: async () => (name === 'unread' ? new Promise<void>(() => {}) : undefined),
       input: async (chunks: AsyncIterable<Uint8Array>) => {
         for await (const _ of chunks);
         inputsOver.push(name)
@@ -148,7 +149,7 @@ function serviceOf(
     topics.push(topic.replace('/tasks/', ''))
     if (topic === '/tasks/exit') exits.push(TaskExit.decode(event.value).id)
   }
-  const limits = { stallMs: 10_000, endMs }
+  const limits = { stallMs, endMs }
   const tasks: TaskService = new TaskService({
     pod,
     events: { publish, flush: async () => void topics.push('flushed') },
@@ -330,6 +331,21 @@ describe('a pod of several containers', () => {
     expect((await tasks.connect({ id: 'web' })).taskPid).toBe(4300)
     expect((await tasks.connect({ id: 'pod' })).taskPid).toBe(4242)
     expect((await tasks.pids({ id: 'web' })).processes).toEqual([{ pid: 4242, info: undefined }])
+  })
+
+  test('tells the end of an exec that ended with its container, though nobody reads its output', async () => {
+    const { tasks, create, exec, ends } = serviceOf('pod', { stallMs: 20 })
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    await exec('web', 'unread')
+    await tasks.start({ id: 'web', execId: 'unread' })
+    const told = tasks.wait({ id: 'web', execId: 'unread' })
+    for (const name of ['unread', 'web']) ends.get(name)!(137)
+    await tasks.wait({ id: 'web', execId: '' })
+    await tasks.delete({ id: 'web', execId: '' })
+    expect(await Promise.race([told, Bun.sleep(2000)])).toMatchObject({ exitStatus: 137 })
   })
 
   describe('of which one is being removed', () => {

@@ -123,6 +123,7 @@ export class Task {
     if (living.length === 0) return
     // They have ended with it, unless the pod shares its processes. SIGKILL for the init process is sent to all that is in the container.
     void this.container.init.signal(SIGKILL).catch(() => {})
+    for (const exec of living) exec.killedWithContainer()
     await within(Promise.all(living.map(({ exited }) => exited)), ms)
   }
 
