@@ -5,6 +5,8 @@ import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 
 /** Pause after an answer without news, milliseconds; Kata's pause after an error. */
 const pauseMs = 1000
+/** So many answers may repeat what was told, before the pause: meanwhile nobody hears of another container, whose end is told next. */
+const mostRepeated = 10
 
 export interface OomWatch {
   /** Whether the pod has a container of this id: a guest may name any, those of other pods included. */
@@ -16,26 +18,31 @@ export interface OomWatch {
 
 /**
  * Asks the guest for one event after the other; resolves when the guest is gone. An event is dropped when its container is
- * unknown, or had another event less than a second ago. The next question then waits for a second.
+ * unknown, or had another event less than a second ago. The next question then waits for a second, after some events of the latter sort.
  */
 export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
   { isKnown, onOom, time = realClock }: OomWatch,
 ): Promise<void> {
   const told = new Map<string, number>()
+  let repeated = 0
   for (;;) {
     try {
       const { containerId } = await agent.getOOMEvent({})
       const now = time.now()
-      if (isKnown(containerId) && now - (told.get(containerId) ?? Number.NEGATIVE_INFINITY) >= pauseMs) {
-        told.set(containerId, now)
-        onOom(containerId)
-        continue
+      if (isKnown(containerId)) {
+        const isNews = now - (told.get(containerId) ?? Number.NEGATIVE_INFINITY) >= pauseMs
+        if (isNews) {
+          told.set(containerId, now)
+          onOom(containerId)
+        }
+        if (isNews || ++repeated < mostRepeated) continue
       }
     } catch (error) {
       // Without an answer the connection is over, which other code reports.
       if (!(error instanceof TtrpcError)) return
     }
+    repeated = 0
     await time.sleep(pauseMs)
   }
 }
