@@ -47,6 +47,10 @@ describe('a hook', () => {
     expect(existsSync(join(directory, 'second'))).toBe(false)
   })
 
+  test('that a signal ended is told as that, and not as late', async () => {
+    await expect(runHooks([sh('kill -SEGV $$')], state)).rejects.toThrow('it was ended by SIGSEGV')
+  })
+
   test('is over with its own end, whoever it leaves behind', async () => {
     await runHooks([sh('sleep 10 & echo > first'), sh('echo > second')], state)
     expect(['first', 'second'].map((name) => existsSync(join(directory, name)))).toEqual([true, true])

@@ -54,11 +54,17 @@ async function runHook(
     const [stderr, code] = await Promise.all([outputUntil(child.stderr, child.exited), child.exited])
     signal?.throwIfAborted()
     if (code === 0) return
-    const how = child.signalCode === null ? `exit code ${code}` : `it was ended after ${timeout} s`
-    throw fail(`${how}: ${stderr.slice(-tailLength).trim()}`)
+    const words = stderr.slice(-tailLength).trim()
+    throw fail([howItEnded(child, timeout), ...(words === '' ? [] : [words])].join(': '))
   } catch (error) {
     throw error instanceof KataError ? error : fail(String(error), error)
   }
+}
+
+/** SIGKILL is ours, once its time is over. */
+function howItEnded({ exitCode, signalCode }: Bun.Subprocess, seconds: number): string {
+  if (signalCode === null) return `exit code ${exitCode}`
+  return signalCode === 'SIGKILL' ? `it was ended after ${seconds} s` : `it was ended by ${signalCode}`
 }
 
 export interface PoststopData {
