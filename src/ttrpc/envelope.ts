@@ -11,8 +11,8 @@ import { encodeUtf8 } from '../protobuf/utf8.ts'
 import { WireReader } from '../protobuf/wire-reader.ts'
 import { decodeErrorInfo, type ErrorInfo, encodeErrorInfo } from './error-info.ts'
 import { type FrameType, frameType, headerBytes, writeHeader } from './frame.ts'
+import type { LentAnswer } from './lent-answer.ts'
 import { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
-import type { TailedAnswer } from './tailed-answer.ts'
 import { bytesField, join, messageField, messageHead, understood, varintField } from './wire.ts'
 
 export interface Request {
@@ -82,11 +82,11 @@ export function encodeResponse(streamId: number, response: Response): Uint8Array
   return frame(streamId, frameType.response, messageField(1, status))
 }
 
-/** The frame of a response up to the first byte of its tail. */
-export function encodeTailedResponse(streamId: number, { field, tail }: TailedAnswer): Uint8Array {
-  const head = messageHead(field, tail.bytes)
-  const whole = join([messageHead(2, head.length + tail.bytes), head], headerBytes)
-  writeHeader(whole, whole.length - headerBytes + tail.bytes, streamId, frameType.response)
+/** The frame of a response up to the first of the bytes that are lent. */
+export function encodeHeadOfLent(streamId: number, { field, lent: { bytes } }: LentAnswer): Uint8Array {
+  const head = messageHead(field, bytes.length)
+  const whole = join([messageHead(2, head.length + bytes.length), head], headerBytes)
+  writeHeader(whole, whole.length - headerBytes + bytes.length, streamId, frameType.response)
   return whole
 }
 

@@ -4,16 +4,16 @@ import { deferred } from './deferred.ts'
 import type { MethodDefinition } from './definition.ts'
 import {
   decodeRequest,
+  encodeHeadOfLent,
   encodeResponse,
-  encodeTailedResponse,
   type Request,
   type Response,
   type Status,
 } from './envelope.ts'
 import { FrameDecoder, type FrameHeader, frameType, headerBytes, isTakeOver, maxDataBytes } from './frame.ts'
+import { LentAnswer, letGo } from './lent-answer.ts'
 import type { CallContext, Service } from './service.ts'
 import { TtrpcError } from './status.ts'
-import { letGo, TailedAnswer } from './tailed-answer.ts'
 import type { Transport } from './transport.ts'
 
 export interface ServeOptions {
@@ -129,7 +129,7 @@ class Server implements ServerConnection {
       const message = decodeMessage(method, request)
       if (waits) this.#waiting.add(streamId)
       const answer = await this.#run(streamId, request, (context) => handler(message, context))
-      if (answer instanceof TailedAnswer) return this.#answerTailed(streamId, answer)
+      if (answer instanceof LentAnswer) return this.#answerLent(streamId, answer)
       const payload = method.responseType.encode(method.responseType.fromPartial(answer)).finish()
       this.#answer(streamId, { payload })
     } catch (error) {
@@ -211,15 +211,19 @@ class Server implements ServerConnection {
   #answer(streamId: number, response: Response): void {
     if (this.#over) return
     const frame = encodeResponse(streamId, response)
-    if (frame.length - headerBytes > maxDataBytes) {
-      this.#refuse(
-        streamId,
-        'resource_exhausted',
-        `an answer of ${frame.length} bytes is over the limit of 4 MiB`,
-      )
-      return
-    }
+    if (this.#isTooLong(streamId, frame.length)) return
     this.#sent(frame.length, this.#transport.write(frame))
+  }
+
+  /** Refuses the answer of a frame that is too long. */
+  #isTooLong(streamId: number, frameBytes: number): boolean {
+    if (frameBytes - headerBytes <= maxDataBytes) return false
+    this.#refuse(
+      streamId,
+      'resource_exhausted',
+      `an answer of ${frameBytes} bytes is over the limit of 4 MiB`,
+    )
+    return true
   }
 
   /** Notes an answer that waits until `written` settles. */
@@ -243,16 +247,26 @@ class Server implements ServerConnection {
       )
   }
 
-  #answerTailed(streamId: number, answer: TailedAnswer): void {
-    const { bytes } = answer.tail
-    const head = encodeTailedResponse(streamId, answer)
-    const isTooLong = head.length + bytes - headerBytes > maxDataBytes
-    const written = this.#over || isTooLong ? undefined : this.#transport.writeTailed?.(head, answer.tail)
-    if (written === undefined) letGo(answer)
-    if (written === undefined && !this.#over)
-      throw new TtrpcError('internal', `${bytes} bytes cannot be sent from where they are`)
-    // The tail takes none of our memory: it is where it was until it is sent.
-    this.#sent(head.length, written)
+  /** The head and the bytes go one after the other: to join them would be a copy. */
+  #answerLent(streamId: number, answer: LentAnswer): void {
+    const { lent } = answer
+    const head = encodeHeadOfLent(streamId, answer)
+    if (this.#over || this.#isTooLong(streamId, head.length + lent.bytes.length)) {
+      letGo(answer)
+      return
+    }
+    this.#sent(head.length, this.#transport.write(head))
+    const written = this.#transport.write(lent.bytes)
+    if (!written) {
+      lent.giveBack(true)
+      return
+    }
+    written.then(
+      () => lent.giveBack(true),
+      () => lent.giveBack(false),
+    )
+    // The bytes themselves are in the handler's memory, who bounds it.
+    this.#sent(0, written)
   }
 
   #refuse(streamId: number, code: Status['code'], message: string): void {

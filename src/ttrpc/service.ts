@@ -1,7 +1,7 @@
 /** Services as their implementers write them: handlers by method. */
 import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
+import type { LentAnswer } from './lent-answer.ts'
 import type { TtrpcError } from './status.ts'
-import type { TailedAnswer } from './tailed-answer.ts'
 
 export interface CallContext {
   readonly metadata: ReadonlyMap<string, string>
@@ -23,7 +23,7 @@ export type Implementation<Definition extends ServiceDefinition> = {
     context: CallContext,
   ) =>
     | Partially<MessageOf<Definition['methods'][Method]['responseType']>>
-    | Promise<Partially<MessageOf<Definition['methods'][Method]['responseType']>> | TailedAnswer>
+    | Promise<Partially<MessageOf<Definition['methods'][Method]['responseType']>> | LentAnswer>
 }
 
 type Handler = (request: unknown, context: CallContext) => unknown

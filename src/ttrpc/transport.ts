@@ -1,5 +1,3 @@
-import type { Tail } from './tailed-answer.ts'
-
 /** Memory of a receiver for bytes that it knows to come, so that they need not be copied there. */
 export interface Room {
   /** Where the next bytes belong, one at least; undefined: they are to come as a chunk. */
@@ -11,15 +9,10 @@ export interface Room {
 /** An ordered, reliable byte stream to one peer: a unix socket, a virtio-serial port, a pair in memory. */
 export interface Transport {
   /**
-   * Takes all of `bytes`, in order; the caller does not change them afterwards. A returned promise resolves when the
-   * stream accepted them (wait for it to be held back by a slow peer) and rejects when it closed before that.
+   * Takes all of `bytes`, in order; the caller does not change them before the stream has accepted them. That is when the returned promise
+   * resolves (wait for it to be held back by a slow peer), or at once without one. It rejects when the stream closed before that.
    */
   write(bytes: Uint8Array): void | Promise<void>
-  /**
-   * As {@link write}, of bytes and then those of a tail; a transport without it has no access to descriptors. The tail is over when the
-   * promise settles.
-   */
-  writeTailed?(bytes: Uint8Array, tail: Tail): Promise<void>
   /**
    * Sets the receiver, once. Bytes that came earlier are delivered now; each chunk then belongs to the receiver. A transport that reads
    * by itself may put bytes into the receiver's room instead.

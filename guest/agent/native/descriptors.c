@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,27 +38,31 @@ FUNCTION(js_read) {
   return owned_bytes(ctx, block, length);
 }
 
-/* readInto(fd, bytes): how many bytes came, 0 at the end of file, null when it would block. */
+/* readInto(fd, bytes, least): how many bytes came, until fewer than `least` have room: 0 at the end of file, null when it would block. */
 FUNCTION(js_read_into) {
   size_t size;
   uint8_t *start = bytes(ctx, argv[1], &size);
   if (!start) return JS_EXCEPTION;
-  const ssize_t length = read_on(integer(ctx, argv[0]), start, size, 1);
+  const ssize_t length = read_on(integer(ctx, argv[0]), start, size, integer(ctx, argv[2]));
   return length < 0 && errno == EAGAIN ? JS_NULL : result(ctx, "read", length);
 }
 
-/* write(fd, bytes, offset): how many bytes went, 0 when it would block. */
+/* write(fd, bytes, offset): how many bytes went until it would block; 0 when it does. A virtio-serial port takes at most 32 KiB at a time. */
 FUNCTION(js_write) {
   size_t length;
   uint8_t *start = bytes(ctx, argv[1], &length);
   if (!start) return JS_EXCEPTION;
   const size_t offset = long_integer(ctx, argv[2]);
   if (offset > length) return fail(ctx, "write", EINVAL);
-  ssize_t count;
-  do count = write(integer(ctx, argv[0]), start + offset, length - offset);
-  while (count < 0 && errno == EINTR);
-  if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
-  return result(ctx, "write", count);
+  size_t gone = 0;
+  do {
+    const ssize_t count = write(integer(ctx, argv[0]), start + offset + gone, length - offset - gone);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno != EAGAIN && gone == 0) return fail(ctx, "write", errno);
+    if (count <= 0) break;
+    gone += count;
+  } while (gone < length - offset);
+  return JS_NewInt64(ctx, gone);
 }
 
 /* pwrite(fd, bytes, position): all of it. */
@@ -121,54 +124,6 @@ FUNCTION(js_pipe) {
   return array;
 }
 
-/* unread(fd): bytes that a pipe holds. */
-FUNCTION(js_unread) {
-  int count = 0;
-  return ioctl(integer(ctx, argv[0]), FIONREAD, &count) < 0 ? fail(ctx, "ioctl FIONREAD", errno) : JS_NewInt32(ctx, count);
-}
-
-/* splice(from, to, size): how many bytes went out of a pipe, 0 when it would block. */
-FUNCTION(js_splice) {
-  ssize_t count;
-  do count = splice(integer(ctx, argv[0]), NULL, integer(ctx, argv[1]), NULL, long_integer(ctx, argv[2]), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  while (count < 0 && errno == EINTR);
-  if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
-  /* The pipe is at its end. Or the kernel's driver of virtio-serial has dropped what its queue had no room for. */
-  if (count == 0) return fail(ctx, "splice", EIO);
-  return result(ctx, "splice", count);
-}
-
-/*
- * copyPipe(from, to, size): how many bytes went from a pipe into an empty one, at most what that holds. More may be there; 0 when there are none now.
- */
-FUNCTION(js_copy_pipe) {
-  enum { page = 4096 };
-  /* All that a process's pipe holds: each read lets a process on that waits for room, which then has the processor. */
-  static uint8_t block[256 * page];
-  const int from = integer(ctx, argv[0]), to = integer(ctx, argv[1]);
-  const long room = fcntl(to, F_GETPIPE_SZ);
-  if (room < 0) return fail(ctx, "fcntl F_GETPIPE_SZ", errno);
-  const long size = long_integer(ctx, argv[2]);
-  const long most = size < room ? size : room;
-  long copied = 0;
-  /* Each read has room for a page, as one that has less than a packet of a pipe (O_DIRECT) loses its rest. */
-  while (most - copied >= page) {
-    const long wanted = most - copied < (long)sizeof block ? most - copied : (long)sizeof block;
-    const ssize_t length = read_on(from, block, wanted, page);
-    if (length < 0 && errno != EAGAIN && copied == 0) return fail(ctx, "read", errno);
-    for (ssize_t at = 0; at < length;) {
-      const ssize_t count = write(to, block + at, length - at);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return fail(ctx, "write", errno);
-      at += count;
-    }
-    if (length > 0) copied += length;
-    /* Behind a block that is not full, pages would not be full either, and not all have room. */
-    if (length < wanted) break;
-  }
-  return JS_NewInt64(ctx, copied);
-}
-
 FUNCTION(js_set_nonblocking) {
   const int fd = integer(ctx, argv[0]);
   return result(ctx, "fcntl", fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK));
@@ -176,7 +131,7 @@ FUNCTION(js_set_nonblocking) {
 
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("read", 2, js_read),
-    JS_CFUNC_DEF("readInto", 2, js_read_into),
+    JS_CFUNC_DEF("readInto", 3, js_read_into),
     JS_CFUNC_DEF("write", 3, js_write),
     JS_CFUNC_DEF("pwrite", 3, js_pwrite),
     JS_CFUNC_DEF("pread", 3, js_pread),
@@ -185,9 +140,6 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("dup", 1, js_dup),
     JS_CFUNC_DEF("close", 1, js_close),
     JS_CFUNC_DEF("pipe", 1, js_pipe),
-    JS_CFUNC_DEF("unread", 1, js_unread),
-    JS_CFUNC_DEF("splice", 3, js_splice),
-    JS_CFUNC_DEF("copyPipe", 3, js_copy_pipe),
     JS_CFUNC_DEF("setNonblocking", 1, js_set_nonblocking),
 };
 const struct subject descriptor_calls = SUBJECT(functions);

@@ -24,9 +24,12 @@ declare module 'syscalls' {
   export function writeFile(path: string, text: string, flags: number, mode: number): void
   /** Empty at the end of file; null when it would block. */
   export function read(fd: number, size: number): Uint8Array<ArrayBuffer> | null
-  /** How many bytes came, at most as many as `bytes` has room for: 0 at the end of the file; null when it would block. */
-  export function readInto(fd: number, bytes: Uint8Array): number | null
-  /** How many bytes from `offset` on were taken; 0 when it would block. */
+  /**
+   * How many bytes came, as many as there are until `bytes` has room for fewer than `least`: 0 at the end of the file; null when it would
+   * block.
+   */
+  export function readInto(fd: number, bytes: Uint8Array, least: number): number | null
+  /** How many bytes from `offset` on were taken until it would block; 0 when it does. */
   export function write(fd: number, bytes: Uint8Array, offset: number): number
   /** Writes all bytes at `position`. */
   export function pwrite(fd: number, bytes: Uint8Array, position: number): void
@@ -81,15 +84,6 @@ declare module 'syscalls' {
   export function close(fd: number): void
   /** [read end, write end]; it holds `capacity` bytes where the kernel gives it that. */
   export function pipe(capacity: number): [number, number]
-  /** Bytes that a pipe holds. */
-  export function unread(fd: number): number
-  /** How many bytes of at most `size` went from a pipe to `to`; 0 when it would block. EIO for a pipe that is at its end. */
-  export function splice(from: number, to: number, size: number): number
-  /**
-   * How many bytes went from the pipe `from`, as copies, into the pipe `to`, which is empty: at most `size` or what that holds. More
-   * may be there; 0 when there are none now. Neither end blocks.
-   */
-  export function copyPipe(from: number, to: number, size: number): number
   export function setNonblocking(fd: number): void
 
   export function mount(source: string, target: string, type: string, flags: number, data: string): void

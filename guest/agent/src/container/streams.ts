@@ -3,16 +3,16 @@
  * which is the whole flow control.
  */
 import { clearTimeout, setTimeout, type Timer } from 'os'
-import { close, read, setNonblocking, unread, write } from 'syscalls'
-import type { Tail } from '../../../../src/ttrpc/ttrpc.ts'
+import { close, read, readInto, setNonblocking, write } from 'syscalls'
+import type { Lent } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
-import { TakenOutput } from './taken-output.ts'
+import { OutputBlock } from './output-block.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
-/** Most bytes that are taken out of one before the host has them: what a process writes in the meantime comes along. */
-export const takenBytes = 2 * pipeBytes
+/** Most bytes that are taken out of one at a time: what a process writes in the meantime comes along. */
+export const mostLent = 2 * pipeBytes
 /** Output that is still in the pipe this long after the process ended is given up once the pipe is empty (Kata's). */
 const drainMilliseconds = 500
 /**
@@ -20,10 +20,14 @@ const drainMilliseconds = 500
  * writes without end does not keep its parent's end back.
  */
 const mostAfterEnd = 2 * 1024 * 1024
-/** Most bytes that are read into memory at once. */
+/** Most bytes that are read at once into memory of their own. */
 const mostRead = 64 * 1024
-/** Fewer bytes in a pipe are read: they are a message, and cheaper as one write. */
-const fewestTaken = 16 * 1024
+/** Fewer bytes are a message, which is cheaper as one write. */
+const fewestLent = 16 * 1024
+/** A packet of a pipe (O_DIRECT) has at most so many bytes, and what has no room of it is lost. */
+const packetBytes = 4096
+
+const block = new OutputBlock(mostLent)
 
 const nothing = new Uint8Array(0)
 
@@ -44,10 +48,10 @@ export interface Cancellable {
 
 export interface OutputStream {
   /**
-   * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes stay in a
-   * pipe, for the transport to take: the next read waits for that.
+   * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes are lent, and
+   * the next read waits for them to be given back: it has them again if they were not sent.
    */
-  read(size: number, call: Cancellable): Promise<Uint8Array | Tail>
+  read(size: number, call: Cancellable): Promise<Uint8Array | Lent>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
   close(): void
@@ -71,9 +75,10 @@ export function createOutputStream(
   let timer: Timer | undefined
   let wake = () => {}
   let held = peer
-  const taken = new TakenOutput(takenBytes)
-  /** While the transport brings what was taken to the host. */
-  let handedOver: Promise<void> | undefined
+  /** Output that was lent, until it is given back. */
+  let isBack: Promise<void> | undefined
+  /** What came back unsent. */
+  let kept = nothing
 
   const letPeerGo = (): void => {
     if (held !== undefined) close(held)
@@ -86,7 +91,6 @@ export function createOutputStream(
     letPeerGo()
     loop.forget(fd)
     close(fd)
-    if (handedOver === undefined) taken.close()
     if (timer !== undefined) clearTimeout(timer)
     wake()
   }
@@ -97,33 +101,53 @@ export function createOutputStream(
     throw error
   }
 
-  const handOver = ({ fd, bytes }: { fd: number; bytes: number }): Tail => {
-    let settle = () => {}
-    const taking = new Promise<void>((resolve) => {
+  const lend = (bytes: Uint8Array): Lent => {
+    let settle: (() => void) | undefined
+    isBack = new Promise((resolve) => {
       settle = resolve
     })
-    handedOver = taking
-    const over = (): void => {
-      if (handedOver !== taking) return
-      handedOver = undefined
-      if (!open) taken.close()
-      settle()
+    return {
+      bytes,
+      giveBack(isSent) {
+        if (settle === undefined) return
+        if (!isSent && open) kept = bytes.slice()
+        block.giveBack()
+        isBack = undefined
+        settle()
+        settle = undefined
+      },
     }
-    return { fd, bytes, over }
   }
 
-  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array | Tail> => {
-    await handedOver
+  const again = (size: number): Uint8Array => {
+    const first = kept.subarray(0, size)
+    kept = kept.subarray(size)
+    return first
+  }
+
+  /** What is there now, as of read(2): null when nothing is. */
+  const take = (size: number): Uint8Array | Lent | null => {
+    const place = block.lend(size)
+    if (place === undefined) return read(fd, Math.min(size, mostRead))
+    let count: number | null = null
+    try {
+      count = readInto(fd, place, Math.min(size, packetBytes))
+    } finally {
+      if (count === null || count < fewestLent) block.giveBack()
+    }
+    if (count === null) return null
+    return count < fewestLent ? place.slice(0, count) : lend(place.subarray(0, count))
+  }
+
+  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array | Lent> => {
+    await isBack
     while (open && !call.cancelled) {
+      if (kept.length > 0) return again(size)
       const most = Math.min(size, left)
-      if (kind === 'pipe' && Math.min(unread(fd), most) >= fewestTaken && taken.rest() === undefined)
-        left -= taken.take(fd, most)
-      // A call that was given up leaves what it has taken.
-      const rest = taken.rest()
-      if (rest !== undefined) return handOver({ fd: rest.fd, bytes: Math.min(rest.bytes, size) })
-      const chunk = left > 0 ? readSome(fd, kind, Math.min(most, mostRead)) : nothing
-      if (chunk !== null && chunk.length > 0) {
-        left -= chunk.length
+      const chunk = most > 0 ? orEnd(kind, () => take(most)) : nothing
+      const length = chunk === null ? 0 : lengthOf(chunk)
+      if (chunk !== null && length > 0) {
+        left -= length
         return chunk
       }
       if (chunk !== null || drained) shut()
@@ -158,10 +182,12 @@ export function createOutputStream(
   }
 }
 
+const lengthOf = (chunk: Uint8Array | Lent): number => ('giveBack' in chunk ? chunk.bytes : chunk).length
+
 /** A terminal's master answers EIO once no process has the other side open: that is its end of file. */
-function readSome(fd: number, kind: 'pipe' | 'terminal', size: number): Uint8Array | null {
+function orEnd<T>(kind: 'pipe' | 'terminal', take: () => T): T | Uint8Array {
   try {
-    return read(fd, size)
+    return take()
   } catch (error) {
     if (kind === 'terminal' && errnoName(error) === 'EIO') return nothing
     throw error

@@ -1,14 +1,14 @@
 /** Calls about processes and their stdio. */
 import { setWindow } from 'syscalls'
 import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
-import { type CallContext, type Implementation, TailedAnswer } from '../../../../src/ttrpc/ttrpc.ts'
+import { type CallContext, type Implementation, LentAnswer } from '../../../../src/ttrpc/ttrpc.ts'
 import { type ContainerProcess, terminalOf } from '../container/process.ts'
-import { BrokenInput, type OutputStream, takenBytes } from '../container/streams.ts'
+import { BrokenInput, mostLent, type OutputStream } from '../container/streams.ts'
 import { precondition } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
 
 /** Most bytes of one answer. */
-const largestRead = takenBytes
+const largestRead = mostLent
 /** Number of the one field of ReadStreamResponse. */
 const dataField = 1
 
@@ -28,7 +28,7 @@ export function processCalls(sandbox: Sandbox) {
   ) => {
     const size = Math.min(len || largestRead, largestRead)
     const output = await stream?.read(size, call)
-    if (output !== undefined && 'over' in output) return new TailedAnswer(dataField, output)
+    if (output !== undefined && 'giveBack' in output) return new LentAnswer(dataField, output)
     return { data: output ?? new Uint8Array(0) }
   }
 

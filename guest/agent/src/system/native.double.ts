@@ -136,10 +136,10 @@ const absent = (): never => {
   throw failed('ENOSYS')
 }
 export const [loadModule, loadPackedModule, mapDevice, unmapDevice, nameErrno] = Array(5).fill(absent)
-export const [accept, dup, listenUnix, receiveFd, spawn, splice, stdio, unread] = Array(8).fill(absent)
+export const [accept, dup, listenUnix, receiveFd, spawn, stdio] = Array(6).fill(absent)
 export const [setHostname, setNonblocking, write, setReadHandler] = Array(4).fill(absent)
 export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)
 export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(absent)
 /** The numbers are no descriptors: nothing is done with them. */
 export const pipe = (): [number, number] => [-1, -1]
-export const [copyPipe, openPeer] = [absent, absent]
+export const openPeer = absent

@@ -1,6 +1,6 @@
 /** A ttrpc transport over a descriptor: a virtio-serial port or a socket. */
 import { read, readInto, setNonblocking } from 'syscalls'
-import type { Room, Tail, Transport } from '../../../../src/ttrpc/ttrpc.ts'
+import type { Room, Transport } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -40,7 +40,7 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   const receiveSome = (): void => {
     const place = room?.next()
     if (place !== undefined) {
-      const count = readInto(fd, place)
+      const count = readInto(fd, place, 1)
       if (count === 0) end()
       else if (count !== null) room?.filled(count)
       return
@@ -51,8 +51,8 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
     else receive?.(chunk)
   }
 
-  const send = (bytes: Uint8Array, tail?: Tail): Promise<void> => {
-    const sent = queue.add(bytes, tail)
+  const send = (bytes: Uint8Array): Promise<void> => {
+    const sent = queue.add(bytes)
     // Others wait for room already.
     if (queue.length !== 1) return sent
     guarded(() => queue.flush())
@@ -75,8 +75,7 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   }
 
   return {
-    write: (bytes) => send(bytes),
-    writeTailed: send,
+    write: send,
     onData(handler, itsRoom) {
       receive = handler
       room = itsRoom
