@@ -62,7 +62,7 @@ export async function lookForImage(paths: StorePaths, text: string): Promise<Sto
 }
 
 /** Who writes it so means no name. */
-const isSurelyId = /^(sha256:[0-9a-f]{4,64}|[0-9a-f]{64})$/
+export const isSurelyId = /^(sha256:[0-9a-f]{4,64}|[0-9a-f]{64})$/
 
 async function imageNamed(paths: StorePaths, text: string): Promise<StoredImage | undefined> {
   const { full } = parseImageName(text)

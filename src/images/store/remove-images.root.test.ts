@@ -198,6 +198,17 @@ test('an id removes all names of its image', async () => {
   expect(await names()).toEqual([])
 })
 
+test('a name that is the beginning of the id of its own image is removed alone', async () => {
+  await add(a, [shared])
+  const [image] = await listImages(paths)
+  const beginning = image!.id.slice('sha256:'.length, 'sha256:'.length + 6)
+  await add(`docker.io/library/${beginning}:latest`, [shared])
+  await remove(beginning)
+  expect(await names()).toEqual([a])
+  await remove(beginning)
+  expect(await names()).toEqual([])
+})
+
 test('prune removes what no container uses, and what was left unfinished', async () => {
   const used = await add(a, [shared, own('a')])
   const unused = await add(b, [shared, own('b')])

@@ -7,7 +7,7 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
-import { findImage, listImages, type StoredImage } from './image-store.ts'
+import { findImage, isSurelyId, listImages, type StoredImage } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
 import { bytesOnDisk, forgetLayerSize, layerBytes, layerNames, treeBytes } from './layer-sizes.ts'
 import { removeUnfinished, unfinishedWork } from './pull.ts'
@@ -48,7 +48,7 @@ export async function removeImage(
   { force, users }: { readonly force: boolean; readonly users: () => ImageUsers },
 ): Promise<void> {
   makeStore(paths)
-  await removeAside(await takeOut(paths, text, force, users))
+  await removeAside(paths, await takeOut(paths, text, force, users))
 }
 
 /** What {@link removeImage} does while it has the store. @returns directories that remain to be removed. */
@@ -63,7 +63,7 @@ async function takeOut(
   const image = await findAny(paths, text, all)
   const names = readIndex(paths).map(({ name }) => name)
   const sameImage = image.damage === undefined ? all.filter(({ id }) => id === image.id) : [image]
-  const byName = sameImage.some(({ name }) => name === image.name) && !isIdOf(image, text)
+  const byName = sameImage.some(({ name }) => name === image.name) && isMeantByName(image, text)
   const going = byName ? [image.name] : sameImage.map(({ name }) => name)
   const using = users()
   const containers = using.containers.get(image.id) ?? []
@@ -113,7 +113,7 @@ export async function prune(
 ): Promise<Removal> {
   makeStore(paths)
   const { removal, aside } = await carryOutPrune(paths, users, options)
-  await removeAside(aside)
+  await removeAside(paths, aside)
   return removal
 }
 
@@ -127,8 +127,10 @@ async function carryOutPrune(
   return { removal, aside: await carryOut(paths, removal) }
 }
 
-function isIdOf({ id }: StoredImage, text: string): boolean {
-  return id.startsWith(`sha256:${text.replace(/^sha256:/, '')}`)
+/** A name counts before the beginning of an id, that of the image itself, too. */
+function isMeantByName({ id, name }: StoredImage, text: string): boolean {
+  if (!id.startsWith(`sha256:${text.replace(/^sha256:/, '')}`)) return true
+  return !isSurelyId.test(text) && parseImageName(text).full === name
 }
 
 const hexOf = (digest: string): string => digest.slice('sha256:'.length)
@@ -178,14 +180,13 @@ async function planRemoval(
  * @returns the directories that remain to be removed.
  */
 async function carryOut(paths: StorePaths, { images, layers, files }: Removal): Promise<string[]> {
-  await removeUnfinished(paths)
   const aside = layers.flatMap((name) => putAside(paths, name))
   try {
     forgetNames(paths, images)
   } catch (error) {
     if (!isDiskFull(error)) throw error
     // What no name needs makes room for the index.
-    await removeAside(aside)
+    await removeAside(paths, aside)
     forgetNames(paths, images)
   }
   for (const path of files)
@@ -203,7 +204,9 @@ function putAside(paths: StorePaths, name: string): string[] {
   return [aside]
 }
 
-async function removeAside(directories: readonly string[]): Promise<void> {
+/** And what others have left that were killed in the middle of it. */
+async function removeAside(paths: StorePaths, directories: readonly string[]): Promise<void> {
+  await removeUnfinished(paths)
   for (const directory of directories) await removeTree(directory)
 }
 

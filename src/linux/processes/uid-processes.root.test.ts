@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { closeSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import { processRef, readStatus } from './proc.ts'
 import { killUids, processesOfUids } from './uid-processes.ts'
 import { mapUserNamespace } from './user-namespace.ts'
@@ -33,7 +33,10 @@ describe('killUids', () => {
 
   test('leaves a user of the host whose id lies between, and ends who has that id in a user namespace of these ids', async () => {
     const [first, last] = [uid - 10, uid + 10]
-    const person = Bun.spawn(['setpriv', '--reuid', `${uid}`, '--clear-groups', '--', 'sleep', '1000'])
+    const asPerson = ['setpriv', '--reuid', `${uid}`, '--clear-groups', '--']
+    const person = Bun.spawn([...asPerson, 'sleep', '1000'])
+    // As a browser does for its own sandbox.
+    const alone = Bun.spawn([...asPerson, 'unshare', '--user', '--map-root-user', 'sleep', '1000'])
     const [unshare, CLONE_NEWUSER, setuid] = [272, 0x10000000, 105]
     const program = `syscall(${unshare}, ${CLONE_NEWUSER}) == 0 or die;
       sub mapped { open(my $map, '<', '/proc/self/uid_map'); return <$map> }
@@ -41,11 +44,13 @@ describe('killUids', () => {
     const guest = Bun.spawn(['perl', '-e', program])
     const map = [{ inside: 0, outside: first, count: last - first + 1 }]
     closeSync((await mapUserNamespace(processRef(guest.pid)!, map, { timeoutMs: 10_000 }))!)
-    while (processesOfUids(uid, uid).length < 2) await Bun.sleep(5)
+    while (processesOfUids(uid, uid).length < 3) await Bun.sleep(5)
+    while (readFileSync(`/proc/${alone.pid}/uid_map`, 'utf8').trim().split(/ +/)[1] !== `${uid}`)
+      await Bun.sleep(5)
     expect(await killUids(first, last)).toBe(true)
-    expect(processesOfUids(first, last)).toEqual([{ pid: person.pid, uid }])
+    expect(processesOfUids(first, last).map(({ pid }) => pid)).toEqual([person.pid, alone.pid])
     expect(await guest.exited).toBe(137)
-    person.kill()
+    for (const child of [person, alone]) child.kill()
   })
 
   test('does nothing for ids of people, for nobody, and for a range that is none', async () => {

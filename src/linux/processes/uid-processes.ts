@@ -36,16 +36,19 @@ function refOf({ pid, uid }: UidProcess): ProcessRef | undefined {
 const upperHalf = 2 ** 31
 
 /**
- * Whether it is in a user namespace of these ids alone, where a program that was taken over can become each of them. A process of the host's
- * with an id between the first and the last is a person's, whom a directory (SSSD, winbind) gave that number.
+ * Whether it is in a user namespace of these ids alone, the first among them, where a program that was taken over can become each of them. A
+ * process of the host's with an id between the first and the last is a person's, whom a directory (SSSD, winbind) gave that number; what such
+ * a person runs in a namespace of their own (`unshare -r`, a browser) has that id alone.
  */
 function isMappedTo(pid: number, first: number, last: number): boolean {
   const lines = readProc(`/proc/${pid}/uid_map`)?.trim().split('\n') ?? []
-  const isWithin = (line: string) => {
+  const mapped = lines.map((line) => {
     const [, from = 0, count = 0] = line.trim().split(/ +/).map(Number)
-    return from >= upperHalf || (from >= first && from + count - 1 <= last)
-  }
-  return lines.length > 0 && lines.every(isWithin)
+    return { from, to: from + count - 1 }
+  })
+  const isWithin = ({ from, to }: { from: number; to: number }) =>
+    from >= upperHalf || (from >= first && to <= last)
+  return mapped.some(({ from }) => from === first) && mapped.every(isWithin)
 }
 
 /** Time for the killer that becomes the user, in milliseconds: the user may stop the killer, but cannot block signals of this process. */

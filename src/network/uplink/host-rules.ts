@@ -171,7 +171,9 @@ table inet ${table} {
 /** The host's first name server, which pasta is told to ask; undefined when it has none with IPv4. Pure. */
 export function firstNameServer(resolvConf: string): string | undefined {
   const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
-  return servers.find((address) => ipVersion(address) === 4)
+  // To the C library the unspecified address is this host; pasta takes it for none.
+  const [first] = servers.filter((address) => ipVersion(address) === 4)
+  return first === '0.0.0.0' ? '127.0.0.1' : first
 }
 
 async function change(rules: string, signal?: AbortSignal): Promise<void> {

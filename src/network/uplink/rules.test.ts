@@ -38,6 +38,7 @@ test('the first name server of IPv4 is the one that pasta asks, as the C library
   expect(firstNameServer('search a\nnameserver ::1\nnameserver 127.0.0.53\nnameserver 1.1.1.1\n')).toBe(
     '127.0.0.53',
   )
+  expect(firstNameServer('nameserver 0.0.0.0\n')).toBe('127.0.0.1')
   expect(firstNameServer('# nameserver 1.1.1.1\n')).toBeUndefined()
   expect(firstNameServer('nameserver\t1.1.1.1 # ours\r\n')).toBe('1.1.1.1')
 })

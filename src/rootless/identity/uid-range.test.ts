@@ -61,7 +61,9 @@ describe('uid range', () => {
   )
 
   test('all ids below are of the lower half', () => {
-    withEtc('nsswitch.conf', 'subid: files # sss\n# subid: sss\n', (etc) => checkUpperIds(etc))
+    withEtc('nsswitch.conf', 'subid: files [NOTFOUND=return] # sss\n# subid: sss\n', (etc) =>
+      checkUpperIds(etc),
+    )
     withEtc('passwd', 'eve:x:2147483647:100::/:/bin/sh\n', (etc) => checkUpperIds(etc))
     withEtc('subuid', 'eve:2147483646:2\n', (etc) => checkUpperIds(etc))
   })

@@ -80,7 +80,12 @@ function subordinateService(etc: string): NamedLine | undefined {
   const file = 'nsswitch.conf'
   const lines = readLines(`${etc}/${file}`).map((text, index) => ({ file, line: index + 1, text }))
   return lines.find(({ text }) => {
-    const services = /^\s*subid\s*:([^#]*)/.exec(text)?.[1]?.trim().split(/\s+/) ?? []
+    // What stands in brackets says what to do with an answer.
+    const services =
+      /^\s*subid\s*:([^#]*)/
+        .exec(text)?.[1]
+        ?.replace(/\[[^\]]*\]/g, ' ')
+        .split(/\s+/) ?? []
     return services.some((service) => service !== '' && service !== 'files')
   })
 }
