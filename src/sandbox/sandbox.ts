@@ -199,7 +199,7 @@ export class Sandbox {
     this.#gone.abort()
     this.#stopped.resolve()
     // Without its machine it breaks off. It reads disks that are released next.
-    await this.#saving
+    await within(Promise.resolve(this.#saving), makingMs)
     // What a container takes after the release would stay.
     await within(Promise.allSettled([...this.#making, this.#lookedAfter]), makingMs)
     await ledger.releaseAll()

@@ -43,6 +43,8 @@ export class Pod {
   #creating: Promise<Sandbox> | undefined
   #sandbox: Sandbox | undefined
   #stopping: Promise<void> | undefined
+  /** What follows the death of its machine. */
+  #buried: Promise<void> | undefined
 
   constructor(options: PodOptions) {
     const over = new AbortController()
@@ -173,6 +175,12 @@ export class Pod {
     return this.stop(reason).catch(() => {})
   }
 
+  /** Settles once nothing is left of one that is stopping, or whose machine has died: what its processes have said is written first. */
+  async gone(): Promise<void> {
+    if (this.#death === undefined || this.isStopping) await this.stopAnyway()
+    else await this.#buried?.catch(() => {})
+  }
+
   async #stop(): Promise<void> {
     // Create has reported a sandbox that could not be made.
     const sandbox = await this.#creating?.catch(() => undefined)
@@ -194,7 +202,7 @@ export class Pod {
       this.#sandbox = sandbox
       void sandbox.watchOom(this.#options.oom)
       void sandbox.stopped.then(() => this.#end())
-      void sandbox.died.then(async (error) => {
+      this.#buried = sandbox.died.then(async (error) => {
         this.#death = error
         try {
           await this.#options.onDied(error)

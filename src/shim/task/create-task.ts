@@ -170,5 +170,5 @@ function addTask(
 
 /** The pod ends with its own container, and with no other. What is left of it is killed, its logging program too. */
 function endPodWith({ pod }: TaskContext, task: Task): void {
-  void task.init.exited.then(() => task.init.logged).then(() => pod.stopAnyway())
+  void task.init.exited.then(() => task.init.logged).then(() => pod.gone())
 }

@@ -48,7 +48,7 @@ async function remove({ pod, tasks }: TaskContext, task: Task): Promise<void> {
   await tasks.remove(task.id, async () => {
     if (task.id === pod.id) await pod.stop()
     // Nothing of a container is left once its machine has gone.
-    else if (pod.isStopping || pod.over.aborted) await pod.stopAnyway()
+    else if (pod.isStopping || pod.over.aborted) await pod.gone()
     else await task.container.remove()
   })
 }

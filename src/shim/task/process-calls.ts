@@ -111,9 +111,9 @@ export async function killProcess(
 ): Promise<object> {
   const task = context.tasks.get(id)
   const process = task.process(execId)
-  if (all && process === task.init && process.state === 'stopped') return {}
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (isForgotten(call?.metadata)) forgetUnlessAskedFor(context, { id, execId }, process, call)
+  if (all && process === task.init && process.state === 'stopped') return {}
   if (signal === SIGKILL && process === task.init) task.endIsNear()
   await process.signal(signal, all)
   return {}

@@ -396,15 +396,20 @@ describe('a pod of several containers', () => {
     })
   })
 
-  test('asks no guest to remove what is left, once its machine has died and the pod has not ended yet', async () => {
-    const { tasks, create, removed, died, stops } = serviceOf('pod', { logged: new Promise<void>(() => {}) })
+  test('whose machine has died asks no guest to remove what is left, and ends once its last words are written', async () => {
+    const logged = Promise.withResolvers<void>()
+    const { tasks, create, removed, died, stops } = serviceOf('pod', { logged: logged.promise })
     for (const id of ['pod', 'web']) {
       await create(id)
       await tasks.start({ id, execId: '' })
     }
     died.resolve({} as KataError)
     await tasks.wait({ id: 'web', execId: '' })
-    await tasks.delete({ id: 'web', execId: '' })
+    const deleted = tasks.delete({ id: 'web', execId: '' })
+    await Bun.sleep(5)
+    expect(stops()).toBe(0)
+    logged.resolve()
+    await deleted
     expect({ removed, stops: stops() }).toEqual({ removed: [], stops: 1 })
   })
 

@@ -1,10 +1,9 @@
 /** One container's cgroup. */
-import { lstat, remove } from 'os'
 import type { CgroupStats } from '../../../../src/protocol/generated/agent.ts'
 import { cgroupRoot, containersCgroup, mostThreadsOfOne } from '../boot/cgroups.ts'
 import { deadline } from '../errors.ts'
 import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
-import { exists, isDirectory, list, readIfThere, set } from '../system/files.ts'
+import { directoryNames, exists, list, readIfThere, removeIfEmpty, set } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { signalPid } from './process.ts'
 
@@ -51,14 +50,23 @@ export function killCgroup({ directory }: Cgroup): void {
   set(`${directory}/cgroup.kill`, '1')
 }
 
-/** A signal for every process in it, and in cgroups below. It stands still meanwhile, so that no process is forked behind the list. */
+/**
+ * A signal for every process in it, and in cgroups below. It is told to stand still meanwhile, and looked at until it has none that was not there
+ * before: a fork that had begun brings one.
+ */
 export function signalCgroup({ directory }: Cgroup, signal: number): void {
   const file = `${directory}/cgroup.freeze`
   // A container that is paused has the signal when it goes on.
   const isPaused = readIfThere(file)?.trim() === '1'
   set(file, '1')
   try {
-    for (const pid of processesIn(directory)) signalPid(pid, signal)
+    const told = new Set<number>()
+    const others = () => processesIn(directory).filter((pid) => !told.has(pid))
+    for (let found = others(); found.length > 0; found = others())
+      for (const pid of found) {
+        told.add(pid)
+        signalPid(pid, signal)
+      }
   } finally {
     if (!isPaused) set(file, '0')
   }
@@ -66,14 +74,14 @@ export function signalCgroup({ directory }: Cgroup, signal: number): void {
 
 function processesIn(directory: string): number[] {
   const own = (readIfThere(`${directory}/cgroup.procs`) ?? '').split('\n').filter((line) => line !== '')
-  const below = list(directory).map((name) => `${directory}/${name}`)
-  return [...own.map(Number), ...below.filter(isCgroup).flatMap(processesIn)]
+  return [...own.map(Number), ...cgroupsIn(directory).flatMap(processesIn)]
 }
 
-function isCgroup(path: string): boolean {
-  const [facts, error] = lstat(path)
-  return error === 0 && isDirectory(facts)
-}
+/** Those right below it, whatever bytes a container has in their names. */
+const cgroupsIn = (directory: string): string[] =>
+  list(directory)
+    .map((name) => `${directory}/${name}`)
+    .filter((path) => directoryNames(path) !== undefined)
 
 /**
  * Stops or continues all its processes and waits until that is so.
@@ -111,11 +119,10 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
 }
 
 async function removeEmptyCgroups(directory: string, progress: { handled: number }): Promise<void> {
-  if (remove(directory) === 0) return
+  if (removeIfEmpty(directory)) return
   if (++progress.handled % pieceSize === 0) await sleep(0)
-  for (const name of list(directory))
-    if (isCgroup(`${directory}/${name}`)) await removeEmptyCgroups(`${directory}/${name}`, progress)
-  remove(directory)
+  for (const cgroup of cgroupsIn(directory)) await removeEmptyCgroups(cgroup, progress)
+  removeIfEmpty(directory)
 }
 
 /** Sizes of huge pages that the guest's kernel has and can limit, as the OCI specification writes them: `2MB`. */

@@ -166,8 +166,8 @@ export class Container {
   }
 
   /**
-   * Without an exec id it goes to every process. SIGTERM to an init that the kernel keeps it from becomes SIGKILL; one that ignores it goes on,
-   * and in a pid namespace of others it ends the process as anywhere.
+   * Without an exec id it goes to every process as it is. SIGTERM for an init alone that the kernel keeps it from becomes SIGKILL; one that ignores
+   * it goes on, and in a pid namespace of others it ends the process as anywhere.
    */
   signal(execId: string, signal: number): void {
     const isForAll = execId === ''
@@ -175,11 +175,13 @@ export class Container {
       killCgroup(this.cgroup)
       return
     }
+    if (isForAll) {
+      signalCgroup(this.cgroup, signal)
+      return
+    }
     const process = this.process(execId)
     const isLost = process === this.init && signal === signals.term && processLosesSignal(process, signal)
-    const sent = isLost ? signals.kill : signal
-    if (isForAll) signalCgroup(this.cgroup, sent)
-    else signalProcess(process, sent)
+    signalProcess(process, isLost ? signals.kill : signal)
   }
 
   /**

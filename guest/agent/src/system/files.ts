@@ -40,11 +40,14 @@ export function exists(path: string): boolean {
 }
 
 /** Names in a directory without `.` and `..`, sorted; empty when it cannot be read. */
-export function list(path: string): string[] {
+export const list = (path: string): string[] => directoryNames(path) ?? []
+
+/** The same; undefined when it is no directory that can be read. */
+export function directoryNames(path: string): string[] | undefined {
   try {
     return names(path).sort()
   } catch {
-    return []
+    return undefined
   }
 }
 
@@ -103,6 +106,20 @@ function empty(path: string): void {
       unlink(directory, name, removeDirectory)
     }
   close(directory)
+}
+
+/** Removes a directory; false when it could not be removed, for one as something is in it. */
+export function removeIfEmpty(path: string): boolean {
+  const cut = path.lastIndexOf('/')
+  let parent: number
+  try {
+    parent = open(path.slice(0, cut), openFlags.directory, 0)
+  } catch {
+    return false
+  }
+  const isRemoved = unlink(parent, path.slice(cut + 1), removeDirectory)
+  close(parent)
+  return isRemoved
 }
 
 /** False when it could not be removed. */
