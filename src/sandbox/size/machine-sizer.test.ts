@@ -12,6 +12,8 @@ const demand = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryBytes: memo
 function stage({
   most = { vcpus: 8, memoryMiB: 1 << 30 },
   shrinks = true,
+  /** Most that the guest gives up in the time that it has. */
+  givesUpMiB = 1 << 30,
   keepsProcessors = false,
   isStatic = false,
   memoryBlockMiB = 128,
@@ -37,7 +39,8 @@ function stage({
         expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
-        const memoryMiB = shrinks ? size.memoryMiB : Math.max(now.memoryMiB, size.memoryMiB)
+        const least = shrinks ? now.memoryMiB - givesUpMiB : now.memoryMiB
+        const memoryMiB = Math.max(least, size.memoryMiB)
         const vcpus = keepsProcessors ? Math.max(now.vcpus, size.vcpus) : size.vcpus
         now = { vcpus: Math.min(vcpus, most.vcpus), memoryMiB }
         return now
@@ -86,6 +89,15 @@ test('a container makes the machine grow by whole memory blocks, and its end giv
   expect(online).toEqual([{ nbCpus: 2, wait: true, cpuOnly: false }])
   await sizer.forget('a')
   expect(sizer.size).toEqual({ vcpus: 1, memoryMiB: 256 })
+})
+
+test('a guest that gives memory up slowly is asked for as long as some of it comes back', async () => {
+  const { sizer, asked } = stage({ givesUpMiB: 128 })
+  await sizer.demand('a', demand(0, 384))
+  asked.length = 0
+  await sizer.forget('a')
+  expect(asked).toHaveLength(3)
+  expect(sizer.size.memoryMiB).toBe(256)
 })
 
 test('what the guest did not take is asked for again, as the machine has it by now', async () => {

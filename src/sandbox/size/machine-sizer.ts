@@ -90,8 +90,8 @@ export class MachineSizer {
       const { vcpus, memoryMiB } = this.#size
       if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
         log.info('machine resized', { vcpus, memoryMiB })
-      // Further steps only while memory really comes.
-      wanted = memoryMiB > before.memoryMiB ? this.#next(needed) : undefined
+      // Further steps only while memory really comes or goes: a busy guest may be long about giving it up.
+      wanted = memoryMiB === before.memoryMiB ? undefined : this.#next(needed)
     }
   }
 
