@@ -153,6 +153,18 @@ describe('processes', () => {
     expect((await finish(guest, 'busy')).status).toBe(8)
   })
 
+  test('a signal without the id of a process reaches the children of the init, too', async () => {
+    const child = 'trap "echo child; exit 0" TERM; echo ready; while :; do sleep 0.05; done'
+    const init = `sh -c '${child}' & trap "wait; exit 9" TERM; while :; do sleep 0.05; done`
+    await createContainer(guest, 'family', { args: ['sh', '-c', init] })
+    await guest.agent.startContainer({ containerId: 'family' })
+    await guest.agent.readStdout({ containerId: 'family', len: 100 })
+    await guest.agent.signalProcess({ containerId: 'family', signal: 15 })
+    const { data } = await guest.agent.readStdout({ containerId: 'family', len: 100 })
+    expect(Buffer.from(data).toString()).toBe('child\n')
+    expect((await finish(guest, 'family')).status).toBe(9)
+  })
+
   test('a process that reads its own output back holds up nobody', async () => {
     // As root it may open the pipe behind its standard output for reading, too.
     const taker = 'while :; do dd if=/proc/self/fd/9 of=/dev/null bs=1048576 count=8 2>/dev/null; done'
