@@ -161,8 +161,8 @@ export class Pod {
     return containerId
   }
 
-  /** ExecSync with its streams as text. */
-  async exec(containerId: string, cmd: readonly string[], timeout = 60) {
+  /** ExecSync with its streams as text; `timeout` in seconds. */
+  async exec(containerId: string, cmd: readonly string[], timeout = slow(60)) {
     const { stdout, stderr, exitCode } = await this.#calls.execSync({
       containerId,
       cmd: [...cmd],

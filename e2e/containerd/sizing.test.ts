@@ -201,7 +201,11 @@ describe('a machine that follows its containers', () => {
         expect(await pod.exec(large, hold(300))).toEqual(lived)
         await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
         await containerd.cri.calls.removeContainer({ containerId: large })
-        expect((await machineOf(pod, bare)).memory - small.memory).toBeLessThan(200)
+        // Nothing waits for that: the guest may be long about it.
+        await eventually(
+          'the memory to come back',
+          async () => (await machineOf(pod, bare)).memory - small.memory < 200,
+        )
       })
     },
     slow(120_000),
@@ -236,9 +240,9 @@ describe('a machine that follows its containers', () => {
         const large = await pod.start(idle, limits(1, 256))
         const shell = async (script: string) => (await pod.exec(large, ['sh', '-c', script])).stdout
         const untouched = heldMemory(pod)
-        // Randomness is slow to make in an emulated guest, so a little of it is written again and again.
+        // Randomness is slow to make in an emulated guest, so a little of it is written again and again, by one process.
         const sum = await shell(
-          'head -c 1000000 /dev/urandom >/one; for _ in $(seq 120); do cat /one; done >/file; md5sum /file',
+          'head -c 1000000 /dev/urandom >/one; cat $(yes /one | head -n 120) >/file; md5sum /file',
         )
         expect(heldMemory(pod) - untouched).toBeGreaterThan(80)
         expect(await containerd.ctr(['task', 'pause', large], { namespace: 'k8s.io' })).toMatchObject({

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import { silentLogger } from '../../log.ts'
+import { FakeClock, settled } from '../../time.double.ts'
 import type { MachineSize } from '../../vmm/vmm.ts'
 import { MachineSizer, type MachineSizerParts } from './machine-sizer.ts'
 
@@ -23,6 +24,9 @@ function stage({
   const asked: MachineSize[] = []
   const allowed: number[] = []
   const online: object[] = []
+  const clock = new FakeClock()
+  const guest = { shrinks }
+  const over = new AbortController()
   let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
   const config = {
     hypervisor: { defaultVcpus: 1, defaultMemory: 256, defaultMaxMemory: 1 << 20 },
@@ -39,7 +43,7 @@ function stage({
         expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
-        const least = shrinks ? now.memoryMiB - givesUpMiB : now.memoryMiB
+        const least = guest.shrinks ? now.memoryMiB - givesUpMiB : now.memoryMiB
         const memoryMiB = Math.max(least, size.memoryMiB)
         const vcpus = keepsProcessors ? Math.max(now.vcpus, size.vcpus) : size.vcpus
         now = { vcpus: Math.min(vcpus, most.vcpus), memoryMiB }
@@ -57,23 +61,32 @@ function stage({
     podLimits: () => podLimits,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: async () => {},
+    over: over.signal,
     log: silentLogger,
+    clock,
   })
+  /** Until the guest has been asked for what is too much, `ms` milliseconds later. */
+  const takenBack = async (ms = 0) => {
+    await settled()
+    await clock.pass(ms)
+  }
   const giveUp = () => {
     now = { ...now, vcpus: now.vcpus - 1 }
   }
-  return { sizer, asked, online, giveUp }
+  return { sizer, asked, online, giveUp, takenBack, clock, over, guest }
 }
 
 test('a processor that the guest gave up late is missing for the next container, which gets it and has it online', async () => {
-  const { sizer, asked, online, giveUp } = stage({ keepsProcessors: true })
+  const { sizer, asked, online, giveUp, takenBack } = stage({ keepsProcessors: true })
   await sizer.demand('a', demand(1, 0))
-  await sizer.forget('a')
+  sizer.forget('a')
+  await takenBack()
   expect(sizer.size.vcpus).toBe(2)
   await sizer.demand('b', demand(1, 0))
   // As long as it is there, nothing is asked.
   expect(asked.splice(0)).toHaveLength(2)
-  await sizer.forget('b')
+  sizer.forget('b')
+  await takenBack()
   giveUp()
   expect(sizer.size.vcpus).toBe(1)
   online.length = asked.length = 0
@@ -83,21 +96,68 @@ test('a processor that the guest gave up late is missing for the next container,
 })
 
 test('a container makes the machine grow by whole memory blocks, and its end gives them back', async () => {
-  const { sizer, asked, online } = stage()
+  const { sizer, asked, online, takenBack } = stage()
   await sizer.demand('a', demand(2, 200))
   expect(asked).toEqual([{ vcpus: 3, memoryMiB: 512 }])
   expect(online).toEqual([{ nbCpus: 2, wait: true, cpuOnly: false }])
-  await sizer.forget('a')
+  sizer.forget('a')
+  await takenBack()
   expect(sizer.size).toEqual({ vcpus: 1, memoryMiB: 256 })
 })
 
 test('a guest that gives memory up slowly is asked for as long as some of it comes back', async () => {
-  const { sizer, asked } = stage({ givesUpMiB: 128 })
+  const { sizer, asked, takenBack } = stage({ givesUpMiB: 128 })
   await sizer.demand('a', demand(0, 384))
   asked.length = 0
-  await sizer.forget('a')
+  sizer.forget('a')
+  await takenBack()
   expect(asked).toHaveLength(3)
   expect(sizer.size.memoryMiB).toBe(256)
+})
+
+test('a guest that gives nothing up at first is asked again, some times', async () => {
+  const { sizer, asked, takenBack, clock, guest } = stage({ shrinks: false })
+  await sizer.demand('a', demand(0, 384))
+  sizer.forget('a')
+  await takenBack()
+  expect(sizer.size.memoryMiB).toBe(640)
+  guest.shrinks = true
+  await takenBack(2000)
+  expect(sizer.size.memoryMiB).toBe(256)
+  expect(clock.sleepers).toBe(0)
+
+  guest.shrinks = false
+  await sizer.demand('b', demand(0, 384))
+  sizer.forget('b')
+  asked.length = 0
+  for (let _ = 0; _ < 10; _++) await takenBack(60_000)
+  expect(asked).toHaveLength(5)
+  expect(clock.sleepers).toBe(0)
+})
+
+test('what a container needs that came meanwhile is not asked for', async () => {
+  const { sizer, asked, takenBack, guest } = stage({ shrinks: false })
+  await sizer.demand('a', demand(0, 384))
+  sizer.forget('a')
+  await takenBack()
+  guest.shrinks = true
+  await sizer.demand('b', demand(0, 256))
+  expect(sizer.size.memoryMiB).toBe(640)
+  asked.length = 0
+  for (let _ = 0; _ < 10; _++) await takenBack(60_000)
+  expect(asked).toEqual([{ vcpus: 1, memoryMiB: 512 }])
+})
+
+test('nothing is asked of a guest whose machine has ended', async () => {
+  const { sizer, asked, takenBack, clock, over } = stage({ shrinks: false })
+  await sizer.demand('a', demand(0, 384))
+  sizer.forget('a')
+  await takenBack()
+  asked.length = 0
+  over.abort(new Error('it ended'))
+  await takenBack(60_000)
+  expect(asked).toEqual([])
+  expect(clock.sleepers).toBe(0)
 })
 
 test('what the guest did not take is asked for again, as the machine has it by now', async () => {
@@ -111,11 +171,12 @@ test('what the guest did not take is asked for again, as the machine has it by n
 })
 
 test('a container without limits, and one that fits, change nothing', async () => {
-  const { sizer, asked } = stage({ shrinks: false })
+  const { sizer, asked, takenBack } = stage({ shrinks: false })
   await sizer.demand('pause', demand(0, 0))
   expect(asked).toEqual([])
   await sizer.demand('a', demand(1, 128))
-  await sizer.forget('a')
+  sizer.forget('a')
+  await takenBack()
   await sizer.demand('b', demand(1, 100))
   expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
 })
@@ -154,10 +215,12 @@ test('a container that is refused fails no other that comes at the same time', a
 })
 
 test('a change that is refused takes nothing back of what came after it', async () => {
-  const { sizer } = stage()
+  const { sizer, takenBack } = stage()
   await sizer.demand('a', demand(1, 128))
   const refused = sizer.demand('a', demand(0, 1 << 21)).catch(() => {})
-  await Promise.all([refused, sizer.forget('a')])
+  sizer.forget('a')
+  await refused
+  await takenBack()
   await sizer.demand('b', demand(1, 128))
   expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
 })

@@ -4,7 +4,7 @@ import type { AgentClient } from '../../agent/client.ts'
 import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
 import type { Logger } from '../../log.ts'
-import { serially } from '../../time.ts'
+import { type Clock, realClock, serially } from '../../time.ts'
 import type { MachineSize, Vmm } from '../../vmm/vmm.ts'
 import { type Demand, neededSize } from './sizing.ts'
 
@@ -22,11 +22,17 @@ export interface MachineSizerParts {
   onGrowing(wanted: MachineSize): void
   /** Called whenever the machine may have got new processors, which come as new threads of the VMM. */
   onResized(): Promise<void>
+  /** The machine's end: nothing is asked of its guest after that. */
+  readonly over: AbortSignal
   readonly log: Logger
+  /** Default real time. */
+  readonly clock?: Clock
 }
 
 /** Memory may grow by this factor at once: the kernel keeps 1.6 % of what comes in what it has. */
 const mostGrowth = 16
+/** Pauses before each time that a guest is asked for what its containers need no longer, milliseconds. A busy one gives little or nothing at first. */
+const pausesMs = [0, 2000, 10_000, 30_000, 60_000]
 const mebibyte = 1024 * 1024
 
 export const hostMemoryMiB = (): number => Math.floor(totalmem() / mebibyte)
@@ -38,6 +44,8 @@ export class MachineSizer {
   /** Whether the guest may not use all of that: it failed to take what came. */
   #isBehind = false
   readonly #alone = serially()
+  /** The latest {@link #takeBack}. */
+  #turn = 0
 
   constructor(parts: MachineSizerParts) {
     this.#parts = parts
@@ -71,26 +79,72 @@ export class MachineSizer {
     })
   }
 
-  /** Takes back what a removed container needed, as far as the machine can shrink. */
-  forget(containerId: string): Promise<void> {
-    return this.#alone(async () => {
-      if (this.#demands.delete(containerId)) await this.#reach()
-    }).catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
+  /**
+   * Takes back what a removed container needed, as far as the machine can shrink. Returns at once: a guest may be longer about that than
+   * containerd waits for the removal.
+   */
+  forget(containerId: string): void {
+    // In its own turn: a demand of the same container may be under way.
+    const gone = this.#alone(async () => {
+      if (this.#demands.delete(containerId)) this.#takeBack()
+    })
+    gone.catch(this.#warn)
   }
 
+  /** Makes the machine large enough, and sees to it that it becomes no larger than that. */
   async #reach(): Promise<void> {
-    const { config, podLimits, log } = this.#parts
-    const needed = neededSize(config, this.#demands.values(), hostMemoryMiB(), podLimits())
-    if (config.runtime.staticSandboxResourceMgmt) return
+    const needed = this.#needed()
+    if (this.#parts.config.runtime.staticSandboxResourceMgmt) return
     await this.#catchUp()
+    const { vcpus, memoryMiB } = this.size
+    await this.#goTo({
+      vcpus: Math.max(vcpus, needed.vcpus),
+      memoryMiB: Math.max(memoryMiB, needed.memoryMiB),
+    })
+    if (this.#next(needed) !== undefined) this.#takeBack()
+  }
+
+  /** Begins to ask for what is too much, until it has come or the guest was asked often enough; in place of one that began before. */
+  #takeBack(): void {
+    if (this.#parts.config.runtime.staticSandboxResourceMgmt) return
+    const turn = ++this.#turn
+    this.#askAgain(turn).catch(this.#warn)
+  }
+
+  async #askAgain(turn: number): Promise<void> {
+    const { over, clock = realClock } = this.#parts
+    for (const pause of pausesMs) {
+      await clock.sleep(pause, over)
+      const isDone = await this.#alone(async () => {
+        if (turn !== this.#turn || over.aborted) return true
+        const needed = this.#needed()
+        await this.#goTo(needed)
+        return this.#next(needed) === undefined
+      })
+      if (isDone) return
+    }
+  }
+
+  readonly #warn = (error: unknown): void => {
+    if (!this.#parts.over.aborted) this.#parts.log.warn('the machine did not shrink', { error })
+  }
+
+  /** @throws KataError SANDBOX_TOO_LARGE. */
+  #needed(): MachineSize {
+    const { config, podLimits } = this.#parts
+    return neededSize(config, this.#demands.values(), hostMemoryMiB(), podLimits())
+  }
+
+  /** As near to it as the machine comes now. */
+  async #goTo(needed: MachineSize): Promise<void> {
     let wanted = this.#next(needed)
     while (wanted !== undefined) {
       const before = this.size
       await this.#resize(wanted)
       const { vcpus, memoryMiB } = this.#size
       if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
-        log.info('machine resized', { vcpus, memoryMiB })
-      // Further steps only while memory really comes or goes: a busy guest may be long about giving it up.
+        this.#parts.log.info('machine resized', { vcpus, memoryMiB })
+      // Further steps only while memory really comes or goes.
       wanted = memoryMiB === before.memoryMiB ? undefined : this.#next(needed)
     }
   }

@@ -25,13 +25,14 @@ export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer
 /** @throws the signal's reason. */
 export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   const { cgroups, served, signal, ...parts } = made
-  const { config, paths, ledger, vmm, vmmProcess, machine, agentFacts, log } = parts
+  const { config, paths, ledger, end, vmm, vmmProcess, machine, agentFacts, log } = parts
   const { agent } = parts.agent
   const sizer = new MachineSizer({
     config,
     vmm,
     agent,
     boot: machine.plan,
+    over: end.over,
     log,
     memoryBlockMiB: agentFacts.memoryBlockMiB,
     podLimits: () => cgroups.podLimits(),
