@@ -40,9 +40,20 @@ test.each([
   ['reading only', { allow: true, access: 'r' }],
   ['block devices only', { allow: true, type: 'b', access: 'rwm' }],
   ['one major number', { allow: true, major: 8, access: 'rwm' }],
+  ['one minor number', { allow: true, minor: 8, access: 'rwm' }],
   ['nothing', { allow: false, access: 'rwm' }],
 ])('a rule of %s is not every device', (_, rule) => {
   expect(deviceRights({ linux: { resources: { devices: [rule] } } }).every).toBe(false)
+})
+
+test.each([
+  ['of everything', { allow: false, access: 'rwm' }],
+  ['without a word of allowing, which is a denial', { access: 'rwm' }],
+  ['of writing', { allow: false, type: 'a', access: 'w' }],
+])('every device, and then a denial %s: the last word counts', (_, denial) => {
+  const rights = deviceRights({ linux: { resources: { devices: [...everyDevice, denial] } } })
+  expect(rights.every).toBe(false)
+  expect(deviceRights({ linux: { resources: { devices: [denial, ...everyDevice] } } }).every).toBe(true)
 })
 
 test('a rule for every device may say so with type a and -1 for its number', () => {

@@ -9,7 +9,7 @@
 import { isReadOnly } from '../mounts.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciSpec } from '../spec.ts'
-import { isAny } from './device-rules.ts'
+import { isAllowed, isOfAll } from './device-rules.ts'
 
 export interface DeviceRights {
   /**
@@ -30,12 +30,14 @@ const masterful = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNO
 /** Pure. */
 export function deviceRights(spec: OciSpec): DeviceRights {
   const rules = spec.linux?.resources?.devices ?? []
-  if (rules.some(isEveryDevice)) return { every: true, rules }
+  if (allowsAll(rules)) return { every: true, rules }
   return isUnfenced(spec) ? { every: true, rules: [everyDevice] } : { every: false, rules }
 }
 
-function isEveryDevice({ allow, type = '', major, access }: DeviceRule): boolean {
-  return allow === true && (type === '' || type === 'a') && isAny(major) && access === 'rwm'
+/** Of several rules about all devices the last one counts. */
+function allowsAll(rules: readonly DeviceRule[]): boolean {
+  const last = rules.findLast((rule) => isOfAll(rule) && (!isAllowed(rule) || rule.access === 'rwm'))
+  return last !== undefined && isAllowed(last)
 }
 
 function isUnfenced({ linux = {}, process = {}, mounts = [] }: OciSpec): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { guestDeviceRules } from '../guest/devices.ts'
+import type { DeviceRule } from '../resources.ts'
 import { mayWriteBlock } from './device-rules.ts'
 
 const denyAll = { allow: false, access: 'rwm' }
@@ -18,6 +19,11 @@ describe('whether a disk may be written', () => {
     ['another minor', [denyAll, { ...disk, minor: 17, access: 'rwm' }], false],
     ['a character device', [denyAll, { ...disk, type: 'c', access: 'rwm' }], false],
     ['everything, as privileged containers', [{ allow: true, access: 'rwm' }], true],
+    [
+      'a rule that does not say whether it allows',
+      [{ type: 'b', major: 8, minor: 16, access: 'rwm' }],
+      false,
+    ],
   ])('%s', (_, rules, expected) => {
     expect(mayWriteBlock(numbers, rules)).toBe(expected)
   })
@@ -30,6 +36,21 @@ describe('rules for the guest', () => {
     expect(guestDeviceRules({ every: false, rules }, handedOver)).toEqual([denyAll, fuse, ...handedOver])
     expect(guestDeviceRules({ every: false, rules: [] }, [])).toEqual([denyAll])
     expect(guestDeviceRules({ every: false, rules: [{ allow: false }] }, [])).toEqual([denyAll])
+  })
+  test('keep the order of what the host allows and denies', () => {
+    const denyFuse = { ...fuse, allow: false }
+    const denyCharacters = { allow: false, type: 'c', access: 'rwm' }
+    const rulesOf = (rules: DeviceRule[]) => guestDeviceRules({ every: false, rules }, [])
+    expect(rulesOf([fuse, denyAll])).toEqual([denyAll])
+    expect(rulesOf([fuse, { access: 'rwm' }])).toEqual([denyAll])
+    expect(rulesOf([fuse, denyFuse])).toEqual([denyAll, fuse, denyFuse])
+    expect(rulesOf([fuse, denyCharacters])).toEqual([denyAll, fuse, denyCharacters])
+  })
+  test('take away again from everything what the host takes', () => {
+    const allowAll = { allow: true, access: 'rwm' }
+    const denyFuse = { ...fuse, allow: false }
+    const rules = [denyFuse, allowAll, denyFuse, { ...disk, allow: false }]
+    expect(guestDeviceRules({ every: true, rules }, [])).toEqual([allowAll, denyFuse])
   })
   test('allow everything when the host does', () => {
     const rules = [denyAll, { allow: true, access: 'rwm' }]

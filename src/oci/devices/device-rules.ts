@@ -9,8 +9,16 @@ export function mayWriteBlock({ major, minor }: DeviceNumbers, rules: readonly D
     (isAny(rule.major) || rule.major === major) &&
     (isAny(rule.minor) || rule.minor === minor) &&
     access.includes('w')
-  return rules.findLast(speaks)?.allow ?? true
+  const last = rules.findLast(speaks)
+  return last === undefined || isAllowed(last)
 }
+
+/** As in Go, whose clients write the rules, one that does not say so allows nothing. */
+export const isAllowed = ({ allow }: DeviceRule): boolean => allow === true
+
+/** Whether a rule speaks of all devices. */
+export const isOfAll = ({ type = '', major, minor }: DeviceRule): boolean =>
+  (type === '' || type === 'a') && isAny(major) && isAny(minor)
 
 /** Whether a rule's number stands for all. */
 export const isAny = (number: number | undefined): boolean => number === undefined || number < 0

@@ -1,7 +1,7 @@
 /** The devices of a container in a machine, and what it may do with them. */
 import { guestDevices } from '../devices/char-devices.ts'
 import type { DeviceRights } from '../devices/device-rights.ts'
-import { isAny } from '../devices/device-rules.ts'
+import { isAllowed, isAny, isOfAll } from '../devices/device-rules.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
 
@@ -46,13 +46,26 @@ export function withGuestRules(spec: OciSpec, { rights, diskRules, mountRules }:
 /**
  * The rules for the guest. Numbers of block devices mean something else there, so of these only `handedOver` count, which
  * the agent renumbers; the character devices of a spec are ones that are the same everywhere (char-devices.ts). Everything
- * else is forbidden, but for what the guest's crun allows every container.
+ * else is forbidden, but for what the guest's crun allows every container. The last rule about a device counts, so they keep their order.
  */
 export function guestDeviceRules(
   { every, rules }: DeviceRights,
   handedOver: readonly DeviceRule[],
 ): readonly DeviceRule[] {
-  if (every) return [{ allow: true, access: 'rwm' }]
-  const characters = rules.filter(({ type, major }) => type === 'c' && !isAny(major))
+  const isCharacters = ({ type }: DeviceRule) => type === 'c'
+  if (every) {
+    const denied = rules.slice(1 + rules.findLastIndex((rule) => isOfAll(rule) && isAllowed(rule)))
+    return [
+      { allow: true, access: 'rwm' },
+      ...denied.filter((rule) => isCharacters(rule) && !isAllowed(rule)),
+    ]
+  }
+  const later = rules.slice(1 + rules.findLastIndex(isDenialOfAll))
+  const characters = later.filter((rule) =>
+    isAllowed(rule) ? isCharacters(rule) && !isAny(rule.major) : isCharacters(rule) || isOfAll(rule),
+  )
   return [{ allow: false, access: 'rwm' }, ...characters, ...handedOver]
 }
+
+const isDenialOfAll = (rule: DeviceRule): boolean =>
+  isOfAll(rule) && !isAllowed(rule) && [...'rwm'].every((right) => (rule.access ?? 'rwm').includes(right))
