@@ -46,6 +46,10 @@ describe('rules for the guest', () => {
     expect(rulesOf([fuse, denyFuse])).toEqual([denyAll, fuse, denyFuse])
     expect(rulesOf([fuse, denyCharacters])).toEqual([denyAll, fuse, denyCharacters])
   })
+  test('have no number zero, which means all in the guest', () => {
+    const rules = [{ ...fuse, major: 0 }, { ...fuse, allow: false, major: 0 }, fuse]
+    expect(guestDeviceRules({ every: false, rules }, [])).toEqual([denyAll, fuse])
+  })
   test('take away again from everything what the host takes', () => {
     const allowAll = { allow: true, access: 'rwm' }
     const denyFuse = { ...fuse, allow: false }

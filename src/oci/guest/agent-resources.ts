@@ -29,12 +29,13 @@ export function toAgentResources(resources: OciResources): agent.LinuxResources 
   }
 }
 
+/** The message says "any" by -1, or by a rule without a type. */
 function toRule({
   allow = false,
   type = '',
-  major,
-  minor,
-  access = '',
+  major = type === '' ? 0 : -1,
+  minor = type === '' ? 0 : -1,
+  access = 'rwm',
 }: DeviceRule): agent.LinuxDeviceCgroup {
   return { allow, type, major: int64(major), minor: int64(minor), access }
 }

@@ -216,6 +216,21 @@ test('limits of the processor without a field of their own go by the file of cgr
   expect(unified('{"cpu":{"shares":2}}')).toEqual({})
 })
 
+test('a device rule without a number is about all of them, and one without rights about all rights', () => {
+  const devices = (rules: object[]) =>
+    toAgentResources(parseResourcesText(JSON.stringify({ devices: rules }))).devices
+  const any = -1n
+  expect(devices([{ allow: false, type: 'c', major: 10, access: 'w' }])).toEqual([
+    { allow: false, type: 'c', major: 10n, minor: any, access: 'w' },
+  ])
+  expect(devices([{ allow: true, type: 'c', major: 10, minor: 0, access: 'r' }])).toEqual([
+    { allow: true, type: 'c', major: 10n, minor: 0n, access: 'r' },
+  ])
+  expect(devices([{ type: 'c' }])).toEqual([
+    { allow: false, type: 'c', major: any, minor: any, access: 'rwm' },
+  ])
+})
+
 test('missing and null parts keep their defaults', () => {
   expect(read({})).toEqual(Spec.fromPartial({}))
   expect(read({ process: null, linux: { seccomp: null } })).toEqual(Spec.fromPartial({ linux: {} }))

@@ -45,14 +45,15 @@ export function withGuestRules(spec: OciSpec, { rights, diskRules, mountRules }:
 
 /**
  * The rules for the guest. Numbers of block devices mean something else there, so of these only `handedOver` count, which
- * the agent renumbers; the character devices of a spec are ones that are the same everywhere (char-devices.ts). Everything
- * else is forbidden, but for what the guest's crun allows every container. The last rule about a device counts, so they keep their order.
+ * the agent renumbers; the character devices of a spec are ones that are the same everywhere (char-devices.ts). No device has the major
+ * number 0, which means all of them there. Everything else is forbidden, but for what the guest's crun allows every
+ * container. The last rule about a device counts, so they keep their order.
  */
 export function guestDeviceRules(
   { every, rules }: DeviceRights,
   handedOver: readonly DeviceRule[],
 ): readonly DeviceRule[] {
-  const isCharacters = ({ type }: DeviceRule) => type === 'c'
+  const isCharacters = ({ type, major }: DeviceRule) => type === 'c' && major !== 0
   if (every) {
     const denied = rules.slice(1 + rules.findLastIndex((rule) => isOfAll(rule) && isAllowed(rule)))
     return [
