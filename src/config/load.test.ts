@@ -134,6 +134,40 @@ describe('which file', () => {
     expect(load({ searchPaths: [theirs, used] }).source).toBe(used)
   })
 
+  test('drop-ins beside a link, which nobody reads, are an error in our places', () => {
+    const real = write('real/configuration.toml', '')
+    const main = join(dir, 'ours/configuration.toml')
+    mkdirSync(join(dir, 'ours/config.d'), { recursive: true })
+    symlinkSync(real, main)
+    const searchPaths = [main]
+    expect(load({ searchPaths }).source).toBe(real)
+    write('ours/config.d/1', '[hypervisor.qemu]\nenable_core_scheduling = true')
+    for (const how of [{}, { file: main }, { env: { KATA_CONF_FILE: main } }]) {
+      const { message, remedy } = expectCode(() => load({ searchPaths, ...how }), 'CONFIG_CONFLICT')
+      expect(message).toContain(`${join(dir, 'ours/config.d')}: its drop-ins have no effect`)
+      expect(remedy).toContain(join(dir, 'real/config.d'))
+    }
+    expect(load({ file: real, searchPaths }).source).toBe(real)
+    rmSync(join(dir, 'ours/config.d'), { recursive: true })
+    symlinkSync(join(dir, 'real/config.d'), join(dir, 'ours/config.d'))
+    const dropIn = write('real/config.d/1', '')
+    expect(load({ searchPaths }).dropIns).toEqual([dropIn])
+    const theirs = join(dir, 'share/defaults/kata-containers/configuration.toml')
+    write('share/defaults/kata-containers/config.d/1', '')
+    symlinkSync(real, theirs)
+    expect(load({ searchPaths: [theirs] }).source).toBe(real)
+  })
+
+  test('a link to drop-ins that leads nowhere is an error, with and without the main file', () => {
+    const main = join(dir, 'ours/configuration.toml')
+    mkdirSync(join(dir, 'ours'))
+    symlinkSync(join(dir, 'absent'), join(dir, 'ours/config.d'))
+    const find = () => load({ searchPaths: [main] })
+    expect(expectCode(find, 'CONFIG_UNREADABLE').message).toContain(join(dir, 'ours/config.d'))
+    write('ours/configuration.toml', '')
+    expect(expectCode(find, 'CONFIG_UNREADABLE').message).toContain('it is a link that leads nowhere')
+  })
+
   test('a named file that does not exist is an error that names it', () => {
     const error = expectCode(() => load({ file: join(dir, 'nope.toml') }), 'CONFIG_NOT_FOUND')
     expect(error.message).toContain('nope.toml')

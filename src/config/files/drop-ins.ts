@@ -5,6 +5,7 @@
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { isThere, requireLinkLeads } from './search.ts'
 import { readTomlFile, type TomlFile } from './toml-file.ts'
 
 /** Who may have written what is read with a main file: root, we ourselves, and who has written that file. */
@@ -36,7 +37,8 @@ export function findDropIns(mainFile: string): (() => TomlFile)[] {
   } catch (cause) {
     if (cause instanceof KataError) throw cause
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return []
+    if (code === 'ENOENT' && !isThere(directory)) return []
+    if (code === 'ENOENT') requireLinkLeads(directory)
     throw new KataError('CONFIG_UNREADABLE', { path: directory, reason: String(code) }, { cause })
   }
 }

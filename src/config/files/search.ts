@@ -33,7 +33,7 @@ export interface MainFile {
 /**
  * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, because
  * environment variables are inherited), else the first that exists; undefined when there is none.
- * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE, CONFIG_DROP_INS_ALONE
+ * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE, CONFIG_DROP_INS_ALONE, CONFIG_CONFLICT
  */
 export function findMainFile({
   file,
@@ -44,39 +44,64 @@ export function findMainFile({
   env: Readonly<Record<string, string | undefined>>
   searchPaths?: readonly string[] | undefined
 }): MainFile | undefined {
-  if (file !== undefined) return { path: requireFile(resolve(file), searchPaths), reading: readingOf(file) }
+  if (file !== undefined) return found(resolve(file), requireFile(resolve(file), searchPaths), searchPaths)
   const fromEnv = env.KATA_CONF_FILE
   if (fromEnv === undefined || fromEnv === '') return firstOf(searchPaths)
   const path = resolved(fromEnv)
   if (path === undefined || !searchPaths.some((name) => resolved(name) === path))
     throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
-  return { path, reading: readingOf(fromEnv) }
+  return found(resolve(fromEnv), path, searchPaths)
+}
+
+function found(name: string, path: string, searchPaths: readonly string[]): MainFile {
+  if (searchPaths.includes(name)) requireReadDropIns(name, path)
+  return { path, reading: readingOf(name) }
 }
 
 /** A link that leads nowhere is no missing file: behind it may be one that says less of walls. */
 function firstOf(names: readonly string[]): MainFile | undefined {
   for (const [index, name] of names.entries()) {
     const path = resolved(name)
-    if (path !== undefined) return { path, reading: readingOf(name) }
-    if (isThere(name))
-      throw new KataError('CONFIG_UNREADABLE', { path: name, reason: 'it is a link that leads nowhere' })
+    if (path !== undefined) return found(name, path, names)
+    if (isThere(name)) requireLinkLeads(name)
     requireNoDropIns(name, names.slice(index + 1))
   }
   return undefined
 }
 
-/** Those of a main file that is not there count for no other: a wall that they ask for would not stand. In Kata's places Kata passes over them, too. */
+/** Those of a main file that is not there count for no other: a wall that they ask for would not stand. */
 function requireNoDropIns(mainFile: string, others: readonly string[]): void {
-  const directory = join(dirname(mainFile), 'config.d')
-  if (readingOf(mainFile) === 'kata' || isEmpty(directory)) return
+  const directory = ourDropInsOf(mainFile)
+  if (directory === undefined) return
   // An empty file says where Debian has its programs; those of a bundle lie elsewhere.
   const used = others.find((name) => readingOf(name) === 'shipped' && isThere(name))
   const likeness = used === undefined ? 'empty' : `a copy of ${used}`
   throw new KataError('CONFIG_DROP_INS_ALONE', { directory, mainFile, likeness })
 }
 
-/** What cannot be listed has no files for us. */
+/** Nor do those beside a link count, as in Kata: they stand beside the file that it leads to. */
+function requireReadDropIns(name: string, path: string): void {
+  const directory = ourDropInsOf(name)
+  const read = dropInsOf(path)
+  if (directory === undefined || resolved(directory) === resolved(read)) return
+  throw new KataError('CONFIG_CONFLICT', {
+    where: directory,
+    reason: `its drop-ins have no effect, because ${name} is a link to ${path}`,
+    hint: `Move them to ${read}, or put a copy of the file in place of the link.`,
+  })
+}
+
+const dropInsOf = (mainFile: string): string => join(dirname(mainFile), 'config.d')
+
+/** The directory of drop-ins beside a file, if it has some. In Kata's places Kata passes over those that have no effect, too. */
+function ourDropInsOf(mainFile: string): string | undefined {
+  const directory = dropInsOf(mainFile)
+  return readingOf(mainFile) === 'kata' || isEmpty(directory) ? undefined : directory
+}
+
+/** What cannot be listed has no files for us. @throws KataError CONFIG_UNREADABLE for a link that leads nowhere. */
 function isEmpty(directory: string): boolean {
+  if (isThere(directory)) requireLinkLeads(directory)
   try {
     return readdirSync(directory).length === 0
   } catch {
@@ -84,8 +109,14 @@ function isEmpty(directory: string): boolean {
   }
 }
 
+/** What is behind such a link may ask for walls. @throws KataError CONFIG_UNREADABLE. */
+export function requireLinkLeads(path: string): void {
+  if (resolved(path) === undefined)
+    throw new KataError('CONFIG_UNREADABLE', { path, reason: 'it is a link that leads nowhere' })
+}
+
 /** Whether the name is taken, whatever it leads to. */
-function isThere(name: string): boolean {
+export function isThere(name: string): boolean {
   try {
     lstatSync(name)
     return true
