@@ -60,7 +60,8 @@ export function fateOf({ silent, warned, refusedItem, otherwise }: KataKey, raw:
   const among = (values: readonly unknown[]) => values.some((known) => isEqual(known, value))
   if (silent === 'any' || among(silent)) return 'silent'
   if (among(warned)) return 'warned'
-  if (Array.isArray(value) && value.includes(refusedItem)) return 'refused'
+  // One name in place of a list is a list for many a parser.
+  if (refusedItem !== undefined && [value].flat().includes(refusedItem)) return 'refused'
   return otherwise
 }
 
@@ -73,8 +74,8 @@ function asTyped(example: unknown, text: string): unknown {
   if (typeof example === 'boolean') return boolean.fromText(text)
   if (typeof example === 'number') return /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
   if (!Array.isArray(example)) return text
-  // Names that Kata's Go runtime separates by spaces and runtime-rs by commas, or a JSON list; an empty list counts as empty.
-  return text.split(/[\s,]+/).filter((item) => item !== '' && item !== '[]')
+  // Names that Kata's Go runtime separates by spaces and runtime-rs by commas, or a JSON list.
+  return text.split(/[\s,[\]"]+/).filter((item) => item !== '')
 }
 
 const withNumbers = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)

@@ -105,6 +105,7 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['runtime', 'emptydir_mode = "block-encrypted"', 'encrypted emptyDir'],
     ['runtime', 'experimental_force_guest_pull = true', 'pulled in the guest'],
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],
+    ['runtime', 'experimental = "force_guest_pull"', 'experimental'],
     ['image', 'service_offload = true', 'pulled in the guest'],
     ['agent.kata', 'policy = "package agent_policy"', 'policies of the agent'],
   ])('%s: %s', (table, line, reason) => {
@@ -124,6 +125,7 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['runtime', 'emptydir_mode', 'block-encrypted'],
     ['runtime', 'experimental', 'force_guest_pull other'],
     ['runtime', 'experimental', 'other,force_guest_pull'],
+    ['runtime', 'experimental', '["other", "force_guest_pull"]'],
     ['runtime', 'experimental_force_guest_pull', '1'],
     ['agent.kata', 'policy', 'cGFja2FnZQ=='],
   ])('annotation %s %s: %s', (table, name, text) => {
