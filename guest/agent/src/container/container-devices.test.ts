@@ -27,6 +27,38 @@ test('devices and their rules get the guest’s numbers, all at once', () => {
   ])
 })
 
+test('no disk keeps the host’s number: two with one path, or one that is listed under a second path', () => {
+  const [first, second] = [
+    { major: 254n, minor: 0n },
+    { major: 254n, minor: 16n },
+  ]
+  const numbersOf = (
+    devices: { path: string; minor: bigint }[],
+    paths: string[],
+    found: (typeof first)[],
+  ) => {
+    const resources = { devices: devices.map(({ minor }) => rule(minor)) }
+    const { linux } = withGuestDevices(
+      Spec.fromPartial({ linux: { devices, resources } }),
+      paths.map(asked),
+      found,
+    )
+    return [linux?.devices, linux?.resources?.devices].map((all) =>
+      all?.map(({ major, minor }) => ({ major, minor })),
+    )
+  }
+  const twins = [disk('/dev/xvda', 16n), disk('/dev/xvda', 32n)]
+  expect(numbersOf(twins, ['/dev/xvda', '/dev/xvda'], [first!, second!])).toEqual([
+    [first, second],
+    [first, second],
+  ])
+  const listed = [disk('/dev/sdb', 16n), disk('/dev/xvda', 16n)]
+  expect(numbersOf(listed, ['/dev/xvda'], [first!])).toEqual([
+    [first, first],
+    [first, first],
+  ])
+})
+
 test('a disk that is shown as a mount gets a rule of its own', () => {
   const { linux } = withGuestDevices(spec, [], [], [{ major: 8n, minor: 48n, access: 'rm' }])
   expect(linux?.resources?.devices.at(-1)).toEqual(rule(48n, 'rm'))

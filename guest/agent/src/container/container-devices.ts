@@ -33,26 +33,24 @@ export function withGuestDevices(
 ): Spec {
   if (devices.length + shown.length === 0 || spec.linux === undefined) return spec
   const { linux } = spec
-  const here = new Map<LinuxDevice, DeviceNumbers>(
-    devices.map(({ containerPath }, index) => {
-      const device = linux.devices.find(({ path }) => path === containerPath)
-      if (device === undefined) throw invalid(`the container has no device ${containerPath}`)
-      return [device, found[index]!]
-    }),
-  )
+  const here = new Map<LinuxDevice, DeviceNumbers>()
+  for (const [index, { containerPath }] of devices.entries()) {
+    // Two of one path come in the order of the list.
+    const device = linux.devices.find((one) => one.path === containerPath && !here.has(one))
+    if (device === undefined) throw invalid(`the container has no device ${containerPath}`)
+    here.set(device, found[index]!)
+  }
   // From the host's numbers all at once: one device's new number may be another one's old number.
   const renumbered = new Map([...here].map(([device, numbers]) => [hostKey(device), numbers]))
-  const rule = (rule: LinuxDeviceCgroup): LinuxDeviceCgroup => ({
-    ...rule,
-    ...(renumbered.get(hostKey(rule)) ?? {}),
-  })
+  const numbersOf = (one: LinuxDevice | LinuxDeviceCgroup) => renumbered.get(hostKey(one)) ?? {}
   const resources = linux.resources ?? LinuxResources.fromPartial({})
-  const rules = [...resources.devices.map(rule), ...shown.map(ruleFor)]
+  const rules = [...resources.devices.map((rule) => ({ ...rule, ...numbersOf(rule) })), ...shown.map(ruleFor)]
   return {
     ...spec,
     linux: {
       ...linux,
-      devices: linux.devices.map((device) => ({ ...device, ...(here.get(device) ?? {}) })),
+      // A privileged container's list has a disk under the host's own path, too.
+      devices: linux.devices.map((device) => ({ ...device, ...(here.get(device) ?? numbersOf(device)) })),
       resources: { ...resources, devices: rules },
     },
   }
