@@ -19,7 +19,7 @@ export class JsonMismatch extends Error {
 const maxKey = 60
 /** What of a key is not told as it is: it may steer a terminal, or look like another. */
 const unfit = /[^\x20-\x7e]/g
-/** Most names of fields that are told as left out. */
+/** Most names of fields that are told as left out; that there are more is told, too. */
 const maxDropped = 16
 
 /** One place of a document. */
@@ -45,9 +45,11 @@ export class Place {
     return new Place(`${this.path}[${index}]`, this.#dropped)
   }
 
-  /** Notes that a field is not carried on. */
+  /** Notes that a field is not carried on: once for all items of a list, which are as many as its author likes. */
   drop(name: string): void {
-    if (this.#dropped.length < maxDropped) this.#dropped.push(this.#pathOf(name))
+    const path = this.#pathOf(name).replace(/\[\d+\]/g, '[]')
+    if (this.#dropped.length > maxDropped || this.#dropped.includes(path)) return
+    this.#dropped.push(this.#dropped.length < maxDropped ? path : 'and others')
   }
 
   /** `found` is what stands there, in words; the kind of `value` when it is left out. */

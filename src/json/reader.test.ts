@@ -92,7 +92,19 @@ test('fields that nobody knows are left out, and named', () => {
     { name: 'a', ...Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`x${i}`, 1])) },
     { dropped: many },
   )
-  expect(many).toHaveLength(16)
+  expect(many).toHaveLength(17)
+  expect(many.slice(-2)).toEqual(['x15', 'and others'])
+})
+
+test('a field of many items is named once, and hides no other', () => {
+  const shelf = record<{ readonly boxes?: readonly object[]; readonly name?: string }>({
+    boxes: list(record<{ readonly name?: string }>({ name: text })),
+    name: text,
+  })
+  const dropped: string[] = []
+  const boxes = Array.from({ length: 100 }, (_, i) => ({ color: i }))
+  readValue(shelf, { boxes, height: 1 }, { dropped })
+  expect(dropped.toSorted()).toEqual(['boxes[].color', 'height'])
 })
 
 test('what every object inherits is no field', () => {
