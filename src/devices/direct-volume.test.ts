@@ -61,6 +61,7 @@ test.each([
   [{ ...note, fstype: 'ext4,x' }, 'fstype'],
   [{ ...note, options: 'ro' }, 'options'],
   [{ ...note, metadata: { fsGroup: '-1' } }, 'fsGroup'],
+  [{ ...note, metadata: { fsGroup: '4294967296' } }, 'fsGroup'],
   [{ ...note, padding: 'x'.repeat(70_000) }, 'more than'],
 ])('a note that makes no sense is refused', (content, reason) => {
   write(content)

@@ -115,7 +115,7 @@ function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> 
     throw invalid('it has an encryptionKey, and kata-ts has no encrypted disks')
   if (createFilesystem !== 'false')
     throw invalid('it has createFilesystem, and kata-ts makes no file systems on direct volumes')
-  if (fsGroup !== undefined && !/^\d{1,10}$/.test(fsGroup)) throw invalid('fsGroup is no number')
+  if (fsGroup !== undefined && !isGroup(fsGroup)) throw invalid('fsGroup is no number of a group')
   return {
     device,
     fsType,
@@ -125,6 +125,9 @@ function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> 
       : { fsGroup: { id: Number(fsGroup), onRootMismatch: fsGroupChangePolicy === 'OnRootMismatch' } }),
   }
 }
+
+/** The kernel's highest number means none. */
+const isGroup = (text: string): boolean => /^\d{1,10}$/.test(text) && Number(text) < 0xffffffff
 
 /** Leaves the sandbox's name beside the note. */
 export function markDirectVolume(path: string): void {
