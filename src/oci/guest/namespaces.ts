@@ -27,9 +27,10 @@ export function guestNamespaces(namespaces: readonly OciNamespace[] = []): OciNa
   return [...new Set([...kept.map(({ type }) => type), ...always])].map((type) => ({ type }))
 }
 
-/** @throws KataError SPEC_USER_NAMESPACE. */
-export function refuseUserNamespace({ linux }: OciSpec, container: string): void {
-  if (linux?.namespaces?.some(({ type }) => type === 'user'))
+/** Mapped ids without the namespace are refused as runc does: nobody would map them. @throws KataError SPEC_USER_NAMESPACE. */
+export function refuseUserNamespace({ linux = {} }: OciSpec, container: string): void {
+  const { namespaces = [], uidMappings = [], gidMappings = [] } = linux
+  if (namespaces.some(({ type }) => type === 'user') || uidMappings.length + gidMappings.length > 0)
     throw new KataError('SPEC_USER_NAMESPACE', { container })
 }
 

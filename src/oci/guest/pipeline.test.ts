@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { deviceRights } from '../devices/device-rights.ts'
 import type { OciLinux, OciNamespace, OciSpec } from '../spec.ts'
-import { askedPidNamespace, refuseMappedMounts } from './namespaces.ts'
+import { askedPidNamespace, refuseMappedMounts, refuseUserNamespace } from './namespaces.ts'
 import { type GuestFacts, guestSpec, guestSteps } from './pipeline.ts'
 
 const spec: OciSpec = {
@@ -249,6 +249,13 @@ test('a domain name is set as the parameter of its namespace, unless that is ask
   const sysctl = { 'kernel.domainname': 'other' }
   expect(guestOf({ ...spec, domainname: 'example.test', linux: { sysctl } }).linux?.sysctl).toEqual(sysctl)
   expect(guestOf({ ...spec, domainname: '' }).linux?.sysctl).toBeUndefined()
+})
+
+test('ids that are mapped without a user namespace are refused as with one: nobody would map them', () => {
+  const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+  for (const linux of [{ uidMappings: ids }, { gidMappings: ids }, { namespaces: [{ type: 'user' }] }])
+    expect(() => refuseUserNamespace({ linux }, 'c')).toThrow('[SPEC_USER_NAMESPACE]')
+  refuseUserNamespace({ linux: { uidMappings: [], gidMappings: [] } }, 'c')
 })
 
 test('a mount with ids of its own is refused: without them it would be another user’s', () => {
