@@ -14,16 +14,19 @@ export function isReadOnly({ options = [] }: OciMount): boolean {
 
 /** Volumes and their parts, below the directory that kubelet has for a pod. */
 const kubeletVolume = /\/(volumes\/kubernetes\.io~[^/]+|volume-subpaths)\//
+/** How the shared memory of a pod or container is called that its client has made: containerd, CRI-O, Docker, nerdctl, Podman; or the host's own. */
+const clientsShm = /\/shm\/?$/
 
 /**
  * Whether it asks for the pod's shared memory. A tmpfs of the container's own stays its own, and so does a volume in that place: an
- * emptyDir in memory there is how a pod gets more than 64 MiB of it.
+ * emptyDir in memory there is how a pod gets more than 64 MiB of it, and a directory of the host holds what other containers are not to see.
  */
 export function isPodShm(mount: OciMount): boolean {
   const { destination, source = '' } = mount
   return (
     destination === '/dev/shm' &&
     isBind(mount) &&
+    clientsShm.test(source) &&
     !kubeletVolume.test(source) &&
     mountCaller(mount) === undefined
   )

@@ -189,13 +189,26 @@ test('a volume in the place of shared memory is that volume', async () => {
     at(bind(`${volumes}/memory`)),
     at(bind(`${volumes}/disk`)),
     at(bind('/srv', caller)),
+    // A hostPath, and `docker run -v`.
+    at(bind('/srv/data')),
   )
   expect(mounts.map(({ source }) => source)).toEqual([
     '/run/kata-containers/sandbox/ephemeral/memory',
-    ...['/guest/1', '/guest/2'],
+    ...['/guest/1', '/guest/2', '/guest/3'],
   ])
   expect(storages.map(({ options }) => options)).toEqual([['mode=2777', 'size=1048576', 'fsgid=2000']])
-  expect(binds.map(({ source }) => source)).toEqual([`${volumes}/disk`, '/srv'])
+  expect(binds.map(({ source }) => source)).toEqual([`${volumes}/disk`, '/srv', '/srv/data'])
+})
+
+test.each([
+  '/dev/shm',
+  '/run/containerd/io.containerd.grpc.v1.cri/sandboxes/4f1c/shm',
+  '/run/containers/storage/overlay-containers/4f1c/userdata/shm',
+  '/var/lib/docker/containers/4f1c/mounts/shm',
+  '/var/lib/docker/containers/4f1c/mounts/shm/',
+])('what a client has made for shared memory is the pod’s: %s', async (source) => {
+  const { mounts, binds } = await carry({ ...bind(source), destination: '/dev/shm' })
+  expect([mounts[0]?.source, binds]).toEqual(['/run/kata-containers/sandbox/shm', []])
 })
 
 test('its size is that of the host’s tmpfs, or 64 MiB', () => {
