@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { guestDeviceRules } from '../guest/devices.ts'
 import type { DeviceRule } from '../resources.ts'
-import { mayWriteBlock } from './device-rules.ts'
+import { blockAccess } from './device-rules.ts'
 
 const denyAll = { allow: false, access: 'rwm' }
 const disk = { allow: true, type: 'b', major: 8, minor: 16, access: 'rm' }
@@ -25,7 +25,21 @@ describe('whether a disk may be written', () => {
       false,
     ],
   ])('%s', (_, rules, expected) => {
-    expect(mayWriteBlock(numbers, rules)).toBe(expected)
+    expect(blockAccess(numbers, rules).includes('w')).toBe(expected)
+  })
+})
+
+describe('what may be done with a disk', () => {
+  const numbers = { major: 8, minor: 16 }
+  test.each([
+    ['everything without rules', [], 'rwm'],
+    ['nothing where everything is denied', [denyAll], ''],
+    ['each right by the last rule about it', [denyAll, disk, { ...disk, access: 'w' }], 'rwm'],
+    ['no right that a later rule denies', [denyAll, disk, { ...disk, allow: false, access: 'm' }], 'r'],
+    ['making a node, and nothing with it', [denyAll, { ...disk, access: 'm' }], 'm'],
+    ['no node', [denyAll, { ...disk, access: 'wr' }], 'rw'],
+  ])('%s', (_, rules, expected) => {
+    expect(blockAccess(numbers, rules)).toBe(expected)
   })
 })
 

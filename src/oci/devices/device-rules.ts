@@ -2,15 +2,21 @@
 import type { DeviceNumbers } from '../../linux/device-numbers.ts'
 import type { DeviceRule } from '../resources.ts'
 
-/** Whether a block device may be written: the last rule that speaks of it decides; without any nothing is forbidden. */
-export function mayWriteBlock({ major, minor }: DeviceNumbers, rules: readonly DeviceRule[]): boolean {
-  const speaks = ({ type = 'a', access = 'rwm', ...rule }: DeviceRule) =>
+/**
+ * Letters of r, w, m: what may be done with a block device. Of the rules that speak of it and of the right the last decides; without any nothing
+ * is forbidden.
+ */
+export function blockAccess({ major, minor }: DeviceNumbers, rules: readonly DeviceRule[]): string {
+  const isAbout = ({ type = 'a', ...rule }: DeviceRule) =>
     (type === 'a' || type === 'b' || type === '') &&
     (isAny(rule.major) || rule.major === major) &&
-    (isAny(rule.minor) || rule.minor === minor) &&
-    access.includes('w')
-  const last = rules.findLast(speaks)
-  return last === undefined || isAllowed(last)
+    (isAny(rule.minor) || rule.minor === minor)
+  const about = rules.filter(isAbout)
+  const isGranted = (right: string) => {
+    const last = about.findLast(({ access = 'rwm' }) => access.includes(right))
+    return last === undefined || isAllowed(last)
+  }
+  return [...'rwm'].filter(isGranted).join('')
 }
 
 /** As in Go, whose clients write the rules, one that does not say so allows nothing. */

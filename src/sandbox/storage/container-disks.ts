@@ -54,8 +54,7 @@ export async function attachDisks(input: ContainerDisksInput, notes?: string): P
   const rules: DeviceRule[] = []
   for (const use of deviceUses(input.spec, input.rights)) {
     devices.push(await attachDevice(input, use))
-    const { numbers, readonly } = use
-    rules.push({ allow: true, type: 'b', ...numbers, access: readonly ? 'rm' : 'rwm' })
+    rules.push(use.rule)
   }
   const storages: Storage[] = []
   const mounts = new Map<number, OciMount>()

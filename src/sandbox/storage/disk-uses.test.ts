@@ -12,15 +12,24 @@ const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 }
 const usesOf = (linux: OciLinux) => deviceUses({ linux }, deviceRights({ linux }))
 
 test('block devices are read-only unless a rule lets the container write', () => {
-  const readonly = (access: string) =>
+  const withRule = (access: string) =>
     usesOf({
       devices: [disk, fuse],
       resources: { devices: [{ allow: false }, { ...disk, allow: true, access }] },
     })
-  expect(readonly('rwm')).toEqual([
-    { what: 'device', path: '/dev/xvda', numbers: { major: 8, minor: 16 }, readonly: false },
+  const numbers = { major: 8, minor: 16 }
+  const rule = { ...numbers, allow: true, type: 'b' }
+  expect(withRule('rwm')).toEqual([
+    { what: 'device', path: '/dev/xvda', numbers, readonly: false, rule: { ...rule, access: 'rwm' } },
   ])
-  expect(readonly('rm')).toMatchObject([{ readonly: true }])
+  expect(withRule('r')).toMatchObject([{ readonly: true, rule: { ...rule, access: 'r' } }])
+  expect(withRule('m')).toMatchObject([{ readonly: true, rule: { ...rule, access: 'm' } }])
+})
+
+test('a block device that no rule allows is the container’s, who may do nothing with it', () => {
+  const uses = usesOf({ devices: [disk], resources: { devices: [{ allow: false }] } })
+  const rule = { allow: false, type: 'b', major: 8, minor: 16, access: 'rwm' }
+  expect(uses).toMatchObject([{ path: '/dev/xvda', readonly: true, rule }])
 })
 
 test.skipIf(!isRoot)('a privileged container’s list of the host’s devices is not what it asked for', () => {

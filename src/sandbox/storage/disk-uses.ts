@@ -6,8 +6,9 @@ import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
 import { mountCaller } from '../../oci/caller-mount.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
-import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
+import { blockAccess } from '../../oci/devices/device-rules.ts'
 import { isReadOnly } from '../../oci/mounts.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
 import { subPathAt } from './sub-path.ts'
 
@@ -18,6 +19,8 @@ export interface DeviceUse {
   readonly path: string
   readonly numbers: DeviceNumbers
   readonly readonly: boolean
+  /** What the container may do with it, by the host's numbers. */
+  readonly rule: DeviceRule
 }
 
 /** A mount of the container that is a disk on the host: the file system on it, or (`fsType` absent) the disk itself. */
@@ -52,7 +55,8 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged
+ * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only, and one that they do not
+ * allow at all is there, but denied, as with other runtimes. A privileged
  * container lists every device of the host, so only a device under another name counts as asked for.
  */
 export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): DeviceUse[] {
@@ -60,7 +64,9 @@ export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): 
     .filter((device) => device.type === 'b' && !(every && isOfHost(device)))
     .map(({ path, major = 0, minor = 0 }) => {
       const numbers = { major, minor }
-      return { what: 'device', path, numbers, readonly: !mayWriteBlock(numbers, rules) }
+      const access = blockAccess(numbers, rules)
+      const rule = { allow: access !== '', type: 'b', ...numbers, access: access || 'rwm' }
+      return { what: 'device', path, numbers, readonly: !access.includes('w'), rule }
     })
 }
 
