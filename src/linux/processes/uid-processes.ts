@@ -51,13 +51,20 @@ function isMappedTo(pid: number, first: number, last: number): boolean {
   return mapped.some(({ from }) => from === first) && mapped.every(isWithin)
 }
 
+/** Those of a block of ours: of its first id, its last, and of those between in a user namespace of these ids. */
+export function processesOfBlock(first: number, last: number): UidProcess[] {
+  return processesOfUids(first, last).filter(
+    ({ pid, uid }) => uid === first || uid === last || isMappedTo(pid, first, last),
+  )
+}
+
 /** Time for the killer that becomes the user, in milliseconds: the user may stop the killer, but cannot block signals of this process. */
 const killerMs = 500
 
 /**
- * Kills all processes of the uids `first` and `last`, and of those between in a user namespace of these ids, and waits for them. This process
- * kills each of them, which they cannot prevent; the first process of a pid namespace takes the whole namespace along. Besides, kill(-1) as
- * the first or the last user itself reaches all at once, so that none escapes by forking, and reaches no process of another user.
+ * Kills all of {@link processesOfBlock}, and waits for them. This process kills each of them, which they cannot prevent; the first process of a
+ * pid namespace takes the whole namespace along. Besides, kill(-1) as the first or the last user itself reaches all at once, so that none
+ * escapes by forking, and reaches no process of another user.
  *
  * @returns whether none is left. Ids below 65536 belong to people and services, and are never touched.
  */
@@ -65,8 +72,7 @@ export async function killUids(first: number, last: number, timeoutMs = 5000): P
   if (!(first >= 65536 && last >= first)) return false
   const deadline = realClock.now() + timeoutMs
   const isEnd = (uid: number) => uid === first || uid === last
-  const look = () =>
-    processesOfUids(first, last).filter(({ pid, uid }) => isEnd(uid) || isMappedTo(pid, first, last))
+  const look = () => processesOfBlock(first, last)
   for (let found = look(); found.length > 0; found = look()) {
     if (realClock.now() > deadline) return false
     const refs = found.flatMap((each) => refOf(each) ?? [])

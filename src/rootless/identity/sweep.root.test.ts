@@ -106,6 +106,20 @@ describe('sweep', () => {
     expect(process.exitCode).toBeNull()
   })
 
+  test('a user of a directory whose id lies within a block keeps no account and no reservation there', async () => {
+    const [orphan, unread] = [uidBlock(where.range, 0), uidBlock(where.range, 1)]
+    await addUser(orphan.name, orphan.uid)
+    mkdirSync(`${where.runDir}/uids/${unread.k}`, { recursive: true })
+    writeFileSync(`${where.runDir}/uids/${unread.k}/owner`, '')
+    const people = [await sleeperAs(orphan.first + 1000), await sleeperAs(unread.first + 1000)]
+    expect((await sweep()).map(({ name, found, error }) => [name, found, error])).toEqual([
+      [unread.name, 'reservation', undefined],
+      [orphan.name, 'account', undefined],
+    ])
+    expect(people.map(({ exitCode }) => exitCode)).toEqual([null, null])
+    for (const person of people) person.kill()
+  })
+
   test('removes the group that a crash of useradd left alone', async () => {
     const { name, uid } = uidBlock(where.range, 5)
     Bun.spawnSync(['/usr/sbin/groupadd', '-g', `${uid}`, name])

@@ -7,7 +7,7 @@ import { describeError, KataError } from '../../errors.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { bootId, ownProcess } from '../../linux/processes/proc.ts'
-import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { killUids, processesOfBlock } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { defaultUserdbDir } from './account.ts'
 import { deleteUser } from './account-useradd.ts'
@@ -136,7 +136,7 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
   return [...held, ...orphans]
 }
 
-const runs = ({ first }: UidBlock): boolean => processesOfUids(first, first + blockSize - 1).length > 0
+const runs = ({ first }: UidBlock): boolean => processesOfBlock(first, first + blockSize - 1).length > 0
 
 function blocksOf(range: UidRange, uids: readonly number[], found: SweepResult['found']): Leftover[] {
   return uids.flatMap((uid) => {

@@ -4,13 +4,16 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
-import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { type ProcessRef, processesOfUid, processRef } from '../../linux/processes/proc.ts'
+import { mapUserNamespace } from '../../linux/processes/user-namespace.ts'
 import { silentLogger } from '../../log.ts'
 import { confine } from '../../rootless/confine.ts'
 import { baseSyscalls } from '../../rootless/filters/base-syscalls.ts'
+import { blockSize } from '../../rootless/identity/uid-range.ts'
 import { somePosture } from '../../rootless/posture/posture.double.ts'
 import { recordPosture } from '../../rootless/posture/posture-record.ts'
 import { sleeperAs } from '../../rootless/test-support.ts'
+import { until } from '../../time.ts'
 import { auditRecords, auditSandbox } from './audit.ts'
 import { type SandboxPaths, sandboxPaths } from './paths.ts'
 
@@ -37,6 +40,19 @@ function child(process: Bun.Subprocess): ProcessRef {
 }
 
 const ofUser = async (): Promise<ProcessRef> => child(await sleeperAs(uid))
+
+/** A process with the id `inside` in a user namespace of the block's ids. */
+async function insideBlock(first: number, inside: number): Promise<ProcessRef> {
+  const [unshare, CLONE_NEWUSER, setuid] = [272, 0x10000000, 105]
+  const program = `syscall(${unshare}, ${CLONE_NEWUSER}) == 0 or die;
+    sub mapped { open(my $map, '<', '/proc/self/uid_map'); return <$map> }
+    select(undef, undef, undef, 0.02) until mapped(); syscall(${setuid}, ${inside}) == 0 or die; sleep 1000`
+  const ref = child(Bun.spawn(['perl', '-e', program]))
+  const map = [{ inside: 0, outside: first, count: blockSize }]
+  closeSync((await mapUserNamespace(ref, map, { timeoutMs: 10_000 }))!)
+  await until(() => processesOfUid(first + inside).length > 0, { timeoutMs: 10_000 })
+  return ref
+}
 
 /** What the audit says of the sandbox with this shim and VMM, by process. */
 async function audited(shim: ProcessRef, vmm: ProcessRef, ...more: object[]) {
@@ -75,7 +91,9 @@ test('a process with any other id of the sandbox’s block is told, too', async 
   const vmm = await ofUser()
   const first = uid - 65_535
   // As a virtiofsd that was taken over makes one: it may take every id of the block.
-  const stranger = child(await sleeperAs(first + 1000))
+  const stranger = await insideBlock(first, 1000)
+  // A person's, whom a directory gave that number.
+  child(await sleeperAs(first + 1001))
   // Beside the block: somebody else's.
   child(await sleeperAs(uid + 1))
   const lease = { op: 'take', id: 2, kind: 'uid-lease', data: { first, uid } }

@@ -7,7 +7,7 @@ import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { readOomScore } from '../../linux/processes/oom-score.ts'
 import { isAlive, type ProcessRef, readProc, readStatus } from '../../linux/processes/proc.ts'
-import { processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { processesOfBlock } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { hostTables } from '../../network/uplink/host-rules.ts'
 import { leaseResource } from '../../rootless/identity/lease.ts'
@@ -146,7 +146,7 @@ function strangers(records: readonly PostureRecord[], leases: readonly UidBlock[
   const known = new Set(records.map(({ ref }) => ref.pid))
   const uids = [...new Set(records.map(({ expected }) => expected.uid))].filter((uid) => uid !== 0)
   const ranges = [...uids.map((uid) => ({ first: uid, uid })), ...leases]
-  const found = ranges.flatMap(({ first, uid }) => processesOfUids(first, uid).map(({ pid }) => pid))
+  const found = ranges.flatMap(({ first, uid }) => processesOfBlock(first, uid).map(({ pid }) => pid))
   const pids = [...new Set(found)].filter((pid) => !known.has(pid))
   return pids.map((pid) => {
     const actual = readProc(`/proc/${pid}/comm`)?.trim() ?? 'gone'
