@@ -72,10 +72,9 @@ export function createBinds(
     })
   }
 
-  const leave = async (key: string, containerId: string) => {
-    const entry = entries.get(key)!
-    entry.users.delete(containerId)
-    if (entry.users.size > 0) return
+  const leave = async (key: string, entry: Entry, containerId: string) => {
+    // A container leaves by its end, and by each of its requests that fails.
+    if (!entry.users.delete(containerId) || entry.users.size > 0) return
     // Also when its release fails: it may have lost its mount, and the ledger has it until the pod ends.
     entries.delete(key)
     await releaseOwner(ledger, entry.name)
@@ -96,7 +95,7 @@ export function createBinds(
         try {
           await entry.made
         } catch (error) {
-          await leave(key, containerId)
+          await leave(key, entry, containerId)
           throw error
         }
         return name
@@ -108,9 +107,9 @@ export function createBinds(
       const used = [...entries].filter(([, { users }]) => users.has(containerId))
       await everyStep(
         used.reverse().map(
-          ([key]) =>
+          ([key, entry]) =>
             () =>
-              leave(key, containerId),
+              leave(key, entry, containerId),
         ),
       )
     },
