@@ -30,17 +30,18 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** Commands that exit with the code of a command in a container: 1 is not an error of kata-ts. */
 const containerCommands: ReadonlySet<string> = new Set(['run', 'create', 'exec'])
 
-/** Runs one command. All errors end here, and are noted in `result`. */
+/** Runs one command. All errors end here, and are noted in `result`. `gone` fires when its user has gone. */
 export async function runCli(
   words: readonly string[],
   surroundings: Surroundings,
   result = new ResultFile(),
+  gone?: AbortSignal,
 ): Promise<number> {
   let exitCode = 0
   const program = buildProgram({
     settings: (options) => {
       if (options.resultFile !== '') result.open(options.resultFile)
-      return settingsOf(options, surroundings, result)
+      return settingsOf(options, surroundings, result, gone)
     },
     finish: (code) => {
       exitCode = code
@@ -51,7 +52,7 @@ export async function runCli(
       const { throughService } = await import('./service/client.ts')
       return throughService(settings, argv, result)
     },
-    again: (more, into) => runCli(more, surroundings, into),
+    again: (more, into, left) => runCli(more, surroundings, into, left),
   })
   const argv = withPlainFlags(program, withoutGroupWord(words))
   try {
@@ -93,6 +94,7 @@ function settingsOf(
   options: GlobalOptions,
   { script, execPath, env }: Surroundings,
   result: ResultFile,
+  gone: AbortSignal | undefined,
 ): Settings {
   const level = parseChoice(options.logLevel, '--log-level', levels)
   const namespace = checkName(options.namespace, 'namespace')
@@ -114,6 +116,7 @@ function settingsOf(
       tell(text)
     },
     note: (error) => result.error(error),
+    gone,
   }
 }
 

@@ -32,4 +32,6 @@ export interface Settings {
   readonly tell: (text: string) => void
   /** Notes an error that the person was told, for `--result-file`. */
   readonly note?: (error: unknown) => void
+  /** Fires when the user whom this process serves has gone, and a container that he had started is to go on. */
+  readonly gone?: AbortSignal | undefined
 }

@@ -22,6 +22,8 @@ export interface AttachOptions {
   readonly terminal: boolean
   /** It runs already, and goes on when the caller's output fails. */
   readonly isStarted?: boolean
+  /** Leaves the process when it fires. */
+  readonly gone?: AbortSignal | undefined
   readonly log: Logger
   /** Absent or true: signals go to the process; false: the first one leaves it. */
   readonly passesSignals?: boolean
@@ -55,6 +57,8 @@ export async function attach(options: AttachOptions): Promise<number | undefined
     if (options.passesSignals === false) left.resolve(undefined)
     else void kill(repeated ? SIGKILL : parseSignal(signal))
   })
+  options.gone?.addEventListener('abort', () => left.resolve(undefined))
+  if (options.gone?.aborted) left.resolve(undefined)
   await started
   const exited = task.wait(execId)
   // Awaited below; a rejection before that must not count as unhandled.

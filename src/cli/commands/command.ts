@@ -25,8 +25,8 @@ export interface Cli {
   tell(text: string): void
   /** Has the service run this command line, when there is one; its exit code, or undefined without a service. */
   throughService(settings: Settings): Promise<number | undefined>
-  /** Runs another command line in this process; its exit code. `result` is told of its errors. */
-  again(argv: readonly string[], result: ResultFile): Promise<number>
+  /** Runs another command line in this process; its exit code. `result` is told of its errors, and `gone` fires when its user has gone. */
+  again(argv: readonly string[], result: ResultFile, gone: AbortSignal): Promise<number>
 }
 
 const globalOptions = [

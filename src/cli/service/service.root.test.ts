@@ -533,17 +533,26 @@ test('a command line that is killed takes its container along, and leaves nothin
   expect(readdirSync(`${service.base}/state/containers/uid-4242`)).not.toContain('left')
 })
 
-test('a container goes on when the attach to it is killed', async () => {
+test('a container goes on when the attach to it is killed, or the start of it that is attached', async () => {
   const script = 'while :; do echo word; sleep 0.1; done'
-  expect((await service.run(alice, ['run', '-d', '--name', 'stays', '--', 'sh', '-c', script])).code).toBe(0)
-  const child = service.spawn(alice, ['attach', 'stays'])
-  await child.stdout.getReader().read()
-  child.kill('SIGKILL')
-  await child.exited
+  const make = (word: string[], name: string) =>
+    service.run(alice, [...word, '--name', name, '--', 'sh', '-c', script])
+  expect((await make(['run', '-d'], 'stays')).code).toBe(0)
+  expect((await make(['create'], 'started')).code).toBe(0)
+  for (const words of [
+    ['attach', 'stays'],
+    ['start', '--attach', 'started'],
+  ]) {
+    const child = service.spawn(alice, words)
+    await child.stdout.getReader().read()
+    child.kill('SIGKILL')
+    await child.exited
+  }
   // The signal of a terminal that is closed would have ended it by then.
   await Bun.sleep(1000)
-  expect((await service.run(alice, ['ps', '-q', '--running'])).stdout).toContain('stays')
-  expect((await service.run(alice, ['rm', '--force', 'stays'])).code).toBe(0)
+  const running = (await service.run(alice, ['ps', '-q', '--running'])).stdout
+  expect(running.trim().split('\n')).toEqual(expect.arrayContaining(['started', 'stays']))
+  expect((await service.run(alice, ['rm', '--force', 'stays', 'started'])).code).toBe(0)
 })
 
 test('a signal reaches the command, and its exit code comes back', async () => {

@@ -31,7 +31,7 @@ export interface WorkerParts {
   /** The process of the service. */
   readonly servicePid: number
   table(): Command
-  again(argv: readonly string[], result: ResultFile): Promise<number>
+  again(argv: readonly string[], result: ResultFile, gone: AbortSignal): Promise<number>
 }
 
 const listening = 3
@@ -155,6 +155,7 @@ async function runFor(
 ): Promise<number> {
   using _limit = limitSpin(busySeconds)
   let isOver = false
+  const gone = new AbortController()
   const connection = await adoptSocket(socket, {
     data: (_, bytes) => {
       for (const signal of bytes) if (forwarded.has(signal)) process.kill(process.pid, signal)
@@ -163,13 +164,15 @@ async function runFor(
       if (isOver) return
       // It ran before the user came, and goes on without him.
       if (name === 'attach') process.exit(128 + SIGHUP)
-      void hangUp()
+      // What was to be started in the background is started, and goes on, too.
+      if (name === 'start') void endStart(gone)
+      else void hangUp()
     },
   })
   const { runDir, stateDir } = settings
   const where = ['--namespace', memberNamespace(uid), '--run-dir', runDir, '--state-dir', stateDir]
   const result = new ResultFile()
-  const code = await again([name, ...where, ...words], result)
+  const code = await again([name, ...where, ...words], result, gone.signal)
   isOver = true
   connection.end(encodeEnd(code, result.all))
   return code
@@ -184,6 +187,13 @@ async function hangUp(): Promise<void> {
     process.kill(process.pid, SIGTERM)
     await sleep(100)
   }
+  await sleep(killMs)
+  process.exit(128 + SIGHUP)
+}
+
+/** One that does not end by itself is ended without its container. */
+async function endStart(gone: AbortController): Promise<void> {
+  gone.abort()
   await sleep(killMs)
   process.exit(128 + SIGHUP)
 }

@@ -90,11 +90,23 @@ async function attachWith(
   task: TaskClient,
 ): Promise<number> {
   const { id, terminal } = record
-  const { log, tell } = settings
+  const { log, tell, gone } = settings
   const signals = catchSignals()
   const sendSignal = (signal: number, send: () => Promise<void>) =>
     sendAsPerson(settings, record, signal, send)
-  const asked = { task, id, execId: '', isStarted: true, streams, signals, terminal, log, tell, sendSignal }
+  const asked = {
+    task,
+    id,
+    execId: '',
+    isStarted: true,
+    streams,
+    signals,
+    terminal,
+    log,
+    tell,
+    sendSignal,
+    gone,
+  }
   try {
     const code = (await attach({ ...asked, ...wishes })) ?? 0
     if (!isSavedNow(settings, record)) return code
