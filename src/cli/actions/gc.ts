@@ -12,6 +12,7 @@ import {
   listRecords,
   listRemovals,
   readRecord,
+  recordGraceMs,
   recordPaths,
   removeRecord,
 } from '../client/record.ts'
@@ -24,8 +25,6 @@ import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
 
-/** A name without a record that was claimed more recently than this belongs to a client that is at work, milliseconds. */
-const recordGraceMs = 10_000
 /** The time for removing one container's files, milliseconds; the others get their turn, too. */
 const removalLimitMs = 60_000
 

@@ -8,13 +8,7 @@ import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
 import { publishedPorts } from '../client/networks/free-ports.ts'
-import {
-  type ContainerRecord,
-  listNamespaces,
-  listRecords,
-  readRecord,
-  recordPaths,
-} from '../client/record.ts'
+import { type ContainerRecord, listNamespaces, readableRecords, recordPaths } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { volumesOf } from '../client/volumes/uses.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -108,14 +102,7 @@ const usualColumns = '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Sta
  */
 function readAll(settings: Settings): ContainerRecord[] {
   const { stateDir, namespace } = settings
-  const own = listRecords(stateDir, namespace).flatMap((id) => {
-    try {
-      return [readRecord(stateDir, namespace, id)]
-    } catch (error) {
-      tellError(settings, error)
-      return []
-    }
-  })
+  const own = readableRecords(stateDir, namespace, (error) => tellError(settings, error))
   return [...own, ...listExternal(settings)]
 }
 

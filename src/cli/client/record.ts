@@ -213,6 +213,9 @@ export function claimedWithoutRecord(stateDir: string, namespace: string, id: st
   return claim === undefined || existsSync(file) ? undefined : Math.abs(Date.now() - claim.mtimeMs)
 }
 
+/** A name without a record that was claimed more recently than this belongs to a client that is at work, milliseconds. */
+export const recordGraceMs = 10_000
+
 /** What tells a container from a later one of its name. */
 type Identity = Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>
 
@@ -329,6 +332,33 @@ export function readRecords(stateDir: string, namespace: string): ContainerRecor
       throw error
     }
   })
+}
+
+/**
+ * All records of a namespace that can be read; `tell` is told why another one cannot be. One that is being made, or was removed meanwhile, is none.
+ */
+export function readableRecords(
+  stateDir: string,
+  namespace: string,
+  tell: (error: unknown) => void,
+): ContainerRecord[] {
+  return listRecords(stateDir, namespace).flatMap((id) => {
+    try {
+      return [readRecord(stateDir, namespace, id)]
+    } catch (error) {
+      if (!isPassing(error, recordPaths(stateDir, namespace, id))) tell(error)
+      return []
+    }
+  })
+}
+
+/** Whether a record could not be read because there is none yet, or no more. */
+function isPassing(error: unknown, { directory }: RecordPaths): boolean {
+  if (!(error instanceof KataError)) return false
+  if (error.code === 'CONTAINER_NOT_FOUND') return true
+  if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT') return false
+  const claim = statSync(directory, { throwIfNoEntry: false })
+  return claim === undefined || Math.abs(Date.now() - claim.mtimeMs) < recordGraceMs
 }
 
 /** Namespaces that have records, sorted. */

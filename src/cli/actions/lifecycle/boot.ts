@@ -1,7 +1,7 @@
 /** `start --boot`: the containers that were up when the host went down, and those that always are. */
 import { startsAtBoot } from '../../client/life/restart-policy.ts'
 import { isStopWanted } from '../../client/life/restarts.ts'
-import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../../client/record.ts'
+import { type ContainerRecord, listNamespaces, readableRecords } from '../../client/record.ts'
 import { wasSaved } from '../../client/suspended.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
@@ -34,13 +34,6 @@ const isSuspended = (settings: Settings, record: ContainerRecord): boolean =>
 function allRecords(settings: Settings): ContainerRecord[] {
   const { stateDir } = settings
   return listNamespaces(stateDir).flatMap((namespace) =>
-    listRecords(stateDir, namespace).flatMap((id) => {
-      try {
-        return [readRecord(stateDir, namespace, id)]
-      } catch (error) {
-        tellError(settings, error)
-        return []
-      }
-    }),
+    readableRecords(stateDir, namespace, (error) => tellError(settings, error)),
   )
 }
