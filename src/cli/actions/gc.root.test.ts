@@ -4,7 +4,7 @@ import { readShimProcess, writeShimProcess } from '../../bundle/shim-process.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
 import { eventually, type TestClient, testClient } from '../client/client.double.ts'
-import { recordPaths, updateRecord } from '../client/record.ts'
+import { readRecord, recordPaths, updateRecord } from '../client/record.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(60_000)
@@ -63,4 +63,19 @@ test('a container whose shim was started in another pid namespace is not taken f
   await killAndWait(shim)
   expect((await collect(client)).stdout).toMatch(/default\/web +released/)
   await eventually(async () => (await client.list())[0]?.status === 'stopped')
+})
+
+test('a container that runs without its monitor gets one, which removes it at its end', async () => {
+  await using client = testClient()
+  const range = '[hypervisor.qemu]\nrootless_uid_base = 1828716544\nrootless_uid_blocks = 1\n'
+  await Bun.write(`${client.base}/c.toml`, range)
+  await client.start('web', ['sleep', '60'], ['--rm'])
+  await client.start('kept', ['sleep', '60'])
+  const owner = (id: string) => readRecord(`${client.base}/state`, 'default', id).owner
+  await killAndWait(owner('web')!)
+  const { code, stderr } = await collect(client)
+  expect([code, stderr]).toEqual([0, expect.stringContaining('container web')])
+  expect([isAlive(owner('web')!), owner('kept')]).toEqual([true, undefined])
+  await client.kata('kill', 'web')
+  await eventually(async () => (await client.list()).map(({ id }) => id).join() === 'kept')
 })

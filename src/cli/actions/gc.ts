@@ -4,6 +4,8 @@ import { isAlive, mayBeAlive, type ProcessRef } from '../../linux/processes/proc
 import { type Collected, collectGarbage } from '../../sandbox/records/gc.ts'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
+import { ensureMonitor } from '../client/life/monitor.ts'
+import { needsMonitor } from '../client/life/restarts.ts'
 import {
   type ContainerRecord,
   claimedWithoutRecord,
@@ -17,7 +19,7 @@ import {
   removeRecord,
 } from '../client/record.ts'
 import { unfinishedSnapshots } from '../client/snapshots/store.ts'
-import { observe } from '../client/status.ts'
+import { type Observation, observe } from '../client/status.ts'
 import { isHalfMade, removeWorthless, suspended, wasSaved } from '../client/suspended.ts'
 import { uidRangeForPerson } from '../configuration.ts'
 import { explain } from '../explain.ts'
@@ -78,7 +80,13 @@ async function collectHeld(
       return { kind: 'record', name }
     }
     const record = readRecord(settings.stateDir, namespace, id)
-    if (await isLeftBehind(record)) {
+    const seen = await observe(record)
+    if (lacksMonitor(record, seen)) {
+      ensureMonitor(settings, record)
+      settings.tell(`container ${id} runs, and nobody waited for its end: a monitor does now`)
+      return undefined
+    }
+    if (isLeftBehind(record, seen)) {
       const note = wasSaved(settings, record) ? () => suspended : undefined
       const remove = record.autoRemove || isHalfMade(settings, record)
       await inTime((signal) => endContainer(settings, record, { signal, note, remove }))
@@ -132,12 +140,18 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> 
   }
 }
 
+/** Its client or its monitor was killed: nobody would remove it at its end, or do what its policy or its health check say. */
+function lacksMonitor(record: ContainerRecord, { status }: Observation): boolean {
+  const { owner } = record
+  const isUp = status === 'running' || status === 'paused'
+  return isUp && needsMonitor(record) && !(owner !== undefined && mayBeAlive(owner))
+}
+
 /**
  * Dead, or created by a client that did not live to start it, or ended without a client that cleans up. A detached container waits for `rm`
  * and is not garbage.
  */
-async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
-  const { status, held } = await observe(record)
+function isLeftBehind(record: ContainerRecord, { status, held }: Observation): boolean {
   // Who makes a container has to be known for it: the owner may be in a pid namespace that is not seen from here.
   const isLeft =
     status === 'dead' ||
