@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import { type PublishedPort, readNetworkWishes } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
-import { checkpointFiles } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import { requireTerminal } from '../client/attach.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import type { Startable } from '../client/life/session.ts'
@@ -11,7 +10,7 @@ import { prepareAgain } from '../client/prepare.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { type Attached, detach, runAttached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
-import { copyDisk, newContainer, orForget } from '../client/snapshots/new-container.ts'
+import { copyDisk, newContainer, orForget, recordedDisk } from '../client/snapshots/new-container.ts'
 import { readSnapshot, type Snapshot } from '../client/snapshots/store.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
@@ -101,9 +100,7 @@ async function containerFrom(
   const { directory } = recordPaths(stateDir, namespace, id)
   const checkpoint = snapshot.directory
   return await orForget(settings, record, async () => {
-    await interruptible((signal) =>
-      copyDisk(`${checkpoint}/${checkpointFiles.disk}`, writtenDisk(directory), signal),
-    )
+    await interruptible((signal) => copyDisk(recordedDisk(snapshot), writtenDisk(directory), signal))
     return prepareAgain(settings, record, {
       isMonitor: false,
       changes: { detached },

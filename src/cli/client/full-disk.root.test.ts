@@ -1,8 +1,9 @@
-/** Volumes and networks on a disk that is full, a tmpfs. */
+/** Volumes, networks, and containers of snapshots on a disk that is full, a tmpfs. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { mount, unmount } from '../../linux/mounts/mount.ts'
 import { createNetwork, listNetworks } from './networks/store.ts'
+import { copyDisk } from './snapshots/new-container.ts'
 import { createVolume } from './volumes/store.ts'
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)
@@ -48,4 +49,15 @@ asRoot('a network for which there is no room leaves nothing', async () => {
   rmSync(others)
   await createNetwork(store, 'shop', wish)
   expect(listNetworks(store)).toEqual(['shop'])
+})
+
+asRoot('the disk of a snapshot for which there is no room leaves nothing', async () => {
+  fill()
+  const [from, to] = [`${base}/from`, `${store.stateDir}/written.img`]
+  writeFileSync(from, 'files')
+  const recorded = { bytes: 5, sha256: '' }
+  await expect(copyDisk({ from, recorded }, to, new AbortController().signal)).rejects.toThrow(
+    expect.objectContaining({ code: 'ENOSPC', path: to }),
+  )
+  expect(readdirSync(store.stateDir)).toEqual(['others'])
 })

@@ -6,10 +6,15 @@ export function atPath<T>(path: string, write: () => T): T {
   try {
     return write()
   } catch (error) {
-    const failed = error as NodeJS.ErrnoException
-    if (failed.syscall !== undefined && failed.path === undefined) failed.path = path
-    throw error
+    throw withPath(error, path)
   }
+}
+
+/** The error, with `path` where it is one of the system that names no file. */
+export function withPath(error: unknown, path: string): unknown {
+  const failed = error as NodeJS.ErrnoException
+  if (failed.syscall !== undefined && failed.path === undefined) failed.path = path
+  return error
 }
 
 /** Writes all of it where the file is; `isFlushed`: and waits until the disk has the file. @throws an error of the system, with `path`. */

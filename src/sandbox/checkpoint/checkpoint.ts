@@ -92,12 +92,16 @@ const pick = ({ bytes, sha256, changedAt }: ReturnType<typeof unchanging>) => ({
 async function requireBytes(path: string, wanted: FileDigest, signal: AbortSignal): Promise<void> {
   const fd = openSync(path, 'r')
   try {
-    const { bytes, sha256 } = await digestOf(fd, signal)
-    if (bytes !== wanted.bytes) throw damaged(path, `it has ${bytes} bytes, recorded are ${wanted.bytes}`)
-    if (sha256 !== wanted.sha256) throw damaged(path, 'its digest is not the recorded one')
+    requireDigest(path, await digestOf(fd, signal), wanted)
   } finally {
     closeSync(fd)
   }
+}
+
+/** @throws KataError CHECKPOINT_DAMAGED. */
+export function requireDigest(path: string, { bytes, sha256 }: FileDigest, wanted: FileDigest): void {
+  if (bytes !== wanted.bytes) throw damaged(path, `it has ${bytes} bytes, recorded are ${wanted.bytes}`)
+  if (sha256 !== wanted.sha256) throw damaged(path, 'its digest is not the recorded one')
 }
 
 const damaged = (path: string, reason: string) => new KataError('CHECKPOINT_DAMAGED', { path, reason })

@@ -1,10 +1,21 @@
 /** What a container that begins with a saved machine takes over, and what is left of one that cannot begin. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleFile } from '../../../bundle/files.ts'
 import { type PublishedPort, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
+import { digestOf } from '../../../linux/files/sparse-file.ts'
 import type { Settings } from '../../settings.ts'
 import { removeNetwork } from '../networks/place.ts'
 import { createNetwork } from '../networks/store.ts'
@@ -24,19 +35,51 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
+const always = new AbortController().signal
+
+/** A disk that was saved, and what was written down of it. */
+async function savedDisk(bytes: Buffer | string) {
+  const from = `${directory}/from`
+  writeFileSync(from, bytes)
+  const fd = openSync(from, 'r')
+  try {
+    return { from, recorded: await digestOf(fd, always) }
+  } finally {
+    closeSync(fd)
+  }
+}
+
 test('a disk has its name once it is whole, and a copy that is given up leaves nothing', async () => {
   // Large enough for a copy to pause in.
-  const disk = Buffer.alloc(20 * 2 ** 20, 'x')
-  writeFileSync(`${directory}/from`, disk)
+  const bytes = Buffer.alloc(20 * 2 ** 20, 'x')
+  const disk = await savedDisk(bytes)
   const giveUp = new AbortController()
-  const copy = copyDisk(`${directory}/from`, `${directory}/to`, giveUp.signal)
+  const copy = copyDisk(disk, `${directory}/to`, giveUp.signal)
   expect(readdirSync(directory).sort()).toEqual(['from', 'to.new'])
   giveUp.abort(new Error('given up'))
   await expect(copy).rejects.toThrow('given up')
   expect(readdirSync(directory)).toEqual(['from'])
-  await copyDisk(`${directory}/from`, `${directory}/to`, new AbortController().signal)
+  await copyDisk(disk, `${directory}/to`, always)
   expect(readdirSync(directory).sort()).toEqual(['from', 'to'])
-  expect(readFileSync(`${directory}/to`).equals(disk)).toBe(true)
+  expect(readFileSync(`${directory}/to`).equals(bytes)).toBe(true)
+})
+
+test.each<[string, () => void, string]>([
+  ['changed', () => writeFileSync(`${directory}/from`, 'not those'), 'its digest is not the recorded one'],
+  [
+    'longer',
+    () => writeFileSync(`${directory}/from`, 'the files and more'),
+    'it has 18 bytes, recorded are 9',
+  ],
+  ['gone', () => rmSync(`${directory}/from`), 'it is not there'],
+])('a disk that is %s since its snapshot was looked at begins no container', async (_, change, reason) => {
+  const disk = await savedDisk('the files')
+  change()
+  await expect(copyDisk(disk, `${directory}/to`, always)).rejects.toMatchObject({
+    code: 'CHECKPOINT_DAMAGED',
+    fields: { path: disk.from, reason },
+  })
+  expect(readdirSync(directory).filter((name) => name !== 'from')).toEqual([])
 })
 
 const record: ContainerRecord = {

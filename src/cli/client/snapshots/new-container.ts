@@ -8,8 +8,11 @@ import {
   writeNetworkWishes,
 } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
-import { copySparse } from '../../../linux/files/sparse-file.ts'
+import { withPath } from '../../../linux/files/named-write.ts'
+import { copySparse, type FileDigest } from '../../../linux/files/sparse-file.ts'
 import { bootId, ownProcess } from '../../../linux/processes/proc.ts'
+import { requireDigest } from '../../../sandbox/checkpoint/checkpoint.ts'
+import { checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
@@ -17,7 +20,7 @@ import { takePlace } from '../networks/place.ts'
 import { under } from '../own-name.ts'
 import { type ContainerRecord, createRecord, isThere, removeRecord } from '../record.ts'
 import { removedMeanwhile } from '../shim-process.ts'
-import { copyKept, type SavedContainer } from './store.ts'
+import { copyKept, type SavedContainer, type Snapshot } from './store.ts'
 
 /**
  * Claims the name for a container like the other one. What waits for the end of that one waits for no other: restart policy, health check and
@@ -127,15 +130,40 @@ export function requireOwnDisks({ stateDir }: Pick<Settings, 'stateDir'>, record
   throw new KataError('CHECKPOINT_REFUSED', { id, reason })
 }
 
-/** Copies the saved disk to the place of the container's own, where it is whole or not at all. @throws the signal's reason; errors of the system. */
-export async function copyDisk(from: string, to: string, signal: AbortSignal): Promise<void> {
+/** The disk of a saved machine, and what was written down of it. */
+export interface RecordedDisk {
+  readonly from: string
+  readonly recorded: FileDigest
+}
+
+/** @throws KataError CHECKPOINT_DAMAGED when nothing was written down of one. */
+export function recordedDisk({ directory, facts }: Pick<Snapshot, 'directory' | 'facts'>): RecordedDisk {
+  const recorded = facts.disks.find(({ readonly }) => !readonly)
+  const from = `${directory}/${checkpointFiles.disk}`
+  if (recorded === undefined) throw damaged(from, 'no digest of it is recorded')
+  return { from, recorded }
+}
+
+/**
+ * Copies the saved disk to the place of the container's own, where it is whole or not at all. The snapshot may have been removed since it was
+ * looked at, or another have its name: that one's machine must not continue in a container with the specification of this one.
+ *
+ * @throws KataError CHECKPOINT_DAMAGED; the signal's reason; errors of the system.
+ */
+export async function copyDisk(
+  { from, recorded }: RecordedDisk,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
   const unfinished = `${to}.new`
-  const source = openSync(from, 'r')
+  const source = openSaved(from)
   try {
     const target = openSync(unfinished, 'wx', 0o600)
     try {
-      await copySparse(source, target, signal)
+      requireDigest(from, await copySparse(source, target, signal), recorded)
       fsyncSync(target)
+    } catch (error) {
+      throw withPath(error, to)
     } finally {
       closeSync(target)
     }
@@ -145,3 +173,15 @@ export async function copyDisk(from: string, to: string, signal: AbortSignal): P
     rmSync(unfinished, { force: true })
   }
 }
+
+function openSaved(path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    throw damaged(path, 'it is not there', cause)
+  }
+}
+
+const damaged = (path: string, reason: string, cause?: unknown) =>
+  new KataError('CHECKPOINT_DAMAGED', { path, reason }, { cause })
