@@ -11,8 +11,13 @@ const types = {
   accelerator: 'string',
 } as const satisfies Record<keyof Overrides, string>
 
-export function writeOverrides(bundle: string, overrides: Overrides): void {
-  replaceFile(bundleFile(bundle, 'overrides'), JSON.stringify(overrides))
+/** `isFlushed`: a crash of the host leaves the file whole, or none. */
+export function writeOverrides(
+  bundle: string,
+  overrides: Overrides,
+  how: { readonly isFlushed?: boolean } = {},
+): void {
+  replaceFile(bundleFile(bundle, 'overrides'), JSON.stringify(overrides), how)
 }
 
 /**

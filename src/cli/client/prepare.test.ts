@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { bundleFile } from '../../bundle/files.ts'
 import type { Settings } from '../settings.ts'
-import { prepareAgain } from './prepare.ts'
-import { type ContainerRecord, createRecord } from './record.ts'
+import type { ContainerPlan } from './container-plan.ts'
+import { prepareAgain, prepareNew } from './prepare.ts'
+import { type ContainerRecord, createRecord, recordPaths } from './record.ts'
 
 let stateDir: string
 beforeEach(() => {
@@ -32,4 +33,25 @@ test('the next start of a container finds its working directory absolute, which 
   const settings = { stateDir, runDir: `${stateDir}/run`, namespace: 'default' } as Settings
   prepareAgain(settings, record, { isMonitor: false, changes: {} })
   expect(JSON.parse(readFileSync(bundleFile(bundle, 'spec'), 'utf8'))).toEqual({ process: { cwd: '/srv' } })
+})
+
+/** Whether parts of the file have no place on the disk yet, as ext4 and xfs show it. */
+const isPending = (path: string) =>
+  Bun.spawnSync(['/usr/sbin/filefrag', '-v', path]).stdout.toString().includes('delalloc')
+
+test('what a container that stays is started by again is on the disk with its record', async () => {
+  const control = `${stateDir}/control`
+  writeFileSync(control, '{}')
+  // The control: without a flush it is not, where the file system allocates late.
+  if (!isPending(control)) return
+  const { autoRemove, command, image, layers, terminal, id } = record
+  const bare = { autoRemove, command, image, layers, terminal, id, spec: {}, overrides: { memory: 512 } }
+  const plan = { ...bare, network: { ports: [] }, onRecorded: () => {} } as unknown as ContainerPlan
+  const settings = { stateDir, namespace: 'default' } as Settings
+  await prepareNew(settings, plan, { detached: true })
+  const { bundle } = recordPaths(stateDir, 'default', 'web')
+  const pending = (['spec', 'overrides', 'network'] as const).filter((file) =>
+    isPending(bundleFile(bundle, file)),
+  )
+  expect(pending).toEqual([])
 })

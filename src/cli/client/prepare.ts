@@ -116,7 +116,7 @@ function writeBundle(
 ): void {
   const how = { isFlushed: !autoRemove }
   replaceFile(bundleFile(bundle, 'spec'), JSON.stringify(spec), how)
-  writeOverrides(bundle, overrides)
+  writeOverrides(bundle, overrides, how)
   // Not flushed: each start writes it again unless it says the same.
   writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
   if (network !== undefined) writeNetworkWishes(bundle, network, how)

@@ -108,6 +108,23 @@ test('a name whose bundle cannot be made is free again', async () => {
   expect(listRecords(directory, 'default')).toEqual(['whole'])
 })
 
+/** Whether parts of the file have no place on the disk yet, as ext4 and xfs show it. */
+const isPending = (path: string) =>
+  Bun.spawnSync(['/usr/sbin/filefrag', '-v', path]).stdout.toString().includes('delalloc')
+
+test('what the container is started by again is on the disk with its record', async () => {
+  const bundle = `${directory}/bundle`
+  mkdirSync(bundle)
+  const kept = ['spec', 'overrides'] as const
+  for (const file of kept) writeFileSync(bundleFile(bundle, file), `{"of":"${file}"}`)
+  // The control: without a flush it is not, where the file system allocates late.
+  if (!isPending(bundleFile(bundle, 'spec'))) return
+  await newContainer(settings(), { record, bundle }, 'fork')
+  const { bundle: own } = recordPaths(directory, 'default', 'fork')
+  expect(kept.filter((file) => isPending(bundleFile(own, file)))).toEqual([])
+  for (const file of kept) expect(readFileSync(bundleFile(own, file), 'utf8')).toBe(`{"of":"${file}"}`)
+})
+
 test('on a network that is internal by now, a container has no way outside, whatever the one had that was saved', async () => {
   const bundle = `${directory}/bundle`
   mkdirSync(bundle)

@@ -2,12 +2,13 @@
  * Snapshots by name: `<stateDir>/snapshots/<namespace>/<name>/` with the saved machine, its disk, the container's record and what of its bundle
  * another container needs. Nobody but root can enter.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { flushFile } from '../../../linux/files/flush.ts'
 import { atPath } from '../../../linux/files/named-write.ts'
 import { namesIn } from '../../../linux/files/names-in.ts'
+import { replaceFile } from '../../../linux/files/replace-file.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
 import { nameWithProcess, processInName } from '../../../linux/processes/process-name.ts'
 import { readCheckpoint, requireRootsOwn } from '../../../sandbox/checkpoint/checkpoint.ts'
@@ -87,9 +88,12 @@ export async function createSnapshot(
   }
 }
 
+/** Flushed: a container that has its record after a crash of the host, and not these, could never be started again. */
 export function copyKept(from: string, to: string): void {
-  for (const file of keptFiles)
-    if (existsSync(bundleFile(from, file))) copyFileSync(bundleFile(from, file), bundleFile(to, file))
+  for (const file of keptFiles) {
+    const kept = bundleFile(from, file)
+    if (existsSync(kept)) replaceFile(bundleFile(to, file), readFileSync(kept, 'utf8'), { isFlushed: true })
+  }
 }
 
 /** When two make a snapshot of one name at once, the second meets a directory that is not empty. @throws KataError SNAPSHOT_EXISTS. */
