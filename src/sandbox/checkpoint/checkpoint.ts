@@ -5,6 +5,7 @@ import { KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
 import { type FileFacts, fileFacts } from '../../linux/files/file-facts.ts'
 import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
+import { version as ownVersion } from '../../version.ts'
 import type { SavedFiles } from '../../vmm/vmm.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
@@ -53,7 +54,11 @@ export async function requireSameMachine(
     throw unusable(`it ran with ${facts.accelerator}, and here is ${accelerator.accelerator}`)
   const key = await machineKey(config, { assets, accelerator, plan: facts.plan }, signal)
   if (key === undefined) throw unusable(`the VMM (${config.hypervisor.driver}) saves no machines`)
-  if (key !== facts.key) throw unusable('QEMU, kernel, initrd, configuration or processor are others')
+  if (key === facts.key) return
+  // Versions make different machines of the same parts.
+  const isOthers = facts.savedBy !== ownVersion
+  const orVersion = isOthers ? `, or kata-ts is: ${facts.savedBy} saved it, and this is ${ownVersion}` : ''
+  throw unusable(`QEMU, kernel, initrd, configuration or processor are others${orVersion}`)
 }
 
 /** @throws KataError CHECKPOINT_UNUSABLE when the machine would get other network cards than it had. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfigText } from '../../config/load.ts'
 import { silentLogger } from '../../log.ts'
+import { version } from '../../version.ts'
 import { type Checkpoint, requireSameCards, requireSameMachine } from './checkpoint.ts'
 import { machineKey } from './machine-key.ts'
 
@@ -92,6 +93,12 @@ describe('a saved machine', () => {
       code: 'CHECKPOINT_UNUSABLE',
       message: expect.stringContaining(reason),
     })
+  })
+
+  test('of another kata-ts names that one, which may be all that is another', async () => {
+    const other = /others, or kata-ts is: 0\.0\.9 saved it, and this is /
+    await expect(goOn(await saved({ savedBy: '0.0.9', key: 'k' }))).rejects.toThrow(other)
+    await expect(goOn(await saved({ savedBy: version, key: 'k' }))).rejects.toThrow(/others(?!, or kata-ts)/)
   })
 
   test('has as many network cards as it had', async () => {
