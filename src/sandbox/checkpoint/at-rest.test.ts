@@ -23,6 +23,7 @@ async function save(
     goOn?: () => Promise<void>
     setTime?: () => Promise<void>
     pause?: () => Promise<void>
+    resume?: () => Promise<void>
   },
   ends = false,
 ) {
@@ -37,12 +38,13 @@ async function save(
     syncFileSystems: none,
     pauseContainer: vmm.pause ?? none,
     ...noted('setGuestDateTime', vmm.setTime),
-    ...noted('resumeContainer'),
+    ...noted('resumeContainer', vmm.resume),
   }
   const agent = { agent: guest, rest: async () => true, goOn: () => void done.push('calls go on') }
   const end = { tell: (sign: string) => void done.push(sign) }
   const driver = { save: vmm.save, ...noted('goOn', vmm.goOn) }
-  const parts = { id: 'pod', agent, vmm: driver, disks: { all: [] }, machine, end, log: silentLogger }
+  const log = { ...silentLogger, error: (said: string) => void done.push(`error: ${said}`) }
+  const parts = { id: 'pod', agent, vmm: driver, disks: { all: [] }, machine, end, log }
   const request = { directory: `${directory}/saved`, ends, signal: new AbortController().signal }
   const saved = { key: 'k', container: 'c' }
   const work = saveAtRest(parts as unknown as Parameters<typeof saveAtRest>[0], saved, request)
@@ -69,6 +71,18 @@ test('a container whose guest takes no time runs all the same', async () => {
 test('a container whose guest was late to say that it is paused runs on', async () => {
   const late = await save({ pause: fails('no answer') })
   expect(late).toEqual({ done: ['resumeContainer'], error: 'Error: no answer' })
+})
+
+test('why it was not saved is told, also when the container does not go on at once', async () => {
+  const resume = fails('it did not continue in time')
+  for (const vmm of [{ save: fails('no room') }, { pause: fails('no room') }]) {
+    rmSync(`${directory}/saved`, { recursive: true, force: true })
+    const { done, error } = await save({ ...vmm, resume })
+    expect(error).toBe('Error: no room')
+    expect(done.at(-1)).toBe('error: the container may stand still')
+  }
+  rmSync(`${directory}/saved`, { recursive: true, force: true })
+  expect((await save({ resume })).error).toBe('Error: it did not continue in time')
 })
 
 test('a machine that has ended by its save stays as it is', async () => {

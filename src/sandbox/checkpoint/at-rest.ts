@@ -18,7 +18,7 @@ type Parts = Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | '
  * @throws as {@link saveMachine}, {@link Vmm.goOn}; KataError CHECKPOINT_REFUSED.
  */
 export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveRequest): Promise<void> {
-  const { id, agent: connection } = parts
+  const { id, agent: connection, log } = parts
   const { agent } = connection
   const { signal } = request
   const ids = { containerId: saved.container }
@@ -40,9 +40,15 @@ export async function saveAtRest(parts: Parts, saved: Saveable, request: SaveReq
         isAwake = true
       }
     }
-  } finally {
-    if (isAwake) await agent.resumeContainer(ids)
+  } catch (error) {
+    // Why it was not saved is what the client has to know first.
+    if (isAwake)
+      await agent
+        .resumeContainer(ids)
+        .catch((late) => log.error('the container may stand still', { error: late }))
+    throw error
   }
+  if (isAwake) await agent.resumeContainer(ids)
 }
 
 /** A VMM that does not answer in its time may wait for a disk that is busy, most of all with what was saved: it is asked again. */
