@@ -1,6 +1,6 @@
 /** The pool, as its directories show it. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
@@ -13,7 +13,7 @@ import { ownerResource } from '../records/owner.ts'
 import { sandboxPaths, waitingPaths } from '../records/paths.ts'
 import { nameMachine } from '../records/state-dir.ts'
 import { type Answer, answerOne, socketOf } from './adoption-socket.ts'
-import { endWaiting, listPool, noteWaiting } from './pool.ts'
+import { endWaiting, listPool, noteWaiting, waitingFacts } from './pool.ts'
 
 let runDir: string
 const stops: (() => void)[] = []
@@ -57,6 +57,22 @@ test('each machine is shown as far as it has come', async () => {
   ])
   nameMachine(waitingPaths(runDir, 'b'), sandboxPaths(runDir, 'default', 'web'))
   expect(states().map(([id]) => id)).toEqual(['a', 'c'])
+})
+
+test('one whose facts cannot be read keeps no other from being listed, and can be ended', async () => {
+  noteWaiting(await waiting('a', dead), { template: 'key' })
+  // An upgrade, or the way back from one, leaves machines of the other version waiting.
+  const { stateDir } = await waiting('b', dead)
+  const wall = { wall: 'of-tomorrow', what: 'it', remedy: 'none', quiet: false }
+  writeFileSync(waitingFacts({ stateDir }), JSON.stringify({ template: 'key', openWalls: [wall] }))
+  writeFileSync(waitingFacts(await waiting('c', dead)), '{')
+  expect(states()).toEqual([
+    ['a', 'dead', 'key'],
+    ['b', 'dead', 'key'],
+    ['c', 'dead', ''],
+  ])
+  for (const entry of listPool(runDir, silentLogger)) await endWaiting(entry, silentLogger)
+  expect(states()).toEqual([])
 })
 
 test('one that is asked to end does so itself', async () => {

@@ -23,7 +23,7 @@ export interface PoolEntry {
   readonly shim: ProcessRef | undefined
   /** `dead`: its shim was killed, and `gc` releases what it held. */
   readonly state: 'starting' | 'waiting' | 'dead'
-  /** The key of its template; empty before it waits. */
+  /** The key of its template; empty before it waits, and where that cannot be read. */
   readonly template: string
 }
 
@@ -54,6 +54,18 @@ export function noteWaiting(paths: SandboxPaths, facts: WaitingFacts): void {
 export const readWaitingFacts = (paths: Pick<SandboxPaths, 'stateDir'>): WaitingFacts | undefined =>
   readState(readWaiting, waitingFacts(paths))
 
+const readTemplate = record<Pick<WaitingFacts, 'template'>>({ template: needed(text) })
+
+/** What else is written down of it may be of another version: that must not keep any machine from being found and ended. */
+function templateOf(paths: SandboxPaths): string {
+  try {
+    return readState(readTemplate, waitingFacts(paths))?.template ?? ''
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'STATE_UNREADABLE') return ''
+    throw error
+  }
+}
+
 /** By name. */
 export function listPool(runDir: string, log: Logger): PoolEntry[] {
   return listWaiting(runDir, log).map(({ id, paths }) => {
@@ -61,7 +73,7 @@ export function listPool(runDir: string, log: Logger): PoolEntry[] {
     // One of which nobody can say keeps no other from being listed; its end is refused (killUntaken).
     const isDead = shim !== undefined && !mayBeAlive(shim)
     const state = isDead ? 'dead' : existsSync(socketOf(paths)) ? 'waiting' : 'starting'
-    return { id, paths, shim, state, template: readWaitingFacts(paths)?.template ?? '' }
+    return { id, paths, shim, state, template: templateOf(paths) }
   })
 }
 
