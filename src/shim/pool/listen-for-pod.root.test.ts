@@ -38,6 +38,7 @@ const programText = `
   import { loadConfig } from ${source('../../config/load.ts')}
   import { silentLogger } from ${source('../../log.ts')}
   import { waitingPaths } from ${source('../../sandbox/records/paths.ts')}
+  import { isCurrent } from ${source('is-current.ts')}
   import { listenForPod } from ${source('listen-for-pod.ts')}
   const [runDir, id, file] = process.argv.slice(2)
   const machine = {
@@ -48,6 +49,7 @@ const programText = `
   }
   listenForPod(machine, {
     runDir,
+    isCurrent: () => isCurrent(machine.config, { file, env: {} }),
     onTaken: ({ flags }) => console.log(JSON.stringify({ flags, cwd: process.cwd(), env: process.env, pod: machine.pod })),
     onEnd: () => setTimeout(() => process.exit(7), 50),
   })
@@ -146,6 +148,10 @@ test('a pod is passed on until a shim of its configuration takes it', async () =
     level: 'info',
     refusals: { w1: 'the configuration of the pod is another' },
   })
+  // It does not end by a file that cannot be read at the moment.
+  writeFileSync(configurationFile(), '[')
+  expect(await takeWaiting(runDir, pod({ configPath: other }))).toBe(false)
+  writeFileSync(configurationFile(), '[hypervisor.qemu]\ndefault_memory = 300\n')
   expect(await takeWaiting(runDir, pod())).toBe(true)
   expect(readWarnings(bundle)).toEqual([])
 })
@@ -195,6 +201,19 @@ test('one that an upgrade of kata-ts left waiting takes no pod, and ends', async
   expect(await child.exited).toBe(7)
   expect(readFileSync(`${bundle}/shim.log`, 'utf8')).toContain('it is of another build of kata-ts')
   expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
+})
+
+test('one that read another configuration than the one that there is now takes no pod, and ends', async () => {
+  const text = readFileSync(configurationFile(), 'utf8')
+  // Changed for the moment in which it began, and back before its pool server looked again.
+  writeFileSync(configurationFile(), '[hypervisor.qemu]\ndefault_memory = 400\n')
+  const child = await waiting('w1')
+  writeFileSync(configurationFile(), text)
+  expect(await takeWaiting(runDir, pod())).toBe(false)
+  expect(await child.exited).toBe(7)
+  expect(readFileSync(`${bundle}/shim.log`, 'utf8')).toContain(
+    'its configuration was changed since it began to wait',
+  )
 })
 
 test('two pods do not share a shim', async () => {

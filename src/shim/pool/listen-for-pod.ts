@@ -22,6 +22,8 @@ export interface PodListener {
 
 export interface PodListenerOptions {
   readonly runDir: string
+  /** Whether its configuration is the one that there is now. */
+  isCurrent(): boolean
   onTaken(pod: TakenPod): void
   onEnd(): void
 }
@@ -32,7 +34,7 @@ const yes: Answer = { done: true, reason: '' }
 /** One question at a time is answered, so that no two pods can be taken. */
 export function listenForPod(
   machine: WaitingMachine,
-  { runDir, onTaken, onEnd }: PodListenerOptions,
+  { runDir, isCurrent, onTaken, onEnd }: PodListenerOptions,
 ): PodListener {
   const path = socketOf(machine.paths)
   let isOver = false
@@ -45,7 +47,11 @@ export function listenForPod(
     // An upgrade left it waiting. No pod is to have what the new build has mended, so no pod is ever for it.
     if (pod.build !== build) return end(no(`it is of another build of kata-ts, ${build}, and ends`))
     const taken = takePod(pod, machine, runDir)
-    if ('refused' in taken) return no(taken.refused)
+    if ('refused' in taken) {
+      if (isCurrent()) return no(taken.refused)
+      // The pool server looks now and then, and sees no change that was taken back meanwhile: this machine would keep its place for good.
+      return end(no(`its configuration was changed since it began to wait, and it ends: ${taken.refused}`))
+    }
     isOver = true
     onTaken(taken)
     return yes

@@ -15,6 +15,7 @@ import type { Transport } from '../../ttrpc/transport.ts'
 import { servePod, whenInterrupted } from '../daemon/serve.ts'
 import { shimLog } from '../daemon/services.ts'
 import type { ShimFlags } from '../flags.ts'
+import { isCurrent } from './is-current.ts'
 import { listenForPod } from './listen-for-pod.ts'
 import type { TakenPod } from './take-pod.ts'
 import { poolServerFd } from './wait.ts'
@@ -29,9 +30,15 @@ export async function serveWaiting(flags: ShimFlags): Promise<number> {
   const interrupted = whenInterrupted(log)
   const server = await adoptConnected(poolServerFd)
   const { signal, abort } = givenUpBy(server, interrupted)
-  const config = loadConfig({ file: flags.config, env: process.env, log })
+  const from = { file: flags.config, env: process.env }
+  const config = loadConfig({ ...from, log })
   const machine = await makeWaitingMachine({ id: flags.id, runDir, config, log, signal })
-  const pod = await waitForPod(machine, runDir, { server, signal, abort })
+  const pod = await waitForPod(machine, runDir, {
+    server,
+    signal,
+    abort,
+    isCurrent: () => isCurrent(config, from),
+  })
   if (pod === undefined) return 0
   fields.sandbox = pod.flags.id
   return servePod({ ...pod, interrupted, log: shimLog(pod.flags), machine })
@@ -67,10 +74,15 @@ async function waitForPod(
 async function podOf(
   machine: WaitingMachine,
   runDir: string,
-  { server, signal, abort }: { server: Transport; signal: AbortSignal; abort: () => void },
+  {
+    server,
+    signal,
+    abort,
+    isCurrent,
+  }: { server: Transport; signal: AbortSignal; abort: () => void; isCurrent: () => boolean },
 ): Promise<TakenPod | undefined> {
   const { promise, resolve } = Promise.withResolvers<TakenPod | undefined>()
-  const socket = listenForPod(machine, { runDir, onTaken: resolve, onEnd: abort })
+  const socket = listenForPod(machine, { runDir, isCurrent, onTaken: resolve, onEnd: abort })
   const leave = () => resolve(undefined)
   signal.addEventListener('abort', leave, { once: true })
   machine.end.over.addEventListener('abort', leave, { once: true })
