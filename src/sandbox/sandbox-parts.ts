@@ -16,6 +16,7 @@ import type { SandboxPaths } from './records/paths.ts'
 import type { CpuPlacement } from './size/cpu-placement.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
 import type { MachinePlan } from './size/sizing.ts'
+import type { AssetFiles } from './start/prepare/asset-files.ts'
 import type { ModuleBringer } from './storage/brought-modules.ts'
 import type { Disks } from './storage/disks.ts'
 
@@ -26,6 +27,8 @@ export const podPid = ({ network, vmmProcess }: Pick<SandboxParts, 'network' | '
 /** What the machine was made of. */
 export interface MadeMachine {
   readonly assets: GuestAssets
+  /** Their files when its start found them. */
+  readonly assetFiles: AssetFiles
   /** What a start would boot by now. @throws KataError where there is nothing for that any more. */
   assetsNow(): GuestAssets
   readonly accelerator: AcceleratorChoice

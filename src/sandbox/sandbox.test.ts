@@ -16,6 +16,7 @@ import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox } from './sandbox.ts'
 import type { SandboxParts } from './sandbox-parts.ts'
 import type { Demand } from './size/sizing.ts'
+import { assetFiles } from './start/prepare/asset-files.ts'
 import { noBringer } from './storage/brought-modules.ts'
 
 const never = new Promise<never>(() => {})
@@ -219,6 +220,7 @@ async function saveableSandbox(
     end,
     machine: {
       assets,
+      assetFiles: assetFiles(assets),
       assetsNow: () => assets,
       accelerator: { accelerator: 'tcg', reason: '' },
       plan,

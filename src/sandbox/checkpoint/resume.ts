@@ -59,7 +59,7 @@ async function resume(
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
   await using boot = await prepareBoot(host, ledger, { ...request, paths }, timings)
-  const { assets, verified, accelerator } = boot
+  const { assets, assetFiles, verified, accelerator } = boot
   // Beside what the host does for the others: it reads all of QEMU and of the guest's image.
   await using sameMachine = background((leaving) =>
     requireSameMachine(checkpoint, config, { assets, accelerator }, leaving),
@@ -96,7 +96,7 @@ async function resume(
   )
 
   const began = wasClone ? ('clone' as const) : ('boot' as const)
-  const machine = { assets, accelerator, plan, began, network: devices.network }
+  const machine = { assets, assetFiles, accelerator, plan, began, network: devices.network }
   const prepared = { shim, paths, ledger, user, cgroups, network, share: undefined, walls, timings }
   const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: noBringer }
   const resumedParts = { disks, guestId: checkpoint.facts.container, template: '' }

@@ -1,12 +1,13 @@
 /** Which machines are refused to be saved, each beside the one that is not. */
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfigText } from '../../config/load.ts'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
 import type { OciMount } from '../../oci/spec.ts'
+import { assetFiles } from '../start/prepare/asset-files.ts'
 import { machineKey } from './machine-key.ts'
 import { requireSaveable } from './saveable.ts'
 
@@ -24,6 +25,7 @@ const plan = { vcpus: 1, memoryMiB: 256, maxVcpus: 1, maxMemoryMiB: 256 }
 const assets = { kernel, initrd: kernel, verify: async () => {} }
 const machine = {
   assets,
+  assetFiles: assetFiles(assets),
   assetsNow: () => assets,
   accelerator: { accelerator: 'tcg', reason: '' },
   plan,
@@ -96,6 +98,24 @@ test('a machine whose guest image was replaced is refused: it could not go on wi
   writeFileSync(other.initrd, 'kernel')
   const moved = await saveable({ machine: { ...machine, assetsNow: () => other } })
   expect(moved.container).toBe('web-in-the-guest')
+})
+
+test('so is one whose guest image has another in its place, under the same names as an upgrade of the package leaves it', async () => {
+  // Its rights alone are another: the same image.
+  chmodSync(kernel, 0o640)
+  expect((await saveable()).container).toBe('web-in-the-guest')
+  const refused = {
+    code: 'CHECKPOINT_REFUSED',
+    message: expect.stringContaining('its guest image was replaced'),
+  }
+  const former = `${directory}/former`
+  renameSync(kernel, former)
+  writeFileSync(kernel, 'the next kernel')
+  await expect(saveable()).rejects.toMatchObject(refused)
+  rmSync(kernel)
+  await expect(saveable()).rejects.toMatchObject(refused)
+  renameSync(former, kernel)
+  expect((await saveable()).container).toBe('web-in-the-guest')
 })
 
 const volume: OciMount = { destination: '/data', type: 'bind', source: '/srv/data', options: ['rbind'] }

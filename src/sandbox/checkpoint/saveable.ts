@@ -2,9 +2,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { isEqual } from '../../json/is-equal.ts'
 import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { ContainerRequest } from '../container-request.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
+import { assetFiles } from '../start/prepare/asset-files.ts'
 import { sharedMounts } from '../storage/mounts.ts'
 import { templateObstacle } from '../template/template-machine.ts'
 import { machineKey } from './machine-key.ts'
@@ -36,11 +38,7 @@ export async function requireSaveable(
   const { config, machine } = parts
   const key = await machineKey(config, machine, signal)
   if (key === undefined) throw refused(parts, 'its VMM saves no machines')
-  if ((await keyNow(parts, key, signal)) !== key)
-    throw refused(
-      parts,
-      'its guest image was replaced since it began, and with the new one it could not go on',
-    )
+  if ((await keyNow(parts, key, signal)) !== key) throw refused(parts, newGuest)
   // It may have got more while its files were read.
   const { guestId } = requireAlone(parts, containers())
   return { key, container: guestId }
@@ -65,6 +63,7 @@ async function keyNow(
   return machineKey(config, { ...machine, assets }, signal)
 }
 
+const newGuest = 'its guest image was replaced since it began, and with the new one it could not go on'
 const refused = ({ id }: Parts, reason: string) => new KataError('CHECKPOINT_REFUSED', { id, reason })
 
 /** The only container of a machine that has nothing else. @throws KataError CHECKPOINT_REFUSED. */
@@ -93,6 +92,7 @@ function whyNot(parts: Parts, container: ContainerRequest | undefined, others: n
     return 'its disks are not those of its root file system alone'
   const { vcpus, memoryMiB } = sizer.size
   if (vcpus !== machine.plan.vcpus || memoryMiB !== machine.plan.memoryMiB) return 'its machine has grown'
+  if (!isEqual(assetFiles(machine.assets), machine.assetFiles)) return newGuest
   return isReplaced(parts) ? 'its VMM runs from a program that was replaced since' : undefined
 }
 

@@ -5,6 +5,7 @@ import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
 import { HostDouble } from '../start/doubles/host.double.ts'
 import type { StartHost } from '../start/host.ts'
+import { assetFiles } from '../start/prepare/asset-files.ts'
 import type { SandboxRequest } from '../start/request.ts'
 import { machineKey } from './machine-key.ts'
 import { saveMachine } from './save-machine.ts'
@@ -42,7 +43,8 @@ export class SavedPod extends HostDouble {
     const { container, signal } = this.pod()
     const plan = planMachine(config, container.spec, hostMemoryMiB())
     const assets = { kernel: this.#kernel, initrd: this.#kernel, verify: async () => {} }
-    const machine = { assets, assetsNow: () => assets, accelerator, plan, began: 'boot', macs: [] } as const
+    const made = { assets, assetFiles: assetFiles(assets), assetsNow: () => assets }
+    const machine = { ...made, accelerator, plan, began: 'boot', macs: [] } as const
     const vmm = { save: async ({ state }: { readonly state: number }) => writeFileSync(state, 'memory') }
     const address = { driver: 'blk', pciPath: '01/00' } as const
     const disks = { all: [{ id: 'disk1', name: this.#disk, readonly: false, address }] }

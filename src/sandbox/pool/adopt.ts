@@ -124,7 +124,8 @@ async function adopt(
   host: StartHost,
 ): Promise<Sandbox> {
   const { id, namespace, container, config, log, signal } = request
-  const { ledger, user, clone, share, vmm, vmmProcess, end, agent, accelerator, assets, shim } = machine
+  const { ledger, user, clone, share, vmm, vmmProcess, end, agent, accelerator, assets, assetFiles, shim } =
+    machine
   const timings = recordTimings(signal)
   signal.addEventListener('abort', () => end.tell('asked', true), { once: true })
 
@@ -150,7 +151,7 @@ async function adopt(
   const told = { share, network: facts, modules: bringer }
   const agentFacts = await setUpGuest({ vmm, agent, end }, request, told, timings)
 
-  const cloned = { assets, accelerator, plan, began: 'clone' as const, network: facts }
+  const cloned = { assets, assetFiles, accelerator, plan, began: 'clone' as const, network: facts }
   const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
   const running = { vmm, vmmProcess, machine: cloned, end, agent, agentFacts, modules: bringer }
   const origin = { template: clone.template.facts.key, waited: machine.id }

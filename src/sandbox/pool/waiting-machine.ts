@@ -26,6 +26,7 @@ import { renewGuest } from '../start/guest/start-guest.ts'
 import { type SandboxCgroups, type StartHost, thisHost } from '../start/host.ts'
 import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
 import { makeVmm, startMachine } from '../start/machine/machine.ts'
+import type { AssetFiles } from '../start/prepare/asset-files.ts'
 import { prepareBoot } from '../start/prepare/boot.ts'
 import { claimOwner, claimSandbox } from '../start/prepare/claim.ts'
 import { asClone, type Clone, findClone } from '../start/prepare/clone.ts'
@@ -57,6 +58,7 @@ export interface WaitingMachine {
   readonly ledger: Ledger
   readonly shim: ProcessRef
   readonly assets: GuestAssets
+  readonly assetFiles: AssetFiles
   readonly accelerator: AcceleratorChoice
   readonly clone: Clone
   readonly user: SandboxUser
@@ -100,7 +102,7 @@ async function make(
   const shim = await claimOwner(host, ledger, log)
   const named = { id, namespace: poolName, config, paths, log, signal }
   await using boot = await prepareBoot(host, ledger, named, timings)
-  const { assets, verified, accelerator } = boot
+  const { assets, assetFiles, verified, accelerator } = boot
   const plan = planWithoutDemand(config, hostMemoryMiB())
   const clone = await findClone(host, { config, assets, accelerator, plan })
   if (clone === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'enable_template is false' })
@@ -137,6 +139,7 @@ async function make(
     ledger,
     shim,
     assets,
+    assetFiles,
     accelerator,
     clone,
     user,

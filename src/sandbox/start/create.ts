@@ -49,7 +49,7 @@ async function start(
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
   await using boot = await prepareBoot(host, ledger, { ...request, paths }, timings)
-  const { assets, verified, accelerator } = boot
+  const { assets, assetFiles, verified, accelerator } = boot
 
   const wanted = planMachine(config, container.spec, hostMemoryMiB())
   const clone =
@@ -93,7 +93,7 @@ async function start(
     timings,
   )
 
-  const machine = { assets, accelerator, plan, began: way, network: devices.network }
+  const machine = { assets, assetFiles, accelerator, plan, began: way, network: devices.network }
   const prepared = { shim, paths, ledger, user, cgroups, network, share, walls, timings }
   const running = { vmm, vmmProcess, machine, end, agent, agentFacts, modules: bringer }
   return await finishStart(host, request, {

@@ -28,12 +28,13 @@ export async function finishStart(
   { shim, user, share, walls, template, waited, timings, machine, ...made }: Stages,
 ): Promise<Sandbox> {
   const { paths, vmmProcess, agentFacts } = made
-  const { assets, accelerator, plan, began, network } = machine
+  const { network, ...others } = machine
+  const { assets, accelerator, plan } = others
   const origin = { assets, template, waited, accelerator, plan }
   const started = { shim, vmmProcess, user, share, walls, agentFacts, timings: timings.steps }
   recordFacts(paths.facts, { id, namespace, config, ...origin, ...started })
   const macs = network.interfaces.map(({ mac }) => mac)
   const assetsNow = () => resolveAssets(config)
-  const parts = { machine: { assets, assetsNow, accelerator, plan, began, macs }, identity: user.identity }
+  const parts = { machine: { ...others, assetsNow, macs }, identity: user.identity }
   return await assembleSandbox({ ...made, ...parts, id, config, log, signal, served: share })
 }
