@@ -52,10 +52,10 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
     if (process === undefined) throw new TtrpcError('not_found', 'Process not found')
     return process
   }
-  const spawn = ({ args, env }: Process): ProcessDouble => {
-    const [program = ''] = args
+  const spawn = (asked: Process): ProcessDouble => {
+    const [program = ''] = asked.args
     if (ProcessDouble.find(program) === undefined) throw failed(`the file ${program} was not found`)
-    const process = new ProcessDouble(args, env, drainMs)
+    const process = new ProcessDouble(asked, drainMs)
     started.push(process)
     return process
   }

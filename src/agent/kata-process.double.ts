@@ -1,5 +1,6 @@
 /** A process of {@link startKataAgent}, the double of Kata's agent: a process of this host with real pipes. */
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, existsSync, constants as fileConstants } from 'node:fs'
+import { constants } from 'node:os'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
 /** EACCES: Kata's agent exits with this code for a file that it found and cannot execute. */
@@ -10,8 +11,13 @@ export class ProcessDouble {
   readonly stderr: OutputDouble
   readonly exited: Promise<number>
   readonly #child: Bun.Subprocess<'pipe', 'pipe', 'pipe'> | undefined
+  readonly #hasTerminal: boolean
 
-  constructor(args: readonly string[], env: readonly string[], drainMs: number) {
+  constructor(
+    { args, env, terminal }: { args: readonly string[]; env: readonly string[]; terminal: boolean },
+    drainMs: number,
+  ) {
+    this.#hasTerminal = terminal
     const program = ProcessDouble.find(args[0] ?? '')
     if (program === undefined || !isExecutable(program)) {
       this.exited = Promise.resolve(cannotExecute)
@@ -46,7 +52,9 @@ export class ProcessDouble {
     await this.#child?.stdin.flush()
   }
 
+  /** The agent closes the terminal with its input (rustjail's process.rs), which hangs it up. */
   closeInput(): void {
+    if (this.#hasTerminal) this.signal(constants.signals.SIGHUP)
     void this.#child?.stdin.end()
   }
 
@@ -119,7 +127,7 @@ export class OutputDouble {
 
 function isExecutable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK)
+    accessSync(path, fileConstants.X_OK)
     return true
   } catch {
     return false

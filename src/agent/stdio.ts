@@ -84,10 +84,12 @@ export interface InputOptions {
    * answered, so that the guest never waits for us. Kata's agent may begin them in any order. Default false.
    */
   readonly inOrder?: boolean | undefined
+  /** A terminal has no end of input: it is never closed, by which Kata's agent would hang it up. Default false. */
+  readonly isTerminal?: boolean | undefined
 }
 
 /**
- * Feeds a process's stdin until `source` ends, then closes it. Returns early, without an error, when the process stops reading: the
+ * Feeds a process's stdin until `source` ends, then closes it, unless it is a terminal. Returns early, without an error, when the process stops reading: the
  * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin). At most two writes (2 MiB) and what
  * was gathered meanwhile are held, and a slow process slows the source. Where very many do not read, it is 128 KiB for each.
  *
@@ -97,7 +99,7 @@ export async function pumpInput(
   agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,
   ids: ProcessIds,
   source: AsyncIterable<Uint8Array>,
-  { over, inOrder = false }: InputOptions = {},
+  { over, inOrder = false, isTerminal = false }: InputOptions = {},
 ): Promise<void> {
   const waiting = () => underWay.get(agent) ?? 0
   const most = () => (waiting() + mostSent > ample ? leastSent : mostSent)
@@ -135,7 +137,7 @@ export async function pumpInput(
         await (inOrder ? before : last)
       }
     await last
-    await agent.closeStdin(ids)
+    if (!isTerminal) await agent.closeStdin(ids)
   } catch (error) {
     if (!noReader(error)) throw error
   }

@@ -187,6 +187,29 @@ describe('a second process', () => {
   })
 })
 
+describe('the end of the input', () => {
+  const terminal = async () => {
+    const container = await create(['sleep', '100'])
+    await container.init.start()
+    const exec = container.exec('e', { args: ['sleep', '100'], cwd: '/', env: [], terminal: true })
+    await exec.start()
+    return exec
+  }
+
+  test('does not hang up a terminal', async () => {
+    const exec = await terminal()
+    await exec.input((async function* () {})(), { isTerminal: true })
+    await exec.signal(15)
+    expect(await exec.wait()).toBe(143)
+  })
+
+  test('the double is strict: a terminal whose input is closed is hung up', async () => {
+    const exec = await terminal()
+    await kata.agent.closeStdin({ containerId: 'c', execId: 'e' })
+    expect(await exec.wait()).toBe(129)
+  })
+})
+
 describe('a command that cannot be run', () => {
   test('is told as not found by init and exec, without the backtrace', async () => {
     const notFound = /^\[COMMAND_NOT_FOUND\] nosuch: .* \(the file nosuch was not found\)\. [^<]*$/

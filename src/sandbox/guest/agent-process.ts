@@ -71,8 +71,8 @@ export class AgentProcess implements GuestProcess {
     return pumpOutput(this.#agent, this.#ids, stream, sink, this.#over.signal)
   }
 
-  input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  input(chunks: AsyncIterable<Uint8Array>, how: { readonly isTerminal?: boolean } = {}): Promise<void> {
     const { inOrder } = this.#options
-    return pumpInput(this.#agent, this.#ids, chunks, { over: this.#over.signal, inOrder })
+    return pumpInput(this.#agent, this.#ids, chunks, { ...how, over: this.#over.signal, inOrder })
   }
 }

@@ -21,6 +21,6 @@ export interface GuestProcess {
   resize(size: TerminalSize): Promise<void>
   /** Hands every chunk of a stream to `sink`, one after the other, until its end. */
   output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void>
-  /** Feeds the process's stdin until `chunks` ends, then closes it. */
-  input(chunks: AsyncIterable<Uint8Array>): Promise<void>
+  /** Feeds the process's stdin until `chunks` ends, then closes it. A terminal stays open: its hang-up would end the process. */
+  input(chunks: AsyncIterable<Uint8Array>, how?: { readonly isTerminal?: boolean }): Promise<void>
 }

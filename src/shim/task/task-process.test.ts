@@ -46,9 +46,9 @@ function guestDouble(
     output: async (stream, sink) => {
       if (stream === 'stdout' && options.says) await sink(new TextEncoder().encode(options.says))
     },
-    input: async (chunks) => {
+    input: async (chunks, { isTerminal } = {}) => {
       for await (const _ of chunks);
-      calls.push('stdin closed')
+      calls.push(isTerminal ? 'no more for the terminal' : 'stdin closed')
     },
   }
   return { guest, calls }
@@ -167,6 +167,24 @@ describe('a task process', () => {
     await process.start()
     await process.exited
     expect(calls).toEqual(['start'])
+  })
+
+  test('a terminal stays open when its client has no more input', async () => {
+    const { guest, calls } = guestDouble({ ends: new Promise(() => {}) })
+    const stdin = join(directory, 'in')
+    makeFifo(stdin)
+    const process = new TaskProcess({
+      namespace: 'default',
+      id: 'p',
+      stdio: { stdin, stdout: '', stderr: '', terminal: true },
+      guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
+    })
+    await process.start()
+    closeSync(openSync(stdin, constants.O_WRONLY))
+    while (calls.length === 1) await Bun.sleep(1)
+    expect(calls).toEqual(['start', 'no more for the terminal'])
   })
 
   test('ends with 255 when its machine is lost', async () => {

@@ -228,9 +228,10 @@ export class TaskProcess {
   async #serve(sinks: Streams['sinks']): Promise<void> {
     const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
     // Without a stdin the process reads an empty one; a terminal is never closed under it.
-    const input = this.#input?.chunks ?? (this.stdio.terminal ? undefined : nothing())
+    const { terminal: isTerminal } = this.stdio
+    const input = this.#input?.chunks ?? (isTerminal ? undefined : nothing())
     if (input !== undefined) {
-      this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { error }))
+      this.guest.input(input, { isTerminal }).catch((error) => this.#log.debug('stdin ended', { error }))
     }
     if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
