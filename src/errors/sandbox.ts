@@ -84,6 +84,11 @@ export const sandboxErrors = () => ({
   ),
   TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what exists with `kata-ts ps`.'),
   TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),
+  SIGNAL_UNKNOWN: entry(
+    'invalid_argument',
+    'there is no signal {signal}',
+    'Send one from 1 to 64, as `kill -l` lists them, or 0, which only asks whether the process is there.',
+  ),
   TASK_UNSUPPORTED: entry(
     'unimplemented',
     'kata-ts does not implement {action}',

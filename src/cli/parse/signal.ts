@@ -1,8 +1,8 @@
 /** Signals by name or number. */
 import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
+import { mostSignal } from '../../linux/processes/signal.ts'
 
-const mostSignal = 64
 /** As the C library counts them: the first two are its own. */
 const SIGRTMIN = 34
 

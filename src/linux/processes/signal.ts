@@ -8,6 +8,9 @@ import { exhaustion, isAlive, type ProcessRef } from './proc.ts'
 /** Its number, by which the Task service names it. */
 export const { SIGKILL } = constants.signals
 
+/** The highest number of a signal (SIGRTMAX). */
+export const mostSignal = 64
+
 const SYS_pidfd_send_signal = 424
 const SYS_pidfd_open = 434
 

@@ -1,7 +1,8 @@
 /** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
 import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
+import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
-import { SIGKILL } from '../../linux/processes/signal.ts'
+import { mostSignal, SIGKILL } from '../../linux/processes/signal.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
@@ -102,7 +103,7 @@ function forgetUnlessAskedFor(
  * process is sent by the guest to all that is in the container, `all` or not. Where none is left, all of them have it, as with runc. An exec is
  * meant alone, as with runc's shim. What its sender will not come back for is removed once it has ended.
  *
- * @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest.
+ * @throws KataError TASK_NOT_FOUND, SIGNAL_UNKNOWN, TASK_STATE, those of the guest.
  */
 export async function killProcess(
   context: TaskContext,
@@ -111,6 +112,8 @@ export async function killProcess(
 ): Promise<object> {
   const task = context.tasks.get(id)
   const process = task.process(execId)
+  // What was never started ends with 128 more, without the kernel's being asked.
+  if (signal > mostSignal) throw new KataError('SIGNAL_UNKNOWN', { signal })
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (isForgotten(call?.metadata)) forgetUnlessAskedFor(context, { id, execId }, process, call)
   if (all && process === task.init && process.state === 'stopped') return {}

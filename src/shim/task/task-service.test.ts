@@ -1264,6 +1264,24 @@ describe('a teardown that leaves something', () => {
   })
 })
 
+test.each([65, 200, 2 ** 32 - 1])(
+  'signal %d, which the kernel does not have, ends nothing',
+  async (signal) => {
+    const { tasks, create, exec, signals } = serviceOf('pod')
+    await create('pod')
+    const refused = { code: 'SIGNAL_UNKNOWN', status: 'invalid_argument' }
+    const kill = (execId = '') => tasks.kill({ id: 'pod', execId, signal, all: false })
+    await expect(kill()).rejects.toMatchObject(refused)
+    expect((await tasks.state({ id: 'pod', execId: '' })).status).toBe(Status.CREATED)
+    await tasks.start({ id: 'pod', execId: '' })
+    await exec('pod', 'e')
+    await tasks.start({ id: 'pod', execId: 'e' })
+    await expect(kill()).rejects.toMatchObject(refused)
+    await expect(kill('e')).rejects.toMatchObject(refused)
+    expect(signals).toEqual([])
+  },
+)
+
 describe('events', () => {
   test('of a task: create, start, exit, delete', async () => {
     const { tasks, create, ends, topics } = serviceOf('one')
