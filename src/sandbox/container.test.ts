@@ -30,6 +30,43 @@ function containerWith(
   return { container: new Container('c', agent as never, surroundings as never), told, sized }
 }
 
+describe('an exec whose start is not answered', () => {
+  /** What the guest is asked when the start of an exec fails by `failure`. */
+  const askedAfter = async (failure: TtrpcError) => {
+    const asked: string[] = []
+    const signalled = Promise.withResolvers<void>()
+    const agent = {
+      execProcess: () => Promise.reject(failure),
+      signalProcess: async ({ execId, signal }: { execId: string; signal: number }) => {
+        asked.push(`kill ${execId} ${signal}`)
+        await signalled.promise
+      },
+      waitProcess: async ({ execId }: { execId: string }) => {
+        asked.push(`wait ${execId}`)
+        return { status: 137 }
+      },
+    }
+    const surroundings = { guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} }
+    const exec = new Container('c', agent as never, surroundings as never).exec('e', {
+      args: ['x'],
+      cwd: '/',
+    })
+    await expect(exec.start()).rejects.toBe(failure)
+    signalled.resolve()
+    await Bun.sleep(0)
+    return asked
+  }
+
+  test('is ended, should it come to run after all', async () => {
+    expect(await askedAfter(new TtrpcError('deadline_exceeded', 'no answer'))).toEqual(['kill e 9', 'wait e'])
+  })
+
+  test('and no other', async () => {
+    const answer = new TtrpcError('deadline_exceeded', 'crun did not end', { isAnswer: true })
+    expect(await askedAfter(answer)).toEqual([])
+  })
+})
+
 describe('a change of limits', () => {
   test.each<[string, OciResources['cpu'], OciResources['cpu'], object]>([
     [

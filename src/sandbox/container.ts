@@ -4,6 +4,7 @@ import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
 import { asDiskError } from '../agent/disk-error.ts'
 import { KataError } from '../errors.ts'
+import { SIGKILL } from '../linux/processes/signal.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
@@ -17,6 +18,9 @@ import { AgentProcess } from './guest/agent-process.ts'
 import { requirePidsLimit } from './guest/agent-support.ts'
 import type { GuestProcess, TerminalSize } from './guest/guest-process.ts'
 import { defaultPeriod } from './size/sizing.ts'
+
+/** How long the guest may take to end an exec that nobody knows of, milliseconds. */
+const endMs = 60_000
 
 /**
  * Makes the container in the guest, its init stopped before it runs.
@@ -103,10 +107,24 @@ export class Container {
       return this.#agent
         .execProcess({ ...ids, process: toAgentProcess(withoutLabels(sized)) })
         .catch((error) => {
+          if (error instanceof TtrpcError && !error.isAnswer) void this.#endUnanswered(ids)
           throw asCommandError(error, process.args)
         })
     }
     return new AgentProcess(this.#agent, ids, launch, { inOrder: this.#isInOrder })
+  }
+
+  /**
+   * Ends a process whose start the guest has not answered in time: it may come to run, and nobody would know of it. Both agents let a signal wait for a
+   * start that is under way. With the answer to the wait the guest forgets it.
+   */
+  async #endUnanswered(ids: { containerId: string; execId: string }): Promise<void> {
+    try {
+      await this.#agent.signalProcess({ ...ids, signal: SIGKILL })
+      await this.#agent.waitProcess(ids, { timeoutMs: endMs })
+    } catch {
+      // It does not run, or the guest answers nothing.
+    }
   }
 
   /** Whether the guest begins calls as they come. */

@@ -179,6 +179,32 @@ test('a process that comes to be while its container is removed leaves no descri
   expect([...open]).toEqual([])
 })
 
+test('a signal for a process that is being started reaches it once it is there, and is refused if it does not come to run', async () => {
+  const [pid, never] = [2 ** 22 + 1, new Promise<number>(() => {})]
+  const starts = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
+  const next = starts.values()
+  const crun = {
+    create: async () => ({ pid: 0, ended: never, stdio }),
+    exec: async () => ({ pid: await next.next().value!.promise, ended: never, stdio }),
+  }
+  const { sandbox, started } = await podWith([], { crun })
+  const container = sandbox.container('c')
+  container.start()
+  const process = { args: ['x'], cwd: '/' }
+  const [running, failing] = ['e', 'f'].map((execId) =>
+    container.exec(ExecProcessRequest.fromPartial({ containerId: 'c', execId, process })),
+  )
+  const [reached, missed] = ['e', 'f'].map((execId) => container.signal(execId, 9))
+  starts[0]!.resolve(pid)
+  await Promise.all([running, reached])
+  expect(started).toEqual([`kill ${pid} 9`])
+  starts[1]!.reject(new Error('no such command'))
+  expect(await Promise.allSettled([failing, missed])).toMatchObject([
+    { reason: { message: 'no such command' } },
+    { reason: { code: 'not_found' } },
+  ])
+})
+
 test('a signal without the name of a process is for all of the container, and one with it for that alone', async () => {
   const machine = join(top, 'machine')
   const cgroup = `${machine}/sys/fs/cgroup/kata/c`

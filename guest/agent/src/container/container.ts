@@ -66,7 +66,8 @@ export class Container {
   readonly #sources: readonly string[]
   readonly #oomWatch: OomWatch
   readonly #added = new Map<string, ContainerProcess>()
-  readonly #starting = new Set<string>()
+  /** Those that are being started. What is promised is that this is over. */
+  readonly #starting = new Map<string, Promise<void>>()
   #started = false
   #removal: Promise<void> | undefined
   /** Steps of its removal that were not taken, or failed. */
@@ -141,7 +142,8 @@ export class Container {
     if (!this.#started || this.init.exitCode !== undefined || this.isLeaving)
       throw precondition(`container ${this.id} is not running`)
     const file = this.#saveFile('process', processToJson(process))
-    this.#starting.add(execId)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#starting.set(execId, promise)
     try {
       const stdio = planStdio(this.#tools.loop, process, this.bundle, `tty${this.#files}`)
       const started = await this.#tools.crun.exec(this.id, file, stdio, process.oomScoreAdj)
@@ -153,6 +155,7 @@ export class Container {
       this.#added.set(execId, trackProcess(started))
     } finally {
       this.#starting.delete(execId)
+      resolve()
       removeTree(file)
     }
   }
@@ -167,9 +170,18 @@ export class Container {
 
   /**
    * Without an exec id it goes to every process as it is. SIGTERM for an init alone that the kernel keeps it from becomes SIGKILL; one that ignores
-   * it goes on, and in a pid namespace of others it ends the process as anywhere.
+   * it goes on, and in a pid namespace of others it ends the process as anywhere. What is being started runs before its number is known here: a signal
+   * waits for that.
+   *
+   * @throws TtrpcError NOT_FOUND.
    */
-  signal(execId: string, signal: number): void {
+  signal(execId: string, signal: number): void | Promise<void> {
+    const starting = this.#starting.get(execId)
+    if (starting === undefined) this.#signal(execId, signal)
+    else return starting.then(() => this.#signal(execId, signal))
+  }
+
+  #signal(execId: string, signal: number): void {
     const isForAll = execId === ''
     if (isForAll && signal === signals.kill) {
       killCgroup(this.cgroup)

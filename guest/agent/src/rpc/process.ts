@@ -37,8 +37,8 @@ export function processCalls(sandbox: Sandbox) {
       await sandbox.container(request.containerId).exec(request)
       return {}
     },
-    signalProcess({ containerId, execId, signal }) {
-      sandbox.container(containerId).signal(execId, signal)
+    async signalProcess({ containerId, execId, signal }) {
+      await sandbox.container(containerId).signal(execId, signal)
       return {}
     },
     async waitProcess({ containerId, execId }) {
