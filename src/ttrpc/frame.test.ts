@@ -126,6 +126,46 @@ test('a frame of more than 16 MiB is not skipped over: nothing that follows it i
   expect(() => decodeAll([header(2 ** 24 + 1)])).toThrow('malformed frame: a length of 16777217 bytes')
 })
 
+test('a frame that is of none of the three types is garbage, however long it is', () => {
+  for (const type of [0, 4, 255])
+    for (const length of [0, 5, maxDataBytes + 1]) {
+      const header = Buffer.alloc(headerBytes)
+      header.writeUInt32BE(length)
+      header.set([0, 0, 0, 1, type], 4)
+      expect(() => decodeAll([header])).toThrow(`malformed frame: type ${type} is none of 1, 2, 3`)
+    }
+})
+
+describe('an envelope has a bound of its own, whatever its payload is', () => {
+  const codeOf = (read: () => unknown): unknown => {
+    try {
+      read()
+      return 'read'
+    } catch (error) {
+      return error instanceof TtrpcError ? error.code : error
+    }
+  }
+
+  test('64 pairs of metadata are taken, and not one more', () => {
+    const withPairs = (count: number) => {
+      const metadata = Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 'v']))
+      const frame = encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9), { metadata })
+      return codeOf(() => decodeRequest(frame.subarray(headerBytes)))
+    }
+    expect([withPairs(64), withPairs(65)]).toEqual(['read', 'invalid_argument'])
+  })
+
+  test.each([
+    ['a request', decodeRequest],
+    ['an answer', decodeResponse],
+  ])('%s of 1024 values is read, and of one more it is not', (_, decode) => {
+    // A field that nobody knows: a tag and a number.
+    const unknown = (fields: number) => Buffer.alloc(2 * fields, Uint8Array.of(0x78, 0))
+    expect(codeOf(() => decode(unknown(512)))).toBe('read')
+    expect(codeOf(() => decode(unknown(513)))).toBe('invalid_argument')
+  })
+})
+
 test('garbage never throws anything but a TtrpcError', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat()), (bytes, places) => {

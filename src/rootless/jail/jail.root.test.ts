@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
+  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -383,10 +384,12 @@ describe('launch', () => {
       /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,
     )
     chownSync(stateDir, 0, 0)
-    Bun.spawnSync(['/usr/bin/chmod', '777', stateDir])
-    await expect(launch(specOf(['-e', '1']), silentLogger)).rejects.toThrow(
-      /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,
-    )
+    for (const mode of [0o720, 0o702]) {
+      chmodSync(stateDir, mode)
+      await expect(launch(specOf(['-e', '1']), silentLogger)).rejects.toThrow(
+        /^\[JAIL_SPEC_INVALID\].*is not a directory that only root can write/,
+      )
+    }
   })
 
   test('a failing set-up names its step and leaves no process', async () => {
