@@ -187,6 +187,16 @@ describe('nothing leaves the layer', () => {
         { name: 's/new', content: 'x' },
       ],
     ],
+    [
+      'through a symlink in the place of a directory that was one',
+      /symbolic link/,
+      () => [
+        { name: 'd/', type: '5' },
+        { name: 'd/in/', type: '5' },
+        { name: 'd', type: '2', linkName: outside() },
+        { name: 'd/victim', content: 'x' },
+      ],
+    ],
     ['a hard link upwards', /upwards/, () => [{ name: 'h', type: '1', linkName: '../outside/victim' }]],
     [
       'a hard link through a symlink',

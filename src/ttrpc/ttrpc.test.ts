@@ -3,7 +3,8 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectUnix, type Listener, listen } from './bun.ts'
-import { encodeResponse } from './envelope.ts'
+import { decodeResponse, encodeRequest, encodeResponse, methodPrefix } from './envelope.ts'
+import { headerBytes } from './frame.ts'
 import type { Transport } from './transport.ts'
 import {
   connect,
@@ -276,6 +277,23 @@ describe('limits and hostile peers', () => {
     expect([...answers[0]!.subarray(12, 14)]).toEqual([8, 3])
   })
 
+  test('a stream of an even number is refused, and one that is in use ends the connection', async () => {
+    const [left, right] = transportPair()
+    const server = serve(right, [echo()])
+    const answers: Uint8Array[] = []
+    left.onData((chunk) => answers.push(chunk))
+    const hang = (streamId: number) =>
+      left.write(encodeRequest(streamId, methodPrefix('test.Echo', 'Hang'), Buffer.from('{}')))
+    hang(2)
+    while (answers.length === 0) await Bun.sleep(0)
+    expect(decodeResponse(answers[0]!.subarray(headerBytes))).toEqual({
+      status: { code: 'invalid_argument', message: 'stream ids of a client are odd' },
+    })
+    hang(1)
+    hang(1)
+    expect((await server.closed)?.message).toBe('malformed frame: stream 1 is already in use')
+  })
+
   test('garbage from the server ends every call in flight', async () => {
     const { client, right } = pair()
     const call = failure(client.hang({}))
@@ -368,7 +386,10 @@ describe('a peer that goes too far', () => {
     }
   })
 
-  test('does not read for a while: calls that can wait do so, in their order, and others pass them', async () => {
+  test.each([
+    ['calls', { ...limits, queuedBytes: 1e6 }],
+    ['bytes', { ...limits, queuedFrames: 1e6 }],
+  ])('does not read for a while: %s that can wait do so in order, and others pass', async (_, limits) => {
     const [left, right] = transportPair()
     const gates: (() => void)[] = []
     const open = () => gates.shift()?.()

@@ -195,6 +195,15 @@ describe('userdb and none', () => {
     expect(readdirSync(userdbDir)).toEqual([`${lease.name}.user`])
   })
 
+  test.each(['user', 'group'])('so is one of the number, under another name: .%s', async (kind) => {
+    const userdbDir = `${at.directory}/userdb`
+    mkdirSync(userdbDir)
+    writeFileSync(`${userdbDir}/${lease.uid}.${kind}`, '{"userName":"eve"}')
+    await expect(createAccount(at.ledger, lease, 'userdb', { userdbDir })).rejects.toThrow('ACCOUNT_TAKEN')
+    await at.ledger.releaseAll()
+    expect(readdirSync(userdbDir)).toEqual([`${lease.uid}.${kind}`])
+  })
+
   test('records that somebody else has written over ours stay', async () => {
     const userdbDir = `${at.directory}/userdb`
     const { name, uid } = lease
