@@ -260,6 +260,14 @@ test('directories that only paths speak of count', async () => {
   await expect(unpackBytes(tar, { bytes: bytes - 1, entries: 5 })).rejects.toThrow(/ bytes/)
 })
 
+test('names have a bound of their own, all together', () => {
+  const budget = new UnpackBudget({ bytes: 1, entries: 1000 })
+  const take = (name: string) => budget.take({ type: 'file', size: 0, name })
+  const mebibyte = 'n'.repeat(2 ** 20)
+  for (let count = 0; count < 256; count++) take(mebibyte)
+  expect(() => take('n')).toThrow(/^\[ROOTFS_TOO_LARGE\].*268435456 bytes of names/)
+})
+
 test('extended attributes count as content', async () => {
   const tar = makeTar([{ name: 'a', content: 'x', pax: { 'SCHILY.xattr.user.a': 'x'.repeat(99) } }])
   await expect(unpackBytes(tar, { bytes: 8191, entries: 1 })).rejects.toThrow(

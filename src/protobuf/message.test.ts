@@ -61,6 +61,7 @@ test.each([
   ['with a tag of more than 32 bits', '8a80808080808001', 'a tag of more than 32 bits'],
   ['with the field 0', '0001', 'field number 0'],
   ['with a group', '0b', 'wire type 3'],
+  ['with a number that goes on behind its message', '1201201a00', 'it ends inside a number'],
 ])('bytes %s are no message', (_, bytes, reason) => {
   expect(() => decode(bytes)).toThrow(new MalformedMessage(reason))
 })

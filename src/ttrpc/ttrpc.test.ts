@@ -112,6 +112,13 @@ describe('calls over a pair in memory', () => {
     expect(await failure(plain.client.say({ text: '' }))).toBe('unknown: plain')
   })
 
+  test('an error is never taken for a success, and one of many words comes with the first of them', async () => {
+    const ok = pair({ say: () => Promise.reject(new TtrpcError('ok', 'no')) })
+    expect(await failure(ok.client.say({ text: '' }))).toBe('unknown: no')
+    const long = pair({ say: () => Promise.reject(new Error('x'.repeat(5 << 20))) })
+    expect(await failure(long.client.say({ text: '' }))).toBe(`unknown: ${'x'.repeat(64 << 10)}`)
+  })
+
   test('an absent method and an absent service answer unimplemented', async () => {
     const { client, connection } = pair()
     expect(await failure(client.absent({}))).toStartWith('unimplemented: method test.Echo/Absent')

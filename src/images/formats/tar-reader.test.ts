@@ -109,6 +109,31 @@ function withHeader(archive: Buffer, change: (header: Buffer) => void): Buffer {
   return bytes
 }
 
+test('a long target of a link is that of one entry alone', async () => {
+  const long = 'long/'.repeat(40)
+  const tar = makeTar([
+    { name: '././@LongLink', type: 'K', content: long },
+    { name: 'a', type: '2', linkName: 'short' },
+    { name: 'b', type: '2', linkName: 'own' },
+  ])
+  const links: string[] = []
+  for await (const { linkName } of readTar(chunkSource(pieces(tar, 512)))) links.push(linkName)
+  expect(links).toEqual([long, 'own'])
+})
+
+// Archives of old tars give a hard link the size of its file.
+test.each(['1', '2', '5'])('an entry of type %s has no content, whatever its size says', async (type) => {
+  const tar = makeTar([
+    { name: 'a', type, linkName: 'b', content: 'x'.repeat(512) },
+    { name: 'b', content: 'two' },
+  ])
+  const bare = Buffer.concat([tar.subarray(0, 512), tar.subarray(1024)])
+  expect(await readAll(bare)).toEqual([
+    { name: 'a', content: '' },
+    { name: 'b', content: 'two' },
+  ])
+})
+
 test('a time before 1970, as GNU tar writes it, is 1970, as one of pax is', async () => {
   const gnu = withHeader(makeTar([{ name: 'a' }]), (header) => header.fill(0xff, 136, 148))
   for (const bytes of [gnu, makeTar([{ name: 'a', pax: { mtime: '-5' } }])])
