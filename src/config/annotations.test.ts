@@ -340,6 +340,16 @@ describe('values', () => {
       expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
   })
 
+  test('? of an allow-list stands for one sign, which is no slash', () => {
+    const list = config('enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/a?b"]')
+    const path = (text: string) =>
+      applyAnnotations(list, { [key('path')]: text }, silentLogger, { ...host, exists: () => true })
+        .hypervisor.path
+    expect(path('/usr/a-b')).toBe('/usr/a-b')
+    for (const text of ['/usr/a/b', '/usr/ab', '/usr/a--b'])
+      expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
+  })
+
   test('no sign of an allow-list but * and ? has a meaning', () => {
     const patterns = ['/usr/[!x]*', '/usr/{a,b}', '/usr/q.mu', '/srv/a?b+(c)']
     const list = config(`enable_annotations = ["path"]\nvalid_hypervisor_paths = ${JSON.stringify(patterns)}`)

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { makeFifo } from '../linux/files/fifo.ts'
-import { type FoundEntry, openFound, walkFiles } from './file-tree.ts'
+import { type FoundEntry, openFound, TreeTooDeep, walkFiles } from './file-tree.ts'
 
 let base: string
 let layer: string
@@ -67,6 +67,22 @@ test('a directory that has become a link is not entered', async () => {
     symlinkSync(`${base}/host`, `${layer}/dir`)
   })
   expect(found.paths).toEqual(['', 'dir'])
+})
+
+test('a path that is longer than the kernel takes ends the walk, and the longest does not', async () => {
+  // A shell tells the kernel whole paths.
+  const deeper = 'chdir shift; for (@ARGV) { mkdir $_; chdir $_ or die $! }'
+  const make = (count: number) =>
+    Bun.spawnSync(['perl', '-e', deeper, layer, ...Array(count).fill('n'.repeat(255))]).exitCode
+  try {
+    expect(make(16)).toBe(0)
+    const lengths = (await Array.fromAsync(walk())).map(({ path }) => path.length)
+    expect(Math.max(...lengths)).toBe(16 * 256 - 1)
+    expect(make(17)).toBe(0)
+    await expect(Array.fromAsync(walk())).rejects.toBeInstanceOf(TreeTooDeep)
+  } finally {
+    Bun.spawnSync(['rm', '-rf', layer])
+  }
 })
 
 test('a layer that is a link is none', async () => {

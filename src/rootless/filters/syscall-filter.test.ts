@@ -38,8 +38,4 @@ describe('the filter of a jail', () => {
     expect(call('56, 0x10000011, 0, 0, 0, 0', more)).toBe(EPERM)
     expect(call('41, 16, 3, 0', more)).toBe(EAFNOSUPPORT)
   })
-
-  test('takes calls by the x32 interface for none', () => {
-    expect(call('0x40000000 | 39', base)).toBe(ENOSYS)
-  })
 })

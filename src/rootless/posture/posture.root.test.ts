@@ -233,6 +233,28 @@ describe('posture', () => {
     expect(comparePosture({ ...expected, handedOver: { disk: ['socket:[1]'] } }, one)).toEqual([])
   })
 
+  test('a filter of whoever starts it is one more that it has to have', () => {
+    const program = `
+      const { setFilter } = await import('${import.meta.dir}/../../linux/processes/seccomp.ts')
+      const { shimFilter } = await import('${import.meta.dir}/../filters/shim-filter.ts')
+      const { expectedPosture } = await import('${import.meta.dir}/posture-check.ts')
+      const spec = ${JSON.stringify({ ...spec, fds: [], output: 1 })}
+      const inherited = () => expectedPosture(spec, { seccompFilters: 1 }).inheritedFilters
+      const before = inherited()
+      setFilter(shimFilter())
+      console.log(inherited() - before)
+    `
+    const { stdout, stderr } = Bun.spawnSync([
+      'setpriv',
+      '--no-new-privs',
+      '--',
+      process.execPath,
+      '-e',
+      program,
+    ])
+    expect([stdout.toString(), stderr.toString()]).toEqual(['1\n', ''])
+  })
+
   test('tells the family of a socket', () => {
     const before = readPosture(process.pid).otherSockets
     const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
@@ -240,7 +262,10 @@ describe('posture', () => {
     try {
       const { descriptors, otherSockets } = readPosture(process.pid)
       const unix = [one, other].map((fd) => descriptors[fd])
-      for (const socket of unix) expect(otherSockets).not.toContain(socket!)
+      for (const socket of unix) {
+        expect(socket).toMatch(/^socket:/)
+        expect(otherSockets).not.toContain(socket!)
+      }
       // Some of an earlier test may be closed only now.
       expect(otherSockets.filter((socket) => !before.includes(socket))).toHaveLength(1)
     } finally {

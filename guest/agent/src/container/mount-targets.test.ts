@@ -46,9 +46,11 @@ const isDirectory = (name: string) => lstatSync(join(root, name)).isDirectory()
 test('a directory behind a link that leads nowhere yet, at the end of the way and before it', () => {
   link('run', '/made/run')
   link('data', 'store/data')
+  link('etc/lib', '/var/lib')
   const secrets = bind(directory, '/run/secrets/account')
-  expect(makeLinkTargets(root, [secrets, bind(directory, '/data')])).toBe(true)
-  for (const name of ['made/run/secrets/account', 'store/data']) expect(isDirectory(name)).toBe(true)
+  expect(makeLinkTargets(root, [secrets, bind(directory, '/data'), bind(directory, '/etc/lib/x')])).toBe(true)
+  for (const name of ['made/run/secrets/account', 'store/data', 'var/lib/x'])
+    expect(isDirectory(name)).toBe(true)
   expect(makeLinkTargets(root, [secrets])).toBe(false)
 })
 

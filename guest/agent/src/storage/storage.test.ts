@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { loadOnHost } from '../system/on-host.double.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'storage-'))
@@ -28,6 +29,14 @@ test('a file system on a disk is written back by a process of its own, which oth
   await unmounted
   await module.unmountStorage({ mountPoint: '/over', isOverlay: true }, async () => 5)
   expect(started).toEqual(['sync /data', 'sync /over'])
+})
+
+test.each(['relative', '', '/run/../etc', '/run/..'])('nothing is mounted at %j', async (mountPoint) => {
+  const storage = Storage.fromPartial({ driver: 'ephemeral', mountPoint })
+  await expect(module.mountStorage(storage, async () => 0)).rejects.toMatchObject({
+    code: 'invalid_argument',
+    message: `storage mount point ${mountPoint} is not an absolute path`,
+  })
 })
 
 test('a disk that is shown as such has no file system to be written back, and others have nothing to write', async () => {
