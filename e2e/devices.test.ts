@@ -124,6 +124,7 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
       { devices: [device(raw, true)] },
     )
     const flags = held(raw.path).map((fdinfo) => readFileSync(fdinfo, 'utf8'))
+    expect(flags).not.toEqual([])
     for (const text of flags) expect(Number.parseInt(/^flags:\s*(\d+)/m.exec(text)![1]!, 8) & 3).toBe(0)
     const { stdout, stderr } = await finish(container)
     expect(stdout.split('\n').slice(0, 2)).toEqual(['1', content.toString('latin1', 0, 4)])
