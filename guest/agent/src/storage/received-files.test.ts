@@ -8,6 +8,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -139,12 +140,44 @@ test('a file has the mode and the owner that were sent, and is not seen before i
 })
 
 test.each([
-  ['above the share', '/etc/passwd'],
-  ['with dots in it', `${root}/a/../../x`],
-  ['that is the share itself', `${root}/`],
-])('a path %s is refused', (_what, path) => {
+  ['above the share', '/etc/passwd', 'is not below'],
+  ['beside the share', `${root}-other/key`, 'is not below'],
+  ['with dots in it', `${root}/a/../../x`, 'is not a plain path'],
+  ['that is the share itself', `${root}/`, 'names no file'],
+])('a path %s is refused', (_what, path, reason) => {
   const request = CopyFileRequest.fromPartial({ path, fileMode: types.file | 0o644, ...ids })
-  expect(() => receive(request)).toThrow(path)
+  expect(() => receive(request)).toThrow(`${path} ${reason}`)
+  expect(readdirSync(root)).toEqual([])
+})
+
+test.each<[string, bigint, bigint]>([
+  ['before its file', -1n, 20n],
+  ['behind the end of its file', 11n, 20n],
+  ['of a file of less than nothing', 0n, -1n],
+])('a piece %s is refused', (_what, offset, fileSize) => {
+  const piece = {
+    path: `${volume}/key`,
+    fileMode: types.file | 0o644,
+    fileSize,
+    offset,
+    data: Buffer.alloc(10),
+  }
+  expect(() => receive(CopyFileRequest.fromPartial({ ...piece, ...ids }))).toThrow('is outside the file')
+  expect(existsSync(`${volume}/key`)).toBe(false)
+})
+
+test('a file keeps the set-id bits of its mode, which a change of its owner would take', () => {
+  send('program', types.file, 'x', 0o6755)
+  expect(statSync(`${volume}/program`).mode & 0o7777).toBe(0o6755)
+})
+
+test('a link that a container has put in the place of a file that is coming is not followed', () => {
+  mkdirSync(volume)
+  writeFileSync(`${root}/victim`, 'untouched')
+  symlinkSync('../victim', `${volume}/.large.part`)
+  const piece = { fileMode: types.file, fileSize: 20n, offset: 10n, data: Buffer.alloc(10) }
+  expect(() => receive(CopyFileRequest.fromPartial({ path: `${volume}/large`, ...piece }))).toThrow('ELOOP')
+  expect(readFileSync(`${root}/victim`, 'utf8')).toBe('untouched')
 })
 
 test('a pipe that a container has put in the place of a file that is coming holds up nobody', () => {

@@ -205,6 +205,16 @@ test('what does not fit leaves the copy as it was, until it fits again', () => {
   expect(copied('k1')).toBe('')
 })
 
+test('nor do more directories and links than a volume of that many files has', () => {
+  for (let link = 0; link < 127; link++) symlinkSync('nowhere', `${volume}/${link}`)
+  // The top is an entry, too.
+  expect(mirror().look()).toBe('copied')
+  rmSync(copy, { recursive: true })
+  mkdirSync(`${volume}/more`)
+  expect(mirror().look()).toBe('large')
+  expect(existsSync(copy)).toBe(false)
+})
+
 test('a volume that nobody writes atomically follows as well, and a name may become something else', () => {
   mkdirSync(`${volume}/a`)
   writeFileSync(`${volume}/a/key`, 'one')

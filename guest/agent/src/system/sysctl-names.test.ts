@@ -15,6 +15,7 @@ test('parameters of the IPC and UTS namespace go to the container, all others to
     'vm.overcommit_memory': '1',
     'kernel.pid_max': '99999',
     'kernel.shmaxx': '1',
+    'kernel.hostname_x': '1',
     'fs.mqueuex': '1',
   }
   expect(splitSysctls({ ...machine, ...container })).toEqual({ container, machine })
