@@ -1,10 +1,11 @@
 /** What PID 1 does before it serves anybody: file systems, console, cgroups, loopback. */
 import { chdir, mkdir } from 'os'
 import { chroot, interfaceUp, limitFiles, mount, stdio, unlimitUsers } from 'syscalls'
-import { errnoName, makeDirectories, set } from '../system/files.ts'
+import { errnoName, makeDirectories } from '../system/files.ts'
 import { bundles, sharedDirectory } from '../system/paths.ts'
 import { prepareCgroups } from './cgroups.ts'
 import { mountFlags } from './flags.ts'
+import { liftPodLimits } from './pod-limits.ts'
 
 const { noSuid, noDev, noExec } = mountFlags
 
@@ -33,15 +34,7 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
   unlimitUsers()
   prepareCgroups()
   interfaceUp('lo')
-  // Limits of files beyond the default of 1048576, as a host with systemd gives them, can be asked for.
-  set('/proc/sys/fs/nr_open', '1073741816')
-  // The kernel's defaults come from the memory at boot, and the machine grows. What these allow counts as memory of the container.
-  set('/proc/sys/fs/file-max', '9223372036854775807')
-  set('/proc/sys/fs/inotify/max_user_watches', '1048576')
-  // As on a host with systemd.
-  set('/proc/sys/vm/max_map_count', '1048576')
-  // A guest has a handful of containers; the default of 32768 lets one pod use up the numbers of all.
-  set('/proc/sys/kernel/pid_max', '4194304')
+  liftPodLimits()
 }
 
 /**
