@@ -190,3 +190,34 @@ long __wrap_syscall(long number, long directory, const char *path) {
   )
   expect(said).toBe('7\nEAGAIN\n')
 })
+
+inGuest('nobody but the kernel answers on a netlink socket', async () => {
+  const said = await inQuickjs(
+    {
+      imports,
+      body: `${setUp}
+const fd = calls.openSocket(16, 3, 0)
+calls.write(fd, new Uint8Array(0), 0)
+const answer = calls.receive(fd, 4096)
+say(answer === null ? 'nothing' : answer.length)`,
+    },
+    `#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+ssize_t __real_write(int fd, const void *data, size_t length);
+/* A container with CAP_NET_ADMIN sends to the agent, whose network namespace is the container's. Without that right it cannot. */
+ssize_t __wrap_write(int fd, const void *data, size_t length) {
+  struct sockaddr_nl agent = {0};
+  socklen_t size = sizeof agent;
+  if (fd < 3 || getsockname(fd, (struct sockaddr *)&agent, &size) < 0) return __real_write(fd, data, length);
+  /* As the first request would. */
+  if (agent.nl_pid == 0 && bind(fd, (struct sockaddr *)&agent, size) == 0) getsockname(fd, (struct sockaddr *)&agent, &size);
+  struct nlmsghdr forged = {.nlmsg_len = sizeof forged, .nlmsg_type = NLMSG_DONE, .nlmsg_seq = 1};
+  const int container = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  sendto(container, &forged, sizeof forged, 0, (struct sockaddr *)&agent, sizeof agent);
+  close(container);
+  return length;
+}`,
+  )
+  expect(said).toBe('nothing\n')
+})

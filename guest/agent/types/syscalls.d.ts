@@ -131,7 +131,7 @@ declare module 'syscalls' {
   export function accept(fd: number): number | null
   /** The descriptor that the next message carries, or null when there is no message yet. */
   export function receiveFd(socket: number): number | null
-  /** A non-blocking socket. */
+  /** A non-blocking socket. One for netlink takes what comes from the kernel alone. */
   export function openSocket(domain: number, type: number, protocol: number): number
   /** One whole datagram of at most `size` bytes, or null when there is none yet. EMSGSIZE when it is longer. */
   export function receive(fd: number, size: number): Uint8Array<ArrayBuffer> | null
