@@ -117,12 +117,14 @@ export class ClientConnection {
     const timeout = definedTimeout(options.timeoutMs, () =>
       reject(new TtrpcError('deadline_exceeded', `no answer within ${options.timeoutMs} ms`)),
     )
+    let giveUp = () => {}
     try {
       // The write is not waited for on its own: a deadline must also end a call whose request cannot leave.
-      if (options.isPatient) this.#queued.whenRoom(() => this.#pending.has(streamId) && this.#send(frame))
+      if (options.isPatient) giveUp = this.#queued.whenRoom(() => this.#send(frame))
       else this.#send(frame)
       return await promise
     } finally {
+      giveUp()
       timeout?.cancel()
       signal?.removeEventListener('abort', onAbort)
       if (this.#pending.delete(streamId)) this.#unasked.givenUp()

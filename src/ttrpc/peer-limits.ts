@@ -47,7 +47,7 @@ const partOfPatient = 1 / 8
 /** Counts what waits for a peer that does not read. */
 export class Queued {
   readonly #limits: PeerLimits
-  readonly #held: (() => void)[] = []
+  readonly #held = new Set<() => void>()
   #frames = 0
   #bytes = 0
 
@@ -69,17 +69,24 @@ export class Queued {
     return this.#frames > queuedFrames || this.#bytes > queuedBytes
   }
 
-  /** Calls `send` once there is room for a call that can wait, in the order of such calls. */
-  whenRoom(send: () => void): void {
-    this.#held.push(send)
+  /** How many requests wait for room. Nobody counts their bytes, so none of them stays here that its caller has given up. */
+  get held(): number {
+    return this.#held.size
+  }
+
+  /** Calls `send` once there is room for a call that can wait, in the order of such calls. What it returns gives that up. */
+  whenRoom(send: () => void): () => void {
+    this.#held.add(send)
     this.#sendHeld()
+    return () => void this.#held.delete(send)
   }
 
   #sendHeld(): void {
     const { queuedFrames, queuedBytes } = this.#limits
     while (this.#frames < queuedFrames * partOfPatient && this.#bytes < queuedBytes * partOfPatient) {
-      const send = this.#held.shift()
+      const [send] = this.#held
       if (send === undefined) return
+      this.#held.delete(send)
       send()
     }
   }
