@@ -151,20 +151,31 @@ FUNCTION(js_lchown) {
   return answer;
 }
 
-/* names(path): of what is in a directory, but for "." and "..". */
-FUNCTION(js_names) {
-  const char *path = text(ctx, argv[0]);
+/* Where the file system does not say, as few do not, the file itself is asked. */
+static int is_directory(DIR *directory, const struct dirent *entry) {
+  struct stat facts;
+  if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+  return fstatat(dirfd(directory), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+}
+
+static JSValue names_in(JSContext *ctx, JSValueConst value, int only_directories) {
+  const char *path = text(ctx, value);
   if (!path) return JS_EXCEPTION;
   DIR *directory = opendir(path);
   JSValue answer = directory ? JS_NewArray(ctx) : fail_at(ctx, "opendir", path, errno);
   uint32_t count = 0;
   for (const struct dirent *entry; directory && (entry = readdir(directory));)
-    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && (!only_directories || is_directory(directory, entry)))
       JS_SetPropertyUint32(ctx, answer, count++, name_of(ctx, entry->d_name));
   if (directory) closedir(directory);
   free_text(ctx, path);
   return answer;
 }
+
+/* names(path): of what is in a directory, but for "." and "..". */
+FUNCTION(js_names) { return names_in(ctx, argv[0], 0); }
+/* directories(path): of those in a directory alone. */
+FUNCTION(js_directories) { return names_in(ctx, argv[0], 1); }
 
 /* fileSystem(path): [fragment size, fragments, free ones, those free for users, nodes, free nodes] of statvfs(3), as numbers. */
 FUNCTION(js_file_system) {
@@ -196,6 +207,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("chmod", 2, js_chmod),
     JS_CFUNC_DEF("lchown", 3, js_lchown),
     JS_CFUNC_DEF("names", 1, js_names),
+    JS_CFUNC_DEF("directories", 1, js_directories),
     JS_CFUNC_DEF("fileSystem", 1, js_file_system),
 };
 const struct subject file_calls = SUBJECT(functions);

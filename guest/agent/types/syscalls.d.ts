@@ -46,6 +46,8 @@ declare module 'syscalls' {
   export function lchownat(directory: number, name: string, uid: number, gid: number): void
   /** What is in a directory, but for `.` and `..`. Names that are no UTF-8 lead to their files all the same, in calls of this module. */
   export function names(path: string): string[]
+  /** The same of the directories in it alone, without a look at each. */
+  export function directories(path: string): string[]
   /** statvfs(3): fragment size in bytes, fragments, free ones, those free for users, nodes, free nodes. */
   export function fileSystem(
     path: string,

@@ -2,6 +2,7 @@ import { afterAll, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hasQuickjs, inQuickjs, sources } from '../system/in-quickjs.double.ts'
 import { loadOnHost } from '../system/on-host.double.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'cgroup-'))
@@ -50,3 +51,28 @@ test.each([
   expect(started.slice(before)).toEqual(['kill 7 15', 'kill 8 15', 'kill 9 15'])
   expect(readFileSync(fileOf('cgroup.freeze'), 'utf8')).toBe(freeze)
 })
+
+test.skipIf(!hasQuickjs)(
+  'a signal for all opens no control file of a cgroup to learn that it is none',
+  async () => {
+    const many = join(top, 'many')
+    for (const cgroup of ['.', 'a', 'a/b']) {
+      mkdirSync(join(many, cgroup), { recursive: true })
+      for (const file of ['freeze', 'procs', 'events', 'type'])
+        writeFileSync(join(many, cgroup, `cgroup.${file}`), '')
+    }
+    const said = await inQuickjs(
+      {
+        imports: `import { signalCgroup } from ${JSON.stringify(join(sources, 'container/cgroup.ts'))}`,
+        body: `signalCgroup({ path: '', directory: ${JSON.stringify(many)} }, 15)`,
+      },
+      `#include <dirent.h>
+#include <unistd.h>
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path) { return write(1, "o", 1), __real_opendir(path); }`,
+    )
+    // A container may have made 4096 of them, with a hundred files each: the agent answers nobody meanwhile.
+    expect(said).toBe('ooo')
+  },
+  60_000,
+)

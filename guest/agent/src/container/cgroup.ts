@@ -1,9 +1,10 @@
 /** One container's cgroup. */
+import { directories } from 'syscalls'
 import type { CgroupStats } from '../../../../src/protocol/generated/agent.ts'
 import { cgroupRoot, containersCgroup, mostThreadsOfOne } from '../boot/cgroups.ts'
 import { deadline } from '../errors.ts'
 import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
-import { directoryNames, exists, list, readIfThere, removeIfEmpty, set } from '../system/files.ts'
+import { exists, list, readIfThere, removeIfEmpty, set } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { signalPid } from './process.ts'
 
@@ -77,11 +78,15 @@ function processesIn(directory: string): number[] {
   return [...own.map(Number), ...cgroupsIn(directory).flatMap(processesIn)]
 }
 
-/** Those right below it, whatever bytes a container has in their names. */
-const cgroupsIn = (directory: string): string[] =>
-  list(directory)
-    .map((name) => `${directory}/${name}`)
-    .filter((path) => directoryNames(path) !== undefined)
+/** Those right below it, whatever bytes a container has in their names. Each has a hundred files, at which nobody looks. */
+function cgroupsIn(directory: string): string[] {
+  try {
+    return directories(directory).map((name) => `${directory}/${name}`)
+  } catch {
+    // It is gone.
+    return []
+  }
+}
 
 /**
  * Stops or continues all its processes and waits until that is so.

@@ -40,14 +40,11 @@ export function exists(path: string): boolean {
 }
 
 /** Names in a directory without `.` and `..`, sorted; empty when it cannot be read. */
-export const list = (path: string): string[] => directoryNames(path) ?? []
-
-/** The same; undefined when it is no directory that can be read. */
-export function directoryNames(path: string): string[] | undefined {
+export function list(path: string): string[] {
   try {
     return names(path).sort()
   } catch {
-    return undefined
+    return []
   }
 }
 

@@ -119,6 +119,8 @@ export const lstat = factsOf(fs.lstatSync)
 export const mkdir = (path: string, mode: number): number =>
   -told(() => fs.mkdirSync(path, { mode }), undefined)[1]
 export const names = (path: string): string[] => fs.readdirSync(path)
+export const directories = (path: string): string[] =>
+  names(path).filter((name) => fs.lstatSync(`${path}/${name}`).isDirectory())
 export const readlink = (path: string) => told(() => fs.readlinkSync(path), '')
 export const remove = (path: string): number => {
   const take = () => (fs.lstatSync(path).isDirectory() ? fs.rmdirSync(path) : fs.unlinkSync(path))
