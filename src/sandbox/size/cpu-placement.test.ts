@@ -42,6 +42,18 @@ test('the sandbox is where its containers are together, each vCPU on one process
   expect(said()).toEqual(['confine 2,3', ...['100', '101', '102'].map((tid) => `${tid} on 0-7`), 'confine'])
 })
 
+test('when the machine has given processors back, those that are left are pinned', async () => {
+  const { placement, threads, cpus, said } = machine()
+  threads.push(102)
+  await placement.place('a', cpus('4'))
+  await placement.place('b', cpus('2,3'))
+  await placement.forget('a')
+  expect(said().slice(-4)).toEqual(['confine 2,3', ...['100', '101', '102'].map((tid) => `${tid} on 0-7`)])
+  threads.pop()
+  await placement.placeAgain()
+  expect(said()).toEqual(['confine 2,3', '100 on 2', '101 on 3'])
+})
+
 test('without the key nothing is pinned', async () => {
   const { placement, cpus, said } = machine({ pin: false })
   await placement.place('a', cpus('0-1'))

@@ -60,6 +60,13 @@ export class CpuPlacement {
     )
   }
 
+  /** The machine has fewer processors than when the last container went: now they may be as many as those of the host that they may run on. */
+  placeAgain(): Promise<void> {
+    return this.#alone(() => this.#apply()).catch((error) =>
+      this.#parts.log.warn('the sandbox stays where it was with more processors', { error }),
+    )
+  }
+
   async #apply(): Promise<void> {
     const cpuset = together([...this.#asked.values()])
     const asks = cpuset.cpus.length > 0 || cpuset.mems.length > 0

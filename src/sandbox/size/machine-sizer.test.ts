@@ -24,6 +24,8 @@ function stage({
   const asked: MachineSize[] = []
   const allowed: number[] = []
   const online: object[] = []
+  /** What was asked before each time that something came back. */
+  const takenBackFrom: MachineSize[] = []
   const clock = new FakeClock()
   const guest = { shrinks }
   const over = new AbortController()
@@ -61,6 +63,7 @@ function stage({
     podLimits: () => podLimits,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: async () => {},
+    onTakenBack: async () => void takenBackFrom.push(asked.at(-1)!),
     over: over.signal,
     log: silentLogger,
     clock,
@@ -73,7 +76,7 @@ function stage({
   const giveUp = () => {
     now = { ...now, vcpus: now.vcpus - 1 }
   }
-  return { sizer, asked, online, giveUp, takenBack, clock, over, guest }
+  return { sizer, asked, online, giveUp, takenBack, takenBackFrom, clock, over, guest }
 }
 
 test('a processor that the guest gave up late is missing for the next container, which gets it and has it online', async () => {
@@ -116,14 +119,16 @@ test('a guest that gives memory up slowly is asked for as long as some of it com
 })
 
 test('a guest that gives nothing up at first is asked again, some times', async () => {
-  const { sizer, asked, takenBack, clock, guest } = stage({ shrinks: false })
+  const { sizer, asked, takenBack, takenBackFrom, clock, guest } = stage({ shrinks: false })
   await sizer.demand('a', demand(0, 384))
   sizer.forget('a')
   await takenBack()
   expect(sizer.size.memoryMiB).toBe(640)
+  expect(takenBackFrom).toEqual([])
   guest.shrinks = true
   await takenBack(2000)
   expect(sizer.size.memoryMiB).toBe(256)
+  expect(takenBackFrom).toEqual([{ vcpus: 1, memoryMiB: 256 }])
   expect(clock.sleepers).toBe(0)
 
   guest.shrinks = false

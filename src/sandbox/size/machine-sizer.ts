@@ -3,6 +3,7 @@ import { totalmem } from 'node:os'
 import type { AgentClient } from '../../agent/client.ts'
 import type { PodLimits } from '../../cgroups/pod-limits.ts'
 import type { Config } from '../../config/config.ts'
+import { isEqual } from '../../json/is-equal.ts'
 import type { Logger } from '../../log.ts'
 import { type Clock, realClock, serially } from '../../time.ts'
 import type { MachineSize, Vmm } from '../../vmm/vmm.ts'
@@ -22,6 +23,8 @@ export interface MachineSizerParts {
   onGrowing(wanted: MachineSize): void
   /** Called whenever the machine may have got new processors, which come as new threads of the VMM. */
   onResized(): Promise<void>
+  /** Called once the guest has given something back that no container needs any longer. Never throws. */
+  onTakenBack(): Promise<void>
   /** The machine's end: nothing is asked of its guest after that. */
   readonly over: AbortSignal
   readonly log: Logger
@@ -112,13 +115,15 @@ export class MachineSizer {
   }
 
   async #askAgain(turn: number): Promise<void> {
-    const { over, clock = realClock } = this.#parts
+    const { over, onTakenBack, clock = realClock } = this.#parts
     for (const pause of pausesMs) {
       await clock.sleep(pause, over)
       const isDone = await this.#alone(async () => {
         if (turn !== this.#turn || over.aborted) return true
         const needed = this.#needed()
+        const before = this.size
         await this.#goTo(needed)
+        if (!isEqual(before, this.size)) await onTakenBack()
         return this.#next(needed) === undefined
       })
       if (isDone) return

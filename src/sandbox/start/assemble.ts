@@ -38,6 +38,7 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
     podLimits: () => cgroups.podLimits(),
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVcpus(vmmProcess.pid),
+    onTakenBack: () => cpus.placeAgain(),
   })
   const { pid } = vmmProcess
   const cpus = new CpuPlacement({
