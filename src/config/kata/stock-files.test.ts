@@ -19,7 +19,7 @@ test.each(['qemu-runtime-rs.toml', 'clh-runtime-rs.toml'])('%s of runtime-rs is 
   expect(runtime.createContainerTimeout).toBe(30)
 })
 
-test.each(['qemu', 'clh', 'fc', 'qemu-runtime-rs', 'clh-runtime-rs'])(
+test.each(['qemu', 'clh', 'fc', 'qemu-runtime-rs', 'clh-runtime-rs', 'fc-runtime-rs'])(
   '%s.toml asks for nothing that is not there: no warning',
   (name) => {
     expect(load(`${name}.toml`).warnings).toEqual([])

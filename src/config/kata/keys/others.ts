@@ -15,7 +15,8 @@ export const otherKeys = (): readonly KataKey[] => [
   agent.warned('enable_tracing', [false], tracing),
   agent.warned('debug_console_enabled', [false], 'the guest has no debug console'),
   agent.warned('log_level', ['', 'info'], 'instead: enable_debug'),
-  agent.warned('dial_timeout_ms', [10], 'instead: dial_timeout, in seconds'),
+  // What Kata's file for Firecracker says is our dial_timeout.
+  agent.warned('dial_timeout_ms', [10, 45000], 'instead: dial_timeout, in seconds'),
   agent.warned('reconnect_timeout_ms', [3000], 'instead: dial_timeout, in seconds'),
   agent.warned('request_timeout_ms', [30000], 'calls of the agent have deadlines of their own'),
   agent.warned('health_check_request_timeout_ms', [90000], 'the agent is asked in other intervals'),
