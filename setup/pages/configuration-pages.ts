@@ -68,6 +68,7 @@ same goes for a main file that everybody may write to (\`CONFIG_WRITABLE\`). \`k
 Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be
 empty, or a copy of the [bundle](how-to/bundle.md)'s own file.
 So are those beside a \`/etc/kata-ts/configuration.toml\` that is a link: only those beside the file that it leads to are read (\`CONFIG_CONFLICT\`).
+Beside another link they cause a warning.
 
 A file has one hypervisor table, whose name selects the VMM:
 ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.

@@ -10,7 +10,7 @@ import { drivers } from './drivers.ts'
 import { readingOf } from './files/search.ts'
 import { unsetByEmpty } from './kata/kata-keys.ts'
 import { allKeys, keysFor } from './keys.ts'
-import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
+import { builtInConfig, type LoadOptions, loadConfig, loadConfigText } from './load.ts'
 
 const host = { cpus: 4, memoryMiB: 8192 }
 let dir: string
@@ -156,6 +156,24 @@ describe('which file', () => {
     write('share/defaults/kata-containers/config.d/1', '')
     symlinkSync(real, theirs)
     expect(load({ searchPaths: [theirs] }).source).toBe(real)
+  })
+
+  test('drop-ins beside a link are named in a warning, in Kata’s places and beside a file that somebody names', () => {
+    const real = write('real/configuration.toml', '')
+    const theirs = join(dir, 'share/defaults/kata-containers/configuration.toml')
+    const unread = join(dir, 'share/defaults/kata-containers/config.d')
+    write('share/defaults/kata-containers/config.d/1', '')
+    symlinkSync(real, theirs)
+    const warned = (options: Pick<LoadOptions, 'file' | 'searchPaths'>) => {
+      const { lines, log } = collector()
+      loadConfig({ env: {}, searchPaths: [], host, log, ...options })
+      return lines.map(({ fields }) => fields)
+    }
+    for (const options of [{ searchPaths: [theirs] }, { file: theirs }])
+      expect(warned(options)).toMatchObject([{ unread, read: join(dir, 'real/config.d') }])
+    expect(warned({ file: real })).toEqual([])
+    rmSync(join(unread, '1'))
+    expect(warned({ file: theirs })).toEqual([])
   })
 
   test('a link to drop-ins that leads nowhere is an error, with and without the main file', () => {

@@ -39,6 +39,11 @@ export interface LoadOptions {
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
   const main = findMainFile({ file, env, searchPaths })
   if (main === undefined) return withEnvironment(builtInConfig(host), env)
+  if (main.unread !== undefined)
+    log.warn(
+      'drop-ins beside a link have no effect: those beside the file that it leads to count',
+      main.unread,
+    )
   const files = [readMainFile(main.path), ...findDropIns(main.path).map((read) => read())]
   return withEnvironment(merge(files, main.reading, log, host), env)
 }

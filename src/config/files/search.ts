@@ -28,6 +28,8 @@ export interface MainFile {
   /** Symbolic links followed. */
   readonly path: string
   readonly reading: Reading
+  /** A directory of drop-ins that have no effect, because it stands beside a link, and the one that counts. */
+  readonly unread?: { readonly unread: string; readonly read: string }
 }
 
 /**
@@ -53,10 +55,23 @@ export function findMainFile({
   return found(resolve(fromEnv), path, searchPaths)
 }
 
+/** Drop-ins beside a link do not count, as in Kata: they stand beside the file that it leads to. Where the link is ours, they are an error. */
 function found(name: string, path: string, searchPaths: readonly string[]): MainFile {
-  if (searchPaths.includes(name)) requireReadDropIns(name, path)
-  return { path, reading: readingOf(name) }
+  const main = { path, reading: readingOf(name) }
+  const isOurs = main.reading === 'shipped' && searchPaths.includes(name)
+  const directory = dropInsOf(name)
+  const read = dropInsOf(path)
+  if (isOurs && isThere(directory)) requireLinkLeads(directory)
+  if (isEmpty(directory) || resolved(directory) === resolved(read)) return main
+  if (!isOurs) return { ...main, unread: { unread: directory, read } }
+  throw new KataError('CONFIG_CONFLICT', {
+    where: directory,
+    reason: `its drop-ins have no effect, because ${name} is a link to ${path}`,
+    hint: `Move them to ${read}, or put a copy of the file in place of the link.`,
+  })
 }
+
+const dropInsOf = (mainFile: string): string => join(dirname(mainFile), 'config.d')
 
 /** A link that leads nowhere is no missing file: behind it may be one that says less of walls. */
 function firstOf(names: readonly string[]): MainFile | undefined {
@@ -69,39 +84,20 @@ function firstOf(names: readonly string[]): MainFile | undefined {
   return undefined
 }
 
-/** Those of a main file that is not there count for no other: a wall that they ask for would not stand. */
+/** Those of a main file that is not there count for no other: a wall that they ask for would not stand. In Kata's places Kata passes over them, too. */
 function requireNoDropIns(mainFile: string, others: readonly string[]): void {
-  const directory = ourDropInsOf(mainFile)
-  if (directory === undefined) return
+  if (readingOf(mainFile) === 'kata') return
+  const directory = dropInsOf(mainFile)
+  if (isThere(directory)) requireLinkLeads(directory)
+  if (isEmpty(directory)) return
   // An empty file says where Debian has its programs; those of a bundle lie elsewhere.
   const used = others.find((name) => readingOf(name) === 'shipped' && isThere(name))
   const likeness = used === undefined ? 'empty' : `a copy of ${used}`
   throw new KataError('CONFIG_DROP_INS_ALONE', { directory, mainFile, likeness })
 }
 
-/** Nor do those beside a link count, as in Kata: they stand beside the file that it leads to. */
-function requireReadDropIns(name: string, path: string): void {
-  const directory = ourDropInsOf(name)
-  const read = dropInsOf(path)
-  if (directory === undefined || resolved(directory) === resolved(read)) return
-  throw new KataError('CONFIG_CONFLICT', {
-    where: directory,
-    reason: `its drop-ins have no effect, because ${name} is a link to ${path}`,
-    hint: `Move them to ${read}, or put a copy of the file in place of the link.`,
-  })
-}
-
-const dropInsOf = (mainFile: string): string => join(dirname(mainFile), 'config.d')
-
-/** The directory of drop-ins beside a file, if it has some. In Kata's places Kata passes over those that have no effect, too. */
-function ourDropInsOf(mainFile: string): string | undefined {
-  const directory = dropInsOf(mainFile)
-  return readingOf(mainFile) === 'kata' || isEmpty(directory) ? undefined : directory
-}
-
-/** What cannot be listed has no files for us. @throws KataError CONFIG_UNREADABLE for a link that leads nowhere. */
+/** What cannot be listed has no files for us. */
 function isEmpty(directory: string): boolean {
-  if (isThere(directory)) requireLinkLeads(directory)
   try {
     return readdirSync(directory).length === 0
   } catch {
