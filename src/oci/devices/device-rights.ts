@@ -34,7 +34,7 @@ export function deviceRights(spec: OciSpec): DeviceRights {
   return isUnfenced(spec) ? { every: true, rules: [everyDevice] } : { every: false, rules }
 }
 
-/** Of several rules about all devices the last one counts. */
+/** The last rule about all devices counts. */
 function allowsAll(rules: readonly DeviceRule[]): boolean {
   const last = rules.findLast((rule) => isOfAll(rule) && (!isAllowed(rule) || rule.access === 'rwm'))
   return last !== undefined && isAllowed(last)

@@ -3,7 +3,7 @@ import type { DeviceNumbers } from '../../linux/device-numbers.ts'
 import type { DeviceRule } from '../resources.ts'
 
 /**
- * Letters of r, w, m: what may be done with a block device. Of the rules that speak of it and of the right the last decides; without any nothing
+ * Letters of r, w, m: what may be done with a block device. The last rule that speaks of it and of the right decides; without any nothing
  * is forbidden.
  */
 export function blockAccess({ major, minor }: DeviceNumbers, rules: readonly DeviceRule[]): string {
