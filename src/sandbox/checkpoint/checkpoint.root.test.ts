@@ -187,11 +187,18 @@ test.each(foreign)('%s counts for nothing', async (_, change) => {
 test('disks in other places, or others, are not those of the machine', async () => {
   await save(true)
   const [disk, image] = disks()
-  for (const now of [
-    [image!, disk!],
-    [disk!],
-    [{ ...disk!, address: place('0:7') }, image!],
-    [{ ...disk!, readonly: true }, image!],
-  ])
+  for (const now of [[image!, disk!], [disk!], [{ ...disk!, readonly: true }, image!]])
     await expect(verify(now)).rejects.toThrow('[CHECKPOINT_DAMAGED]')
+})
+
+test('with another bus for its disks it is not damaged: it goes on with the configuration of before', async () => {
+  await save(true)
+  const [disk, image] = disks()
+  const onBus = { ...disk!, address: { driver: 'blk', pciPath: '01/00' } as const }
+  for (const moved of [onBus, { ...disk!, address: place('0:7') }])
+    await expect(verify([moved, image!])).rejects.toMatchObject({
+      code: 'CHECKPOINT_UNUSABLE',
+      fields: { path: saved(), reason: expect.stringContaining('block_device_driver') },
+    })
+  await verify()
 })

@@ -49,16 +49,15 @@ export async function requireSameMachine(
   { assets, accelerator }: Pick<MadeMachine, 'assets' | 'accelerator'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const unusable = (reason: string) => new KataError('CHECKPOINT_UNUSABLE', { path: directory, reason })
   if (accelerator.accelerator !== facts.accelerator)
-    throw unusable(`it ran with ${facts.accelerator}, and here is ${accelerator.accelerator}`)
+    throw unusable(directory, `it ran with ${facts.accelerator}, and here is ${accelerator.accelerator}`)
   const key = await machineKey(config, { assets, accelerator, plan: facts.plan }, signal)
-  if (key === undefined) throw unusable(`the VMM (${config.hypervisor.driver}) saves no machines`)
+  if (key === undefined) throw unusable(directory, `the VMM (${config.hypervisor.driver}) saves no machines`)
   if (key === facts.key) return
   // Versions make different machines of the same parts.
   const isOthers = facts.savedBy !== ownVersion
   const orVersion = isOthers ? `, or kata-ts is: ${facts.savedBy} saved it, and this is ${ownVersion}` : ''
-  throw unusable(`QEMU, kernel, initrd, configuration or processor are others${orVersion}`)
+  throw unusable(directory, `QEMU, kernel, initrd, configuration or processor are others${orVersion}`)
 }
 
 /** @throws KataError CHECKPOINT_UNUSABLE when the machine would get other network cards than it had. */
@@ -66,16 +65,16 @@ export function requireSameCards({ directory, facts }: Checkpoint, cards: readon
   const { length } = facts.cards ?? []
   if (length === cards.length) return
   const reason = `the machine had ${length} network cards, and gets ${cards.length}`
-  throw new KataError('CHECKPOINT_UNUSABLE', { path: directory, reason })
+  throw unusable(directory, reason)
 }
 
 /**
  * Compares memory and disks with what was written down. `disks` are the machine's now.
  *
- * @throws KataError CHECKPOINT_DAMAGED; the signal's reason; errors of the system.
+ * @throws KataError CHECKPOINT_DAMAGED; CHECKPOINT_UNUSABLE for disks on another bus; the signal's reason; errors of the system.
  */
 export async function verifyCheckpoint(
-  { facts, state }: Checkpoint,
+  { directory, facts, state }: Checkpoint,
   disks: readonly PluggedDisk[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -85,8 +84,13 @@ export async function verifyCheckpoint(
   for (const [index, disk] of disks.entries()) {
     const saved = facts.disks[index]!
     const { id, address, readonly, name } = disk
-    const isSame = saved.id === id && saved.place === placeOf(address) && saved.readonly === readonly
-    if (!isSame) throw damaged(name, `it is not where the machine had ${saved.id}`)
+    const isSame = saved.id === id && saved.readonly === readonly
+    if (!isSame) throw damaged(name, `it is in the place of ${saved.id}, which is another disk`)
+    if (saved.place !== placeOf(address))
+      throw unusable(
+        directory,
+        `${id} was connected in another way, as by another block_device_driver in its configuration`,
+      )
     if (!readonly) await requireBytes(name, saved, signal)
     else if (!isEqual(unchanging(name), pick(saved))) throw damaged(name, 'it was changed since')
   }
@@ -110,3 +114,4 @@ export function requireDigest(path: string, { bytes, sha256 }: FileDigest, wante
 }
 
 const damaged = (path: string, reason: string) => new KataError('CHECKPOINT_DAMAGED', { path, reason })
+const unusable = (path: string, reason: string) => new KataError('CHECKPOINT_UNUSABLE', { path, reason })
