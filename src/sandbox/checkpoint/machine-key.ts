@@ -4,6 +4,7 @@ import { release } from 'node:os'
 import type { Config } from '../../config/config.ts'
 import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
 import { templateShape } from '../../vmm/create.ts'
+import { cardQueues } from '../network/card-queues.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
 import { describeGuest } from '../start/machine/machine.ts'
 
@@ -29,7 +30,9 @@ export async function machineKey(
   const host = accelerator.accelerator === 'kvm' ? `${release()} ${processor()}` : 'emulated'
   const files: unknown[] = []
   for (const path of shape.files) files.push(await contentOf(path, signal))
-  const parts = { version, host, args: shape.args, files }
+  // The shape has no cards, and QEMU loads none that has other queues. For one queue, the keys of earlier versions stay valid.
+  const queues = cardQueues(config.hypervisor)
+  const parts = { version, host, args: shape.args, files, ...(queues > 1 && { queues }) }
   return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 

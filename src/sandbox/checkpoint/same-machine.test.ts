@@ -48,6 +48,11 @@ describe('a saved machine', () => {
     await goOn(await saved())
   })
 
+  test('goes on with more processors as the default, and with queues that its cards would not get', async () => {
+    await goOn(await saved(), configure('default_vcpus = 2'))
+    await goOn(await saved(), configure('network_queues = 2'))
+  })
+
   test('counts a file by its bytes, which a relabel, another boot and a restored backup leave as they were', async () => {
     const checkpoint = await saved()
     chmodSync(kernel, 0o640)
@@ -71,6 +76,12 @@ describe('a saved machine', () => {
         writeFileSync(kernel, 'Kernel')
         await goOn(checkpoint)
       },
+      'QEMU, kernel, initrd, configuration or processor are others',
+    ],
+    [
+      // Each card has as many as there are processors, and QEMU loads no card that has others.
+      'whose network cards get other queues',
+      async () => goOn(await saved(), configure('network_queues = 2\ndefault_vcpus = 2')),
       'QEMU, kernel, initrd, configuration or processor are others',
     ],
     [

@@ -18,6 +18,7 @@ import { serially } from '../../time.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
+import { cardQueues } from './card-queues.ts'
 import type { ContainerNetwork } from './container-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
@@ -163,11 +164,11 @@ export class SandboxNetwork {
   async attach(uid: number): Promise<AttachedNetwork> {
     if (this.#netns === undefined) return nothing
     const { ledger, config, log } = this.#parts
-    const { disableVhostNet, networkQueues, defaultVcpus } = config.hypervisor
+    const { disableVhostNet } = config.hypervisor
     const { rxRateLimiterMaxRate: receive, txRateLimiterMaxRate: send } = config.hypervisor
     const attached = await attachNetwork(ledger, {
       netns: this.#netns,
-      queues: Math.min(networkQueues, Math.ceil(defaultVcpus)),
+      queues: cardQueues(config.hypervisor),
       vhost: !disableVhostNet,
       limits: { receive, send },
       known: new Set(this.#known),
