@@ -15,7 +15,7 @@ export async function loadDrivers(
  * Drivers of a network, which most clones have. Without a share also those of disks, by either way, as one template has clones of both, and of the file systems on
  * them, of which ext4 is built in. The driver of the SCSI controller is left to the agent, which does not let it ask for disks that there are not.
  */
-function driversOf(config: Pick<Config, 'hypervisor'>): string[] {
+export function driversOf(config: Pick<Config, 'hypervisor'>): string[] {
   const network = ['virtio_net']
   return shareWay(config) === 'none' ? [...network, 'virtio_blk', 'sd_mod', 'erofs', 'overlay'] : network
 }

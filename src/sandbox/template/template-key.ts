@@ -13,13 +13,21 @@ export interface TemplateHost {
   readonly processor: string
 }
 
-/** 64 hexadecimal digits. `hasMemoryFile`: whether its clones map their memory from a file. */
+/** What was done with the machine once it had booted, and how it is saved. */
+export interface TemplateMaking {
+  /** Whether its clones map their memory from a file. */
+  readonly hasMemoryFile: boolean
+  /** The drivers that its guest has loaded. */
+  readonly drivers: readonly string[]
+}
+
+/** 64 hexadecimal digits. */
 export function templateKey(
   { args, files }: Pick<TemplateShape, 'args' | 'files'>,
   { bootId, processor }: TemplateHost,
-  hasMemoryFile = false,
+  making: TemplateMaking,
 ): string {
-  const parts = { version, bootId, processor, args, files: files.map(identityOf), hasMemoryFile }
+  const parts = { version, bootId, processor, args, files: files.map(identityOf), ...making }
   return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 

@@ -10,6 +10,7 @@ import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { type MachinePlan, planWithoutDemand } from '../size/sizing.ts'
 import { describeGuest } from '../start/machine/machine.ts'
 import { hostProcessor } from './host-processor.ts'
+import { driversOf } from './load-drivers.ts'
 import { templateKey } from './template-key.ts'
 
 export interface TemplateMachine {
@@ -35,7 +36,8 @@ export async function templateMachine(
   )
   if (shape === undefined) return undefined
   const hasMemoryFile = mapsMemory(config)
-  const key = templateKey(shape, { bootId: bootId(), processor: hostProcessor() }, hasMemoryFile)
+  const making = { hasMemoryFile, drivers: driversOf(config) }
+  const key = templateKey(shape, { bootId: bootId(), processor: hostProcessor() }, making)
   return { key, plan, mostMemoryMiB: shape.mostMemoryMiB, hasMemoryFile }
 }
 

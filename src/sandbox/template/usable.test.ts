@@ -93,6 +93,15 @@ test.each([
   },
 )
 
+test('one whose guest has loaded the drivers of another share is not usable', async () => {
+  const sharing = (way: string) =>
+    configure(`accelerator = "tcg"\nshared_fs = "${way}"\nreclaim_guest_freed_memory = true`)
+  const made = await template(sharing('virtio-fs'))
+  expect(await said(made, { config: sharing('virtio-fs') })).toEqual({ state: 'usable', isClone: true })
+  const other = { state: expect.stringContaining('another configuration'), isClone: false }
+  expect(await said(made, { config: sharing('none') })).toEqual(other)
+})
+
 test('one whose kernel was replaced is not usable', async () => {
   const made = await template()
   writeFileSync(kernel, 'another')
