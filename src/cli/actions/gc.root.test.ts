@@ -1,5 +1,6 @@
 /** `gc`, and `rm --force`, of containers whose processes have no number here, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
+import { rmSync } from 'node:fs'
 import { readShimProcess, writeShimProcess } from '../../bundle/shim-process.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
@@ -78,4 +79,19 @@ test('a container that runs without its monitor gets one, which removes it at it
   expect([isAlive(owner('web')!), owner('kept')]).toEqual([true, undefined])
   await client.kata('kill', 'web')
   await eventually(async () => (await client.list()).map(({ id }) => id).join() === 'kept')
+})
+
+test('what a client that was killed had no time to make is removed, and does not stay as a container that cannot start', async () => {
+  await using client = testClient()
+  const range = '[hypervisor.qemu]\nrootless_uid_base = 1828716544\nrootless_uid_blocks = 1\n'
+  await Bun.write(`${client.base}/c.toml`, range)
+  await client.start('web', ['sleep', '60'])
+  const state = `${client.base}/state`
+  const { directory, bundle } = recordPaths(state, 'default', 'web')
+  await killAndWait(readShimProcess(bundle)!)
+  // As it is while the shim is being started.
+  updateRecord(state, 'default', 'web', { status: 'creating', startedAt: undefined, address: undefined })
+  rmSync(`${directory}/upper`, { recursive: true })
+  expect((await collect(client)).stdout).toMatch(/default\/web +released/)
+  expect(await client.list()).toEqual([])
 })

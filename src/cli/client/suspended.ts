@@ -35,16 +35,19 @@ export function isSavedNow(
   }
 }
 
-/** Whether it is what a fork, or `run --from`, has left that was killed: it never ran, and nobody has it go on. One without its disk cannot. */
+/**
+ * Whether it is what a client has left that was killed, and never ran: nobody has what a fork or `run --from` made go on, and what has no root
+ * file system of its own yet cannot.
+ */
 export function isHalfMade(
   { stateDir }: Pick<Settings, 'stateDir'>,
   { namespace, id, status, startedAt, disks, beginsSaved }: ContainerRecord,
 ): boolean {
   if (status !== 'creating' || startedAt !== undefined) return false
   if (beginsSaved === true) return true
-  if (disks === undefined) return false
-  // An earlier version noted nothing of what it begins with.
   const { directory, saved } = recordPaths(stateDir, namespace, id)
+  if (disks === undefined) return !existsSync(`${directory}/upper`)
+  // An earlier version noted nothing of what it begins with.
   return !existsSync(writtenDisk(directory)) || existsSync(saved)
 }
 
