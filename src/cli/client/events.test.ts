@@ -46,6 +46,15 @@ test('a full log is followed by another, and a reader goes over to it', () => {
   expect(actions(reader)).toEqual(['destroy'])
 })
 
+test('the event after one that a power cut has cut is not lost with it', () => {
+  noteEvent({ stateDir }, container, 'create')
+  const { current } = eventFiles(stateDir)
+  appendFileSync(current, '{"at":1,"ty')
+  noteEvent({ stateDir }, container, 'start')
+  noteEvent({ stateDir }, container, 'die')
+  expect(actions(new EventReader(stateDir, true))).toEqual(['create', 'start', 'die'])
+})
+
 test('a line that is none of ours is passed over, and one without a place to write is lost', () => {
   noteEvent({ stateDir }, container, 'create')
   appendFileSync(eventFiles(stateDir).current, '{"at":1}\n\0\n')

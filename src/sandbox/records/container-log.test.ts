@@ -1,6 +1,15 @@
 import { heapStats } from 'bun:jsc'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { openContainerLog, parseRecord } from './container-log.ts'
 
@@ -137,4 +146,16 @@ test('what is cut into parts to be written comes back whole, whatever its lines 
 
 test.each(['', 'no record', '2026 stdin F x\n', '2026 stdout X x\n'])('%j is no record', (line) => {
   expect(parseRecord(bytes(line))).toBeUndefined()
+})
+
+test('the first record after one that a power cut has cut is a record of its own', () => {
+  appendFileSync(log, '2026-01-02T03:04:05.000Z stdout F the last wor')
+  const sink = openContainerLog(log, 'stdout', bounds)
+  for (const line of ['back\n', 'again\n']) sink.write(bytes(line))
+  sink.close()
+  expect(recordsIn(readFileSync(log)).map((record) => `${Buffer.from(record.bytes)}`)).toEqual([
+    'the last wor\n',
+    'back\n',
+    'again\n',
+  ])
 })

@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 
 import { dictionary, needed, record } from '../../json/compounds.ts'
 import { choice, number, text } from '../../json/values.ts'
 import { withBriefLock } from '../../linux/files/directory-lock.ts'
+import { endsWithinLine } from '../../linux/files/torn-line.ts'
 
 export interface HostEvent {
   /** Milliseconds since the epoch. */
@@ -63,9 +64,9 @@ function write(stateDir: string, line: string): void {
       // Another writer may have begun a new log meanwhile.
       if (isFull(current)) renameSync(current, before)
     })
-  const fd = openSync(current, 'a', 0o600)
+  const fd = openSync(current, 'a+', 0o600)
   try {
-    writeSync(fd, line)
+    writeSync(fd, endsWithinLine(fd) ? `\n${line}` : line)
   } finally {
     closeSync(fd)
   }

@@ -1,9 +1,10 @@
 /** A log file of bounded size: when it is full it becomes `<path>.1`, what was that `<path>.2` and so on, and a new one begins. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
+import { endsWithinLine } from '../../linux/files/torn-line.ts'
 import { olderLog } from './log-files.ts'
 
-const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants
+const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_TRUNC } = constants
 
 const newline = 0x0a
 
@@ -18,13 +19,16 @@ export class RotatingFile {
   readonly #bounds: FileBounds
   #fd: number
   #size: number
+  /** It was left within a line, whose end nobody writes any more. */
+  #isTorn: boolean
 
   /** Appends to `path`. @throws errors of open(2). */
   constructor(path: string, bounds: FileBounds) {
     this.#path = path
     this.#bounds = bounds
-    this.#fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT, 0o600)
+    this.#fd = openSync(path, O_RDWR | O_APPEND | O_CREAT, 0o600)
     this.#size = fstatSync(this.#fd).size
+    this.#isTorn = endsWithinLine(this.#fd)
   }
 
   /**
@@ -53,7 +57,8 @@ export class RotatingFile {
     return next < 0 ? text.length : next + 1
   }
 
-  #write(bytes: Uint8Array): void {
+  #write(text: Uint8Array): void {
+    const bytes = this.#isTorn ? Buffer.concat([Uint8Array.of(newline), text]) : text
     try {
       for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset)
     } catch (error) {
@@ -61,6 +66,7 @@ export class RotatingFile {
       throw error
     }
     this.#size += bytes.length
+    this.#isTorn = false
   }
 
   close(): void {
@@ -92,6 +98,7 @@ export class RotatingFile {
     closeSync(this.#fd)
     this.#fd = fresh
     this.#size = 0
+    this.#isTorn = false
   }
 
   /**
@@ -105,6 +112,7 @@ export class RotatingFile {
       if (this.#bounds.maxFiles > 1 || !isDiskFull(error)) throw error
       ftruncateSync(this.#fd, 0)
       this.#size = 0
+      this.#isTorn = false
       return undefined
     }
   }
