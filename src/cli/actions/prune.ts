@@ -59,7 +59,8 @@ async function stoppedContainers(settings: Settings): Promise<string[]> {
 /** Whether the container was never started, or has ended in order and stays so. */
 export async function isPrunable(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { status, held } = await observe(record)
-  if (status === 'created') return true
+  // One that a shim has is about to be started.
+  if (status === 'created') return !held
   return status === 'stopped' && !wasSaved(settings, record) && !(held && mayStartAgain(record))
 }
 
