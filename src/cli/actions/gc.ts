@@ -59,10 +59,15 @@ async function collectContainer(
   id: string,
 ): Promise<Collected | undefined> {
   const { directory } = recordPaths(settings.stateDir, namespace, id)
+  const name = `${namespace}/${id}`
   let collected: Collected | undefined
-  await underDirectoryLock(directory, 0, async () => {
-    collected = await collectHeld(settings, namespace, id)
-  })
+  try {
+    await underDirectoryLock(directory, 0, async () => {
+      collected = await collectHeld(settings, namespace, id)
+    })
+  } catch (error) {
+    return { kind: 'container', name, failure: explain(error) }
+  }
   return collected
 }
 
@@ -72,36 +77,32 @@ async function collectHeld(
   id: string,
 ): Promise<Collected | undefined> {
   const name = `${namespace}/${id}`
-  try {
-    const claimedMs = claimedWithoutRecord(settings.stateDir, namespace, id)
-    if (claimedMs !== undefined && claimedMs < recordGraceMs) return undefined
-    if (claimedMs !== undefined) {
-      await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
-      return { kind: 'record', name }
-    }
-    const record = readRecord(settings.stateDir, namespace, id)
-    const seen = await observe(record)
-    if (lacksMonitor(record, seen)) {
-      ensureMonitor(settings, record)
-      settings.tell(`container ${id} runs, and nobody waited for its end: a monitor does now`)
-      return undefined
-    }
-    if (isLeftBehind(record, seen)) {
-      const note = wasSaved(settings, record) ? () => suspended : undefined
-      const remove = record.autoRemove || isHalfMade(settings, record)
-      await inTime((signal) => endContainer(settings, record, { signal, note, remove }))
-      return { kind: 'container', name }
-    }
-    if (record.status === 'stopped' && record.autoRemove) {
-      if (hasOwner(record)) return undefined
-      await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
-      return { kind: 'record', name }
-    }
-    if (record.owner !== undefined && mayBeAlive(record.owner)) return undefined
-    return removeWorthless(settings, record) ? { kind: 'saved machine', name } : undefined
-  } catch (error) {
-    return { kind: 'container', name, failure: explain(error) }
+  const claimedMs = claimedWithoutRecord(settings.stateDir, namespace, id)
+  if (claimedMs !== undefined && claimedMs < recordGraceMs) return undefined
+  if (claimedMs !== undefined) {
+    await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
+    return { kind: 'record', name }
   }
+  const record = readRecord(settings.stateDir, namespace, id)
+  const seen = await observe(record)
+  if (lacksMonitor(record, seen)) {
+    ensureMonitor(settings, record)
+    settings.tell(`container ${id} runs, and nobody waited for its end: a monitor does now`)
+    return undefined
+  }
+  if (isLeftBehind(record, seen)) {
+    const note = wasSaved(settings, record) ? () => suspended : undefined
+    const remove = record.autoRemove || isHalfMade(settings, record)
+    await inTime((signal) => endContainer(settings, record, { signal, note, remove }))
+    return { kind: 'container', name }
+  }
+  if (record.status === 'stopped' && record.autoRemove) {
+    if (hasOwner(record)) return undefined
+    await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
+    return { kind: 'record', name }
+  }
+  if (record.owner !== undefined && mayBeAlive(record.owner)) return undefined
+  return removeWorthless(settings, record) ? { kind: 'saved machine', name } : undefined
 }
 
 /** What a command was making or removing that is gone. */
