@@ -57,6 +57,11 @@ describe('which hierarchies there are', () => {
   })
 })
 
+test('a hierarchy whose source is a dash, as people write it who have none', () => {
+  const line = `30 24 0:26 / ${root}/memory rw - cgroup - rw,memory`
+  expect(cgroupHierarchies(line)).toEqual([{ point: `${root}/memory`, version: 1, controllers: ['memory'] }])
+})
+
 test('what of a path is missing, the outermost first', () => {
   mkdirSync(`${root}/memory/pods`)
   expect(missingCgroups({ point: `${root}/memory` }, '/pods/a/b')).toEqual(['/pods/a', '/pods/a/b'])

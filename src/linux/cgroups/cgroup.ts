@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { unescapeMountPath } from '../mounts/mount.ts'
+import { halvesOf, unescapeMountPath } from '../mounts/mount.ts'
 import { processRef, readProc } from '../processes/proc.ts'
 import { signalProcess } from '../processes/signal.ts'
 
@@ -29,7 +29,7 @@ export function cgroupHierarchies(
   const isUsual = (point: string) => `${point}/`.startsWith(`${usual}/`)
   const found = new Map<string, CgroupHierarchy>()
   for (const line of mountinfo.split('\n')) {
-    const [before = '', after = ''] = line.split(' - ')
+    const [before, after] = halvesOf(line)
     const [type, , options = ''] = after.split(' ')
     if (type !== 'cgroup' && type !== 'cgroup2') continue
     const point = unescapeMountPath(before.split(' ')[4] ?? '')

@@ -78,8 +78,7 @@ export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      // Fields of varying number end with a dash of its own.
-      const [ofMount = '', ofFileSystem = ''] = line.split(' - ')
+      const [ofMount, ofFileSystem] = halvesOf(line)
       const [id = '', , , root = '', point = '', flags = ''] = ofMount.split(' ')
       const [type = '', , options = ''] = ofFileSystem.split(' ')
       return {
@@ -91,6 +90,12 @@ export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
         options,
       }
     })
+}
+
+/** A line of mountinfo: fields of the mount, in varying number, end with a dash of its own. The source of the file system may be one, too. */
+export function halvesOf(line: string): [ofMount: string, ofFileSystem: string] {
+  const [ofMount = '', ...ofFileSystem] = line.split(' - ')
+  return [ofMount, ofFileSystem.join(' - ')]
 }
 
 /** What is mounted below `directory`, a path without links, oldest first. */
