@@ -117,6 +117,16 @@ describe('lease', () => {
     expect(reservedBlocks(lease.runDir)).toEqual([lease.k])
   })
 
+  test.skipIf(!isRoot)('and what runs with its ids is not ended', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    const theirs = await sleeperAs(lease.uid)
+    const ref = processRef(theirs.pid)!
+    await leaseResource.release({ ...lease, token: 'an earlier taking' }, silentLogger)
+    expect(isAlive(ref)).toBe(true)
+    theirs.kill('SIGKILL')
+    await theirs.exited
+  })
+
   test.skipIf(!isRoot)('release kills what runs with the ids of the block, and only that', async () => {
     const lease = await takeLease(at.ledger, at.options)
     const inside = [await sleeperAs(lease.uid), await sleeperAs(lease.first)]

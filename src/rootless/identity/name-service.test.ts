@@ -30,6 +30,13 @@ test('a host without that file has nobody to ask', async () => {
   await requireFree('kata-1', [free, known], { etc })
 })
 
+test('a number of a group alone is another’s, too', async () => {
+  writeFileSync(`${etc}/nsswitch.conf`, 'group: files sss\n')
+  const getent = `${etc}/getent`
+  writeFileSync(getent, '#!/bin/sh\n[ "$1" = group ]\n', { mode: 0o755 })
+  await expect(requireFree('kata-1', [free], { etc, getent })).rejects.toThrow('[ACCOUNT_TAKEN]')
+})
+
 test('a number that a process has is another’s, where the service that knows does not answer', async () => {
   writeFileSync(`${etc}/nsswitch.conf`, 'passwd: sss\n')
   const getent = `${etc}/getent`

@@ -87,10 +87,12 @@ describe('private directory', () => {
     expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
   })
 
-  test('a parent that others can write to is refused', async () => {
+  test.each(['757', '775'])('a parent that others, or a group, can write to is refused: %s', async (mode) => {
     mkdirSync(lease.userDir)
-    chmodSync(lease.userDir, 0o777)
-    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_PARENT_UNSAFE.*mode 777/)
+    chmodSync(lease.userDir, Number.parseInt(mode, 8))
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(
+      new RegExp(`PRIVATE_DIR_PARENT_UNSAFE.*mode ${mode}`),
+    )
   })
 
   test('a parent that another user owns is refused', async () => {
