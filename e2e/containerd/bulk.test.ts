@@ -67,7 +67,7 @@ test(
 )
 
 test(
-  '16 pods in a row, two rows side by side',
+  '8 pods in a row, two rows side by side',
   async () => {
     const row = async (count: number) => {
       for (const index of indices(count)) {
@@ -77,7 +77,7 @@ test(
         await pod.remove()
       }
     }
-    await Promise.all([row(8), row(8)])
+    await Promise.all([row(4), row(4)])
     await expectNothingLeft(before, defaultRunDir)
   },
   slow(900_000),
