@@ -180,6 +180,10 @@ test('files and volumes are descriptors that the caller opened', async () => {
   expect(await restricted('run', '--mount', 'type=bind,src=/a,dst=/b')).toEqual([
     ...['run', ...added, volume({ destination: '/b', readonly: false }), '--'],
   ])
+  for (const word of ['readonly', 'ro', 'readonly=true'])
+    expect(await restricted('run', '--mount', `type=bind,src=/a,dst=/b,${word}`)).toEqual([
+      ...['run', ...added, volume({ destination: '/b', readonly: true }), '--'],
+    ])
   expect(await restricted('run', '--image', '-')).toEqual(['run', ...added, '--image=-', '--'])
 })
 
