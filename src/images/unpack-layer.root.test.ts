@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -37,13 +38,16 @@ const unpack = (...entries: TestEntry[]) => unpackBytes(makeTar(entries))
 const at = (path: string) => join(root, path)
 
 test('content, owner, mode with set-uid bit, time, links and capabilities are kept', async () => {
+  const victim = join(base, 'victim')
+  writeFileSync(victim, '', { mode: 0o600 })
+  const before = statSync(victim)
   const capability = '\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
   await unpack(
     { name: './', type: '5', mode: 0o711 },
     { name: 'bin/', type: '5', mode: 0o755 },
     { name: 'bin/su', content: 'x'.repeat(3000), mode: 0o4755, uid: 7 },
     { name: 'bin/hard', type: '1', linkName: 'bin/su' },
-    { name: 'bin/soft', type: '2', linkName: '/etc/shadow' },
+    { name: 'bin/soft', type: '2', linkName: victim, mode: 0o666, uid: 7 },
     { name: 'bin/ping', pax: { 'SCHILY.xattr.security.capability': capability, 'SCHILY.xattr.user.a': 'b' } },
     { name: 'pipe', type: '6', mode: 0o620 },
   )
@@ -51,7 +55,11 @@ test('content, owner, mode with set-uid bit, time, links and capabilities are ke
   const su = lstatSync(at('bin/su'))
   expect([su.mode & 0o7777, su.uid, su.size, su.nlink, su.mtimeMs]).toEqual([0o4755, 7, 3000, 2, 1e12])
   expect(lstatSync(at('bin/hard')).ino).toBe(su.ino)
-  expect(readlinkSync(at('bin/soft'))).toBe('/etc/shadow')
+  expect(readlinkSync(at('bin/soft'))).toBe(victim)
+  expect([lstatSync(at('bin/soft')).uid, lstatSync(at('bin/soft')).mtimeMs]).toEqual([7, 1e12])
+  // Where it leads nothing changes: mode, owner, time.
+  const { atimeMs: _, ...after } = statSync(victim)
+  expect(before).toMatchObject(after)
   expect(getXattr(at('bin/ping'), 'security.capability').toString('latin1')).toBe(capability)
   expect(getXattr(at('bin/ping'), 'user.a').toString()).toBe('b')
   expect(lstatSync(at('pipe')).isFIFO()).toBe(true)
