@@ -24,10 +24,10 @@ ${parts.map((part) => suitesIn(part.xml) + badEnd(part)).join('')}</testsuites>
 `
 }
 
-/** All below the outermost element. */
 /** The test that stands for a process that came to no good end, or told nothing. */
 export const endOfProcess = 'runs to its end'
 
+/** All below the outermost element. */
 const suitesIn = (xml: string): string => /<testsuites\b[^>]*>\n?(.*)<\/testsuites>/s.exec(xml)?.[1] ?? ''
 
 function badEnd({ file, code, xml }: FileReport): string {

@@ -127,15 +127,28 @@ test('their types are found, and refuse what is wrong', () => {
   ).toEqual([expect.stringContaining("'memry'")])
 }, 60_000)
 
-test('a package holds its own files alone, in this version', () => {
+test('a package holds its own files alone', () => {
   const tops = (name: string) => readdirSync(`${user}/node_modules/@kata-ts/${name}/dist`).sort()
   expect(packages.map(({ name }) => [name, tops(name)])).toEqual([
     ['ttrpc', ['protobuf', 'ttrpc']],
     ['shim-client', ['json', 'protobuf', 'protocol', 'shim-client', 'time.d.ts', 'time.js']],
     ['sdk', ['json', 'sdk', 'time.d.ts', 'time.js']],
   ])
-  for (const { name } of packages)
-    expect(JSON.parse(readFileSync(join(root, `packaging/npm/${name}/package.json`), 'utf8'))).toMatchObject({
-      version,
-    })
+})
+
+test('they have one version, that of package.json, and ask for each other in it', () => {
+  const described = (directory: string) => JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'))
+  for (const { name } of packages) {
+    expect(described(join(root, 'packaging/npm', name))).not.toHaveProperty('version')
+    expect(described(`${user}/node_modules/@kata-ts/${name}`)).toMatchObject({ version })
+  }
+  for (const one of packages) {
+    buildPackage(one, `${base}/next`, { typed: false, version: '9.8.7' })
+    const { version, dependencies = {} } = described(`${base}/next`)
+    expect([one.name, version, dependencies]).toEqual([
+      one.name,
+      '9.8.7',
+      one.name === 'shim-client' ? { '@kata-ts/ttrpc': '9.8.7' } : {},
+    ])
+  }
 })

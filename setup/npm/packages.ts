@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import ts from 'typescript'
-import { version } from '../../src/version.ts'
+import { version as packageVersion } from '../../src/version.ts'
 import { buildDir, root } from '../paths.ts'
 import { SetupError } from '../setup-error.ts'
 
@@ -46,11 +46,11 @@ const options: ts.CompilerOptions = {
 /** Neither checked nor declared, for tests that only run it. */
 const untyped: ts.CompilerOptions = { noCheck: true, noLib: true, types: [], declaration: false }
 
-/** Makes the package in an empty `directory`. @throws SetupError with what the compiler says. */
+/** Makes the package in an empty `directory`. All have one version, by which they ask for each other. @throws SetupError with what the compiler says. */
 export function buildPackage(
   { name, entries, others }: NpmPackage,
   directory: string,
-  { typed = true } = {},
+  { typed = true, version = packageVersion } = {},
 ): void {
   rmSync(directory, { recursive: true, force: true })
   const source = join(root, 'packaging/npm', name)
@@ -70,9 +70,15 @@ export function buildPackage(
   cpSync(join(source, 'README.md'), join(directory, 'README.md'))
   if (existsSync(join(source, 'examples')))
     cpSync(join(source, 'examples'), join(directory, 'examples'), { recursive: true })
-  const described = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
-  writeFileSync(join(directory, 'package.json'), `${JSON.stringify({ ...described, version }, null, 2)}\n`)
+  const { name: fullName, ...described } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+  const dependencies = Object.fromEntries(packagesOf(others).map((other) => [other, version]))
+  const whole = { name: fullName, version, ...described, dependencies }
+  writeFileSync(join(directory, 'package.json'), `${JSON.stringify(whole, null, 2)}\n`)
 }
+
+/** `@kata-ts/ttrpc` of `@kata-ts/ttrpc/node`. */
+const packagesOf = (others: NpmPackage['others']): string[] =>
+  Object.values(others).map((module) => module.split('/').slice(0, 2).join('/'))
 
 const describe = (errors: readonly ts.Diagnostic[]) =>
   ts.formatDiagnostics(errors, {
