@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -74,13 +75,19 @@ asRoot('owners, modes and links stay; devices and FIFOs are left out', async () 
   chownSync(data, 999, 998)
   chmodSync(data, 0o750)
   makeFifo(`${data}/fifo`)
-  symlinkSync('/etc/passwd', `${data}/link`)
+  const victim = `${base}/victim`
+  writeFileSync(victim, '')
+  const before = statSync(victim)
+  symlinkSync(victim, `${data}/link`)
+  lchownSync(`${data}/link`, 56, 78)
   expect(await copyMergedDirectory(layers, '/srv/data', target)).toBe(true)
   expect(statSync(target)).toMatchObject({ uid: 999, gid: 998, mode: 0o40750 })
   expect(statSync(`${target}/program`)).toMatchObject({ uid: 12, gid: 34, mode: 0o104750 })
   expect(statSync(`${target}/sub`).mode).toBe(0o41777)
   expect(lstatSync(`${target}/link`).isSymbolicLink()).toBe(true)
-  expect(readlinkSync(`${target}/link`)).toBe('/etc/passwd')
+  expect(readlinkSync(`${target}/link`)).toBe(victim)
+  expect(lstatSync(`${target}/link`)).toMatchObject({ uid: 56, gid: 78 })
+  expect(statSync(victim)).toEqual(before)
   expect(existsSync(`${target}/fifo`)).toBe(false)
 })
 

@@ -7,7 +7,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { makeTar, type TestEntry } from './testing.ts'
@@ -34,6 +36,7 @@ const unpack = async (...entries: TestEntry[]) => {
 }
 
 test('files, directories and links come as they are, but belong to the person', async () => {
+  const secret = statSync(`${base}/secret`)
   const leftOut = await unpack(
     { name: './app/', type: '5', mode: 0o555 },
     {
@@ -44,7 +47,7 @@ test('files, directories and links come as they are, but belong to the person', 
       pax: { 'SCHILY.xattr.user.note': 'x' },
     },
     { name: './app/same', type: '1', linkName: './app/run' },
-    { name: './app/link', type: '2', linkName: '/etc/passwd' },
+    { name: './app/link', type: '2', linkName: `${base}/secret`, mode: 0o666 },
     { name: './app/null', type: '3' },
     { name: './app/pipe', type: '6' },
   )
@@ -52,7 +55,9 @@ test('files, directories and links come as they are, but belong to the person', 
   const { mode, uid, gid, nlink } = lstatSync(`${root}/app/run`)
   expect({ mode: mode & 0o7777, uid, gid, nlink }).toEqual({ mode: 0o755, uid: 0, gid: 0, nlink: 2 })
   expect(lstatSync(`${root}/app`).mode & 0o7777).toBe(0o555)
-  expect(lstatSync(`${root}/app/link`).isSymbolicLink()).toBe(true)
+  expect(lstatSync(`${root}/app/link`)).toMatchObject({ mtimeMs: 1e12 })
+  expect(readlinkSync(`${root}/app/link`)).toBe(`${base}/secret`)
+  expect(statSync(`${base}/secret`)).toEqual(secret)
   expect(readdirSync(`${root}/app`).sort()).toEqual(['link', 'run', 'same'])
   expect(leftOut).toEqual(['./app/null', './app/pipe'])
 })
