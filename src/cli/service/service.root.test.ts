@@ -385,10 +385,13 @@ test('a volume is a location, and nothing that is open for reading or writing', 
       console.log(last(socket))`)
     return stdout
   }
-  for (const how of ["openSync('/etc/hostname', 'r')", `openSync('${home}', 'r')`])
+  const own = `${home}/own`
+  const open = ["openSync('/etc/hostname', 'r')", `openSync('${home}', 'r')`]
+  for (const how of [...open, `openSync('${own}', 'w')`, `openSync('${own}', 'r+')`])
     expect(await answered(how)).toContain(
       '[CALLER_FILE] /x cannot be used: it was not opened as it was asked',
     )
+  rmSync(own)
   // The control: with a location it goes on.
   expect(await answered(`openSync('${home}', O_PATH)`)).toContain('"ask":"go"')
 })
