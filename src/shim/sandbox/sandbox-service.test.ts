@@ -350,7 +350,14 @@ describe('what is refused', () => {
     const { calls, create } = shim()
     expect((await failure(calls.sandboxStatus({ sandboxId: 'other' }))).code).toBe('not_found')
     expect((await failure(calls.startSandbox(pod))).message).toContain('it is not created')
-    await create()
+    const [, second] = await Promise.allSettled([create(), create()])
+    expect(second).toMatchObject({ reason: { code: 'already_exists' } })
     expect((await failure(create())).code).toBe('already_exists')
+  })
+
+  test('one that could not be created can be created after that', async () => {
+    const { create } = shim()
+    expect((await failure(create({ hostname: 'two words' }))).message).toContain('SANDBOX_REQUEST')
+    await create()
   })
 })

@@ -68,12 +68,13 @@ export class SandboxService {
   async createSandbox(request: api.CreateSandboxRequest): Promise<object> {
     const { sandboxId: id, bundlePath: bundle } = request
     this.#requirePod(id)
-    if (this.#described !== undefined) throw new KataError('TASK_EXISTS', { id: `sandbox ${id}` })
     // Loaded by those alone who have such pods: the messages of CRI are many.
     const [{ podSpec, readPodConfig }, { withPodFiles, writePodFiles }] = await Promise.all([
       import('./pod-config.ts'),
       import('./pod-files.ts'),
     ])
+    // Without a pause after this, in which another call could see none yet.
+    if (this.#described !== undefined) throw new KataError('TASK_EXISTS', { id: `sandbox ${id}` })
     const config = readPodConfig(request)
     const files = writePodFiles(bundle, id, config)
     const spec = podSpec(request, config, files)

@@ -26,8 +26,8 @@ export async function deleteProcess(
   // It may come to run, and would do so without anybody who knows of it.
   while (process.starting !== undefined) await process.starting
   if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)
-  // The next start of the container has another logging program, for the same file.
-  await process.logged
+  // The next start of the container has another logging program, for the same file. What was not started has none, and could be started in the pause.
+  if (process.state === 'stopped') await process.logged
   // Another Delete came first.
   while (tasks.removal(id) !== undefined) await tasks.removal(id)
   if (tasks.get(id) !== task || task.process(execId) !== process)

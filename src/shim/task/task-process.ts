@@ -148,8 +148,9 @@ export class TaskProcess {
   async signal(signal: number, all = false): Promise<void> {
     const starting = this.#starting
     if (signal === SIGKILL && starting !== undefined) this.#limit(starting)
-    // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it.
-    await starting
+    // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it. Any other is not waited for, or
+    // its start could begin meanwhile, and what was ended here would run.
+    if (starting !== undefined) await starting
     // Its guest lost its machine for that: what was asked for is done.
     if (this.failedToStart && signal === SIGKILL && this.#lost.aborted) return
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })

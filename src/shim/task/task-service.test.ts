@@ -708,6 +708,32 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     expect(started).toEqual([])
   })
 
+  test('an exec that is removed as its start is asked for does not run unknown to anybody', async () => {
+    const { tasks, exec, started } = await running()
+    await exec('pod', 'e')
+    const ids = { id: 'pod', execId: 'e' }
+    const [removed, begun] = await Promise.allSettled([tasks.delete(ids), tasks.start(ids)])
+    expect(removed.status).toBe('fulfilled')
+    expect(begun).toMatchObject({ reason: { code: 'TASK_NOT_FOUND' } })
+    expect(started).toEqual(['pod'])
+  })
+
+  test('a container that is killed as its start is asked for does not run', async () => {
+    const { tasks, create, started, exits } = serviceOf('pod')
+    await create('pod')
+    await create('web')
+    const ids = { id: 'web', execId: '' }
+    const [killed, begun] = await Promise.allSettled([
+      tasks.kill({ ...ids, signal: 9, all: false }),
+      tasks.start(ids),
+    ])
+    expect(killed.status).toBe('fulfilled')
+    expect(begun).toMatchObject({ reason: wrongState })
+    expect(started).toEqual([])
+    expect((await tasks.state(ids)).status).toBe(Status.STOPPED)
+    expect(exits).toEqual(['web'])
+  })
+
   test('no exec is made in what is paused, and none started', async () => {
     const { tasks, exec, answer, started } = await running()
     await exec('pod', 'early')
