@@ -282,6 +282,23 @@ describe('a task process', () => {
     expect(calls).toEqual(['start in 24x80', 'resize 30x100'])
   })
 
+  test.each(['not_found', 'unavailable'] as const)(
+    'a resize that comes to a terminal after its end, by the guest’s %s, has no effect, and no other failure is hidden',
+    async (code) => {
+      const { guest } = guestDouble({ ends: new Promise(() => {}) })
+      let answer = new TtrpcError(code, 'no tty', { isAnswer: true })
+      guest.resize = () => Promise.reject(answer)
+      // Its end is still to be told here: execs are ended before that.
+      const process = processOf(guest, { terminal: true })
+      await process.start()
+      await process.resize(24, 80)
+      answer = new TtrpcError('internal', 'EIO', { isAnswer: true })
+      await expect(process.resize(24, 80)).rejects.toBe(answer)
+      answer = new TtrpcError(code, 'the connection is closed')
+      await expect(process.resize(24, 80)).rejects.toBe(answer)
+    },
+  )
+
   test('a process without a terminal starts without a size, and one that has ended takes none', async () => {
     const { guest, calls } = guestDouble()
     const process = processOf(guest)

@@ -9,6 +9,7 @@ import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest/guest-process.ts'
 import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
 import { within } from '../../time.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'
 import { openStreams, type Stdio, type Streams } from './open-streams.ts'
@@ -216,7 +217,10 @@ export class TaskProcess {
     if (rows === 0 || columns === 0 || !this.stdio.terminal) return
     await this.#starting
     if (this.state === 'created') this.#size = { rows, columns }
-    if (this.state === 'running') await this.guest.resize({ rows, columns })
+    if (this.state !== 'running') return
+    await this.guest.resize({ rows, columns }).catch((error) => {
+      if (!hasNoTerminal(error)) throw error
+    })
   }
 
   /** A client may say so before the process runs and has read any of it. */
@@ -306,5 +310,11 @@ export class TaskProcess {
 /** Whether the guest is gone, and has not merely refused to tell. */
 const isLoss = (error: unknown): boolean =>
   error instanceof KataError && (error.code === 'SANDBOX_DIED' || error.code === 'AGENT_DIED')
+
+/** Whether the guest has let go of the terminal: the process has ended, which is told here a moment later. */
+const hasNoTerminal = (error: unknown): boolean =>
+  error instanceof TtrpcError &&
+  error.isAnswer &&
+  (error.code === 'not_found' || error.code === 'unavailable')
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
