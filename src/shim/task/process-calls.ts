@@ -37,7 +37,11 @@ export async function startProcess(
   if (id === pod.id && execId === '') await pod.attachLateNetwork()
   // One that was deleted meanwhile is not started.
   tasks.get(id)
-  if (execId !== '') checkTakesExecs(task)
+  if (execId !== '') {
+    checkTakesExecs(task)
+    // The guest would refuse it, and what was refused once is never started.
+    if (task.init.isUntouched) throw wrongState('exec in', task.init)
+  }
   await process.start()
   const { pid } = task
   events.publish(

@@ -708,6 +708,20 @@ describe('a call out of order is answered as runc’s shim answers it', () => {
     expect(started).toEqual([])
   })
 
+  test('an exec whose start comes before that of its container is refused, and can be started after that', async () => {
+    const { tasks, create, exec, started } = serviceOf('pod')
+    await create('pod')
+    await exec('pod', 'e')
+    const ids = { id: 'pod', execId: 'e' }
+    await expect(tasks.start(ids)).rejects.toMatchObject({
+      ...wrongState,
+      fields: { action: 'exec in', id: 'pod', state: 'created' },
+    })
+    await tasks.start({ id: 'pod', execId: '' })
+    await tasks.start(ids)
+    expect(started).toEqual(['pod', 'e'])
+  })
+
   test('an exec that is removed as its start is asked for does not run unknown to anybody', async () => {
     const { tasks, exec, started } = await running()
     await exec('pod', 'e')
