@@ -165,6 +165,11 @@ export class Sandbox {
     return { times: times + this.#held.times, now: now || this.#held.now }
   }
 
+  /** {@link MachineEnd.waited}. */
+  waited(): number {
+    return this.#parts.end.waited()
+  }
+
   /** Ends the sandbox as dead, because its guest failed in a duty; {@link died} gives `reason`. */
   condemn(reason: string): void {
     this.#parts.end.tell('condemned', reason)

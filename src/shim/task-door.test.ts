@@ -38,6 +38,7 @@ function service() {
     died: never,
     stopped: never,
     heldUp: neverHeldUp(),
+    waited: () => 0,
     watchOom: async () => {},
     stop: async () => {},
     createContainer: async (request: ContainerRequest) => {

@@ -34,3 +34,20 @@ test('as much output as may still come is awaited, and no more', async () => {
   expect(await drained).toBe(true)
   isWanted = false
 })
+
+test('a guest that its host gave no processor gets its time anew', async () => {
+  // Before and after each time.
+  const waits = [0, 10, 20, 29]
+  const after = new AfterKill({ stallMs: 60_000, endMs: 20 }, neverHeldUp, 1, () => waits.shift()!)
+  after.killed()
+  await after.overdue()
+  expect(waits).toEqual([])
+})
+
+test('and not for ever: a guest that keeps all its processors busy stands in line, too', async () => {
+  let looks = 0
+  const after = new AfterKill({ stallMs: 60_000, endMs: 1 }, neverHeldUp, 1, () => looks++)
+  after.killed()
+  await after.overdue()
+  expect(looks).toBe(6)
+})

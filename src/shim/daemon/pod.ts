@@ -154,6 +154,11 @@ export class Pod {
     return this.#sandbox?.heldUp ?? { times: 0, now: false }
   }
 
+  /** {@link Sandbox.waited}. */
+  waited(): number {
+    return this.#sandbox?.waited() ?? 0
+  }
+
   /** {@link Sandbox.condemn}. */
   condemn(reason: string): void {
     this.#sandbox?.condemn(reason)

@@ -55,6 +55,7 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
     died: died.promise,
     stopped: stopped.promise,
     heldUp: neverHeldUp(),
+    waited: () => 0,
     watchOom: async () => {},
     hostUsage: () => CgroupStats.fromPartial(cost),
     attachLateNetwork: async () => {},

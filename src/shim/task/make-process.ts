@@ -25,6 +25,7 @@ export function makeProcess(
     onSurvived: () =>
       pod.condemn(`its guest did not end ${made.id} within ${limits.endMs / 1000} s of SIGKILL`),
     heldUp: () => pod.heldUp,
+    waited: () => pod.waited(),
   })
 }
 

@@ -87,6 +87,8 @@ export class TaskProcess {
     onSurvived?: () => void
     limits?: KillLimits
     heldUp?: () => HeldUp
+    /** See {@link AfterKill}. */
+    waited?: () => number
   }) {
     const { promise, resolve } = Promise.withResolvers<TaskExit>()
     this.id = options.id
@@ -103,7 +105,7 @@ export class TaskProcess {
     this.#onSurvived = options.onSurvived ?? (() => {})
     const { limits = killLimits } = options
     this.#unreadMs = limits.stallMs
-    this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp, mostLeft)
+    this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp, mostLeft, options.waited)
   }
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */

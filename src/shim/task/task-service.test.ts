@@ -55,6 +55,7 @@ function serviceOf(
     removes = Promise.resolve(),
     updates = Promise.resolve(),
     logged = Promise.resolve(),
+    waited = (): number => 0,
   } = {},
 ) {
   const ends = new Map<string, (status: number) => void>()
@@ -111,6 +112,7 @@ function serviceOf(
       if (held !== '') throw new KataError('RELEASE_FAILED', { held, reason: 'EBUSY' })
     },
     heldUp: neverHeldUp(),
+    waited,
     condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
     createContainer: async ({ id }: { id: string }) => {
       if (refuses) throw new Error('no room')
@@ -1211,6 +1213,18 @@ describe('the input of a container whose client closes its end without a word', 
     ends.get('pod')!(0)
     await tasks.wait({ id: 'pod', execId: '' })
   })
+})
+
+test('a machine without a processor of its host is not ended for a process that it has not ended yet', async () => {
+  let asked = 0
+  // It waits half of each time, twice.
+  const waited = () => [0, 5, 5, 10, 10, 10][asked++]!
+  const { tasks, create, deaths } = serviceOf('pod', { endMs: 10, deaf: true, waited })
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  await tasks.kill({ id: 'pod', execId: '', signal: 9, all: false })
+  await tasks.wait({ id: 'pod', execId: '' })
+  expect({ asked, deaths: deaths.length }).toEqual({ asked: 6, deaths: 1 })
 })
 
 test('a service is over once none of its tasks runs or may still be started', async () => {
