@@ -14,6 +14,7 @@ declare module 'os' {
   /** Like the following: 0 or a negative errno. */
   export function mkdir(path: string, mode?: number): number
   export function remove(path: string): number
+  export function rename(from: string, to: string): number
   /** [target, errno] */
   export function readlink(path: string): [string, number]
   export interface Facts {

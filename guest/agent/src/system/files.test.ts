@@ -24,3 +24,26 @@ test.skipIf(!hasQuickjs)('a tree goes with all its names, and what its links lea
   expect(existsSync(join(top, 'tree'))).toBe(false)
   expect(readdirSync(join(top, 'outside'))).toEqual(['kept'])
 })
+
+test.skipIf(!hasQuickjs)('a tree that is deeper than any path goes, too', async () => {
+  const body = `
+const top = ${JSON.stringify(join(top, 'deep'))}
+mkdir(top)
+chdir(top)
+const name = 'a'.repeat(200)
+for (let depth = 0; depth < 30; depth++) {
+  mkdir(name)
+  close(open('file', 0o101, 0o600))
+  chdir(name)
+}
+chdir('/')
+removeTree(top)`
+  await inQuickjs({
+    imports: `
+import { chdir, mkdir } from 'os'
+import { close, open } from 'syscalls'
+import { removeTree } from ${JSON.stringify(join(sources, 'system/files.ts'))}`,
+    body,
+  })
+  expect(existsSync(join(top, 'deep'))).toBe(false)
+})

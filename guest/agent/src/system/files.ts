@@ -1,5 +1,5 @@
 /** Small file helpers over the native calls. */
-import { type Facts, lstat, mkdir, readlink, remove } from 'os'
+import { type Facts, lstat, mkdir, readlink, remove, rename } from 'os'
 import { close, names, open, readFile, type SysError, umount, unlinkat, writeFile } from 'syscalls'
 
 /** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
@@ -77,32 +77,43 @@ export function isDirectory({ mode }: Facts): boolean {
   return (mode & typeMask) === directoryType
 }
 
-/** Removes a tree; symbolic links are removed, not followed. What is mounted below is detached, not emptied. */
+/** Most characters of a path in {@link removeTree}, each of three bytes at most. The kernel takes 4096 bytes, with a name of 255 at the end. */
+const longestPath = 1000
+
+/** Removes a tree of any depth; symbolic links are removed, not followed. What is mounted below is detached, not emptied. */
 export function removeTree(path: string): void {
   const [facts, error] = lstat(path)
   if (error !== 0) return
   if (isDirectory(facts)) {
     detach(path)
-    empty(path)
+    // Until nothing of what was deep is at the top.
+    while (empty(path, path));
   }
   remove(path)
 }
 
-/** By native calls, which find names that are no UTF-8. What cannot be removed stays. */
-function empty(path: string): void {
+/**
+ * By native calls, which find names that are no UTF-8. What cannot be removed stays. A directory too deep for a path is moved to the top of the
+ * tree. Whether one was.
+ */
+function empty(path: string, top: string): boolean {
   let directory: number
   try {
     directory = open(path, openFlags.directory | openFlags.noFollow, 0)
   } catch {
-    return
+    return false
   }
+  let hasMoved = false
   for (const name of list(path))
     if (!unlink(directory, name, 0)) {
-      detach(`${path}/${name}`)
-      empty(`${path}/${name}`)
+      const below = `${path}/${name}`
+      detach(below)
+      if (below.length > longestPath) hasMoved = rename(below, `${top}/${Math.random()}`) === 0 || hasMoved
+      else hasMoved = empty(below, top) || hasMoved
       unlink(directory, name, removeDirectory)
     }
   close(directory)
+  return hasMoved
 }
 
 /** Removes a directory; false when it could not be removed, for one as something is in it. */

@@ -126,6 +126,7 @@ export const remove = (path: string): number => {
   const take = () => (fs.lstatSync(path).isDirectory() ? fs.rmdirSync(path) : fs.unlinkSync(path))
   return -told(take, undefined)[1]
 }
+export const rename = (from: string, to: string): number => -told(() => fs.renameSync(from, to), undefined)[1]
 
 const timer = globalThis.setTimeout
 export const setTimeout = (action: () => void, milliseconds: number) => timer(action, milliseconds / 1000)
