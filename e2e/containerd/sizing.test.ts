@@ -167,21 +167,24 @@ describe('a machine that follows its containers', () => {
         await withPod({ handler: 'dynamic', config: { linux } }, async (pod) => {
           const bare = await pod.start(idle)
           const small = await machineOf(pod, bare)
-          const threads = async () => {
-            const files = ['/proc/sys/kernel/threads-max', '/sys/fs/cgroup/pids.max']
-            const [all, own] = (await pod.exec(bare, ['cat', ...files])).stdout.trim().split('\n').map(Number)
-            return { all: all!, own: own! }
+          const kernels = async () => {
+            const files = ['kernel/threads-max', 'net/ipv4/tcp_mem'].map((name) => `/proc/sys/${name}`)
+            const { stdout } = await pod.exec(bare, ['cat', ...files, '/sys/fs/cgroup/pids.max'])
+            const [all, , sockets, , own] = stdout.trim().split(/\s+/).map(Number)
+            return { all: all!, own: own!, sockets: sockets! }
           }
-          const before = await threads()
+          const before = await kernels()
           for (const _ of [1, 2, 3]) await pod.start(idle, limits(1, 512))
           const grown = (await machineOf(pod, bare)).memory - small.memory
           expect(grown).toBeGreaterThan(480)
           expect(grown).toBeLessThan(530)
           // An eighth of what came, in stacks of 16 KiB.
-          const after = await threads()
+          const after = await kernels()
           expect(after.all - before.all).toBeGreaterThan(3500)
           // A container without a limit of its own may have most of them.
           expect(after.own - before.own).toBeGreaterThan(3000)
+          // A sixteenth of it, in pages.
+          expect(after.sockets - before.sockets).toBeGreaterThan(7000)
         })
       } finally {
         removeCgroup(memory, path)

@@ -27,6 +27,9 @@ beforeEach(() => {
   write(`${kata}/free/pids.max`, '3500')
   write(`${kata}/own/pids.max`, '1000')
   write('sys/devices/system/memory/memory9/state', 'offline')
+  // The kernel's own for that.
+  write('proc/sys/net/ipv4/tcp_mem', '5661\t7551\t11322')
+  write('proc/sys/net/ipv4/udp_mem', '11325\t15102\t22650')
 })
 
 test('a machine that has grown has room for more threads, and its containers may have them', () => {
@@ -34,6 +37,21 @@ test('a machine that has grown has room for more threads, and its containers may
   onlineMemory()
   expect(read('proc/sys/kernel/threads-max')).toStartWith('32768')
   expect(limits()).toEqual({ '': '30720', '/free': '28672', '/own': '1000' })
+})
+
+test('its sockets may have as much memory as if it had booted with what it has', () => {
+  write('proc/meminfo', 'MemTotal:        4194304 kB\n')
+  onlineMemory()
+  expect(read('proc/sys/net/ipv4/tcp_mem')).toBe('49152 65536 98304')
+  expect(read('proc/sys/net/ipv4/udp_mem')).toBe('98304 131072 196608')
+})
+
+test('what somebody else has set for sockets stays', () => {
+  write('proc/sys/net/ipv4/tcp_mem', '1000\t2000\t3000')
+  rmSync(join(machine, 'proc/sys/net/ipv4/udp_mem'))
+  write('proc/meminfo', 'MemTotal:        4194304 kB\n')
+  onlineMemory()
+  expect(read('proc/sys/net/ipv4/tcp_mem')).toBe('1000\t2000\t3000')
 })
 
 test('one that has not leaves the limits as they are', () => {

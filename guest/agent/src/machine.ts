@@ -1,6 +1,7 @@
 /** What the host changes or asks about the virtual machine itself. */
 import { addEntropy, readFile, reboot, setClock, sync } from 'syscalls'
 import { changeThreads } from './boot/cgroups.ts'
+import { growSocketMemory } from './network/socket-memory.ts'
 import { exists, list, readIfThere, set } from './system/files.ts'
 import { sleep } from './system/wait.ts'
 
@@ -50,16 +51,18 @@ export function onlineMemory(): void {
       if (isOffline()) throw error
     }
   }
-  changeThreads(allowThreads)
+  const [, total = '0'] = /^MemTotal:\s*(\d+)/m.exec(readFile('/proc/meminfo')) ?? []
+  const kibibytes = Number(total)
+  changeThreads(() => allowThreads(kibibytes))
+  growSocketMemory(kibibytes)
 }
 
 const threadsMax = '/proc/sys/kernel/threads-max'
 /** The kernel allows threads whose stacks of 16 KiB fill an eighth of the memory, and looks at that once, when it boots. */
 const kibibytesPerThread = 128
 
-function allowThreads(): void {
-  const [, kibibytes = '0'] = /^MemTotal:\s*(\d+)/m.exec(readFile('/proc/meminfo')) ?? []
-  const threads = Math.floor(Number(kibibytes) / kibibytesPerThread)
+function allowThreads(kibibytes: number): void {
+  const threads = Math.floor(kibibytes / kibibytesPerThread)
   if (threads > Number(readFile(threadsMax))) set(threadsMax, String(threads))
 }
 
