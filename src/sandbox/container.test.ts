@@ -274,3 +274,33 @@ test('a further process has none of the host’s labels: the guest has no such p
   await container.exec('e', { args: ['/bin/true'], cwd: '/', user, ...labels } as never).start()
   expect(asked).toMatchObject([{ process: { args: ['/bin/true'], apparmorProfile: '', selinuxLabel: '' } }])
 })
+
+describe('a pause that the guest did not answer in time', () => {
+  const pausing = (failure: TtrpcError) => {
+    const asked: string[] = []
+    const agent = {
+      pauseContainer: () => Promise.reject(failure),
+      resumeContainer: async ({ containerId }: { containerId: string }) => {
+        asked.push(`resume ${containerId}`)
+        throw failure
+      },
+    }
+    const surroundings = { pid: 1, guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {} }
+    const container = new Container('c', agent as never, surroundings as never)
+    return { outcome: container.pause().catch((error) => error), asked }
+  }
+
+  test('is taken back: the guest would stop the container yet, which counts as running', async () => {
+    const late = new TtrpcError('deadline_exceeded', 'no answer within 60000 ms')
+    const { outcome, asked } = pausing(late)
+    expect(await outcome).toBe(late)
+    expect(asked).toEqual(['resume c'])
+  })
+
+  test('is none where the guest says that it does not work', async () => {
+    const refusal = new TtrpcError('deadline_exceeded', 'it did not stop', { isAnswer: true })
+    const { outcome, asked } = pausing(refusal)
+    expect(await outcome).toBe(refusal)
+    expect(asked).toEqual([])
+  })
+})

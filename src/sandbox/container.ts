@@ -107,7 +107,7 @@ export class Container {
       return this.#agent
         .execProcess({ ...ids, process: toAgentProcess(withoutLabels(sized)) })
         .catch((error) => {
-          if (error instanceof TtrpcError && !error.isAnswer) void this.#endUnanswered(ids)
+          if (isUnanswered(error)) void this.#endUnanswered(ids)
           throw asCommandError(error, process.args)
         })
     }
@@ -133,7 +133,13 @@ export class Container {
   }
 
   async pause(): Promise<void> {
-    await this.#agent.pauseContainer({ containerId: this.#guestId })
+    try {
+      await this.#agent.pauseContainer({ containerId: this.#guestId })
+    } catch (error) {
+      // The guest may stop it yet, and it counts as running.
+      if (isUnanswered(error)) void this.resume().catch(() => {})
+      throw error
+    }
     await this.#surroundings.afterPause?.()
   }
 
@@ -205,6 +211,9 @@ export class Container {
     await this.#surroundings.remove()
   }
 }
+
+/** Whether the guest may do yet what was asked of it. */
+const isUnanswered = (error: unknown): boolean => error instanceof TtrpcError && !error.isAnswer
 
 const consoleSizeOf = ({ rows, columns }: TerminalSize): OciConsoleSize => ({ height: rows, width: columns })
 
