@@ -29,6 +29,21 @@ describe('specToJson', () => {
     })
   })
 
+  test('a container has half of the terminals that the kernel gives to all, unless it asks for a number', () => {
+    const mount = (type: string, options: string[]) => ({ destination: '/x', source: '', type, options })
+    const mounts = [
+      mount('devpts', ['nosuid', 'newinstance']),
+      mount('devpts', ['newinstance', 'max=10']),
+      mount('tmpfs', ['nosuid']),
+    ]
+    const json = seen(specToJson(Spec.fromPartial({ ...minimal, mounts }), context))
+    expect(json.mounts.map(({ options }: { options: string[] }) => options)).toEqual([
+      ['nosuid', 'newinstance', 'max=1536'],
+      ['newinstance', 'max=10'],
+      ['nosuid'],
+    ])
+  })
+
   test('a umask is the process’s, zero included', () => {
     for (const umask of [0, 0o77]) {
       const process = Process.fromPartial({ args: ['true'], user: { uid: 1, umask } })

@@ -41,10 +41,20 @@ export function specToJson(spec: Spec, context: SpecContext): Json {
       destination,
       source: text(source),
       type: text(type),
-      options,
+      options: type === 'devpts' ? withMostTerminals(options) : options,
     })),
     ...withFilter(linuxToJson(spec.linux, context), spec.annotations[seccompFilterAnnotation]),
   }
+}
+
+/**
+ * The kernel gives the containers of a machine 3072 terminals (kernel.pty.max without kernel.pty.reserve), whoever comes first. With all of them
+ * one would leave its neighbours none, and nobody could run a command with a terminal there.
+ */
+const mostTerminals = 1536
+
+function withMostTerminals(options: readonly string[]): readonly string[] {
+  return options.some((option) => option.startsWith('max=')) ? options : [...options, `max=${mostTerminals}`]
 }
 
 /** crun applies a filter that is compiled already in place of the profile's rules. */
