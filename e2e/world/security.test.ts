@@ -210,10 +210,11 @@ describe('limits and kernel parameters', () => {
   test('without them a user has as much as on a host with systemd, however small the machine is at its boot', async () => {
     const script =
       "ulimit -u; awk '/pending/ {print $4, $5}' /proc/self/limits; " +
-      'cd /proc/sys; cat fs/file-max fs/epoll/max_user_watches fs/inotify/max_user_watches fs/pipe-user-pages-soft vm/max_map_count'
+      'cd /proc/sys; cat fs/file-max fs/epoll/max_user_watches fs/inotify/max_user_instances ' +
+      'fs/inotify/max_user_watches fs/pipe-user-pages-soft vm/max_map_count'
     const { stdout } = await run(script, { process: { user: { uid: 1234, gid: 1234 }, rlimits: [] } })
     const most = '9223372036854775807'
-    expect(stdout).toBe(`unlimited\nunlimited unlimited\n${most}\n${most}\n1048576\n0\n1048576\n`)
+    expect(stdout).toBe(`unlimited\nunlimited unlimited\n${most}\n${most}\n2147483647\n1048576\n0\n1048576\n`)
   })
 
   test('huge pages: their limit binds those that the pod makes with its own kernel', async () => {

@@ -14,6 +14,7 @@ test('what the kernel counts for one user of the whole pod is bounded by the mem
     'fs/nr_open': '1048576',
     'fs/file-max': '24576',
     'fs/inotify/max_user_watches': '8192',
+    'fs/inotify/max_user_instances': '128',
     'fs/epoll/max_user_watches': '52428',
     'fs/pipe-user-pages-soft': '16384',
     'vm/max_map_count': '65530',
@@ -34,4 +35,6 @@ test('what the kernel counts for one user of the whole pod is bounded by the mem
   // No limit. Beyond one, root of a container without CAP_SYS_RESOURCE gets pipes of 8 KiB, and the agent's own pipes are root's, too.
   expect(now('fs/pipe-user-pages-soft')).toStartWith('0')
   expect(now('fs/epoll/max_user_watches')).toBe(now('fs/file-max'))
+  // The kernel takes no more.
+  expect(now('fs/inotify/max_user_instances')).toBe(String(2 ** 31 - 1))
 })

@@ -11,6 +11,8 @@ export function liftPodLimits(): void {
   set('/proc/sys/fs/file-max', most)
   set('/proc/sys/fs/epoll/max_user_watches', most)
   set('/proc/sys/fs/inotify/max_user_watches', '1048576')
+  // The default of 128 is for all of root's programs in the pod. Each takes a descriptor, and memory of the container.
+  set('/proc/sys/fs/inotify/max_user_instances', '2147483647')
   // It counts all pipes of a user, and 0 is no limit. The agent's pipes of 1 MiB, three for each process, count as those of root in every container:
   // beyond the default, which 22 processes reach, root's own pipes have 8 KiB, and programs that count on 64 KiB hang.
   set('/proc/sys/fs/pipe-user-pages-soft', '0')
