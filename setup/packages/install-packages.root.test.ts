@@ -53,11 +53,16 @@ describe('with real apt, in a Debian of its own', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   test('says what it will install, installs it, and writes down what was not there before', async () => {
-    host.offer(debian)
+    host.offer([
+      ...debian.filter(({ name }) => name !== 'runc'),
+      { name: 'runc', relations: ['Recommends: criu'] },
+      { name: 'criu' },
+    ])
     // No package lists yet: they are fetched when apt does not know a package.
     await install('runc')
     await install('containerd', 'iproute2')
-    expect(await host.installed('containerd', 'runc', 'iproute2', 'libelf1')).toHaveLength(4)
+    const [most, recommended] = [['containerd', 'iproute2', 'libelf1', 'runc'], 'criu']
+    expect(await host.installed(...most, recommended)).toEqual(most)
     expect(readRecord(record())).toEqual(['containerd', 'iproute2', 'libelf1', 'runc'])
     expect(told[1]).toBe(
       [
