@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
+import type { DeviceRule } from '../resources.ts'
 import type { OciSpec } from '../spec.ts'
 import { deviceRights } from './device-rights.ts'
+import { blockAccess } from './device-rules.ts'
 
 const denyAll = { allow: false, access: 'rwm' }
 /** What containerd writes for a privileged container without the host's devices. */
@@ -17,6 +19,22 @@ const everyDevice = [{ allow: true, access: 'rwm' }]
 
 test('without any fence it is privileged, and gets every device', () => {
   expect(deviceRights(unfenced)).toEqual({ every: true, rules: everyDevice })
+})
+
+test('a disk that it is to read only, as a volume of Kubernetes, stays so without any fence', () => {
+  const disk = { allow: true, type: 'b', major: 8, minor: 16, access: 'mr' }
+  const rulesOf = (devices: DeviceRule[]) =>
+    deviceRights({ ...unfenced, linux: { ...unfenced.linux, resources: { devices } } }).rules
+  const [numbers, other] = [
+    { major: 8, minor: 16 },
+    { major: 8, minor: 32 },
+  ]
+  const readOnly = rulesOf([denyAll, disk])
+  expect([blockAccess(numbers, readOnly), blockAccess(other, readOnly)]).toEqual(['rm', 'rwm'])
+  expect(rulesOf([denyAll, { ...disk, access: 'mrw' }])).toEqual(everyDevice)
+  expect(rulesOf([denyAll, disk, { ...disk, access: 'w' }])).toEqual(everyDevice)
+  // As CRI-O allows nodes of all disks.
+  expect(rulesOf([denyAll, { ...disk, major: -1, minor: -1, access: 'm' }])).toEqual(everyDevice)
 })
 
 test.each<[string, Partial<OciSpec>]>([

@@ -9,7 +9,7 @@
 import { isReadOnly } from '../mounts.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciSpec } from '../spec.ts'
-import { isAllowed, isOfAll } from './device-rules.ts'
+import { blockAccess, isAllowed, isAny, isOfAll } from './device-rules.ts'
 
 export interface DeviceRights {
   /**
@@ -31,7 +31,19 @@ const masterful = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNO
 export function deviceRights(spec: OciSpec): DeviceRights {
   const rules = spec.linux?.resources?.devices ?? []
   if (allowsAll(rules)) return { every: true, rules }
-  return isUnfenced(spec) ? { every: true, rules: [everyDevice] } : { every: false, rules }
+  return isUnfenced(spec)
+    ? { every: true, rules: [everyDevice, ...denialsOfDisks(rules)] }
+    : { every: false, rules }
+}
+
+/** The rights that a rule about one disk leaves out: a volume that is to be read only stays so, as with runc. */
+function denialsOfDisks(rules: readonly DeviceRule[]): DeviceRule[] {
+  return rules.flatMap(({ allow, type, major = -1, minor = -1 }) => {
+    if (!allow || type !== 'b' || isAny(major) || isAny(minor)) return []
+    const granted = blockAccess({ major, minor }, rules)
+    const access = [...'rwm'].filter((right) => !granted.includes(right)).join('')
+    return access === '' ? [] : [{ allow: false, type, major, minor, access }]
+  })
 }
 
 /** The last rule about all devices counts. */
