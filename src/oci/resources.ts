@@ -22,7 +22,7 @@ export interface DeviceRule {
   /** Absent or negative: any. */
   readonly major?: number
   readonly minor?: number
-  /** Letters of r, w, m; absent means all. */
+  /** Letters of r, w, m. What absent means says accessOf (devices/device-rules.ts). */
   readonly access?: string
 }
 

@@ -15,7 +15,7 @@ describe('whether a disk may be written', () => {
     ['allowed to be read', [denyAll, disk], false],
     ['allowed by its number', [denyAll, { ...disk, access: 'rwm' }], true],
     ['by its major', [denyAll, { allow: true, type: 'b', major: 8, access: 'w' }], true],
-    ['with -1 for any', [denyAll, { allow: true, type: 'b', major: 8, minor: -1 }], true],
+    ['with -1 for any', [denyAll, { allow: true, type: 'b', major: 8, minor: -1, access: 'w' }], true],
     ['another minor', [denyAll, { ...disk, minor: 17, access: 'rwm' }], false],
     ['a character device', [denyAll, { ...disk, type: 'c', access: 'rwm' }], false],
     ['everything, as privileged containers', [{ allow: true, access: 'rwm' }], true],
@@ -31,12 +31,16 @@ describe('whether a disk may be written', () => {
 
 describe('what may be done with a disk', () => {
   const numbers = { major: 8, minor: 16 }
+  const { access: _rights, ...unsaid } = disk
   test.each([
     ['everything without rules', [], 'rwm'],
     ['nothing where everything is denied', [denyAll], ''],
     ['each right by the last rule about it', [denyAll, disk, { ...disk, access: 'w' }], 'rwm'],
     ['no right that a later rule denies', [denyAll, disk, { ...disk, allow: false, access: 'm' }], 'r'],
     ['making a node, and nothing with it', [denyAll, { ...disk, access: 'm' }], 'm'],
+    ['nothing by a rule that names no right', [denyAll, unsaid], ''],
+    ['everything by one that is about all devices', [denyAll, { allow: true }], 'rwm'],
+    ['nothing where a denial names no right', [disk, { allow: false, type: 'b' }], ''],
     ['no node', [denyAll, { ...disk, access: 'wr' }], 'rw'],
   ])('%s', (_, rules, expected) => {
     expect(blockAccess(numbers, rules)).toBe(expected)

@@ -13,7 +13,7 @@ export function blockAccess({ major, minor }: DeviceNumbers, rules: readonly Dev
     (isAny(rule.minor) || rule.minor === minor)
   const about = rules.filter(isAbout)
   const isGranted = (right: string) => {
-    const last = about.findLast(({ access = 'rwm' }) => access.includes(right))
+    const last = about.findLast((rule) => accessOf(rule).includes(right))
     return last === undefined || isAllowed(last)
   }
   return [...'rwm'].filter(isGranted).join('')
@@ -21,6 +21,14 @@ export function blockAccess({ major, minor }: DeviceNumbers, rules: readonly Dev
 
 /** As in Go, whose clients write the rules, one that does not say so allows nothing. */
 export const isAllowed = ({ allow }: DeviceRule): boolean => allow === true
+
+/**
+ * Letters of r, w, m: the rights that a rule is about. One without them that allows some devices allows nothing, as with crun; runc refuses
+ * it. A denial is of all rights, and so is what speaks of all devices.
+ */
+export function accessOf(rule: DeviceRule): string {
+  return rule.access ?? (isAllowed(rule) && !isOfAll(rule) ? '' : 'rwm')
+}
 
 /** Whether a rule speaks of all devices. */
 export const isOfAll = ({ type = '', major, minor }: DeviceRule): boolean =>

@@ -1,5 +1,6 @@
 /** OCI `linux.resources` as the agent's message; names differ by their capitals only. */
 import type * as agent from '../../protocol/generated/oci.ts'
+import { accessOf } from '../devices/device-rules.ts'
 import type {
   DeviceRule,
   OciBlockIO,
@@ -30,14 +31,9 @@ export function toAgentResources(resources: OciResources): agent.LinuxResources 
 }
 
 /** The message says "any" by -1, or by a rule without a type. */
-function toRule({
-  allow = false,
-  type = '',
-  major = type === '' ? 0 : -1,
-  minor = type === '' ? 0 : -1,
-  access = 'rwm',
-}: DeviceRule): agent.LinuxDeviceCgroup {
-  return { allow, type, major: int64(major), minor: int64(minor), access }
+function toRule(rule: DeviceRule): agent.LinuxDeviceCgroup {
+  const { allow = false, type = '', major = type === '' ? 0 : -1, minor = type === '' ? 0 : -1 } = rule
+  return { allow, type, major: int64(major), minor: int64(minor), access: accessOf(rule) }
 }
 
 function toMemory(memory: OciMemory): agent.LinuxMemory {

@@ -216,7 +216,7 @@ test('limits of the processor without a field of their own go by the file of cgr
   expect(unified('{"cpu":{"shares":2}}')).toEqual({})
 })
 
-test('a device rule without a number is about all of them, and one without rights about all rights', () => {
+test('a device rule without a number is about all of them; without rights it denies all, and allows none', () => {
   const devices = (rules: object[]) =>
     toAgentResources(parseResourcesText(JSON.stringify({ devices: rules }))).devices
   const any = -1n
@@ -228,6 +228,9 @@ test('a device rule without a number is about all of them, and one without right
   ])
   expect(devices([{ type: 'c' }])).toEqual([
     { allow: false, type: 'c', major: any, minor: any, access: 'rwm' },
+  ])
+  expect(devices([{ allow: true, type: 'c', major: 10, minor: 229 }])).toEqual([
+    { allow: true, type: 'c', major: 10n, minor: 229n, access: '' },
   ])
 })
 

@@ -1,7 +1,7 @@
 /** The devices of a container in a machine, and what it may do with them. */
 import { guestDevices } from '../devices/char-devices.ts'
 import type { DeviceRights } from '../devices/device-rights.ts'
-import { isAllowed, isAny, isOfAll } from '../devices/device-rules.ts'
+import { accessOf, isAllowed, isAny, isOfAll } from '../devices/device-rules.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
 
@@ -69,4 +69,4 @@ export function guestDeviceRules(
 }
 
 const isDenialOfAll = (rule: DeviceRule): boolean =>
-  isOfAll(rule) && !isAllowed(rule) && [...'rwm'].every((right) => (rule.access ?? 'rwm').includes(right))
+  isOfAll(rule) && !isAllowed(rule) && [...'rwm'].every((right) => accessOf(rule).includes(right))
