@@ -51,7 +51,8 @@ test.each<[string, Partial<OciSpec>]>([
 
 test('a spec that allows every device keeps the rules that take some away again', () => {
   const devices = [...everyDevice, { allow: false, type: 'b', major: 8, minor: 16, access: 'w' }]
-  expect(deviceRights({ linux: { resources: { devices } } })).toEqual({ every: true, rules: devices })
+  const rights = deviceRights({ linux: { resources: { devices } } })
+  expect(rights).toEqual({ every: true, listsHost: true, rules: devices })
 })
 
 test.each([

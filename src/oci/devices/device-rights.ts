@@ -3,8 +3,8 @@
  * value to all who have to do with devices: disks, VFIO, and the guest's specification.
  *
  * The specification has no word for "privileged": a client either lets the container use every device, or, as containerd with
- * `privileged_without_host_devices`, takes every fence away and says nothing of devices. In a virtual machine both mean the
- * same: the guest is the container's.
+ * `privileged_without_host_devices`, takes every fence away and allows only what was asked for. In a virtual machine both
+ * mean the same: the guest is the container's.
  */
 import { isReadOnly } from '../mounts.ts'
 import type { DeviceRule } from '../resources.ts'
@@ -12,11 +12,13 @@ import type { OciSpec } from '../spec.ts'
 import { blockAccess, isAllowed, isAny, isOfAll } from './device-rules.ts'
 
 export interface DeviceRights {
-  /**
-   * Whether the container has every device. Its list of devices is then the whole of the host's, and no wish for each; so one
-   * was only asked for where the container has it under another name.
-   */
+  /** Whether the container has every device. */
   readonly every: boolean
+  /**
+   * Whether its list of devices is the whole of the host's, and no wish for each; so one was only asked for where the container has it under
+   * another name. Without the host's devices the list of a privileged container is what it asked for. Absent: no.
+   */
+  readonly listsHost?: boolean
   /** Rules by the host's numbers, in their order. */
   readonly rules: readonly DeviceRule[]
 }
@@ -30,7 +32,7 @@ const masterful = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNO
 /** Pure. */
 export function deviceRights(spec: OciSpec): DeviceRights {
   const rules = spec.linux?.resources?.devices ?? []
-  if (allowsAll(rules)) return { every: true, rules }
+  if (allowsAll(rules)) return { every: true, listsHost: true, rules }
   return isUnfenced(spec)
     ? { every: true, rules: [everyDevice, ...denialsOfDisks(rules)] }
     : { every: false, rules }

@@ -106,6 +106,18 @@ describe('what a spec asks for', () => {
     expect(vfioUses(of('c', asked('/dev/vfio/12')), fakeHost().host).uses).toEqual([])
     expect(vfioUses(of('c', asked('/dev/gpu')), fakeHost().host).uses).toHaveLength(1)
   })
+
+  test('that of a privileged container without the host’s devices asks for all in it', () => {
+    const bounding = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNOD']
+    const unfenced: OciSpec = {
+      ...spec,
+      process: { capabilities: { bounding } },
+      mounts: [{ destination: '/sys', type: 'sysfs' }],
+    }
+    const { uses, passed } = vfioUses(of('c', unfenced), fakeHost().host)
+    expect(uses.map(({ device }) => device.path)).toEqual(['/dev/vfio/12'])
+    expect(passed.map(({ path }) => path)).toEqual(['/dev/vfio/vfio', '/dev/vfio/12'])
+  })
 })
 
 describe('while the machine runs', () => {

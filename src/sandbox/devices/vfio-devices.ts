@@ -77,8 +77,8 @@ export interface VfioUses {
 }
 
 /**
- * The VFIO devices in `linux.devices`, by their numbers, and the nodes that all of them share and that device plugins add. A
- * privileged container lists every device of the host, so only a device outside /dev/vfio counts as asked for.
+ * The VFIO devices in `linux.devices`, by their numbers, and the nodes that all of them share and that device plugins add. Where
+ * the list is that of every device of the host, only a device outside /dev/vfio counts as asked for.
  *
  * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
  */
@@ -88,7 +88,7 @@ export function vfioUses(
 ): VfioUses {
   const devices = spec.linux?.devices ?? []
   const uses = devices
-    .filter(({ type, path }) => type === 'c' && !(rights.every && path.startsWith('/dev/vfio/')))
+    .filter(({ type, path }) => type === 'c' && !(rights.listsHost && path.startsWith('/dev/vfio/')))
     .flatMap((device) => {
       const functions = host.find(numbersOf(device), container)
       return functions === undefined ? [] : [{ device, functions }]

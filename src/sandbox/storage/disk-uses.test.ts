@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { addDirectVolume } from '../../devices/direct-volume.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
-import type { OciLinux } from '../../oci/spec.ts'
+import type { OciLinux, OciSpec } from '../../oci/spec.ts'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -45,6 +45,28 @@ test.skipIf(!isRoot)('a privileged container’s list of the host’s devices is
   expect(uses.map(({ path }) => path)).toEqual(['/dev/xvdb'])
   rmSync(dirname(other), { recursive: true })
 })
+
+test.skipIf(!isRoot)(
+  'a privileged container without the host’s devices asks for each of its list, whatever its name',
+  () => {
+    const spec: OciSpec = {
+      process: {
+        capabilities: { bounding: ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNOD'] },
+      },
+      mounts: [{ destination: '/sys', type: 'sysfs' }],
+      linux: {
+        devices: [{ path: '/dev/loop0', type: 'b', major: 7, minor: 0 }],
+        resources: {
+          devices: [
+            { allow: false, access: 'rwm' },
+            { allow: true, type: 'b', major: 7, minor: 0, access: 'mrw' },
+          ],
+        },
+      },
+    }
+    expect(deviceUses(spec, deviceRights(spec)).map(({ path }) => path)).toEqual(['/dev/loop0'])
+  },
+)
 
 test('mounts of a disk’s file system, and of disk images, are volumes; others are not', () => {
   const mounts = [

@@ -56,12 +56,12 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 
 /**
  * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only, and one that they do not
- * allow at all is there, but denied, as with other runtimes. A privileged
- * container lists every device of the host, so only a device under another name counts as asked for.
+ * allow at all is there, but denied, as with other runtimes. Where the list is that of
+ * every device of the host, only a device under another name counts as asked for.
  */
-export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): DeviceUse[] {
+export function deviceUses({ linux }: OciSpec, { listsHost, rules }: DeviceRights): DeviceUse[] {
   return (linux?.devices ?? [])
-    .filter((device) => device.type === 'b' && !(every && isOfHost(device)))
+    .filter((device) => device.type === 'b' && !(listsHost && isOfHost(device)))
     .map(({ path, major = 0, minor = 0 }) => {
       const numbers = { major, minor }
       const access = blockAccess(numbers, rules)
