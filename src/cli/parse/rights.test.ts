@@ -65,7 +65,7 @@ test('privileged: everything of the guest', () => {
   expect(mountOf({}, '/sys')?.options).toContain('ro')
 })
 
-test('privileged: a disk that was asked for to be read stays so', () => {
+test('privileged: a disk is named in the rules as asked for, and one that is to be read stays so', () => {
   const disk = { what: 'block', major: 8, minor: 16, destination: '/dev/xvdb', readonly: true } as const
   const given = defaultSpec({
     args: ['true'],
@@ -81,6 +81,7 @@ test('privileged: a disk that was asked for to be read stays so', () => {
   })
   expect(withRights(given, parseRights({ privileged: true })).linux.resources.devices).toEqual([
     { allow: true, access: 'rwm' },
+    { allow: true, type: 'b', major: 8, minor: 16, access: 'rwm' },
     { allow: false, type: 'b', major: 8, minor: 16, access: 'w' },
   ])
 })

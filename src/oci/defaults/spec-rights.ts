@@ -93,8 +93,14 @@ function confinement(
   const profile = seccomp ?? (privileged ? 'unconfined' : defaultSeccomp({ capabilities }))
   const filtered = profile === 'unconfined' ? unfiltered : { ...unfiltered, seccomp: profile }
   if (!privileged) return filtered
-  const devices = [{ allow: true, access: 'rwm' }, ...readonlyDisks(linux.resources.devices)]
+  const every = { allow: true, access: 'rwm' }
+  const devices = [every, ...linux.devices.map(asked), ...readonlyDisks(linux.resources.devices)]
   return { ...filtered, maskedPaths: [], readonlyPaths: [], resources: { ...linux.resources, devices } }
+}
+
+/** Beside a rule for every device a list counts as that of all the host's, in which only what has a rule is a wish. */
+function asked({ type, major, minor }: Spec['linux']['devices'][number]) {
+  return { allow: true, type, major, minor, access: 'rwm' }
 }
 
 /** A disk that was asked for to be read stays so. */

@@ -15,8 +15,8 @@ export interface DeviceRights {
   /** Whether the container has every device. */
   readonly every: boolean
   /**
-   * Whether its list of devices is the whole of the host's, and no wish for each; so one was only asked for where the container has it under
-   * another name. Without the host's devices the list of a privileged container is what it asked for. Absent: no.
+   * Whether its list of devices is the whole of the host's, and no wish for each; so one was only asked for where a rule names it, or where the
+   * container has it under another name. Without the host's devices the list of a privileged container is what it asked for. Absent: no.
    */
   readonly listsHost?: boolean
   /** Rules by the host's numbers, in their order. */

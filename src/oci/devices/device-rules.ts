@@ -1,6 +1,7 @@
 /** What a container may do with devices: OCI's `linux.resources.devices`. */
 import type { DeviceNumbers } from '../../linux/device-numbers.ts'
 import type { DeviceRule } from '../resources.ts'
+import type { OciDevice } from '../spec.ts'
 
 /**
  * Letters of r, w, m: what may be done with a block device. The last rule that speaks of it and of the right decides; without any nothing
@@ -28,6 +29,13 @@ export const isAllowed = ({ allow }: DeviceRule): boolean => allow === true
  */
 export function accessOf(rule: DeviceRule): string {
   return rule.access ?? (isAllowed(rule) && !isOfAll(rule) ? '' : 'rwm')
+}
+
+/** Whether a rule allows something of this very device. Clients write one for each that is asked for, and none for what is merely listed. */
+export function isNamed({ type, major, minor }: OciDevice, rules: readonly DeviceRule[]): boolean {
+  return rules.some(
+    (rule) => isAllowed(rule) && rule.type === type && rule.major === major && rule.minor === minor,
+  )
 }
 
 /** Whether a rule speaks of all devices. */

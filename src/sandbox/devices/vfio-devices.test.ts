@@ -4,6 +4,7 @@ import { builtInConfig } from '../../config/load.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { VfioAttachment } from '../../vmm/machine/pass-through.ts'
 import { coldVfio, type VfioContainer, VfioDevices, type VfioHost, vfioUses } from './vfio-devices.ts'
@@ -101,10 +102,13 @@ describe('what a spec asks for', () => {
   })
 
   test('the list of a privileged container asks only for what has another name', () => {
-    const resources = { devices: [{ allow: true, access: 'rwm' }] }
+    const resources: { devices: DeviceRule[] } = { devices: [{ allow: true, access: 'rwm' }] }
     const asked = (path: string) => ({ linux: { devices: [node(path, 243, 0)], resources } })
     expect(vfioUses(of('c', asked('/dev/vfio/12')), fakeHost().host).uses).toEqual([])
     expect(vfioUses(of('c', asked('/dev/gpu')), fakeHost().host).uses).toHaveLength(1)
+    // A device plugin's, which a client adds to the list with its rule.
+    resources.devices.push({ allow: true, type: 'c', major: 243, minor: 0, access: 'mrw' })
+    expect(vfioUses(of('c', asked('/dev/vfio/12')), fakeHost().host).uses).toHaveLength(1)
   })
 
   test('that of a privileged container without the host’s devices asks for all in it', () => {

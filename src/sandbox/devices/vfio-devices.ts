@@ -10,6 +10,8 @@ import { KataError } from '../../errors.ts'
 import { everyStep } from '../../ledger/every-step.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
+import { isNamed } from '../../oci/devices/device-rules.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciDevice, OciSpec } from '../../oci/spec.ts'
 import type { Device } from '../../protocol/generated/agent.ts'
 import { serially } from '../../time.ts'
@@ -78,7 +80,7 @@ export interface VfioUses {
 
 /**
  * The VFIO devices in `linux.devices`, by their numbers, and the nodes that all of them share and that device plugins add. Where
- * the list is that of every device of the host, only a device outside /dev/vfio counts as asked for.
+ * the list is that of every device of the host, only a device that a rule names, or outside /dev/vfio, counts as asked for.
  *
  * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
  */
@@ -88,7 +90,7 @@ export function vfioUses(
 ): VfioUses {
   const devices = spec.linux?.devices ?? []
   const uses = devices
-    .filter(({ type, path }) => type === 'c' && !(rights.listsHost && path.startsWith('/dev/vfio/')))
+    .filter((device) => device.type === 'c' && (!rights.listsHost || isAsked(device, rights.rules)))
     .flatMap((device) => {
       const functions = host.find(numbersOf(device), container)
       return functions === undefined ? [] : [{ device, functions }]
@@ -98,6 +100,9 @@ export function vfioUses(
     uses.some((use) => use.device === device) || (device.type === 'c' && host.isCommon(numbersOf(device)))
   return { uses, passed: devices.filter(isPassed) }
 }
+
+const isAsked = (device: OciDevice, rules: readonly DeviceRule[]): boolean =>
+  !device.path.startsWith('/dev/vfio/') || isNamed(device, rules)
 
 const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
 

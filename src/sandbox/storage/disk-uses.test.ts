@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { addDirectVolume } from '../../devices/direct-volume.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciLinux, OciSpec } from '../../oci/spec.ts'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
 
@@ -67,6 +68,16 @@ test.skipIf(!isRoot)(
     expect(deviceUses(spec, deviceRights(spec)).map(({ path }) => path)).toEqual(['/dev/loop0'])
   },
 )
+
+test('a device of the host’s list is asked for where a rule names it', () => {
+  const spare = { path: '/dev/sdzz', type: 'b', major: 8, minor: 1040 }
+  const named = { allow: true, type: 'b', major: 8, minor: 1040, access: 'rm' }
+  const usedWith = (rules: DeviceRule[]) =>
+    usesOf({ devices: [spare], resources: { devices: [{ allow: true, access: 'rwm' }, ...rules] } })
+  expect(usedWith([])).toEqual([])
+  expect(usedWith([{ ...named, allow: false, access: 'w' }])).toEqual([])
+  expect(usedWith([named]).map(({ path }) => path)).toEqual(['/dev/sdzz'])
+})
 
 test('mounts of a disk’s file system, and of disk images, are volumes; others are not', () => {
   const mounts = [

@@ -6,7 +6,7 @@ import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
 import { mountCaller } from '../../oci/caller-mount.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
-import { blockAccess } from '../../oci/devices/device-rules.ts'
+import { blockAccess, isNamed } from '../../oci/devices/device-rules.ts'
 import { isReadOnly } from '../../oci/mounts.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
@@ -57,11 +57,11 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 /**
  * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only, and one that they do not
  * allow at all is there, but denied, as with other runtimes. Where the list is that of
- * every device of the host, only a device under another name counts as asked for.
+ * every device of the host, only one that a rule names, or that has another name, counts as asked for.
  */
 export function deviceUses({ linux }: OciSpec, { listsHost, rules }: DeviceRights): DeviceUse[] {
   return (linux?.devices ?? [])
-    .filter((device) => device.type === 'b' && !(listsHost && isOfHost(device)))
+    .filter((device) => device.type === 'b' && !(listsHost && !isNamed(device, rules) && isOfHost(device)))
     .map(({ path, major = 0, minor = 0 }) => {
       const numbers = { major, minor }
       const access = blockAccess(numbers, rules)
