@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { closeSync, readFileSync } from 'node:fs'
 import { processRef, readStatus } from './proc.ts'
-import { killUids, processesOfUids } from './uid-processes.ts'
+import { killUids, processesOfBlock, processesOfUids } from './uid-processes.ts'
 import { mapUserNamespace } from './user-namespace.ts'
 
 const uid = 0x6d000000
@@ -51,6 +51,32 @@ describe('killUids', () => {
     expect(processesOfUids(first, last).map(({ pid }) => pid)).toEqual([person.pid, alone.pid])
     expect(await guest.exited).toBe(137)
     for (const child of [person, alone]) child.kill()
+  })
+
+  test('ends who has taken an id of the upper half, where the namespace of these ids has more', async () => {
+    const [first, last, upper] = [uid - 10, uid + 10, 2 ** 31 + 21]
+    const [unshare, CLONE_NEWUSER, setuid] = [272, 0x10000000, 105]
+    const program = `syscall(${unshare}, ${CLONE_NEWUSER}) == 0 or die;
+      sub mapped { open(my $map, '<', '/proc/self/uid_map'); return <$map> }
+      select(undef, undef, undef, 0.02) until mapped(); syscall(${setuid}, 22) == 0 or die; sleep 1000`
+    const guest = Bun.spawn(['perl', '-e', program], { stdio: ['ignore', 'ignore', 'ignore'] })
+    // As the map of a virtiofsd.
+    const map = [
+      { inside: 0, outside: first, count: 21 },
+      { inside: 21, outside: upper, count: 1000 },
+    ]
+    closeSync((await mapUserNamespace(processRef(guest.pid)!, map, { timeoutMs: 10_000 }))!)
+    while (processesOfUids(upper + 1, upper + 1).length === 0) await Bun.sleep(5)
+    try {
+      // Another sandbox has ids of that half, too.
+      expect(await killUids(first - 100, last - 100)).toBe(true)
+      expect(processesOfBlock(first, last)).toEqual([{ pid: guest.pid, uid: upper + 1 }])
+      expect(await killUids(first, last)).toBe(true)
+      expect(processesOfUids(upper + 1, upper + 1)).toEqual([])
+    } finally {
+      guest.kill('SIGKILL')
+    }
+    expect(await guest.exited).toBe(137)
   })
 
   test('does nothing for ids of people, for nobody, and for a range that is none', async () => {

@@ -11,12 +11,17 @@ export interface UidProcess {
   readonly uid: number
 }
 
-/** Live (non-zombie) processes whose real uid lies in `first`..`last`. Read from status, as in {@link processesOfUid}. */
-export function processesOfUids(first: number, last: number): UidProcess[] {
+/** Live (non-zombie) processes. Read from status, as in {@link processesOfUid}. */
+function liveProcesses(): UidProcess[] {
   return listPids().flatMap((pid) => {
     const uid = uidOf(pid)
-    return uid !== undefined && uid >= first && uid <= last ? [{ pid, uid }] : []
+    return uid === undefined ? [] : [{ pid, uid }]
   })
+}
+
+/** Live (non-zombie) processes whose real uid lies in `first`..`last`. */
+export function processesOfUids(first: number, last: number): UidProcess[] {
+  return liveProcesses().filter(({ uid }) => uid >= first && uid <= last)
 }
 
 /** The real uid of a live process; undefined when it has ended. */
@@ -51,10 +56,14 @@ function isMappedTo(pid: number, first: number, last: number): boolean {
   return mapped.some(({ from }) => from === first) && mapped.every(isWithin)
 }
 
-/** Those of a block of ours: of its first id, its last, and of those between in a user namespace of these ids. */
+/**
+ * Those of a block of ours: of its first id, its last, and of any other that a user namespace of these ids has. That of a virtiofsd has ids of the
+ * upper half, too, and one that was taken over may become each of them.
+ */
 export function processesOfBlock(first: number, last: number): UidProcess[] {
-  return processesOfUids(first, last).filter(
-    ({ pid, uid }) => uid === first || uid === last || isMappedTo(pid, first, last),
+  const mayBe = (uid: number) => (uid > first && uid < last) || uid >= upperHalf
+  return liveProcesses().filter(
+    ({ pid, uid }) => uid === first || uid === last || (mayBe(uid) && isMappedTo(pid, first, last)),
   )
 }
 
