@@ -24,8 +24,8 @@ function stage({
   const asked: MachineSize[] = []
   const allowed: number[] = []
   const online: object[] = []
-  /** What was asked before each time that something came back. */
-  const takenBackFrom: MachineSize[] = []
+  /** What the machine had each time that something had come back. */
+  const takenBackTo: MachineSize[] = []
   const clock = new FakeClock()
   const guest = { shrinks }
   const over = new AbortController()
@@ -63,7 +63,7 @@ function stage({
     podLimits: () => podLimits,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: async () => {},
-    onTakenBack: async () => void takenBackFrom.push(asked.at(-1)!),
+    onTakenBack: async () => void takenBackTo.push(now),
     over: over.signal,
     log: silentLogger,
     clock,
@@ -76,7 +76,7 @@ function stage({
   const giveUp = () => {
     now = { ...now, vcpus: now.vcpus - 1 }
   }
-  return { sizer, asked, online, giveUp, takenBack, takenBackFrom, clock, over, guest }
+  return { sizer, asked, online, giveUp, takenBack, takenBackTo, clock, over, guest }
 }
 
 test('a processor that the guest gave up late is missing for the next container, which gets it and has it online', async () => {
@@ -119,16 +119,16 @@ test('a guest that gives memory up slowly is asked for as long as some of it com
 })
 
 test('a guest that gives nothing up at first is asked again, some times', async () => {
-  const { sizer, asked, takenBack, takenBackFrom, clock, guest } = stage({ shrinks: false })
+  const { sizer, asked, takenBack, takenBackTo, clock, guest } = stage({ shrinks: false })
   await sizer.demand('a', demand(0, 384))
   sizer.forget('a')
   await takenBack()
   expect(sizer.size.memoryMiB).toBe(640)
-  expect(takenBackFrom).toEqual([])
+  expect(takenBackTo).toEqual([])
   guest.shrinks = true
   await takenBack(2000)
   expect(sizer.size.memoryMiB).toBe(256)
-  expect(takenBackFrom).toEqual([{ vcpus: 1, memoryMiB: 256 }])
+  expect(takenBackTo).toEqual([{ vcpus: 1, memoryMiB: 256 }])
   expect(clock.sleepers).toBe(0)
 
   guest.shrinks = false
@@ -138,6 +138,32 @@ test('a guest that gives nothing up at first is asked again, some times', async 
   for (let _ = 0; _ < 10; _++) await takenBack(60_000)
   expect(asked).toHaveLength(5)
   expect(clock.sleepers).toBe(0)
+})
+
+test('processors that the guest gave up between two times are seen to be gone', async () => {
+  const { sizer, giveUp, takenBack, takenBackTo } = stage({ keepsProcessors: true })
+  await sizer.demand('a', demand(1, 0))
+  sizer.forget('a')
+  await takenBack()
+  expect(takenBackTo).toEqual([])
+  giveUp()
+  await takenBack(2000)
+  expect(takenBackTo).toEqual([{ vcpus: 1, memoryMiB: 256 }])
+})
+
+test('a container that comes while the guest gives memory up waits for no more than it gives up at once', async () => {
+  const { sizer, asked, clock } = stage({ givesUpMiB: 128 })
+  await sizer.demand('a', demand(0, 512))
+  asked.length = 0
+  sizer.forget('a')
+  await settled()
+  const taken = clock.pass(0)
+  // While the guest is asked for the first time.
+  while (asked.length === 0) await Promise.resolve()
+  await sizer.demand('b', demand(0, 384))
+  await taken
+  expect(asked).toHaveLength(1)
+  expect(sizer.size.memoryMiB).toBe(640)
 })
 
 test('what a container needs that came meanwhile is not asked for', async () => {

@@ -116,17 +116,22 @@ export class MachineSizer {
 
   async #askAgain(turn: number): Promise<void> {
     const { over, onTakenBack, clock = realClock } = this.#parts
+    let before = this.size
+    const ask = async () => {
+      if (turn !== this.#turn || over.aborted) return 'done'
+      const needed = this.#needed()
+      if (await this.#step(needed)) return 'more'
+      // Also what came after the guest was asked the last time.
+      if (!isEqual(before, this.size)) await onTakenBack()
+      before = this.size
+      return this.#next(needed) === undefined ? 'done' : 'later'
+    }
     for (const pause of pausesMs) {
       await clock.sleep(pause, over)
-      const isDone = await this.#alone(async () => {
-        if (turn !== this.#turn || over.aborted) return true
-        const needed = this.#needed()
-        const before = this.size
-        await this.#goTo(needed)
-        if (!isEqual(before, this.size)) await onTakenBack()
-        return this.#next(needed) === undefined
-      })
-      if (isDone) return
+      // Each step in its own turn: a container that comes does not wait for all of them.
+      let answer = await this.#alone(ask)
+      while (answer === 'more') answer = await this.#alone(ask)
+      if (answer === 'done') return
     }
   }
 
@@ -142,16 +147,20 @@ export class MachineSizer {
 
   /** As near to it as the machine comes now. */
   async #goTo(needed: MachineSize): Promise<void> {
-    let wanted = this.#next(needed)
-    while (wanted !== undefined) {
-      const before = this.size
-      await this.#resize(wanted)
-      const { vcpus, memoryMiB } = this.#size
-      if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
-        this.#parts.log.info('machine resized', { vcpus, memoryMiB })
-      // Further steps only while memory really comes or goes.
-      wanted = memoryMiB === before.memoryMiB ? undefined : this.#next(needed)
-    }
+    let isNearer = true
+    while (isNearer) isNearer = await this.#step(needed)
+  }
+
+  /** Whether another step leads nearer: only while memory really comes or goes. */
+  async #step(needed: MachineSize): Promise<boolean> {
+    const wanted = this.#next(needed)
+    if (wanted === undefined) return false
+    const before = this.size
+    await this.#resize(wanted)
+    const { vcpus, memoryMiB } = this.#size
+    if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
+      this.#parts.log.info('machine resized', { vcpus, memoryMiB })
+    return memoryMiB !== before.memoryMiB && this.#next(needed) !== undefined
   }
 
   /** Without this a later container would count on memory that is there and offline. */
