@@ -166,6 +166,15 @@ test('a container that comes while the guest gives memory up waits for no more t
   expect(sizer.size.memoryMiB).toBe(640)
 })
 
+test('a machine that has less than its containers need, and can have no more, is asked once', async () => {
+  const { sizer, asked, takenBack, clock } = stage({ most: { vcpus: 2, memoryMiB: 1 << 30 } })
+  await sizer.demand('a', demand(4, 0))
+  expect(sizer.size.vcpus).toBe(2)
+  for (let _ = 0; _ < 10; _++) await takenBack(60_000)
+  expect(asked).toHaveLength(1)
+  expect(clock.sleepers).toBe(0)
+})
+
 test('what a container needs that came meanwhile is not asked for', async () => {
   const { sizer, asked, takenBack, guest } = stage({ shrinks: false })
   await sizer.demand('a', demand(0, 384))

@@ -104,7 +104,7 @@ export class MachineSizer {
       vcpus: Math.max(vcpus, needed.vcpus),
       memoryMiB: Math.max(memoryMiB, needed.memoryMiB),
     })
-    if (this.#next(needed) !== undefined) this.#takeBack()
+    if (this.#hasTooMuch(needed)) this.#takeBack()
   }
 
   /** Begins to ask for what is too much, until it has come or the guest was asked often enough; in place of one that began before. */
@@ -124,7 +124,7 @@ export class MachineSizer {
       // Also what came after the guest was asked the last time.
       if (!isEqual(before, this.size)) await onTakenBack()
       before = this.size
-      return this.#next(needed) === undefined ? 'done' : 'later'
+      return this.#hasTooMuch(needed) ? 'later' : 'done'
     }
     for (const pause of pausesMs) {
       await clock.sleep(pause, over)
@@ -168,6 +168,13 @@ export class MachineSizer {
     if (!this.#isBehind) return
     await this.#parts.agent.onlineCPUMem({ nbCpus: this.size.vcpus, wait: false, cpuOnly: false })
     this.#isBehind = false
+  }
+
+  /** Whether it has what no container needs. One that has too little may be as large as it can be. */
+  #hasTooMuch(needed: MachineSize): boolean {
+    const { vcpus, memoryMiB } = this.size
+    const wanted = this.#next(needed)
+    return wanted !== undefined && (wanted.vcpus < vcpus || wanted.memoryMiB < memoryMiB)
   }
 
   /** The size to go to now, or undefined when the machine is as needed. */
