@@ -27,7 +27,8 @@ function stage({
   /** What the machine had each time that something had come back. */
   const takenBackTo: MachineSize[] = []
   const clock = new FakeClock()
-  const guest = { shrinks }
+  const guest = { shrinks, meanwhile: () => {} }
+  let placed = 0
   const over = new AbortController()
   let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
   const config = {
@@ -44,6 +45,7 @@ function stage({
         // What the host allows has grown first.
         expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
+        guest.meanwhile()
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
         const least = guest.shrinks ? now.memoryMiB - givesUpMiB : now.memoryMiB
         const memoryMiB = Math.max(least, size.memoryMiB)
@@ -62,7 +64,7 @@ function stage({
     memoryBlockMiB,
     podLimits: () => podLimits,
     onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
-    onResized: async () => {},
+    onResized: async () => void placed++,
     onTakenBack: async () => void takenBackTo.push(now),
     over: over.signal,
     log: silentLogger,
@@ -76,7 +78,7 @@ function stage({
   const giveUp = () => {
     now = { ...now, vcpus: now.vcpus - 1 }
   }
-  return { sizer, asked, online, giveUp, takenBack, takenBackTo, clock, over, guest }
+  return { sizer, asked, online, giveUp, takenBack, takenBackTo, clock, over, guest, placed: () => placed }
 }
 
 test('a processor that the guest gave up late is missing for the next container, which gets it and has it online', async () => {
@@ -198,6 +200,16 @@ test('nothing is asked of a guest whose machine has ended', async () => {
   await takenBack(60_000)
   expect(asked).toEqual([])
   expect(clock.sleepers).toBe(0)
+})
+
+test('nothing is placed of a machine that ended while its guest was asked', async () => {
+  const { sizer, takenBack, takenBackTo, over, guest, placed } = stage()
+  await sizer.demand('a', demand(1, 384))
+  expect(placed()).toBe(1)
+  guest.meanwhile = () => over.abort(new Error('it ended'))
+  sizer.forget('a')
+  await takenBack()
+  expect([placed(), takenBackTo]).toEqual([1, []])
 })
 
 test('what the guest did not take is asked for again, as the machine has it by now', async () => {

@@ -25,7 +25,7 @@ export interface MachineSizerParts {
   onResized(): Promise<void>
   /** Called once the guest has given something back that no container needs any longer. Never throws. */
   onTakenBack(): Promise<void>
-  /** The machine's end: nothing is asked of its guest after that. */
+  /** The machine's end: nothing is asked of its guest, and nothing of it is placed, after that. */
   readonly over: AbortSignal
   readonly log: Logger
   /** Default real time. */
@@ -65,7 +65,7 @@ export class MachineSizer {
    * Makes the machine large enough for a container that comes or changes. When that fails, the container's earlier
    * demand still counts.
    *
-   * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_NO_HUGEPAGES.
+   * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_NO_HUGEPAGES; the reason of the machine's end.
    */
   demand(containerId: string, demand: Demand): Promise<void> {
     // In its own turn: another container would fail by a demand that is refused next.
@@ -189,10 +189,12 @@ export class MachineSizer {
   }
 
   async #resize(wanted: MachineSize): Promise<void> {
-    const { vmm, agent, onGrowing, onResized } = this.#parts
+    const { vmm, agent, over, onGrowing, onResized } = this.#parts
     const before = this.size
     onGrowing(wanted)
     this.#size = await vmm.resize(wanted)
+    // A VMM that waits for its guest may notice the end late. Its cgroups are gone by then, and its pid may be another's.
+    over.throwIfAborted()
     await onResized()
     const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)
     const moreMemory = this.#size.memoryMiB > before.memoryMiB
