@@ -86,7 +86,7 @@ function configurationWith(plug: 'hot' | 'cold', memoryMiB = 512): string {
 
 async function start(name: string, config: string, devices: readonly string[]) {
   const flags = ['--name', name, '--privileged', '--config', config]
-  // By another name: under its own a privileged container is described with every device of the host, none of them meant for it.
+  // Under another name, as with Docker: that lists every device of the host under its own name for a privileged container.
   const passed = devices.flatMap((device, index) => ['--device', `${device}:/dev/passed${index}`])
   return kata.call(['run', '-d', ...flags, ...passed, '--', 'sleep', '3000'])
 }
