@@ -3,19 +3,22 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
 import { withFsIds } from '../linux/files/fs-identity.ts'
-import { mount, mountFlags, mountPoints, unmount, unmountBelow } from '../linux/mounts/mount.ts'
+import { mount, mountEntries, mountFlags, mountPoints, unmount, unmountBelow } from '../linux/mounts/mount.ts'
 import { isAlive, readStatus } from '../linux/processes/proc.ts'
 import { killAndWait, waitGone } from '../linux/processes/signal.ts'
 import { type IdExtent, idMapLines } from '../linux/processes/user-namespace.ts'
@@ -188,6 +191,43 @@ describe.each<[string, IdExtent[] | undefined]>([
     const [one, two] = await Promise.all([share.addWatched?.(), share.addWatched?.()])
     expect([one, two]).toEqual(Array(2).fill('/run/kata-containers/shared/containers/watchable'))
     expect(lstatSync(seenByDaemon(one!)).isDirectory()).toBe(true)
+  })
+
+  test('the stream buffer is one file, which the daemon may write, and holds no more than its places', async () => {
+    const buffer = await share.streamBuffer!()
+    expect(await share.streamBuffer!()).toBe(buffer)
+    const path = seenByDaemon(`${kataGuestSharedDir}/.stream-buffer`)
+    const { uid, gid, mode, size } = lstatSync(path)
+    const owner = ids === undefined ? 0 : first
+    expect([uid, gid, mode & 0o7777]).toEqual([owner, owner, 0o600])
+    const [one, two] = [buffer.lend()!, buffer.lend()!]
+    expect([one.offset, two.offset, one.size + two.size, buffer.lend()]).toEqual([
+      0,
+      one.size,
+      size,
+      undefined,
+    ])
+    const file = asDaemon(() => openSync(path, 'r+'))
+    try {
+      writeSync(file, Buffer.alloc(size, 7), 0, size, 0)
+      writeSync(file, Buffer.from('hello'), 0, 5, two.offset)
+      expect(Buffer.from(two.take(1, 5)).toString('latin1')).toBe('ello\x07')
+      expect(errnoOf(() => writeSync(file, Buffer.from('x'), 0, 1, size))).toBe('ENOSPC')
+      // What was taken is not kept in memory.
+      two.giveBack(two.size)
+      expect(lstatSync(path).blocks * 512).toBe(one.size)
+      expect(buffer.lend()?.offset).toBe(two.offset)
+      // A guest that cuts its file is told by what is missing.
+      ftruncateSync(file, 3)
+      expect(one.take(0, 5).length).toBe(3)
+      one.giveBack(5)
+      expect(lstatSync(path).blocks).toBe(0)
+    } finally {
+      closeSync(file)
+    }
+    expect(errnoOf(() => asDaemon(() => writeFileSync(`${path}-2`, '')))).toBe('EROFS')
+    const shown = mountEntries(daemon.processes[1]!.pid).find(({ point }) => point === '/.stream-buffer')
+    expect(shown?.flags).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']))
   })
 
   test('a file is shown as a file', async () => {

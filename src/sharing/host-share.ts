@@ -9,6 +9,7 @@ import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs/rootfs-mount.ts'
 import type { GuestRootfs, HostShare, RootfsMount, VolumeShare } from './share.ts'
 import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
+import { createStreamBuffer, type StreamBuffer } from './stream-buffer.ts'
 import type { ShareDaemon } from './virtiofsd/share-daemon.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
@@ -25,6 +26,7 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
   const binds = createBinds(ledger, tree, daemon.idmap)
   const roots = createRoots(ledger, tree, daemon.idmap)
   let watched: Promise<void> | undefined
+  let buffer: Promise<StreamBuffer> | undefined
   return {
     tag: kataShared,
     guestPath: kataGuestSharedDir,
@@ -33,6 +35,10 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
       watched ??= makeDirectory(ledger, `${tree.entries}/${watchedName}`, '')
       await watched
       return `${kataGuestSharedDir}/${watchedName}`
+    },
+    streamBuffer() {
+      buffer ??= createStreamBuffer(ledger, tree, daemon.idmap)
+      return buffer
     },
     exited: daemon.exited,
     connect: () => daemon.connect(),

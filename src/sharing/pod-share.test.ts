@@ -76,6 +76,7 @@ function pod(isGuarded: IsGuarded, kind: 'volumes' | 'failing' | 'none' = 'volum
     ...part('first', endFirst.promise),
     idMap: undefined,
     addWatched: async () => '/first/watchable',
+    streamBuffer: undefined,
     addRootfs: async (id) => ({ path: `/first/${id}`, storages: [] }),
   }
   const volumes: VolumeShare = part('volumes', endVolumes.promise)

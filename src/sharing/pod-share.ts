@@ -25,6 +25,7 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
   return {
     idMap: first.idMap,
     addWatched: first.addWatched,
+    streamBuffer: first.streamBuffer,
     addRootfs: first.addRootfs,
     async addBind(containerId, bind) {
       if (!isGuarded(containerId, bind)) return first.addBind(containerId, bind)

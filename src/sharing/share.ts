@@ -2,6 +2,7 @@
 import type { IdExtent } from '../linux/processes/user-namespace.ts'
 import type { MountCaller } from '../oci/caller-mount.ts'
 import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
+import type { StreamBuffer } from './stream-buffer.ts'
 
 /** A mount as containerd describes it (containerd.types.Mount): overlay, bind, ext4 and so on. */
 export interface RootfsMount {
@@ -55,6 +56,8 @@ export interface Share {
    * its path in the guest. Undefined where all files are the guest's own.
    */
   readonly addWatched: (() => Promise<string>) | undefined
+  /** Makes the buffer for much output, once; undefined in a share without a daemon. */
+  readonly streamBuffer: (() => Promise<StreamBuffer>) | undefined
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**
@@ -83,4 +86,4 @@ export interface HostShare extends Share, SharePlace {
 }
 
 /** A share for volumes only. */
-export type VolumeShare = Omit<HostShare, 'idMap' | 'addWatched' | 'addRootfs'>
+export type VolumeShare = Omit<HostShare, 'idMap' | 'addWatched' | 'streamBuffer' | 'addRootfs'>

@@ -64,6 +64,7 @@ class DiskShare implements Share {
   readonly idMap = undefined
   readonly copiesFiles = true
   readonly addWatched = undefined
+  readonly streamBuffer = undefined
   /** No daemon serves it, so none can exit. */
   readonly exited = new Promise<never>(() => {})
   readonly #parts: DiskShareParts
