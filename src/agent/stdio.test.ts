@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
-import { pumpInput, pumpOutput } from './stdio.ts'
+import { type OutputPlace, pumpInput, pumpOutput } from './stdio.ts'
 
 const ids = { containerId: 'c', execId: 'e' }
 const empty = new Uint8Array(0)
@@ -18,7 +18,7 @@ function output(chunks: Uint8Array[]) {
     expect(++inFlight).toBe(1)
     await Bun.sleep(0)
     inFlight--
-    return { data: chunks.shift() ?? empty }
+    return { data: chunks.shift() ?? empty, buffered: 0 }
   }
   return {
     requests,
@@ -59,7 +59,7 @@ describe('output', () => {
     const agent = {
       readStdout: async ({ len }: { len?: number | undefined }) => {
         lens.push(len!)
-        return { data: left-- > 0 ? new Uint8Array(len!) : empty }
+        return { data: left-- > 0 ? new Uint8Array(len!) : empty, buffered: 0 }
       },
       readStderr: () => Promise.reject(new Error('stderr was not asked for')),
     }
@@ -119,6 +119,147 @@ describe('output', () => {
 
   test('a chunk that is longer than asked for is not accepted', async () => {
     const { agent } = output([new Uint8Array(65537)])
+    await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
+      code: 'AGENT_MISBEHAVED',
+    })
+  })
+})
+
+interface Asked {
+  readonly len?: number | undefined
+  readonly bufferOffset?: number | undefined
+  readonly bufferLen?: number | undefined
+}
+
+describe('output through a buffer', () => {
+  const KiB = 1024
+  const places = { size: 1024 * KiB, count: 2 }
+
+  /** A buffer whose places are filled by the agent below, and the bytes of each that were given back. */
+  function buffer() {
+    const memory = new Uint8Array(places.count * places.size)
+    const free = Array.from({ length: places.count }, (_, index) => index * places.size)
+    const back: number[] = []
+    const lendPlace = (): OutputPlace | undefined => {
+      const offset = free.shift()
+      if (offset === undefined) return undefined
+      return {
+        offset,
+        size: places.size,
+        take: (from, count) => memory.slice(offset + from, offset + from + count),
+        giveBack: (count) => {
+          back.push(count)
+          free.push(offset)
+        },
+      }
+    }
+    return { memory, free, back, lendPlace }
+  }
+
+  /** An agent that puts each chunk into the place that it is given, and says it of those that have none. Calls are answered in order. */
+  function agentOf(chunks: Uint8Array[], memory: Uint8Array) {
+    const requests: { len: number; bufferOffset: number; bufferLen: number }[] = []
+    let most = 0
+    let waiting = 0
+    let turn = Promise.resolve()
+    const readStdout = ({ len = 0, bufferOffset = 0, bufferLen = 0 }: Asked) => {
+      requests.push({ len, bufferOffset, bufferLen })
+      most = Math.max(most, ++waiting)
+      const answer = turn.then(async () => {
+        await Bun.sleep(0)
+        waiting--
+        const chunk = chunks.shift() ?? empty
+        if (bufferLen === 0 || chunk.length < 256 * KiB) return { data: chunk, buffered: 0 }
+        memory.set(chunk, bufferOffset)
+        return { data: empty, buffered: chunk.length }
+      })
+      turn = answer.then(() => {})
+      return answer
+    }
+    const agent = { readStdout, readStderr: () => Promise.reject(new Error('stderr was not asked for')) }
+    return { agent, requests, most: () => most }
+  }
+
+  const random = (sizes: number[]) => {
+    const chunks = sizes.map((size) => Buffer.alloc(size * KiB, crypto.getRandomValues(new Uint8Array(997))))
+    return { chunks, whole: Buffer.concat(chunks) }
+  }
+
+  test('a stream that gives much comes through it, whole and in order', async () => {
+    const { memory, free, back, lendPlace } = buffer()
+    const { chunks, whole } = random([64, 128, 1024, 1000, 600, 1024, 3, 2])
+    const { agent, requests, most } = agentOf(chunks, memory)
+    const got: Uint8Array[] = []
+    const sink = async (piece: Uint8Array) => void got.push(piece)
+    await pumpOutput(agent, ids, 'stdout', sink, { lendPlace })
+    expect(Buffer.concat(got).equals(whole)).toBe(true)
+    expect(Math.max(...got.map(({ length }) => length))).toBe(512 * KiB)
+    // 64 and 128 KiB are asked for without one.
+    expect(requests.findIndex(({ bufferLen }) => bufferLen > 0)).toBe(2)
+    expect(back.filter((count) => count > 0)).toEqual([1024, 1000, 600, 1024].map((size) => size * KiB))
+    expect(most()).toBe(2)
+    expect(free.length).toBe(places.count)
+  })
+
+  test('where all places are lent, it comes in the answers', async () => {
+    const { memory } = buffer()
+    const { chunks, whole } = random([64, 128, 256, 512, 1024])
+    const { agent } = agentOf(chunks, memory)
+    const got: Uint8Array[] = []
+    await pumpOutput(agent, ids, 'stdout', async (piece) => void got.push(piece), {
+      lendPlace: () => undefined,
+    })
+    expect(Buffer.concat(got).equals(whole)).toBe(true)
+  })
+
+  test('a failing sink ends the pump, and the places are free once the guest has answered', async () => {
+    const { memory, free, lendPlace } = buffer()
+    const { agent } = agentOf(random([64, 128, 1024, 1024, 1024, 1024]).chunks, memory)
+    let pieces = 0
+    const sink = () => (++pieces < 5 ? Promise.resolve() : Promise.reject(new Error('disk full')))
+    await expect(pumpOutput(agent, ids, 'stdout', sink, { lendPlace })).rejects.toThrow('disk full')
+    await Bun.sleep(20)
+    expect(free.length).toBe(places.count)
+  })
+
+  test('a place stays lent whose answer never comes: the guest may write there yet', async () => {
+    const { free, lendPlace } = buffer()
+    const over = new AbortController()
+    let calls = 0
+    const agent = {
+      readStdout: async () => {
+        if (calls++ < 2) return { data: new Uint8Array(64 * KiB * calls), buffered: 0 }
+        over.abort()
+        throw new Error('given up')
+      },
+      readStderr: () => Promise.reject(new Error('stderr was not asked for')),
+    }
+    const pump = pumpOutput(agent, ids, 'stdout', async () => {}, { over: over.signal, lendPlace })
+    await expect(pump).rejects.toThrow('given up')
+    expect(free.length).toBe(places.count - 1)
+  })
+
+  test.each<[string, { data: Uint8Array; buffered: number }, number]>([
+    ['more than it has room for', { data: empty, buffered: 1024 * KiB + 1 }, 1024 * KiB],
+    ['bytes there and beside', { data: Uint8Array.of(1), buffered: 1 }, 1024 * KiB],
+    ['bytes that are not in the file', { data: empty, buffered: 1024 * KiB }, 1024 * KiB - 1],
+  ])('an agent that tells of %s is not believed', async (_, lie, inFile) => {
+    const { lendPlace } = buffer()
+    const cut = (): OutputPlace => {
+      const place = lendPlace()!
+      return { ...place, take: (from, count) => new Uint8Array(Math.min(count, inFile - from)) }
+    }
+    let calls = 0
+    const readStdout = async () =>
+      calls++ < 2 ? { data: new Uint8Array(64 * KiB * calls), buffered: 0 } : lie
+    const agent = { readStdout, readStderr: readStdout }
+    const pump = pumpOutput(agent, ids, 'stdout', async () => {}, { lendPlace: cut })
+    await expect(pump).rejects.toMatchObject({ code: 'AGENT_MISBEHAVED' })
+  })
+
+  test('an agent that was offered none has put nothing there', async () => {
+    const readStdout = async () => ({ data: empty, buffered: 1 })
+    const agent = { readStdout, readStderr: readStdout }
     await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
       code: 'AGENT_MISBEHAVED',
     })

@@ -24,55 +24,133 @@ const unread = new WeakMap<object, number>()
 const leastAsked = 64 * 1024
 /** And at most so many of a stream that gives much, until {@link ample} of a guest are unread: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
 export const mostAsked = 2 * 1024 * 1024
+/** A stream for which so many are asked may have a place in the buffer. */
+const leastBuffered = 256 * 1024
+/** And is taken out of it in pieces, bytes. */
+const pieceBytes = 512 * 1024
+
+/** A part of a buffer that host and guest share, for one answer. */
+export interface OutputPlace {
+  /** Bytes from the beginning of the buffer. */
+  readonly offset: number
+  readonly size: number
+  /** `count` bytes of what the guest has put there, from `from` on; fewer when it has cut its file. */
+  take(from: number, count: number): Uint8Array
+  /** To be called once the guest has answered and `count` bytes were taken. */
+  giveBack(count: number): void
+}
+
+export interface OutputOptions {
+  /** Ends a read that the guest does not answer. */
+  readonly over?: AbortSignal | undefined
+  /** A place for much output, if there is one now. Absent: all of it comes in the answers. */
+  readonly lendPlace?: (() => OutputPlace | undefined) | undefined
+}
+
+/** What one answer brought, here or in the buffer. */
+interface Chunk {
+  readonly length: number
+  /** Hands it over piece by piece. */
+  give(sink: Sink): Promise<void>
+}
+
+type Sink = (piece: Uint8Array) => Promise<void>
 
 /**
- * Hands the chunks of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
- * chunks (4 MiB) are held, and a slow sink slows the process in the guest.
+ * Hands the pieces of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
+ * chunks (4 MiB) are held, and a slow sink slows the process in the guest. While chunks come through a buffer, they stay in it, and two are fetched
+ * at a time: the guest of an agent that has one answers in order, and does not wait for us.
  *
- * @param over ends a read that the guest does not answer.
- * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
+ * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for, or is not in the buffer.
  */
 export async function pumpOutput(
   agent: Pick<AgentClient, 'readStdout' | 'readStderr'>,
   ids: ProcessIds,
   stream: 'stdout' | 'stderr',
-  sink: (chunk: Uint8Array) => Promise<void>,
-  over?: AbortSignal,
+  sink: Sink,
+  { over, lendPlace }: OutputOptions = {},
 ): Promise<void> {
   const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
   const count = (bytes: number, sign: 1 | -1) =>
     unread.set(agent, (unread.get(agent) ?? 0) + sign * Math.max(bytes - leastAsked, 0))
   let asked = leastAsked
-  const read = async () => {
+  let ahead = 1
+
+  const read = async (): Promise<Chunk> => {
     const len = (unread.get(agent) ?? 0) + asked > ample ? leastAsked : asked
+    const place = len >= leastBuffered ? lendPlace?.() : undefined
     count(len, 1)
     try {
-      const { data } = await agent[method]({ ...ids, len }, { signal: over })
-      if (data.length > len)
-        throw new KataError('AGENT_MISBEHAVED', { method, reason: `${data.length} bytes, asked for ${len}` })
+      const request = place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size }
+      const { data, buffered } = await agent[method]({ ...ids, len, ...request }, { signal: over })
+      check(data.length, buffered, { method, len, room: place?.size ?? 0 })
+      ahead = buffered > 0 ? 2 : 1
+      asked = Math.min(Math.max(2 * (data.length + buffered), leastAsked), mostAsked)
+      if (place !== undefined && buffered > 0) return inBuffer(place, buffered, method)
+      place?.giveBack(0)
       count(data.length, 1)
-      asked = Math.min(Math.max(2 * data.length, leastAsked), mostAsked)
-      return data
+      return { length: data.length, give: (sink) => sink(data).finally(() => count(data.length, -1)) }
     } finally {
       count(len, -1)
     }
   }
-  const taken = (chunk: Uint8Array) => count(chunk.length, -1)
-  let next = read()
-  for (;;) {
-    const chunk = await next
-    if (chunk.length === 0) return
-    next = read()
-    // It may fail before the sink is done, and after a failure of the sink no code awaits it.
-    next.catch(() => {})
-    try {
-      await sink(chunk)
-    } catch (error) {
-      next.then(taken, () => {})
-      throw error
-    } finally {
-      taken(chunk)
+  const underWay: Promise<Chunk>[] = []
+  const ask = (most: number) => {
+    while (underWay.length < most) {
+      const next = read()
+      // It may fail before the sink is done, and after a failure of the sink no code awaits it.
+      next.catch(() => {})
+      underWay.push(next)
     }
+  }
+  for (;;) {
+    ask(1)
+    const chunk = await underWay.shift()!
+    // Those behind it are answered, too, and their places are free then.
+    if (chunk.length === 0) return void (await Promise.all(underWay))
+    ask(1)
+    try {
+      await chunk.give(sink)
+    } catch (error) {
+      for (const next of underWay) next.then(({ give }) => give(async () => {})).catch(() => {})
+      throw error
+    }
+    ask(ahead)
+  }
+}
+
+/** @throws KataError AGENT_MISBEHAVED. */
+function check(
+  bytes: number,
+  buffered: number,
+  { method, len, room }: { method: string; len: number; room: number },
+): void {
+  const misbehaved = (reason: string) => new KataError('AGENT_MISBEHAVED', { method, reason })
+  if (bytes > len) throw misbehaved(`${bytes} bytes, asked for ${len}`)
+  if (buffered > room) throw misbehaved(`${buffered} bytes in the stream buffer, with room for ${room}`)
+  if (buffered > 0 && bytes > 0)
+    throw misbehaved(`${buffered} bytes in the stream buffer, and ${bytes} beside`)
+}
+
+function inBuffer(place: OutputPlace, length: number, method: string): Chunk {
+  return {
+    length,
+    async give(sink) {
+      try {
+        for (let at = 0; at < length; at += pieceBytes) {
+          const expected = Math.min(pieceBytes, length - at)
+          const piece = place.take(at, expected)
+          if (piece.length < expected)
+            throw new KataError('AGENT_MISBEHAVED', {
+              method,
+              reason: `${at + piece.length} bytes in the stream buffer, told of ${length}`,
+            })
+          await sink(piece)
+        }
+      } finally {
+        place.giveBack(length)
+      }
+    },
   }
 }
 

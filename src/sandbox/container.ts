@@ -3,6 +3,7 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
 import { asDiskError } from '../agent/disk-error.ts'
+import type { OutputOptions } from '../agent/stdio.ts'
 import { KataError } from '../errors.ts'
 import { SIGKILL } from '../linux/processes/signal.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
@@ -14,7 +15,7 @@ import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/
 import type { Spec } from '../protocol/generated/oci.ts'
 import { serially } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
-import { AgentProcess } from './guest/agent-process.ts'
+import { AgentProcess, type ProcessOptions } from './guest/agent-process.ts'
 import { requirePidsLimit } from './guest/agent-support.ts'
 import type { GuestProcess, TerminalSize } from './guest/guest-process.ts'
 import { defaultPeriod } from './size/sizing.ts'
@@ -59,6 +60,8 @@ export interface ContainerSurroundings {
   readonly agentFacts: AgentFacts
   /** The limits at its creation. */
   readonly resources: OciResources
+  /** {@link OutputOptions.lendPlace}. */
+  readonly lendPlace?: OutputOptions['lendPlace']
   /** Makes the machine large enough for new limits. */
   resize(resources: OciResources): Promise<void>
   /** Runs once its init process has ended, before that end is reported. Never throws. */
@@ -95,7 +98,7 @@ export class Container {
       agent,
       { containerId: guestId, execId: '' },
       () => (isFrozen ? this.resume() : agent.startContainer({ containerId: guestId })),
-      { afterEnd: surroundings.afterEnd, inOrder: this.#isInOrder },
+      { afterEnd: surroundings.afterEnd, ...this.#streams },
     )
   }
 
@@ -111,7 +114,7 @@ export class Container {
           throw asCommandError(error, process.args)
         })
     }
-    return new AgentProcess(this.#agent, ids, launch, { inOrder: this.#isInOrder })
+    return new AgentProcess(this.#agent, ids, launch, this.#streams)
   }
 
   /**
@@ -127,9 +130,10 @@ export class Container {
     }
   }
 
-  /** Whether the guest begins calls as they come. */
-  get #isInOrder(): boolean {
-    return this.#surroundings.agentFacts.name === 'kata-ts'
+  /** How the streams of its processes go. Our own agent begins calls as they come. */
+  get #streams(): ProcessOptions {
+    const { agentFacts, lendPlace } = this.#surroundings
+    return { inOrder: agentFacts.name === 'kata-ts', lendPlace }
   }
 
   async pause(): Promise<void> {

@@ -13,6 +13,7 @@ import type { OciSpec } from '../oci/spec.ts'
 import { terminationMount } from '../oci/termination-mount.ts'
 import type { VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import type { GuestRootfs } from '../sharing/share.ts'
+import type { BufferPlace, StreamBuffer } from '../sharing/stream-buffer.ts'
 import { Container, createInGuest } from './container.ts'
 import { type ContainerRequest, rootfsMounts } from './container-request.ts'
 import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
@@ -66,6 +67,9 @@ export class Containers {
   readonly #directVolumes = new Map<string, ContainerDisks['directVolumes']>()
   /** Those that are there, as they were asked for. */
   readonly #requests = new Map<string, ContainerRequest>()
+  /** Made when a process first has much output. */
+  #buffer: StreamBuffer | undefined
+  #asksBuffer = false
   /** Volumes that are too large to be watched, once that was reported. */
   readonly #unwatched = new Set<string>()
 
@@ -267,11 +271,30 @@ export class Containers {
     }
   }
 
+  /** A place for much output. Without one it is slower, which ends no process. */
+  readonly #lendPlace = (): BufferPlace | undefined => {
+    if (!this.#asksBuffer) void this.#makeBuffer()
+    return this.#buffer?.lend()
+  }
+
+  async #makeBuffer(): Promise<void> {
+    const { share, end, log } = this.#parts
+    this.#asksBuffer = true
+    // What is taken after the release of the sandbox would stay.
+    if (end.over.aborted) return
+    try {
+      this.#buffer = await share.streamBuffer?.()
+    } catch (error) {
+      log.warn('the stream buffer cannot be made, and much output takes longer', { error })
+    }
+  }
+
   #made({ id, spec }: ContainerRequest, pid: number): Container {
     const { config, agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     const request = this.#requests.get(id)
     return new Container(id, agent.agent, {
+      ...(agentFacts.buffersOutput && { lendPlace: this.#lendPlace }),
       pid,
       guestId: this.guestIdOf(id),
       isFrozen: this.#isThere(id),

@@ -52,6 +52,7 @@ const facts: AgentFacts = {
   name: 'kata',
   version: '4.1.0',
   seccomp: false,
+  buffersOutput: false,
   watchesVolumes: true,
   memoryBlockMiB: 128,
 }

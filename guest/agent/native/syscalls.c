@@ -12,6 +12,7 @@ static const struct subject *const subjects[] = {
     &process_calls,
     &readiness_calls,
     &socket_calls,
+    &transfer_calls,
     &rejection_calls,
 };
 static const int count = sizeof subjects / sizeof *subjects;

@@ -25,6 +25,7 @@ extern const struct subject module_calls;
 extern const struct subject process_calls;
 extern const struct subject readiness_calls;
 extern const struct subject socket_calls;
+extern const struct subject transfer_calls;
 extern const struct subject rejection_calls;
 
 /* Throws `error`, an errno, as that of `call`; fail_at() names the path too. */

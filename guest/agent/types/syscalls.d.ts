@@ -29,6 +29,24 @@ declare module 'syscalls' {
    * block.
    */
   export function readInto(fd: number, bytes: Uint8Array, least: number): number | null
+  /** How many bytes can be read of it now: FIONREAD. */
+  export function available(fd: number): number
+  /**
+   * Moves up to `most` bytes that are in a pipe into a file, from `offset` on, in a thread of its own; what comes meanwhile goes, too. The file is
+   * open, or -1 and opened by its path. A descriptor that can be read once that is over, for {@link endTransfer}.
+   */
+  export function startTransfer(
+    from: number,
+    file: number,
+    path: string,
+    offset: number,
+    most: number,
+  ): number
+  /**
+   * What came of it; closes the descriptor. `moved` bytes are in the file: without an errno, 0 is the end of the pipe. `rest` is the read end of
+   * a pipe with bytes that are not in the file and follow those that are, or -1. `file` is open, or -1.
+   */
+  export function endTransfer(descriptor: number): [moved: number, errno: number, rest: number, file: number]
   /** How many bytes from `offset` on were taken until it would block; 0 when it does. */
   export function write(fd: number, bytes: Uint8Array, offset: number): number
   /** Writes all bytes at `position`. */

@@ -224,19 +224,25 @@ export interface WriteStreamResponse {
 }
 export const WriteStreamResponse: Message<WriteStreamResponse> = /* @__PURE__ */ new Message('1 len uint32')
 
-/** Asks for at most `len` bytes; blocks until there is at least one. */
+/**
+ * Asks for at most `len` bytes; blocks until there is at least one. Ours: up to `buffer_len` bytes may come through the stream buffer
+ * instead, from `buffer_offset` on (src/sharing/stream-buffer.ts). Kata's agent passes over both.
+ */
 export interface ReadStreamRequest {
   containerId: string
   execId: string
   len: number
+  bufferOffset: number
+  bufferLen: number
 }
-export const ReadStreamRequest: Message<ReadStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 len uint32')
+export const ReadStreamRequest: Message<ReadStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 len uint32;1000 bufferOffset uint32;1001 bufferLen uint32')
 
-/** Empty data is the end of the stream. */
+/** Empty data is the end of the stream, unless so many bytes are in the stream buffer. */
 export interface ReadStreamResponse {
   data: Uint8Array
+  buffered: number
 }
-export const ReadStreamResponse: Message<ReadStreamResponse> = /* @__PURE__ */ new Message('1 data bytes')
+export const ReadStreamResponse: Message<ReadStreamResponse> = /* @__PURE__ */ new Message('1 data bytes;1000 buffered uint32')
 
 export interface CloseStdinRequest {
   containerId: string

@@ -1,13 +1,13 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
 import { constants } from 'node:os'
 import type { AgentClient } from '../../agent/client.ts'
-import { type InputOptions, pumpInput, pumpOutput } from '../../agent/stdio.ts'
+import { type InputOptions, type OutputOptions, pumpInput, pumpOutput } from '../../agent/stdio.ts'
 import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
 
 const { SIGKILL } = constants.signals
 
-export interface ProcessOptions extends Pick<InputOptions, 'inOrder'> {
+export interface ProcessOptions extends Pick<InputOptions, 'inOrder'>, Pick<OutputOptions, 'lendPlace'> {
   /** Awaited before the end is reported. */
   readonly afterEnd?: (() => Promise<void>) | undefined
 }
@@ -68,7 +68,8 @@ export class AgentProcess implements GuestProcess {
   }
 
   output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-    return pumpOutput(this.#agent, this.#ids, stream, sink, this.#over.signal)
+    const { lendPlace } = this.#options
+    return pumpOutput(this.#agent, this.#ids, stream, sink, { over: this.#over.signal, lendPlace })
   }
 
   input(chunks: AsyncIterable<Uint8Array>, how: { readonly isTerminal?: boolean } = {}): Promise<void> {

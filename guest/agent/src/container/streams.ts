@@ -3,11 +3,13 @@
  * which is the whole flow control.
  */
 import { clearTimeout, setTimeout, type Timer } from 'os'
-import { close, read, readInto, setNonblocking, write } from 'syscalls'
+import { available, close, read, readInto, setNonblocking, write } from 'syscalls'
 import type { Lent } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
+import { streamBuffer } from '../system/paths.ts'
 import { OutputBlock } from './output-block.ts'
+import { type BufferPlace, StreamBuffer } from './stream-buffer.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
@@ -24,10 +26,13 @@ const mostAfterEnd = 2 * 1024 * 1024
 const mostRead = 64 * 1024
 /** Fewer bytes are a message, which is cheaper as one write. */
 const fewestLent = 16 * 1024
+/** And fewer go through the channel, which is there sooner than a file of the host. */
+const fewestBuffered = 256 * 1024
 /** A packet of a pipe (O_DIRECT) has at most so many bytes, and what has no room of it is lost. */
 const packetBytes = 4096
 
 const block = new OutputBlock(mostLent)
+const hostBuffer = new StreamBuffer(streamBuffer)
 
 const nothing = new Uint8Array(0)
 
@@ -46,12 +51,17 @@ export interface Cancellable {
   onCancel(handler: () => void): void
 }
 
+/** So many bytes are in the stream buffer. */
+export interface Buffered {
+  readonly buffered: number
+}
+
 export interface OutputStream {
   /**
    * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes are lent, and
-   * the next read waits for them to be given back: it has them again if they were not sent.
+   * the next read waits for them to be given back: it has them again if they were not sent. Or they are put in `place`.
    */
-  read(size: number, call: Cancellable): Promise<Uint8Array | Lent>
+  read(size: number, call: Cancellable, place?: BufferPlace): Promise<Uint8Array | Lent | Buffered>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
   close(): void
@@ -79,6 +89,8 @@ export function createOutputStream(
   let isBack: Promise<void> | undefined
   /** What came back unsent. */
   let kept = nothing
+  /** What comes after that. */
+  let broken: unknown
 
   const letPeerGo = (): void => {
     if (held !== undefined) close(held)
@@ -139,10 +151,30 @@ export function createOutputStream(
     return count < fewestLent ? place.slice(0, count) : lend(place.subarray(0, count))
   }
 
-  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array | Lent> => {
+  const isMuch = (): boolean => kind === 'pipe' && hostBuffer.works && available(fd) >= fewestBuffered
+
+  /** Undefined when it moved nothing, and {@link kept} may have something. What is in the buffer of a call that was cancelled is lost with its host. */
+  const buffer = async (place: BufferPlace): Promise<Buffered | undefined> => {
+    const { count, rest, failure } = await hostBuffer.move(loop, fd, place)
+    kept = rest
+    broken = failure
+    return count > 0 ? { buffered: count } : undefined
+  }
+
+  const next = async (
+    size: number,
+    call: { cancelled: boolean },
+    place?: BufferPlace,
+  ): Promise<Uint8Array | Lent | Buffered> => {
     await isBack
     while (open && !call.cancelled) {
       if (kept.length > 0) return again(size)
+      if (broken !== undefined) throw broken
+      if (place !== undefined && left === Number.POSITIVE_INFINITY && isMuch()) {
+        const moved = await buffer(place)
+        if (moved !== undefined) return moved
+        continue
+      }
       const most = Math.min(size, left)
       const chunk = most > 0 ? orEnd(kind, () => take(most)) : nothing
       const length = chunk === null ? 0 : lengthOf(chunk)
@@ -161,13 +193,13 @@ export function createOutputStream(
   }
 
   return {
-    read(size, call) {
+    read(size, call, place) {
       const state = { cancelled: false }
       call.onCancel(() => {
         state.cancelled = true
         wake()
       })
-      return inTurn(() => next(size, state).catch(fail))
+      return inTurn(() => next(size, state, place).catch(fail))
     },
     processEnded() {
       if (!open || timer !== undefined) return

@@ -23,12 +23,14 @@ export function processCalls(sandbox: Sandbox) {
 
   const readOutput = async (
     stream: OutputStream | undefined,
-    { len }: ReadStreamRequest,
+    { len, bufferOffset, bufferLen }: ReadStreamRequest,
     call: CallContext,
   ) => {
     const size = Math.min(len || largestRead, largestRead)
-    const output = await stream?.read(size, call)
+    const place = bufferLen > 0 ? { offset: bufferOffset, size: bufferLen } : undefined
+    const output = await stream?.read(size, call, place)
     if (output !== undefined && 'giveBack' in output) return new LentAnswer(dataField, output)
+    if (output !== undefined && 'buffered' in output) return output
     return { data: output ?? new Uint8Array(0) }
   }
 

@@ -11,6 +11,8 @@ export const containersDirectory = `${sharedDirectory}/containers`
 
 /** The kernel modules that the image has beside its kernel: src/guest-image/modules/archive.ts. No container's id begins with a dot. */
 export const moduleArchive = `${containersDirectory}/.kernel-modules`
+/** Through which much output goes to the host, if the share has it. */
+export const streamBuffer = `${containersDirectory}/.stream-buffer`
 
 /** Whether a path is a directory or leads below it. Pure. */
 export const isWithin = (path: string, directory: string): boolean =>

@@ -1,0 +1,180 @@
+/*
+ * Output of processes on its way into a file of the host's share, in a thread of its own: a server of files may take its time, and the agent goes on
+ * answering its host. The pages of the pipe are what is sent, so that nothing is copied in the guest. For a file the kernel passes over empty
+ * buffers, and refuses pages that have lost their content; the driver of a port does neither (output-block.ts).
+ */
+#include "syscalls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct transfer {
+  int from, file, report;
+  loff_t offset;
+  size_t most;
+  char path[];
+};
+
+/*
+ * What a transfer tells at its end. `rest` is a pipe with bytes that left the first one and did not get into the file, or -1. `file` is open, for the
+ * next one, or -1.
+ */
+struct outcome {
+  int64_t moved;
+  int32_t error, rest, file;
+};
+
+/* Bytes that pass at a time, as many as the pipe of a process holds. While they are on their way, the process fills its pipe again. */
+#define PASS (1 << 20)
+/* A process that writes without rest may have had no processor so long, milliseconds. Its host waits for it, as an answer costs more. */
+#define PAUSE 2
+/* The thread calls little, and nothing deep. */
+#define STACK (64 * 1024)
+
+/* How many of `size` bytes go from `pipe` into the file; fewer after an error. */
+static size_t drain(int pipe, int file, loff_t *offset, size_t size, int *error) {
+  size_t gone = 0;
+  while (gone < size) {
+    const ssize_t count = splice(pipe, NULL, file, offset, size - gone, SPLICE_F_NONBLOCK);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      /* No error and no bytes are a page whose file has lost it. */
+      *error = count < 0 ? errno : ENODATA;
+      break;
+    }
+    gone += count;
+  }
+  return gone;
+}
+
+/* Whether there is more in a moment. */
+static int comes(int pipe) {
+  struct pollfd more = {.fd = pipe, .events = POLLIN};
+  return poll(&more, 1, PAUSE) > 0;
+}
+
+static void move(const struct transfer *this, struct outcome *outcome) {
+  /* Past the guest's cache. The host has made the file. */
+  const int file = this->file >= 0 ? this->file : open(this->path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  outcome->file = file;
+  int between[2];
+  /* A process waits for the lock of its pipe while that is written from: what is on its way has a pipe of its own. */
+  if (file < 0 || pipe2(between, O_CLOEXEC) < 0) {
+    outcome->error = errno;
+    return;
+  }
+  /* Less room is a matter of speed alone. */
+  fcntl(between[0], F_SETPIPE_SZ, PASS);
+  loff_t offset = this->offset;
+  size_t left = 0;
+  while ((size_t)outcome->moved < this->most && !outcome->error) {
+    const size_t most = this->most - outcome->moved;
+    /* The process comes first: a page that goes alone costs as much as many. */
+    sched_yield();
+    const ssize_t count = splice(this->from, NULL, between[1], NULL, most < PASS ? most : PASS, SPLICE_F_NONBLOCK);
+    if (count < 0 && (errno == EINTR || (errno == EAGAIN && outcome->moved && comes(this->from)))) continue;
+    if (count < 0 && outcome->moved == 0) outcome->error = errno;
+    if (count <= 0) break;
+    const size_t gone = drain(between[0], file, &offset, count, &outcome->error);
+    outcome->moved += gone;
+    left = count - gone;
+  }
+  close(between[1]);
+  if (left)
+    outcome->rest = between[0];
+  else
+    close(between[0]);
+}
+
+static void *run(void *argument) {
+  struct transfer *this = argument;
+  struct outcome outcome = {.rest = -1, .file = -1};
+  move(this, &outcome);
+  /* Less than a page goes as a whole, and the agent's end is open. */
+  const ssize_t told = write(this->report, &outcome, sizeof outcome);
+  (void)told;
+  close(this->report);
+  close(this->from);
+  free(this);
+  return NULL;
+}
+
+/* 0 or an errno; the thread has `this` from then on. */
+static int start(struct transfer *this) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, STACK);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  /* Signals are the agent's. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  const int error = pthread_create(&thread, &attributes, run, this);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+/* startTransfer(from, file, path, offset, most): a descriptor that can be read once it is over, for endTransfer(). */
+FUNCTION(js_start_transfer) {
+  const char *path = text(ctx, argv[2]);
+  if (!path) return JS_EXCEPTION;
+  const size_t length = strlen(path) + 1;
+  struct transfer *this = malloc(sizeof *this + length);
+  if (this) memcpy(this->path, path, length);
+  free_text(ctx, path);
+  if (!this) return fail(ctx, "malloc", ENOMEM);
+  this->offset = long_integer(ctx, argv[3]);
+  this->most = long_integer(ctx, argv[4]);
+  this->file = integer(ctx, argv[1]);
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) < 0) {
+    free(this);
+    return fail(ctx, "pipe2", errno);
+  }
+  this->report = report[1];
+  this->from = fcntl(integer(ctx, argv[0]), F_DUPFD_CLOEXEC, 3);
+  const int error = this->from < 0 ? errno : start(this);
+  if (!error) return JS_NewInt32(ctx, report[0]);
+  if (this->from >= 0) close(this->from);
+  close(report[0]), close(report[1]);
+  free(this);
+  return fail(ctx, "pthread_create", error);
+}
+
+/* endTransfer(descriptor): [moved, errno, rest, file], as in struct outcome. Closes the descriptor. */
+FUNCTION(js_end_transfer) {
+  struct outcome outcome;
+  const int report = integer(ctx, argv[0]);
+  const ssize_t length = read(report, &outcome, sizeof outcome);
+  close(report);
+  if (length != sizeof outcome) return fail(ctx, "read", length < 0 ? errno : EIO);
+  JSValue array = JS_NewArray(ctx);
+  JS_SetPropertyUint32(ctx, array, 0, JS_NewInt64(ctx, outcome.moved));
+  JS_SetPropertyUint32(ctx, array, 1, JS_NewInt32(ctx, outcome.error));
+  JS_SetPropertyUint32(ctx, array, 2, JS_NewInt32(ctx, outcome.rest));
+  JS_SetPropertyUint32(ctx, array, 3, JS_NewInt32(ctx, outcome.file));
+  return array;
+}
+
+/* available(fd): how many bytes can be read of it now: FIONREAD. */
+FUNCTION(js_available) {
+  int count = 0;
+  const int answer = ioctl(integer(ctx, argv[0]), FIONREAD, &count);
+  return result(ctx, "ioctl", answer < 0 ? answer : count);
+}
+
+static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("startTransfer", 5, js_start_transfer),
+    JS_CFUNC_DEF("endTransfer", 1, js_end_transfer),
+    JS_CFUNC_DEF("available", 1, js_available),
+};
+const struct subject transfer_calls = SUBJECT(functions);
