@@ -1,9 +1,10 @@
 // test:vmm: every VMM
 /** What goes through the standard streams of processes: every byte, in its order, at the pace of whoever reads. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFifo } from '../src/linux/files/fifo.ts'
+import { mountPoints } from '../src/linux/mounts/mount.ts'
 import { hollowText, makeHollowOutput } from './attack/hollow-output.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 
@@ -40,6 +41,22 @@ test('both outputs at once, 8 MiB each of what nothing can guess', async () => {
   const sums = exec('cat /tmp/a.sum /tmp/b.sum; rm /tmp/a* /tmp/b*')
   const lines = (await new Response(sums.stdout).text()).split('\n')
   expect([`${sha256(out)}  -`, `${sha256(err)}  -`]).toEqual(lines.slice(0, 2))
+})
+
+test('much output goes through the buffer of the share, and leaves nothing in memory there', async () => {
+  const child = exec(`head -c ${MiB} /dev/urandom >/tmp/m; for i in $(seq 48); do cat /tmp/m; done`)
+  const bytes = await allOf(child.stdout)
+  expect(await child.exited).toBe(0)
+  const first = bytes.slice(0, MiB)
+  expect(Buffer.from(bytes).equals(Buffer.concat(Array(48).fill(first)))).toBe(true)
+  const { shimPid, virtiofsdPids } = (await kata.inspect(name)).sandbox
+  const buffers = mountPoints(shimPid).filter((point) => point.endsWith('/scratch/stream-buffer'))
+  // Firecracker has no share.
+  expect(buffers.length).toBe(virtiofsdPids.length > 0 ? 1 : 0)
+  for (const buffer of buffers) {
+    const { blocks, bfree } = statfsSync(`/proc/${shimPid}/root${buffer}`)
+    expect({ blocks, bfree }).toEqual({ blocks: (16 * MiB) / 4096, bfree: blocks })
+  }
 })
 
 test('writes of every size keep their order: a byte, a line, a page, more than a pipe holds', async () => {
