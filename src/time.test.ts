@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { FakeClock, settled } from './time.double.ts'
-import { deadline, poll, retry, serially, sleep, until, within } from './time.ts'
+import { deadline, poll, retry, serially, sleep, until, untilAborted, within } from './time.ts'
 
 const never = new Promise<never>(() => {})
 
@@ -150,4 +150,24 @@ test('no other file waits by timers of its own', () => {
 
 test('no other file measures how long something takes by the time of day', () => {
   expect(filesWith(/\bDate\.now\(/)).toEqual(Object.keys(timesOfDay).sort())
+})
+
+const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
+
+test('an abort is told, before or while it is waited for', async () => {
+  const over = new AbortController()
+  using before = untilAborted(over.signal)
+  over.abort()
+  using after = untilAborted(over.signal)
+  await Promise.all([before.aborted, after.aborted])
+})
+
+test('nothing is kept of a wait that was given up', () => {
+  const over = new AbortController()
+  {
+    using wait = untilAborted(over.signal)
+    expect(wait.aborted).toBeInstanceOf(Promise)
+    expect(listeners(over.signal)).toBe(1)
+  }
+  expect(listeners(over.signal)).toBe(0)
 })
