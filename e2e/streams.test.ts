@@ -1,7 +1,7 @@
 // test:vmm: every VMM
 /** What goes through the standard streams of processes: every byte, in its order, at the pace of whoever reads. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeSync, constants, openSync, readFileSync, statfsSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, type StatsFs, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFifo } from '../src/linux/files/fifo.ts'
 import { mountPoints } from '../src/linux/mounts/mount.ts'
@@ -9,6 +9,7 @@ import { hollowText, makeHollowOutput } from './attack/hollow-output.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 
 const MiB = 2 ** 20
+const bufferBlocks = (32 * MiB) / 4096
 const name = 'streams'
 
 const area = scratch()
@@ -49,13 +50,37 @@ test('much output goes through the buffer of the share, and leaves nothing in me
   expect(await child.exited).toBe(0)
   const first = bytes.slice(0, MiB)
   expect(Buffer.from(bytes).equals(Buffer.concat(Array(48).fill(first)))).toBe(true)
+  const { blocks, bfree } = (await buffer()) ?? { blocks: bufferBlocks, bfree: bufferBlocks }
+  expect({ blocks, bfree }).toEqual({ blocks: bufferBlocks, bfree: blocks })
+})
+
+/** Room of the buffer, in blocks. Undefined with Firecracker, which has no share. */
+async function buffer(): Promise<Pick<StatsFs, 'blocks' | 'bfree'> | undefined> {
   const { shimPid, virtiofsdPids } = (await kata.inspect(name)).sandbox
   const buffers = mountPoints(shimPid).filter((point) => point.endsWith('/scratch/stream-buffer'))
-  // Firecracker has no share.
   expect(buffers.length).toBe(virtiofsdPids.length > 0 ? 1 : 0)
-  for (const buffer of buffers) {
-    const { blocks, bfree } = statfsSync(`/proc/${shimPid}/root${buffer}`)
-    expect({ blocks, bfree }).toEqual({ blocks: (16 * MiB) / 4096, bfree: blocks })
+  return buffers.length > 0 ? statfsSync(`/proc/${shimPid}/root${buffers[0]}`) : undefined
+}
+
+test('input that its process does not take waits in the buffer, and not behind its end', async () => {
+  // Each end frees the places of the one before, as there are fewer of them than this takes.
+  for (let round = 0; round < 3; round++) {
+    // What holds the pipe without reading it outlives the process.
+    const holds =
+      '(exec sleep 3600 <&3) 3<&0 & echo $! >/tmp/holder; until [ -e /tmp/enough ]; do sleep 0.1; done'
+    const child = exec(holds, ['-i'], new Uint8Array(32 * MiB))
+    await eventually('input in the buffer', async () => {
+      const room = await buffer()
+      return room === undefined || room.bfree < room.blocks - MiB / 4096 ? true : undefined
+    })
+    expect((await kata.call(['exec', name, '--', 'touch', '/tmp/enough'])).code).toBe(0)
+    expect(await child.exited).toBe(0)
+    await eventually('nothing to be in the buffer', async () => {
+      const room = await buffer()
+      return room === undefined || room.bfree === room.blocks ? true : undefined
+    })
+    const end = 'kill $(cat /tmp/holder); rm /tmp/enough /tmp/holder'
+    expect((await kata.call(['exec', name, '--', 'sh', '-c', end])).code).toBe(0)
   }
 })
 

@@ -22,14 +22,14 @@ const ask = (answer: Partial<GuestDetailsResponse>) =>
 
 test('our own agent names itself among its features; every other one is Kata’s', async () => {
   const own = await ask({
-    agentDetails: details(true, '0.1.0', 'kata-ts', 'stream-buffer'),
+    agentDetails: details(true, '0.1.0', 'kata-ts', 'stream-buffers'),
     memBlockSizeBytes: 1n << 28n,
   })
   expect(own).toEqual({
     name: 'kata-ts',
     version: '0.1.0',
     seccomp: true,
-    buffersOutput: true,
+    usesStreamBuffer: true,
     watchesVolumes: true,
     memoryBlockMiB: 256,
   })
@@ -39,7 +39,7 @@ test('our own agent names itself among its features; every other one is Kata’s
     name: 'kata',
     version: '4.1.0',
     seccomp: false,
-    buffersOutput: false,
+    usesStreamBuffer: false,
     watchesVolumes: false,
     memoryBlockMiB: 128,
   })

@@ -11,8 +11,8 @@ export interface AgentFacts {
   readonly version: string
   /** Whether it can apply seccomp profiles to containers. */
   readonly seccomp: boolean
-  /** Whether it puts much output into the stream buffer of the share. */
-  readonly buffersOutput: boolean
+  /** Whether much output and input of processes may go through the stream buffer of the share. */
+  readonly usesStreamBuffer: boolean
   /** Whether it copies volumes that change on the host (Kata's `watchable-bind`). */
   readonly watchesVolumes: boolean
   /** The unit in which the guest's kernel takes memory, MiB. */
@@ -21,7 +21,7 @@ export interface AgentFacts {
 
 /** A word among the features of our own agent (guest/agent/src/system/version.ts). */
 const ownFeature = 'kata-ts'
-const bufferFeature = 'stream-buffer'
+const buffersFeature = 'stream-buffers'
 const longestVersion = 64
 /** The memory block of a guest that does not name one, MiB. */
 const usualBlockMiB = 128
@@ -38,7 +38,7 @@ export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Pro
   return {
     name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',
     version: plainText(agentDetails?.version ?? '', longestVersion),
-    buffersOutput: agentDetails?.extraFeatures.includes(bufferFeature) ?? false,
+    usesStreamBuffer: agentDetails?.extraFeatures.includes(buffersFeature) ?? false,
     seccomp: agentDetails?.supportsSeccomp ?? false,
     watchesVolumes: agentDetails?.storageHandlers.includes(watchDriver) ?? false,
     memoryBlockMiB: blockMiB(memBlockSizeBytes),

@@ -2,7 +2,7 @@
 import type { Message } from '../protobuf/message.ts'
 import { Empty } from '../protocol/generated/google/protobuf/empty.ts'
 import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
-import { mostAsked } from './stdio.ts'
+import { mostAsked } from './output.ts'
 
 export interface AnswerLimit {
   readonly bytes: number

@@ -3,7 +3,7 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
 import { asDiskError } from '../agent/disk-error.ts'
-import type { OutputOptions } from '../agent/stdio.ts'
+import type { LendPlace } from '../agent/stream-place.ts'
 import { KataError } from '../errors.ts'
 import { SIGKILL } from '../linux/processes/signal.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
@@ -60,8 +60,7 @@ export interface ContainerSurroundings {
   readonly agentFacts: AgentFacts
   /** The limits at its creation. */
   readonly resources: OciResources
-  /** {@link OutputOptions.lendPlace}. */
-  readonly lendPlace?: OutputOptions['lendPlace']
+  readonly lendPlace?: LendPlace
   /** Makes the machine large enough for new limits. */
   resize(resources: OciResources): Promise<void>
   /** Runs once its init process has ended, before that end is reported. Never throws. */

@@ -67,7 +67,7 @@ export class Containers {
   readonly #directVolumes = new Map<string, ContainerDisks['directVolumes']>()
   /** Those that are there, as they were asked for. */
   readonly #requests = new Map<string, ContainerRequest>()
-  /** Made when a process first has much output. */
+  /** Made when a process first has much output or input. */
   #buffer: StreamBuffer | undefined
   #asksBuffer = false
   /** Volumes that are too large to be watched, once that was reported. */
@@ -271,7 +271,7 @@ export class Containers {
     }
   }
 
-  /** A place for much output. Without one it is slower, which ends no process. */
+  /** A place for much output or input. Without one it is slower, which ends no process. */
   readonly #lendPlace = (): BufferPlace | undefined => {
     if (!this.#asksBuffer) void this.#makeBuffer()
     return this.#buffer?.lend()
@@ -285,7 +285,7 @@ export class Containers {
     try {
       this.#buffer = await share.streamBuffer?.()
     } catch (error) {
-      log.warn('the stream buffer cannot be made, and much output takes longer', { error })
+      log.warn('the stream buffer cannot be made, and much output or input takes longer', { error })
     }
   }
 
@@ -294,7 +294,7 @@ export class Containers {
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     const request = this.#requests.get(id)
     return new Container(id, agent.agent, {
-      ...(agentFacts.buffersOutput && { lendPlace: this.#lendPlace }),
+      ...(agentFacts.usesStreamBuffer && { lendPlace: this.#lendPlace }),
       pid,
       guestId: this.guestIdOf(id),
       isFrozen: this.#isThere(id),

@@ -52,7 +52,7 @@ const facts: AgentFacts = {
   name: 'kata',
   version: '4.1.0',
   seccomp: false,
-  buffersOutput: false,
+  usesStreamBuffer: false,
   watchesVolumes: true,
   memoryBlockMiB: 128,
 }

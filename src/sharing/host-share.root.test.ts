@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -32,6 +33,7 @@ import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { createExportedTree, createShareTree } from './share-tree.ts'
+import type { BufferPlace } from './stream-buffer.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './virtiofsd/share-daemon.ts'
 import { startVirtiofsd, virtiofsdResource } from './virtiofsd/virtiofsd.ts'
@@ -200,28 +202,33 @@ describe.each<[string, IdExtent[] | undefined]>([
     const { uid, gid, mode, size } = lstatSync(path)
     const owner = ids === undefined ? 0 : first
     expect([uid, gid, mode & 0o7777]).toEqual([owner, owner, 0o600])
-    const [one, two] = [buffer.lend()!, buffer.lend()!]
-    expect([one.offset, two.offset, one.size + two.size, buffer.lend()]).toEqual([
-      0,
-      one.size,
-      size,
-      undefined,
-    ])
+    const places = Array.from({ length: 4 }, () => buffer.lend()!)
+    const [one, two, three, four] = places as [BufferPlace, BufferPlace, BufferPlace, BufferPlace]
+    expect(places.map(({ offset }) => offset)).toEqual([0, 1, 2, 3].map((at) => (at * size) / 4))
+    expect(places.map((place) => place.size)).toEqual(places.map(() => size / 4))
+    expect(buffer.lend()).toBe(undefined)
     const file = asDaemon(() => openSync(path, 'r+'))
+    const word = Buffer.alloc(6)
     try {
       writeSync(file, Buffer.alloc(size, 7), 0, size, 0)
       writeSync(file, Buffer.from('hello'), 0, 5, two.offset)
       expect(Buffer.from(two.take(1, 5)).toString('latin1')).toBe('ello\x07')
+      three.put(Buffer.from('input'))
+      expect(readSync(file, word, 0, word.length, three.offset)).toBe(word.length)
+      expect(word.toString('latin1')).toBe('input\x07')
       expect(errnoOf(() => writeSync(file, Buffer.from('x'), 0, 1, size))).toBe('ENOSPC')
       // What was taken is not kept in memory.
       two.giveBack(two.size)
-      expect(lstatSync(path).blocks * 512).toBe(one.size)
+      expect(lstatSync(path).blocks * 512).toBe(size - two.size)
       expect(buffer.lend()?.offset).toBe(two.offset)
       // A guest that cuts its file is told by what is missing.
       ftruncateSync(file, 3)
       expect(one.take(0, 5).length).toBe(3)
       one.giveBack(5)
       expect(lstatSync(path).blocks).toBe(0)
+      // One that has used the room for what nobody asked for is one whose input has none.
+      writeSync(file, Buffer.alloc(size), 0, size, 4 * size)
+      expect(errnoOf(() => four.put(Buffer.from('input')))).toBe('ENOSPC')
     } finally {
       closeSync(file)
     }

@@ -1,11 +1,12 @@
 /**
  * The stream buffer: a file in memory that a share shows to the guest's agent. Much output of a process goes through it instead of the agent's
- * channel. The guest sends the pages of the process's pipe to the share's daemon as they are, which copies them into the file.
+ * channel, and much input. The guest sends the pages of the process's pipe to the share's daemon as they are, which copies them into the file;
+ * and has pages of the file from it, which go into the pipe as they are.
  *
  * The file lies on a file system of its own, which holds no more than the buffer, whatever the guest writes. Its bytes are a process's
- * output, and nobody trusts them.
+ * output or input, and nobody trusts them.
  */
-import { chownSync, closeSync, ftruncateSync, openSync, readSync } from 'node:fs'
+import { chownSync, closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import type { Ledger } from '../ledger/ledger.ts'
 import { checked, libc } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
@@ -17,21 +18,23 @@ import { makeDirectory, makeFile, mountAt, type ShareTree } from './share-tree.t
 const bufferName = '.stream-buffer'
 /** Bytes of a place: what the guest's agent, an interpreter, spends on one answer is little beside it. */
 const placeBytes = 8 * 1024 * 1024
-/** A stream that gives much has both. One that finds none free goes through the channel. */
-const placeCount = 2
+/** A stream that gives or takes much has two. One that finds none free goes through the channel. */
+const placeCount = 4
 
 const SYS_fallocate = 285
 /** FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
 const punchHole = 3
 
-/** A part of the buffer for one answer. */
+/** A part of the buffer for one call. */
 export interface BufferPlace {
   /** Bytes from the beginning of the buffer. */
   readonly offset: number
   readonly size: number
   /** `count` bytes of what the guest has put there, from `from` on; fewer when it has cut its file. */
   take(from: number, count: number): Uint8Array
-  /** To be called once the guest has answered, with the bytes that it has put there: it does not write there any more for this answer. */
+  /** Puts bytes there for the guest. @throws ENOSPC where the guest has used the room for what nobody asked for. */
+  put(bytes: Uint8Array): void
+  /** To be called once the guest has answered, with the bytes that are there: it has nothing to do there any more for this call. */
   giveBack(count: number): void
 }
 
@@ -55,6 +58,10 @@ export class StreamBuffer {
         const bytes = Buffer.allocUnsafeSlow(count)
         return bytes.subarray(0, readSync(this.#fd, bytes, 0, count, offset + from))
       },
+      put: (bytes) => {
+        for (let at = 0; at < bytes.length; )
+          at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at)
+      },
       giveBack: (count) => {
         this.#clear(offset, count)
         this.#free.push(offset)
@@ -62,7 +69,7 @@ export class StreamBuffer {
     }
   }
 
-  /** The next output may be long in coming. */
+  /** The next may be long in coming. */
   #clear(offset: number, count: number): void {
     if (count === 0) return
     const cleared = Number(libc.syscall(SYS_fallocate, this.#fd, punchHole, offset, placeBytes, 0, 0))

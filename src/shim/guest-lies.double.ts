@@ -36,7 +36,7 @@ const facts: AgentFacts = {
   name: 'kata-ts',
   version: '1',
   seccomp: true,
-  buffersOutput: false,
+  usesStreamBuffer: false,
   watchesVolumes: true,
   memoryBlockMiB: 128,
 }

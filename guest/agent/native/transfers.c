@@ -1,7 +1,7 @@
 /*
- * Output of processes on its way into a file of the host's share, in a thread of its own: a server of files may take its time, and the agent goes on
- * answering its host. The pages of the pipe are what is sent, so that nothing is copied in the guest. For a file the kernel passes over empty
- * buffers, and refuses pages that have lost their content; the driver of a port does neither (output-block.ts).
+ * Output of processes on its way into a file of the host's share, and input out of it, in a thread of its own: a server of files may take its time, and
+ * the agent goes on answering its host. The pages of the pipe are what is sent, so that nothing is copied in the guest. For a file the kernel passes over
+ * empty buffers, and refuses pages that have lost their content; the driver of a port does neither (output-block.ts).
  */
 #include "syscalls.h"
 #include <errno.h>
@@ -10,20 +10,23 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct transfer {
-  int from, file, report;
+  int pipe, file, report;
+  bool isInput;
   loff_t offset;
-  size_t most;
+  size_t size;
   char path[];
 };
 
 /*
- * What a transfer tells at its end. `rest` is a pipe with bytes that left the first one and did not get into the file, or -1. `file` is open, for the
+ * What a transfer tells at its end. `rest` is a pipe with output that left the first one and did not get into the file, or -1. `file` is open, for the
  * next one, or -1.
  */
 struct outcome {
@@ -60,37 +63,69 @@ static int comes(int pipe) {
   return poll(&more, 1, PAUSE) > 0;
 }
 
+static void takeOutput(const struct transfer *this, const int between[2], struct outcome *outcome) {
+  loff_t offset = this->offset;
+  size_t left = 0;
+  while ((size_t)outcome->moved < this->size && !outcome->error) {
+    const size_t most = this->size - outcome->moved;
+    /* The process comes first: a page that goes alone costs as much as many. */
+    sched_yield();
+    const ssize_t count = splice(this->pipe, NULL, between[1], NULL, most < PASS ? most : PASS, SPLICE_F_NONBLOCK);
+    if (count < 0 && (errno == EINTR || (errno == EAGAIN && outcome->moved && comes(this->pipe)))) continue;
+    if (count < 0 && outcome->moved == 0) outcome->error = errno;
+    if (count <= 0) break;
+    const size_t gone = drain(between[0], outcome->file, &offset, count, &outcome->error);
+    outcome->moved += gone;
+    left = count - gone;
+  }
+  if (left) outcome->rest = between[0];
+}
+
+/* Waits for the process to read. 0 or an errno: ECANCELED once the agent has no use for it any more. */
+static int room(const struct transfer *this) {
+  struct pollfd either[] = {{.fd = this->pipe, .events = POLLOUT}, {.fd = this->report, .events = POLLRDHUP}};
+  while (poll(either, 2, -1) < 0)
+    if (errno != EINTR) return errno;
+  if (either[1].revents) return ECANCELED;
+  /* A process that was woken by a page reads more of them, if it may. */
+  sched_yield();
+  return 0;
+}
+
+static void bringInput(const struct transfer *this, const int between[2], struct outcome *outcome) {
+  loff_t offset = this->offset;
+  size_t waiting = 0;
+  while ((size_t)outcome->moved < this->size && !outcome->error) {
+    const size_t most = this->size - outcome->moved;
+    const ssize_t count = waiting ? splice(between[0], NULL, this->pipe, NULL, waiting, SPLICE_F_NONBLOCK)
+                                  : splice(outcome->file, &offset, between[1], NULL, most < PASS ? most : PASS, 0);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN && waiting)
+      outcome->error = room(this);
+    else if (count <= 0)
+      /* The host has put more there than was read. */
+      outcome->error = count < 0 ? errno : ENODATA;
+    else if (waiting)
+      waiting -= count, outcome->moved += count;
+    else
+      waiting = count;
+  }
+}
+
 static void move(const struct transfer *this, struct outcome *outcome) {
   /* Past the guest's cache. The host has made the file. */
-  const int file = this->file >= 0 ? this->file : open(this->path, O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  outcome->file = file;
+  outcome->file = this->file >= 0 ? this->file : open(this->path, O_RDWR | O_DIRECT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   int between[2];
-  /* A process waits for the lock of its pipe while that is written from: what is on its way has a pipe of its own. */
-  if (file < 0 || pipe2(between, O_CLOEXEC) < 0) {
+  /* A process waits for the lock of its pipe while that is read or written: what is on its way has a pipe of its own. */
+  if (outcome->file < 0 || pipe2(between, O_CLOEXEC) < 0) {
     outcome->error = errno;
     return;
   }
   /* Less room is a matter of speed alone. */
   fcntl(between[0], F_SETPIPE_SZ, PASS);
-  loff_t offset = this->offset;
-  size_t left = 0;
-  while ((size_t)outcome->moved < this->most && !outcome->error) {
-    const size_t most = this->most - outcome->moved;
-    /* The process comes first: a page that goes alone costs as much as many. */
-    sched_yield();
-    const ssize_t count = splice(this->from, NULL, between[1], NULL, most < PASS ? most : PASS, SPLICE_F_NONBLOCK);
-    if (count < 0 && (errno == EINTR || (errno == EAGAIN && outcome->moved && comes(this->from)))) continue;
-    if (count < 0 && outcome->moved == 0) outcome->error = errno;
-    if (count <= 0) break;
-    const size_t gone = drain(between[0], file, &offset, count, &outcome->error);
-    outcome->moved += gone;
-    left = count - gone;
-  }
+  (this->isInput ? bringInput : takeOutput)(this, between, outcome);
   close(between[1]);
-  if (left)
-    outcome->rest = between[0];
-  else
-    close(between[0]);
+  if (outcome->rest < 0) close(between[0]);
 }
 
 static void *run(void *argument) {
@@ -101,7 +136,7 @@ static void *run(void *argument) {
   const ssize_t told = write(this->report, &outcome, sizeof outcome);
   (void)told;
   close(this->report);
-  close(this->from);
+  close(this->pipe);
   free(this);
   return NULL;
 }
@@ -123,8 +158,21 @@ static int start(struct transfer *this) {
   return error;
 }
 
-/* startTransfer(from, file, path, offset, most): a descriptor that can be read once it is over, for endTransfer(). */
-FUNCTION(js_start_transfer) {
+/* The thread's own of a pipe; -1 and errno. */
+static int startTransfer(struct transfer *this, int pipe) {
+  int report[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0) return -1;
+  this->report = report[1];
+  this->pipe = fcntl(pipe, F_DUPFD_CLOEXEC, 3);
+  const int error = this->pipe < 0 ? errno : start(this);
+  if (!error) return report[0];
+  if (this->pipe >= 0) close(this->pipe);
+  close(report[0]), close(report[1]);
+  errno = error;
+  return -1;
+}
+
+static JSValue transfer(JSContext *ctx, JSValueConst *argv, bool isInput) {
   const char *path = text(ctx, argv[2]);
   if (!path) return JS_EXCEPTION;
   const size_t length = strlen(path) + 1;
@@ -132,22 +180,29 @@ FUNCTION(js_start_transfer) {
   if (this) memcpy(this->path, path, length);
   free_text(ctx, path);
   if (!this) return fail(ctx, "malloc", ENOMEM);
-  this->offset = long_integer(ctx, argv[3]);
-  this->most = long_integer(ctx, argv[4]);
+  this->isInput = isInput;
   this->file = integer(ctx, argv[1]);
-  int report[2];
-  if (pipe2(report, O_CLOEXEC) < 0) {
-    free(this);
-    return fail(ctx, "pipe2", errno);
-  }
-  this->report = report[1];
-  this->from = fcntl(integer(ctx, argv[0]), F_DUPFD_CLOEXEC, 3);
-  const int error = this->from < 0 ? errno : start(this);
-  if (!error) return JS_NewInt32(ctx, report[0]);
-  if (this->from >= 0) close(this->from);
-  close(report[0]), close(report[1]);
+  this->offset = long_integer(ctx, argv[3]);
+  this->size = long_integer(ctx, argv[4]);
+  const int report = startTransfer(this, integer(ctx, argv[0]));
+  if (report >= 0) return JS_NewInt32(ctx, report);
   free(this);
-  return fail(ctx, "pthread_create", error);
+  return fail(ctx, "transfer", errno);
+}
+
+/* takeOutput(pipe, file, path, offset, most): a descriptor that can be read once it is over, for endTransfer(). */
+FUNCTION(js_take_output) {
+  return transfer(ctx, argv, false);
+}
+
+/* bringInput(pipe, file, path, offset, size): likewise. It waits for the process to read. */
+FUNCTION(js_bring_input) {
+  return transfer(ctx, argv, true);
+}
+
+/* cancelTransfer(descriptor): input is over soon, as it is. */
+FUNCTION(js_cancel_transfer) {
+  return result(ctx, "shutdown", shutdown(integer(ctx, argv[0]), SHUT_WR));
 }
 
 /* endTransfer(descriptor): [moved, errno, rest, file], as in struct outcome. Closes the descriptor. */
@@ -173,7 +228,9 @@ FUNCTION(js_available) {
 }
 
 static const JSCFunctionListEntry functions[] = {
-    JS_CFUNC_DEF("startTransfer", 5, js_start_transfer),
+    JS_CFUNC_DEF("takeOutput", 5, js_take_output),
+    JS_CFUNC_DEF("bringInput", 5, js_bring_input),
+    JS_CFUNC_DEF("cancelTransfer", 1, js_cancel_transfer),
     JS_CFUNC_DEF("endTransfer", 1, js_end_transfer),
     JS_CFUNC_DEF("available", 1, js_available),
 };

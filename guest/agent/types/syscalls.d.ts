@@ -35,16 +35,14 @@ declare module 'syscalls' {
    * Moves up to `most` bytes that are in a pipe into a file, from `offset` on, in a thread of its own; what comes meanwhile goes, too. The file is
    * open, or -1 and opened by its path. A descriptor that can be read once that is over, for {@link endTransfer}.
    */
-  export function startTransfer(
-    from: number,
-    file: number,
-    path: string,
-    offset: number,
-    most: number,
-  ): number
+  export function takeOutput(pipe: number, file: number, path: string, offset: number, most: number): number
+  /** Likewise moves `size` bytes of a file into a pipe, and waits for whoever reads that. */
+  export function bringInput(pipe: number, file: number, path: string, offset: number, size: number): number
+  /** Input waits no more: it is over soon, with ECANCELED. To be called before {@link endTransfer} alone. */
+  export function cancelTransfer(descriptor: number): void
   /**
-   * What came of it; closes the descriptor. `moved` bytes are in the file: without an errno, 0 is the end of the pipe. `rest` is the read end of
-   * a pipe with bytes that are not in the file and follow those that are, or -1. `file` is open, or -1.
+   * What came of it; closes the descriptor. `moved` bytes are in the file, or in the pipe: without an errno, 0 is the end of the pipe. `rest` is
+   * the read end of a pipe with output that is not in the file and follows what is, or -1. `file` is open, or -1.
    */
   export function endTransfer(descriptor: number): [moved: number, errno: number, rest: number, file: number]
   /** How many bytes from `offset` on were taken until it would block; 0 when it does. */

@@ -1,13 +1,15 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
 import { constants } from 'node:os'
 import type { AgentClient } from '../../agent/client.ts'
-import { type InputOptions, type OutputOptions, pumpInput, pumpOutput } from '../../agent/stdio.ts'
+import { type InputOptions, pumpInput } from '../../agent/input.ts'
+import { pumpOutput } from '../../agent/output.ts'
 import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
 
 const { SIGKILL } = constants.signals
 
-export interface ProcessOptions extends Pick<InputOptions, 'inOrder'>, Pick<OutputOptions, 'lendPlace'> {
+/** Of a process's streams, and what follows them. */
+export interface ProcessOptions extends Pick<InputOptions, 'inOrder' | 'lendPlace'> {
   /** Awaited before the end is reported. */
   readonly afterEnd?: (() => Promise<void>) | undefined
 }
@@ -73,7 +75,7 @@ export class AgentProcess implements GuestProcess {
   }
 
   input(chunks: AsyncIterable<Uint8Array>, how: { readonly isTerminal?: boolean } = {}): Promise<void> {
-    const { inOrder } = this.#options
-    return pumpInput(this.#agent, this.#ids, chunks, { ...how, over: this.#over.signal, inOrder })
+    const { inOrder, lendPlace } = this.#options
+    return pumpInput(this.#agent, this.#ids, chunks, { ...how, over: this.#over.signal, inOrder, lendPlace })
   }
 }

@@ -15,7 +15,7 @@ const katas: AgentFacts = {
   name: 'kata',
   version: '4.1.0',
   seccomp: false,
-  buffersOutput: false,
+  usesStreamBuffer: false,
   watchesVolumes: true,
   memoryBlockMiB: 128,
 }

@@ -40,7 +40,7 @@ function recorded(changes: Partial<StartedSandbox> = {}, hypervisor: Partial<Hyp
       name: 'kata-ts',
       version: '1.0.0',
       seccomp: true,
-      buffersOutput: true,
+      usesStreamBuffer: true,
       watchesVolumes: true,
       memoryBlockMiB: 128,
     },

@@ -1,6 +1,6 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 
-import { mostAsked } from '../../agent/stdio.ts'
+import { mostAsked } from '../../agent/output.ts'
 import { KataError } from '../../errors.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'

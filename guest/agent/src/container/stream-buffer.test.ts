@@ -7,7 +7,7 @@ import { hasQuickjs, inQuickjs, sources } from '../system/in-quickjs.double.ts'
 setDefaultTimeout(60_000)
 
 const imports = `
-import { close, pipe, setNonblocking, write } from 'syscalls'
+import { close, pipe, read, setNonblocking, write } from 'syscalls'
 import { readdir } from 'os'
 import { StreamBuffer } from ${JSON.stringify(join(sources, 'container/stream-buffer.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
@@ -159,16 +159,109 @@ say(count, rest.length, failure?.code)`
 test.skipIf(!hasQuickjs)('the file is open for the next output, and closed after a second without any', () =>
   withFile(100, async (path) => {
     const body = `${setUp(path)}
-const descriptors = () => readdir('/proc/self/fd')[0].length
-const before = descriptors()
+// A thread closes the last of its own after it has told.
+const descriptors = async (most) => {
+  const count = () => readdir('/proc/self/fd')[0].length
+  while (count() > most) await new Promise((resolve) => setTimeout(resolve, 10))
+  return count()
+}
+const before = await descriptors(100)
 write(its, new Uint8Array(50), 0)
 await move(100)
-const first = descriptors()
+const first = await descriptors(before + 1)
 write(its, new Uint8Array(50), 0)
 await move(100, 50)
-say(first - before, descriptors() - before)
-while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 100))
+say(first - before, (await descriptors(before + 1)) - before)
+await descriptors(before)
 say('closed')`
     expect(await inQuickjs({ imports, body })).toBe('50 0 true\n50 0 true\n1 1\nclosed\n')
+  }),
+)
+
+/** As {@link setUp}, for input: the process reads `its`, and has `mine` filled. */
+const setUpInput = (path: string, room = 1 << 20) => `
+const loop = createLoop()
+const buffer = new StreamBuffer(${JSON.stringify(path)})
+const [its, mine] = pipe(${room})
+setNonblocking(mine)
+const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
+const told = ({ count, isBroken }) => say(count, isBroken, buffer.works)
+const bring = (size, offset = 0) => buffer.bring(loop, mine, { offset, size })
+setNonblocking(its)
+const readAll = async (left, take) => {
+  while (left > 0) {
+    const some = read(its, 65_536)
+    if (some === null) await new Promise((resolve) => setTimeout(resolve, 1))
+    else (left -= some.length), take(some)
+  }
+}
+`
+
+test.skipIf(!hasQuickjs)('what is in a place gets into the pipe', () =>
+  withFile(300_000, async (path) => {
+    writeFileSync(path, Buffer.concat([Buffer.alloc(100_000, 1), Buffer.alloc(200_000, 2)]))
+    const body = `${setUpInput(path)}
+told(await bring(150_000, 50_000).over)
+let [ones, twos] = [0, 0]
+await readAll(150_000, (some) => {
+  ones += some.filter((byte) => byte === 1).length
+  twos += some.filter((byte) => byte === 2).length
+})
+say(ones, twos)`
+    expect(await inQuickjs({ imports, body })).toBe('150000 false true\n50000 100000\n')
+  }),
+)
+
+test.skipIf(!hasQuickjs)('more than a pipe holds waits for its reader', () =>
+  withFile(3_000_000, async (path) => {
+    const bytes = Buffer.alloc(3_000_000, Buffer.from('what nothing repeats at a page: 4097'))
+    writeFileSync(path, bytes)
+    const body = `${setUpInput(path, 4096)}
+let isOver = false
+const { over } = bring(3_000_000)
+over.then((how) => { isOver = true; told(how) })
+await new Promise((resolve) => setTimeout(resolve, 100))
+say(isOver)
+let sum = 0
+await readAll(3_000_000, (some) => { for (const byte of some) sum = (sum * 31 + byte) % 1_000_003 })
+await over
+say(sum)`
+    const sum = bytes.reduce((all, byte) => (all * 31 + byte) % 1_000_003, 0)
+    expect(await inQuickjs({ imports, body })).toBe(`false\n3000000 false true\n${sum}\n`)
+  }),
+)
+
+test.skipIf(!hasQuickjs)('a pipe that nobody reads is broken, before and while it is waited for', () =>
+  withFile(2_000_000, async (path) => {
+    const body = `${setUpInput(path, 65_536)}
+const { over } = bring(2_000_000)
+await new Promise((resolve) => setTimeout(resolve, 100))
+close(its)
+told(await over)
+told(await bring(10).over)`
+    expect(await inQuickjs({ imports, body })).toBe('65536 true true\n0 true true\n')
+  }),
+)
+
+test.skipIf(!hasQuickjs)('it waits no more once it was cancelled, and the buffer goes on', () =>
+  withFile(2_000_000, async (path) => {
+    const body = `${setUpInput(path, 65_536)}
+const { over, cancel } = bring(2_000_000)
+await new Promise((resolve) => setTimeout(resolve, 100))
+cancel()
+told(await over)
+cancel()
+read(its, 65_536)
+told(await bring(10).over)`
+    expect(await inQuickjs({ imports, body })).toBe('65536 false true\n10 false true\n')
+  }),
+)
+
+test.skipIf(!hasQuickjs)('without the file, and beyond its end, nothing gets into the pipe', () =>
+  withFile(100, async (path) => {
+    const body = (file: string) => `${setUpInput(file)}
+told(await bring(200).over)`
+    expect(await inQuickjs({ imports, body: body(`${path}-none`) })).toBe('0 false false\n')
+    expect(await inQuickjs({ imports, body: body(path) })).toBe('100 false false\n')
   }),
 )

@@ -1,12 +1,13 @@
 /**
  * The stream buffer: a file in the host's memory that the share shows. Much output goes there page by page, without a copy in the guest, and
- * the host takes it out (src/sharing/stream-buffer.ts). Little output goes through the channel, and everything where there is no such file.
+ * the host takes it out (src/sharing/stream-buffer.ts). Much input comes the other way. Little of either goes through the channel, and everything
+ * where there is no such file.
  */
 import { setTimeout, type Timer } from 'os'
-import { close, endTransfer, nameErrno, read, startTransfer } from 'syscalls'
+import { bringInput, cancelTransfer, close, endTransfer, nameErrno, read, takeOutput } from 'syscalls'
 import { events, type Loop } from '../devices/loop.ts'
 
-/** A part of the buffer that the host has set aside for an answer, bytes. */
+/** A part of the buffer that the host has set aside for a call, bytes. */
 export interface BufferPlace {
   readonly offset: number
   readonly size: number
@@ -21,9 +22,22 @@ export interface Moved {
   readonly failure?: unknown
 }
 
+export interface Brought {
+  /** Bytes of the place that are in the pipe: all, unless it has no reader, was cancelled, or the buffer has failed. */
+  readonly count: number
+  /** Nobody reads the pipe. */
+  readonly isBroken: boolean
+}
+
+export interface Bringing {
+  readonly over: Promise<Brought>
+  /** Waits for no reader any more. */
+  cancel(): void
+}
+
 /** So much is read at once of what did not get into the buffer. */
 const mostRead = 64 * 1024
-/** The file stays open so long for the next output. */
+/** The file stays open so long for the next transfer. */
 const idleMilliseconds = 1000
 
 const nothing = new Uint8Array(0)
@@ -41,35 +55,58 @@ export class StreamBuffer {
     this.#path = path
   }
 
-  /** False once it has failed. What did not get there went through the channel, as all that follows. */
+  /** False once it has failed. What did not pass went through the channel, as all that follows. */
   get works(): boolean {
     return this.#works
   }
 
   /** Moves what a pipe holds, and what comes meanwhile. Never fails. */
   async move(loop: Loop, pipe: number, place: BufferPlace): Promise<Moved> {
-    const over = this.#start(pipe, place)
-    if (over === undefined) return { count: 0, rest: nothing }
-    await new Promise<void>((resolve) => loop.once(over, events.in, () => resolve()))
-    loop.forget(over)
-    const [count, errno, rest, file] = endTransfer(over)
-    this.#keep(file)
+    const transfer = this.#start(takeOutput, pipe, place)
+    if (transfer === undefined) return { count: 0, rest: nothing }
+    const { moved, error, rest } = await this.#end(loop, transfer)
     // The pipe may be empty by now: processes of the container can read it, too.
-    if (errno !== 0 && nameErrno(errno) !== 'EAGAIN') this.#works = false
-    return { count, ...(rest === -1 ? { rest: nothing } : takeRest(rest)) }
+    if (error !== undefined && error !== 'EAGAIN') this.#works = false
+    return { count: moved, ...(rest === -1 ? { rest: nothing } : takeRest(rest)) }
+  }
+
+  /** Moves what the host has put into a place into a pipe, as its process reads. Never fails. */
+  bring(loop: Loop, pipe: number, place: BufferPlace): Bringing {
+    const transfer = this.#start(bringInput, pipe, place)
+    if (transfer === undefined)
+      return { over: Promise.resolve({ count: 0, isBroken: false }), cancel: () => {} }
+    let isOver = false
+    const over = this.#end(loop, transfer).then(({ moved, error }) => {
+      isOver = true
+      const isBroken = error === 'EPIPE'
+      if (error !== undefined && error !== 'ECANCELED' && !isBroken) this.#works = false
+      return { count: moved, isBroken }
+    })
+    return { over, cancel: () => void (isOver || cancelTransfer(transfer)) }
   }
 
   /** Undefined where no thread can be had. */
-  #start(pipe: number, { offset, size }: BufferPlace): number | undefined {
+  #start(how: typeof takeOutput, pipe: number, { offset, size }: BufferPlace): number | undefined {
     try {
-      const over = startTransfer(pipe, this.#file, this.#path, offset, size)
+      const transfer = how(pipe, this.#file, this.#path, offset, size)
       this.#underWay++
       this.#wasUsed = true
-      return over
+      return transfer
     } catch {
       this.#works = false
       return undefined
     }
+  }
+
+  async #end(
+    loop: Loop,
+    transfer: number,
+  ): Promise<{ moved: number; error: string | undefined; rest: number }> {
+    await new Promise<void>((resolve) => loop.once(transfer, events.in, () => resolve()))
+    loop.forget(transfer)
+    const [moved, errno, rest, file] = endTransfer(transfer)
+    this.#keep(file)
+    return { moved, error: errno === 0 ? undefined : nameErrno(errno), rest }
   }
 
   /** Two transfers may have opened it at once. */

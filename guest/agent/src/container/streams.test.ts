@@ -151,3 +151,28 @@ import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
     expect(await inQuickjs({ imports, body }, replaced)).toBe('a\nb\nc\n0\n')
   },
 )
+
+test.skipIf(!hasQuickjs)('input of the buffer that cannot be had is left to the channel, in order', async () => {
+  // There is no such file on a host.
+  const body = `
+const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
+const [its, mine] = pipe(1 << 20)
+const stdin = createInputStream(createLoop(), mine)
+const answers = [
+  stdin.write(new Uint8Array([97])),
+  stdin.writeFrom({ offset: 0, size: 5 }),
+  stdin.write(new Uint8Array([98])),
+  stdin.writeFrom({ offset: 0, size: 5 }),
+]
+say((await Promise.all(answers)).map((answer) => answer ?? 'all').join(' '))
+say(read(its, 2).join(' '))
+stdin.destroy()
+const broken = await stdin.writeFrom({ offset: 0, size: 5 }).catch((error) => error instanceof BrokenInput)
+say(broken)`
+  const imports = `
+import { pipe, read } from 'syscalls'
+import { BrokenInput, createInputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
+import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
+`
+  expect(await inQuickjs({ imports, body })).toBe('all 0 all 0\n97 98\ntrue\n')
+})

@@ -229,8 +229,10 @@ function orEnd<T>(kind: 'pipe' | 'terminal', take: () => T): T | Uint8Array {
 export interface InputStream {
   /** False once its descriptor is closed, whose number may be another stream's by then. */
   readonly isOpen: boolean
-  /** Resolves when all bytes are in the pipe; rejects with EPIPE when the process has closed its end. */
+  /** Resolves when all bytes are in the pipe. @throws BrokenInput when the process has closed its end. */
   write(bytes: Uint8Array): Promise<void>
+  /** Likewise, with the bytes of a place; how many they were. They are fewer where the rest has to be written as bytes. @throws BrokenInput */
+  writeFrom(place: BufferPlace): Promise<number>
   /** Ends the input after what was written before. */
   close(): Promise<void>
   /** Ends it now. */
@@ -266,11 +268,22 @@ export function createInputStream(loop: Loop, fd: number): InputStream {
     }
   }
 
+  const bringAll = async (place: BufferPlace): Promise<number> => {
+    if (!open) throw new BrokenInput()
+    if (!hostBuffer.works) return 0
+    const { over, cancel } = hostBuffer.bring(loop, fd, place)
+    wake = cancel
+    const { count, isBroken } = await over
+    if (isBroken || !open) throw new BrokenInput()
+    return count
+  }
+
   return {
     get isOpen() {
       return open
     },
     write: (bytes) => inTurn(() => writeAll(bytes)),
+    writeFrom: (place) => inTurn(() => bringAll(place)),
     close: () => inTurn(async () => destroy()),
     destroy,
   }

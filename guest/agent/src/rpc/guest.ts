@@ -13,7 +13,7 @@ import type { ExitOf } from '../storage/grow-volume.ts'
 import { receiveFile } from '../storage/received-files.ts'
 import { storageDrivers } from '../storage/storage.ts'
 import { clearFreeMemory } from '../system/clear-memory.ts'
-import { agentFeature, agentVersion, bufferFeature } from '../system/version.ts'
+import { agentFeature, agentVersion, buffersFeature } from '../system/version.ts'
 
 export interface GuestTools {
   readonly sandbox: Sandbox
@@ -63,7 +63,7 @@ export function guestCalls({ sandbox, oom, passed, exitOf, report, switchOff }: 
           deviceHandlers: [],
           storageHandlers: storageDrivers,
           supportsSeccomp: true,
-          extraFeatures: [agentFeature, bufferFeature],
+          extraFeatures: [agentFeature, buffersFeature],
         },
       }
     },

@@ -1,6 +1,10 @@
 /** Calls about processes and their stdio. */
 import { setWindow } from 'syscalls'
-import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
+import type {
+  AgentServiceDefinition,
+  ReadStreamRequest,
+  WriteStreamRequest,
+} from '../../../../src/protocol/generated/agent.ts'
 import { type CallContext, type Implementation, LentAnswer } from '../../../../src/ttrpc/ttrpc.ts'
 import { type ContainerProcess, terminalOf } from '../container/process.ts'
 import { BrokenInput, mostLent, type OutputStream } from '../container/streams.ts'
@@ -34,6 +38,17 @@ export function processCalls(sandbox: Sandbox) {
     return { data: output ?? new Uint8Array(0) }
   }
 
+  /** How many bytes the process has. */
+  const writeInput = async (request: WriteStreamRequest): Promise<number> => {
+    const { data, bufferOffset, bufferLen } = request
+    const process = find(request)
+    if (bufferLen > 0) return process.stdio.stdin.writeFrom({ offset: bufferOffset, size: bufferLen })
+    // No bytes are Kata's other word for the end of input.
+    if (data.length === 0) await closeInput(process)
+    else await process.stdio.stdin.write(data)
+    return data.length
+  }
+
   return {
     async execProcess(request) {
       await sandbox.container(request.containerId).exec(request)
@@ -50,13 +65,10 @@ export function processCalls(sandbox: Sandbox) {
     readStderr: (request, call) => readOutput(find(request).stdio.stderr, request, call),
     async writeStdin(request) {
       try {
-        // No bytes are Kata's other word for the end of input.
-        if (request.data.length === 0) await closeInput(find(request))
-        else await find(request).stdio.stdin.write(request.data)
+        return { len: await writeInput(request) }
       } catch (error) {
         throw error instanceof BrokenInput ? precondition('the process has closed its standard input') : error
       }
-      return { len: request.data.length }
     },
     async closeStdin(request) {
       await closeInput(find(request))

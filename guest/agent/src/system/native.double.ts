@@ -145,4 +145,5 @@ export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)
 export const [addEntropy, reboot, sealedCopy, setClock, sync] = Array(5).fill(absent)
 /** The numbers are no descriptors: nothing is done with them. */
 export const pipe = (): [number, number] => [-1, -1]
-export const [openPeer, readInto, available, startTransfer, endTransfer] = Array(5).fill(absent)
+export const [openPeer, readInto, available] = Array(3).fill(absent)
+export const [takeOutput, bringInput, cancelTransfer, endTransfer] = Array(4).fill(absent)

@@ -20,7 +20,7 @@ test('a guest is told its time and its sandbox, and then asked what it can, as b
     name: 'kata',
     version: '4.1.0',
     seccomp: true,
-    buffersOutput: false,
+    usesStreamBuffer: false,
     watchesVolumes: true,
     memoryBlockMiB: 128,
   })

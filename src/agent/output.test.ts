@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { TtrpcError } from '../ttrpc/ttrpc.ts'
-import { type OutputPlace, pumpInput, pumpOutput } from './stdio.ts'
+import { pumpOutput } from './output.ts'
+import { places, streamPlaces } from './stream-place.double.ts'
+import type { StreamPlace } from './stream-place.ts'
 
 const ids = { containerId: 'c', execId: 'e' }
 const empty = new Uint8Array(0)
@@ -133,28 +134,6 @@ interface Asked {
 
 describe('output through a buffer', () => {
   const KiB = 1024
-  const places = { size: 1024 * KiB, count: 2 }
-
-  /** A buffer whose places are filled by the agent below, and the bytes of each that were given back. */
-  function buffer() {
-    const memory = new Uint8Array(places.count * places.size)
-    const free = Array.from({ length: places.count }, (_, index) => index * places.size)
-    const back: number[] = []
-    const lendPlace = (): OutputPlace | undefined => {
-      const offset = free.shift()
-      if (offset === undefined) return undefined
-      return {
-        offset,
-        size: places.size,
-        take: (from, count) => memory.slice(offset + from, offset + from + count),
-        giveBack: (count) => {
-          back.push(count)
-          free.push(offset)
-        },
-      }
-    }
-    return { memory, free, back, lendPlace }
-  }
 
   /** An agent that puts each chunk into the place that it is given, and says it of those that have none. Calls are answered in order. */
   function agentOf(chunks: Uint8Array[], memory: Uint8Array) {
@@ -186,7 +165,7 @@ describe('output through a buffer', () => {
   }
 
   test('a stream that gives much comes through it, whole and in order', async () => {
-    const { memory, free, back, lendPlace } = buffer()
+    const { memory, free, back, lendPlace } = streamPlaces()
     const { chunks, whole } = random([64, 128, 1024, 1000, 600, 1024, 3, 2])
     const { agent, requests, most } = agentOf(chunks, memory)
     const got: Uint8Array[] = []
@@ -202,7 +181,7 @@ describe('output through a buffer', () => {
   })
 
   test('where all places are lent, it comes in the answers', async () => {
-    const { memory } = buffer()
+    const { memory } = streamPlaces()
     const { chunks, whole } = random([64, 128, 256, 512, 1024])
     const { agent } = agentOf(chunks, memory)
     const got: Uint8Array[] = []
@@ -213,7 +192,7 @@ describe('output through a buffer', () => {
   })
 
   test('a failing sink ends the pump, and the places are free once the guest has answered', async () => {
-    const { memory, free, lendPlace } = buffer()
+    const { memory, free, lendPlace } = streamPlaces()
     const { agent } = agentOf(random([64, 128, 1024, 1024, 1024, 1024]).chunks, memory)
     let pieces = 0
     const sink = () => (++pieces < 5 ? Promise.resolve() : Promise.reject(new Error('disk full')))
@@ -223,7 +202,7 @@ describe('output through a buffer', () => {
   })
 
   test('a place stays lent whose answer never comes: the guest may write there yet', async () => {
-    const { free, lendPlace } = buffer()
+    const { free, lendPlace } = streamPlaces()
     const over = new AbortController()
     let calls = 0
     const agent = {
@@ -244,8 +223,8 @@ describe('output through a buffer', () => {
     ['bytes there and beside', { data: Uint8Array.of(1), buffered: 1 }, 1024 * KiB],
     ['bytes that are not in the file', { data: empty, buffered: 1024 * KiB }, 1024 * KiB - 1],
   ])('an agent that tells of %s is not believed', async (_, lie, inFile) => {
-    const { lendPlace } = buffer()
-    const cut = (): OutputPlace => {
+    const { lendPlace } = streamPlaces()
+    const cut = (): StreamPlace => {
       const place = lendPlace()!
       return { ...place, take: (from, count) => new Uint8Array(Math.min(count, inFile - from)) }
     }
@@ -263,193 +242,5 @@ describe('output through a buffer', () => {
     await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
       code: 'AGENT_MISBEHAVED',
     })
-  })
-})
-
-async function* chunks(...parts: Uint8Array[]) {
-  yield* parts
-}
-
-/** An agent that takes at most `most` bytes of each write. */
-function input(most: number) {
-  const got: number[] = []
-  let closed = 0
-  const agent = {
-    writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
-      expect(data.length).toBeLessThanOrEqual(2 ** 20)
-      const taken = data.subarray(0, most)
-      for (const byte of taken) got.push(byte)
-      return { len: taken.length }
-    },
-    closeStdin: async () => {
-      closed++
-      return {}
-    },
-  }
-  return { agent, got, closed: () => closed }
-}
-
-describe('input', () => {
-  test('long chunks are split, what was not taken is sent again, then stdin is closed', async () => {
-    const { agent, got, closed } = input(50_000)
-    const data = crypto.getRandomValues(new Uint8Array(60_000))
-    await pumpInput(agent, ids, chunks(data, empty, data, data, Buffer.concat([data, data])))
-    expect(Buffer.from(got).equals(Buffer.concat([data, data, data, data, data]))).toBe(true)
-    expect(closed()).toBe(1)
-  })
-
-  test.each(['not_found', 'failed_precondition'] as const)(
-    '%s means that nobody reads any more',
-    async (code) => {
-      let ended = false
-      async function* endless() {
-        try {
-          for (;;) yield Uint8Array.of(1)
-        } finally {
-          ended = true
-        }
-      }
-      const agent = {
-        writeStdin: () => Promise.reject(new TtrpcError(code, 'no reader')),
-        closeStdin: () => Promise.reject(new Error('nothing to close')),
-      }
-      await pumpInput(agent, ids, endless())
-      expect(ended).toBe(true)
-    },
-  )
-
-  test('other failures are failures', async () => {
-    const { agent } = input(1)
-    const broken = { ...agent, writeStdin: () => Promise.reject(new TtrpcError('internal', 'broken')) }
-    await expect(pumpInput(broken, ids, chunks(Uint8Array.of(1)))).rejects.toThrow('broken')
-  })
-
-  test.each([0, 2])('an agent that says it took %d of one byte is not believed', async (len) => {
-    const { agent } = input(1)
-    const lying = { ...agent, writeStdin: async () => ({ len }) }
-    await expect(pumpInput(lying, ids, chunks(Uint8Array.of(1)))).rejects.toMatchObject({
-      code: 'AGENT_MISBEHAVED',
-    })
-  })
-})
-
-describe('input of an agent that begins calls in order', () => {
-  /** An agent that answers a write when `answer` is called; -1 is the end of the input. */
-  function slow() {
-    const got: number[] = []
-    const waiting: (() => void)[] = []
-    let bytes = 0
-    const agent = {
-      writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
-        got.push(data[0]!)
-        bytes += data.length
-        await new Promise<void>((resolve) => waiting.push(resolve))
-        return { len: data.length }
-      },
-      closeStdin: async () => {
-        got.push(-1)
-        return {}
-      },
-    }
-    const answer = async () => {
-      waiting.shift()?.()
-      await turn()
-    }
-    return { agent, got, waiting, answer, bytes: () => bytes }
-  }
-  const turn = () => Bun.sleep(0)
-
-  test('two writes are under way and no third, in their order, and the end comes when all are answered', async () => {
-    const { agent, got, waiting, answer } = slow()
-    const pieces = [0, 1, 2, 3].map((at) => new Uint8Array(2 ** 20).fill(at))
-    const pump = pumpInput(agent, ids, chunks(...pieces), { inOrder: true })
-    const steps = [
-      [0, 1],
-      [0, 1, 2],
-      [0, 1, 2, 3],
-      [0, 1, 2, 3],
-    ]
-    for (const [answered, begun] of steps.entries()) {
-      await turn()
-      expect(got).toEqual(begun)
-      expect(waiting.length).toBe(begun.length - answered)
-      await answer()
-    }
-    await pump
-    expect(got).toEqual([0, 1, 2, 3, -1])
-  })
-
-  test('a process that does not read holds its source back', async () => {
-    const { agent, answer, bytes } = slow()
-    let made = 0
-    async function* source() {
-      for (; made < 64; made++) yield new Uint8Array(2 ** 17)
-    }
-    const pump = pumpInput(agent, ids, source(), { inOrder: true })
-    let isOver = false
-    void pump.then(() => {
-      isOver = true
-    })
-    for (let round = 0; round < 100; round++) await turn()
-    // Two writes of up to 1 MiB, one that waits for its turn, and what was gathered behind it.
-    expect(made * 2 ** 17).toBeLessThanOrEqual(4 * 2 ** 20)
-    while (!isOver) await answer()
-    expect(bytes()).toBe(64 * 2 ** 17)
-  })
-
-  test('beside very many that do not read, one that does is sent less at a time, and all of it', async () => {
-    const { agent, waiting, bytes } = slow()
-    const end = new AbortController()
-    // Each ends with its source: none of its writes is answered.
-    async function* endless() {
-      for (; !end.signal.aborted; ) yield new Uint8Array(2 ** 20)
-    }
-    const unread = 200
-    const stuck = Array.from({ length: unread }, () => pumpInput(agent, ids, endless(), { inOrder: true }))
-    for (const pump of stuck) pump.catch(() => {})
-    for (let round = 0; round < 100; round++) await turn()
-    expect(waiting.length).toBe(2 * unread)
-    // Without a bound it would be 400 MiB.
-    expect(bytes()).toBeLessThanOrEqual((64 + unread / 8) * 2 ** 20)
-    const sizes: number[] = []
-    const reader = {
-      writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
-        sizes.push(data.length)
-        return { len: data.length }
-      },
-      closeStdin: async () => ({}),
-    }
-    // As another process of the same guest.
-    await pumpInput(Object.assign(agent, reader), ids, chunks(new Uint8Array(2 ** 20)), { inOrder: true })
-    expect(sizes).toEqual(Array(16).fill(2 ** 16))
-    end.abort()
-    for (const answer of waiting.splice(0)) answer()
-    await Promise.all(stuck)
-    sizes.length = 0
-    await pumpInput(agent, ids, chunks(new Uint8Array(2 ** 20)), { inOrder: true })
-    expect(sizes).toEqual([2 ** 20])
-  })
-
-  test('the failure of either write is that of the pump, and no reader is none', async () => {
-    const source = () => chunks(...[1, 2, 3].map(() => new Uint8Array(2 ** 20)))
-    for (const failing of [1, 2]) {
-      let calls = 0
-      const agent = (code: 'internal' | 'failed_precondition') => ({
-        writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
-          if (++calls === failing) throw new TtrpcError(code, 'refused')
-          return { len: data.length }
-        },
-        closeStdin: () => Promise.reject(new Error('nothing to close')),
-      })
-      await expect(pumpInput(agent('internal'), ids, source(), { inOrder: true })).rejects.toThrow('refused')
-      calls = 0
-      await pumpInput(agent('failed_precondition'), ids, source(), { inOrder: true })
-    }
-  })
-
-  test('an agent that took a part is not believed: the next write is on its way', async () => {
-    const { agent } = input(1)
-    const pump = pumpInput(agent, ids, chunks(Uint8Array.of(1, 2)), { inOrder: true })
-    await expect(pump).rejects.toMatchObject({ code: 'AGENT_MISBEHAVED' })
   })
 })

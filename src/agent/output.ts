@@ -1,0 +1,129 @@
+/** Output of a guest process, which the host pulls, one call or two at a time. */
+import { KataError } from '../errors.ts'
+import type { AgentClient } from './client.ts'
+import { ample, type ProcessIds } from './process-streams.ts'
+import { type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
+
+/** Output of each guest that its readers have not taken yet, bytes, asked for or here; what every stream may have is not counted. */
+const unread = new WeakMap<object, number>()
+/** Bytes asked for: as few as this where little comes, since Kata's agent fills as many with zeros for each answer. */
+const leastAsked = 64 * 1024
+/** And at most so many of a stream that gives much, until {@link ample} of a guest are unread: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
+export const mostAsked = 2 * 1024 * 1024
+/** What is in the buffer is taken out in pieces, bytes. */
+const pieceBytes = 512 * 1024
+
+export interface OutputOptions {
+  /** Ends a read that the guest does not answer. */
+  readonly over?: AbortSignal | undefined
+  /** Places for much output. Absent: all of it comes in the answers. */
+  readonly lendPlace?: LendPlace | undefined
+}
+
+/** What one answer brought, here or in the buffer. */
+interface Chunk {
+  readonly length: number
+  /** Hands it over piece by piece. */
+  give(sink: Sink): Promise<void>
+}
+
+type Sink = (piece: Uint8Array) => Promise<void>
+
+/**
+ * Hands the pieces of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
+ * chunks (4 MiB) are held, and a slow sink slows the process in the guest. While chunks come through a buffer, they stay in it, and two are fetched
+ * at a time: the guest of an agent that has one answers in order, and does not wait for us.
+ *
+ * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for, or is not in the buffer.
+ */
+export async function pumpOutput(
+  agent: Pick<AgentClient, 'readStdout' | 'readStderr'>,
+  ids: ProcessIds,
+  stream: 'stdout' | 'stderr',
+  sink: Sink,
+  { over, lendPlace }: OutputOptions = {},
+): Promise<void> {
+  const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
+  const count = (bytes: number, sign: 1 | -1) =>
+    unread.set(agent, (unread.get(agent) ?? 0) + sign * Math.max(bytes - leastAsked, 0))
+  let asked = leastAsked
+  let ahead = 1
+
+  const read = async (): Promise<Chunk> => {
+    const len = (unread.get(agent) ?? 0) + asked > ample ? leastAsked : asked
+    const place = len >= leastBuffered ? lendPlace?.() : undefined
+    count(len, 1)
+    try {
+      const request = place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size }
+      const asking = agent[method]({ ...ids, len, ...request }, place === undefined ? { signal: over } : {})
+      const { data, buffered } = await (place === undefined ? asking : withPlace(place, asking, over))
+      check(data.length, buffered, { method, len, room: place?.size ?? 0 })
+      ahead = buffered > 0 ? 2 : 1
+      asked = Math.min(Math.max(2 * (data.length + buffered), leastAsked), mostAsked)
+      if (place !== undefined && buffered > 0) return inBuffer(place, buffered, method)
+      place?.giveBack(0)
+      count(data.length, 1)
+      return { length: data.length, give: (sink) => sink(data).finally(() => count(data.length, -1)) }
+    } finally {
+      count(len, -1)
+    }
+  }
+  const underWay: Promise<Chunk>[] = []
+  const ask = (most: number) => {
+    while (underWay.length < most) {
+      const next = read()
+      // It may fail before the sink is done, and after a failure of the sink no code awaits it.
+      next.catch(() => {})
+      underWay.push(next)
+    }
+  }
+  for (;;) {
+    ask(1)
+    const chunk = await underWay.shift()!
+    // Those behind it are answered, too, and their places are free then.
+    if (chunk.length === 0) return void (await Promise.all(underWay))
+    ask(1)
+    try {
+      await chunk.give(sink)
+    } catch (error) {
+      for (const next of underWay) next.then(({ give }) => give(async () => {})).catch(() => {})
+      throw error
+    }
+    ask(ahead)
+  }
+}
+
+/** @throws KataError AGENT_MISBEHAVED. */
+function check(
+  bytes: number,
+  buffered: number,
+  { method, len, room }: { method: string; len: number; room: number },
+): void {
+  const misbehaved = (reason: string) => new KataError('AGENT_MISBEHAVED', { method, reason })
+  if (bytes > len) throw misbehaved(`${bytes} bytes, asked for ${len}`)
+  if (buffered > room) throw misbehaved(`${buffered} bytes in the stream buffer, with room for ${room}`)
+  if (buffered > 0 && bytes > 0)
+    throw misbehaved(`${buffered} bytes in the stream buffer, and ${bytes} beside`)
+}
+
+function inBuffer(place: StreamPlace, length: number, method: string): Chunk {
+  return {
+    length,
+    async give(sink) {
+      try {
+        for (let at = 0; at < length; at += pieceBytes) {
+          const expected = Math.min(pieceBytes, length - at)
+          const piece = place.take(at, expected)
+          if (piece.length < expected)
+            throw new KataError('AGENT_MISBEHAVED', {
+              method,
+              reason: `${at + piece.length} bytes in the stream buffer, told of ${length}`,
+            })
+          await sink(piece)
+        }
+      } finally {
+        place.giveBack(length)
+      }
+    },
+  }
+}
