@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
@@ -172,7 +172,7 @@ test('a subPath of it is a part of the same tmpfs', async () => {
 
 test('shared memory is the pod’s, unless the container mounts its own', async () => {
   const own = { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['size=1k'] }
-  const { mounts, binds } = await carry({ ...bind('/host/shm', 'ro'), destination: '/dev/shm' }, own)
+  const { mounts, binds } = await carry({ ...bind('/dev/shm', 'ro'), destination: '/dev/shm' }, own)
   expect(mounts[0]).toMatchObject({
     source: '/run/kata-containers/sandbox/shm',
     type: 'bind',
@@ -201,14 +201,30 @@ test('a volume in the place of shared memory is that volume', async () => {
 })
 
 test.each([
-  '/dev/shm',
   '/run/containerd/io.containerd.grpc.v1.cri/sandboxes/4f1c/shm',
   '/run/containers/storage/overlay-containers/4f1c/userdata/shm',
   '/var/lib/docker/containers/4f1c/mounts/shm',
   '/var/lib/docker/containers/4f1c/mounts/shm/',
-])('what a client has made for shared memory is the pod’s: %s', async (source) => {
+])('the memory that a client has mounted for it is the pod’s: %s', async (path) => {
+  const source = `${area}${path}`
+  mkdirSync(source, { recursive: true })
+  mount({ source: 'shm', target: source, type: 'tmpfs', data: 'size=1m' })
   const { mounts, binds } = await carry({ ...bind(source), destination: '/dev/shm' })
   expect([mounts[0]?.source, binds]).toEqual(['/run/kata-containers/sandbox/shm', []])
+})
+
+test('a directory of a user’s is that directory, whatever its name', async () => {
+  mkdirSync(`${area}/srv/shm`, { recursive: true })
+  mkdirSync(`${volumes}/memory/shm`, { recursive: true })
+  symlinkSync(`${volumes}/memory/shm`, `${area}/shm`)
+  // On a disk, in memory that is mounted for something else, there by a link, and one that is not there.
+  const sources = ['/srv/shm', `${volumes}/memory/shm`.slice(area.length), '/shm', '/no/shm']
+  const asked = sources.map((source) => ({ ...bind(`${area}${source}`), destination: '/dev/shm' }))
+  const { mounts, binds } = await carry(...asked)
+  expect(mounts.map(({ source }) => source)).toEqual(['/guest/1', '/guest/2', '/guest/3', '/guest/4'])
+  expect(binds.map(({ source }) => source)).toEqual(asked.map(({ source }) => source!))
+  expect(sharedMounts({ mounts: asked }, 'c1')).toEqual(asked)
+  expect(shmBytes({ mounts: asked })).toBe(64 * 1024 * 1024)
 })
 
 test('its size is that of the host’s tmpfs, or 64 MiB', () => {
