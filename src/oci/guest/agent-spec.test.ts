@@ -197,6 +197,27 @@ test('every field of the specification arrives, through the wire too', () => {
   })
 })
 
+test('a device without a mode has the one of runc, and a mode of zero is none', () => {
+  const modeOf = (type: string, fileMode?: number) => {
+    const device = {
+      path: '/dev/x',
+      type,
+      major: 10,
+      minor: 229,
+      ...(fileMode !== undefined && { fileMode }),
+    }
+    return toAgentSpec({ linux: { devices: [device] } }).linux?.devices[0]?.fileMode
+  }
+  expect(modeOf('c')).toBe(0o666)
+  expect(modeOf('c', 0o620)).toBe(0o620)
+  // The protocol has no zero of its own.
+  expect(['c', 'u', 'b', 'p'].map((type) => modeOf(type, 0))).toEqual([
+    0o020000, 0o020000, 0o060000, 0o010000,
+  ])
+  // As stat(2) gives it.
+  expect([modeOf('c', 0o020660), modeOf('b', 0o060000)]).toEqual([0o660, 0o060000])
+})
+
 test('an absent umask and one of zero are not the same, through the wire too', () => {
   for (const umask of [undefined, 0, 0o77]) {
     const user = { uid: 1, ...(umask !== undefined && { umask }) }

@@ -67,16 +67,23 @@ function toIdMapping({ hostID, containerID, size }: OciIdMapping): agent.LinuxID
   return { hostId: hostID, containerId: containerID, size }
 }
 
-function toDevice({
-  path,
-  type,
-  major,
-  minor,
-  fileMode = 0,
-  uid = 0,
-  gid = 0,
-}: OciDevice): agent.LinuxDevice {
-  return { path, type, major: int64(major), minor: int64(minor), fileMode, uid, gid }
+function toDevice({ path, type, major, minor, fileMode, uid = 0, gid = 0 }: OciDevice): agent.LinuxDevice {
+  return { path, type, major: int64(major), minor: int64(minor), fileMode: modeOf(type, fileMode), uid, gid }
+}
+
+/** The bits of mknod(2) by the type of a device; the others are character devices. */
+const typeBits = new Map([
+  ['b', 0o060000],
+  ['p', 0o010000],
+])
+
+/**
+ * Without a mode, a device has runc's. The protocol takes zero for absent, and everybody could use the device. So a mode of zero goes with the
+ * bits of the device's type, which mknod(2) has anyway and chmod(2) ignores.
+ */
+function modeOf(type: string, fileMode = 0o666): number {
+  const permissions = fileMode & 0o7777
+  return permissions === 0 ? (typeBits.get(type) ?? 0o020000) : permissions
 }
 
 function toSeccomp(seccomp: OciSeccomp): agent.LinuxSeccomp {
