@@ -41,6 +41,8 @@ describe('what may be done with a disk', () => {
     ['nothing by a rule that names no right', [denyAll, unsaid], ''],
     ['everything by one that is about all devices', [denyAll, { allow: true }], 'rwm'],
     ['nothing where a denial names no right', [disk, { allow: false, type: 'b' }], ''],
+    ['nothing where a denial has an empty text of rights', [disk, { allow: false, access: '' }], ''],
+    ['nothing by a rule with an empty text of rights', [denyAll, { ...disk, access: '' }], ''],
     ['no node', [denyAll, { ...disk, access: 'wr' }], 'rw'],
   ])('%s', (_, rules, expected) => {
     expect(blockAccess(numbers, rules)).toBe(expected)
@@ -54,6 +56,7 @@ describe('rules for the guest', () => {
     expect(guestDeviceRules({ every: false, rules }, handedOver)).toEqual([denyAll, fuse, ...handedOver])
     expect(guestDeviceRules({ every: false, rules: [] }, [])).toEqual([denyAll])
     expect(guestDeviceRules({ every: false, rules: [{ allow: false }] }, [])).toEqual([denyAll])
+    expect(guestDeviceRules({ every: false, rules: [fuse, { access: '' }] }, [])).toEqual([denyAll])
   })
   test('keep the order of what the host allows and denies', () => {
     const denyFuse = { ...fuse, allow: false }

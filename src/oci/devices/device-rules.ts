@@ -25,10 +25,10 @@ export const isAllowed = ({ allow }: DeviceRule): boolean => allow === true
 
 /**
  * Letters of r, w, m: the rights that a rule is about. One without them that allows some devices allows nothing, as with crun; runc refuses
- * it. A denial is of all rights, and so is what speaks of all devices.
+ * it. A denial is of all rights, and so is what speaks of all devices. An empty text names none, as in Go.
  */
 export function accessOf(rule: DeviceRule): string {
-  return rule.access ?? (isAllowed(rule) && !isOfAll(rule) ? '' : 'rwm')
+  return rule.access || (isAllowed(rule) && !isOfAll(rule) ? '' : 'rwm')
 }
 
 /** Whether a rule allows something of this very device. Clients write one for each that is asked for, and none for what is merely listed. */

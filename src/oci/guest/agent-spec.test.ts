@@ -250,6 +250,7 @@ test('a device rule without a number is about all of them; without rights it den
   expect(devices([{ type: 'c' }])).toEqual([
     { allow: false, type: 'c', major: any, minor: any, access: 'rwm' },
   ])
+  expect(devices([{ type: 'c', access: '' }])[0]?.access).toBe('rwm')
   expect(devices([{ allow: true, type: 'c', major: 10, minor: 229 }])).toEqual([
     { allow: true, type: 'c', major: 10n, minor: 229n, access: '' },
   ])
