@@ -218,6 +218,27 @@ test('a device without a mode has the one of runc, and a mode of zero is none', 
   expect([modeOf('c', 0o020660), modeOf('b', 0o060000)]).toEqual([0o660, 0o060000])
 })
 
+test('a call that is to return 0 has no error, and a rule without a number has none', () => {
+  const numbersOf = (action: string, number?: number) => {
+    const errno = number === undefined ? [{}, {}] : [{ defaultErrnoRet: number }, { errnoRet: number }]
+    const seccomp = {
+      defaultAction: action,
+      ...errno[0],
+      syscalls: [{ names: ['sync'], action, ...errno[1] }],
+    }
+    const { defaultErrnoRet, syscalls } = toAgentSpec({ linux: { seccomp } }).linux!.seccomp!
+    return [defaultErrnoRet, syscalls[0]!.errnoRet]
+  }
+  // SCMP_ACT_ERRNO and SCMP_ACT_TRACE of libseccomp take the lower 16 bits.
+  for (const action of ['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']) {
+    expect(numbersOf(action, 0)).toEqual([0x10000, 0x10000])
+    expect(numbersOf(action, 38)).toEqual([38, 38])
+    expect(numbersOf(action)).toEqual([0, 0])
+  }
+  // crun refuses a number of these.
+  expect(numbersOf('SCMP_ACT_ALLOW', 0)).toEqual([0, 0])
+})
+
 test('an absent umask and one of zero are not the same, through the wire too', () => {
   for (const umask of [undefined, 0, 0o77]) {
     const user = { uid: 1, ...(umask !== undefined && { umask }) }

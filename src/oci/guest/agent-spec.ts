@@ -87,16 +87,16 @@ function modeOf(type: string, fileMode = 0o666): number {
 }
 
 function toSeccomp(seccomp: OciSeccomp): agent.LinuxSeccomp {
-  const { defaultAction, defaultErrnoRet = 0, architectures = [], flags = [], syscalls = [] } = seccomp
+  const { defaultAction, defaultErrnoRet, architectures = [], flags = [], syscalls = [] } = seccomp
   return {
     defaultAction,
-    defaultErrnoRet,
+    defaultErrnoRet: errnoOf(defaultAction, defaultErrnoRet),
     architectures: [...architectures],
     flags: [...flags],
-    syscalls: syscalls.map(({ names, action, errnoRet = 0, args = [] }) => ({
+    syscalls: syscalls.map(({ names, action, errnoRet, args = [] }) => ({
       names: [...names],
       action,
-      errnoRet,
+      errnoRet: errnoOf(action, errnoRet),
       args: args.map(({ index, value, valueTwo, op }) => ({
         index: uint64(index),
         value: uint64(value),
@@ -105,4 +105,12 @@ function toSeccomp(seccomp: OciSeccomp): agent.LinuxSeccomp {
       })),
     })),
   }
+}
+
+/** The protocol takes zero for absent, which means EPERM. This number has the same lower 16 bits, and libseccomp reads no others. */
+const zeroErrno = 0x10000
+
+function errnoOf(action: string, number?: number): number {
+  const isZero = number === 0 && /^SCMP_ACT_(ERRNO|TRACE)$/.test(action)
+  return isZero ? zeroErrno : (number ?? 0)
 }
