@@ -114,6 +114,14 @@ describe('a change of limits', () => {
     expect(sized).toEqual([{ cpu: { quota: 25_000, period: 100_000, shares: 7 } }])
   })
 
+  test('zero and an empty text change neither the machine nor where it runs', async () => {
+    const inForce = { cpu: { quota: 25_000, period: 50_000, cpus: '0-3', mems: '0' }, memory: { limit: 100 } }
+    const { container, sized } = containerWith(inForce)
+    await container.update({ cpu: { quota: 0, period: 0, cpus: '', mems: '' }, memory: { limit: 0 } })
+    await container.update({ memory: { limit: -1 } })
+    expect(sized).toEqual([inForce, { ...inForce, memory: { limit: -1 } }])
+  })
+
   test('a new cpuset keeps the lifted quota, and the other way round', async () => {
     const { container, sized } = containerWith({ cpu: { quota: 400_000, period: 100_000, cpus: '0-7' } })
     // A kubelet that resizes a pod changes the limits first, and its CPU manager the processors afterwards.

@@ -9,7 +9,7 @@ import { SIGKILL } from '../linux/processes/signal.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
-import type { OciCpu, OciResources } from '../oci/resources.ts'
+import type { OciResources } from '../oci/resources.ts'
 import type { OciConsoleSize, OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
@@ -226,8 +226,8 @@ function mergeResources(before: OciResources, changes: OciResources): OciResourc
   return {
     ...before,
     ...changes,
-    ...(cpu && { cpu: mergeCpu(before.cpu, cpu) }),
-    ...(memory && { memory: { ...before.memory, ...memory } }),
+    ...(cpu && { cpu: merge(before.cpu, cpu, ['quota', 'period', 'cpus', 'mems']) }),
+    ...(memory && { memory: merge(before.memory, memory, ['limit']) }),
     ...(pids && { pids: { ...before.pids, ...pids } }),
     ...(blockIO && { blockIO: { ...before.blockIO, ...blockIO } }),
     ...(network && { network: { ...before.network, ...network } }),
@@ -235,11 +235,10 @@ function mergeResources(before: OciResources, changes: OciResources): OciResourc
   }
 }
 
-/** Zero stands for a quota or period that is not given, as with runc. */
-function mergeCpu(before: OciCpu = {}, changes: OciCpu): OciCpu {
-  const quota = changes.quota || before.quota
-  const period = changes.period || before.period
-  return { ...before, ...changes, ...(quota && { quota }), ...(period && { period }) }
+/** For these names zero and an empty text stand for what is not given, as with runc: the guest takes them so, too. */
+function merge<T extends object>(before: T | undefined, changes: T, names: readonly (keyof T)[]): T {
+  const kept = names.filter((name) => !changes[name] && before?.[name])
+  return { ...before, ...changes, ...Object.fromEntries(kept.map((name) => [name, before?.[name]])) }
 }
 
 /**
