@@ -28,6 +28,14 @@ test('rules that hold for other machines or capabilities are left out', () => {
   if (process.arch === 'x64') expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'])
 })
 
+test('an empty list of architectures is none, as for docker', () => {
+  const archMap = [{ architecture: 'SCMP_ARCH_X86_64', subArchitectures: ['SCMP_ARCH_X86'] }]
+  const profile = { defaultAction: 'SCMP_ACT_ERRNO', archMap }
+  expect(resolveProfile({ ...profile, architectures: [] }, [])).toEqual(resolveProfile(profile, []))
+  const named = resolveProfile({ ...profile, architectures: ['SCMP_ARCH_X32'] }, [])
+  expect(named.architectures).toEqual(['SCMP_ARCH_X32'])
+})
+
 test('a profile in docker’s form is read from its file, comments and empty lists of arguments included', () => {
   const dir = mkdtempSync('/tmp/seccomp-')
   try {

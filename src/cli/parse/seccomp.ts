@@ -81,7 +81,7 @@ export function readSeccompProfile(path: string, capabilities: readonly string[]
 
 /** The rules that hold here, in OCI's form. Pure. */
 export function resolveProfile(profile: FileProfile, capabilities: readonly string[]): SeccompProfile {
-  const { defaultAction, defaultErrnoRet, architectures, archMap, syscalls = [] } = profile
+  const { defaultAction, defaultErrnoRet, architectures = [], archMap, syscalls = [] } = profile
   const { flags = [], listenerPath = '' } = profile
   if (listenerPath !== '') throw new Error('listenerPath names a program of the host, which no guest can ask')
   if (flags.length > 0) throw new Error(`flags (${flags.join(', ')}) are not set in a guest`)
@@ -91,7 +91,8 @@ export function resolveProfile(profile: FileProfile, capabilities: readonly stri
   return {
     defaultAction,
     ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
-    architectures: architectures ?? [architecture, ...(mapped?.subArchitectures ?? [])],
+    architectures:
+      architectures.length > 0 ? architectures : [architecture, ...(mapped?.subArchitectures ?? [])],
     syscalls: syscalls
       .filter(({ includes, excludes }) => holds(includes, capabilities) && !excluded(excludes, capabilities))
       .map(({ names, action, errnoRet, args }) => ({
