@@ -44,13 +44,20 @@ export function guestDevices(
   devices: readonly OciDevice[],
   { every, container }: { readonly every: boolean; readonly container: string },
 ): OciDevice[] {
-  // A FIFO of a spec is made anew in the container, by every runtime.
-  const isGuests = ({ type, major, minor }: OciDevice) =>
-    type === 'p' || ((type === 'c' || type === 'u') && sameEverywhere.has(`${major}:${minor}`))
-  const foreign = devices.find((device) => !isGuests(device))
+  const [foreign] = hostDevices(devices)
   if (foreign !== undefined && !every) {
     const { path, type, major, minor } = foreign
     throw new KataError('DEVICE_UNSUPPORTED', { path, container, device: `${type} ${major}:${minor}` })
   }
   return devices.filter(isGuests)
+}
+
+/** Those of them that a driver of the host has. */
+export function hostDevices(devices: readonly OciDevice[]): OciDevice[] {
+  return devices.filter((device) => !isGuests(device))
+}
+
+/** A FIFO of a spec is made anew in the container, by every runtime. */
+function isGuests({ type, major, minor }: OciDevice): boolean {
+  return type === 'p' || ((type === 'c' || type === 'u') && sameEverywhere.has(`${major}:${minor}`))
 }

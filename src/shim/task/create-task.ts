@@ -1,4 +1,5 @@
 /** Create: a container in the pod's sandbox, which the first container makes. */
+import { warnClient } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
@@ -11,6 +12,7 @@ import { terminationMount } from '../../oci/termination-mount.ts'
 import type { CreateTaskRequest, CreateTaskResponse } from '../../protocol/generated/containerd/task.ts'
 import type { Container } from '../../sandbox/container.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
+import { droppedDevices } from '../../sandbox/devices/dropped-devices.ts'
 import { mayBeSilent, requireAnswering } from '../../sharing/answering-sources.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { leaveLateRootfs, mountedSources, showLateMounts } from '../late-mounts.ts'
@@ -94,7 +96,10 @@ function readContainer(
   checkSpecLimits(spec, id)
   checkMountPlaces(spec.mounts ?? [], id)
   warnOfUnmet([...fields, ...unmetWishes(spec)], id, log)
-  return { id, spec, rights: deviceRights(spec), bundle, rootfs }
+  const rights = deviceRights(spec)
+  const warning = droppedDevices({ id, spec, rights })
+  if (warning !== undefined) warnClient(bundle, warning, log)
+  return { id, spec, rights, bundle, rootfs }
 }
 
 /** Names fields of what a client has sent that have no effect, so that nobody waits for one. */

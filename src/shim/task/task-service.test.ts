@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { attachesExecs, forgetsAtEnd } from '../../bundle/forgotten-exec.ts'
 import { writeLateMounts } from '../../bundle/late-mounts.ts'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
+import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { silentLogger } from '../../log.ts'
@@ -586,6 +587,20 @@ test('a container is there though the root file system that its shim was shown h
   const { create, tasks, removed } = serviceOf('pod')
   await create('pod')
   expect({ has: tasks.has('pod'), removed }).toEqual({ has: true, removed: [] })
+})
+
+test('the client of a privileged container is told of a device that it asks for and does not get', async () => {
+  const device = { path: '/dev/nvidia0', type: 'c', major: 195, minor: 0 }
+  const rules = [{ allow: true, access: 'rwm' }]
+  const linux = { devices: [device], resources: { devices: rules } }
+  const { create } = serviceOf('pod')
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify({ linux }))
+  await create('pod')
+  expect(readWarnings(bundle)).toEqual([])
+  rules.push({ ...device, allow: true, access: 'rw' })
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify({ linux }))
+  await create('web')
+  expect(readWarnings(bundle)).toEqual([expect.stringContaining('/dev/nvidia0')])
 })
 
 describe('a container that is being made', () => {
