@@ -48,3 +48,8 @@ test('a relative working directory of a container that was made before begins at
     processSpec({ ...base, cwd }, { args: [], terminal: false, env: {} }, {}).cwd
   expect(['srv/app', './srv', '/srv/', ''].map(inBase)).toEqual(['/srv/app', '/srv', '/srv/', ''])
 })
+
+test('a directory of no name was not asked for, as with docker', () => {
+  const wishes = { args: ['x'], terminal: false, env: {}, workdir: '' }
+  expect(processSpec({ cwd: '/srv' }, wishes, {}).cwd).toBe('/srv')
+})

@@ -23,7 +23,9 @@ export function processSpec(
   wishes: ProcessWishes,
   callerEnv: Readonly<Record<string, string | undefined>>,
 ): OciProcess {
-  const { terminal, size, user = base.user, workdir = base.cwd, privileged = false } = wishes
+  const { terminal, size, user = base.user, privileged = false } = wishes
+  // Without a name: the container's directory, as in docker.
+  const workdir = wishes.workdir || base.cwd
   const { env: baseEnv = [] } = base
   const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
   const { consoleSize: _baseSize, ...kept } = base
