@@ -4,6 +4,7 @@
  */
 import { setReadHandler } from 'os'
 import { epollControl, epollCreate, epollWait } from 'syscalls'
+import { sayError } from '../system/console.ts'
 
 /** Events of epoll(7), from <sys/epoll.h>. */
 export const events = {
@@ -42,7 +43,15 @@ export function createLoop(): Loop {
 
   setReadHandler(epoll, () => {
     const ready = epollWait(epoll)
-    for (let index = 0; index < ready.length; index += 2) handlers.get(ready[index]!)?.(ready[index + 1]!)
+    for (let index = 0; index < ready.length; index += 2) {
+      const fd = ready[index]!
+      try {
+        handlers.get(fd)?.(ready[index + 1]!)
+      } catch (error) {
+        // The kernel tells a one-shot event once: the other handlers would wait for theirs for ever.
+        sayError(`descriptor ${fd} is ready, and its handler failed`, error)
+      }
+    }
   })
 
   return {
