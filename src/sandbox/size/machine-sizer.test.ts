@@ -142,6 +142,32 @@ test('a guest that gives nothing up at first is asked again, some times', async 
   expect(clock.sleepers).toBe(0)
 })
 
+test('a time that fails is not the last: the VMM is asked again later', async () => {
+  const { sizer, takenBack, clock, guest } = stage()
+  await sizer.demand('a', demand(0, 384))
+  guest.meanwhile = () => {
+    throw new Error('the VMM did not answer in time')
+  }
+  sizer.forget('a')
+  await takenBack()
+  expect(sizer.size.memoryMiB).toBe(640)
+  guest.meanwhile = () => {}
+  await takenBack(2000)
+  expect(sizer.size.memoryMiB).toBe(256)
+  expect(clock.sleepers).toBe(0)
+})
+
+test('a container that comes after one whose machine could not grow gets its size', async () => {
+  const { sizer, guest } = stage()
+  guest.meanwhile = () => {
+    guest.meanwhile = () => {}
+    throw new Error('the VMM did not answer in time')
+  }
+  const outcomes = await Promise.allSettled(['a', 'b'].map((id) => sizer.demand(id, demand(1, 128))))
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+  expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
+})
+
 test('processors that the guest gave up between two times are seen to be gone', async () => {
   const { sizer, giveUp, takenBack, takenBackTo } = stage({ keepsProcessors: true })
   await sizer.demand('a', demand(1, 0))

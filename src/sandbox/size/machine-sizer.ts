@@ -126,11 +126,17 @@ export class MachineSizer {
       before = this.size
       return this.#hasTooMuch(needed) ? 'later' : 'done'
     }
+    // A VMM that is too busy to answer may do so the next time.
+    const askLater = (error: unknown) => {
+      this.#warn(error)
+      return 'later'
+    }
     for (const pause of pausesMs) {
       await clock.sleep(pause, over)
       // Each step in its own turn: a container that comes does not wait for all of them.
-      let answer = await this.#alone(ask)
-      while (answer === 'more') answer = await this.#alone(ask)
+      const askInTurn = () => this.#alone(ask).catch(askLater)
+      let answer = await askInTurn()
+      while (answer === 'more') answer = await askInTurn()
       if (answer === 'done') return
     }
   }
