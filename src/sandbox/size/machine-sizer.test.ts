@@ -168,6 +168,14 @@ test('a container that comes after one whose machine could not grow gets its siz
   expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
 })
 
+test('what the machine got for a container that it then refused is taken back', async () => {
+  const { sizer, asked, takenBack } = stage({ most: { vcpus: 8, memoryMiB: 8192 } })
+  await expect(sizer.demand('a', demand(0, 16_384))).rejects.toThrow('no room')
+  expect(asked.map(({ memoryMiB }) => memoryMiB)).toEqual([4352, 16_640])
+  await takenBack()
+  expect(sizer.size.memoryMiB).toBe(256)
+})
+
 test('processors that the guest gave up between two times are seen to be gone', async () => {
   const { sizer, giveUp, takenBack, takenBackTo } = stage({ keepsProcessors: true })
   await sizer.demand('a', demand(1, 0))

@@ -77,6 +77,8 @@ export class MachineSizer {
       } catch (error) {
         if (before === undefined) this.#demands.delete(containerId)
         else this.#demands.set(containerId, before)
+        // The machine may have got some of it.
+        this.#takeBack()
         throw error
       }
     })
