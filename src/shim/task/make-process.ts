@@ -8,7 +8,7 @@ import { TaskProcess } from './task-process.ts'
 
 type Made = Pick<
   ConstructorParameters<typeof TaskProcess>[0],
-  'id' | 'stdio' | 'guest' | 'tellsDeath' | 'inputReturns' | 'othersOver'
+  'id' | 'stdio' | 'guest' | 'tellsDeath' | 'inputReturns' | 'isExec' | 'othersOver'
 >
 
 /** A guest that does not end the process in its time after SIGKILL loses its machine. */

@@ -72,6 +72,7 @@ export async function addExec(
     id: execId,
     stdio: { stdin, stdout, stderr, terminal, isAttached: isAttached(call?.metadata) },
     guest: task.container.exec(execId, { ...spec, terminal }),
+    isExec: true,
   })
   task.addExec(execId, process)
   context.events.publish(taskEvents.execAdded({ containerId: id, execId }))

@@ -404,6 +404,7 @@ describe('a task process', () => {
       heldUp?: () => HeldUp,
       within = limits,
       lost = new AbortController(),
+      isExec = false,
     ) => {
       let survived = 0
       const process = new TaskProcess({
@@ -414,6 +415,7 @@ describe('a task process', () => {
         log: silentLogger,
         lost: lost.signal,
         guest,
+        isExec,
         ...(heldUp && { heldUp }),
         onSurvived: () => {
           survived++
@@ -487,6 +489,31 @@ describe('a task process', () => {
         survived: 1,
         failedToStart: true,
       })
+    })
+
+    test('while it is started as an exec, for however long, costs no machine: it ends once it runs', async () => {
+      const starts = Promise.withResolvers<void>()
+      const ends = Promise.withResolvers<number>()
+      const { guest } = guestDouble({ starts: starts.promise, ends: ends.promise })
+      const signal = async () => ends.resolve(137)
+      const { process, survived } = unstarted({ ...guest, signal }, undefined, limits, undefined, true)
+      const starting = process.start()
+      const killing = process.signal(9)
+      await Bun.sleep(60)
+      expect(survived()).toBe(0)
+      starts.resolve()
+      await Promise.all([starting, killing])
+      expect((await process.exited).status).toBe(137)
+    })
+
+    test('and lives on as an exec is told, once it runs', async () => {
+      const { guest } = guestDouble({ ends: new Promise(() => {}) })
+      const { process, survived } = unstarted(guest, undefined, limits, undefined, true)
+      const starting = process.start()
+      await process.signal(9)
+      await starting
+      await process.exited
+      expect(survived()).toBe(1)
     })
 
     test('while it starts, and starts in time, is no reason to tell anybody', async () => {

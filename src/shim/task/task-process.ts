@@ -53,6 +53,7 @@ export class TaskProcess {
   readonly #afterKill: AfterKill
   readonly #onSurvived: () => void
   readonly #tellsDeath: boolean
+  readonly #isExec: boolean
   readonly #inputReturns: (() => () => boolean) | undefined
   readonly #othersOver: (() => Promise<void>) | undefined
   /** Streams that ended within a line. */
@@ -80,6 +81,8 @@ export class TaskProcess {
     tellsDeath?: boolean
     /** Whether a client that closed its end of stdin and said nothing may come back with more, see {@link openStreams}. Default never. */
     inputReturns?: () => () => boolean
+    /** It is started in a container that runs. Default false. */
+    isExec?: boolean
     /** Awaited before its end is told: ends that are to be told before. */
     othersOver?: () => Promise<void>
     /** Told once, when the guest has not ended the process in its time after SIGKILL. */
@@ -99,6 +102,7 @@ export class TaskProcess {
     this.#log = options.log.child({ process: options.id })
     this.#settle = resolve
     this.#tellsDeath = options.tellsDeath ?? false
+    this.#isExec = options.isExec ?? false
     this.#inputReturns = options.inputReturns
     this.#othersOver = options.othersOver
     this.#onSurvived = options.onSurvived ?? (() => {})
@@ -149,7 +153,8 @@ export class TaskProcess {
   /** `all`: {@link GuestProcess.signal}. */
   async signal(signal: number, all = false): Promise<void> {
     const starting = this.#starting
-    if (signal === SIGKILL && starting !== undefined) this.#limit(starting)
+    // What starts an exec may hang by its container alone, as by a volume or a small quota. Its start has a limit of its own.
+    if (signal === SIGKILL && starting !== undefined && !this.#isExec) this.#limit(starting)
     // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it. Any other is not waited for, or
     // its start could begin meanwhile, and what was ended here would run.
     if (starting !== undefined) await starting
@@ -176,7 +181,7 @@ export class TaskProcess {
     }
   }
 
-  /** What is killed while it starts is not waited for longer than what runs. */
+  /** A container that is killed while it starts is not waited for longer than one that runs. */
   #limit(starting: Promise<void>): void {
     this.#afterKill.killed()
     void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())

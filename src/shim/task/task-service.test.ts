@@ -1289,6 +1289,21 @@ test.each([
   expect(stops()).toBe(1)
 })
 
+test('a guest that is long about the start of an exec that was killed keeps its machine', async () => {
+  const { promise: starts, resolve: begin } = Promise.withResolvers<void>()
+  const { tasks, create, exec, deaths } = serviceOf('pod', { endMs: 20, starts })
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  await exec('pod', 'slow')
+  const starting = tasks.start({ id: 'pod', execId: 'slow' })
+  const killing = tasks.kill({ id: 'pod', execId: 'slow', signal: 9, all: false })
+  await Bun.sleep(60)
+  begin()
+  await Promise.all([starting, killing])
+  expect((await tasks.wait({ id: 'pod', execId: 'slow' })).exitStatus).toBe(137)
+  expect(deaths).toEqual([])
+})
+
 describe('a teardown that leaves something', () => {
   const pair = async () => {
     const service = serviceOf('pod', { held: 'mount' })
