@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { OciResources } from '../oci/resources.ts'
+import { CgroupStats } from '../protocol/generated/agent.ts'
 import { type LinuxResources, Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { Container, createInGuest } from './container.ts'
@@ -64,6 +65,41 @@ describe('an exec whose start is not answered', () => {
   test('and no other', async () => {
     const answer = new TtrpcError('deadline_exceeded', 'crun did not end', { isAnswer: true })
     expect(await askedAfter(answer)).toEqual([])
+  })
+})
+
+describe('the figures of a guest that does not answer', () => {
+  const late = new TtrpcError('deadline_exceeded', 'no answer in time')
+  const hostUsage = () => CgroupStats.fromPartial({ pidsStats: { current: 7n } })
+
+  /** A container whose guest leaves the question without an answer, or fails by `failure`, and how long it was given. */
+  const silent = (more: { hostUsage?: typeof hostUsage } = {}, failure = late) => {
+    const patience: (number | undefined)[] = []
+    const agent = {
+      statsContainer: async (_: object, { timeoutMs }: { timeoutMs?: number } = {}) => {
+        patience.push(timeoutMs)
+        throw failure
+      },
+    }
+    const surroundings = { guestId: 'c', agentFacts: { name: 'kata-ts' }, resources: {}, ...more }
+    return { container: new Container('c', agent as never, surroundings as never), patience }
+  }
+
+  test('are an error, in less time than clients have for it', async () => {
+    const { container, patience } = silent()
+    await expect(container.stats()).rejects.toBe(late)
+    expect(patience[0]).toBeLessThan(10_000)
+  })
+
+  test("are the host's for a pod's own container, as always", async () => {
+    const { container } = silent({ hostUsage })
+    expect(await container.stats()).toMatchObject({ cgroupStats: hostUsage(), networkStats: [] })
+  })
+
+  test('and not where it says why, or is gone', async () => {
+    const answer = new TtrpcError('internal', 'no such cgroup', { isAnswer: true })
+    for (const failure of [answer, new Error('the connection is lost') as TtrpcError])
+      await expect(silent({ hostUsage }, failure).container.stats()).rejects.toBe(failure)
   })
 })
 

@@ -11,7 +11,7 @@ import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
 import type { OciResources } from '../oci/resources.ts'
 import type { OciConsoleSize, OciProcess } from '../oci/spec.ts'
-import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
+import { type CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { serially } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
@@ -22,6 +22,8 @@ import { defaultPeriod } from './size/sizing.ts'
 
 /** How long the guest may take to end an exec that nobody knows of, milliseconds. */
 const endMs = 60_000
+/** How long the guest may take to tell a container's usage, milliseconds. containerd asks all containers of a host in turn, without a limit. */
+const usageMs = 5000
 
 /**
  * Makes the container in the guest, its init stopped before it runs.
@@ -190,11 +192,21 @@ export class Container {
     if (used > limit) throw new KataError('MEMORY_LIMIT_IN_USE', { container: this.id, used, limit })
   }
 
-  /** The container's usage in the guest. A pod's own container idles there, and gets the host's figures for the whole pod. */
+  /**
+   * The container's usage in the guest. A pod's own container idles there, and gets the host's figures for the whole pod. These come without
+   * those of the network while the guest does not answer.
+   *
+   * @throws TtrpcError with the guest's reason, or caused by KataError AGENT_TIMEOUT.
+   */
   async stats(): Promise<StatsContainerResponse> {
-    const stats = await this.#agent.statsContainer({ containerId: this.#guestId })
-    const cgroupStats = this.#surroundings.hostUsage?.()
-    return cgroupStats === undefined ? stats : { ...stats, cgroupStats }
+    const { hostUsage } = this.#surroundings
+    const asked = this.#agent.statsContainer({ containerId: this.#guestId }, { timeoutMs: usageMs })
+    if (hostUsage === undefined) return asked
+    const stats = await asked.catch((error) => {
+      if (!isUnanswered(error)) throw error
+      return StatsContainerResponse.fromPartial({})
+    })
+    return { ...stats, cgroupStats: hostUsage() }
   }
 
   /**
