@@ -152,9 +152,11 @@ import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
   },
 )
 
-test.skipIf(!hasQuickjs)('input of the buffer that cannot be had is left to the channel, in order', async () => {
-  // There is no such file on a host.
-  const body = `
+test.skipIf(!hasQuickjs)(
+  'input of the buffer that cannot be had is left to the channel, in order',
+  async () => {
+    // There is no such file on a host.
+    const body = `
 const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
 const [its, mine] = pipe(1 << 20)
 const stdin = createInputStream(createLoop(), mine)
@@ -169,10 +171,11 @@ say(read(its, 2).join(' '))
 stdin.destroy()
 const broken = await stdin.writeFrom({ offset: 0, size: 5 }).catch((error) => error instanceof BrokenInput)
 say(broken)`
-  const imports = `
+    const imports = `
 import { pipe, read } from 'syscalls'
 import { BrokenInput, createInputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 `
-  expect(await inQuickjs({ imports, body })).toBe('all 0 all 0\n97 98\ntrue\n')
-})
+    expect(await inQuickjs({ imports, body })).toBe('all 0 all 0\n97 98\ntrue\n')
+  },
+)
