@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct transfer {
@@ -38,6 +39,8 @@ struct outcome {
 #define PASS (1 << 20)
 /* A process that writes without rest may have had no processor so long, milliseconds. Its host waits for it, as an answer costs more. */
 #define PAUSE 2
+/* One that writes a little again and again would never be done, and its host would see nothing: milliseconds for all that comes. */
+#define LONGEST 100
 /* The thread calls little, and nothing deep. */
 #define STACK (64 * 1024)
 
@@ -63,10 +66,17 @@ static int comes(int pipe) {
   return poll(&more, 1, PAUSE) > 0;
 }
 
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1000000;
+}
+
 static void takeOutput(const struct transfer *this, const int between[2], struct outcome *outcome) {
+  const int64_t end = now() + LONGEST;
   loff_t offset = this->offset;
   size_t left = 0;
-  while ((size_t)outcome->moved < this->size && !outcome->error) {
+  while ((size_t)outcome->moved < this->size && !outcome->error && (!outcome->moved || now() < end)) {
     const size_t most = this->size - outcome->moved;
     /* The process comes first: a page that goes alone costs as much as many. */
     sched_yield();

@@ -178,6 +178,33 @@ say('closed')`
   }),
 )
 
+test.skipIf(!hasQuickjs)('a process that goes on with little does not hold up what is there', () =>
+  withFile(8_000_000, async (path) => {
+    // It writes a byte each millisecond, whenever there is no more.
+    const replaced = `
+#define _GNU_SOURCE
+#include <poll.h>
+#include <unistd.h>
+static int its;
+int __real_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags) {
+  const int answer = __real_pipe2(ends, flags);
+  if (!its) its = ends[1];
+  return answer;
+}
+int __real_poll(struct pollfd *all, nfds_t count, int timeout);
+int __wrap_poll(struct pollfd *all, nfds_t count, int timeout) {
+  usleep(1000);
+  return write(its, "x", 1) == 1 ? __real_poll(all, count, timeout) : -1;
+}`
+    const body = `${setUp(path)}
+write(its, new Uint8Array(300_000), 0)
+const { count } = await buffer.move(loop, mine, { offset: 0, size: 8_000_000 })
+say(count >= 300_000, count < 301_000)`
+    expect(await inQuickjs({ imports, body }, replaced)).toBe('true true\n')
+  }),
+)
+
 /** As {@link setUp}, for input: the process reads `its`, and has `mine` filled. */
 const setUpInput = (path: string, room = 1 << 20) => `
 const loop = createLoop()
