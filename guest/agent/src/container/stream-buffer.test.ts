@@ -205,6 +205,34 @@ say(count >= 300_000, count < 301_000)`
   }),
 )
 
+test.skipIf(!hasQuickjs)('of two transfers that begin at once, one may fail to open the file', () =>
+  withFile(100, async (path) => {
+    const replaced = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+static int opened;
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...) {
+  if (!(flags & O_DIRECT) || __sync_fetch_and_add(&opened, 1) == 0) return __real_open(path, flags, 0600);
+  usleep(200000);
+  return errno = ENFILE, -1;
+}`
+    const body = `${setUp(path)}
+write(its, new Uint8Array(50), 0)
+const [other, itsOther] = pipe(1 << 20)
+setNonblocking(other)
+write(itsOther, new Uint8Array(50), 0)
+const moved = await Promise.all([
+  buffer.move(loop, mine, { offset: 0, size: 50 }),
+  buffer.move(loop, other, { offset: 50, size: 50 }),
+])
+say(moved.map(({ count }) => count).sort().join(' '), buffer.works)`
+    expect(await inQuickjs({ imports, body }, replaced)).toBe('0 50 false\n')
+  }),
+)
+
 /** As {@link setUp}, for input: the process reads `its`, and has `mine` filled. */
 const setUpInput = (path: string, room = 1 << 20) => `
 const loop = createLoop()

@@ -109,11 +109,11 @@ export class StreamBuffer {
     return { moved, error: errno === 0 ? undefined : nameErrno(errno), rest }
   }
 
-  /** Two transfers may have opened it at once. */
+  /** Two transfers may have opened it at once, or one of them may have failed to. */
   #keep(file: number): void {
     this.#underWay--
     if (this.#file === -1) this.#file = file
-    else if (file !== this.#file) close(file)
+    else if (file !== -1 && file !== this.#file) close(file)
     this.#idle ??= setTimeout(() => this.#closeUnused(), idleMilliseconds)
   }
 
