@@ -312,6 +312,21 @@ told(await bring(10).over)`
   }),
 )
 
+test.skipIf(!hasQuickjs)('it can be cancelled at the moment of its end', () =>
+  withFile(100, async (path) => {
+    // Between its end and the word of it.
+    const body = `${setUpInput(path)}
+let bringing
+const atEnd = (fd, mask, handler) => loop.once(fd, mask, (seen) => {
+  handler(seen)
+  Promise.resolve().then(() => bringing.cancel()).catch((error) => say(error.code))
+})
+bringing = buffer.bring({ ...loop, once: atEnd }, mine, { offset: 0, size: 100 })
+told(await bringing.over)`
+    expect(await inQuickjs({ imports, body })).toBe('100 false true\n')
+  }),
+)
+
 test.skipIf(!hasQuickjs)('without the file, and beyond its end, nothing gets into the pipe', () =>
   withFile(100, async (path) => {
     const body = (file: string) => `${setUpInput(file)}

@@ -35,6 +35,12 @@ export interface Bringing {
   cancel(): void
 }
 
+interface Transfer {
+  readonly descriptor: number
+  /** Its descriptor is closed then, and the number may be another's. */
+  isOver: boolean
+}
+
 /** So much is read at once of what did not get into the buffer. */
 const mostRead = 64 * 1024
 /** The file stays open so long for the next transfer. */
@@ -75,23 +81,21 @@ export class StreamBuffer {
     const transfer = this.#start(bringInput, pipe, place)
     if (transfer === undefined)
       return { over: Promise.resolve({ count: 0, isBroken: false }), cancel: () => {} }
-    let isOver = false
     const over = this.#end(loop, transfer).then(({ moved, error }) => {
-      isOver = true
       const isBroken = error === 'EPIPE'
       if (error !== undefined && error !== 'ECANCELED' && !isBroken) this.#works = false
       return { count: moved, isBroken }
     })
-    return { over, cancel: () => void (isOver || cancelTransfer(transfer)) }
+    return { over, cancel: () => void (transfer.isOver || cancelTransfer(transfer.descriptor)) }
   }
 
   /** Undefined where no thread can be had. */
-  #start(how: typeof takeOutput, pipe: number, { offset, size }: BufferPlace): number | undefined {
+  #start(how: typeof takeOutput, pipe: number, { offset, size }: BufferPlace): Transfer | undefined {
     try {
-      const transfer = how(pipe, this.#file, this.#path, offset, size)
+      const descriptor = how(pipe, this.#file, this.#path, offset, size)
       this.#underWay++
       this.#wasUsed = true
-      return transfer
+      return { descriptor, isOver: false }
     } catch {
       this.#works = false
       return undefined
@@ -100,11 +104,13 @@ export class StreamBuffer {
 
   async #end(
     loop: Loop,
-    transfer: number,
+    transfer: Transfer,
   ): Promise<{ moved: number; error: string | undefined; rest: number }> {
-    await new Promise<void>((resolve) => loop.once(transfer, events.in, () => resolve()))
-    loop.forget(transfer)
-    const [moved, errno, rest, file] = endTransfer(transfer)
+    const { descriptor } = transfer
+    await new Promise<void>((resolve) => loop.once(descriptor, events.in, () => resolve()))
+    loop.forget(descriptor)
+    transfer.isOver = true
+    const [moved, errno, rest, file] = endTransfer(descriptor)
     this.#keep(file)
     return { moved, error: errno === 0 ? undefined : nameErrno(errno), rest }
   }
