@@ -17,7 +17,7 @@ import { makeDirectory, makeFile, mountAt, type ShareTree } from './share-tree.t
 /** Where the guest's agent looks for it; no container's id begins with a dot. */
 const bufferName = '.stream-buffer'
 /** Bytes of a place: what the guest's agent, an interpreter, spends on one answer is little beside it. */
-const placeBytes = 8 * 1024 * 1024
+export const placeBytes = 8 * 1024 * 1024
 /** A stream that gives or takes much has two. One that finds none free goes through the channel. */
 const placeCount = 4
 

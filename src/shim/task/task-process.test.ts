@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -472,6 +473,36 @@ describe('a task process', () => {
       await process.signal(9)
       await process.exited
       expect(survived()).toBe(1)
+    })
+
+    test('and wrote as much as is on its way of two streams loses nothing of it', async () => {
+      // Two places of the stream buffer, and what is in the pipe.
+      const bytes = 17 * 1024 * 1024
+      const path = join(directory, 'whole')
+      writeFileSync(path, '')
+      const killed = Promise.withResolvers<void>()
+      const output: GuestProcess['output'] = async (_, sink) => {
+        await killed.promise
+        await sink(new Uint8Array(bytes - 1))
+        // Four times a second is looked whether that is enough.
+        await Bun.sleep(400)
+        await sink(new Uint8Array(1))
+      }
+      const process = new TaskProcess({
+        namespace: 'default',
+        id: 'p',
+        stdio: { stdin: '', stdout: `file://${path}`, stderr: `file://${path}`, terminal: false },
+        guest: { ...guestDouble().guest, output },
+        lost: new AbortController().signal,
+        log: silentLogger,
+        limits: { stallMs: 10_000, endMs: 20_000 },
+      })
+      await process.start()
+      await process.signal(9)
+      await Bun.sleep(0)
+      killed.resolve()
+      await process.exited
+      expect(statSync(path).size).toBe(2 * bytes)
     })
 
     test('while its guest does not answer the start is told, and has not started', async () => {

@@ -1,6 +1,5 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 
-import { mostAsked } from '../../agent/output.ts'
 import { KataError } from '../../errors.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
@@ -8,6 +7,7 @@ import { deathLine } from '../../sandbox/end/termination-message.ts'
 import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest/guest-process.ts'
 import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
+import { placeBytes } from '../../sharing/stream-buffer.ts'
 import { untilAborted, within } from '../../time.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
@@ -31,8 +31,8 @@ const deathLineMs = 1000
 const newline = 0x0a
 /** Bytes of output that are delivered at a time: of slow readers, a whole chunk would look like none. */
 const mostDelivered = 1024 * 1024
-/** Bytes that may still come after a kill: two chunks of each stream and a full pipe, which has no more than half a chunk. */
-const mostLeft = 2 * (2 * mostAsked + mostAsked / 2)
+/** Bytes that may still come after a kill: of each stream two chunks, which may be in the stream buffer, and a full pipe, of 1 MiB. */
+const mostLeft = 2 * (2 * placeBytes + 1024 * 1024)
 
 export class TaskProcess {
   readonly id: string
