@@ -19,7 +19,7 @@ function output(chunks: Uint8Array[]) {
     expect(++inFlight).toBe(1)
     await Bun.sleep(0)
     inFlight--
-    return { data: chunks.shift() ?? empty, buffered: 0 }
+    return { data: chunks.shift() ?? empty, buffered: 0, idle: false }
   }
   return {
     requests,
@@ -60,7 +60,7 @@ describe('output', () => {
     const agent = {
       readStdout: async ({ len }: { len?: number | undefined }) => {
         lens.push(len!)
-        return { data: left-- > 0 ? new Uint8Array(len!) : empty, buffered: 0 }
+        return { data: left-- > 0 ? new Uint8Array(len!) : empty, buffered: 0, idle: false }
       },
       readStderr: () => Promise.reject(new Error('stderr was not asked for')),
     }
@@ -130,6 +130,7 @@ interface Asked {
   readonly len?: number | undefined
   readonly bufferOffset?: number | undefined
   readonly bufferLen?: number | undefined
+  readonly bufferMs?: number | undefined
 }
 
 describe('output through a buffer', () => {
@@ -148,9 +149,9 @@ describe('output through a buffer', () => {
         await Bun.sleep(0)
         waiting--
         const chunk = chunks.shift() ?? empty
-        if (bufferLen === 0 || chunk.length < 256 * KiB) return { data: chunk, buffered: 0 }
+        if (bufferLen === 0 || chunk.length < 256 * KiB) return { data: chunk, buffered: 0, idle: false }
         memory.set(chunk, bufferOffset)
-        return { data: empty, buffered: chunk.length }
+        return { data: empty, buffered: chunk.length, idle: false }
       })
       turn = answer.then(() => {})
       return answer
@@ -191,6 +192,43 @@ describe('output through a buffer', () => {
     expect(Buffer.concat(got).equals(whole)).toBe(true)
   })
 
+  test('places are free while nothing comes, and what comes then is in order', async () => {
+    const { memory, free, lendPlace } = streamPlaces()
+    const { chunks, whole } = random([64, 128, 1024, 5, 60, 7])
+    const requests: { bufferLen: number; bufferMs: number }[] = []
+    const said = Promise.withResolvers<void>()
+    /** The fourth read is idle, the fifth has the next, and then none has anything for long. */
+    const readStdout = async ({ bufferOffset = 0, bufferLen = 0, bufferMs = 0 }: Asked) => {
+      const turn = requests.push({ bufferLen, bufferMs })
+      await Bun.sleep(turn)
+      if (turn === 4) return { data: empty, buffered: 0, idle: true }
+      if (turn === 6) await said.promise
+      const chunk = chunks.shift() ?? empty
+      if (bufferLen === 0 || chunk.length < 256 * KiB) return { data: chunk, buffered: 0, idle: false }
+      memory.set(chunk, bufferOffset)
+      return { data: empty, buffered: chunk.length, idle: false }
+    }
+    const agent = { readStdout, readStderr: readStdout }
+    const got: Uint8Array[] = []
+    const pump = pumpOutput(agent, ids, 'stdout', async (piece) => void got.push(piece), { lendPlace })
+    await Bun.sleep(100)
+    expect(requests.map(({ bufferLen }) => bufferLen > 0)).toEqual([false, false, true, true, true, false])
+    expect(requests.map(({ bufferMs }) => bufferMs)).toEqual([0, 0, 1000, 1000, 1000, 0])
+    expect(free.length).toBe(places.count)
+    said.resolve()
+    await pump
+    expect(Buffer.concat(got).equals(whole)).toBe(true)
+    expect(free.length).toBe(places.count)
+  })
+
+  test('an agent that was offered no place has nothing to give back', async () => {
+    const readStdout = async () => ({ data: empty, buffered: 0, idle: true })
+    const agent = { readStdout, readStderr: readStdout }
+    await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
+      code: 'AGENT_MISBEHAVED',
+    })
+  })
+
   test('a failing sink ends the pump, and the places are free once the guest has answered', async () => {
     const { memory, free, lendPlace } = streamPlaces()
     const { agent } = agentOf(random([64, 128, 1024, 1024, 1024, 1024]).chunks, memory)
@@ -207,7 +245,7 @@ describe('output through a buffer', () => {
     let calls = 0
     const agent = {
       readStdout: async () => {
-        if (calls++ < 2) return { data: new Uint8Array(64 * KiB * calls), buffered: 0 }
+        if (calls++ < 2) return { data: new Uint8Array(64 * KiB * calls), buffered: 0, idle: false }
         over.abort()
         throw new Error('given up')
       },
@@ -218,10 +256,10 @@ describe('output through a buffer', () => {
     expect(free.length).toBe(places.count - 1)
   })
 
-  test.each<[string, { data: Uint8Array; buffered: number }, number]>([
-    ['more than it has room for', { data: empty, buffered: 1024 * KiB + 1 }, 1024 * KiB],
-    ['bytes there and beside', { data: Uint8Array.of(1), buffered: 1 }, 1024 * KiB],
-    ['bytes that are not in the file', { data: empty, buffered: 1024 * KiB }, 1024 * KiB - 1],
+  test.each<[string, { data: Uint8Array; buffered: number; idle: boolean }, number]>([
+    ['more than it has room for', { data: empty, buffered: 1024 * KiB + 1, idle: false }, 1024 * KiB],
+    ['bytes there and beside', { data: Uint8Array.of(1), buffered: 1, idle: false }, 1024 * KiB],
+    ['bytes that are not in the file', { data: empty, buffered: 1024 * KiB, idle: false }, 1024 * KiB - 1],
   ])('an agent that tells of %s is not believed', async (_, lie, inFile) => {
     const { lendPlace } = streamPlaces()
     const cut = (): StreamPlace => {
@@ -230,14 +268,14 @@ describe('output through a buffer', () => {
     }
     let calls = 0
     const readStdout = async () =>
-      calls++ < 2 ? { data: new Uint8Array(64 * KiB * calls), buffered: 0 } : lie
+      calls++ < 2 ? { data: new Uint8Array(64 * KiB * calls), buffered: 0, idle: false } : lie
     const agent = { readStdout, readStderr: readStdout }
     const pump = pumpOutput(agent, ids, 'stdout', async () => {}, { lendPlace: cut })
     await expect(pump).rejects.toMatchObject({ code: 'AGENT_MISBEHAVED' })
   })
 
   test('an agent that was offered none has put nothing there', async () => {
-    const readStdout = async () => ({ data: empty, buffered: 1 })
+    const readStdout = async () => ({ data: empty, buffered: 1, idle: false })
     const agent = { readStdout, readStderr: readStdout }
     await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
       code: 'AGENT_MISBEHAVED',

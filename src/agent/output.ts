@@ -10,6 +10,8 @@ const unread = new WeakMap<object, number>()
 const leastAsked = 64 * 1024
 /** And at most so many of a stream that gives much, until {@link ample} of a guest are unread: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
 export const mostAsked = 2 * 1024 * 1024
+/** A place is wanted back from a stream that gives nothing for so long, milliseconds: there are few. */
+const idleMs = 1000
 /** What is in the buffer is taken out in pieces, bytes. */
 const pieceBytes = 512 * 1024
 
@@ -26,6 +28,9 @@ interface Chunk {
   /** Hands it over piece by piece. */
   give(sink: Sink): Promise<void>
 }
+
+/** A place came back, and nothing in it. What comes is in the answers to the reads behind it. */
+const idle: Chunk = { length: 0, give: async () => {} }
 
 type Sink = (piece: Uint8Array) => Promise<void>
 
@@ -54,14 +59,19 @@ export async function pumpOutput(
     const place = len >= leastBuffered ? lendPlace?.() : undefined
     count(len, 1)
     try {
-      const request = place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size }
+      const request =
+        place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size, bufferMs: idleMs }
       const asking = agent[method]({ ...ids, len, ...request }, place === undefined ? { signal: over } : {})
-      const { data, buffered } = await (place === undefined ? asking : withPlace(place, asking, over))
+      const answer = await (place === undefined ? asking : withPlace(place, asking, over))
+      const { data, buffered } = answer
       check(data.length, buffered, { method, len, room: place?.size ?? 0 })
+      if (answer.idle && place === undefined)
+        throw new KataError('AGENT_MISBEHAVED', { method, reason: 'it was to wait for output' })
       ahead = buffered > 0 ? 2 : 1
       asked = Math.min(Math.max(2 * (data.length + buffered), leastAsked), mostAsked)
       if (place !== undefined && buffered > 0) return inBuffer(place, buffered, method)
       place?.giveBack(0)
+      if (answer.idle) return idle
       count(data.length, 1)
       return { length: data.length, give: (sink) => sink(data).finally(() => count(data.length, -1)) }
     } finally {
@@ -80,6 +90,7 @@ export async function pumpOutput(
   for (;;) {
     ask(1)
     const chunk = await underWay.shift()!
+    if (chunk === idle) continue
     // Those behind it are answered, too, and their places are free then.
     if (chunk.length === 0) return void (await Promise.all(underWay))
     ask(1)

@@ -229,7 +229,8 @@ export const WriteStreamResponse: Message<WriteStreamResponse> = /* @__PURE__ */
 
 /**
  * Asks for at most `len` bytes; blocks until there is at least one. Ours: up to `buffer_len` bytes may come through the stream buffer
- * instead, from `buffer_offset` on (src/sharing/stream-buffer.ts). Kata's agent passes over both.
+ * instead, from `buffer_offset` on (src/sharing/stream-buffer.ts), and the answer is "idle" when nothing has come for `buffer_ms`, unless that
+ * is 0. Kata's agent passes over the three.
  */
 export interface ReadStreamRequest {
   containerId: string
@@ -237,15 +238,17 @@ export interface ReadStreamRequest {
   len: number
   bufferOffset: number
   bufferLen: number
+  bufferMs: number
 }
-export const ReadStreamRequest: Message<ReadStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 len uint32;1000 bufferOffset uint32;1001 bufferLen uint32')
+export const ReadStreamRequest: Message<ReadStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 len uint32;1000 bufferOffset uint32;1001 bufferLen uint32;1002 bufferMs uint32')
 
-/** Empty data is the end of the stream, unless so many bytes are in the stream buffer. */
+/** Empty data is the end of the stream, unless so many bytes are in the stream buffer, or it is idle. */
 export interface ReadStreamResponse {
   data: Uint8Array
   buffered: number
+  idle: boolean
 }
-export const ReadStreamResponse: Message<ReadStreamResponse> = /* @__PURE__ */ new Message('1 data bytes;1000 buffered uint32')
+export const ReadStreamResponse: Message<ReadStreamResponse> = /* @__PURE__ */ new Message('1 data bytes;1000 buffered uint32;1001 idle bool')
 
 export interface CloseStdinRequest {
   containerId: string

@@ -13,6 +13,11 @@ export interface BufferPlace {
   readonly size: number
 }
 
+export interface OutputPlace extends BufferPlace {
+  /** The host wants it back after so long without output, milliseconds, unless that is 0. */
+  readonly idleMs: number
+}
+
 export interface Moved {
   /** Bytes in the buffer. */
   readonly count: number

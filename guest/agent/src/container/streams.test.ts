@@ -153,6 +153,27 @@ import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 )
 
 test.skipIf(!hasQuickjs)(
+  'a read that holds a place is told when nothing comes, and no other is',
+  async () => {
+    const body = `${setUp}
+const place = (idleMs) => ({ offset: 0, size: 1 << 20, idleMs })
+const began = Date.now()
+say((await stream.read(65_536, call, place(50))).idle, Date.now() - began >= 50)
+let answers = 0
+const [patient, late] = [stream.read(65_536, call, place(0)), stream.read(65_536, call, place(50))]
+for (const read of [patient, late]) read.then(() => answers++)
+await new Promise((resolve) => setTimeout(resolve, 200))
+say(answers)
+write(its, new Uint8Array(5), 0)
+say((await patient).length, (await late).idle)
+const last = stream.read(65_536, call, place(50))
+close(its)
+say((await last).length)`
+    expect(await inQuickjs({ imports, body })).toBe('true true\n0\n5 true\n0\n')
+  },
+)
+
+test.skipIf(!hasQuickjs)(
   'input of the buffer that cannot be had is left to the channel, in order',
   async () => {
     // There is no such file on a host.

@@ -9,7 +9,7 @@ import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
 import { streamBuffer } from '../system/paths.ts'
 import { OutputBlock } from './output-block.ts'
-import { type BufferPlace, StreamBuffer } from './stream-buffer.ts'
+import { type BufferPlace, type OutputPlace, StreamBuffer } from './stream-buffer.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
@@ -56,12 +56,19 @@ export interface Buffered {
   readonly buffered: number
 }
 
+/** Nothing has come for as long as the host lends its place. */
+export interface Idle {
+  readonly idle: true
+}
+
+export type Output = Uint8Array | Lent | Buffered | Idle
+
 export interface OutputStream {
   /**
    * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes are lent, and
    * the next read waits for them to be given back: it has them again if they were not sent. Or they are put in `place`.
    */
-  read(size: number, call: Cancellable, place?: BufferPlace): Promise<Uint8Array | Lent | Buffered>
+  read(size: number, call: Cancellable, place?: OutputPlace): Promise<Output>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
   close(): void
@@ -161,12 +168,25 @@ export function createOutputStream(
     return count > 0 ? { buffered: count } : undefined
   }
 
-  const next = async (
-    size: number,
-    call: { cancelled: boolean },
-    place?: BufferPlace,
-  ): Promise<Uint8Array | Lent | Buffered> => {
+  /** Waits until there may be something. Whether nothing was told of for so long, unless that is 0. */
+  const readable = async (idleMs = 0): Promise<boolean> => {
+    let isLate = false
+    const tell = () => {
+      isLate = true
+      wake()
+    }
+    const late = idleMs > 0 ? setTimeout(tell, idleMs) : undefined
+    await new Promise<void>((resolve) => {
+      wake = resolve
+      loop.once(fd, events.in, () => resolve())
+    })
+    if (late !== undefined) clearTimeout(late)
+    return isLate
+  }
+
+  const next = async (size: number, call: { cancelled: boolean }, place?: OutputPlace): Promise<Output> => {
     await isBack
+    let isLate = false
     while (open && !call.cancelled) {
       if (kept.length > 0) return again(size)
       if (broken !== undefined) throw broken
@@ -183,11 +203,8 @@ export function createOutputStream(
         return chunk
       }
       if (chunk !== null || drained) shut()
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          loop.once(fd, events.in, () => resolve())
-        })
+      else if (isLate) return { idle: true }
+      else isLate = await readable(place?.idleMs)
     }
     return nothing
   }

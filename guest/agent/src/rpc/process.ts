@@ -27,14 +27,14 @@ export function processCalls(sandbox: Sandbox) {
 
   const readOutput = async (
     stream: OutputStream | undefined,
-    { len, bufferOffset, bufferLen }: ReadStreamRequest,
+    { len, bufferOffset, bufferLen, bufferMs }: ReadStreamRequest,
     call: CallContext,
   ) => {
     const size = Math.min(len || largestRead, largestRead)
-    const place = bufferLen > 0 ? { offset: bufferOffset, size: bufferLen } : undefined
+    const place = bufferLen > 0 ? { offset: bufferOffset, size: bufferLen, idleMs: bufferMs } : undefined
     const output = await stream?.read(size, call, place)
     if (output !== undefined && 'giveBack' in output) return new LentAnswer(dataField, output)
-    if (output !== undefined && 'buffered' in output) return output
+    if (output !== undefined && ('buffered' in output || 'idle' in output)) return output
     return { data: output ?? new Uint8Array(0) }
   }
 
