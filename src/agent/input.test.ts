@@ -198,6 +198,7 @@ interface Written {
   readonly data?: Uint8Array | undefined
   readonly bufferOffset?: number | undefined
   readonly bufferLen?: number | undefined
+  readonly bufferMs?: number | undefined
 }
 
 describe('input through a buffer', () => {
@@ -257,8 +258,9 @@ describe('input through a buffer', () => {
     const parts = [3 * MiB, 2 * MiB, 5].map(random)
     await pumpInput(agent, ids, chunks(...parts), { inOrder: true, lendPlace })
     expect(whole().equals(Buffer.concat(parts))).toBe(true)
-    expect(buffered).toEqual([MiB, MiB / 2, 0])
-    expect({ back: back.length, free: free.length }).toEqual({ back: 3, free: 2 })
+    // The last has its place before the one that finds no buffer is answered.
+    expect(buffered).toEqual([MiB, MiB / 2, 0, 0])
+    expect({ back: back.length, free: free.length }).toEqual({ back: 4, free: 2 })
   })
 
   test('the input of a terminal, and of an agent that keeps no order, is in the calls', async () => {
@@ -288,6 +290,76 @@ describe('input through a buffer', () => {
     ).rejects.toMatchObject({
       code: 'AGENT_MISBEHAVED',
     })
+  })
+
+  test('a process that is slow to read has the rest through the channel, and then places again', async () => {
+    const { memory, back, free, lendPlace } = streamPlaces()
+    const { agent, buffered, whole } = agentOf(memory)
+    // Each piece in the buffer ends before all of it is read.
+    const slow = {
+      ...agent,
+      writeStdin: async (request: Written) => {
+        if (request.bufferLen) expect(request.bufferMs).toBe(1000)
+        return agent.writeStdin(request.bufferLen ? { ...request, bufferLen: 1000 } : request)
+      },
+    }
+    const bytes = random(3 * MiB)
+    await pumpInput(slow, ids, chunks(bytes), { inOrder: true, lendPlace })
+    expect(whole().equals(bytes)).toBe(true)
+    expect(buffered).toEqual([1000, 1000, 1000])
+    expect({ back: back.length, free: free.length }).toEqual({ back: 3, free: 2 })
+  })
+
+  test('a process that does not read keeps no place for what waits behind', async () => {
+    const { memory, free, lendPlace } = streamPlaces()
+    const { agent, whole } = agentOf(memory)
+    const reads = Promise.withResolvers<void>()
+    let calls = 0
+    const stuck = {
+      ...agent,
+      writeStdin: async (request: Written) => {
+        // The guest has given back the place of the first, and has its bytes.
+        if (++calls === 1) return { len: 0 }
+        await reads.promise
+        return agent.writeStdin(request)
+      },
+    }
+    const bytes = random(2 * MiB)
+    const pump = pumpInput(stuck, ids, chunks(bytes), { inOrder: true, lendPlace })
+    await Bun.sleep(1200)
+    expect(free.length).toBe(2)
+    reads.resolve()
+    await pump
+    expect(whole().equals(bytes)).toBe(true)
+  })
+
+  test('very many that do not read hold little, though their places are back', async () => {
+    const held = new Promise<{ len: number }>(() => {})
+    const agent = {
+      writeStdin: async ({ bufferLen = 0 }: Written) => (bufferLen > 0 ? { len: 0 } : held),
+      closeStdin: async () => ({}),
+    }
+    const lendPlace = () => ({
+      offset: 0,
+      size: 8 * MiB,
+      take: () => empty,
+      put: () => {},
+      giveBack: () => {},
+    })
+    let made = 0
+    const [much, some] = [new Uint8Array(4 * MiB), new Uint8Array(MiB / 16)]
+    async function* source() {
+      for (let chunk = much; made < 1024 * MiB; chunk = some) {
+        made += chunk.length
+        yield chunk
+      }
+    }
+    const count = 100
+    for (let at = 0; at < count; at++)
+      pumpInput(agent, ids, source(), { inOrder: true, lendPlace }).catch(() => {})
+    for (let round = 0; round < 200; round++) await Bun.sleep(0)
+    // The 4 MiB that each source begins with, and what is gathered behind them.
+    expect(made).toBeLessThanOrEqual((4 * count + 64 + count / 2) * MiB)
   })
 
   test('a process that closes its stdin ends the pump, and its places are free', async () => {

@@ -1,10 +1,11 @@
 /** Input of a guest process, which the host pushes, one call or two at a time. */
 import { KataError } from '../errors.ts'
+import { within } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { AgentClient } from './client.ts'
 import { gathered } from './gathered.ts'
 import { ample, type ProcessIds } from './process-streams.ts'
-import { type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
+import { idleMs, type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
 
 /** Most bytes that are sent at a time. */
 const mostSent = 1024 * 1024
@@ -12,7 +13,7 @@ const mostSent = 1024 * 1024
 const leastSent = 64 * 1024
 /** And most that are put into the buffer for one call. */
 const mostBuffered = 4 * 1024 * 1024
-/** Input that each guest has not taken yet, bytes. It is in this process's memory, and in the agent's; what is in a buffer is not counted. */
+/** Input that each guest has not taken yet, bytes. It is in this process's memory, and in the agent's or in a buffer. */
 const underWay = new WeakMap<object, number>()
 
 export interface InputOptions {
@@ -46,44 +47,58 @@ export async function pumpInput(
   let isBuffered = false
   const waiting = () => underWay.get(agent) ?? 0
   const most = () => (waiting() + mostSent > ample ? leastSent : mostSent)
+  const mayBuffer = () => waiting() + mostBuffered <= ample
 
-  const write = async (piece: Uint8Array) => {
+  const counted = async (piece: Uint8Array, work: Promise<void>) => {
     underWay.set(agent, waiting() + piece.length)
     try {
-      for (let at = 0; at < piece.length; ) {
-        const data = piece.subarray(at)
-        // The input of many processes at once is more than may wait for a guest that is slow to take it.
-        const { len } = await agent.writeStdin({ ...ids, data }, { signal: over, isPatient: true })
-        at += taken(len, data.length, inOrder ? data.length : 1)
-      }
+      await work
     } finally {
       underWay.set(agent, waiting() - piece.length)
     }
   }
+  const write = async (piece: Uint8Array) => {
+    for (let at = 0; at < piece.length; ) {
+      const data = piece.subarray(at)
+      // The input of many processes at once is more than may wait for a guest that is slow to take it.
+      const { len } = await agent.writeStdin({ ...ids, data }, { signal: over, isPatient: true })
+      at += taken(len, data.length, inOrder ? data.length : 1)
+    }
+  }
+  const writeAll = async (piece: Uint8Array) => {
+    for (let at = 0; at < piece.length; at += mostSent) await write(piece.subarray(at, at + mostSent))
+  }
   /** Begins once what went before is in the process's pipe: the guest may leave a part to the channel, which is next then. */
   const writeBuffered = async (place: StreamPlace, piece: Uint8Array, before: Promise<void>) => {
+    let isNext: true | undefined
     try {
       place.put(piece)
-      await before
-    } catch (error) {
-      place.giveBack(piece.length)
-      throw error
+      isNext = await within(
+        before.then(() => true as const),
+        idleMs,
+      )
+    } finally {
+      if (isNext === undefined) place.giveBack(piece.length)
     }
-    const request = { ...ids, bufferOffset: place.offset, bufferLen: piece.length }
+    if (isNext === undefined) {
+      await before
+      return await writeAll(piece)
+    }
+    const request = { ...ids, bufferOffset: place.offset, bufferLen: piece.length, bufferMs: idleMs }
     const { len } = await withPlace(place, agent.writeStdin(request, { isPatient: true }), over)
     place.giveBack(piece.length)
     const count = taken(len, piece.length, 0)
-    if (count === piece.length) return
-    lend = undefined
-    for (let at = count; at < piece.length; at += mostSent) await write(piece.subarray(at, at + mostSent))
+    // The guest has no buffer that works, or the process does not read.
+    if (count === 0) lend = undefined
+    await writeAll(piece.subarray(count))
   }
 
   try {
     let last = Promise.resolve()
-    for await (const chunk of gathered(source, () => (isBuffered ? mostBuffered : most())))
+    for await (const chunk of gathered(source, () => (isBuffered && mayBuffer() ? mostBuffered : most())))
       for (let at = 0; at < chunk.length; ) {
         const before = last
-        const place = chunk.length - at < leastBuffered ? undefined : lend?.()
+        const place = chunk.length - at >= leastBuffered && mayBuffer() ? lend?.() : undefined
         const piece = chunk.subarray(
           at,
           at + (place === undefined ? most() : Math.min(place.size, mostBuffered)),
@@ -91,7 +106,7 @@ export async function pumpInput(
         at += piece.length
         // One in a call is not to overtake a part of one in the buffer.
         if (place === undefined && isBuffered) await before
-        last = place === undefined ? write(piece) : writeBuffered(place, piece, before)
+        last = counted(piece, place === undefined ? write(piece) : writeBuffered(place, piece, before))
         isBuffered = place !== undefined
         // After a failure of the one before, no code awaits this one.
         last.catch(() => {})

@@ -2,7 +2,7 @@
 import { KataError } from '../errors.ts'
 import type { AgentClient } from './client.ts'
 import { ample, type ProcessIds } from './process-streams.ts'
-import { type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
+import { idleMs, type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
 
 /** Output of each guest that its readers have not taken yet, bytes, asked for or here; what every stream may have is not counted. */
 const unread = new WeakMap<object, number>()
@@ -10,8 +10,6 @@ const unread = new WeakMap<object, number>()
 const leastAsked = 64 * 1024
 /** And at most so many of a stream that gives much, until {@link ample} of a guest are unread: our agent, an interpreter, spends more time on an answer than on copying a MiB. */
 export const mostAsked = 2 * 1024 * 1024
-/** A place is wanted back from a stream that gives nothing for so long, milliseconds: there are few. */
-const idleMs = 1000
 /** What is in the buffer is taken out in pieces, bytes. */
 const pieceBytes = 512 * 1024
 

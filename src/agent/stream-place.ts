@@ -18,6 +18,9 @@ export interface StreamPlace {
 /** A place that nobody else has, if there is one now. */
 export type LendPlace = () => StreamPlace | undefined
 
+/** A place is wanted back from a process that writes nothing for so long, or has not read all by then, milliseconds: there are few. */
+export const idleMs = 1000
+
 /** Fewer bytes go through the channel, which is there sooner. */
 export const leastBuffered = 256 * 1024
 

@@ -21,6 +21,8 @@
 struct transfer {
   int pipe, file, report;
   bool isInput;
+  /* How long input waits for the process in all, milliseconds; 0 for as long as that takes. */
+  int patience;
   loff_t offset;
   size_t size;
   char path[];
@@ -60,16 +62,16 @@ static size_t drain(int pipe, int file, loff_t *offset, size_t size, int *error)
   return gone;
 }
 
-/* Whether there is more in a moment. */
-static int comes(int pipe) {
-  struct pollfd more = {.fd = pipe, .events = POLLIN};
-  return poll(&more, 1, PAUSE) > 0;
-}
-
 static int64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return time.tv_sec * INT64_C(1000) + time.tv_nsec / 1000000;
+}
+
+/* Whether there is more in a moment. */
+static int comes(int pipe) {
+  struct pollfd more = {.fd = pipe, .events = POLLIN};
+  return poll(&more, 1, PAUSE) > 0;
 }
 
 static void takeOutput(const struct transfer *this, const int between[2], struct outcome *outcome) {
@@ -91,11 +93,15 @@ static void takeOutput(const struct transfer *this, const int between[2], struct
   if (left) outcome->rest = between[0];
 }
 
-/* Waits for the process to read. 0 or an errno: ECANCELED once the agent has no use for it any more. */
-static int room(const struct transfer *this) {
+/* Waits for the process to read. 0 or an errno: ECANCELED once the agent has no use for it any more, ETIMEDOUT once it is late. */
+static int room(const struct transfer *this, int64_t end) {
   struct pollfd either[] = {{.fd = this->pipe, .events = POLLOUT}, {.fd = this->report, .events = POLLRDHUP}};
-  while (poll(either, 2, -1) < 0)
-    if (errno != EINTR) return errno;
+  for (int ready = 0; ready <= 0;) {
+    const int64_t left = this->patience ? end - now() : -1;
+    if (this->patience && left <= 0) return ETIMEDOUT;
+    ready = poll(either, 2, left);
+    if (ready < 0 && errno != EINTR) return errno;
+  }
   if (either[1].revents) return ECANCELED;
   /* A process that was woken by a page reads more of them, if it may. */
   sched_yield();
@@ -103,6 +109,7 @@ static int room(const struct transfer *this) {
 }
 
 static void bringInput(const struct transfer *this, const int between[2], struct outcome *outcome) {
+  const int64_t end = now() + this->patience;
   loff_t offset = this->offset;
   size_t waiting = 0;
   while ((size_t)outcome->moved < this->size && !outcome->error) {
@@ -111,7 +118,7 @@ static void bringInput(const struct transfer *this, const int between[2], struct
                                   : splice(outcome->file, &offset, between[1], NULL, most < PASS ? most : PASS, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN && waiting)
-      outcome->error = room(this);
+      outcome->error = room(this, end);
     else if (count <= 0)
       /* The host has put more there than was read. */
       outcome->error = count < 0 ? errno : ENODATA;
@@ -194,6 +201,7 @@ static JSValue transfer(JSContext *ctx, JSValueConst *argv, bool isInput) {
   this->file = integer(ctx, argv[1]);
   this->offset = long_integer(ctx, argv[3]);
   this->size = long_integer(ctx, argv[4]);
+  this->patience = isInput ? integer(ctx, argv[5]) : 0;
   const int report = startTransfer(this, integer(ctx, argv[0]));
   if (report >= 0) return JS_NewInt32(ctx, report);
   free(this);
@@ -205,7 +213,7 @@ FUNCTION(js_take_output) {
   return transfer(ctx, argv, false);
 }
 
-/* bringInput(pipe, file, path, offset, size): likewise. It waits for the process to read. */
+/* bringInput(pipe, file, path, offset, size, patience): likewise. It waits for the process to read, `patience` ms in all, or for ever with 0. */
 FUNCTION(js_bring_input) {
   return transfer(ctx, argv, true);
 }
@@ -239,7 +247,7 @@ FUNCTION(js_available) {
 
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("takeOutput", 5, js_take_output),
-    JS_CFUNC_DEF("bringInput", 5, js_bring_input),
+    JS_CFUNC_DEF("bringInput", 6, js_bring_input),
     JS_CFUNC_DEF("cancelTransfer", 1, js_cancel_transfer),
     JS_CFUNC_DEF("endTransfer", 1, js_end_transfer),
     JS_CFUNC_DEF("available", 1, js_available),

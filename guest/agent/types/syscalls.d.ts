@@ -36,8 +36,15 @@ declare module 'syscalls' {
    * open, or -1 and opened by its path. A descriptor that can be read once that is over, for {@link endTransfer}.
    */
   export function takeOutput(pipe: number, file: number, path: string, offset: number, most: number): number
-  /** Likewise moves `size` bytes of a file into a pipe, and waits for whoever reads that. */
-  export function bringInput(pipe: number, file: number, path: string, offset: number, size: number): number
+  /** Likewise moves `size` bytes of a file into a pipe, and waits for whoever reads that, `patience` milliseconds in all; 0 for ever. */
+  export function bringInput(
+    pipe: number,
+    file: number,
+    path: string,
+    offset: number,
+    size: number,
+    patience: number,
+  ): number
   /** Input waits no more: it is over soon, with ECANCELED. To be called before {@link endTransfer} alone. */
   export function cancelTransfer(descriptor: number): void
   /**

@@ -211,15 +211,19 @@ export interface StatsContainerResponse {
 }
 export const StatsContainerResponse: Message<StatsContainerResponse> = /* @__PURE__ */ new Message('1 cgroupStats CgroupStats?;2 networkStats NetworkStats[]', types)
 
-/** Ours: the bytes are in the stream buffer instead, `buffer_len` of them from `buffer_offset` on (src/sharing/stream-buffer.ts). */
+/**
+ * Ours: the bytes are in the stream buffer instead, `buffer_len` of them from `buffer_offset` on (src/sharing/stream-buffer.ts), and the process
+ * has no longer than `buffer_ms` to read them, unless that is 0. The host sends what is left in other calls.
+ */
 export interface WriteStreamRequest {
   containerId: string
   execId: string
   data: Uint8Array
   bufferOffset: number
   bufferLen: number
+  bufferMs: number
 }
-export const WriteStreamRequest: Message<WriteStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 data bytes;1000 bufferOffset uint32;1001 bufferLen uint32')
+export const WriteStreamRequest: Message<WriteStreamRequest> = /* @__PURE__ */ new Message('1 containerId string;2 execId string;3 data bytes;1000 bufferOffset uint32;1001 bufferLen uint32;1002 bufferMs uint32')
 
 /** How many bytes the process took. */
 export interface WriteStreamResponse {

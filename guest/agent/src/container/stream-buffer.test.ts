@@ -241,7 +241,7 @@ const [its, mine] = pipe(${room})
 setNonblocking(mine)
 const say = (...words) => { out.puts(words.join(' ') + '\\n'); out.flush() }
 const told = ({ count, isBroken }) => say(count, isBroken, buffer.works)
-const bring = (size, offset = 0) => buffer.bring(loop, mine, { offset, size })
+const bring = (size, offset = 0, idleMs = 0) => buffer.bring(loop, mine, { offset, size, idleMs })
 setNonblocking(its)
 const readAll = async (left, take) => {
   while (left > 0) {
@@ -312,6 +312,18 @@ told(await bring(10).over)`
   }),
 )
 
+test.skipIf(!hasQuickjs)('it waits no longer than its host does, and the buffer goes on', () =>
+  withFile(2_000_000, async (path) => {
+    const body = `${setUpInput(path, 65_536)}
+const began = Date.now()
+told(await bring(2_000_000, 0, 100).over)
+say(Date.now() - began >= 100)
+read(its, 65_536)
+told(await bring(10, 0, 100).over)`
+    expect(await inQuickjs({ imports, body })).toBe('65536 false true\ntrue\n10 false true\n')
+  }),
+)
+
 test.skipIf(!hasQuickjs)('it can be cancelled at the moment of its end', () =>
   withFile(100, async (path) => {
     // Between its end and the word of it.
@@ -321,7 +333,7 @@ const atEnd = (fd, mask, handler) => loop.once(fd, mask, (seen) => {
   handler(seen)
   Promise.resolve().then(() => bringing.cancel()).catch((error) => say(error.code))
 })
-bringing = buffer.bring({ ...loop, once: atEnd }, mine, { offset: 0, size: 100 })
+bringing = buffer.bring({ ...loop, once: atEnd }, mine, { offset: 0, size: 100, idleMs: 0 })
 told(await bringing.over)`
     expect(await inQuickjs({ imports, body })).toBe('100 false true\n')
   }),

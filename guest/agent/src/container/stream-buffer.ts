@@ -11,10 +11,7 @@ import { events, type Loop } from '../devices/loop.ts'
 export interface BufferPlace {
   readonly offset: number
   readonly size: number
-}
-
-export interface OutputPlace extends BufferPlace {
-  /** The host wants it back after so long without output, milliseconds, unless that is 0. */
+  /** The host wants it back after so long without output, or for input in all, milliseconds, unless that is 0. */
   readonly idleMs: number
 }
 
@@ -28,7 +25,7 @@ export interface Moved {
 }
 
 export interface Brought {
-  /** Bytes of the place that are in the pipe: all, unless it has no reader, was cancelled, or the buffer has failed. */
+  /** Bytes of the place that are in the pipe: all, unless it has no reader or a slow one, was cancelled, or the buffer has failed. */
   readonly count: number
   /** Nobody reads the pipe. */
   readonly isBroken: boolean
@@ -88,16 +85,17 @@ export class StreamBuffer {
       return { over: Promise.resolve({ count: 0, isBroken: false }), cancel: () => {} }
     const over = this.#end(loop, transfer).then(({ moved, error }) => {
       const isBroken = error === 'EPIPE'
-      if (error !== undefined && error !== 'ECANCELED' && !isBroken) this.#works = false
+      const isOver = isBroken || error === 'ECANCELED' || error === 'ETIMEDOUT'
+      if (error !== undefined && !isOver) this.#works = false
       return { count: moved, isBroken }
     })
     return { over, cancel: () => void (transfer.isOver || cancelTransfer(transfer.descriptor)) }
   }
 
   /** Undefined where no thread can be had. */
-  #start(how: typeof takeOutput, pipe: number, { offset, size }: BufferPlace): Transfer | undefined {
+  #start(how: typeof bringInput, pipe: number, { offset, size, idleMs }: BufferPlace): Transfer | undefined {
     try {
-      const descriptor = how(pipe, this.#file, this.#path, offset, size)
+      const descriptor = how(pipe, this.#file, this.#path, offset, size, idleMs)
       this.#underWay++
       this.#wasUsed = true
       return { descriptor, isOver: false }

@@ -183,14 +183,14 @@ const [its, mine] = pipe(1 << 20)
 const stdin = createInputStream(createLoop(), mine)
 const answers = [
   stdin.write(new Uint8Array([97])),
-  stdin.writeFrom({ offset: 0, size: 5 }),
+  stdin.writeFrom({ offset: 0, size: 5, idleMs: 0 }),
   stdin.write(new Uint8Array([98])),
-  stdin.writeFrom({ offset: 0, size: 5 }),
+  stdin.writeFrom({ offset: 0, size: 5, idleMs: 0 }),
 ]
 say((await Promise.all(answers)).map((answer) => answer ?? 'all').join(' '))
 say(read(its, 2).join(' '))
 stdin.destroy()
-const broken = await stdin.writeFrom({ offset: 0, size: 5 }).catch((error) => error instanceof BrokenInput)
+const broken = await stdin.writeFrom({ offset: 0, size: 5, idleMs: 0 }).catch((error) => error instanceof BrokenInput)
 say(broken)`
     const imports = `
 import { pipe, read } from 'syscalls'

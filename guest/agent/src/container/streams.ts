@@ -9,7 +9,7 @@ import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
 import { streamBuffer } from '../system/paths.ts'
 import { OutputBlock } from './output-block.ts'
-import { type BufferPlace, type OutputPlace, StreamBuffer } from './stream-buffer.ts'
+import { type BufferPlace, StreamBuffer } from './stream-buffer.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
@@ -68,7 +68,7 @@ export interface OutputStream {
    * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes are lent, and
    * the next read waits for them to be given back: it has them again if they were not sent. Or they are put in `place`.
    */
-  read(size: number, call: Cancellable, place?: OutputPlace): Promise<Output>
+  read(size: number, call: Cancellable, place?: BufferPlace): Promise<Output>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
   close(): void
@@ -184,7 +184,7 @@ export function createOutputStream(
     return isLate
   }
 
-  const next = async (size: number, call: { cancelled: boolean }, place?: OutputPlace): Promise<Output> => {
+  const next = async (size: number, call: { cancelled: boolean }, place?: BufferPlace): Promise<Output> => {
     await isBack
     let isLate = false
     while (open && !call.cancelled) {

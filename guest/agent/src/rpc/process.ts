@@ -40,9 +40,10 @@ export function processCalls(sandbox: Sandbox) {
 
   /** How many bytes the process has. */
   const writeInput = async (request: WriteStreamRequest): Promise<number> => {
-    const { data, bufferOffset, bufferLen } = request
+    const { data, bufferOffset, bufferLen, bufferMs } = request
     const process = find(request)
-    if (bufferLen > 0) return process.stdio.stdin.writeFrom({ offset: bufferOffset, size: bufferLen })
+    if (bufferLen > 0)
+      return process.stdio.stdin.writeFrom({ offset: bufferOffset, size: bufferLen, idleMs: bufferMs })
     // No bytes are Kata's other word for the end of input.
     if (data.length === 0) await closeInput(process)
     else await process.stdio.stdin.write(data)
