@@ -64,8 +64,46 @@ describe('rules for the guest', () => {
     const rulesOf = (rules: DeviceRule[]) => guestDeviceRules({ every: false, rules }, [])
     expect(rulesOf([fuse, denyAll])).toEqual([denyAll])
     expect(rulesOf([fuse, { access: 'rwm' }])).toEqual([denyAll])
-    expect(rulesOf([fuse, denyFuse])).toEqual([denyAll, fuse, denyFuse])
-    expect(rulesOf([fuse, denyCharacters])).toEqual([denyAll, fuse, denyCharacters])
+    expect(rulesOf([fuse, denyFuse])).toEqual([denyAll])
+    expect(rulesOf([fuse, denyCharacters])).toEqual([denyAll])
+    expect(rulesOf([fuse, denyCharacters, fuse])).toEqual([denyAll, fuse])
+  })
+  // The guest's crun would let O_RDWR pass by the allowance: a denial of `w` alone is not about it.
+  test.each<[string, DeviceRule[], string]>([
+    ['of one right', [{ ...fuse, allow: false, access: 'w' }], 'rm'],
+    ['of two', [{ ...fuse, allow: false, access: 'mw' }], 'r'],
+    ['of each in its turn', [...'rwm'].map((access) => ({ ...fuse, allow: false, access })), ''],
+    ['of a major number', [{ allow: false, type: 'c', major: 10, access: 'w' }], 'rm'],
+    ['of all character devices', [{ allow: false, type: 'c', access: 'w' }], 'rm'],
+    ['of any major number with a minor one', [{ allow: false, type: 'c', minor: 229, access: 'w' }], 'rm'],
+    ['of all devices', [{ allow: false, access: 'w' }], 'rm'],
+    ['of all devices of a number', [{ ...fuse, type: 'a', allow: false, access: 'w' }], 'rm'],
+    ['of another device', [{ ...fuse, allow: false, minor: 224, access: 'w' }], 'rwm'],
+  ])('say what a denial %s leaves', (_, denials, access) => {
+    const left = access === '' ? [] : [{ ...fuse, access }]
+    expect(guestDeviceRules({ every: false, rules: [fuse, ...denials] }, [])).toEqual([denyAll, ...left])
+  })
+  test('put rights together that are allowed one by one', () => {
+    const rules = [...'rw'].map((access) => ({ ...fuse, access }))
+    expect(guestDeviceRules({ every: false, rules }, [])).toEqual([denyAll, { ...fuse, access: 'rw' }])
+  })
+  test('take from one device what its major number has', () => {
+    const major = { allow: true, type: 'c', major: 10, access: 'rwm' }
+    const rules = [{ ...fuse, allow: false, access: 'w' }, major, { ...fuse, allow: false, access: 'w' }]
+    const left = [
+      { ...fuse, allow: false },
+      { ...fuse, access: 'rm' },
+    ]
+    expect(guestDeviceRules({ every: false, rules }, [])).toEqual([denyAll, major, ...left])
+  })
+  test('take from everything a part of the rights to a device', () => {
+    const allowAll = { allow: true, access: 'rwm' }
+    const rules = [allowAll, { ...fuse, allow: false, access: 'w' }, { ...allowAll, access: 'r' }]
+    const left = [
+      { ...fuse, allow: false },
+      { ...fuse, access: 'rm' },
+    ]
+    expect(guestDeviceRules({ every: true, rules }, [])).toEqual([allowAll, ...left])
   })
   test('have no number zero, which means all in the guest', () => {
     const rules = [{ ...fuse, major: 0 }, { ...fuse, allow: false, major: 0 }, fuse]

@@ -4,6 +4,7 @@ import type { DeviceRights } from '../devices/device-rights.ts'
 import { accessOf, isAllowed, isAny, isOfAll } from '../devices/device-rules.ts'
 import type { DeviceRule } from '../resources.ts'
 import type { OciDevice, OciSpec } from '../spec.ts'
+import { characterRules } from './character-rules.ts'
 
 /** The spec without these devices, which are those of its list. */
 export function withoutDevices(spec: OciSpec, gone: readonly OciDevice[]): OciSpec {
@@ -47,26 +48,22 @@ export function withGuestRules(spec: OciSpec, { rights, diskRules, mountRules }:
  * The rules for the guest. Numbers of block devices mean something else there, so of these only `handedOver` count, which
  * the agent renumbers; the character devices of a spec are ones that are the same everywhere (char-devices.ts). No device has the major
  * number 0, which means all of them there. Everything else is forbidden, but for what the guest's crun allows every
- * container. The last rule about a device counts, so they keep their order.
+ * container.
  */
 export function guestDeviceRules(
   { every, rules }: DeviceRights,
   handedOver: readonly DeviceRule[],
 ): readonly DeviceRule[] {
-  const isCharacters = ({ type, major }: DeviceRule) => type === 'c' && major !== 0
-  if (every) {
-    const denied = rules.slice(1 + rules.findLastIndex((rule) => isOfAll(rule) && isAllowed(rule)))
-    return [
-      { allow: true, access: 'rwm' },
-      ...denied.filter((rule) => isCharacters(rule) && !isAllowed(rule)),
-    ]
-  }
-  const later = rules.slice(1 + rules.findLastIndex(isDenialOfAll))
-  const characters = later.filter((rule) =>
-    isAllowed(rule) ? isCharacters(rule) && !isAny(rule.major) : isCharacters(rule) || isOfAll(rule),
-  )
-  return [{ allow: false, access: 'rwm' }, ...characters, ...handedOver]
+  const isStart = (rule: DeviceRule) => isOfAll(rule) && hasAllRights(rule) && isAllowed(rule) === every
+  const later = rules.slice(1 + rules.findLastIndex(isStart)).filter(isAboutCharacters)
+  return every
+    ? [{ allow: true, access: 'rwm' }, ...characterRules(later, 'rwm')]
+    : [{ allow: false, access: 'rwm' }, ...characterRules(later, ''), ...handedOver]
 }
 
-const isDenialOfAll = (rule: DeviceRule): boolean =>
-  isOfAll(rule) && !isAllowed(rule) && [...'rwm'].every((right) => accessOf(rule).includes(right))
+/** What is allowed must have the number of a device of the guest's. A denial may be of any. */
+const isAboutCharacters = (rule: DeviceRule): boolean =>
+  rule.major !== 0 && (isAllowed(rule) ? rule.type === 'c' && !isAny(rule.major) : rule.type !== 'b')
+
+const hasAllRights = (rule: DeviceRule): boolean =>
+  [...'rwm'].every((right) => accessOf(rule).includes(right))
