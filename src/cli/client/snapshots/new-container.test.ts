@@ -82,6 +82,18 @@ test.each<[string, () => void, string]>([
   expect(readdirSync(directory).filter((name) => name !== 'from')).toEqual([])
 })
 
+test('a disk that cannot be read is named, and not its copy', async () => {
+  // The kernel has 4096 bytes there, and no speed to read.
+  const from = '/sys/class/net/lo/speed'
+  const recorded = { bytes: 4096, sha256: '' }
+  await expect(copyDisk({ from, recorded }, `${directory}/to`, always)).rejects.toMatchObject({
+    code: 'EINVAL',
+    syscall: 'read',
+    path: from,
+  })
+  expect(readdirSync(directory)).toEqual([])
+})
+
 const record: ContainerRecord = {
   id: 'web',
   namespace: 'default',

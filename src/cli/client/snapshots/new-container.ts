@@ -163,7 +163,8 @@ export async function copyDisk(
       requireDigest(from, await copySparse(source, target, signal), recorded)
       fsyncSync(target)
     } catch (error) {
-      throw withPath(error, to)
+      // Only the source is read.
+      throw withPath(error, (error as NodeJS.ErrnoException).syscall === 'read' ? from : to)
     } finally {
       closeSync(target)
     }
