@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { nameUser } from '../linux/acl.double.ts'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 
 /** Of the file system that the kubelet's directory lies on, which may be part of one (btrfs). */
@@ -59,6 +60,18 @@ test.skipIf(process.getuid?.() !== 0)('none is one where another user or group o
     chmodSync(pods, 0o750)
   }
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'none is one where an access list lets a user enter the directory',
+  () => {
+    const volume = `${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`
+    nameUser(pods, 1000, 5)
+    expect(isKubeletVolume(volume, kubelet, hosts)).toBe(false)
+    // The mask.
+    chmodSync(pods, 0o700)
+    expect(isKubeletVolume(volume, kubelet, hosts)).toBe(true)
+  },
+)
 
 test('with another root directory the usual one is none', () => {
   const usual = '/var/lib/kubelet/pods/uid/volumes/kubernetes.io~empty-dir/scratch'

@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { hasAcl } from '../linux/acl.ts'
 import type { MountEntry } from '../linux/mounts/mount.ts'
 
 /** Mounts from elsewhere on the host, where other users may reach the files: `local` volumes, and `subPath` of any volume. */
@@ -20,7 +21,8 @@ export function isKubeletVolume(path: string, kubelet: string, mount: MountEntry
   if (!path.startsWith(`${podsDir}/`) || !volume.test(path.slice(podsDir.length))) return false
   if (mount === undefined || isFromElsewhere(mount, podsDir)) return false
   const { uid, gid, mode } = statSync(podsDir)
-  return uid === 0 && (gid === 0 || (mode & groupMayEnter) === 0) && (mode & othersMayEnter) === 0
+  if (uid !== 0 || (mode & othersMayEnter) !== 0) return false
+  return (mode & groupMayEnter) === 0 || (gid === 0 && !hasAcl(podsDir))
 }
 
 /**

@@ -4,6 +4,7 @@ import { arch, release } from 'node:os'
 import type { Config, HypervisorConfig } from '../../config/config.ts'
 import { hasOwnGuest } from '../../config/kata/own-guest.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../guest-image/guest-image.ts'
+import { hasAcl } from '../../linux/acl.ts'
 import { askProgram } from '../../linux/processes/ask-program.ts'
 import { findTool } from '../../linux/processes/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
@@ -22,6 +23,8 @@ export interface FileFacts {
   readonly gid: number
   /** Permission bits. */
   readonly mode: number
+  /** Whether it has an access list, which makes the group's bits a mask. Absent: no. */
+  readonly hasAcl?: boolean
 }
 
 export interface CommandOutput {
@@ -138,7 +141,13 @@ function fileFacts(path: string): FileFacts {
       : stat.isCharacterDevice()
         ? 'character-device'
         : 'other'
-  return { kind, uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777 }
+  return {
+    kind,
+    uid: stat.uid,
+    gid: stat.gid,
+    mode: stat.mode & 0o7777,
+    hasAcl: !stat.isSymbolicLink() && hasAcl(path),
+  }
 }
 
 async function runCommand(argv: readonly string[]): Promise<CommandOutput> {

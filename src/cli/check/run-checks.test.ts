@@ -16,6 +16,12 @@ const owned = (uid: number, gid: number, mode: number) => ({ kind: 'file' as con
 test.each([
   ['root’s', {}, 'ok', '/etc/k/a.toml, which only root can change'],
   ['of a group of root’s', { '/etc/k/a.toml': owned(0, 0, 0o664) }, 'ok', 'only root'],
+  [
+    'of root’s, with an access list',
+    { '/etc/k/a.toml': { ...owned(0, 0, 0o664), hasAcl: true } },
+    'warning',
+    'can change /etc/k/a.toml, and',
+  ],
   ['everybody’s', { '/etc/k/a.toml': owned(0, 0, 0o666) }, 'warning', 'can change /etc/k/a.toml, and'],
   [
     'in a directory of another user',

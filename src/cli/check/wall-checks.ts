@@ -40,6 +40,8 @@ const configuration: Check = {
 /** A missing file is not open. What a group of root's may write, root may. */
 const isOpen = (stat: FileFacts | undefined): boolean =>
   stat !== undefined &&
-  (stat.uid !== 0 || (stat.mode & 0o002) !== 0 || (stat.gid !== 0 && (stat.mode & 0o020) !== 0))
+  (stat.uid !== 0 ||
+    (stat.mode & 0o002) !== 0 ||
+    ((stat.gid !== 0 || stat.hasAcl === true) && (stat.mode & 0o020) !== 0))
 
 export const wallChecks: readonly Check[] = [walls, configuration]

@@ -5,6 +5,7 @@ import {
   lchownSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { nameUser } from '../../linux/acl.double.ts'
 import { findDropIns } from './drop-ins.ts'
 
 const [stranger, author] = [12345, 12346]
@@ -105,6 +107,32 @@ test('a group that may write the main file decides all of it already', () => {
   chmodSync(directory, 0o775)
   expect(read()).toEqual([{ a: 1n }])
   chmodSync(main, 0o644)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('what an access list lets a stranger write to is refused, and is told so', () => {
+  for (const path of [directory, join(directory, '1')]) {
+    nameUser(path, stranger, 5)
+    expect(read()).toEqual([{ a: 1n }])
+    nameUser(path, stranger, 7)
+    expect(read).toThrow(`configuration file ${main}, and its access list lets others write to it`)
+    chmodSync(path, 0o755)
+    expect(read()).toEqual([{ a: 1n }])
+  }
+  // Of the directory that a link leads to.
+  const other = join(dir, 'other')
+  renameSync(directory, other)
+  symlinkSync(other, directory)
+  expect(read()).toEqual([{ a: 1n }])
+  nameUser(other, stranger, 7)
+  expect(code()).toBe('CONFIG_UNSAFE')
+})
+
+test('a group that may not write the main file, but for the mask of its access list, decides nothing', () => {
+  chownSync(main, 0, author)
+  nameUser(main, stranger, 6)
+  chownSync(directory, 0, author)
+  chmodSync(directory, 0o775)
   expect(code()).toBe('CONFIG_UNSAFE')
 })
 

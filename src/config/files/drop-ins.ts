@@ -5,6 +5,7 @@
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { hasAcl } from '../../linux/acl.ts'
 import { isThere, requireLinkLeads } from './search.ts'
 import { readTomlFile, type TomlFile } from './toml-file.ts'
 
@@ -27,12 +28,15 @@ export function findDropIns(mainFile: string): (() => TomlFile)[] {
     const names = readdirSync(directory).sort()
     const { uid, gid, mode } = statSync(mainFile)
     const owners = [0, process.getuid?.() ?? 0, uid]
-    const trusted = { mainFile, owners, groups: (mode & 0o020) === 0 ? [0] : [0, gid] }
+    // With an access list the group's bit says nothing of the group.
+    const mayGroupWrite = (mode & 0o020) !== 0 && !hasAcl(mainFile)
+    const trusted = { mainFile, owners, groups: mayGroupWrite ? [0, gid] : [0] }
     // The link, which may be a stranger's, and the directory it leads to.
-    for (const stat of [lstatSync(directory), statSync(directory)]) requireTrusted(directory, stat, trusted)
+    for (const stat of [lstatSync(directory), statSync(directory)])
+      requireTrusted(directory, stat, `${directory}/.`, trusted)
     return names.map((name) => () => {
       const path = join(directory, name)
-      return readTomlFile(path, (stat) => requireTrusted(path, stat, trusted))
+      return readTomlFile(path, (stat, fd) => requireTrusted(path, stat, fd, trusted))
     })
   } catch (cause) {
     if (cause instanceof KataError) throw cause
@@ -43,12 +47,18 @@ export function findDropIns(mainFile: string): (() => TomlFile)[] {
   }
 }
 
-/** The mode of a link says nothing. @throws KataError CONFIG_UNSAFE */
-function requireTrusted(path: string, stat: Stats, { mainFile, owners, groups }: Trusted): void {
+/** The mode of a link says nothing. `file` is the one that is no link. @throws KataError CONFIG_UNSAFE */
+function requireTrusted(
+  path: string,
+  stat: Stats,
+  file: string | number,
+  { mainFile, owners, groups }: Trusted,
+): void {
   const refuse = (reason: string) => new KataError('CONFIG_UNSAFE', { path, mainFile, reason })
   if (!owners.includes(stat.uid)) throw refuse(`it belongs to user ${stat.uid}`)
   if (stat.isSymbolicLink()) return
   if ((stat.mode & 0o002) !== 0) throw refuse('everybody may write to it')
-  if ((stat.mode & 0o020) !== 0 && !groups.includes(stat.gid))
-    throw refuse(`group ${stat.gid} may write to it`)
+  if ((stat.mode & 0o020) === 0) return
+  if (hasAcl(file)) throw refuse('its access list lets others write to it')
+  if (!groups.includes(stat.gid)) throw refuse(`group ${stat.gid} may write to it`)
 }

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { nameUser } from '../../linux/acl.double.ts'
 import { isOpenToAll } from './open-to-all.ts'
 
 const stranger = 12345
@@ -70,6 +71,17 @@ test('modes: of the file, and of each directory on its way', () => {
   expect(isOpenToAll(file)).toBe(true)
   chownSync(file, 0, stranger)
   expect(isOpenToAll(file)).toBe(false)
+})
+
+test('access lists: of the file, and of each directory on its way', () => {
+  for (const path of [file, images, dir]) {
+    nameUser(path, stranger, 5)
+    expect([path, isOpenToAll(file)]).toEqual([path, true])
+    nameUser(path, stranger, 7)
+    expect([path, isOpenToAll(file)]).toEqual([path, false])
+    chmodSync(path, 0o755)
+    expect([path, isOpenToAll(file)]).toEqual([path, true])
+  }
 })
 
 test('owners: of the file, of each directory and of each link', () => {

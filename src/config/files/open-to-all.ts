@@ -1,6 +1,7 @@
 /** Files of the host that a pod may name for its machine. */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { posix } from 'node:path'
+import { mayOthersWrite } from '../../linux/acl.ts'
 
 /** The kernel's limit. */
 const mostLinks = 40
@@ -36,11 +37,12 @@ function isOpenFrom(directory: string, [name, ...rest]: readonly string[], links
 
 const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '')
 
-/** What a group of root's may write, root may. In a sticky directory an entry is its owner's. @throws Error, and the errors of lstat. */
+/** In a sticky directory an entry is its owner's. @throws Error, and the errors of lstat. */
 function rootsOwn(path: string): Stats {
   const stat = lstatSync(path)
-  const others = stat.isSymbolicLink() ? 0 : stat.mode & (stat.gid === 0 ? 0o002 : 0o022)
-  const isSticky = stat.isDirectory() && (stat.mode & 0o1000) !== 0
-  if (stat.uid !== 0 || (others !== 0 && !isSticky)) throw new Error(`${path} is not root's alone`)
+  // The mode of a link says nothing.
+  const isKept = stat.isSymbolicLink() || (stat.isDirectory() && (stat.mode & 0o1000) !== 0)
+  if (stat.uid !== 0 || (!isKept && mayOthersWrite(path, stat)))
+    throw new Error(`${path} is not root's alone`)
   return stat
 }

@@ -15,8 +15,11 @@ export interface TomlFile {
 
 const maxBytes = 1024 * 1024
 
-/** `check` throws when the file that is open is not to be read. @throws KataError CONFIG_UNREADABLE, CONFIG_SYNTAX */
-export function readTomlFile(file: string, check: (stat: Stats) => void = () => {}): TomlFile {
+/** Throws when the file that is open is not to be read. */
+type Check = (stat: Stats, fd: number) => void
+
+/** @throws KataError CONFIG_UNREADABLE, CONFIG_SYNTAX */
+export function readTomlFile(file: string, check: Check = () => {}): TomlFile {
   return parseToml(file, readBytes(file, check))
 }
 
@@ -50,7 +53,7 @@ export function parseToml(file: string, bytes: Uint8Array): TomlFile {
   }
 }
 
-function readBytes(path: string, check: (stat: Stats) => void): Uint8Array {
+function readBytes(path: string, check: Check): Uint8Array {
   const unreadable = (reason: string, cause?: unknown) =>
     new KataError('CONFIG_UNREADABLE', { path, reason }, { cause })
   let fd: number
@@ -64,7 +67,7 @@ function readBytes(path: string, check: (stat: Stats) => void): Uint8Array {
     const stat = fstatSync(fd)
     if (!stat.isFile())
       throw unreadable(stat.isDirectory() ? 'it is a directory' : 'it is not a regular file')
-    check(stat)
+    check(stat, fd)
     if (stat.size > maxBytes) throw unreadable(`it has ${stat.size} bytes`)
     // Files of /proc say that they have no bytes, and others may grow meanwhile.
     const bytes = readUpTo(fd, maxBytes + 1)

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { nameUser } from '../acl.double.ts'
 import { requireRootsDirectory } from './roots-directory.ts'
 
 const stranger = 1000
@@ -41,11 +42,22 @@ test.each([
     () => [chownSync(`${top}/run`, 0, 5), chmodSync(`${top}/run`, 0o775)],
     /mode 775/,
   ],
+  ['that an access list lets a stranger write to', () => nameUser(`${top}/run`, stranger, 7), /mode 775/],
+  ['in one that an access list lets a stranger write to', () => nameUser(top, stranger, 7), /mode 770/],
   ['beside which everybody may write', () => chmodSync(top, 0o777), /mode 777/],
 ])('one %s is not', (_, change, refusal) => {
   mkdirSync(`${top}/run`)
   change()
   expect(outcome(`${top}/run`)).toMatch(refusal)
+})
+
+test('one that an access list lets a stranger read, or root’s group write to, is root’s', () => {
+  mkdirSync(`${top}/run`)
+  nameUser(`${top}/run`, stranger, 5)
+  expect(outcome(`${top}/run`)).toBe("root's")
+  mkdirSync(`${top}/group`)
+  chmodSync(`${top}/group`, 0o775)
+  expect(outcome(`${top}/group`)).toBe("root's")
 })
 
 test('nor is one to which a stranger’s link leads, or a link into a stranger’s', () => {

@@ -1,7 +1,8 @@
 /** Directories whose content root trusts, at a path that somebody chose. */
-import { lstatSync, realpathSync, type Stats } from 'node:fs'
+import { lstatSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { hasAcl, mayOthersWrite } from '../acl.ts'
 
 /**
  * Requires that only root can put something into the directory at an absolute path, or another one in its place. In a directory of many users,
@@ -27,16 +28,17 @@ function lastThere(path: string): string {
 function requireRootsWay(way: string, isThere: boolean): void {
   for (let at = way; ; at = dirname(at)) {
     // What lies in a directory of many users is its owner's, who is looked at besides.
-    const reason = whyNotRoots(lstatSync(at), isThere && at === way)
+    const reason = whyNotRoots(at, isThere && at === way)
     if (reason !== undefined) throw new KataError('PRIVATE_DIR_PARENT_UNSAFE', { path: at, reason })
     if (at === '/') return
   }
 }
 
-function whyNotRoots(stat: Stats, isLast: boolean): string | undefined {
+function whyNotRoots(path: string, isLast: boolean): string | undefined {
+  const stat = lstatSync(path)
   if (stat.uid !== 0) return `owned by uid ${stat.uid}`
   if (stat.isSymbolicLink()) return undefined
-  const others = stat.mode & (stat.gid === 0 ? 0o002 : 0o022)
   const isSticky = (stat.mode & 0o1000) !== 0
-  return others === 0 || (isSticky && !isLast) ? undefined : `mode ${(stat.mode & 0o7777).toString(8)}`
+  if ((isSticky && !isLast) || !mayOthersWrite(path, stat)) return undefined
+  return `mode ${(stat.mode & 0o7777).toString(8)}${hasAcl(path) ? ' and an access list' : ''}`
 }

@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { nameUser } from '../../linux/acl.double.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { mount, unmountBelow } from '../../linux/mounts/mount.ts'
 import { bootId } from '../../linux/processes/proc.ts'
@@ -132,6 +133,7 @@ describe('what is not root’s counts for nothing', () => {
   const owned: [string, (name: string) => void, string][] = [
     ['of another user', (name) => chownSync(name, 1234, 0), 'belongs to uid 1234'],
     ['open to a group', (name) => chmodSync(name, 0o770), 'can be written by others than root (mode 770)'],
+    ['open by an access list', (name) => nameUser(name, 1000, 7), 'can be written by others than root'],
     ['open to all', (name) => chmodSync(name, 0o722), 'can be written by others than root (mode 722)'],
     [
       'behind a link',
