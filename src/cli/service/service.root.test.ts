@@ -558,6 +558,25 @@ test('a container goes on when the attach to it is killed, or the start of it th
   expect((await service.run(alice, ['rm', '--force', 'stays', 'started'])).code).toBe(0)
 })
 
+test('a container is started again when the restart of it is killed while it stops', async () => {
+  const script = "trap '' TERM; while :; do sleep 0.1; done"
+  await service.run(alice, ['run', '-d', '--name', 'back', '--', 'sh', '-c', script])
+  const started = async () =>
+    (await service.run(alice, ['inspect', '--format', '{{.State.Running}} {{.State.StartedAt}}', 'back']))
+      .stdout
+  const before = await started()
+  expect(before).toStartWith('true ')
+  const child = service.spawn(alice, ['restart', '--time', '2', 'back'])
+  await Bun.sleep(1000)
+  expect(await started()).toBe(before)
+  child.kill('SIGKILL')
+  await eventually(async () => {
+    const now = await started()
+    return now.startsWith('true ') && now !== before
+  })
+  expect((await service.run(alice, ['rm', '--force', 'back'])).code).toBe(0)
+})
+
 test('a signal reaches the command, and its exit code comes back', async () => {
   const child = service.spawn(alice, [
     'run',

@@ -165,7 +165,7 @@ async function runFor(
       // It ran before the user came, and goes on without him.
       if (name === 'attach') process.exit(128 + SIGHUP)
       // What was to be started in the background is started, and goes on, too.
-      if (name === 'start') void endStart(gone)
+      if (name === 'start' || name === 'restart') void endStart(gone)
       else void hangUp()
     },
   })
