@@ -68,11 +68,7 @@ async function buffer(): Promise<(() => number) | undefined> {
 test('input goes through the buffer, and a process that does not take it leaves nothing there', async () => {
   const room = await buffer()
   let most = 0
-  const child = exec(
-    'until [ -e /tmp/sum ]; do sleep 0.1; done; sha256sum',
-    ['-i'],
-    new Uint8Array(32 * MiB),
-  )
+  const child = exec('until [ -e /tmp/sum ]; do sleep 0.1; done; sha256sum', ['-i'], new Uint8Array(32 * MiB))
   // Its place is given back after a second.
   await eventually('input in the buffer', async () => {
     most = Math.max(most, room?.() ?? MiB)
