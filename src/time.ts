@@ -57,8 +57,11 @@ export interface AbortWait extends Disposable {
  * with all that these refer to, until it settles.
  */
 export function untilAborted(signal: AbortSignal): AbortWait {
-  const { promise: aborted, resolve } = Promise.withResolvers<void>()
-  const tell = () => resolve()
+  // Node.js 20, for which the npm packages are compiled, has no Promise.withResolvers.
+  let tell = () => {}
+  const aborted = new Promise<void>((resolve) => {
+    tell = resolve
+  })
   if (signal.aborted) tell()
   else signal.addEventListener('abort', tell, { once: true })
   return { aborted, [Symbol.dispose]: () => signal.removeEventListener('abort', tell) }

@@ -63,7 +63,7 @@ for ${unsetByZero.map((key) => `\`${key}\``).join(' and ')}.
 Drop-ins are the files in the directory \`config.d\` beside the file (symbolic links are followed), read in lexical order. Each contains only the keys that it
 changes. A list replaces the earlier list. The main file determines what an absent key means. Drop-ins apply to every main file in that directory: give the
 files of several VMMs separate directories. The directory and each drop-in must belong to root, to the user who runs kata-ts or to the owner of the main file, and must not be
-writable by everybody or by a group other than root's; a group that can write to the main file is allowed. Otherwise nothing starts (\`CONFIG_UNSAFE\`). The
+writable by everybody or by a group other than root's; a group that can write to the main file is allowed. Nor may an access list (\`setfacl\`) let others write to them. Otherwise nothing starts (\`CONFIG_UNSAFE\`). The
 same goes for a main file that everybody may write to (\`CONFIG_WRITABLE\`). \`kata-ts check\` warns about a file that a group can write to.
 Drop-ins in \`/etc/kata-ts/config.d\` without a \`/etc/kata-ts/configuration.toml\` are an error (\`CONFIG_DROP_INS_ALONE\`); the file may be
 empty, or a copy of the [bundle](how-to/bundle.md)'s own file.

@@ -8,7 +8,7 @@ import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.t
 
 const { SIGKILL } = constants.signals
 
-/** Of a process's streams, and what follows them. */
+/** How a process's streams go, and what follows them. */
 export interface ProcessOptions extends Pick<InputOptions, 'inOrder' | 'lendPlace'> {
   /** Awaited before the end is reported. */
   readonly afterEnd?: (() => Promise<void>) | undefined
