@@ -58,10 +58,30 @@ describe('input', () => {
     },
   )
 
-  test('other failures are failures', async () => {
-    const { agent } = input(1)
-    const broken = { ...agent, writeStdin: () => Promise.reject(new TtrpcError('internal', 'broken')) }
-    await expect(pumpInput(broken, ids, chunks(Uint8Array.of(1)))).rejects.toThrow('broken')
+  const broken = () => ({
+    ...input(1),
+    source: async function* () {
+      yield Uint8Array.of(1)
+      throw new Error('broken')
+    },
+  })
+
+  test('other failures are failures, and end the input of the process', async () => {
+    const { agent, closed } = input(1)
+    const failing = { ...agent, writeStdin: () => Promise.reject(new TtrpcError('internal', 'broken')) }
+    await expect(pumpInput(failing, ids, chunks(Uint8Array.of(1)))).rejects.toThrow('broken')
+    expect(closed()).toBe(1)
+    const { source, ...by } = broken()
+    await expect(pumpInput(by.agent, ids, source())).rejects.toThrow('broken')
+    expect({ got: by.got, closed: by.closed() }).toEqual({ got: [1], closed: 1 })
+  })
+
+  test('a failure hangs no terminal up, and closes nothing of a process that has ended', async () => {
+    for (const how of [{ isTerminal: true }, { over: AbortSignal.abort() }]) {
+      const { agent, source, closed } = broken()
+      await expect(pumpInput(agent, ids, source(), how)).rejects.toThrow('broken')
+      expect(closed()).toBe(0)
+    }
   })
 
   test.each([0, 2])('an agent that says it took %d of one byte is not believed', async (len) => {
@@ -281,6 +301,22 @@ describe('input through a buffer', () => {
     expect({ buffered, isWhole: whole().equals(bytes) }).toEqual({ buffered: [], isWhole: true })
   })
 
+  test('a guest that has used the room of the buffer has its input in the calls', async () => {
+    const { memory, free, lendPlace } = streamPlaces()
+    const { agent, buffered, whole } = agentOf(memory)
+    const put = () => {
+      throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+    }
+    const full: typeof lendPlace = () => {
+      const place = lendPlace()
+      return place && { ...place, put }
+    }
+    const bytes = random(2 * MiB)
+    await pumpInput(agent, ids, chunks(bytes), { inOrder: true, lendPlace: full })
+    expect({ buffered, isWhole: whole().equals(bytes) }).toEqual({ buffered: [], isWhole: true })
+    expect(free.length).toBe(2)
+  })
+
   test('an agent that says it took more than is there is not believed', async () => {
     const { memory, lendPlace } = streamPlaces()
     const { agent } = agentOf(memory)
@@ -372,18 +408,18 @@ describe('input through a buffer', () => {
     expect(free.length).toBe(2)
   })
 
-  test('a buffer without room for it is an error, and the place is free', async () => {
+  test('a buffer that cannot be written is an error, and the place is free', async () => {
     const { memory, free, lendPlace } = streamPlaces()
     const { agent } = agentOf(memory)
     const full = () => {
       const put = () => {
-        throw new Error('ENOSPC')
+        throw new Error('EIO')
       }
       return { ...lendPlace()!, put }
     }
     await expect(
       pumpInput(agent, ids, chunks(random(MiB)), { inOrder: true, lendPlace: full }),
-    ).rejects.toThrow('ENOSPC')
+    ).rejects.toThrow('EIO')
     expect(free.length).toBe(2)
   })
 

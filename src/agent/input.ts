@@ -1,5 +1,6 @@
 /** Input of a guest process, which the host pushes, one call or two at a time. */
 import { KataError } from '../errors.ts'
+import { isDiskFull } from '../linux/files/disk-full.ts'
 import { within } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { AgentClient } from './client.ts'
@@ -17,7 +18,7 @@ const mostBuffered = 4 * 1024 * 1024
 const underWay = new WeakMap<object, number>()
 
 export interface InputOptions {
-  /** Ends a write that the guest does not answer. */
+  /** The process has ended: ends a write that the guest does not answer. */
   readonly over?: AbortSignal | undefined
   /**
    * The guest begins calls in the order in which they came, as our own agent does: a second write is under way before the first is
@@ -31,7 +32,7 @@ export interface InputOptions {
 }
 
 /**
- * Feeds a process's stdin until `source` ends, then closes it, unless it is a terminal. Returns early, without an error, when the process stops reading: the
+ * Feeds a process's stdin until `source` ends or fails, then closes it, unless it is a terminal. Returns early, without an error, when the process stops reading: the
  * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin). At most two writes (2 MiB, or 8 in the
  * buffer) and what was gathered meanwhile are held, and a slow process slows the source. Where very many do not read, it is 128 KiB for each.
  *
@@ -72,11 +73,12 @@ export async function pumpInput(
   const writeBuffered = async (place: StreamPlace, piece: Uint8Array, before: Promise<void>) => {
     let isNext: true | undefined
     try {
-      place.put(piece)
-      isNext = await within(
-        before.then(() => true as const),
-        idleMs,
-      )
+      if (hasPut(place, piece))
+        isNext = await within(
+          before.then(() => true as const),
+          idleMs,
+        )
+      else lend = undefined
     } finally {
       if (isNext === undefined) place.giveBack(piece.length)
     }
@@ -115,7 +117,21 @@ export async function pumpInput(
     await last
     if (!isTerminal) await agent.closeStdin(ids)
   } catch (error) {
-    if (!noReader(error)) throw error
+    if (noReader(error)) return
+    // A process that reads would wait for the rest for ever.
+    if (!isTerminal && !over?.aborted) await agent.closeStdin(ids).catch(() => {})
+    throw error
+  }
+}
+
+/** False where the guest has used the room. */
+function hasPut(place: StreamPlace, piece: Uint8Array): boolean {
+  try {
+    place.put(piece)
+    return true
+  } catch (error) {
+    if (isDiskFull(error)) return false
+    throw error
   }
 }
 

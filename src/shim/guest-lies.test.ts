@@ -17,14 +17,14 @@ const { methods } = AgentServiceDefinition
 const typeOf = (call: HostCall): MessageType<unknown> =>
   call === 'check' ? HealthDefinition.methods.check.responseType : methods[call].responseType
 
-/** An agent with one method, whose answer went over the wire. */
+/** An agent with one method, whose answer went over the wire; input that failed is closed beside it. */
 function agentThatSays(call: HostCall, answer: object | Error) {
   const type = typeOf(call)
   const say = async () => {
     if (answer instanceof Error) throw answer
     return type.decode(type.encode(type.fromPartial(answer)).finish())
   }
-  return { [call]: say } as never
+  return { closeStdin: async () => ({}), [call]: say } as never
 }
 
 /** The outcome: a value, or the words of an error that is ours or the guest's. */

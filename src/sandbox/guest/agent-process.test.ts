@@ -41,6 +41,23 @@ test('what is to be done after the end is done before it is told', async () => {
   expect(steps).toEqual(['done', 'ended with 3'])
 })
 
+test('input that fails is an error while the process runs, and none once it has ended', async () => {
+  const ended = Promise.withResolvers<{ status: number }>()
+  const agent = {
+    waitProcess: () => ended.promise,
+    writeStdin: () => Promise.reject(new Error('broken')),
+    closeStdin: async () => ({}),
+  } as unknown as AgentClient
+  const process = new AgentProcess(agent, { containerId: 'c', execId: '' }, async () => {})
+  async function* source() {
+    yield Uint8Array.of(1)
+  }
+  await expect(process.input(source())).rejects.toThrow('broken')
+  ended.resolve({ status: 0 })
+  await process.wait()
+  await process.input(source())
+})
+
 test('a signal for the init reaches no other process, but for SIGKILL, which ends the container', async () => {
   const sent: string[] = []
   const signalProcess = async ({ execId = '', signal = 0 }: { execId?: string; signal?: number }) => {

@@ -74,8 +74,14 @@ export class AgentProcess implements GuestProcess {
     return pumpOutput(this.#agent, this.#ids, stream, sink, { over: this.#over.signal, lendPlace })
   }
 
-  input(chunks: AsyncIterable<Uint8Array>, how: { readonly isTerminal?: boolean } = {}): Promise<void> {
+  async input(chunks: AsyncIterable<Uint8Array>, how: { readonly isTerminal?: boolean } = {}): Promise<void> {
     const { inOrder, lendPlace } = this.#options
-    return pumpInput(this.#agent, this.#ids, chunks, { ...how, over: this.#over.signal, inOrder, lendPlace })
+    const over = this.#over.signal
+    try {
+      await pumpInput(this.#agent, this.#ids, chunks, { ...how, over, inOrder, lendPlace })
+    } catch (error) {
+      // Whoever still writes to a process that has ended loses nothing by it.
+      if (!over.aborted) throw error
+    }
   }
 }

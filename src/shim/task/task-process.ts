@@ -242,7 +242,7 @@ export class TaskProcess {
     const { terminal: isTerminal } = this.stdio
     const input = this.#input?.chunks ?? (isTerminal ? undefined : nothing())
     if (input !== undefined) {
-      this.guest.input(input, { isTerminal }).catch((error) => this.#log.debug('stdin ended', { error }))
+      this.guest.input(input, { isTerminal }).catch((error) => this.#log.warn('input ended early', { error }))
     }
     if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
