@@ -3,7 +3,7 @@
  * its output is `N passed, N failed, N skipped`.
  *
  *   npm run test:kvm                 all of it, then the tests that do things to the lab host itself (lab/tests)
- *   npm run test:kvm -- NAME...      the files whose path holds one of the names
+ *   npm run test:kvm -- NAME...      the files whose path holds one of the names, those of `onlyByName` among them
  *   npm run test:kvm -- --record     writes down for docs/vmm-features.md what came of it
  *
  * The SVM that QEMU emulates is not perfect. A lab host that panics, or a guest that dies or falls silent in its boot, is
@@ -19,7 +19,7 @@ import { describeError } from '../src/errors.ts'
 import { createProgress } from '../src/guest-image/progress.ts'
 import { LabTests } from './lab-tests.ts'
 import { stopLab } from './machine/host.ts'
-import { suite } from './suite.ts'
+import { onlyByName, suite } from './suite.ts'
 import { up } from './up.ts'
 
 /** Tests on this machine that do things to the lab host. */
@@ -32,7 +32,8 @@ const { values, positionals: names } = parseArgs({
   options: { record: { type: 'boolean', default: false } },
 })
 const isAsked = (path: string) => names.length === 0 || names.some((name) => path.includes(name))
-if (![...suite.map(({ file }) => file), ...hostTests].some(isAsked)) {
+const parts = names.length === 0 ? suite : [...suite, ...onlyByName].filter(({ file }) => isAsked(file))
+if (parts.length === 0 && !hostTests.some(isAsked)) {
   console.error(`no file of the suite has ${names.join(' or ')} in its path; they stand in lab/suite.ts`)
   process.exit(2)
 }
@@ -41,7 +42,7 @@ const since = Date.now()
 let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
 try {
   await up(progress, { fresh: true })
-  for (const part of suite.filter(({ file }) => isAsked(file))) counts = add(counts, await tests.run(part))
+  for (const part of parts) counts = add(counts, await tests.run(part))
   for (const file of hostTests.filter(isAsked)) counts = add(counts, await runHere(file))
 } catch (error) {
   progress.end('failed')

@@ -27,8 +27,8 @@ Generated from \`e2e/vmm-features.ts\` and from the results that \`npm run test:
 A **double** is a program of ours that stands in for a VMM (\`e2e/doubles\`): it takes the real command line and the
 real API, refuses what the real one would, and runs a real guest. What passes with a double shows our side of the feature.
 
-**QEMU under KVM** is the record of \`npm run test:kvm -- --record\`: what KVM, systemd and real devices can change, on the lab host
-(docs/design/lab.md). The other columns ran on a machine without KVM.
+**QEMU under KVM** is the record of \`npm run test:kvm -- --record\`: what KVM, systemd and real devices can change, and some of
+the rest, on the lab host (docs/design/lab.md). The other columns ran on a machine without KVM.
 `
 
 /** A column of the table: a run that was recorded. */
