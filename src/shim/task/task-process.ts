@@ -223,7 +223,8 @@ export class TaskProcess {
     if (rows === 0 || columns === 0 || !this.stdio.terminal) return
     await this.#starting
     if (this.state === 'created') this.#size = { rows, columns }
-    if (this.state !== 'running') return
+    // The terminal of what is paused is the guest agent's, which is not.
+    if (this.state !== 'running' && this.state !== 'paused') return
     await this.guest.resize({ rows, columns }).catch((error) => {
       if (!hasNoTerminal(error)) throw error
     })

@@ -911,6 +911,17 @@ describe('a container that is paused and resumed', () => {
     expect(topics).toEqual(['paused', 'resumed'])
   })
 
+  test('has the size that its terminal was given meanwhile', async () => {
+    const { tasks, create, answer, resized } = serviceOf('pod')
+    await create('pod', { terminal: true })
+    await tasks.start({ id: 'pod', execId: '' })
+    const pausing = tasks.pause({ id: 'pod' })
+    answer()
+    await pausing
+    await tasks.resizePty({ id: 'pod', execId: '', width: 80, height: 24 })
+    expect(resized).toEqual(['pod'])
+  })
+
   test('and ends before the pause is answered has ended, and can be deleted', async () => {
     const service = await running()
     expect(await endedDuring(service, service.tasks.pause({ id: 'web' }))).toEqual(['exit', 'delete'])
