@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { asksForErrorInfo } from '../../errors/told.ts'
 import { connectUnix as connectFd, listenUnix } from '../../linux/sockets/socket.ts'
 import { type Logger, silentLogger } from '../../log.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
@@ -33,6 +34,23 @@ test('a client that comes when another has gone is not taken for it', async () =
   await count(1)
   expect({ stay: stay(), now: clients.now()() }).toEqual({ stay: false, now: true })
   next.close()
+  clients.stop()
+})
+
+test('the command line is not taken for a client that stays', async () => {
+  const path = join(directory, 'visitor')
+  const state = async () => ({ bundle: '/b' })
+  const services = { pod: {}, tasks: { state }, sandbox: {} } as unknown as ShimServices
+  const clients = serveClients(listenUnix(path), services, silentLogger)
+  const [containerd, visitor] = [connect(await connectUnix(path)), connect(await connectUnix(path))]
+  await createClient(TaskDefinition, containerd).state({ id: 'c' })
+  await createClient(TaskDefinition, visitor, { metadata: asksForErrorInfo }).state({ id: 'c' })
+  const stay = clients.now()
+  expect({ stay: stay(), count: clients.count() }).toEqual({ stay: true, count: 2 })
+  containerd.close()
+  while (clients.count() > 1) await Bun.sleep(1)
+  expect(stay()).toBe(false)
+  visitor.close()
   clients.stop()
 })
 

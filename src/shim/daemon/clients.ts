@@ -6,10 +6,10 @@ import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { listen } from '../../ttrpc/bun.ts'
-import { serve, service, type Transport } from '../../ttrpc/ttrpc.ts'
+import { type CallContext, type Service, serve, service, type Transport } from '../../ttrpc/ttrpc.ts'
 import { collectWhenIdle, returnMemory, watched } from './idle.ts'
 import type { ShimServices } from './services.ts'
-import { toStatus } from './status.ts'
+import { isAsked, toStatus } from './status.ts'
 
 /** containerd 2 calls the same service by this name, unless `start` answered with version 2. Its messages are those of version 2. */
 const taskV3 = { ...TaskDefinition, fullName: 'containerd.task.v3.Task' }
@@ -20,7 +20,10 @@ const maxUnreadBytes = 16 * 1024 * 1024
 export interface Clients {
   /** How many are connected. */
   count(): number
-  /** Returns whether one of those that are connected now still is, for later. */
+  /**
+   * Returns whether one of those that are connected now still is, for later. The command line does not count: it looks into pods of others, and comes and
+   * goes whatever becomes of their client.
+   */
   now(): () => boolean
   /** Takes no more of them. */
   stop(): void
@@ -42,18 +45,34 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
   const busy = collectWhenIdle(returnMemory)
   busy()
   const connected = new Set<Transport>()
+  const visitors = new WeakSet<Transport>()
   const listener = listen({ fd }, (transport, connection) => {
     connected.add(transport)
     const { pid: peer } = peerOf(connection)
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
     const options = { toStatus, onError, peer, maxUnreadBytes }
-    void serve(watched(transport, busy), services, options).closed.then(() => connected.delete(transport))
+    const noted = services.map((entry) =>
+      overheard(entry, ({ metadata }) => void (isAsked(metadata) && visitors.add(transport))),
+    )
+    void serve(watched(transport, busy), noted, options).closed.then(() => connected.delete(transport))
   })
   const now = () => {
     const those = [...connected]
-    return () => those.some((transport) => connected.has(transport))
+    return () => those.some((transport) => connected.has(transport) && !visitors.has(transport))
   }
   return { count: () => connected.size, now, stop: () => listener.stop() }
+}
+
+/** The same service; `hear` is told of each call first. */
+function overheard({ name, methods }: Service, hear: (call: CallContext) => void): Service {
+  const heard = [...methods].map(([method, entry]) => {
+    const handler: typeof entry.handler = (request, call) => {
+      hear(call)
+      return entry.handler(request, call)
+    }
+    return [method, { ...entry, handler }] as const
+  })
+  return { name, methods: new Map(heard) }
 }
 
 /** Clients make calls to find out whether something still exists. */

@@ -24,6 +24,7 @@ export function toStatus(error: unknown, metadata: ReadonlyMap<string, string>):
 
 const withoutInfo = ({ code, message }: TtrpcError): Status => ({ code, message })
 
-function isAsked(metadata: ReadonlyMap<string, string>): boolean {
+/** Whether a call with this metadata comes from the command line, which asks for code and fields with each. */
+export function isAsked(metadata: ReadonlyMap<string, string>): boolean {
   return Object.entries(asksForErrorInfo).every(([key, value]) => metadata.get(key) === value)
 }
