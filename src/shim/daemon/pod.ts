@@ -118,7 +118,8 @@ export class Pod {
 
   /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
   async attachLateNetwork(): Promise<void> {
-    await this.#sandbox?.attachLateNetwork()
+    // Without a machine the start fails, and says how that ended.
+    if (!this.over.aborted && !this.isStopping) await this.#sandbox?.attachLateNetwork()
   }
 
   /** {@link Sandbox.hostUsage}; undefined while there is no machine, and once it is over. */

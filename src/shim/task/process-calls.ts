@@ -34,7 +34,8 @@ export async function startProcess(
   // A machine is saved without what exec has started: see checkpoint-task.ts. What is frozen while it is being started hangs there until the guest
   // gives it up, and may run once its container goes on.
   if (execId !== '') while (task.held !== undefined) await task.held
-  if (id === pod.id && execId === '') await pod.attachLateNetwork()
+  // What runs or has ended is refused below, and gets no card by that.
+  if (id === pod.id && execId === '' && process.isUntouched) await pod.attachLateNetwork()
   // One that was deleted meanwhile is not started.
   tasks.get(id)
   if (execId !== '') {

@@ -318,6 +318,29 @@ describe('a pod of several containers', () => {
     expect(lateNetworks()).toBe(1)
   })
 
+  test.each(['runs', 'has ended', 'has lost its machine'])(
+    'looks for none at the start of its own container when that %s',
+    async (state) => {
+      const { tasks, create, ends, died, lateNetworks } = serviceOf('pod')
+      const ids = { id: 'pod', execId: '' }
+      await create('pod')
+      if (state === 'has lost its machine') {
+        died.resolve(new KataError('SANDBOX_DIED', { id: 'pod', reason: 'panic', tail: '' }))
+        await Bun.sleep(0)
+        await tasks.start(ids)
+        expect(lateNetworks()).toBe(0)
+        return
+      }
+      await tasks.start(ids)
+      if (state === 'has ended') {
+        ends.get('pod')!(0)
+        await tasks.wait(ids)
+      }
+      await expect(tasks.start(ids)).rejects.toMatchObject({ code: 'TASK_STATE' })
+      expect(lateNetworks()).toBe(1)
+    },
+  )
+
   test('the end of a workload container leaves the pod running, and its place free', async () => {
     const { tasks, create, ends, removed, stops } = serviceOf('pod')
     for (const id of ['pod', 'web']) {
