@@ -16,7 +16,7 @@ import { PodSandboxConfig } from '../../protocol/generated/cri/runtime.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import { connect, createClient, serve, service, type TtrpcError, transportPair } from '../../ttrpc/ttrpc.ts'
+import { connect, createClient, serve, service, TtrpcError, transportPair } from '../../ttrpc/ttrpc.ts'
 import { Pod } from '../daemon/pod.ts'
 import { toStatus } from '../daemon/status.ts'
 import { TaskService } from '../task/task-service.ts'
@@ -34,7 +34,12 @@ const podConfig = (config: DeepPartial<PodSandboxConfig> = {}) => ({
 })
 
 /** Both services of one pod behind a connection, over a double of its machine. */
-function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
+function shim({
+  held = '',
+  refuses = false,
+  starts = Promise.resolve(),
+  statsFail = undefined as Error | undefined,
+} = {}) {
   const came = {
     sandboxes: [] as { request: CreateTaskRequest; container: ContainerRequest }[],
     containers: [] as ContainerRequest[],
@@ -67,7 +72,10 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
     createContainer: async (request: ContainerRequest) => {
       if (refuses) throw new Error('no room')
       came.containers.push(request)
-      const stats = async () => StatsContainerResponse.fromPartial(usage)
+      const stats = async () => {
+        if (statsFail !== undefined) throw statsFail
+        return StatsContainerResponse.fromPartial(usage)
+      }
       return { pid: 1, init, stats, remove: async () => {} }
     },
   }
@@ -316,6 +324,17 @@ describe('SandboxMetrics', () => {
     }
     const { memory, isV1, traffic } = await memoryOf(machine)
     expect({ memory, traffic }).toEqual({ memory: 285_000n, traffic: isV1 ? ['eth0 7'] : [] })
+  })
+
+  test.each([
+    ['does not answer', new TtrpcError('deadline_exceeded', 'no answer within 5000 ms')],
+    ['refuses, as of a container that ends', new TtrpcError('not_found', 'no container', { isAnswer: true })],
+  ])('are without the traffic where the guest %s', async (_, statsFail) => {
+    const machine = shim({ statsFail })
+    await machine.started()
+    await machine.tasks.create(container('one'))
+    await machine.tasks.start({ id: 'one' })
+    expect(await memoryOf(machine)).toMatchObject({ memory: 285_000n, traffic: [] })
   })
 
   test('there are none before the start and after the end', async () => {

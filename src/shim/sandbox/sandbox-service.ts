@@ -177,9 +177,10 @@ export class SandboxService {
   }
 
   /**
-   * What the pod costs the host, VMM, virtiofsd and shim together, in the type of the host's cgroups, and the traffic of its interfaces.
+   * What the pod costs the host, VMM, virtiofsd and shim together, in the type of the host's cgroups, and the traffic of its interfaces,
+   * if the guest tells that.
    *
-   * @throws KataError TASK_STATE when there is no machine, or none any more; what a guest answers that tells of no traffic.
+   * @throws KataError TASK_STATE when there is no machine, or none any more; SANDBOX_DIED, AGENT_DIED.
    */
   async sandboxMetrics({ sandboxId: id }: api.SandboxMetricsRequest): Promise<api.SandboxMetricsResponse> {
     this.#needed(id, 'measure')

@@ -9,6 +9,7 @@ import type {
   UpdateTaskRequest,
 } from '../../protocol/generated/containerd/task.ts'
 import { within } from '../../time.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { toMetrics } from '../statistics/stats.ts'
 import { wrongState } from './answers.ts'
 import { textOf } from './any-text.ts'
@@ -96,8 +97,18 @@ export function taskPidOf({ tasks, pod }: TaskContext, id: string): number {
   return tasks.has(id) ? tasks.get(id).pid : pod.pid
 }
 
-/** Statistics of the pod's interfaces, as any of its containers has them; none while none runs. */
+/**
+ * Statistics of the pod's interfaces, as any of its containers has them; none while none runs, and where the guest does not tell: what the pod
+ * costs the host is no secret of the guest's.
+ *
+ * @throws KataError SANDBOX_DIED, AGENT_DIED.
+ */
 export async function networkStats({ tasks }: TaskContext): Promise<NetworkStats[]> {
   const running = tasks.all.find(({ init }) => init.state === 'running')
-  return (await running?.container.stats())?.networkStats ?? []
+  try {
+    return (await running?.container.stats())?.networkStats ?? []
+  } catch (error) {
+    if (error instanceof TtrpcError) return []
+    throw error
+  }
 }
