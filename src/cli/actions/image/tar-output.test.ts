@@ -1,4 +1,16 @@
 import { expect, test } from 'bun:test'
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { makeFifo } from '../../../linux/files/fifo.ts'
+import { writeTar } from './tar-output.ts'
 
 /** More than a pipe holds. */
 const code = (failure: string) => `
@@ -24,4 +36,43 @@ test('what fails before that is told', async () => {
   const [, stderr] = await Promise.all([child.stdout.bytes(), child.stderr.text()])
   expect(stderr).toContain('a source broke')
   expect(await child.exited).toBe(1)
+})
+
+async function* tar() {
+  yield Buffer.from('a tar')
+}
+
+test('a file is replaced as a whole, and so is a link to one', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/tar-output-`)
+  writeFileSync(`${directory}/there`, 'before')
+  symlinkSync('there', `${directory}/link`)
+  symlinkSync('nowhere', `${directory}/dangling`)
+  for (const name of ['link', 'dangling', 'new']) {
+    await writeTar(`${directory}/${name}`, tar())
+    expect(lstatSync(`${directory}/${name}`)).toMatchObject({ size: 5 })
+  }
+  expect(lstatSync(`${directory}/there`).size).toBe(6)
+  await writeTar(`${directory}/there`, tar())
+  expect(readdirSync(directory).sort()).toEqual(['dangling', 'link', 'new', 'there'])
+  expect(lstatSync(`${directory}/there`).size).toBe(5)
+  rmSync(directory, { recursive: true })
+})
+
+test('what is no file, as /dev/null, stays, and nothing is read for it', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/tar-output-`)
+  makeFifo(`${directory}/fifo`)
+  symlinkSync('/dev/null', `${directory}/null`)
+  symlinkSync('/proc/self/exe', `${directory}/stdout`)
+  symlinkSync('.', `${directory}/directory`)
+  const unread = {
+    [Symbol.asyncIterator]() {
+      throw new Error('it was read')
+    },
+  }
+  for (const name of ['fifo', 'null', 'stdout', 'directory'])
+    await expect(writeTar(`${directory}/${name}`, unread)).rejects.toMatchObject({ code: 'COPY_TARGET' })
+  expect(readdirSync(directory).sort()).toEqual(['directory', 'fifo', 'null', 'stdout'])
+  expect(lstatSync(`${directory}/fifo`).isFIFO()).toBe(true)
+  expect(readlinkSync(`${directory}/null`)).toBe('/dev/null')
+  rmSync(directory, { recursive: true })
 })

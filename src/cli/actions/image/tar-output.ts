@@ -1,5 +1,14 @@
 /** Where a tar goes: a file that is whole or absent, or standard output. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { atPath, writeAll } from '../../../linux/files/named-write.ts'
@@ -9,7 +18,7 @@ import { openStdout } from '../../client/output.ts'
 /**
  * A reader of standard output that leaves earlier ends it, which is no failure.
  *
- * @throws KataError OUTPUT_TERMINAL, OUTPUT_FAILED; errors of the system, with their `code`; what `chunks` throws.
+ * @throws KataError COPY_TARGET, OUTPUT_TERMINAL, OUTPUT_FAILED; errors of the system, with their `code`; what `chunks` throws.
  */
 export async function writeTar(file: string | undefined, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   if (file !== undefined && file !== '-') return writeFile(resolve(file), chunks)
@@ -29,6 +38,7 @@ async function isRead(writing: Promise<void>): Promise<boolean> {
 }
 
 async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  requireReplaceable(path)
   const fresh = `${path}.${process.pid}.part`
   const fd = openSync(fresh, 'wx', 0o600)
   try {
@@ -39,4 +49,19 @@ async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promi
     closeSync(fd)
     rmSync(fresh, { force: true })
   }
+}
+
+/**
+ * The rename would put a file in the place of the host's `/dev/null`, or of the link `/dev/stdout`. A link is not written through: in another
+ * user's directory it may lead to any disk or file.
+ *
+ * @throws KataError COPY_TARGET.
+ */
+function requireReplaceable(path: string): void {
+  const there = lstatSync(path, { throwIfNoEntry: false })
+  if (there === undefined || there.isFile()) return
+  const target = there.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : there
+  const isOwnStream = there.isSymbolicLink() && readlinkSync(path).startsWith('/proc/')
+  if (isOwnStream || target?.isFile() === false)
+    throw new KataError('COPY_TARGET', { path, reason: 'it is there and no file (- is standard output)' })
 }
