@@ -5,36 +5,59 @@ import type { Command, Option } from 'commander'
 const yes = /^(1|t|T|TRUE|true|True)$/
 const no = /^(0|f|F|FALSE|false|False)$/
 
+interface Part {
+  readonly words: readonly string[]
+  /** The option that they give. */
+  readonly option?: Option | undefined
+}
+
 /**
- * The words with options as commander takes them, up to where the options of the command end. What is neither yes nor no is left, to be
- * refused. Pure.
+ * The words with options as commander takes them, up to where the options of the command end. The last value of a flag counts. What is neither
+ * yes nor no is left, to be refused. Pure.
  */
 export function withPlainFlags(program: Command, argv: readonly string[]): readonly string[] {
-  const plain: string[] = []
+  let parts: Part[] = []
   let command = program
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at]!
     const child = command.commands.find((candidate) => candidate.name() === word)
     // Behind them everything is the container's.
     if (word === '--' || (child === undefined && !word.startsWith('-') && endsOptions(command)))
-      return [...plain, ...argv.slice(at)]
+      return [...parts.flatMap(({ words }) => words), ...argv.slice(at)]
     if (child !== undefined) command = child
-    const [, name = word, value] = /^(--?[A-Za-z][\w-]*)=(.*)$/s.exec(word) ?? []
-    const option = optionOf(command, name)
-    const takesValue = option?.required === true || option?.optional === true
-    const isFlag = option !== undefined && !takesValue && value !== undefined
-    if (isFlag && no.test(value)) continue
-    if (takesValue && value !== undefined && name === option.short) {
+    for (const single of singleOptions(command, word)) {
+      const [, name = single, value] = /^(--?[A-Za-z][\w-]*)=(.*)$/s.exec(single) ?? []
+      const option = optionOf(command, name)
+      const isFlag = option !== undefined && !takesValue(option) && value !== undefined
+      if (isFlag && no.test(value)) parts = parts.filter((part) => part.option !== option)
+      else if (isFlag && yes.test(value)) parts.push({ words: [name], option })
       // Commander would take the `=` for a part of the value.
-      plain.push(name, value)
-      continue
+      else if (takesValue(option) && value !== undefined && name === option?.short)
+        parts.push({ words: [name, value] })
+      // Its value may look like an option.
+      else if (takesValue(option) && value === undefined && at + 1 < argv.length)
+        parts.push({ words: [single, argv[++at]!] })
+      else parts.push({ words: [single], option })
     }
-    plain.push(isFlag && yes.test(value) ? name : word)
-    // Its value may look like an option.
-    if (takesValue && value === undefined && at + 1 < argv.length) plain.push(argv[++at]!)
   }
-  return plain
+  return parts.flatMap(({ words }) => words)
 }
+
+/** `-itp` as `-i`, `-t` and `-p`. What stands behind an option with a value is that. */
+function singleOptions(command: Command, word: string): readonly string[] {
+  const singles: string[] = []
+  let rest = word
+  while (/^-[A-Za-z]{2}/.test(rest)) {
+    const option = optionOf(command, rest.slice(0, 2))
+    if (option === undefined || takesValue(option)) break
+    singles.push(rest.slice(0, 2))
+    rest = `-${rest.slice(2)}`
+  }
+  return [...singles, rest]
+}
+
+const takesValue = (option: Option | undefined): boolean =>
+  option?.required === true || option?.optional === true
 
 const optionOf = (command: Command, name: string): Option | undefined =>
   command.options.find(({ long, short }) => name === long || name === short)
