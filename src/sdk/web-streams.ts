@@ -12,8 +12,9 @@ export function readableFrom(source: Readable): ReadableStream<Uint8Array> {
         else controller.enqueue(value)
       },
       async cancel() {
-        await chunks.return?.()
+        // First: a read that waits for output would keep the return waiting.
         source.destroy()
+        await chunks.return?.()
       },
     },
     { highWaterMark: 0 },
