@@ -62,3 +62,19 @@ test('a signal ends the events of a program that does not take one', async () =>
   expect(await until(() => existsSync(ended), { timeoutMs: 10_000, everyMs: 20 })).toBe(true)
   rmSync(directory, { recursive: true })
 }, 20_000)
+
+test('a value of a variable is no further variable, and what cannot be one is refused', async () => {
+  const words = program('true')
+  for (const env of [{ NAME: 'guest\0LD_PRELOAD=/tmp/x.so' }, { 'A\0B': '1' }, { 'A=B': '1' }, { '': '1' }]) {
+    await expect(startProcess(words, 'box', ['true'], { env })).rejects.toMatchObject({
+      name: 'SandboxError',
+      code: 'OPTION_INVALID',
+    })
+    const made = Sandbox.create({ executable: words, env })
+    await expect(made).rejects.toMatchObject({ name: 'SandboxError', code: 'OPTION_INVALID' })
+  }
+  const fine = { A: 'x=y\n', B: '' }
+  const running = await startProcess(program('cat "$5"'), 'box', ['true'], { env: fine })
+  expect(Buffer.from((await running.stdout.getReader().read()).value ?? []).toString()).toBe('A=x=y\n\0B=\0')
+  expect(await running.exitCode).toBe(0)
+})

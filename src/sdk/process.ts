@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deadline, retry, within } from '../time.ts'
 import { type Call, type CommandWords, callToEnd, startCall } from './call.ts'
+import { envLines } from './env.ts'
 import { SandboxError } from './error.ts'
 import { unlessFired } from './fired.ts'
 import { readableFrom, writableTo } from './web-streams.ts'
@@ -54,8 +55,9 @@ export async function startProcess(
   command: readonly string[],
   options: ProcessOptions,
 ): Promise<SandboxProcess> {
-  const { env = {}, cwd, user, timeoutMs, signal } = options
+  const { cwd, user, timeoutMs, signal } = options
   signal?.throwIfAborted()
+  const env = envLines(options.env)
   const execId = `sdk-${randomUUID().slice(0, 13)}`
   const flags = [
     ...['exec', '--interactive', '--exec-id', execId],
@@ -123,10 +125,9 @@ function destroyOutputs(child: Call['child']): void {
 }
 
 /** In a file of this user's, each ended by a NUL: a value may have several lines. */
-async function envFlags(env: Readonly<Record<string, string>>, directory: string): Promise<string[]> {
-  const entries = Object.entries(env)
-  if (entries.length === 0) return []
+async function envFlags(lines: readonly string[], directory: string): Promise<string[]> {
+  if (lines.length === 0) return []
   const file = join(directory, 'env')
-  await writeFile(file, entries.map(([key, value]) => `${key}=${value}\0`).join(''), { mode: 0o600 })
+  await writeFile(file, lines.map((line) => `${line}\0`).join(''), { mode: 0o600 })
   return ['--env-file', file]
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { deadline, within } from '../time.ts'
 import { type PsEntry, readPs } from './answers.ts'
 import { type CallResult, type CommandWords, callToEnd, startCall, unexplained } from './call.ts'
+import { envLines } from './env.ts'
 import { SandboxError } from './error.ts'
 import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
 import { collect, type ExecOptions, type ExecResult } from './exec.ts'
@@ -353,7 +354,7 @@ function runFlags(name: string, options: CreateOptions): string[] {
     ...value('--workdir', cwd),
     ...value('--hostname', hostname),
     ...(readOnly ? ['--read-only'] : []),
-    ...pairs('--env', env),
+    ...envLines(env).flatMap((line) => ['--env', line]),
     ...pairs('--label', labels),
     ...volumes.flatMap((volume) => ['--volume', volumeWord(volume)]),
     ...flags,
