@@ -2,8 +2,10 @@
  * `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. A value of
  * several lines fits into a file as `env -0` writes it, in which a NUL ends each `KEY=VALUE`.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import { closing } from '../../linux/files/open-at.ts'
+import { readUpTo } from '../../linux/files/read-up-to.ts'
 import type { EnvWishes } from './env.ts'
 
 const maxBytes = 1 << 20
@@ -23,8 +25,8 @@ export const envWishesOf = ({ env = [], envFile = [] }: EnvFlags): EnvWishes => 
 /** The same of one file, which errors call `place`. @throws KataError ENV_FILE_INVALID. */
 export function readEnvFile(path: string, place = path): string[] {
   try {
-    if (statSync(path).size > maxBytes) throw tooLarge(place)
-    return parseEnvFile(readFileSync(path), place)
+    const bytes = closing(openSync(path, 'r'), (fd) => readUpTo(fd, maxBytes + 1))
+    return parseEnvFile(bytes, place)
   } catch (cause) {
     if (cause instanceof KataError) throw cause
     throw new KataError('ENV_FILE_INVALID', { place, reason: describeError(cause) }, { cause })

@@ -1,6 +1,8 @@
 /** `--label KEY=VALUE` and `--label-file FILE`: what a person notes about a container, for `ps --filter` and `inspect`. */
-import { readFileSync, statSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import { closing } from '../../linux/files/open-at.ts'
+import { readUpTo } from '../../linux/files/read-up-to.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -13,25 +15,25 @@ const mostFileBytes = 1 << 20
 export function readLabels(options: readonly string[], files: readonly string[]): Labels {
   let room = mostFileBytes
   const lines = files.flatMap((path) => {
-    const text = read(path, room)
-    room -= text.length
-    return text.split('\n')
+    const bytes = read(path, room)
+    room -= bytes.length
+    return bytes.toString().split('\n')
   })
   const ofFiles = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
   return parseLabels([...ofFiles, ...options])
 }
 
-function read(path: string, room: number): string {
+function read(path: string, room: number): Buffer {
   const refused = (allowed: string, cause?: unknown) =>
     new KataError('OPTION_INVALID', { option: '--label-file', value: path, allowed }, { cause })
-  let text: string | undefined
+  let bytes: Buffer
   try {
-    if (statSync(path).size <= room) text = readFileSync(path, 'utf8')
+    bytes = closing(openSync(path, 'r'), (fd) => readUpTo(fd, room + 1))
   } catch (cause) {
     throw refused(`a file that can be read: ${describeError(cause)}`, cause)
   }
-  if (text === undefined) throw refused(`files of at most ${mostFileBytes} bytes together`)
-  return text
+  if (bytes.length > room) throw refused(`files of at most ${mostFileBytes} bytes together`)
+  return bytes
 }
 
 /** As docker's lists show them. */
