@@ -9,6 +9,7 @@ import { type Labels, labelsText } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
 import { addressesOf, placesOf } from './ports.ts'
 import { byteSize } from './size.ts'
+import { asMap } from './template/rows.ts'
 
 /** What `ps` knows of a container. */
 export interface Listed {
@@ -158,7 +159,7 @@ export function dockerFacts<Facts extends Inspected>(
       Cmd: command,
       Image: image,
       WorkingDir: process.cwd ?? '/',
-      Labels: labels,
+      Labels: asMap(labels),
       ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])),
       StopSignal: facts.stopSignal ?? 15,
       StopTimeout: facts.stopTimeout ?? 10,

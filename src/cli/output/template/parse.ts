@@ -227,7 +227,7 @@ class PipelineReader {
 
   #string(word: string): string {
     try {
-      return readText(text, word.replaceAll('\t', '\\t'))
+      return readText(text, word.replaceAll('\t', '\\t').replaceAll('\n', '\\n'))
     } catch {
       throw this.#refuse(`${word} is not a string`)
     }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { compileRows } from './rows.ts'
+import { compileEach, compileRows } from './rows.ts'
 import { compileTemplate } from './template.ts'
 
 const value = {
@@ -45,6 +45,13 @@ test.each([
   ['{{json .State.Health}}', 'null'],
 ])('%s is %j', (template, text) => {
   expect(compileTemplate(template).render(value)).toBe(text)
+})
+
+test('a newline may stand in quotes, where it separates what is in a list', () => {
+  expect(compileEach('{{join .Args "\\n"}}')(value)).toBe('-f\n-h\n/www\n')
+  expect(compileEach('{{range .Mounts}}{{.Source}}{{"\\n"}}{{end}}')(value)).toBe('/a\n/b\n\n')
+  const rows = compileRows('{{.ID}}{{"\\n\\t"}}x', { titles: value, usual: '' })
+  expect(rows([value])).toBe('web\n\tx\n')
 })
 
 test('control bytes of foreign text do not reach the terminal', () => {
