@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, write
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { ownProcess } from '../../linux/processes/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 import {
   type ContainerRecord,
@@ -44,6 +45,30 @@ test('a name is claimed once', () => {
   expect(() => createRecord(stateDir, record('web'))).toThrow(/^\[CONTAINER_EXISTS\] .*web.*default/)
   expect(listRecords(stateDir, 'default')).toEqual(['web'])
   expect(listNamespaces(stateDir)).toEqual(['default'])
+})
+
+test('a record that could not be read again is not made, and one that can be still can later', () => {
+  const filled = (id: string, bytes: number) => ({
+    ...record(id),
+    command: Array(10).fill('\x01'.repeat(bytes)),
+  })
+  // In JSON each byte is six.
+  expect(() => createRecord(stateDir, filled('large', 17_000))).toThrow(
+    /^\[OPTION_INVALID\] run does not take .* of \d+ bytes.*at most 917504 bytes/,
+  )
+  expect(listRecords(stateDir, 'default')).toEqual([])
+  createRecord(stateDir, filled('web', 15_270))
+  const by = { ...ownProcess(), pidNamespace: '4026531836' }
+  const stopWishes = Array.from({ length: 256 }, () => ({ id: crypto.randomUUID(), by }))
+  updateRecord(stateDir, 'default', 'web', {
+    status: 'running',
+    address: 'a'.repeat(200),
+    exitCode: 0,
+    stopWishes,
+  })
+  expect(statSync(recordPaths(stateDir, 'default', 'web').file).size).toBeGreaterThan(950_000)
+  updateRecord(stateDir, 'default', 'web', { status: 'stopped', stopWishes: [] })
+  expect(readRecord(stateDir, 'default', 'web').status).toBe('stopped')
 })
 
 test('a name that was only claimed has no record, and one that cannot be read is named', () => {

@@ -128,8 +128,12 @@ const containerRecord = record<ContainerRecord>({
   bootId: needed(text),
 })
 
+/** Bytes that are read of a record, and how many of them are left for what is noted while the container lives: wishes of 256 commands at once. */
+const [mostBytes, bytesForLater] = [1 << 20, 1 << 17]
+
 /** The record in that file, whose container may have another name now. @throws JsonMismatch; errors of the system. */
-export const readRecordFile = (file: string): ContainerRecord => readFile(containerRecord, file)
+export const readRecordFile = (file: string): ContainerRecord =>
+  readFile(containerRecord, file, { maxBytes: mostBytes })
 
 export interface RecordPaths {
   readonly directory: string
@@ -159,9 +163,10 @@ export function recordPaths(stateDir: string, namespace: string, id: string): Re
   }
 }
 
-/** Claims the name by creating its directory. @throws KataError CONTAINER_EXISTS, PRIVATE_DIR_PARENT_UNSAFE. */
+/** Claims the name by creating its directory. @throws KataError CONTAINER_EXISTS, OPTION_INVALID, PRIVATE_DIR_PARENT_UNSAFE. */
 export function createRecord(stateDir: string, record: ContainerRecord): RecordPaths {
   const { namespace, id } = record
+  requireRoom(record)
   const paths = recordPaths(stateDir, namespace, id)
   mkdirSync(`${stateDir}/containers/${namespace}`, { recursive: true, mode: 0o700 })
   requireRootsDirectory(stateDir)
@@ -180,6 +185,18 @@ export function createRecord(stateDir: string, record: ContainerRecord): RecordP
     throw error
   }
   return paths
+}
+
+/** One that nobody can read keeps images from being removed, those of all users. @throws KataError OPTION_INVALID. */
+function requireRoom(record: ContainerRecord): void {
+  const bytes = Buffer.byteLength(textOf(record))
+  const most = mostBytes - bytesForLater
+  if (bytes <= most) return
+  throw new KataError('OPTION_INVALID', {
+    option: 'run',
+    value: `a command, labels and a health check of ${bytes} bytes`,
+    allowed: `at most ${most} bytes of them together, as JSON`,
+  })
 }
 
 /** @throws KataError CONTAINER_NOT_FOUND, RECORD_UNREADABLE. */
@@ -368,5 +385,7 @@ export function listNamespaces(stateDir: string): string[] {
 
 /** A container without --rm outlives the boot of its host, and nothing else says what it is. */
 function write({ file }: RecordPaths, record: ContainerRecord): void {
-  replaceFile(file, `${JSON.stringify(record, null, 2)}\n`, { isFlushed: !record.autoRemove })
+  replaceFile(file, textOf(record), { isFlushed: !record.autoRemove })
 }
+
+const textOf = (record: ContainerRecord): string => `${JSON.stringify(record, null, 2)}\n`

@@ -10,3 +10,9 @@ test('a long text that is none is refused at once', () => {
   // From each digit to the end, it would be minutes.
   expect(() => parseDuration('1'.repeat(1 << 20), '--x', 0)).toThrow('[OPTION_INVALID] --x')
 })
+
+test('a duration without end is none, as JSON has no such number', () => {
+  expect(() => parseDuration(`${'9'.repeat(400)}h`, '--x', 0)).toThrow('[OPTION_INVALID] --x')
+  expect(() => parseDuration('9007199254740993ms', '--x', 0)).toThrow('[OPTION_INVALID] --x')
+  expect(parseDuration('2562047h', '--x', 0)).toBe(2_562_047 * 3_600_000)
+})

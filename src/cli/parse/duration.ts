@@ -9,7 +9,8 @@ export function parseDuration(text: string, option: string, leastMs: number): nu
   // Only then: many digits without a unit would be looked through from each of them.
   const parts = isOne ? [...text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g)] : []
   const ms = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0)
-  if (!isOne || ms < leastMs)
+  // No more than a number of JSON holds, as the record of a container does.
+  if (!isOne || ms < leastMs || ms > Number.MAX_SAFE_INTEGER)
     throw new KataError('OPTION_INVALID', {
       option,
       value: text,
