@@ -21,19 +21,44 @@ export function readableFrom(source: Readable): ReadableStream<Uint8Array> {
   )
 }
 
-/** A write resolves when the pipe has taken it. */
+/** A write resolves when the pipe has taken it, and fails when that is closed meanwhile. An abort closes it, also under a write that waits. */
 export function writableTo(target: Writable): WritableStream<Uint8Array | string> {
   return new WritableStream<Uint8Array | string>({
-    write: (chunk) =>
-      new Promise((resolve, reject) => {
-        target.write(chunk, (error) => (error ? reject(error) : resolve()))
-      }),
-    close: () =>
-      new Promise((resolve) => {
-        target.end(() => resolve())
-      }),
-    abort: () => {
-      target.destroy()
+    start(controller) {
+      signalOf(controller).addEventListener('abort', () => target.destroy())
     },
+    write: (chunk, controller) =>
+      unlessClosed(target, signalOf(controller), (done) => target.write(chunk, done)),
+    // A command that has ended has closed it.
+    async close() {
+      if (!target.destroyed) await unlessClosed(target, undefined, (done) => target.end(done)).catch(() => {})
+    },
+  })
+}
+
+/** Fires with an abort, while the write before it still waits. The types do not have it. */
+const signalOf = (controller: object) => (controller as { readonly signal: AbortSignal }).signal
+
+/** Resolves when `begin` has called back. A stream that is closed or destroyed meanwhile does not always do that. */
+function unlessClosed(
+  target: Writable,
+  signal: AbortSignal | undefined,
+  begin: (done: (error?: Error | null) => void) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error | null) => {
+      target.off('close', onClose)
+      signal?.removeEventListener('abort', onClose)
+      if (error) reject(error)
+      else resolve()
+    }
+    const onClose = () => done(new Error('the pipe to the command was closed'))
+    target.once('close', onClose)
+    signal?.addEventListener('abort', onClose)
+    try {
+      begin(done)
+    } catch (error) {
+      done(error as Error)
+    }
   })
 }
