@@ -13,7 +13,7 @@ import { interruptible } from '../client/signals.ts'
 import { consoleSize } from '../client/spec.ts'
 import { prepareVolumes } from '../client/volumes/fill.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
-import { exposedPorts, portName, unpublished } from '../parse/expose.ts'
+import { exposedPorts, portRanges, unpublished } from '../parse/expose.ts'
 import { healthCheckOf } from '../parse/health.ts'
 import type { HostOptions } from '../parse/host-options.ts'
 import type { FreePort } from '../parse/publish.ts'
@@ -68,7 +68,7 @@ export async function planOf(
     stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
     freePorts: flags.publishAll === true ? withExposed(network, exposed) : network.freePorts,
-    exposed: exposed.length > 0 ? exposed.map(portName) : undefined,
+    exposed: exposed.length > 0 ? portRanges(exposed) : undefined,
     place: network.place,
     image: rootfs.description,
     imageId: rootfs.imageId,

@@ -43,7 +43,7 @@ export interface ContainerPlan {
   readonly network?: NetworkWishes | undefined
   /** Its ports that get a free port of the host when its record is made. */
   readonly freePorts?: readonly FreePort[] | undefined
-  /** Ports that its image or the command line names: `80/tcp`. */
+  /** Ports that its image or the command line names: `80/tcp`, or `80-89/tcp`. */
   readonly exposed?: readonly string[] | undefined
   /** Its place on a network that others are on. */
   readonly place?: PlaceWish | undefined

@@ -72,7 +72,7 @@ export interface ContainerRecord {
   readonly stopTimeout?: number | undefined
   readonly restart?: RestartPolicy | undefined
   readonly health?: HealthCheck | undefined
-  /** Ports that its image or the command line names: `80/tcp`. */
+  /** Ports that its image or the command line names: `80/tcp`, or `80-89/tcp`. */
   readonly exposed?: readonly string[] | undefined
   /** How often it was started again by its policy since a person started it. */
   readonly restarts?: number | undefined
@@ -194,7 +194,7 @@ function requireRoom(record: ContainerRecord): void {
   if (bytes <= most) return
   throw new KataError('OPTION_INVALID', {
     option: 'run',
-    value: `a command, labels and a health check of ${bytes} bytes`,
+    value: `a command, labels, exposed ports and a health check of ${bytes} bytes`,
     allowed: `at most ${most} bytes of them together, as JSON`,
   })
 }

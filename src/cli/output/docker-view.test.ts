@@ -18,3 +18,8 @@ test('a label that a container does not have is empty, as that of an image is', 
   )
   expect(() => shown('{{.Config.Label}}')).toThrow('there is no field Label')
 })
+
+test('each exposed port is shown, also of a range', () => {
+  const found = dockerFacts({ ...facts, exposed: ['80-81/tcp', '53/udp'] }, {}, { volumes: [], networks: {} })
+  expect(Object.keys(found.Config.ExposedPorts)).toEqual(['80/tcp', '81/tcp', '53/udp'])
+})

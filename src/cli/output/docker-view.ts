@@ -4,7 +4,7 @@ import type { OciSpec } from '../../oci/spec.ts'
 import type { Health, HealthCheck } from '../client/life/health-check.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
-import { portName } from '../parse/expose.ts'
+import { exposedPorts, portName } from '../parse/expose.ts'
 import { type Labels, labelsText } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
 import { addressesOf, placesOf } from './ports.ts'
@@ -124,7 +124,7 @@ export function dockerFacts<Facts extends Inspected>(
   const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
   const { process = {}, linux = {}, root, hostname, mounts = [] } = spec
   const { memory, cpu, pids } = linux.resources ?? {}
-  const exposed = [...(facts.exposed ?? []), ...facts.ports.map(portName)]
+  const exposed = [...exposedPorts(facts.exposed ?? [], []), ...facts.ports].map(portName)
   const bindings = dockerPorts(facts.ports)
   const named = new Map(volumes.map(({ name, source }) => [source, name]))
   return {

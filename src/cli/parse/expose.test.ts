@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { exposedPorts, parseExpose, unpublished } from './expose.ts'
+import { exposedPorts, parseExpose, portName, portRanges, unpublished } from './expose.ts'
 
 const tcp = (container: number) => ({ container, protocol: 'tcp' }) as const
 const udp = (container: number) => ({ container, protocol: 'udp' }) as const
@@ -29,4 +29,17 @@ test('ranges that overlap cost no more than one, in a command line and in an ima
   expect(all).toHaveLength(3 + 65_535)
   expect(all.slice(0, 5)).toEqual([tcp(5), tcp(6), tcp(7), udp(1), udp(2)])
   expect(exposedPorts(texts, [udp(9), tcp(9)])).toHaveLength(65_536)
+})
+
+test('ports are noted as ranges, however an image names them, and are the same when they are read again', () => {
+  const all = Array.from({ length: 65_535 }, (_, port) => `${port + 1}/tcp`).sort()
+  const ports = exposedPorts([...all, '53/udp'], [])
+  expect(portRanges(ports)).toEqual(['1-65535/tcp', '53/udp'])
+  expect(new Set(exposedPorts(portRanges(ports), []).map(portName))).toEqual(new Set([...all, '53/udp']))
+  expect(portRanges(exposedPorts(['81', '443', '80/udp', '80'], []))).toEqual([
+    '80-81/tcp',
+    '443/tcp',
+    '80/udp',
+  ])
+  expect(portRanges([])).toEqual([])
 })

@@ -42,6 +42,20 @@ export function unpublished(
   return left
 }
 
+/** The same ports, which {@link exposedPorts} reads again: `80/tcp` and `8000-8009/udp`. There may be 131,070 of them. */
+export function portRanges(ports: readonly FreePort[]): string[] {
+  return (['tcp', 'udp'] as const).flatMap((protocol) => {
+    const ranges: { from: number; to: number }[] = []
+    const numbers = ports.filter((port) => port.protocol === protocol).map(({ container }) => container)
+    for (const port of numbers.sort((a, b) => a - b)) {
+      const last = ranges.at(-1)
+      if (last?.to === port - 1) last.to = port
+      else ranges.push({ from: port, to: port })
+    }
+    return ranges.map(({ from, to }) => `${from === to ? from : `${from}-${to}`}/${protocol}`)
+  })
+}
+
 /** `80/tcp`. */
 export const portName = ({ container, protocol }: FreePort): string => `${container}/${protocol}`
 
