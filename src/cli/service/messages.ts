@@ -93,24 +93,33 @@ export const askLimits: FrameLimits = { maxBytes: 256 * 1024, maxFds: 0, timeout
 const maxPart = 4096
 
 /** The error with parts that are not too long for a message. */
-export function shortened({ code, message, remedy, fields }: ToldError): ToldError {
-  const cut = <T>(value: T) => (typeof value === 'string' ? value.slice(0, maxPart) : value)
+export function shortened({ code, message, remedy, fields }: ToldError, most = maxPart): ToldError {
+  const cut = <T>(value: T) => (typeof value === 'string' ? value.slice(0, most) : value)
   const short = Object.entries(fields).map(([name, value]) => [name, cut(value)] as const)
-  return { code, message: message.slice(0, maxPart), remedy, fields: Object.fromEntries(short) }
+  return { code, message: message.slice(0, most), remedy, fields: Object.fromEntries(short) }
 }
 
 /** The first errors and warnings are told, and no more: all of it has to fit into the socket when the process ends. */
 const [maxErrors, maxWarnings] = [8, 16]
+/** The kernel takes some 200 KiB that nobody reads yet. A character may have six bytes in JSON. */
+const maxEndBytes = 160 * 1024
 const readTold = record<Told>({ errors: needed(list(readToldError)), warnings: needed(list(words)) })
 
-/** How a command has ended: a byte with its exit code, and what it told as JSON. */
-export function encodeEnd(exitCode: number, { errors, warnings }: Told): Uint8Array {
-  const told: Told = {
-    errors: errors.slice(0, maxErrors).map(shortened),
-    warnings: warnings.slice(0, maxWarnings).map((text) => text.slice(0, maxPart)),
-  }
-  return Buffer.concat([Uint8Array.of(exitCode), Buffer.from(JSON.stringify(told))])
+/** How a command has ended: a byte with its exit code, and what it told as JSON, in shorter parts where it would be too long. */
+export function encodeEnd(exitCode: number, told: Told): Uint8Array {
+  let bytes: Uint8Array
+  let most = maxPart
+  do {
+    bytes = Buffer.concat([Uint8Array.of(exitCode), Buffer.from(JSON.stringify(inParts(told, most)))])
+    most /= 4
+  } while (bytes.length > maxEndBytes && most >= 1)
+  return bytes
 }
+
+const inParts = ({ errors, warnings }: Told, most: number): Told => ({
+  errors: errors.slice(0, maxErrors).map((error) => shortened(error, most)),
+  warnings: warnings.slice(0, maxWarnings).map((text) => text.slice(0, most)),
+})
 
 /** Undefined for no bytes at all. @throws JsonMismatch. */
 export function decodeEnd(bytes: Buffer): (Told & { readonly exitCode: number }) | undefined {
