@@ -33,6 +33,13 @@ test('a deadline fires by itself, and with the signal that it was given', async 
   expect(late.reason.name).toBe('TimeoutError')
 })
 
+test('a deadline may be over already, or lie between two milliseconds', async () => {
+  for (const ms of [-5, 0, 0.5, 1.5]) {
+    const late = deadline(ms)
+    expect(await until(() => late.aborted, { timeoutMs: 5000, everyMs: 5 })).toBe(true)
+  }
+})
+
 test('longer than a timer of the engine takes is long all the same', async () => {
   const abort = new AbortController()
   const month = 31 * 24 * 3600 * 1000

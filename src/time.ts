@@ -67,9 +67,12 @@ export function untilAborted(signal: AbortSignal): AbortWait {
   return { aborted, [Symbol.dispose]: () => signal.removeEventListener('abort', tell) }
 }
 
-/** A signal that fires after `ms` milliseconds, or with `signal`. One of more than {@link longestTimerMs} fires after that. */
+/**
+ * A signal that fires after `ms` milliseconds, or with `signal`. One of more than {@link longestTimerMs} fires after that, and one that is over
+ * already at once.
+ */
 export function deadline(ms: number, signal?: AbortSignal): AbortSignal {
-  const late = AbortSignal.timeout(Math.min(ms, longestTimerMs))
+  const late = AbortSignal.timeout(Math.ceil(Math.min(Math.max(ms, 0), longestTimerMs)))
   return signal === undefined ? late : AbortSignal.any([late, signal])
 }
 

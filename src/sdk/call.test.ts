@@ -1,7 +1,7 @@
 /** Programs that may not be signalled, as sudo's, and those that cannot be started. */
 import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { until } from '../time.ts'
 import type { CommandWords } from './call.ts'
@@ -77,4 +77,38 @@ test('a value of a variable is no further variable, and what cannot be one is re
   const running = await startProcess(program('cat "$5"'), 'box', ['true'], { env: fine })
   expect(Buffer.from((await running.stdout.getReader().read()).value ?? []).toString()).toBe('A=x=y\n\0B=\0')
   expect(await running.exitCode).toBe(0)
+})
+
+test('a time that is over already ends what was started, and none at all starts nothing', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/call-`)
+  const [started, removed] = [`${directory}/started`, `${directory}/removed`]
+  const now = new Date(Date.now() + 60_000).toISOString()
+  const listed = `[{"id":"box","status":"running","image":"","command":[],"createdAt":"${now}","labels":{}}]`
+  const words = program(
+    `case "$3" in run|exec) echo >${started};; ps) echo '${listed}';; rm) echo >${removed};; esac`,
+  )
+  await expect(Sandbox.create({ executable: words, name: 'box', timeoutMs: -1 })).rejects.toMatchObject({
+    code: 'SDK_TIMED_OUT',
+  })
+  expect(existsSync(removed)).toBe(true)
+  const ending = program('case "$3" in exec) sleep 0.3;; esac')
+  const running = await startProcess(ending, 'box', ['true'], { timeoutMs: -1 })
+  await expect(running.exitCode).rejects.toMatchObject({ code: 'SDK_TIMED_OUT' })
+  rmSync(started, { force: true })
+  await expect(Sandbox.create({ executable: words, timeoutMs: Number.NaN })).rejects.toThrow()
+  await expect(startProcess(words, 'box', ['true'], { timeoutMs: Number.NaN })).rejects.toThrow()
+  expect(existsSync(started)).toBe(false)
+  rmSync(directory, { recursive: true })
+}, 60_000)
+
+test('a stop whose time is over already kills at once, and does not wait for ever', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/call-`)
+  const said = `${directory}/said`
+  const list = `echo '[{"id":"box","status":"running","image":"","command":[],"createdAt":"","labels":{}}]'`
+  const words = program(`case "$3" in ps) ${list};; stop) echo "$@" >>${said};; esac`)
+  const box = await Sandbox.attach('box', { executable: words })
+  for (const timeoutMs of [-1500, 1500]) await box.stop({ timeoutMs })
+  const times = readFileSync(said, 'utf8').match(/stop --time \S+ box/g)
+  expect(times).toEqual(['stop --time 0 box', 'stop --time 2 box'])
+  rmSync(directory, { recursive: true })
 })

@@ -58,6 +58,8 @@ export async function startProcess(
   const { cwd, user, timeoutMs, signal } = options
   signal?.throwIfAborted()
   const env = envLines(options.env)
+  // First: what is no time throws, and nobody would have what was started.
+  const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
   const execId = `sdk-${randomUUID().slice(0, 13)}`
   const flags = [
     ...['exec', '--interactive', '--exec-id', execId],
@@ -71,7 +73,7 @@ export async function startProcess(
   const send = (word: string) =>
     callToEnd(words, ['kill', '--signal', word, '--exec-id', execId, name]).then(() => {})
   const kill = () => endProcess(call, () => send('KILL'))
-  const exitCode = untilEnd(call, kill, { timeoutMs, signal })
+  const exitCode = untilEnd(call, kill, { ...options, late })
   exitCode.catch(() => {})
   return {
     stdin: writableTo(child.stdin),
@@ -90,9 +92,12 @@ export async function startProcess(
 async function untilEnd(
   { result }: Call,
   kill: () => Promise<void>,
-  { timeoutMs, signal }: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
+  {
+    timeoutMs,
+    late,
+    signal,
+  }: Pick<ProcessOptions, 'timeoutMs' | 'signal'> & { late: AbortSignal | undefined },
 ): Promise<number> {
-  const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
   const first = await unlessFired(result, [late, signal])
   if (first !== 'cut') return first.exitCode
   await kill()

@@ -167,6 +167,8 @@ export class Sandbox implements AsyncDisposable {
     signal?.throwIfAborted()
     const words = wordsOf(options)
     const begunAt = Date.now()
+    // First: what is no time throws, and nobody would have what was started.
+    const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
     const { child, result } = await startCall(words, [
       'run',
       ...runFlags(name, options),
@@ -175,7 +177,6 @@ export class Sandbox implements AsyncDisposable {
     child.stdin.end()
     child.stdout.resume()
     child.stderr.resume()
-    const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
     const started = await unlessFired(result, [late, signal])
     if (started !== 'cut' && started.exitCode !== 0) throw unexplained(started.exitCode)
     if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
@@ -263,7 +264,7 @@ export class Sandbox implements AsyncDisposable {
    * Asks the main process to end, and kills it after the time-out. This ends the machine; files, record and name stay until `kill()`.
    */
   async stop({ timeoutMs }: StopOptions = {}): Promise<void> {
-    const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(timeoutMs / 1000))]
+    const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(Math.max(timeoutMs, 0) / 1000))]
     await callToEnd(this.#words, ['stop', ...time, this.name])
   }
 
