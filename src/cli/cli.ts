@@ -7,7 +7,7 @@ import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { plainLines } from '../plain-text.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
-import type { GlobalOptions } from './commands/command.ts'
+import type { Cli, GlobalOptions } from './commands/command.ts'
 import { withPlainFlags } from './flag-values.ts'
 import { commandIn, withoutGroupWord } from './group-words.ts'
 import { parseFormat } from './output/format.ts'
@@ -38,7 +38,8 @@ export async function runCli(
   gone?: AbortSignal,
 ): Promise<number> {
   let exitCode = 0
-  const program = buildProgram({
+  const plainWords = withoutGroupWord(words)
+  const cli: Cli = {
     settings: (options) => {
       if (options.resultFile !== '') result.open(options.resultFile)
       return settingsOf(options, surroundings, result, gone)
@@ -53,8 +54,9 @@ export async function runCli(
       return throughService(settings, argv, result)
     },
     again: (more, into, left) => runCli(more, surroundings, into, left),
-  })
-  const argv = withPlainFlags(program, withoutGroupWord(words))
+  }
+  const program = buildProgram(cli, commandIn(plainWords))
+  const argv = withPlainFlags(program, plainWords)
   try {
     await program.parseAsync([...argv], { from: 'user' })
     result.write(exitCode)

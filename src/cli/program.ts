@@ -48,61 +48,63 @@ import { volumeCommand } from './commands/volume.ts'
 import { inPlaceOf } from './docker-words.ts'
 import { groupOf } from './groups.ts'
 
-const commands = [
-  runCommand,
-  createCommand,
-  execCommand,
-  psCommand,
-  attachCommand,
-  startCommand,
-  stopCommand,
-  restartCommand,
-  killCommand,
-  waitCommand,
-  pauseCommand,
-  unpauseCommand,
-  suspendCommand,
-  resumeCommand,
-  forkCommand,
-  snapshotCommand,
-  updateCommand,
-  renameCommand,
-  rmCommand,
-  cpCommand,
-  logsCommand,
-  topCommand,
-  statsCommand,
-  pullCommand,
-  imagesCommand,
-  rmiCommand,
-  tagCommand,
-  historyCommand,
-  saveCommand,
-  loadCommand,
-  commitCommand,
-  importCommand,
-  diffCommand,
-  exportCommand,
-  inspectCommand,
-  portCommand,
-  eventsCommand,
-  infoCommand,
-  systemCommand,
-  volumeCommand,
-  networkCommand,
-  gcCommand,
-  pruneCommand,
-  auditCommand,
-  checkCommand,
-  envCommand,
-  guestCommand,
-  factoryCommand,
-  configCommand,
-  directVolumeCommand,
-  versionCommand,
-]
+/** By its name. */
+const commands: Readonly<Record<string, (cli: Cli) => Command>> = {
+  run: runCommand,
+  create: createCommand,
+  exec: execCommand,
+  ps: psCommand,
+  attach: attachCommand,
+  start: startCommand,
+  stop: stopCommand,
+  restart: restartCommand,
+  kill: killCommand,
+  wait: waitCommand,
+  pause: pauseCommand,
+  unpause: unpauseCommand,
+  suspend: suspendCommand,
+  resume: resumeCommand,
+  fork: forkCommand,
+  snapshot: snapshotCommand,
+  update: updateCommand,
+  rename: renameCommand,
+  rm: rmCommand,
+  cp: cpCommand,
+  logs: logsCommand,
+  top: topCommand,
+  stats: statsCommand,
+  pull: pullCommand,
+  images: imagesCommand,
+  rmi: rmiCommand,
+  tag: tagCommand,
+  history: historyCommand,
+  save: saveCommand,
+  load: loadCommand,
+  commit: commitCommand,
+  import: importCommand,
+  diff: diffCommand,
+  export: exportCommand,
+  inspect: inspectCommand,
+  port: portCommand,
+  events: eventsCommand,
+  info: infoCommand,
+  system: systemCommand,
+  volume: volumeCommand,
+  network: networkCommand,
+  gc: gcCommand,
+  prune: pruneCommand,
+  audit: auditCommand,
+  check: checkCommand,
+  env: envCommand,
+  guest: guestCommand,
+  factory: factoryCommand,
+  config: configCommand,
+  'direct-volume': directVolumeCommand,
+  version: versionCommand,
+}
 
-export function buildProgram(cli: Cli): Command {
+/** With all commands; or with `only` that one, where there is one of the name: to make them all takes longer than the rest of a command's start. */
+export function buildProgram(cli: Cli, only?: string): Command {
   const program = new Command('kata-ts')
     .description('Runs each container in a virtual machine of its own, and each VMM as a throw-away user.')
     .version(version, '-V, --version')
@@ -112,7 +114,9 @@ export function buildProgram(cli: Cli): Command {
     .configureOutput({ writeOut: cli.print, writeErr: cli.print, outputError: () => {} })
   overrideExit(program, 'kata-ts')
   withGlobals(program)
-  for (const make of commands) program.addCommand(inherit(make(cli), program))
+  const one = only !== undefined && Object.hasOwn(commands, only) ? commands[only] : undefined
+  if (one !== undefined) return program.addCommand(inherit(one(cli), program))
+  for (const make of Object.values(commands)) program.addCommand(inherit(make(cli), program))
   program.addCommand(inherit(completionCommand(cli, program), program))
   program.addCommand(inherit(serviceCommand(cli), program))
   program.addCommand(inherit(monitorCommand(cli), program), { hidden: true })
