@@ -11,7 +11,7 @@ import { Metrics as MetricsV2 } from '../../src/protocol/generated/containerd/cg
 import { SandboxDefinition } from '../../src/protocol/generated/containerd/sandbox.ts'
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { shimSocketPath } from '../../src/shim/shim-socket.ts'
+import { shimSocketPath } from '../../src/sandbox/records/paths.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
 import { connect, createClient } from '../../src/ttrpc/ttrpc.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeShimProcess } from '../bundle/shim-process.ts'
 import { processRef } from '../linux/processes/proc.ts'
-import { sandboxPaths } from '../sandbox/records/paths.ts'
+import { sandboxPaths, shimSocketPath } from '../sandbox/records/paths.ts'
 import { runDelete } from './delete.double.ts'
-import { bindSocket, shimSocketPath } from './shim-socket.ts'
+import { bindSocket } from './shim-socket.ts'
 
 let base: string
 const listeners: number[] = []

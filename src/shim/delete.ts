@@ -16,10 +16,9 @@ import { toTimestamp } from '../protocol/timestamp.ts'
 import { tellShimDeath } from '../sandbox/end/shim-death.ts'
 import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
 import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
-import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
+import { defaultRunDir, type SandboxPaths, sandboxPaths, shimSocketPath } from '../sandbox/records/paths.ts'
 import { tasksOf } from '../sandbox/records/task-records.ts'
 import type { ShimFlags } from './flags.ts'
-import { shimSocketPath } from './shim-socket.ts'
 import { answerMs, tearDownApart } from './teardown.ts'
 
 const killedStatus = 137

@@ -1,6 +1,4 @@
 /** Leaves a daemon of the shim behind, with what it needs of rights and nothing else. */
-import { constants, existsSync, openSync } from 'node:fs'
-import { bundleFile } from '../bundle/files.ts'
 import { checked, libc } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
 import { raiseDescriptorLimit } from '../linux/processes/descriptor-limit.ts'
@@ -28,16 +26,4 @@ export function leaveDaemon(
   raiseDescriptorLimit(mostDescriptors)
   dropRights()
   return spawnSelf(action, flags, options)
-}
-
-/** containerd keeps `log` as a FIFO in the bundle and copies it to its own log; without one we keep a file. */
-export function openLog(bundle: string): number {
-  const fifo = bundleFile(bundle, 'logFifo')
-  return existsSync(fifo)
-    ? openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
-    : openSync(
-        bundleFile(bundle, 'shimLog'),
-        constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
-        0o600,
-      )
 }

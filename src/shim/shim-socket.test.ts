@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../linux/files/directory-lock.ts'
 import { isListening } from '../linux/sockets/socket.ts'
 import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
+import { shimSocketPath } from '../sandbox/records/paths.ts'
 import { until } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { leave } from './daemon/serve.ts'
-import { bindSocket, shimSocketPath } from './shim-socket.ts'
+import { bindSocket } from './shim-socket.ts'
 import { tearDownShim } from './teardown.ts'
 
 const pod = { namespace: 'default', id: 'pod' }

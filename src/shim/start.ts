@@ -4,6 +4,7 @@
  */
 import { closeSync, existsSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
+import { openShimLog } from '../bundle/shim-log.ts'
 import { writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
 import { replaceFile } from '../linux/files/replace-file.ts'
@@ -12,14 +13,14 @@ import { isListening } from '../linux/sockets/socket.ts'
 import { podOf } from '../oci/annotations.ts'
 import { readSpecIfThere } from '../oci/bundle.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
-import { defaultRunDir, poolName } from '../sandbox/records/paths.ts'
+import { defaultRunDir, poolName, shimSocketPath } from '../sandbox/records/paths.ts'
 import { build } from '../version.ts'
 import { type Bootstrap, parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
-import { leaveDaemon, openLog } from './leave-daemon.ts'
+import { leaveDaemon } from './leave-daemon.ts'
 import { writeRuntimeOptions } from './sandbox/runtime-options.ts'
 import { ownEnvironment } from './self.ts'
-import { bindSocket, shimSocketPath } from './shim-socket.ts'
+import { bindSocket } from './shim-socket.ts'
 
 /**
  * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one, or
@@ -60,7 +61,7 @@ async function takenByPool(
   { options, eventsAddress }: Bootstrap,
 ): Promise<boolean> {
   if (!existsSync(`${runDir}/${poolName}`)) return false
-  const { takeWaiting } = await import('./pool/take-waiting.ts')
+  const { takeWaiting } = await import('../sandbox/pool/take-waiting.ts')
   const configPath = options === undefined ? '' : Options.decode(options.value).configPath
   const env = { ...ownEnvironment(), TTRPC_ADDRESS: eventsAddress }
   const pod = { build, namespace, id, address, publishBinary, bundle, debug, configPath, env }
@@ -69,7 +70,7 @@ async function takenByPool(
 
 /** Starts the daemon on the bound socket. */
 function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsAddress: string): void {
-  const log = openLog(bundle)
+  const log = openShimLog(bundle)
   const env = { TTRPC_ADDRESS: eventsAddress }
   const daemon = leaveDaemon('serve', flags, {
     bundle,

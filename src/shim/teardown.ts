@@ -10,11 +10,10 @@ import { openNameless } from '../linux/files/nameless-file.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { stillUsed, teardown } from '../sandbox/end/teardown.ts'
 import { removeDeadSocket } from '../sandbox/records/dead-socket.ts'
-import { defaultRunDir, sandboxPaths } from '../sandbox/records/paths.ts'
+import { defaultRunDir, sandboxPaths, shimSocketPath } from '../sandbox/records/paths.ts'
 import { within } from '../time.ts'
 import type { ShimFlags } from './flags.ts'
 import { spawnSelf } from './self.ts'
-import { shimSocketPath } from './shim-socket.ts'
 
 /** `delete` answers containerd within this time of its start, milliseconds. */
 export const answerMs = 4000

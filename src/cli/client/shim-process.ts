@@ -11,6 +11,8 @@ import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
 import { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
+import { shimEnvironment } from './shim-environment.ts'
+import { takeFromPool } from './take-from-pool.ts'
 
 export interface ShimTarget {
   readonly namespace: string
@@ -36,6 +38,8 @@ export async function startShim(
 ): Promise<string> {
   const input = options && Any.encode(Any.fromPartial(options)).finish()
   if (!existsSync(target.bundle)) throw removedMeanwhile(target.id)
+  const waiting = await takeFromPool(settings, target, options)
+  if (waiting !== undefined) return waiting
   const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs, input)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address
@@ -93,14 +97,6 @@ async function act(
   ])
   settings.log.debug('shim action', { action, id, exitCode, stderr })
   return { stdout, stderr, exitCode }
-}
-
-/** BUN_OPTIONS and BUN_BE_BUN would turn our own executable into something else. */
-export function shimEnvironment(env: Settings['env']): Record<string, string> {
-  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...rest } = env
-  return Object.fromEntries(
-    Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
 }
 
 function lastLine(text: string): string {

@@ -7,7 +7,7 @@ import { adoptConnected } from '../../ttrpc/bun.ts'
 import type { Transport } from '../../ttrpc/transport.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
-import { shimEnvironment } from './shim-process.ts'
+import { shimEnvironment } from './shim-environment.ts'
 
 export interface WaitingShim extends PooledMachine {
   /** The machine's name in the pool. */

@@ -76,3 +76,8 @@ function pathsOf(runDir: string, namespace: string, id: string): SandboxPaths {
 export function sandboxKey(namespace: string, id: string): string {
   return new Bun.CryptoHasher('sha256').update(`${namespace}/${id}`).digest('hex').slice(0, 24)
 }
+
+/** Path of the socket on which the shim of this sandbox listens; short, because socket paths are limited. */
+export function shimSocketPath(runDir: string, namespace: string, sandboxId: string): string {
+  return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
+}

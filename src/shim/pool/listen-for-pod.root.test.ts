@@ -20,13 +20,12 @@ import { isListening, listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
 import { openLedger } from '../../sandbox/end/teardown.ts'
 import { askWaiting, type NewPod, socketOf } from '../../sandbox/pool/adoption-socket.ts'
+import { takeWaiting } from '../../sandbox/pool/take-waiting.ts'
 import { ownerResource } from '../../sandbox/records/owner.ts'
-import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
+import { sandboxPaths, shimSocketPath, waitingPaths } from '../../sandbox/records/paths.ts'
 import { nameMachine } from '../../sandbox/records/state-dir.ts'
 import { until } from '../../time.ts'
 import { build } from '../../version.ts'
-import { shimSocketPath } from '../shim-socket.ts'
-import { takeWaiting } from './take-waiting.ts'
 
 // Each starts processes, and one waits for an answer that does not come.
 setDefaultTimeout(30_000)

@@ -1,6 +1,7 @@
 /** A shim that waited becomes that of a pod: its socket, its log, its environment. */
 import { closeSync, rmSync } from 'node:fs'
 import { bundleFile } from '../../bundle/files.ts'
+import { openShimLog } from '../../bundle/shim-log.ts'
 import { writeShimProcess } from '../../bundle/shim-process.ts'
 import { isSameConfig } from '../../config/same-config.ts'
 import { describeError } from '../../errors.ts'
@@ -13,10 +14,10 @@ import { nameForPod } from '../../sandbox/pool/adopt.ts'
 import type { NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { removeDeadSocket } from '../../sandbox/records/dead-socket.ts'
+import { shimSocketPath } from '../../sandbox/records/paths.ts'
 import { decideConfig } from '../daemon/create-sandbox.ts'
 import type { ShimFlags } from '../flags.ts'
-import { openLog } from '../leave-daemon.ts'
-import { bindSocket, shimSocketPath } from '../shim-socket.ts'
+import { bindSocket } from '../shim-socket.ts'
 
 export interface TakenPod {
   readonly flags: ShimFlags
@@ -41,7 +42,7 @@ export function takePod(
     const { configPath: file, bundle, env } = pod
     const asked = decideConfig({ file, spec: readSpecIfThere(bundle) ?? {}, bundle, env }, silentLogger)
     if (!isSameConfig(machine.config, asked)) return { refused: 'the configuration of the pod is another' }
-    const log = openLog(bundle)
+    const log = openShimLog(bundle)
     const socket = shimSocketPath(runDir, pod.namespace, pod.id)
     const before = process.cwd()
     try {

@@ -1,13 +1,13 @@
-/** In `start`: finds a waiting machine whose shim takes the pod. */
+/** Finds a waiting machine whose shim takes a pod that starts. */
 import { closeSync, existsSync } from 'node:fs'
+import { openShimLog } from '../../bundle/shim-log.ts'
 import { warnClient } from '../../bundle/warnings.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { isListening } from '../../linux/sockets/socket.ts'
 import { createLogger, jsonLines, type Logger, silentLogger } from '../../log.ts'
-import { adoptionSockets, askWaiting, type NewPod } from '../../sandbox/pool/adoption-socket.ts'
-import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
-import { machineDir } from '../../sandbox/records/state-dir.ts'
-import { openLog } from '../leave-daemon.ts'
+import { sandboxPaths, waitingPaths } from '../records/paths.ts'
+import { machineDir } from '../records/state-dir.ts'
+import { adoptionSockets, askWaiting, type NewPod } from './adoption-socket.ts'
 
 /** How long one that waits may take to answer, milliseconds: it reads a configuration and binds a socket. */
 const answerMs = 2000
@@ -15,12 +15,17 @@ const answerMs = 2000
 /**
  * Whether a shim that waited serves the pod by now. One that refuses is passed over, and the log of the pod's shim says why. So is one that
  * ends, or that another pod takes meanwhile: it takes its socket away and stops listening, which resets the questions of the others. One that
- * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it.
+ * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it. With `isAskedAgain`
+ * refusals are left to the next time.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so; PROCESS_ELSEWHERE for one that
  *   hangs and cannot be killed from here.
  */
-export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean> {
+export async function takeWaiting(
+  runDir: string,
+  pod: NewPod,
+  { isAskedAgain = false }: { readonly isAskedAgain?: boolean } = {},
+): Promise<boolean> {
   const refusals: Record<string, string> = {}
   for (const { id, socket } of adoptionSockets(runDir)) {
     try {
@@ -33,7 +38,7 @@ export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean>
     }
   }
   // The start itself tells of a bundle that is not there.
-  if (Object.keys(refusals).length > 0 && existsSync(pod.bundle))
+  if (!isAskedAgain && Object.keys(refusals).length > 0 && existsSync(pod.bundle))
     logged(pod.bundle, (log) => log.info('no waiting machine is for this pod', { refusals }))
   return false
 }
@@ -63,9 +68,9 @@ async function isOver(runDir: string, id: string, socket: string, pod: NewPod): 
  * long to load, and no usual start needs it.
  */
 async function killUnlessAnothers(runDir: string, id: string, pod: NewPod): Promise<boolean> {
-  const { listWaiting } = await import('../../sandbox/records/gc.ts')
-  const { killUntaken } = await import('../../sandbox/pool/pool.ts')
-  const { teardown } = await import('../../sandbox/end/teardown.ts')
+  const { listWaiting } = await import('../records/gc.ts')
+  const { killUntaken } = await import('./pool.ts')
+  const { teardown } = await import('../end/teardown.ts')
   const waiting = waitingPaths(runDir, id)
   const isOurs = () => isNamed(runDir, id, pod)
   const isAnothers = () => !(isOurs() || listWaiting(runDir).some((machine) => machine.id === id))
@@ -82,7 +87,7 @@ function warn(id: string, bundle: string, cause: unknown): void {
 
 /** Writes to the log of the shim that is about to start. */
 function logged(bundle: string, write: (log: Logger) => void): void {
-  const log = openLog(bundle)
+  const log = openShimLog(bundle)
   try {
     write(createLogger({ sink: jsonLines(log) }))
   } finally {

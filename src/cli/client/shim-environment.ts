@@ -1,0 +1,9 @@
+import type { Settings } from '../settings.ts'
+
+/** BUN_OPTIONS and BUN_BE_BUN would turn our own executable into something else. */
+export function shimEnvironment(env: Settings['env']): Record<string, string> {
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...rest } = env
+  return Object.fromEntries(
+    Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
