@@ -70,20 +70,22 @@ function echo(mac: string, from: string, to: string): Buffer {
   return ipv4Frame(`${mac.replaceAll(':', '')}0200000000770800`, { from, to, protocol: 1, what })
 }
 
-/** All that comes out of a tap within a moment. */
-async function received(tap: number): Promise<string> {
-  let text = ''
-  const buffer = Buffer.alloc(2048)
+/** All packets that come out of a tap within a moment, as text. */
+async function packetsFrom(tap: number): Promise<string[]> {
+  const packets: string[] = []
+  const buffer = Buffer.alloc(70_000)
   for (let looks = 0; looks < 20; looks++) {
     await Bun.sleep(5)
     try {
-      for (;;) text += buffer.toString('latin1', 0, readSync(tap, buffer))
+      for (;;) packets.push(buffer.toString('latin1', 0, readSync(tap, buffer)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
     }
   }
-  return text
+  return packets
 }
+
+const received = async (tap: number): Promise<string> => (await packetsFrom(tap)).join('')
 
 describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
   beforeEach(() => {
@@ -186,6 +188,24 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(pod.run('tc', 'filter', 'show', 'dev', `tap${index}_kata`, 'ingress')).toContain(
       'Redirect to device eth0',
     )
+  })
+
+  test('an interface may have the largest MTU, which no tap has, and its largest packets arrive', async () => {
+    using node = new TestNetns(fresh())
+    pod.ip('link del eth0')
+    pod.veth('eth0', 'outside', { mtu: 65_535, peer: node })
+    pod.address('eth0', '10.1.0.2/24')
+    node.address('outside', '10.1.0.1/24')
+    using attached = await attach()
+    const [{ index, mtu, mac }, { taps }] = [attached.facts.interfaces[0]!, attached.nics[0]!]
+    expect([mtu, attached.nics[0]!.mtu]).toEqual([65_535, 65_535])
+    expect(pod.ip('-o link')).toMatch(new RegExp(`tap${index}_kata: .*UP.* mtu 65521`))
+    node.ip(`neigh add 10.1.0.2 lladdr ${mac} dev outside`)
+    const send = `exec 3<>/dev/udp/10.1.0.2/9; head -c 65507 /dev/zero | dd bs=65507 iflag=fullblock >&3`
+    node.run('bash', '-c', send)
+    const [headers, ipv4] = [24, 65_535]
+    const lengths = (await packetsFrom(taps[0]!)).map(({ length }) => length)
+    expect(Math.max(...lengths)).toBe(headers + ipv4)
   })
 
   test('localhost leads to the machine by the first interface, and nobody but the namespace itself can use that', async () => {

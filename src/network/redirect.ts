@@ -70,6 +70,12 @@ function openIfThere(path: string): Netns | undefined {
   }
 }
 
+/**
+ * The tap driver takes no larger MTU (65,535 less the header of Ethernet); a veth may have 65,535. It is for what the namespace's own stack
+ * sends: what is redirected goes by whole.
+ */
+const mostTapMtu = 65_521
+
 export const tapName = ({ index }: Pick<PodInterface, 'index'>): string => `tap${index}_kata`
 
 export interface RedirectOptions {
@@ -111,7 +117,7 @@ export function redirect(
     const { index, mac } = linkNamed(client, name)
     // Packets of the tap's own stack would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
-    changeLink(client, index, { mtu: to.mtu, up: true })
+    changeLink(client, index, { mtu: Math.min(to.mtu, mostTapMtu), up: true })
     addIngress(client, index)
     limitPath(client, { name: to.name, link: to.index, tap: index, mtu: to.mtu }, limits)
     if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac, nameServer })
