@@ -9,7 +9,7 @@ import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
 import { probeNetwork } from './probe.ts'
-import { redirectResource } from './redirect.ts'
+import { redirectResource, tapName } from './redirect.ts'
 import { command, ip, noIpv6, noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
@@ -206,6 +206,21 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     const [headers, ipv4] = [24, 65_535]
     const lengths = (await packetsFrom(taps[0]!)).map(({ length }) => length)
     expect(Math.max(...lengths)).toBe(headers + ipv4)
+  })
+
+  test('a tap has a name that the kernel takes, and no other has, however high the number of the interface is', async () => {
+    pod.ip('link del eth0')
+    // In the digits of the highest ones, 123456 is another number.
+    const indexes = [123_456, 9_999_999, 10_000_000, Number.parseInt('123456', 36), 2 ** 31 - 1]
+    for (const [at, index] of indexes.entries()) {
+      pod.ip(`link add index ${index} net${at} type veth peer name peer${at}`)
+      pod.address(`net${at}`, `10.2.${at}.2/24`)
+    }
+    using attached = await attach()
+    const names = attached.fresh.map(tapName)
+    expect(attached.fresh.map(({ index }) => index).sort()).toEqual([...indexes].sort())
+    expect(new Set(names).size).toBe(indexes.length)
+    for (const name of names) expect(pod.ip('-o link')).toContain(` ${name}: `)
   })
 
   test('localhost leads to the machine by the first interface, and nobody but the namespace itself can use that', async () => {

@@ -76,7 +76,14 @@ function openIfThere(path: string): Netns | undefined {
  */
 const mostTapMtu = 65_521
 
-export const tapName = ({ index }: Pick<PodInterface, 'index'>): string => `tap${index}_kata`
+/** IFNAMSIZ without the final NUL. */
+const longestName = 15
+
+/** An interface of Docker's keeps the number that it had on the host, which counts all that the host ever had. */
+export function tapName({ index }: Pick<PodInterface, 'index'>): string {
+  const name = `tap${index}_kata`
+  return name.length <= longestName ? name : `tapx${index.toString(36)}_kata`
+}
 
 export interface RedirectOptions {
   readonly queues: number
