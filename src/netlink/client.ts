@@ -17,7 +17,7 @@ export interface NetlinkSocket {
   receive(): Uint8Array
 }
 
-/** Most entries of one dump: a pod has some tens. */
+/** Most entries of one dump, unless its caller says more: a pod has some tens. */
 const maxEntries = 16_384
 /** How often a dump that was overtaken by a change is asked for anew; then the last answer counts. */
 const dumpTries = 4
@@ -43,14 +43,19 @@ export class NetlinkClient {
   }
 
   /** The bodies of everything that a dump lists. @throws NetlinkError, NetlinkFormatError. */
-  dump(what: string, type: number, body: Uint8Array): Uint8Array[] {
+  dump(what: string, type: number, body: Uint8Array, most = maxEntries): Uint8Array[] {
     for (let tries = 1; ; tries++) {
-      const { bodies, interrupted } = this.#dump(what, type, body)
+      const { bodies, interrupted } = this.#dump(what, type, body, most)
       if (!interrupted || tries === dumpTries) return bodies
     }
   }
 
-  #dump(what: string, type: number, body: Uint8Array): { bodies: Uint8Array[]; interrupted: boolean } {
+  #dump(
+    what: string,
+    type: number,
+    body: Uint8Array,
+    most: number,
+  ): { bodies: Uint8Array[]; interrupted: boolean } {
     const sequence = this.#send(type, flag.request | flag.dump, body)
     const bodies: Uint8Array[] = []
     let interrupted = false
@@ -68,7 +73,7 @@ export class NetlinkClient {
         }
         bodies.push(message.body)
       }
-      if (bodies.length > maxEntries) throw new NetlinkFormatError(`${what}: more than ${maxEntries} entries`)
+      if (bodies.length > most) throw new NetlinkFormatError(`${what}: more than ${most} entries`)
     }
   }
 

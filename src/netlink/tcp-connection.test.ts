@@ -1,7 +1,10 @@
 import { expect, test } from 'bun:test'
+import { concat } from './bytes.ts'
+import { NetlinkClient } from './client.ts'
 import { NetlinkFormatError } from './error.ts'
 import { family, parseIp } from './ip.ts'
-import { parseTcpConnection } from './tcp-connection.ts'
+import { encodeMessage, messageType, parseMessages } from './message.ts'
+import { listTcpConnections, parseTcpConnection } from './tcp-connection.ts'
 
 function answer(of: number, local: string, remote: string): Uint8Array {
   const body = new Uint8Array(72)
@@ -31,4 +34,23 @@ test('a socket of IPv6 that speaks IPv4 has addresses of that', () => {
 
 test('a message that is too short is none', () => {
   expect(() => parseTcpConnection(new Uint8Array(71))).toThrow(NetlinkFormatError)
+})
+
+test('a busy server has more connections than anything else has entries, and all are listed', () => {
+  const [datagrams, each] = [50, 1000]
+  let left = 0
+  let sequence = 0
+  const client = new NetlinkClient({
+    send: (bytes) => {
+      sequence = parseMessages(bytes)[0]!.sequence
+      left = datagrams
+    },
+    receive: () => {
+      if (left-- === 0)
+        return encodeMessage({ type: messageType.done, flags: 2, sequence, body: new Uint8Array(4) })
+      const body = answer(family.ipv4, '10.88.0.2', '192.0.2.1')
+      return concat(new Array<Uint8Array>(each).fill(encodeMessage({ type: 20, flags: 2, sequence, body })))
+    },
+  })
+  expect(listTcpConnections(client)).toHaveLength(2 * datagrams * each)
 })

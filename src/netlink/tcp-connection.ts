@@ -19,6 +19,8 @@ const [localAddress, remoteAddress] = [4, 20]
 const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 /** By <net/tcp_states.h>: those in which there is somebody at the other end. It is nobody's in LISTEN, CLOSE and TIME_WAIT. */
 const connected = [1, 2, 3, 4, 5, 8, 9, 11].reduce((mask, state) => mask | (1 << state), 0)
+/** For each family: as many as a process may have descriptors, unless somebody has changed that (fs.nr_open). */
+const mostConnections = 1_048_576
 
 export interface TcpConnection {
   readonly family: Family
@@ -32,7 +34,9 @@ export interface TcpConnection {
 /** @throws NetlinkError ENOENT on a kernel that cannot list them (tcp_diag). */
 export function listTcpConnections(client: NetlinkClient): TcpConnection[] {
   return [family.ipv4, family.ipv6].flatMap((of) =>
-    client.dump('list TCP connections', message.list, request(of, connected)).map(parseTcpConnection),
+    client
+      .dump('list TCP connections', message.list, request(of, connected), mostConnections)
+      .map(parseTcpConnection),
   )
 }
 
