@@ -42,6 +42,10 @@ test('the name server of a network stands alone, however the host writes its own
   expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, host)['resolv.conf']).toBe(
     'nameserver 10.88.0.1\nsearch\texample.test\n',
   )
+  const unfilled = 'nameserver \nsearch example.test\n'
+  expect(etcFiles({ ...wishes, nameServer: '10.88.0.1' }, unfilled)['resolv.conf']).toBe(
+    'nameserver 10.88.0.1\nsearch example.test\n',
+  )
 })
 
 test('on a network with names of its own a name is that of a container first, unless somebody says otherwise', () => {

@@ -86,7 +86,7 @@ export function etcFiles(
 /** The host's search list and options serve any name server. */
 function resolverFor(hostResolver: string, nameServers: string): string {
   const lines = reachable(hostResolver)
-  return nameServers === '' ? lines : `${nameServers}${lines.replace(/^nameserver\s.*\n/gm, '')}`
+  return nameServers === '' ? lines : `${nameServers}${lines.replace(/^nameserver\b.*\n/gm, '')}`
 }
 
 /** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */

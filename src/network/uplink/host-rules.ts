@@ -170,7 +170,8 @@ table inet ${table} {
 
 /** The host's first name server, which pasta is told to ask; undefined when it has none with IPv4. Pure. */
 export function firstNameServer(resolvConf: string): string | undefined {
-  const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
+  // A line without an address must not take the word of the next one for it.
+  const servers = resolvConf.split('\n').map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? '')
   // To the C library the unspecified address is this host; pasta takes it for none.
   const [first] = servers.filter((address) => ipVersion(address) === 4)
   return first === '0.0.0.0' ? '127.0.0.1' : first

@@ -41,6 +41,8 @@ test('the first name server of IPv4 is the one that pasta asks, as the C library
   expect(firstNameServer('nameserver 0.0.0.0\n')).toBe('127.0.0.1')
   expect(firstNameServer('# nameserver 1.1.1.1\n')).toBeUndefined()
   expect(firstNameServer('nameserver\t1.1.1.1 # ours\r\n')).toBe('1.1.1.1')
+  for (const none of ['nameserver', 'nameserver ', 'nameserver\t\r'])
+    expect(firstNameServer(`${none}\nnameserver 1.1.1.1\n`)).toBe('1.1.1.1')
 })
 
 const own = { uid: 7, table: 'kata-ts-7' }
