@@ -8,12 +8,14 @@ import { openTap } from '../linux/interfaces/tap.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
+import { embeddedDnsResource } from './embedded-dns.ts'
 import { probeNetwork } from './probe.ts'
 import { redirectResource, tapName } from './redirect.ts'
 import { command, ip, noIpv6, noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
 if (reason !== undefined) console.log(`skipped: ${reason}`)
+const noNft = Bun.which('nft') === null ? ' (skipped: nft is not installed)' : ''
 
 let directory: string
 let pod: TestNetns
@@ -21,7 +23,8 @@ let ledger: Ledger
 let serial = 0
 /** The kernel may take its time to clear up: no name is used twice. */
 const fresh = () => `kt${process.pid}-${++serial}`
-const openLedger = () => new Ledger(join(directory, 'ledger'), [redirectResource], silentLogger)
+const openLedger = () =>
+  new Ledger(join(directory, 'ledger'), [redirectResource, embeddedDnsResource], silentLogger)
 const attach = (changes: Partial<Parameters<typeof attachNetwork>[1]> = {}) =>
   attachNetwork(ledger, { netns: pod.path, queues: 1, vhost: false, log: silentLogger, ...changes })
 /** The first words of what ip(8) lists: names of links, without their peers, or of namespaces. */
@@ -358,6 +361,27 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
       await nothingStaysOpen()
       expect(pod.ip('-o link')).not.toContain('_kata')
       expect(queues()).toContain(kind)
+    },
+  )
+
+  test.skipIf(noNft !== '')(
+    `without a way to Docker’s name server the start fails and leaves nothing open${noNft}`,
+    async () => {
+      pod.address('eth0', '10.1.0.2/24')
+      const program = `
+        const hostname = '127.0.0.11'
+        Bun.listen({ hostname, port: 0, socket: { data() {} } })
+        await Bun.udpSocket({ hostname })
+        console.log('up')`
+      const inPod = ['ip', 'netns', 'exec', pod.name]
+      await using server = Bun.spawn([...inPod, process.execPath, '-e', program])
+      await server.stdout.getReader().read()
+      // A chain of another type has the name.
+      const other = 'chain ip kata-ts-dns prerouting { type filter hook prerouting priority 0; }'
+      pod.run('nft', `add table ip kata-ts-dns; add ${other}`)
+      const nothingStaysOpen = watchOpenFiles()
+      await expect(attach({ queues: 2 })).rejects.toThrow('[NETWORK_DNS_FAILED]')
+      await nothingStaysOpen()
     },
   )
 

@@ -71,6 +71,7 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
         localhost,
         nameServer: embedded !== undefined,
       })
+      open.push(...nic.taps, ...nic.vhosts)
       if (localhost === undefined && embedded !== undefined) {
         const data = { netns: path, identity: lastingIdentity(netns) }
         await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded })
@@ -81,7 +82,6 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
         peer: hostPeer,
         ...(embedded === undefined ? {} : { nameServer: embeddedServer }),
       }
-      open.push(...nic.taps, ...nic.vhosts)
       nics.push(nic)
     }
     const facts = { ...found, ...(localhost && { localhost }) }
