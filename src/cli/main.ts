@@ -16,7 +16,7 @@ if (basename(process.argv0) === shimName) {
 // The name server of one container's network, which the shim starts.
 if (argv[0] === resolverWord) {
   const { resolverMain } = await import('../network/uplink/resolver-main.ts')
-  await resolverMain(argv[1] ?? '')
+  await resolverMain(argv.slice(1).join(''))
 }
 
 const { runCli } = await import('./cli.ts')

@@ -7,6 +7,7 @@ import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import { type ContainerLink, gatewayLinks, type Ipv6Ends } from './addresses.ts'
 import { gatewayRules } from './gateway-rules.ts'
+import { inArguments } from './long-text.ts'
 import { networkTool } from './tools.ts'
 
 /** The line that tells that all is made. */
@@ -17,7 +18,7 @@ const { up, down, port } = gatewayLinks
 const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sleep', 'unshare', jailShell] as const
 type Tools = Readonly<Record<(typeof names)[number], string>>
 
-/** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
+/** The arguments together are the rules. Descriptor 1 is told when the work is done, and closed. */
 const script = (tool: Tools, link: ContainerLink, wishes: NetworkWishes) => `
 set -eu
 # What the shell exports.
@@ -27,7 +28,7 @@ echo 1 > /proc/sys/net/ipv4/ip_forward
 # Only those on a link are answered, and remembered (gateway-rules.ts).
 echo 2 > /proc/sys/net/ipv4/conf/all/arp_ignore
 ${link.ipv6 === undefined ? noIpv6 : `echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n${onlyGivenIpv6('default')}`}
-${tool.nft} "$1"
+printf %s "$@" | ${tool.nft} -f -
 ${tool.unshare} --net -- $asleep >/dev/null 2>&1 &
 pod=$!
 own=$(${tool.readlink} /proc/self/ns/net)
@@ -96,14 +97,14 @@ const unfilteredBridge =
 /** The command that pasta starts. @throws KataError NETWORK_PROGRAM_MISSING. */
 export function gatewayCommand(wishes: NetworkWishes, link: ContainerLink): string[] {
   const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)])) as Tools
-  const rules = gatewayRules(wishes, link).trim()
+  const rules = `${gatewayRules(wishes, link).trim()}\n`
   return [
     ...onlyStandard(networkTool('bash')),
     tools[jailShell],
     '-c',
     script(tools, link, wishes),
     'sh',
-    rules,
+    ...inArguments(rules),
   ]
 }
 

@@ -7,6 +7,7 @@ import { exitOf } from '../../rootless/jail/exit-of.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell } from '../../rootless/jail/jail-tools.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
+import { inArguments } from './long-text.ts'
 import type { ResolverSettings } from './resolver-main.ts'
 import { resolverWord } from './resolver-word.ts'
 import { networkTool } from './tools.ts'
@@ -49,7 +50,10 @@ export function resolverLauncher(
     const directory = members === undefined ? [] : [held(openSync(members, 'r'))]
     const told = { ...settings, ...(members === undefined ? {} : { members: inChild.directory }) }
     const child = Bun.spawn({
-      cmd: [...enterGateway(uid, gateway), inChild.program, ...prefix, resolverWord, JSON.stringify(told)],
+      cmd: [
+        ...[...enterGateway(uid, gateway), inChild.program, ...prefix],
+        ...[resolverWord, ...inArguments(JSON.stringify(told))],
+      ],
       cwd: '/',
       env: {},
       detached: true,

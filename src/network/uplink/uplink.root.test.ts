@@ -176,6 +176,13 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     60_000,
   )
 
+  test('may lead to thousands of names and addresses, and to nothing else', () => {
+    expect(JSON.parse(onHost(`${import.meta.dir}/many-allowed.host.ts`))).toEqual({
+      address: 'outside 203.0.113.2',
+      name: '198.51.100.3',
+    })
+  }, 60_000)
+
   test('has a bound of connections; those beyond it fail, and the others go on', () => {
     expect(JSON.parse(onHost(`${import.meta.dir}/connections.host.ts`))).toEqual({
       usual: { isBound: true, rounds: [200, 20] },
