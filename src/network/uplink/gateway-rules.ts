@@ -16,6 +16,9 @@ const closedFirst = [
   `ip6 daddr { ${[...neverForwardedIpv6, `${ownIpv6.prefix}/${ownIpv6.bits}`].join(', ')} } ${refuse}`,
 ]
 
+/** Whoever asks for a name in spite of that has its answer at once, and does not wait for one. */
+const noNameServer = 'reject'
+
 /** Without a name server of its own the container asks the host's, by the gateway's address. */
 const toNameServer = (gateway: string) =>
   ['udp', 'tcp'].map(
@@ -98,7 +101,7 @@ table inet gateway {
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     iifname "${down}" icmp type echo-request accept
     iifname "${down}" icmpv6 type echo-request accept
-    ${own ? `iifname "${down}" ip daddr ${link.gateway} meta l4proto { tcp, udp } th dport 53 accept` : ''}
+    iifname "${down}" ip daddr ${link.gateway} meta l4proto { tcp, udp } th dport 53 ${own ? 'accept' : noNameServer}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;

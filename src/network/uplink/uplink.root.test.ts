@@ -183,6 +183,11 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     })
   }, 60_000)
 
+  test('that leads nowhere refuses questions for names, and lets nobody wait for an answer', () => {
+    const refused = 'Connection refused'
+    expect(JSON.parse(onHost(`${import.meta.dir}/deny-all.host.ts`))).toEqual({ tcp: refused, udp: refused })
+  }, 60_000)
+
   test('has a bound of connections; those beyond it fail, and the others go on', () => {
     expect(JSON.parse(onHost(`${import.meta.dir}/connections.host.ts`))).toEqual({
       usual: { isBound: true, rounds: [200, 20] },
