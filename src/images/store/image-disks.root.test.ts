@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { withBestEffortLock } from '../../linux/files/directory-lock.ts'
 import { makeWhiteout } from '../../linux/files/inode.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
+import { sleep } from '../../time.ts'
 import { diskName, diskNames } from './disk-names.ts'
 import { imageDisk } from './image-disks.ts'
 import { storeBytes } from './image-store.ts'
@@ -80,4 +82,24 @@ test('beyond the limit of the store, and when it is broken off, there is none', 
     [],
     [],
   ])
+})
+
+test('a start that is given up does not wait for the disk of another one', async () => {
+  const other = Promise.withResolvers<void>()
+  const made = withBestEffortLock(paths.disks, 0, () => other.promise)
+  const over = new AbortController()
+  try {
+    const waiting = make({ signal: over.signal }).then(
+      () => 'made',
+      (error) => error,
+    )
+    await Bun.sleep(100)
+    over.abort(new Error('given up'))
+    const late = sleep(2000).then(() => 'still waits')
+    expect(await Promise.race([waiting, late])).toEqual(new Error('given up'))
+  } finally {
+    other.resolve()
+    await made
+  }
+  expect(diskNames(paths)).toEqual([])
 })

@@ -27,13 +27,13 @@ const patienceMs = 600_000
  * The path of the disk with these layers, which is made if it is not there. The caller shares the store until it is noted that a
  * container has the disk.
  *
- * @throws KataError IMAGE_STORE_FULL, and as {@link makeErofs}.
+ * @throws KataError IMAGE_STORE_FULL, and as {@link makeErofs}; the signal's reason.
  */
 export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): Promise<string> {
   const { layers, limitBytes, container, signal } = request
   const name = diskName(layers.map((layer) => basename(layer)))
   const target = `${paths.disks}/${name}`
-  await withBestEffortLock(paths.disks, patienceMs, async () => {
+  const makeOnce = async () => {
     if (existsSync(target)) return
     const used = storeBytes(paths)
     const needed = layers.reduce((sum, layer) => sum + treeBytes(layer), 0)
@@ -41,6 +41,7 @@ export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): P
       throw storeFull({ name: `the disk of container ${container}`, used, limitBytes })
     const scratch = `${paths.layout}/${unfinishedName('disk')}`
     await makeErofs({ layers, target, scratch, key: name, container, signal })
-  })
+  }
+  await withBestEffortLock(paths.disks, patienceMs, makeOnce, signal)
   return target
 }

@@ -5,15 +5,18 @@ import { pollLock, tryLock, waitForLock } from './flock.ts'
 /**
  * Runs `work` while no other process, and no other call in this one, does so with the same directory; for work that the lock only spares from
  * being done twice. If the lock is not free within `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
+ *
+ * @throws the reason of `signal`, which ends the wait; what `work` throws.
  */
 export async function withBestEffortLock<T>(
   directory: string,
   patienceMs: number,
   work: () => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   const fd = open(directory)
   try {
-    if (fd !== undefined) await pollLock(fd, { timeoutMs: patienceMs })
+    if (fd !== undefined) await pollLock(fd, { timeoutMs: patienceMs, signal })
     return await work()
   } finally {
     if (fd !== undefined) closeSync(fd)
