@@ -76,7 +76,8 @@ type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const maxJsonBytes = 8 << 20
-const maxLayers = 500
+/** The most that one image may have. */
+export const maxLayers = 500
 
 /**
  * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is disposed of.

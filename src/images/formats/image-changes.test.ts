@@ -81,3 +81,13 @@ test.each([
 ])('%p is refused', (change) => {
   expect(() => changedConfig({}, [change])).toThrow(expect.objectContaining({ code: 'IMAGE_CHANGE_INVALID' }))
 })
+
+test('values that make others longer and longer are refused before they fill the memory', () => {
+  const change = `LABEL a=${'$A'.repeat(40_000)}`
+  const filled = () => changedConfig({ Env: [`A=${'x'.repeat(100_000)}`] }, [change])
+  expect(filled).toThrow(expect.objectContaining({ code: 'IMAGE_CHANGE_INVALID' }))
+  const doubled = Array.from({ length: 40 }, () => 'ENV A=$A$A')
+  expect(() => changedConfig({}, ['ENV A=x', ...doubled])).toThrow(
+    expect.objectContaining({ code: 'IMAGE_CHANGE_INVALID' }),
+  )
+})

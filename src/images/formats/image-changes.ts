@@ -2,9 +2,10 @@
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isObject, list } from '../../json/compounds.ts'
-import { readText } from '../../json/document.ts'
+import { readText, readValue } from '../../json/document.ts'
 import { JsonMismatch } from '../../json/place.ts'
 import { text as textReader } from '../../json/values.ts'
+import { readImageConfig } from './image-config.ts'
 import { expanded, pairs, type Variables, WordError } from './instruction-words.ts'
 
 /** The object `config` of an image's configuration, as it is. */
@@ -26,9 +27,12 @@ export function changedConfig(config: RawConfig, changes: readonly string[]): Ra
 function changeOrRefuse(before: RawConfig, change: string): RawConfig {
   const refuse = (reason: string) => new KataError('IMAGE_CHANGE_INVALID', { text: change, reason })
   try {
-    return changeOf(before, change, refuse)
+    const made = changeOf(before, change, refuse)
+    // Nobody could read the image again.
+    readValue(readImageConfig, { ...before, ...made })
+    return made
   } catch (error) {
-    if (error instanceof WordError) throw refuse(error.message)
+    if (error instanceof WordError || error instanceof JsonMismatch) throw refuse(error.message)
     throw error
   }
 }

@@ -35,17 +35,26 @@ const piece = new RegExp(
 )
 const inDoubleQuotes = new RegExp(`\\\\(?<escaped>["\\\\$])|${variable.source}`, 'gs')
 
+/** Characters that quotes and variables of one text may become: no text of an image is longer. */
+const mostExpanded = 128 * 1024
+
 /** The text without quotes, with the values of its variables. A variable that is not there is empty. @throws WordError. */
 export function expanded(text: string, variables: Variables): string {
   return replaced(text, piece, variables)
 }
 
 function replaced(text: string, pattern: RegExp, variables: Variables): string {
+  let length = 0
   return text.replace(pattern, (...match) => {
     const groups: Readonly<Record<string, string | undefined>> = match.at(-1)
     const { escaped, single, double } = groups
-    if (double !== undefined) return replaced(double, inDoubleQuotes, variables)
-    return escaped ?? single ?? valueOfVariable(groups, variables)
+    const made =
+      double === undefined
+        ? (escaped ?? single ?? valueOfVariable(groups, variables))
+        : replaced(double, inDoubleQuotes, variables)
+    length += made.length
+    if (length > mostExpanded) throw new WordError(`its variables make more than ${mostExpanded} characters`)
+    return made
   })
 }
 

@@ -1,5 +1,5 @@
 /** Images that are made here: what a container has changed as one more layer, or a tar of files as the only one. */
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isObject } from '../../json/compounds.ts'
 import { anything } from '../../json/document.ts'
@@ -8,13 +8,13 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { architecture } from '../architecture.ts'
 import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
 import { emptyImageConfig } from '../formats/image-config.ts'
-import { type ArchivedLayer, openImageArchive } from '../image-archive.ts'
+import { type ArchivedLayer, maxLayers, openImageArchive } from '../image-archive.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { addImage, type ImportOptions, storeFull } from './import.ts'
 import { shareStore } from './store-lock.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
-import { storedConfig } from './stored-config.ts'
+import { maxConfigBytes, storedConfig } from './stored-config.ts'
 
 export interface NewImage extends ImportOptions {
   /** The id of the image that it begins with; undefined: nothing. */
@@ -38,6 +38,9 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
     before === undefined
       ? undefined
       : await openImageArchive(paths.layout, paths.cacheDir, { digest: before.digest })
+  // What is made here has to be an image that can be read: its name may mean another one until then.
+  if (opened !== undefined && opened.layers.length >= maxLayers)
+    throw new KataError('ROOTFS_TOO_LARGE', { what: 'commit', limit: `${maxLayers} layers` })
   const document = before === undefined ? freshDocument(image.config) : documentOf(paths, before)
   const config = changedConfig(isObject(document.config) ? document.config : {}, changes)
   // A pull's name, so that what the dead have left is found.
@@ -55,10 +58,12 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
       ...(history.author === undefined ? {} : { author: history.author }),
       history: [...(Array.isArray(document.history) ? document.history : []), { created, ...history }],
     })
+    const size = Buffer.byteLength(content)
+    if (size > maxConfigBytes)
+      throw new KataError('ROOTFS_TOO_LARGE', { what: 'configuration', limit: `${maxConfigBytes} bytes` })
     const file = `${directory}/config.json`
     atPath(paths.layout, () => writeFileSync(file, content, { flag: 'wx', mode: 0o600 }))
     const id = `sha256:${new Bun.CryptoHasher('sha256').update(content).digest('hex')}`
-    const size = statSync(file).size
     const found = { path: image.name, id, manifest: undefined, created, config: emptyImageConfig, layers }
     return await addImage(paths, { ...found, documents: [{ file, offset: 0, size, digest: id }] }, image)
   } finally {
