@@ -107,12 +107,13 @@ export interface NamedImage {
   readonly image: FoundImage
 }
 
-/** All images of an archive for this machine, each with all its names. @throws as {@link openImageArchive}. */
+/** All images of an archive for this machine, each with all its names. @throws as {@link openImageArchive}; the signal's reason. */
 export async function openImageArchives(
   path: string,
   spoolDir: string,
+  signal?: AbortSignal,
 ): Promise<Disposable & { readonly images: readonly NamedImage[] }> {
-  const files = await openImageFiles(path, spoolDir)
+  const files = await openImageFiles(path, spoolDir, signal)
   try {
     const archive = new Archive(path, files.members)
     const images = archive.has('index.json') ? allOciImages(archive) : allDockerImages(archive)

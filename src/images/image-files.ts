@@ -38,9 +38,13 @@ const maxMembers = 10_000
 /**
  * `spoolDir` has room for an image that comes through a pipe.
  *
- * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED; the signal's reason.
  */
-export async function openImageFiles(path: string, spoolDir: string): Promise<ImageFiles> {
+export async function openImageFiles(
+  path: string,
+  spoolDir: string,
+  signal?: AbortSignal,
+): Promise<ImageFiles> {
   const fd = open(path)
   try {
     if (fstatSync(fd).isDirectory()) return layoutFiles(path, fd)
@@ -48,7 +52,7 @@ export async function openImageFiles(path: string, spoolDir: string): Promise<Im
     closeSync(fd)
     throw error
   }
-  const tar = await positioned(fd, path, spoolDir)
+  const tar = await positioned(fd, path, spoolDir, signal)
   try {
     return { members: await tarMembers(path, tar), [Symbol.dispose]: () => closeSync(tar) }
   } catch (error) {
@@ -60,13 +64,14 @@ export async function openImageFiles(path: string, spoolDir: string): Promise<Im
 /**
  * A tar in a file or from a pipe, compressed or not, as a path that can be read from any position until the result is disposed of.
  *
- * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED; the signal's reason.
  */
 export async function openFileTar(
   path: string,
   spoolDir: string,
+  signal?: AbortSignal,
 ): Promise<Disposable & { readonly file: string }> {
-  const fd = await positioned(open(path), path, spoolDir)
+  const fd = await positioned(open(path), path, spoolDir, signal)
   try {
     // An empty one is a tar, too.
     for await (const _ of readTar(fileSource(fd))) break
@@ -79,7 +84,12 @@ export async function openFileTar(
 }
 
 /** The same content by a descriptor that has a position; takes `opened` over. */
-async function positioned(opened: number, path: string, spoolDir: string): Promise<number> {
+async function positioned(
+  opened: number,
+  path: string,
+  spoolDir: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   let fd = opened
   /** `make` gives a descriptor for the place of this one. */
   const replace = async (make: (before: number) => Promise<number>) => {
@@ -89,12 +99,12 @@ async function positioned(opened: number, path: string, spoolDir: string): Promi
   }
   try {
     const stat = fstatSync(fd)
-    if (stat.isFIFO()) await replace((pipe) => spool(pipe, path, spoolDir))
+    if (stat.isFIFO()) await replace((pipe) => spool(pipe, path, spoolDir, signal))
     else if (!stat.isFile())
       throw new KataError('ROOTFS_MISSING', { path, reason: 'it is neither a file nor a pipe' })
     const compression = compressionOf(fd, path)
     if (compression !== undefined)
-      await replace((packed) => spoolDecompressed(packed, compression, path, spoolDir))
+      await replace((packed) => spoolDecompressed(packed, compression, path, spoolDir, signal))
     return fd
   } catch (error) {
     closeSync(fd)

@@ -52,3 +52,14 @@ test.each<[string, 'gzip' | 'zstd', Buffer]>([
 ])('%s is damaged', async (_, compression, bytes) => {
   await expect(bytesOf(bytes, compression)).rejects.toThrow(`its ${compression} compression is damaged`)
 })
+
+test('the decompression of what nobody wants any more ends', async () => {
+  writeFileSync(`${base}/file`, gzipSync(Buffer.alloc(8 << 20)))
+  const from = openSync(`${base}/file`, 'r')
+  try {
+    const over = AbortSignal.abort(new Error('given up'))
+    await expect(spoolDecompressed(from, 'gzip', '/file', base, over)).rejects.toThrow('given up')
+  } finally {
+    closeSync(from)
+  }
+})

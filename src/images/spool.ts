@@ -8,6 +8,8 @@ import { ZstdFrames } from './formats/zstd-frames.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
+/** Signals and timers have their turn once in so many pieces. */
+const breathEvery = 32
 /** The same limit as for an unpacked image. */
 const mostBytes = 32 * 2 ** 30
 /** How long the other end may take to be opened, milliseconds. */
@@ -19,30 +21,39 @@ const [shortestWaitMs, longestWaitMs] = [1, 50]
  * Reads the pipe `pipe`, which does not block, to its end. The result is open to read; the caller closes both. `path` names
  * it in errors.
  *
- * @throws KataError ROOTFS_MISSING when there is no writer, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED with the errno of a full disk.
+ * @throws KataError ROOTFS_MISSING when there is no writer, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED with the errno of a full disk; the
+ *   signal's reason.
  */
-export async function spool(pipe: number, path: string, directory: string): Promise<number> {
+export async function spool(
+  pipe: number,
+  path: string,
+  directory: string,
+  signal?: AbortSignal,
+): Promise<number> {
   // Only fewer turns when it succeeds.
   libc.fcntl(pipe, F_SETPIPE_SZ, BigInt(pieceBytes))
   const fd = makeFile(directory)
   try {
-    await writePieces(pieces(pipe, path), fd)
+    await writePieces(pieces(pipe, path, signal), fd, signal)
     return fd
   } catch (cause) {
-    throw failed(cause, fd, path, directory)
+    closeSync(fd)
+    signal?.throwIfAborted()
+    throw failed(cause, path, directory)
   }
 }
 
 /**
  * Decompresses the file behind `compressed` into a file without a name. Both are the caller's to close.
  *
- * @throws KataError ROOTFS_ARCHIVE_INVALID for damaged compression, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ * @throws KataError ROOTFS_ARCHIVE_INVALID for damaged compression, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED; the signal's reason.
  */
 export async function spoolDecompressed(
   compressed: number,
   compression: 'gzip' | 'zstd',
   path: string,
   directory: string,
+  signal?: AbortSignal,
 ): Promise<number> {
   const fd = makeFile(directory)
   const { createGunzip, createZstdDecompress } = await import('node:zlib')
@@ -55,13 +66,14 @@ export async function spoolDecompressed(
     return new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause })
   }
   try {
-    await writePieces(input.pipe(decompressor) as AsyncIterable<Buffer>, fd)
+    await writePieces(input.pipe(decompressor) as AsyncIterable<Buffer>, fd, signal)
     if (frames?.isWhole === false) throw damaged('it does not end where it should')
     return fd
   } catch (cause) {
-    const code = String((cause as NodeJS.ErrnoException).code)
-    if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw failed(cause, fd, path, directory)
     closeSync(fd)
+    signal?.throwIfAborted()
+    const code = String((cause as NodeJS.ErrnoException).code)
+    if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw failed(cause, path, directory)
     throw damaged((cause as Error).message, cause)
   } finally {
     input.destroy()
@@ -69,9 +81,11 @@ export async function spoolDecompressed(
   }
 }
 
-async function writePieces(source: AsyncIterable<Buffer>, fd: number): Promise<void> {
-  let bytes = 0
+async function writePieces(source: AsyncIterable<Buffer>, fd: number, signal?: AbortSignal): Promise<void> {
+  let [bytes, count] = [0, 0]
   for await (const piece of source) {
+    // What is there already comes without a turn of anything else.
+    if (++count % breathEvery === 0) await sleep(0, signal)
     bytes += piece.length
     if (bytes > mostBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: 'the archive', limit: `${mostBytes} bytes` })
@@ -79,8 +93,7 @@ async function writePieces(source: AsyncIterable<Buffer>, fd: number): Promise<v
   }
 }
 
-function failed(cause: unknown, fd: number, path: string, directory: string): KataError {
-  closeSync(fd)
+function failed(cause: unknown, path: string, directory: string): KataError {
   if (cause instanceof KataError) return cause
   const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
   return new KataError('ROOTFS_UNPACK_FAILED', { what: path, directory, reason }, { cause })
@@ -91,7 +104,7 @@ function makeFile(directory: string): number {
   return openNameless(directory)
 }
 
-async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {
+async function* pieces(pipe: number, path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(pieceBytes)
   const deadline = realClock.now() + writerMs
   let hasWriter = false
@@ -102,7 +115,7 @@ async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {
       throw new KataError('ROOTFS_MISSING', { path, reason: `nobody wrote to it for ${writerMs / 1000} s` })
     hasWriter ||= count !== 0
     if (count === undefined || count === 0) {
-      await sleep(waitMs)
+      await sleep(waitMs, signal)
       waitMs = Math.min(2 * waitMs, longestWaitMs)
     } else {
       yield buffer.subarray(0, count)

@@ -14,6 +14,7 @@ import {
 import { gzipSync } from 'node:zlib'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { clocksThatRush } from '../../time.double.ts'
+import { sleep } from '../../time.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { resolveRootfs } from '../rootfs.ts'
 import { makeOciArchive, makeTar, sha256 } from '../testing.ts'
@@ -147,6 +148,32 @@ test('who sends an archive slowly keeps nobody from removing images', async () =
     await loaded.catch(() => {})
   }
   expect(await loaded).toMatchObject([{ name: 'docker.io/library/app:1' }])
+})
+
+test('a load that is given up ends, whether its sender says nothing or all at once', async () => {
+  makeStore(paths)
+  const pipe = `${state}/pipe`
+  makeFifo(pipe)
+  const endOf = async (over: AbortController) => {
+    const loaded = loadImages(paths, pipe, { limitBytes: 0, signal: over.signal, onStep: () => {} }).then(
+      () => 'loaded',
+      (error) => error,
+    )
+    await sleep(20)
+    over.abort(new Error('given up'))
+    return await Promise.race([loaded, sleep(2000).then(() => 'still reads')])
+  }
+  const writer = openSync(pipe, 'r+')
+  const silent = await endOf(new AbortController())
+  closeSync(writer)
+  expect(silent).toEqual(new Error('given up'))
+  const endless = Bun.spawn(['sh', '-c', 'exec head -c 1G /dev/zero >"$1"', 'sh', pipe])
+  try {
+    expect(await endOf(new AbortController())).toEqual(new Error('given up'))
+  } finally {
+    endless.kill('SIGKILL')
+    await endless.exited
+  }
 })
 
 test('who reads a saved image slowly keeps nobody from removing it, and gets all of it', async () => {

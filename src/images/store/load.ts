@@ -25,7 +25,7 @@ export async function loadImages(
   const { tag, limitBytes, signal } = options
   makeStore(paths)
   // A pipe is read to its end, at its writer's pace: no other command has to wait for it.
-  using archive = await openImageArchives(file, paths.cacheDir)
+  using archive = await openImageArchives(file, paths.cacheDir, signal)
   using _shared = await shareStore(paths, signal)
   const wanted = archive.images.flatMap(({ name, image }) => {
     const given = name !== undefined && isWhole(name) ? name : tag

@@ -59,7 +59,7 @@ export async function importTar(
 ): Promise<number> {
   const target = parseImageName(name).full
   const image = await interruptible(async (signal) => {
-    using tar = await openFileTar(source === '-' ? '/dev/stdin' : source, settings.stateDir)
+    using tar = await openFileTar(source === '-' ? '/dev/stdin' : source, settings.stateDir, signal)
     // Awaited: the tar would be closed before it is read.
     return await make(settings, flags, {
       signal,
