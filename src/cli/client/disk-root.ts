@@ -15,7 +15,7 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
-import { freshExt4 } from '../../sandbox/disks/fresh-ext4.ts'
+import { freshExt4, mostExt4Bytes } from '../../sandbox/disks/fresh-ext4.ts'
 import type { Settings } from '../settings.ts'
 import type { Rootfs } from './rootfs.ts'
 
@@ -28,8 +28,6 @@ export interface RootDisks {
 }
 
 const blockBytes = 4096
-/** The most that ext4 can be with such blocks. */
-const mostBytes = 16 * 2 ** 40
 const formatMs = 60_000
 /** The disk of a directory that anybody may change, which is not in the store. */
 const ownName = 'image.erofs'
@@ -62,7 +60,7 @@ export async function chooseDisks(
   if (bytes === undefined && (config.hypervisor.sharedFs !== 'none' || isCopied(config))) return undefined
   const paths = storePaths(stateDir)
   makeStore(paths)
-  const size = { bytes: bytes ?? sizeOfHost(stateDir) }
+  const size = { bytes: Math.min(bytes ?? sizeOfHost(stateDir), mostExt4Bytes) }
   // What may change under its name is not kept for others.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
   const image = await imageDisk(paths, {
@@ -77,7 +75,7 @@ export async function chooseDisks(
 /** Without a wish: as large as the file system that it lies on. Blocks are taken as the container writes. */
 function sizeOfHost(directory: string): number {
   const { bsize, blocks } = statfsSync(directory)
-  return Math.min(bsize * blocks, mostBytes)
+  return bsize * blocks
 }
 
 /** The mounts that the shim takes: layers as containerd's erofs snapshotter hands them over. */

@@ -21,6 +21,7 @@ import type { ResourceKind } from '../../ledger/ledger.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
+import { mostExt4Bytes } from './fresh-ext4.ts'
 
 /** Nothing but this file is removed; the directory is kubelet's. */
 export const emptyDirDiskResource: ResourceKind<{ path: string }> = {
@@ -34,8 +35,6 @@ export const filesName = 'files'
 const blockBytes = 4096
 /** ext4 has no room for files in less. */
 const leastBytes = 4 * 1024 ** 2
-/** The most that ext4 can be with blocks of 4 KiB and no feature that older kernels lack. */
-const mostBytes = 16 * 1024 ** 4
 const formatMs = 60_000
 
 /** Name of a sandbox's disk in the directory of the volume. */
@@ -46,7 +45,7 @@ const anyImage = /^\.kata-ts-.*\.img$/
 export function diskBytes(directory: string, limitMiB: number): number {
   const { bsize, blocks } = statfsSync(directory)
   const wanted = limitMiB === 0 ? bsize * blocks : limitMiB * 1024 ** 2
-  const bytes = Math.min(Math.max(wanted, leastBytes), mostBytes)
+  const bytes = Math.min(Math.max(wanted, leastBytes), mostExt4Bytes)
   return bytes - (bytes % blockBytes)
 }
 

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
@@ -172,6 +173,15 @@ test('without a size of its own a disk is as large as the file system that it li
   expect(diskBytes(volume, 3)).toBe(4 << 20)
   expect(diskBytes(volume, 0)).toBeGreaterThan(size)
   expect(diskBytes(volume, 0) % 4096).toBe(0)
+})
+
+test('the largest disk is a file that an ext4 of the host takes', () => {
+  const bytes = diskBytes(volume, 16_777_216)
+  expect(bytes).toBe(2 ** 44 - 4096)
+  const path = `${area}/largest`
+  writeFileSync(path, '')
+  truncateSync(path, bytes)
+  rmSync(path)
 })
 
 test('an image for which there is no room to make it leaves neither a file nor a descriptor', async () => {
