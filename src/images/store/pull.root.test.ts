@@ -75,6 +75,14 @@ test.skipIf(noSkopeo)('an image comes with its layers unpacked, and no blob twic
   expect((await pull(`team/app@${digest}`)).digest).toBe(digest)
 })
 
+test.skipIf(noSkopeo)('an image comes again, with whatever white space its manifest begins', async () => {
+  for (const beginning of ['\n', ' '.repeat(2000)]) {
+    registry.beginning = beginning
+    const digest = registry.add('team/app', '1.0', [lower])
+    for (const _ of [1, 2]) expect((await pull('team/app:1.0')).digest).toBe(digest)
+  }
+})
+
 test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leaves nothing', async () => {
   registry.add('app', 'latest', [lower])
   await expect(pull('app:none')).rejects.toMatchObject({ code: 'PULL_UNKNOWN' })

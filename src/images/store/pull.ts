@@ -132,12 +132,12 @@ function linkLayer(blob: string, link: string): void {
   }
 }
 
-/** JSON, no layer. Skopeo writes the document of a manifest in any case, and could not write to ours. */
+/** JSON, no layer. Skopeo writes the document of a manifest in any case, and could not write to ours. White space may come first. */
 function isDocument(path: string): boolean {
   return closing(openSync(path, 'r'), (fd) => {
-    const first = Buffer.alloc(1)
-    readSync(fd, first, 0, 1, 0)
-    return first.toString() === '{'
+    const first = Buffer.alloc(1024)
+    const count = readSync(fd, first, 0, first.length, 0)
+    return /^[ \t\r\n]*(\{|$)/.test(first.toString('latin1', 0, count))
   })
 }
 

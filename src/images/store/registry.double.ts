@@ -10,6 +10,8 @@ export interface RegistryDouble extends AsyncDisposable {
   readonly asked: string[]
   /** How blobs are sent; a test may make that slow. What is below `private/` is handed out to nobody. */
   send: (body: Buffer) => Response
+  /** What manifests begin with. */
+  beginning: string
   /** Adds an image of these layers (uncompressed tars), and returns the digest of its manifest. */
   add(name: string, tag: string, layers: readonly Buffer[], config?: unknown): string
 }
@@ -30,6 +32,7 @@ export function startRegistry(): RegistryDouble {
     host: `127.0.0.1:${server.port}`,
     blobs,
     asked,
+    beginning: '',
     send: (body) => new Response(new Uint8Array(body)),
     add(name, tag, layers, config = {}) {
       const document = {
@@ -40,12 +43,13 @@ export function startRegistry(): RegistryDouble {
         rootfs: { type: 'layers', diff_ids: layers.map(sha256) },
       }
       const manifest = Buffer.from(
-        JSON.stringify({
-          schemaVersion: 2,
-          mediaType: manifestType,
-          config: keep('application/vnd.oci.image.config.v1+json', Buffer.from(JSON.stringify(document))),
-          layers: layers.map((tar) => keep('application/vnd.oci.image.layer.v1.tar', tar)),
-        }),
+        registry.beginning +
+          JSON.stringify({
+            schemaVersion: 2,
+            mediaType: manifestType,
+            config: keep('application/vnd.oci.image.config.v1+json', Buffer.from(JSON.stringify(document))),
+            layers: layers.map((tar) => keep('application/vnd.oci.image.layer.v1.tar', tar)),
+          }),
       )
       for (const reference of [tag, sha256(manifest)]) manifests.set(`${name}:${reference}`, manifest)
       return sha256(manifest)
