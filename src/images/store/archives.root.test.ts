@@ -263,6 +263,34 @@ test('a tag is one more name of the image, and stays when the other goes', async
   })
 })
 
+test('a name with a digest is that of the image with this digest alone, whoever gives it', async () => {
+  const other = `app@sha256:${'a'.repeat(64)}`
+  await expect(load(dockerArchive([other]))).rejects.toMatchObject({ code: 'IMAGE_UNNAMED' })
+  await expect(load(dockerArchive([]), { tag: other })).rejects.toMatchObject({ code: 'IMAGE_NAME_INVALID' })
+  const [image] = await load(dockerArchive([other]), { tag: 'app:1' })
+  const reason = `its digest is ${image!.digest}`
+  await expect(tagImage(paths, 'app:1', parseImageName(other))).rejects.toMatchObject({
+    code: 'IMAGE_NAME_INVALID',
+    fields: { name: parseImageName(other).full, reason },
+  })
+  const made = makeImage(paths, {
+    name: parseImageName(other).full,
+    signal,
+    limitBytes: 0,
+    onStep: () => {},
+    layer: new Blob([new Uint8Array(base)]).stream(),
+    changes: [],
+    history: { created_by: 'import' },
+  })
+  await expect(made).rejects.toMatchObject({ code: 'IMAGE_NAME_INVALID' })
+  expect([await names(), unfinished()]).toEqual([['docker.io/library/app:1'], []])
+  // Its own is no lie.
+  const own = parseImageName(`app@${image!.digest}`)
+  await tagImage(paths, 'app:1', own)
+  const again = storePaths(`${state}/again`)
+  expect(await load(await saved(own.full), { into: again })).toMatchObject([{ name: own.full }])
+})
+
 test('a container’s changes are a layer over its image', async () => {
   const [image] = await load(dockerArchive(['app:1']))
   const upper = `${state}/upper`

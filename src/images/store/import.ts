@@ -24,6 +24,8 @@ import {
 } from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
 import { imageLimits, unpackImage } from '../layer-cache.ts'
+import { parseImageName } from '../names/image-name.ts'
+import { requireTrueName } from '../names/true-name.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
@@ -45,20 +47,23 @@ const pieceBytes = 1 << 20
 const breathEvery = 16
 
 /**
- * `layout` is the directory of an OCI layout with one image. A name that is there already means the new image from now on.
+ * `layout` is the directory of an OCI layout with one image. A name that is there already means the new image from now on. `isOfFile`: nobody has
+ * compared it with a digest in that name.
  *
- * @throws KataError IMAGE_STORE_FULL, IMAGE_STORE_BUSY, ROOTFS_*; the signal's reason.
+ * @throws KataError IMAGE_STORE_FULL, IMAGE_STORE_BUSY, IMAGE_NAME_INVALID, ROOTFS_*; the signal's reason.
  */
 export async function importLayout(
   paths: StorePaths,
   layout: string,
   options: ImportOptions,
+  { isOfFile = false } = {},
 ): Promise<StoredImage> {
   makeStore(paths)
   using _shared = await shareStore(paths, options.signal)
   using image = await openImageArchive(layout, paths.cacheDir)
   if (image.manifest === undefined)
     throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: layout, reason: 'it has no manifest' })
+  if (isOfFile) requireTrueName(parseImageName(options.name), image.manifest.digest)
   // Awaited: the lock and the image would be let go of at its first pause.
   return await addImage(paths, image, options)
 }

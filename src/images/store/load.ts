@@ -2,13 +2,14 @@
 import { KataError } from '../../errors.ts'
 import { openImageArchives } from '../image-archive.ts'
 import { parseImageName } from '../names/image-name.ts'
+import { isTrueName, requireTrueName } from '../names/true-name.ts'
 import type { StoredImage } from './image-store.ts'
 import { addImage, type ImportOptions } from './import.ts'
 import { shareStore } from './store-lock.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 
 export interface LoadOptions extends Omit<ImportOptions, 'name' | 'onStep'> {
-  /** The name of an image that has none. */
+  /** The name of an image that has none, or only one with the digest of another image. */
   readonly tag?: string | undefined
   readonly onStep: (name: string, step: string) => void
 }
@@ -28,8 +29,13 @@ export async function loadImages(
   using archive = await openImageArchives(file, paths.cacheDir, signal)
   using _shared = await shareStore(paths, signal)
   const wanted = archive.images.flatMap(({ name, image }) => {
-    const given = name !== undefined && isWhole(name) ? name : tag
-    return given === undefined ? [] : [{ name: parseImageName(given).full, image }]
+    const own = name !== undefined && isWhole(name) ? parseImageName(name) : undefined
+    const manifest = image.manifest?.digest
+    if (own !== undefined && isTrueName(own, manifest)) return [{ name: own.full, image }]
+    if (tag === undefined) return []
+    const given = parseImageName(tag)
+    requireTrueName(given, manifest)
+    return [{ name: given.full, image }]
   })
   if (wanted.length === 0) throw new KataError('IMAGE_UNNAMED', { path: file })
   const loaded: StoredImage[] = []

@@ -9,6 +9,8 @@ import { architecture } from '../architecture.ts'
 import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
 import { emptyImageConfig } from '../formats/image-config.ts'
 import { type ArchivedLayer, maxLayers, openImageArchive } from '../image-archive.ts'
+import { parseImageName } from '../names/image-name.ts'
+import { requireTrueName } from '../names/true-name.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { addImage, type ImportOptions, storeFull } from './import.ts'
@@ -28,9 +30,10 @@ export interface NewImage extends ImportOptions {
   readonly history: { readonly created_by: string; readonly author?: string; readonly comment?: string }
 }
 
-/** @throws KataError IMAGE_NOT_STORED, IMAGE_CHANGE_INVALID, IMAGE_STORE_*, ROOTFS_*; what `layer` throws; the signal's reason. */
+/** @throws KataError IMAGE_NAME_INVALID, IMAGE_NOT_STORED, IMAGE_CHANGE_INVALID, IMAGE_STORE_*, ROOTFS_*; what `layer` throws; the signal's reason. */
 export async function makeImage(paths: StorePaths, image: NewImage): Promise<StoredImage> {
   const { base, changes, history, signal } = image
+  requireTrueName(parseImageName(image.name), undefined)
   makeStore(paths)
   using _shared = await shareStore(paths, signal)
   const before = base === undefined ? undefined : await findImage(paths, base)

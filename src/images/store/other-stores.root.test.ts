@@ -100,6 +100,24 @@ test.skipIf(noSkopeo)('a link in a layout leads to nothing that only root may re
   expect(await pull(`oci:${base}/layout`)).toMatchObject({ name: 'localhost/layout:latest' })
 })
 
+test.skipIf(noSkopeo)('a file gives its image no name with the digest of another one', async () => {
+  const [index, other] = [`${base}/layout/index.json`, `quay.io/x/y@sha256:${'a'.repeat(64)}`]
+  const { manifests, ...more } = JSON.parse(readFileSync(index, 'utf8'))
+  const { digest } = manifests[0]
+  for (const name of [other, `quay.io/x/y@${digest}`]) {
+    const annotations = { 'org.opencontainers.image.ref.name': name }
+    writeFileSync(index, JSON.stringify({ ...more, manifests: [{ ...manifests[0], annotations }] }))
+    const pulled = pull(`oci:${base}/layout:${name}`)
+    if (name === other)
+      await expect(pulled).rejects.toMatchObject({
+        code: 'IMAGE_NAME_INVALID',
+        fields: { reason: `its digest is ${digest}` },
+      })
+    else expect(await pulled).toMatchObject({ name, digest })
+  }
+  expect(await listImages(paths)).toHaveLength(1)
+})
+
 test.skipIf(noSkopeo)('an image of Docker, whose socket only its group may open', async () => {
   const directory = mkdtempSync('/run/kata-ts-docker-')
   chmodSync(directory, 0o711)

@@ -59,7 +59,7 @@ export async function pullImage(
     if (source?.transport === 'containerd')
       return await importFromContainerd(paths, { ...importing, ...work, source, env, onBytes })
     const layout = await copyBySkopeo(paths, image, { ...options, ...work, checkRoom, onBytes })
-    return await importLayout(paths, layout, importing)
+    return await importLayout(paths, layout, importing, { isOfFile: source?.place !== undefined })
   } finally {
     await removeTree(work.directory)
   }
