@@ -11,8 +11,7 @@ import {
   readProc,
 } from '../../src/linux/processes/proc.ts'
 import type { SandboxFacts } from '../../src/sandbox/records/facts.ts'
-import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
-import { shimSocketPath } from '../../src/sandbox/records/paths.ts'
+import { defaultRunDir, sandboxPaths, shimSocketPath } from '../../src/sandbox/records/paths.ts'
 
 export interface Trace {
   /** As a person reads it after the end: "process ... is gone". */
