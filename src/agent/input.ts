@@ -1,6 +1,5 @@
 /** Input of a guest process, which the host pushes, one call or two at a time. */
 import { KataError } from '../errors.ts'
-import { isDiskFull } from '../linux/files/disk-full.ts'
 import { within } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { AgentClient } from './client.ts'
@@ -73,7 +72,7 @@ export async function pumpInput(
   const writeBuffered = async (place: StreamPlace, piece: Uint8Array, before: Promise<void>) => {
     let isNext: true | undefined
     try {
-      if (hasPut(place, piece))
+      if (place.put(piece))
         isNext = await within(
           before.then(() => true as const),
           idleMs,
@@ -120,17 +119,6 @@ export async function pumpInput(
     if (noReader(error)) return
     // A process that reads would wait for the rest for ever.
     if (!isTerminal && !over?.aborted) await agent.closeStdin(ids).catch(() => {})
-    throw error
-  }
-}
-
-/** False where the guest has used the room. */
-function hasPut(place: StreamPlace, piece: Uint8Array): boolean {
-  try {
-    place.put(piece)
-    return true
-  } catch (error) {
-    if (isDiskFull(error)) return false
     throw error
   }
 }

@@ -16,7 +16,10 @@ export function streamPlaces() {
       offset,
       size: places.size,
       take: (from, count) => memory.slice(offset + from, offset + from + count),
-      put: (bytes) => memory.set(bytes, offset),
+      put: (bytes) => {
+        memory.set(bytes, offset)
+        return true
+      },
       giveBack: (count) => {
         back.push(count)
         free.push(offset)

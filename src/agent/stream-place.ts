@@ -9,8 +9,8 @@ export interface StreamPlace {
   readonly size: number
   /** `count` bytes of what is there, from `from` on; fewer when the guest has cut its file. */
   take(from: number, count: number): Uint8Array
-  /** Puts bytes at its beginning. @throws ENOSPC where the guest has used the room. */
-  put(bytes: Uint8Array): void
+  /** Puts bytes at its beginning; false where the guest has used the room. */
+  put(bytes: Uint8Array): boolean
   /** To be called once nobody uses it for this call any more; `count` bytes were there. */
   giveBack(count: number): void
 }

@@ -8,6 +8,7 @@
  */
 import { chownSync, closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import type { Ledger } from '../ledger/ledger.ts'
+import { isDiskFull } from '../linux/files/disk-full.ts'
 import { checked, libc } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
@@ -32,8 +33,8 @@ export interface BufferPlace {
   readonly size: number
   /** `count` bytes of what the guest has put there, from `from` on; fewer when it has cut its file. */
   take(from: number, count: number): Uint8Array
-  /** Puts bytes there for the guest. @throws ENOSPC where the guest has used the room for what nobody asked for. */
-  put(bytes: Uint8Array): void
+  /** Puts bytes there for the guest; false where it has used the room for what nobody asked for. */
+  put(bytes: Uint8Array): boolean
   /** To be called once the guest has answered, with the bytes that are there: it has nothing to do there any more for this call. */
   giveBack(count: number): void
 }
@@ -58,14 +59,22 @@ export class StreamBuffer {
         const bytes = Buffer.allocUnsafeSlow(count)
         return bytes.subarray(0, readSync(this.#fd, bytes, 0, count, offset + from))
       },
-      put: (bytes) => {
-        for (let at = 0; at < bytes.length; )
-          at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at)
-      },
+      put: (bytes) => this.#put(bytes, offset),
       giveBack: (count) => {
         this.#clear(offset, count)
         this.#free.push(offset)
       },
+    }
+  }
+
+  #put(bytes: Uint8Array, offset: number): boolean {
+    try {
+      for (let at = 0; at < bytes.length; )
+        at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at)
+      return true
+    } catch (error) {
+      if (isDiskFull(error)) return false
+      throw error
     }
   }
 
