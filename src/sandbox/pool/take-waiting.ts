@@ -16,7 +16,7 @@ const answerMs = 2000
  * Whether a shim that waited serves the pod by now. One that refuses is passed over, and the log of the pod's shim says why. So is one that
  * ends, or that another pod takes meanwhile: it takes its socket away and stops listening, which resets the questions of the others. One that
  * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it. With `isAskedAgain`
- * refusals are left to the next time.
+ * both are left to the next time, unless one takes the pod.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so; PROCESS_ELSEWHERE for one that
  *   hangs and cannot be killed from here.
@@ -27,18 +27,27 @@ export async function takeWaiting(
   { isAskedAgain = false }: { readonly isAskedAgain?: boolean } = {},
 ): Promise<boolean> {
   const refusals: Record<string, string> = {}
+  const useless: (() => void)[] = []
+  const tell = () => {
+    for (const warning of useless) warning()
+  }
   for (const { id, socket } of adoptionSockets(runDir)) {
     try {
       const { done, reason } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
-      if (done) return true
+      if (done) {
+        tell()
+        return true
+      }
       refusals[id] = reason
     } catch (cause) {
       if (takesNone(runDir, id, socket, pod)) continue
-      if (await isOver(runDir, id, socket, pod)) warn(id, pod.bundle, cause)
+      if (await isOver(runDir, id, socket, pod)) useless.push(() => warn(id, pod.bundle, cause))
     }
   }
+  if (isAskedAgain) return false
+  tell()
   // The start itself tells of a bundle that is not there.
-  if (!isAskedAgain && Object.keys(refusals).length > 0 && existsSync(pod.bundle))
+  if (Object.keys(refusals).length > 0 && existsSync(pod.bundle))
     logged(pod.bundle, (log) => log.info('no waiting machine is for this pod', { refusals }))
   return false
 }
