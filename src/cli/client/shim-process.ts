@@ -12,7 +12,6 @@ import { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
 import { shimEnvironment } from './shim-environment.ts'
-import { takeFromPool } from './take-from-pool.ts'
 
 export interface ShimTarget {
   readonly namespace: string
@@ -38,8 +37,6 @@ export async function startShim(
 ): Promise<string> {
   const input = options && Any.encode(Any.fromPartial(options)).finish()
   if (!existsSync(target.bundle)) throw removedMeanwhile(target.id)
-  const waiting = await takeFromPool(settings, target, options)
-  if (waiting !== undefined) return waiting
   const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs, input)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address

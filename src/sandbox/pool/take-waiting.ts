@@ -15,37 +15,23 @@ const answerMs = 2000
 /**
  * Whether a shim that waited serves the pod by now. One that refuses is passed over, and the log of the pod's shim says why. So is one that
  * ends, or that another pod takes meanwhile: it takes its socket away and stops listening, which resets the questions of the others. One that
- * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it. With `isAskedAgain`
- * both are left to the next time, unless one takes the pod.
+ * does not answer is killed before another shim is started, so that no two can serve the pod; the client is warned of it.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so; PROCESS_ELSEWHERE for one that
  *   hangs and cannot be killed from here.
  */
-export async function takeWaiting(
-  runDir: string,
-  pod: NewPod,
-  { isAskedAgain = false }: { readonly isAskedAgain?: boolean } = {},
-): Promise<boolean> {
+export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean> {
   const refusals: Record<string, string> = {}
-  const useless: (() => void)[] = []
-  const tell = () => {
-    for (const warning of useless) warning()
-  }
   for (const { id, socket } of adoptionSockets(runDir)) {
     try {
       const { done, reason } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
-      if (done) {
-        tell()
-        return true
-      }
+      if (done) return true
       refusals[id] = reason
     } catch (cause) {
       if (takesNone(runDir, id, socket, pod)) continue
-      if (await isOver(runDir, id, socket, pod)) useless.push(() => warn(id, pod.bundle, cause))
+      if (await isOver(runDir, id, socket, pod)) warn(id, pod.bundle, cause)
     }
   }
-  if (isAskedAgain) return false
-  tell()
   // The start itself tells of a bundle that is not there.
   if (Object.keys(refusals).length > 0 && existsSync(pod.bundle))
     logged(pod.bundle, (log) => log.info('no waiting machine is for this pod', { refusals }))
