@@ -82,7 +82,8 @@ test('it may end in peace before the task is removed, and goes on with the next 
 test('it has the last words of a container whose machine was killed', async () => {
   await start(ourRuntime, 'killed', 'echo alive; sleep 1000')
   const { stdout } = await containerd.ctr(['task', 'ls'])
-  await eventually('its words', () => kept('killed.out') === 'alive\n' || undefined)
+  const hasWords = () => existsSync(at('killed.out')) && kept('killed.out') === 'alive\n'
+  await eventually('its words', () => hasWords() || undefined)
   process.kill(Number(/^killed\s+(\d+)/m.exec(stdout)![1]), 9)
   const { out, err, hasEnded } = await end('killed')
   expect({ out, hasEnded }).toEqual({ out: 'alive\n', hasEnded: true })
