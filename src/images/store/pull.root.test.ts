@@ -5,7 +5,7 @@ import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { findTool } from '../../linux/processes/which.ts'
 import { until } from '../../time.ts'
 import { parseImageName } from '../names/image-name.ts'
-import { makeTar } from '../testing.ts'
+import { makeTar, sha256 } from '../testing.ts'
 import { findImage, listImages, storeBytes } from './image-store.ts'
 import { type PullOptions, pullImage, unfinishedWork } from './pull.ts'
 import { type RegistryDouble, startRegistry } from './registry.double.ts'
@@ -105,6 +105,49 @@ test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leav
   await expect(pull('app')).rejects.toMatchObject({ code: 'PULL_UNREACHABLE' })
   expect(await listImages(paths)).toEqual([])
   expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+})
+
+/** Adds an index of one image, and returns its digest. */
+function addIndex(name: string, tag: string, digest: string): string {
+  const size = registry.manifests.get(`${name}:${digest}`)?.length
+  const platform = { os: 'linux', architecture: 'amd64' }
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const manifests = [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size, platform }]
+  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }))
+  for (const reference of [tag, sha256(index)]) registry.manifests.set(`${name}:${reference}`, index)
+  return sha256(index)
+}
+
+test.skipIf(noSkopeo)('an image that is asked for by a digest has it, or its index has it', async () => {
+  const digest = registry.add('app', 'good', [lower])
+  const index = addIndex('app', 'index', digest)
+  const other = registry.add('app', 'other', [upper])
+  const otherIndex = addIndex('app', 'other-index', other)
+  for (const asked of [digest, index]) {
+    const name = `${registry.host}/app@${asked}`
+    expect(await pull(`app@${asked}`)).toMatchObject({ name, digest })
+  }
+  const lie = (reference: string, sent: string) => {
+    const manifest = registry.manifests.get(`app:${sent}`)
+    if (manifest === undefined) throw new Error(`no ${sent}`)
+    registry.manifests.set(`app:${reference}`, manifest)
+  }
+  const refused = { code: 'PULL_FAILED', message: expect.stringMatching(/digest/i) }
+  for (const [asked, lying, sent] of [
+    [index, index, otherIndex],
+    [index, index, other],
+    [digest, digest, otherIndex],
+    [digest, digest, other],
+    ['index', digest, other],
+  ] as const) {
+    const honest = new Map(registry.manifests)
+    lie(lying, sent)
+    await expect(pull(asked.startsWith('sha256:') ? `app@${asked}` : `app:${asked}`)).rejects.toMatchObject(
+      refused,
+    )
+    for (const [name, manifest] of honest) registry.manifests.set(name, manifest)
+  }
+  expect(await listImages(paths)).toHaveLength(2)
 })
 
 test.skipIf(noSkopeo)('no more comes than the store may take, compressed or not', async () => {

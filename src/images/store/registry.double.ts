@@ -6,6 +6,8 @@ export interface RegistryDouble extends AsyncDisposable {
   readonly host: string
   /** Bodies by digest; a test may damage them. */
   readonly blobs: Map<string, Buffer>
+  /** Manifests and indexes by `NAME:TAG` and `NAME:DIGEST`; a test may exchange them. */
+  readonly manifests: Map<string, Buffer>
   /** Paths that were asked for by GET. */
   readonly asked: string[]
   /** How blobs are sent; a test may make that slow. What is below `private/` is handed out to nobody. */
@@ -31,6 +33,7 @@ export function startRegistry(): RegistryDouble {
   const registry: RegistryDouble = {
     host: `127.0.0.1:${server.port}`,
     blobs,
+    manifests,
     asked,
     beginning: '',
     send: (body) => new Response(new Uint8Array(body)),
@@ -74,8 +77,11 @@ export function startRegistry(): RegistryDouble {
         { status: 404 },
       )
     }
-    const headers = { 'content-type': manifestType, 'docker-content-digest': sha256(found) }
-    if (kind === 'manifests') return new Response(new Uint8Array(found), { headers })
-    return registry.send(found)
+    if (kind !== 'manifests') return registry.send(found)
+    const { mediaType } = JSON.parse(found.toString('utf8'))
+    // Whatever it sends, it calls it what it was asked for.
+    const digest = reference.startsWith('sha256:') ? reference : sha256(found)
+    const headers = { 'content-type': mediaType, 'docker-content-digest': digest }
+    return new Response(new Uint8Array(found), { headers })
   }
 }
