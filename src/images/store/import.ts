@@ -4,9 +4,9 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   fsyncSync,
   openSync,
-  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -16,12 +16,7 @@ import { atPath, writeAll } from '../../linux/files/named-write.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
-import {
-  type ArchivedDocument,
-  type ArchivedImage,
-  type ArchivedManifest,
-  openImageArchive,
-} from '../image-archive.ts'
+import { type ArchivedImage, type ArchivedManifest, openImageArchive } from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
 import { imageLimits, unpackImage } from '../layer-cache.ts'
 import { parseImageName } from '../names/image-name.ts'
@@ -29,6 +24,7 @@ import { requireTrueName } from '../names/true-name.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
+import { layerName } from './layer-sizes.ts'
 import { holdIndex, shareStore } from './store-lock.ts'
 import { blobPath, makeStore, type StorePaths } from './store-paths.ts'
 
@@ -85,10 +81,13 @@ export async function addImage(
   const layers = []
   for (const layer of image.layers) {
     const { file, offset, size } = layer
+    // One that is unpacked already is not read.
+    if (layer.digest !== undefined && !existsSync(`${paths.layers}/${layerName(layer.diffId)}`))
+      await dropDamaged(paths, layer.digest, options.signal)
     layers.push({ file, offset, size, digest: await takeBlob(paths, layer, options.signal) })
   }
   for (const document of image.documents) {
-    dropDamaged(paths, document)
+    await dropDamaged(paths, document.digest, options.signal)
     await takeBlob(paths, document, options.signal)
   }
   const manifest = image.manifest ?? makeManifest(paths, image, layers)
@@ -112,12 +111,38 @@ function missingBytes(
   return [...sizes].reduce((sum, [digest, size]) => sum + (existsSync(blobPath(paths, digest)) ? 0 : size), 0)
 }
 
-/** Replaces a stored document that is damaged. */
-function dropDamaged(paths: StorePaths, { digest }: ArchivedDocument): void {
+/** Removes a stored blob that is damaged: the new one takes its place. */
+async function dropDamaged(paths: StorePaths, digest: string, signal: AbortSignal): Promise<void> {
   const path = blobPath(paths, digest)
   if (!existsSync(path)) return
-  const actual = `sha256:${new Bun.CryptoHasher('sha256').update(readFileSync(path)).digest('hex')}`
-  if (actual !== digest) rmSync(path, { force: true })
+  const stored = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(stored)
+    if ((await digestOf(stored, { offset: 0, size }, signal)) !== digest) rmSync(path, { force: true })
+  } finally {
+    closeSync(stored)
+  }
+}
+
+/** The digest of so many bytes of a file, or of those up to its end. `onPiece` gets them. */
+async function digestOf(
+  fd: number,
+  { offset, size }: Pick<Blob, 'offset' | 'size'>,
+  signal: AbortSignal,
+  onPiece: (piece: Uint8Array) => void = () => {},
+): Promise<string> {
+  const hasher = new Bun.CryptoHasher('sha256')
+  const buffer = Buffer.alloc(pieceBytes)
+  const end = offset + size
+  for (let position = offset, pieces = 0; position < end; pieces++) {
+    if (pieces % breathEvery === 0) await sleep(0, signal)
+    const count = readSync(fd, buffer, 0, Math.min(buffer.length, end - position), position)
+    if (count === 0) break
+    hasher.update(buffer.subarray(0, count))
+    onPiece(buffer.subarray(0, count))
+    position += count
+  }
+  return `sha256:${hasher.digest('hex')}`
 }
 
 interface Blob {
@@ -136,23 +161,13 @@ async function takeBlob(
 ): Promise<string> {
   if (digest !== undefined && existsSync(blobPath(paths, digest))) return digest
   const fresh = `${paths.layout}/${unfinishedName('blob')}`
-  const hasher = new Bun.CryptoHasher('sha256')
   // A descriptor of ours is a link by its name, and is what was opened before.
   const noLink = file.startsWith('/proc/self/fd/') ? 0 : constants.O_NOFOLLOW
   const source = openSync(file, constants.O_RDONLY | noLink)
   const copy = openSync(fresh, 'wx', 0o600)
   try {
-    const buffer = Buffer.alloc(pieceBytes)
-    const end = offset + size
-    for (let position = offset, pieces = 0; position < end; pieces++) {
-      if (pieces % breathEvery === 0) await sleep(0, signal)
-      const count = readSync(source, buffer, 0, Math.min(buffer.length, end - position), position)
-      if (count === 0) break
-      hasher.update(buffer.subarray(0, count))
-      writeAll(copy, buffer.subarray(0, count), paths.layout)
-      position += count
-    }
-    const actual = `sha256:${hasher.digest('hex')}`
+    const write = (piece: Uint8Array) => writeAll(copy, piece, paths.layout)
+    const actual = await digestOf(source, { offset, size }, signal, write)
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: `blob ${digest}`, actual, expected: digest })
     atPath(paths.layout, () => fsyncSync(copy))

@@ -9,7 +9,7 @@ import { makeTar, sha256 } from '../testing.ts'
 import { findImage, listImages, storeBytes } from './image-store.ts'
 import { type PullOptions, pullImage, unfinishedWork } from './pull.ts'
 import { type RegistryDouble, startRegistry } from './registry.double.ts'
-import { type StorePaths, storePaths } from './store-paths.ts'
+import { blobPath, type StorePaths, storePaths } from './store-paths.ts'
 
 const noSkopeo = findTool('skopeo') === undefined
 
@@ -105,6 +105,21 @@ test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leav
   await expect(pull('app')).rejects.toMatchObject({ code: 'PULL_UNREACHABLE' })
   expect(await listImages(paths)).toEqual([])
   expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+})
+
+test.skipIf(noSkopeo)('a blob of the store that is damaged comes again', async () => {
+  registry.add('app', 'latest', [lower, upper])
+  const image = await pull('app')
+  const path = blobPath(paths, sha256(lower))
+  for (const damaged of [Buffer.from(lower).fill('x', 600, 610), lower.subarray(0, 700), Buffer.alloc(0)]) {
+    rmSync(path)
+    writeFileSync(path, damaged)
+    // As after a start that has no use for the directories of the layers.
+    for (const name of image.layers) rmSync(`${paths.layers}/${name}`, { recursive: true })
+    expect(await pull('app')).toMatchObject({ digest: image.digest, layers: image.layers })
+    expect(lower.equals(readFileSync(path))).toBe(true)
+    expect(readFileSync(`${paths.layers}/${image.layers[0]}/etc/a`, 'utf8')).toBe('lower')
+  }
 })
 
 /** Adds an index of one image, and returns its digest. */

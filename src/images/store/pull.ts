@@ -2,7 +2,18 @@
  * Gets an image from a registry, or from another store of this host, into the store. A pull that dies leaves a directory that the
  * next one removes.
  */
-import { chownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+} from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
@@ -36,7 +47,7 @@ export async function pullImage(
   image: ImageName,
   options: PullOptions,
 ): Promise<StoredImage> {
-  const { limitBytes, source, env, signal, onStep } = options
+  const { limitBytes } = options
   makeStore(paths)
   await removeUnfinished(paths)
   const used = storeBytes(paths)
@@ -48,6 +59,24 @@ export async function pullImage(
     options.onBytes(bytes)
   }
   checkRoom(0)
+  const copying = { ...options, checkRoom, onBytes }
+  const known = namesIn(paths.blobs)
+  try {
+    return await pullOnce(paths, image, copying)
+  } catch (error) {
+    // The import has dropped a stored blob that was damaged, and that skopeo had not asked for. The registry sends it now.
+    const isDropped = known.some((name) => !existsSync(`${paths.blobs}/${name}`))
+    if (!(error instanceof KataError && error.code === 'ROOTFS_DIGEST_MISMATCH' && isDropped)) throw error
+    return await pullOnce(paths, image, copying)
+  }
+}
+
+interface Copying extends PullOptions {
+  readonly checkRoom: (bytes: number) => void
+}
+
+async function pullOnce(paths: StorePaths, image: ImageName, copying: Copying): Promise<StoredImage> {
+  const { limitBytes, source, env, signal, onStep, onBytes } = copying
   onStep('pulling')
   const work = {
     directory: `${paths.layout}/${unfinishedName('pulling')}`,
@@ -58,21 +87,19 @@ export async function pullImage(
   try {
     if (source?.transport === 'containerd')
       return await importFromContainerd(paths, { ...importing, ...work, source, env, onBytes })
-    const layout = await copyBySkopeo(paths, image, { ...options, ...work, checkRoom, onBytes })
+    const layout = await copyBySkopeo(paths, image, { ...copying, ...work })
     return await importLayout(paths, layout, importing, { isOfFile: source?.place !== undefined })
   } finally {
     await removeTree(work.directory)
   }
 }
 
-interface Copying extends PullOptions {
-  readonly directory: string
-  readonly uid: number
-  readonly checkRoom: (bytes: number) => void
-}
-
 /** Returns the layout that it is in then. */
-async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copying): Promise<string> {
+async function copyBySkopeo(
+  paths: StorePaths,
+  image: ImageName,
+  copying: Copying & { readonly directory: string; readonly uid: number },
+): Promise<string> {
   const { source, directory, uid, checkRoom, onBytes, signal, tlsVerify, env } = copying
   const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
   const authFile = source === undefined ? findAuthFile(env, copying.authFile) : undefined

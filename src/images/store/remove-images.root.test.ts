@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmdirSync,
   rmSync,
   symlinkSync,
@@ -14,7 +15,7 @@ import {
 import { dirname } from 'node:path'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { settled } from '../../time.double.ts'
-import { makeOciFiles, makeTar } from '../testing.ts'
+import { makeOciFiles, makeTar, sha256 } from '../testing.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { listImages, lookForImage } from './image-store.ts'
 import { importLayout } from './import.ts'
@@ -180,6 +181,16 @@ test('an image whose documents are damaged is whole again when it is pulled agai
   writeFileSync(path, '')
   expect(await add(a, [shared])).toMatchObject({ name: a, id })
   expect(await names()).toEqual([a])
+})
+
+test('a layer that is damaged is replaced by that of an archive', async () => {
+  const { layers } = await add(a, [shared])
+  const path = blobPath(paths, sha256(shared))
+  chmodSync(path, 0o600)
+  writeFileSync(path, shared.subarray(0, 600))
+  rmSync(`${paths.layers}/${layers[0]}`, { recursive: true })
+  await add(b, [shared])
+  expect(shared.equals(readFileSync(path))).toBe(true)
 })
 
 test('a store may have any number of blobs', async () => {
