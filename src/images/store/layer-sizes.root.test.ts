@@ -1,6 +1,6 @@
 /** Sizes of trees that others have made, or are making. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { linkSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, linkSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { mount, unmount } from '../../linux/mounts/mount.ts'
@@ -43,6 +43,18 @@ test('a tree may be of any depth', () => {
   const { exitCode } = Bun.spawnSync(['bash', '-c', script, 'bash', name], { cwd: base, stdin: large })
   expect(exitCode).toBe(0)
   expect(treeBytes(base)).toBeGreaterThanOrEqual(1 << 20)
+})
+
+asRoot('files of one user count at any depth, with the directories, and those of others do not', () => {
+  const deep = `${base}/${'d/'.repeat(12)}`
+  mkdirSync(deep, { recursive: true })
+  writeFileSync(`${deep}/own`, large)
+  chownSync(`${deep}/own`, 4711, 4711)
+  writeFileSync(`${base}/other`, large)
+  expect(treeBytes(base)).toBeGreaterThanOrEqual(2 << 20)
+  expect(treeBytes(base, 4711)).toBe(statSync(`${deep}/own`).blocks * 512)
+  chownSync(deep, 4711, 4711)
+  expect(treeBytes(base, 4711)).toBe((statSync(`${deep}/own`).blocks + statSync(deep).blocks) * 512)
 })
 
 asRoot('what is mounted in it does not count', () => {

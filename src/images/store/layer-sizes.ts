@@ -79,13 +79,18 @@ export function bytesOnDisk(path: string): number {
 /**
  * Bytes on the disk of a directory with all below it; files with several names count once. What vanishes meanwhile counts nothing, and neither does
  * what is mounted in it. A guest may have made the tree, and go on: it is of any depth, and no link leads out of it.
+ *
+ * @param owner what others own counts nothing; undefined: all counts.
  */
-export function treeBytes(directory: string): number {
+export function treeBytes(directory: string, owner?: number): number {
   const stat = lstatSync(directory, { throwIfNoEntry: false })
   if (stat === undefined) return 0
   const top = stat.isDirectory() ? unlessAnother(() => openSync(directory, directoryFlags)) : undefined
-  return stat.blocks * 512 + (top === undefined ? 0 : bytesIn(top))
+  return bytesFor(owner, stat) + (top === undefined ? 0 : bytesIn(top, owner))
 }
+
+const bytesFor = (owner: number | undefined, { uid, blocks }: Stats): number =>
+  owner === undefined || owner === uid ? blocks * 512 : 0
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
@@ -96,7 +101,7 @@ interface Level {
 }
 
 /** Closes `top`. One directory is open at a time: the way back is that to the parent. */
-function bytesIn(top: number): number {
+function bytesIn(top: number, owner: number | undefined): number {
   const seen = new Set<number>()
   const levels: Level[] = []
   let bytes = 0
@@ -105,7 +110,7 @@ function bytesIn(top: number): number {
     for (const { stat } of found) {
       if (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino)) continue
       if (stat.nlink > 1) seen.add(stat.ino)
-      bytes += stat.blocks * 512
+      bytes += bytesFor(owner, stat)
     }
     const pending = found.flatMap(({ stat, name }) => (stat.isDirectory() ? [name] : []))
     levels.push({ stat: fstatSync(fd), pending })

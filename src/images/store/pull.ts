@@ -25,6 +25,7 @@ import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
+import { treeBytes } from './layer-sizes.ts'
 import { repositoryPlaces } from './registry-places.ts'
 import { runSkopeo, sourceCopy } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
@@ -118,7 +119,7 @@ async function copyBySkopeo(
     env,
     signal,
     onBytes,
-    received: () => bytesOf(directory, uid),
+    received: () => treeBytes(directory, uid),
   })
   return layout
 }
@@ -166,19 +167,4 @@ function isDocument(path: string): boolean {
     const count = readSync(fd, first, 0, first.length, 0)
     return /^[ \t\r\n]*(\{|$)/.test(first.toString('latin1', 0, count))
   })
-}
-
-/** No layout is deeper; its user may have made anything. */
-const deepest = 4
-
-/** Bytes of the files that `uid` has made. */
-function bytesOf(directory: string, uid: number, depth = 0): number {
-  let bytes = 0
-  for (const name of namesIn(directory)) {
-    const path = `${directory}/${name}`
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat?.isDirectory() && depth < deepest) bytes += bytesOf(path, uid, depth + 1)
-    else if (stat?.uid === uid) bytes += stat.blocks * 512
-  }
-  return bytes
 }
