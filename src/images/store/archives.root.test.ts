@@ -100,6 +100,45 @@ test('one without a name needs one, and what is refused leaves nothing', async (
   expect(await load(nameless, { tag: 'app' })).toMatchObject([{ name: 'docker.io/library/app:latest' }])
 })
 
+test('a name that several images of an archive would get is given to none', async () => {
+  const archive = (names: readonly (readonly string[])[]) => {
+    const configs = names.map((_, index) =>
+      JSON.stringify({ config: { Cmd: [`${index}`] }, rootfs: { diff_ids: [sha256(base)] } }),
+    )
+    const documents = names.map((RepoTags, index) => ({
+      Config: `${index}.json`,
+      Layers: ['layer.tar'],
+      RepoTags,
+    }))
+    return makeTar([
+      ...configs.map((content, index) => ({ name: `${index}.json`, content })),
+      { name: 'layer.tar', content: base },
+      { name: 'manifest.json', content: JSON.stringify(documents) },
+    ])
+  }
+  for (const named of [
+    [[], []],
+    [['app:1'], []],
+  ])
+    await expect(load(archive(named), { tag: 'app:1' })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      fields: { option: '--tag', allowed: expect.stringContaining('2 images') },
+    })
+  expect([await names(), unfinished()]).toEqual([[], []])
+  await load(archive([['app:1'], []]), { tag: 'app:2' })
+  expect(await names()).toEqual(['docker.io/library/app:1', 'docker.io/library/app:2'])
+  // The same image twice is one image.
+  const twice = makeOciArchive([{ tar: base }], config, (files) => {
+    const index = JSON.parse(files.get('index.json')!.toString())
+    files.set(
+      'index.json',
+      Buffer.from(JSON.stringify({ ...index, manifests: [...index.manifests, ...index.manifests] })),
+    )
+  })
+  await load(twice, { tag: 'app:3' })
+  expect(await names()).toContain('docker.io/library/app:3')
+})
+
 test('an image that has no room in the store is refused before anything of it is there', async () => {
   const layer = makeTar([{ name: 'large', content: 'x'.repeat(1 << 20) }])
   const docker = makeTar([

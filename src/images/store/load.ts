@@ -1,6 +1,6 @@
 /** All images of an archive, as `docker save`, `podman save`, `skopeo copy` and `kata-ts save` write them, into the store. */
 import { KataError } from '../../errors.ts'
-import { openImageArchives } from '../image-archive.ts'
+import { type NamedImage, openImageArchives } from '../image-archive.ts'
 import { parseImageName } from '../names/image-name.ts'
 import { isTrueName, requireTrueName } from '../names/true-name.ts'
 import type { StoredImage } from './image-store.ts'
@@ -14,10 +14,15 @@ export interface LoadOptions extends Omit<ImportOptions, 'name' | 'onStep'> {
   readonly onStep: (name: string, step: string) => void
 }
 
+interface Wanted {
+  readonly name: string
+  readonly image: NamedImage['image']
+}
+
 /** An OCI layout may have a tag instead of a name. */
 const isWhole = (name: string): boolean => /[/:]/.test(name)
 
-/** @throws KataError IMAGE_UNNAMED, IMAGE_NAME_INVALID, IMAGE_STORE_*, ROOTFS_*; the signal's reason. */
+/** @throws KataError IMAGE_UNNAMED, IMAGE_NAME_INVALID, OPTION_INVALID, IMAGE_STORE_*, ROOTFS_*; the signal's reason. */
 export async function loadImages(
   paths: StorePaths,
   file: string,
@@ -28,7 +33,7 @@ export async function loadImages(
   // A pipe is read to its end, at its writer's pace: no other command has to wait for it.
   using archive = await openImageArchives(file, paths.cacheDir, signal)
   using _shared = await shareStore(paths, signal)
-  const wanted = archive.images.flatMap(({ name, image }) => {
+  const wanted = archive.images.flatMap(({ name, image }): Wanted[] => {
     const own = name !== undefined && isWhole(name) ? parseImageName(name) : undefined
     const manifest = image.manifest?.digest
     if (own !== undefined && isTrueName(own, manifest)) return [{ name: own.full, image }]
@@ -37,6 +42,7 @@ export async function loadImages(
     requireTrueName(given, manifest)
     return [{ name: given.full, image }]
   })
+  if (tag !== undefined) requireOne(wanted, parseImageName(tag).full)
   if (wanted.length === 0) throw new KataError('IMAGE_UNNAMED', { path: file })
   const loaded: StoredImage[] = []
   for (const { name, image } of wanted) {
@@ -44,4 +50,13 @@ export async function loadImages(
     loaded.push(await addImage(paths, image, { name, limitBytes, signal, onStep }))
   }
   return loaded
+}
+
+/** The last of several images would take the name from the others. @throws KataError OPTION_INVALID. */
+function requireOne(wanted: readonly Wanted[], tag: string): void {
+  const images = wanted.filter(({ name }) => name === tag).map(({ image }) => image)
+  const count = new Set(images.map(({ id, manifest }) => manifest?.digest ?? id)).size
+  if (count <= 1) return
+  const allowed = `the name of one image, and ${count} images of the archive would get this one`
+  throw new KataError('OPTION_INVALID', { option: '--tag', value: tag, allowed })
 }
