@@ -15,7 +15,9 @@ export interface LogTarget {
  */
 export function logUri({ path, stream, bounds, reader }: LogTarget): string {
   const { maxBytes, maxFiles } = bounds
-  const target = `${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}`
+  // A shim of an earlier version decodes no more than encodeURI escapes. It leaves what would end the path.
+  const escaped = encodeURI(path).replace(/[?#]/g, encodeURIComponent)
+  const target = `${escaped}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}`
   return reader === undefined ? `file://${target}` : `log://${target}&reader=${encodeURIComponent(reader)}`
 }
 
@@ -28,7 +30,7 @@ export function parseLogUri(uri: string): LogTarget | undefined {
   const [maxBytes, maxFiles] = ['max-bytes', 'max-files'].map((name) => Number(searchParams.get(name)))
   if (!maxBytes || !maxFiles) return undefined
   const reader = searchParams.get('reader') ?? undefined
-  return { path: decodeURI(pathname), stream, bounds: { maxBytes, maxFiles }, reader }
+  return { path: decodeURIComponent(pathname), stream, bounds: { maxBytes, maxFiles }, reader }
 }
 
 /** The file that was full so many files ago; 0 is the current one. */
