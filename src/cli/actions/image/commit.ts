@@ -45,7 +45,7 @@ export async function commit(
           history: historyOf(flags, record.command.join(' ')),
         }),
       )
-    return isPaused ? whilePaused(record, work) : work()
+    return isPaused ? whilePaused(settings, record, signal, work) : work()
   })
   return shown(settings, image)
 }

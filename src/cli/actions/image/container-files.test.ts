@@ -1,7 +1,16 @@
 import { expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { TreeTooDeep } from '../../../images/file-tree.ts'
 import { SyscallError } from '../../../linux/libc.ts'
-import { readingFiles } from './container-files.ts'
+import { bootId } from '../../../linux/processes/proc.ts'
+import { TaskDefinition } from '../../../protocol/generated/containerd/task.ts'
+import { Status } from '../../../protocol/generated/containerd/types.ts'
+import { sleep } from '../../../time.ts'
+import { listen } from '../../../ttrpc/bun.ts'
+import { serve, service } from '../../../ttrpc/ttrpc.ts'
+import { type ContainerRecord, recordPaths } from '../../client/record.ts'
+import { readingFiles, whilePaused } from './container-files.ts'
 
 const failing = (error: unknown) => readingFiles('web', () => Promise.reject(error))
 
@@ -17,4 +26,47 @@ test('files that cannot be read are told with their container, and other failure
   const other = new Error('another')
   await expect(failing(other)).rejects.toBe(other)
   expect(await readingFiles('web', async () => 'read')).toBe('read')
+})
+
+test('a container stays paused for each of several works at once, and goes on after the last', async () => {
+  const stateDir = mkdtempSync(`${tmpdir()}/container-files-`)
+  mkdirSync(recordPaths(stateDir, 'default', 'web').io, { recursive: true })
+  const socket = `${stateDir}/socket`
+  let isPaused = false
+  const tasks = service(TaskDefinition, {
+    state: () => ({ status: isPaused ? Status.PAUSED : Status.RUNNING }),
+    connect: () => ({}),
+    pause() {
+      isPaused = true
+      return {}
+    },
+    resume() {
+      isPaused = false
+      return {}
+    },
+  })
+  const listener = listen({ unix: socket }, (transport) => serve(transport, [tasks]))
+  const shim = { address: `unix://${socket}`, status: 'running', bootId: bootId() }
+  const record = { id: 'web', namespace: 'default', ...shim } as ContainerRecord
+  const signal = new AbortController().signal
+  const during = (work: () => Promise<boolean>) => whilePaused({ stateDir }, record, signal, work)
+  try {
+    const begun = Promise.withResolvers<void>()
+    const first = during(async () => {
+      begun.resolve()
+      // Time for the second to find it paused.
+      await sleep(200)
+      return isPaused
+    })
+    await begun.promise
+    const second = during(async () => {
+      await first
+      return isPaused
+    })
+    expect(await Promise.all([first, second])).toEqual([true, true])
+    expect(isPaused).toBe(false)
+  } finally {
+    listener.stop()
+    rmSync(stateDir, { recursive: true })
+  }
 })
