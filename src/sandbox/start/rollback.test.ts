@@ -82,3 +82,17 @@ test.each([
   expect(String(told).includes('[RUN_DIR_FULL]')).toBe(isNamed)
   expect(isNamed ? told.cause : told).toBe(error)
 })
+
+test('a full disk that is another one than that of the run directory is told as it is', async () => {
+  const told = (path: string) => {
+    const error = Object.assign(new Error('full'), { code: 'ENOSPC', path })
+    return namingFullDisk({ id: 'pod', runDir: '/run/x' }, () => Promise.reject(error)).catch((thrown) => ({
+      isNamed: thrown instanceof KataError && thrown.code === 'RUN_DIR_FULL',
+      isItself: thrown === error,
+    }))
+  }
+  for (const path of ['/run/x', '/run/x/n/pod/ledger', '/proc/self/fd/7/file'])
+    expect([path, await told(path)]).toEqual([path, { isNamed: true, isItself: false }])
+  for (const path of ['/var/lib/kata-ts/disks/1/disk.img', '/sys/fs/cgroup/cpuset/p/tasks', '/run/xy/file'])
+    expect([path, await told(path)]).toEqual([path, { isNamed: false, isItself: true }])
+})

@@ -50,7 +50,8 @@ function leftBehind(held: readonly string[], left: unknown, failure: KataError):
 }
 
 /**
- * Runs `work`, and reports a full disk with the run directory: all of a sandbox's own files are below it.
+ * Runs `work`, and reports a full disk with the run directory: nearly all of a sandbox's own files are below it. An error that names a file
+ * elsewhere stays as it is.
  *
  * @throws KataError RUN_DIR_FULL; what else `work` throws.
  */
@@ -61,6 +62,13 @@ export async function namingFullDisk<T>(
   try {
     return await work()
   } catch (error) {
-    throw isDiskFull(error) ? new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error }) : error
+    if (!isDiskFull(error) || isElsewhere(error, runDir)) throw error
+    throw new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error })
   }
+}
+
+/** A path by a descriptor does not say where the file is. */
+function isElsewhere(error: unknown, runDir: string): boolean {
+  const { path } = error as NodeJS.ErrnoException
+  return path !== undefined && !`${path}/`.startsWith(`${runDir}/`) && !path.startsWith('/proc/')
 }
