@@ -105,6 +105,18 @@ test('it is shown to the shim, and a root file system can be left again', async 
   expect([existsSync(seen(data)), existsSync(data)]).toEqual([false, true])
 })
 
+test('a root file system behind a link can be left, too', async () => {
+  // As where /var/lib/containers is a link to another disk.
+  symlinkSync(home, join(dir, 'storage'))
+  for (const path of [join(dir, 'storage/late'), `${late}/`]) {
+    const spec = { root: { path } }
+    expect(await inShim({ show: spec })).toBe('')
+    expect([readLateMounts(bundle), existsSync(seen(data))]).toEqual([[late], true])
+    expect(await inShim({ leave: spec })).toBe('')
+    expect([existsSync(seen(data)), existsSync(data)]).toEqual([false, true])
+  }
+})
+
 test('a network namespace that was made after the shim began is shown to it', async () => {
   const path = join(home, 'netns')
   writeFileSync(path, '')

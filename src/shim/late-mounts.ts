@@ -6,6 +6,7 @@
  * The shim looks when a container is made, because not every client runs `start` for each: containerd 2 connects to the pod's shim. Only a
  * process in the client's namespace can copy its mounts, so another one does (show-mounts.ts).
  */
+import { realpathSync } from 'node:fs'
 import { readLateMounts, writeLateMounts } from '../bundle/late-mounts.ts'
 import { KataError } from '../errors.ts'
 import { unmount } from '../linux/mounts/mount.ts'
@@ -59,6 +60,9 @@ export async function showLateMounts(
  * pod ends. Volumes stay, as other containers may have them too.
  */
 export function leaveLateRootfs(bundle: string, { root }: Pick<OciSpec, 'root'>): void {
-  const path = root?.path
-  if (path !== undefined && readLateMounts(bundle).includes(path)) unmount(path)
+  const points = readLateMounts(bundle)
+  if (root === undefined || points.length === 0) return
+  // The points have no links, and the client's path may have some.
+  const path = realpathSync(root.path)
+  if (points.includes(path)) unmount(path)
 }
