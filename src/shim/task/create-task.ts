@@ -92,7 +92,8 @@ function readContainer(
 ): ContainerRequest {
   checkStreams({ stdout, stderr })
   const fields: string[] = []
-  const spec = complete(readBundleSpec(bundle, fields))
+  const found = complete(readBundleSpec(bundle, fields))
+  const spec = rootfs.length === 0 ? withRootIn(bundle, found) : found
   checkSpecLimits(spec, id)
   checkMountPlaces(spec.mounts ?? [], id)
   warnOfUnmet([...fields, ...unmetWishes(spec)], id, log)
@@ -100,6 +101,13 @@ function readContainer(
   const warning = droppedDevices({ id, spec, rights })
   if (warning !== undefined) warnClient(bundle, warning, log)
   return { id, spec, rights, bundle, rootfs }
+}
+
+/** A relative path is in the container's own bundle. The shim is in that of the pod's first one. */
+function withRootIn(bundle: string, spec: OciSpec): OciSpec {
+  const { root } = spec
+  if (root === undefined || root.path === '' || root.path.startsWith('/')) return spec
+  return { ...spec, root: { ...root, path: `${bundle}/${root.path}` } }
 }
 
 /** Names fields of what a client has sent that have no effect, so that nobody waits for one. */

@@ -22,6 +22,7 @@ import { CheckpointOptions } from '../../protocol/generated/containerd/runc_opti
 import { CreateTaskRequest, ExecProcessRequest } from '../../protocol/generated/containerd/task.ts'
 import { TaskExit } from '../../protocol/generated/containerd/task_events.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
+import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
@@ -67,6 +68,8 @@ function serviceOf(
   const resized: string[] = []
   const updated: string[] = []
   const started: string[] = []
+  /** Root file systems that were asked for. */
+  const roots: (string | undefined)[] = []
   const answers: (() => void)[] = []
   const answered = () => new Promise<void>((resolve) => answers.push(resolve))
   const topics: string[] = []
@@ -115,7 +118,8 @@ function serviceOf(
     heldUp: neverHeldUp(),
     waited,
     condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
-    createContainer: async ({ id }: { id: string }) => {
+    createContainer: async ({ id, spec }: Pick<ContainerRequest, 'id' | 'spec'>) => {
+      roots.push(spec.root?.path)
       if (refuses) throw new Error('no room')
       if (id !== podId) await makes
       const exec = (execId: string) => process(execId, execId === 'bad')
@@ -179,6 +183,7 @@ function serviceOf(
     resized,
     updated,
     started,
+    roots,
     /** Lets the guest answer the oldest Pause or Resume. */
     answer: () => answers.shift()!(),
     topics,
@@ -610,6 +615,21 @@ test('a container is there though the root file system that its shim was shown h
   const { create, tasks, removed } = serviceOf('pod')
   await create('pod')
   expect({ has: tasks.has('pod'), removed }).toEqual({ has: true, removed: [] })
+})
+
+test('a root file system is in the bundle of its own container where its path is relative', async () => {
+  const { create, roots } = serviceOf('pod')
+  const rootAt = (path: string) =>
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify({ root: { path, readonly: true } }))
+  await create('pod')
+  rootAt('rootfs')
+  await create('web')
+  rootAt('/elsewhere')
+  await create('db')
+  // Mounts are made instead of it.
+  rootAt('rootfs')
+  await create('mounts', { rootfs: [{ type: 'bind', source: '/layers', target: '', options: [] }] })
+  expect(roots).toEqual([undefined, join(bundle, 'rootfs'), '/elsewhere', 'rootfs'])
 })
 
 test('the client of a privileged container is told of a device that it asks for and does not get', async () => {
