@@ -5,6 +5,7 @@ import { listSandboxes } from '../../sandbox/records/gc.ts'
 import { hasLostNetwork } from '../../sandbox/records/lost-network.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
+import { writtenDisk } from '../client/disk-root.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
 import { publishedPorts } from '../client/networks/free-ports.ts'
@@ -129,11 +130,11 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
   return [...new Set([...listNamespaces(settings.stateDir), ...live])].sort()
 }
 
-/** Null for a container of another client, which keeps its files. */
+/** Null where others keep the files: another client, or the shim, in a copy of the image. */
 function sizeOf({ stateDir }: Settings, record: ContainerRecord): number | null {
-  if (isExternal(record)) return null
-  const upper = `${recordPaths(stateDir, record.namespace, record.id).directory}/upper`
-  return treeBytes(upper)
+  if (isExternal(record) || record.isCopied) return null
+  const { directory } = recordPaths(stateDir, record.namespace, record.id)
+  return treeBytes(record.disks === undefined ? `${directory}/upper` : writtenDisk(directory))
 }
 
 function listed(settings: Settings, record: ContainerRecord, seen: Observation): Omit<Listed, 'sizeBytes'> {

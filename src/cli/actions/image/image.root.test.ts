@@ -152,6 +152,9 @@ test('disks: made before the shim is asked, known to the record, kept while the 
   })
   const { size, blocks } = statSync(`${directory()}/written.img`)
   expect([size, blocks * 512 < size]).toEqual([16 * 2 ** 20, true])
+  expect(JSON.parse(await ok('ps', '--size', '--format', 'json'))).toMatchObject([
+    { sizeBytes: blocks * 512 },
+  ])
   await ok('prune', '--force')
   expect(existsSync(disks.image)).toBe(true)
   for (const args of [['diff'], ['export'], ['commit']])
