@@ -57,6 +57,12 @@ describe('a hook', () => {
     await expect(runHooks([sh('sleep 10', { timeout: 0.1 })], state)).rejects.toThrow('ended after 0.1 s')
   })
 
+  test('may take longer than any timer', async () => {
+    // In milliseconds it is a second more than 32 bits.
+    const timeout = 4_294_968
+    await runHooks([sh('exec sleep 2', { timeout })], state)
+  })
+
   test('that hangs is ended, one that is not there is named', async () => {
     await expect(runHooks([sh('exec sleep 60', { timeout: 0.1 })], state)).rejects.toThrow(
       'ended after 0.1 s',

@@ -18,6 +18,8 @@ export interface HookState {
 /** Timeout of a hook that sets none, seconds. */
 const defaultSeconds = 60
 const tailLength = 400
+/** Bun takes the rest of a division by 2^32. */
+const longestTimeoutMs = 2 ** 31 - 1
 
 /** Runs the hooks one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
 export async function runHooks(
@@ -47,7 +49,7 @@ async function runHook(
       stdin: new Blob([JSON.stringify(state)]),
       stdout: 'ignore',
       stderr: 'pipe',
-      timeout: timeout * 1000,
+      timeout: Math.min(timeout * 1000, longestTimeoutMs),
       killSignal: 'SIGKILL',
       ...(signal && { signal }),
     } as const)

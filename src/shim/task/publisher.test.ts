@@ -113,6 +113,20 @@ describe('events', () => {
     intake.stop()
   })
 
+  test('that a containerd which is stopped cancels are told to the next one', async () => {
+    const stopped = new Intake(() => {
+      throw new TtrpcError('cancelled', 'context canceled')
+    })
+    const publisher = createPublisher({ address, namespace: 'n', log: silentLogger })
+    publisher.publish(oom('c'))
+    await publisher.flush(100)
+    stopped.stop()
+    const next = new Intake()
+    await publisher.flush(5000)
+    expect(next.topics).toEqual(['/tasks/oom'])
+    next.stop()
+  })
+
   test('are given up when nobody took them in time, and flush does not wait longer than it may', async () => {
     const warnings: unknown[] = []
     const log = createLogger({ sink: ({ message }) => warnings.push(message) })

@@ -99,7 +99,8 @@ class Publisher implements EventPublisher {
   }
 }
 
+/** What a containerd says that is stopped or busy. The next one may take the event. */
+const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'cancelled'])
+
 /** containerd has answered, and will answer the same again. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof TtrpcError && error.code !== 'unavailable' && error.code !== 'deadline_exceeded'
-}
+const isRefusal = (error: unknown): boolean => error instanceof TtrpcError && !passing.has(error.code)
