@@ -1,6 +1,7 @@
 /** Delete: the end of a process's record, and with the init process of the container itself. */
 import { KataError } from '../../errors.ts'
 import type { DeleteRequest, DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import type { Pod } from '../daemon/pod.ts'
 import { exitFields, wrongState } from './answers.ts'
 import { taskEvents } from './events.ts'
 import type { Task } from './task.ts'
@@ -48,7 +49,14 @@ async function remove({ pod, tasks }: TaskContext, task: Task): Promise<void> {
   await tasks.remove(task.id, async () => {
     if (task.id === pod.id) await pod.stop()
     // Nothing of a container is left once its machine has gone.
-    else if (pod.isStopping || pod.over.aborted) await pod.gone()
-    else await task.container.remove()
+    else if (isOver(pod)) await pod.gone()
+    else
+      await task.container.remove().catch(async (error) => {
+        // The machine may have ended in the middle of it.
+        if (!isOver(pod)) throw error
+        await pod.gone()
+      })
   })
 }
+
+const isOver = (pod: Pod): boolean => pod.isStopping || pod.death !== undefined || pod.over.aborted

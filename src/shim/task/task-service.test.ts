@@ -381,7 +381,7 @@ describe('a pod of several containers', () => {
 
   describe('of which one is being removed', () => {
     const removing = async () => {
-      const { promise: removes, resolve: gone } = Promise.withResolvers<void>()
+      const { promise: removes, resolve: gone, reject: fail } = Promise.withResolvers<void>()
       const service = serviceOf('pod', { removes })
       for (const id of ['pod', 'web']) {
         await service.create(id)
@@ -391,7 +391,7 @@ describe('a pod of several containers', () => {
       await service.tasks.wait({ id: 'web', execId: '' })
       const removal = service.tasks.delete({ id: 'web', execId: '' })
       await Bun.sleep(1)
-      return { ...service, removal, gone }
+      return { ...service, removal, gone, fail }
     }
     /** Whether it has settled, once other work was done. */
     const isOver = async (work: Promise<unknown>) => {
@@ -424,6 +424,32 @@ describe('a pod of several containers', () => {
       gone()
       await removal
       await expect(again).rejects.toMatchObject({ status: 'not_found' })
+    })
+
+    const death = new KataError('SANDBOX_DIED', { id: 'pod', reason: 'panic', tail: '' })
+
+    test('answers with its exit status when the machine dies meanwhile, once all of the pod is released', async () => {
+      const { removal, died, fail, stops } = await removing()
+      died.resolve(death)
+      fail(death)
+      expect(await removal).toMatchObject({ exitStatus: 0, pid: 4300 })
+      expect(stops()).toBe(1)
+    })
+
+    test('answers with its exit status when the pod is ended meanwhile', async () => {
+      const { tasks, removal, fail, stops } = await removing()
+      const ended = tasks.shutdown({ id: 'pod', now: true })
+      fail(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed by us' }))
+      expect(await removal).toMatchObject({ exitStatus: 0, pid: 4300 })
+      await ended
+      expect(stops()).toBe(1)
+    })
+
+    test('tells of a guest that does not let go of it', async () => {
+      const { removal, fail, stops } = await removing()
+      fail(new TtrpcError('internal', 'busy', { isAnswer: true }))
+      await expect(removal).rejects.toThrow('busy')
+      expect(stops()).toBe(0)
     })
   })
 
