@@ -33,3 +33,14 @@ test('the exit code is the highest: a wrong name counts more than a missing one'
   }
   expect(await forEachName(fake, ['a', 'b'], work)).toBe(125)
 })
+
+test('a name that is given twice is done once, and is told as often as it was given', async () => {
+  const { printed, told, settings: fake } = settings()
+  const worked: string[] = []
+  const code = await forEachName(fake, ['web', 'nope', 'web', 'nope'], async (name) => {
+    worked.push(name)
+    if (name === 'nope') throw missing(name)
+  })
+  expect({ code, worked, printed }).toEqual({ code: 1, worked: ['web', 'nope'], printed: ['web\nweb\n'] })
+  expect(told).toEqual([missing('nope')])
+})

@@ -43,6 +43,7 @@ export async function connectRunning(
 /**
  * Does `work` for every name at the same time and prints the names for which it was done; an error of one does not
  * keep the others from being done. Returns the exit code, the highest of all. Where one `mayBeMissing`, that is told and is no failure.
+ * A name that is given twice is done once: two at the same time would be in each other's way.
  */
 export async function forEachName(
   settings: Settings,
@@ -51,17 +52,18 @@ export async function forEachName(
   { mayBeMissing = false } = {},
 ): Promise<number> {
   // A function that throws before its first promise is one that failed, too.
-  const results = await Promise.allSettled(names.map(async (name) => work(name)))
-  const done: string[] = []
+  const distinct = [...new Set(names)]
+  const results = await Promise.allSettled(distinct.map(async (name) => work(name)))
+  const failed = new Set<string>()
   let exitCode = 0
   for (const [index, result] of results.entries()) {
-    if (result.status === 'fulfilled') done.push(names[index]!)
-    else {
-      tellError(settings, result.reason)
-      if (!(mayBeMissing && isMissing(result.reason)))
-        exitCode = Math.max(exitCode, exitCodeOfCommand(result.reason))
-    }
+    if (result.status === 'fulfilled') continue
+    failed.add(distinct[index]!)
+    tellError(settings, result.reason)
+    if (!(mayBeMissing && isMissing(result.reason)))
+      exitCode = Math.max(exitCode, exitCodeOfCommand(result.reason))
   }
+  const done = names.filter((name) => !failed.has(name))
   if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
   else settings.print(done.map((name) => `${name}\n`).join(''))
   return exitCode
