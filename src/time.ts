@@ -14,7 +14,7 @@ export interface Clock {
 export const realClock: Clock = { now: () => performance.now(), sleep }
 
 /** The longest time that a timer takes; one that is given more fires at once. Milliseconds, nearly 25 days. */
-const longestTimerMs = 2 ** 31 - 1
+export const longestTimerMs = 2 ** 31 - 1
 
 /** Resolves after `ms` milliseconds. @throws the signal's reason when it fires first. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {

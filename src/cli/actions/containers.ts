@@ -51,8 +51,8 @@ export async function forEachName(
   work: (name: string) => Promise<void>,
   { mayBeMissing = false } = {},
 ): Promise<number> {
-  // A function that throws before its first promise is one that failed, too.
   const distinct = [...new Set(names)]
+  // A function that throws before its first promise is one that failed, too.
   const results = await Promise.allSettled(distinct.map(async (name) => work(name)))
   const failed = new Set<string>()
   let exitCode = 0

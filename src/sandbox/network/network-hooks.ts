@@ -4,6 +4,7 @@ import type { ResourceKind } from '../../ledger/ledger.ts'
 import { outputUntil } from '../../linux/processes/child-output.ts'
 import type { Logger } from '../../log.ts'
 import type { OciHook } from '../../oci/spec.ts'
+import { longestTimerMs } from '../../time.ts'
 
 /** What a hook reads on its stdin: the state of a container (runtime.md). */
 export interface HookState {
@@ -18,8 +19,6 @@ export interface HookState {
 /** Timeout of a hook that sets none, seconds. */
 const defaultSeconds = 60
 const tailLength = 400
-/** Bun takes the rest of a division by 2^32. */
-const longestTimeoutMs = 2 ** 31 - 1
 
 /** Runs the hooks one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
 export async function runHooks(
@@ -49,7 +48,7 @@ async function runHook(
       stdin: new Blob([JSON.stringify(state)]),
       stdout: 'ignore',
       stderr: 'pipe',
-      timeout: Math.min(timeout * 1000, longestTimeoutMs),
+      timeout: Math.min(timeout * 1000, longestTimerMs),
       killSignal: 'SIGKILL',
       ...(signal && { signal }),
     } as const)
