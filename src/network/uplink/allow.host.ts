@@ -1,4 +1,6 @@
 /** The host of a container that may reach some names only: what it reached as JSON, attacks and what shows that they could succeed. */
+import { readOomScore, writeOomScore } from '../../linux/processes/oom-score.ts'
+import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { containerLink, ipv6Beside } from './addresses.ts'
 import {
@@ -68,6 +70,8 @@ const allowed = [
   { host: outside6.router, port: 8443 },
 ]
 const program = { executable: process.execPath, prefix: [`${import.meta.dir}/../../cli/main.ts`] }
+// As a shim's is not that of a pod.
+writeOomScore('self', 300)
 const { container } = await startUplink(ledger, {
   wishes: { ports: [], allowed },
   uid,
@@ -76,6 +80,7 @@ const { container } = await startUplink(ledger, {
   signal,
   program,
 })
+const scores = { own: readOomScore('self'), network: [...new Set(processesOfUid(uid).map(readOomScore))] }
 const from = container.pid
 const server = containerLink.gateway
 const before6 = await together({
@@ -152,5 +157,5 @@ const later = await together({
 const again = await visit(from, 'short.test', server)
 await ledger.releaseAll()
 await killUids(uid, uid)
-console.log(JSON.stringify({ before, looked, reached, later, again, before6, looked6, reached6 }))
+console.log(JSON.stringify({ before, looked, reached, later, again, before6, looked6, reached6, scores }))
 process.exit(0)

@@ -6,6 +6,7 @@ import { resolverFilter } from '../../rootless/filters/network-filter.ts'
 import { exitOf } from '../../rootless/jail/exit-of.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import { jailShell } from '../../rootless/jail/jail-tools.ts'
+import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { Launched, Launcher } from '../../rootless/launcher.ts'
 import { inArguments } from './long-text.ts'
 import type { ResolverSettings } from './resolver-main.ts'
@@ -22,7 +23,7 @@ export interface OwnProgram {
 export const ownProgram = (): OwnProgram => ({ executable: process.execPath, prefix: ownPrefix(Bun.main) })
 
 /** What the shell exports goes again. */
-const limited = `ulimit -c ${jailLimits.core}; ulimit -p ${jailLimits.nproc}; unset PWD OLDPWD; exec "$@"`
+const limited = `${enterPodScore}; ulimit -c ${jailLimits.core}; ulimit -p ${jailLimits.nproc}; unset PWD OLDPWD; exec "$@"`
 
 /** The reader has no rights on the host: the descriptor gets it past the directory, the file's mode lets it read. */
 function openFilter(path: string): number {
