@@ -7,14 +7,17 @@ function machine({ pin = true, failing = '' } = {}) {
   const said: string[] = []
   const warned: string[] = []
   const threads = [100, 101]
+  let free = '0-7'
   const placement = new CpuPlacement({
     pin,
     confine: ({ cpus, mems }) => {
       said.push(`confine ${cpus} ${mems}`.trim())
       if (failing === 'confine' || cpus.includes(99)) throw new Error('no such processor')
+      // As under version 2 of cgroups, where all threads are in the cgroup.
+      free = cpus.length === 0 ? '0-7' : `${cpus}`
     },
     threads: () => threads,
-    everywhere: () => '0-7',
+    everywhere: () => free,
     bind: async (tid, cpus) => {
       if (failing === 'bind') throw new Error('EPERM')
       said.push(`${tid} on ${cpus}`)

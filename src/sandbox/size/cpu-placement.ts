@@ -14,7 +14,7 @@ export interface CpuPlacementParts {
   confine(cpuset: Cpuset): void
   /** The threads of the guest's processors, in their order. */
   threads(): readonly number[]
-  /** Where a thread may run that nobody has pinned, as a list. */
+  /** Where a thread may run now that nobody has pinned, as a list. */
   everywhere(): string
   /** Lets a thread run on these processors of the host alone. @throws Error with the reason. */
   bind(tid: number, cpus: string): Promise<void>
@@ -27,6 +27,8 @@ export class CpuPlacement {
   readonly #parts: CpuPlacementParts
   readonly #asked = new Map<string, Cpuset>()
   readonly #alone = serially()
+  /** Before the sandbox was confined: where the whole VMM is in its cgroup, no thread knows better than that afterwards. */
+  #everywhere = ''
   #isConfined = false
   #isPinned = false
 
@@ -69,6 +71,7 @@ export class CpuPlacement {
 
   async #apply(): Promise<void> {
     const cpuset = together([...this.#asked.values()])
+    if (!this.#isConfined) this.#everywhere = this.#parts.everywhere()
     const asks = cpuset.cpus.length > 0 || cpuset.mems.length > 0
     if (asks || this.#isConfined) {
       this.#parts.confine(cpuset)
@@ -79,7 +82,7 @@ export class CpuPlacement {
 
   /** One to one where there are as many of the one as of the other, as in Kata; otherwise nowhere. */
   async #pin(cpus: readonly number[]): Promise<void> {
-    const { threads, everywhere, bind, log } = this.#parts
+    const { threads, bind, log } = this.#parts
     const tids = threads()
     const fits = cpus.length > 0 && tids.length === cpus.length
     if (cpus.length > 0 && !fits)
@@ -89,7 +92,7 @@ export class CpuPlacement {
       })
     if (!fits && !this.#isPinned) return
     try {
-      for (const [index, tid] of tids.entries()) await bind(tid, fits ? `${cpus[index]}` : everywhere())
+      for (const [index, tid] of tids.entries()) await bind(tid, fits ? `${cpus[index]}` : this.#everywhere)
       this.#isPinned = fits
       log.debug(fits ? 'vCPUs are pinned' : 'vCPUs are not pinned', { threads: tids.length, cpus })
     } catch (error) {
