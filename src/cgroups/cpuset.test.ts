@@ -20,17 +20,18 @@ test.each([1, 2] as const)('version %i: what is named is written, what is not is
     const file = (name: string) => `${point}/${name}`
     expect(writeCpuset(hierarchy, '/pod', { cpus: [0], mems: [] })).toBe(false)
     for (const [name, value] of [
-      ['cpuset.cpus', '0-3'],
-      ['cpuset.mems', '0'],
+      // The root of version 2 has no others.
+      [version === 1 ? 'cpuset.cpus' : 'cpuset.cpus.effective', '0-3'],
+      [version === 1 ? 'cpuset.mems' : 'cpuset.mems.effective', '0'],
       ['pod/cpuset.cpus', ''],
       ['pod/cpuset.mems', ''],
     ] as const)
       writeFileSync(file(name), value)
     const now = () => ['pod/cpuset.cpus', 'pod/cpuset.mems'].map((name) => readFileSync(file(name), 'utf8'))
     expect(writeCpuset(hierarchy, '/pod', { cpus: [1, 2], mems: [] })).toBe(true)
-    expect(now()).toEqual(['1,2', version === 1 ? '0' : '\n'])
+    expect(now()).toEqual(['1,2', version === 1 ? '0' : ''])
     writeCpuset(hierarchy, '/pod', { cpus: [], mems: [] })
-    expect(now()).toEqual(version === 1 ? ['0-3', '0'] : ['\n', '\n'])
+    expect(now()).toEqual(version === 1 ? ['0-3', '0'] : ['0-3', ''])
   } finally {
     rmSync(point, { recursive: true })
   }

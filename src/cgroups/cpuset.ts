@@ -45,17 +45,20 @@ export function writeCpuset(hierarchy: CgroupHierarchy, path: string, { cpus, me
   for (const [name, numbers] of [
     ['cpuset.mems', mems],
     ['cpuset.cpus', cpus],
-  ] as const)
-    writeFileSync(
-      `${directory}/${name}`,
-      numbers.length > 0 ? numbers.join() : inherited(hierarchy, path, name),
-    )
+  ] as const) {
+    const list = numbers.length > 0 ? numbers.join() : inherited(hierarchy, path, name)
+    if (list !== undefined) writeFileSync(`${directory}/${name}`, list)
+  }
   return true
 }
 
-/** In version 1 a cpuset that is not empty of processes cannot be empty of processors. */
-function inherited(hierarchy: CgroupHierarchy, path: string, name: string): string {
-  return hierarchy.version === 2
-    ? '\n'
-    : readFileSync(`${cgroupDirectory(hierarchy, dirname(path))}/${name}`, 'utf8')
+/**
+ * The list of the cgroup above: while a cgroup has processes, neither version lets one that is not empty become empty (ENOSPC). Undefined when there
+ * is nothing to take back.
+ */
+function inherited(hierarchy: CgroupHierarchy, path: string, name: string): string | undefined {
+  const above = `${cgroupDirectory(hierarchy, dirname(path))}/${name}`
+  if (hierarchy.version === 1) return readFileSync(above, 'utf8')
+  const own = readFileSync(`${cgroupDirectory(hierarchy, path)}/${name}`, 'utf8')
+  return own.trim() === '' ? undefined : readFileSync(`${above}.effective`, 'utf8')
 }
