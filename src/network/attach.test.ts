@@ -364,6 +364,22 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     },
   )
 
+  test('when a later interface fails, the earlier ones are as before, and a second try gets them all', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    pod.veth('net1', fresh())
+    pod.address('net1', '10.2.0.2/24')
+    pod.run('tc', 'qdisc', 'add', 'dev', 'net1', 'ingress')
+    const before = [pod.ip('-o link'), queues(), loopback()]
+    const nothingStaysOpen = watchOpenFiles()
+    await expect(attach()).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface net1 .*EEXIST/)
+    await nothingStaysOpen()
+    expect(ledger.held).toEqual([])
+    expect([pod.ip('-o link'), queues(), loopback()]).toEqual(before)
+    pod.run('tc', 'qdisc', 'del', 'dev', 'net1', 'ingress')
+    using attached = await attach()
+    expect(attached.nics).toHaveLength(2)
+  })
+
   test.skipIf(noNft !== '')(
     `without a way to Docker’s name server the start fails and leaves nothing open${noNft}`,
     async () => {
@@ -380,8 +396,10 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
       const other = 'chain ip kata-ts-dns prerouting { type filter hook prerouting priority 0; }'
       pod.run('nft', `add table ip kata-ts-dns; add ${other}`)
       const nothingStaysOpen = watchOpenFiles()
+      const before = [queues(), loopback()]
       await expect(attach({ queues: 2 })).rejects.toThrow('[NETWORK_DNS_FAILED]')
       await nothingStaysOpen()
+      expect([queues(), loopback()]).toEqual(before)
     },
   )
 

@@ -7,11 +7,16 @@ import { inNetns, lastingIdentity, type Netns, openNetns, openOwnNetns } from '.
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
-import { leadToEmbeddedDns, usableEmbeddedDns } from './embedded-dns.ts'
+import {
+  type EmbeddedDnsData,
+  embeddedDnsResource,
+  leadToEmbeddedDns,
+  usableEmbeddedDns,
+} from './embedded-dns.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { type NetworkLimits, noLimits } from './limits.ts'
 import { embeddedServer, hostPeer } from './localhost.ts'
-import { type Others, redirect, redirectResource, tapName } from './redirect.ts'
+import { type Others, type RedirectData, redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
 import { openVhosts } from './vhost.ts'
 
@@ -48,7 +53,7 @@ export interface AttachedNetwork extends Disposable {
 
 /**
  * Redirects every interface of the namespace that has no card yet into a tap. The descriptors stay with the caller until
- * the VMM has its own.
+ * the VMM has its own. A failure leaves all of them as they were.
  *
  * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,
  *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_INTERFACES_ALIKE, NETWORK_TOO_MANY, NETWORK_DNS_FAILED.
@@ -59,12 +64,15 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   const nics: Nic[] = []
   const open: number[] = []
   const close = () => closeAll(open.splice(0))
+  const undo: (() => Promise<void>)[] = []
   try {
     const found = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
     let { localhost } = options
     const embedded =
       localhost === undefined ? enter(path, () => inNetns(netns, () => usableEmbeddedDns(log))) : undefined
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
+    const identity = lastingIdentity(netns)
+    const isHere = (data: RedirectData | EmbeddedDnsData) => data.netns === path && data.identity === identity
     for (const each of fresh) {
       const { nic, tapMac } = await makeNic(ledger, netns, each, {
         ...options,
@@ -72,9 +80,13 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
         nameServer: embedded !== undefined,
       })
       open.push(...nic.taps, ...nic.vhosts)
+      undo.push(() =>
+        ledger.release(redirectResource, (data) => isHere(data) && data.link.index === each.index),
+      )
       if (localhost === undefined && embedded !== undefined) {
-        const data = { netns: path, identity: lastingIdentity(netns) }
+        const data = { netns: path, identity }
         await leadToEmbeddedDns(ledger, data, { tap: tapName(each), ports: embedded })
+        undo.push(() => ledger.release(embeddedDnsResource, isHere))
       }
       localhost ??= {
         index: each.index,
@@ -89,6 +101,11 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
     return { facts, fresh, nics, links: links.sort(), close, [Symbol.dispose]: close }
   } catch (error) {
     close()
+    // A sandbox that goes on may try again (attachLate), and would find these taken.
+    for (const one of undo.reverse())
+      await one().catch((left) =>
+        log.error('a network stays connected in part', { netns: path, error: left }),
+      )
     throw error
   } finally {
     netns.close()
