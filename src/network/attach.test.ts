@@ -452,6 +452,28 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     },
   )
 
+  test('a process without a descriptor to spare fails, and keeps none of the namespace', () => {
+    const program = `
+      import { closeSync, openSync } from 'node:fs'
+      import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
+      import { openFiles } from '${import.meta.dir}/../linux/files/open-files.double.ts'
+      import { silentLogger } from '${import.meta.dir}/../log.ts'
+      import { attachNetwork } from '${import.meta.dir}/attach.ts'
+      import { redirectResource } from '${import.meta.dir}/redirect.ts'
+      const ledger = new Ledger('${directory}/ledger', [redirectResource], silentLogger)
+      const options = { netns: '${pod.path}', queues: 1, vhost: false, log: silentLogger }
+      const taken = []
+      try {
+        for (;;) taken.push(openSync('/dev/null'))
+      } catch {}
+      closeSync(taken.pop())
+      const said = await attachNetwork(ledger, options).then(() => 'attached', ({ message }) => message)
+      for (const fd of taken) closeSync(fd)
+      console.log(JSON.stringify({ said, left: openFiles().filter((name) => name === options.netns) }))`
+    const few = ['/bin/sh', '-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, '-e', program]
+    expect(JSON.parse(command(...few))).toEqual({ said: expect.stringContaining('EMFILE'), left: [] })
+  })
+
   test('two interfaces with one hardware address are refused by name', async () => {
     pod.address('eth0', '10.1.0.2/24')
     pod.veth('net1', fresh())

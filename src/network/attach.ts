@@ -147,9 +147,9 @@ function closeAll(fds: readonly number[]): void {
 
 /** @throws KataError NETNS_INVALID, NETNS_HOST: the host's own network must never be redirected into a guest. */
 function openPodNetns(path: string): Netns {
-  const netns = enter(path, () => openNetns(path))
   const own = openOwnNetns()
   own.close()
+  const netns = enter(path, () => openNetns(path))
   if (netns.identity !== own.identity) return netns
   netns.close()
   throw new KataError('NETNS_HOST', { how: `${path} is the network namespace of the host` })

@@ -28,7 +28,7 @@ export interface ContainerNetwork extends Pick<Uplink, 'lookAfter'> {
 }
 
 /**
- * A shared network is held open by this very process.
+ * A shared network is held open by this very process, unless it fails.
  *
  * @throws KataError, those of {@link joinNetwork} and {@link startUplink}, and what taking a user throws.
  */
@@ -45,9 +45,14 @@ export async function takeContainerNetwork(
       ? undefined
       : await joinNetwork(ledger, { members, id, place })
   const { token } = lease
-  const uplink = await startUplink(ledger, { wishes, uid, token, members, stateDir, signal })
-  if (joined !== undefined) plugInGateway(joined, uplink.gateway)
-  return { netns: `/proc/${uplink.container.pid}/ns/net`, lookAfter: uplink.lookAfter }
+  try {
+    const uplink = await startUplink(ledger, { wishes, uid, token, members, stateDir, signal })
+    if (joined !== undefined) plugInGateway(joined, uplink.gateway)
+    return { netns: `/proc/${uplink.container.pid}/ns/net`, lookAfter: uplink.lookAfter }
+  } catch (error) {
+    joined?.netns.close()
+    throw error
+  }
 }
 
 function plugInGateway(joined: Joined, { pid }: ProcessRef): void {
