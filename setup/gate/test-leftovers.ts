@@ -6,13 +6,14 @@ import { bridgeName } from '../../e2e/containerd/configuration.ts'
 import { directoryList } from '../../e2e/harness/directories.ts'
 import { tryLock } from '../../src/linux/files/flock.ts'
 import { unmountBelow } from '../../src/linux/mounts/mount.ts'
+import { isMarked } from '../../src/network/testing.ts'
 import { buildDir } from '../paths.ts'
 
 /** Bridges of the tests' networks. */
 const bridges = [bridgeName, 'ktdk0', 'ktdk1', 'ktdk2', 'ktdk3', 'ktdk4', 'ktbr0']
 
-/** Names of their network namespaces. */
-const isTestNetns = (name: string): boolean => /^kt\d*-/.test(name)
+/** Names of their network namespaces. A user may have such names too, so that a mark inside tells. */
+export const testNetns = (): string[] => listed('/run/netns').filter(isMarked)
 
 /** A run of this checkout's tests: while there is another one, what lies about may be its own. */
 export class TestRun {
@@ -50,8 +51,7 @@ function removeLeftovers(): string[] {
   // Nothing but a run that was killed leaves directories; one that was not has removed the rest too.
   if (directories.length === 0) return []
   const links = bridges.filter((name) => succeeds('ip', 'link', 'delete', name))
-  const netns = listed('/run/netns').filter(isTestNetns)
-  const namespaces = netns.filter((name) => succeeds('ip', 'netns', 'delete', name))
+  const namespaces = testNetns().filter((name) => succeeds('ip', 'netns', 'delete', name))
   return [...directories, ...links, ...namespaces, ...ownCgroups().filter(removeEmptyCgroups)]
 }
 

@@ -1,6 +1,16 @@
 /** Network namespaces for tests, made with ip(8); root only. */
+import { join } from 'node:path'
 import { hasIpv6 } from '../linux/interfaces/ipv6.ts'
 import { inNetns, openNetns } from '../linux/processes/netns.ts'
+
+/** The alias of the loopback interface in namespaces of this checkout's tests. */
+const mark = `a test of ${join(import.meta.dir, '../..')}`
+
+/** Whether {@link TestNetns} of this checkout made the namespace. */
+export function isMarked(name: string): boolean {
+  const { exitCode, stdout } = Bun.spawnSync(['ip', '-n', name, '-j', 'link', 'show', 'dev', 'lo'])
+  return exitCode === 0 && stdout.includes(JSON.stringify(mark))
+}
 
 /** Runs a command to its end. @throws Error with what it said. */
 export function command(...argv: string[]): string {
@@ -20,7 +30,7 @@ export class TestNetns implements Disposable {
     this.name = name
     this.path = `/run/netns/${name}`
     ip(`netns add ${name}`)
-    this.ip('link set lo up')
+    command('ip', '-n', name, 'link', 'set', 'lo', 'up', 'alias', mark)
   }
 
   /** ip(8) inside. */
