@@ -2,6 +2,7 @@
 import { allCapabilities, defaultCapabilities } from './capabilities.ts'
 import { defaultSeccomp, type SeccompProfile } from './default-seccomp.ts'
 import { type defaultSpec, isSystemMount } from './default-spec.ts'
+import { usualSysctls } from './usual-sysctls.ts'
 
 export interface Rights {
   /** Every capability and device of the guest, no seccomp, nothing masked. Nothing of the host. */
@@ -32,15 +33,6 @@ export interface TmpfsMount {
 }
 
 type Spec = ReturnType<typeof defaultSpec>
-
-/**
- * As docker and containerd have them: somebody who is not root listens on any port of the container, and sends pings without a capability.
- * Its network is its own.
- */
-const usualSysctls: Readonly<Record<string, string>> = {
-  'net.ipv4.ip_unprivileged_port_start': '0',
-  'net.ipv4.ping_group_range': '0 2147483647',
-}
 
 /** Pure: the same spec with these rights. */
 export function withRights(spec: Spec, rights: Rights) {

@@ -62,6 +62,14 @@ test('the ids of its processes are those of the share', () => {
   })
 })
 
+test('low ports and pings are for everybody, as by containerd’s defaults, unless the pod says otherwise', () => {
+  const [port, groups] = ['net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ping_group_range']
+  const usual = { [port]: '0', [groups]: '0 2147483647' }
+  expect(specOf({}).linux?.sysctl).toEqual(usual)
+  const sysctls = { [port]: '1024', 'net.ipv4.tcp_syncookies': '1' }
+  expect(specOf({ linux: { sysctls } }).linux?.sysctl).toEqual({ ...usual, ...sysctls })
+})
+
 test('without a namespace of its own the pod has a new one, and that of the host is refused', () => {
   expect(specOf({}, {}).linux?.namespaces).toEqual([{ type: 'network' }])
   expect(() => inNamespace({ network: NamespaceMode.NODE })).toThrow('NETNS_HOST')

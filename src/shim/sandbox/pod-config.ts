@@ -5,6 +5,7 @@
  */
 import { describeError, KataError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
+import { usualSysctls } from '../../oci/defaults/usual-sysctls.ts'
 import { parseSpecText } from '../../oci/read-spec.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { checkSpecLimits } from '../../oci/spec-limits.ts'
@@ -64,7 +65,8 @@ export function podSpec(
     ],
     linux: {
       ...cgroup(linux, id),
-      sysctl: { ...linux?.sysctls },
+      // containerd has these by default, but writes them into the specification of a sandbox container only, and does not tell whether it would.
+      sysctl: { ...usualSysctls, ...linux?.sysctls },
       namespaces: [{ type: 'network', ...(netnsPath === '' ? {} : { path: netnsPath }) }],
     },
   }

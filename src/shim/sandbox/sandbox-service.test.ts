@@ -286,7 +286,10 @@ describe('tasks of a pod that stands alone', () => {
     const ownShm = { destination: '/dev/shm', source: 'shm', type: 'tmpfs', options: ['size=64k'] }
     await tasks.create(container('one', { mounts: [ownShm, hosts] }))
     const { mounts = [], linux } = came.containers[0]!.spec
-    expect(linux?.sysctl).toEqual({ 'net.ipv4.ip_forward': '1' })
+    expect(linux?.sysctl).toMatchObject({
+      'net.ipv4.ip_forward': '1',
+      'net.ipv4.ip_unprivileged_port_start': '0',
+    })
     expect(mounts.map(({ destination }) => destination).sort()).toEqual([
       '/dev/shm',
       '/etc/hostname',
