@@ -3,7 +3,7 @@ import { formatIp, parseIp } from '../../netlink/ip.ts'
 
 export interface Query {
   readonly id: number
-  /** Lower case, without the last dot. */
+  /** Lower case, without the last dot. A byte that common names do not have is `\DDD`. */
   readonly name: string
   readonly type: number
   /** The question as it was asked, letters' case included. */
@@ -209,6 +209,13 @@ function readRecords(message: Buffer, start: number, wanted: number): ReadRecord
   return records
 }
 
+/**
+ * A label may hold any byte (RFC 2181, 11). All but those of common names are written as in files of name servers, `\046`: a dot inside of a
+ * label would make another name of it.
+ */
+const textOf = (label: string): string =>
+  label.replace(/[^A-Za-z0-9_-]/g, (byte) => `\\${String(byte.charCodeAt(0)).padStart(3, '0')}`)
+
 /** A name and where the message goes on behind it; undefined when it is longer than names are, or leads nowhere. */
 function readName(
   message: Buffer,
@@ -235,10 +242,7 @@ function readName(
     }
     length += size + 1
     if (size > 63 || length > 254 || at + 1 + size > message.length) return undefined
-    const label = message.toString('latin1', at + 1, at + 1 + size)
-    // A dot inside of a label would make another name of it.
-    if (!/^[A-Za-z0-9_-]+$/.test(label)) return undefined
-    labels.push(label)
+    labels.push(textOf(message.toString('latin1', at + 1, at + 1 + size)))
     at += 1 + size
   }
   return undefined
