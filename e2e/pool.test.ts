@@ -9,6 +9,7 @@ import { rereadMs } from '../src/sandbox/pool/config-watch.ts'
 import { listPool, type PoolEntry } from '../src/sandbox/pool/pool.ts'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
+import { argumentsOf, shimsBelow } from './harness/host/processes.ts'
 import { eventually, Kata, type Outcome } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
@@ -130,6 +131,11 @@ test(
     const facts = await Promise.all(names.map((name) => kata.inspect(name)))
     expect(facts.map(({ sandbox }) => sandbox.waited).sort()).toEqual(before.sort())
     expect(facts[0].sandbox.uid).not.toBe(facts[1].sandbox.uid)
+    // Lists of processes show them as shims of their pods.
+    const shims = shimsBelow(kata.runDir).filter((pid) =>
+      facts.some(({ sandbox }) => sandbox.shimPid === pid),
+    )
+    expect(shims.map((pid) => argumentsOf(pid)[4]).sort()).toEqual([...names])
     const random = '/proc/sys/kernel/random'
     const look = [
       ...[`cat ${random}/boot_id`, `cat ${random}/uuid`, 'head -c 16 /dev/urandom | od -An -tx1'],

@@ -40,6 +40,8 @@ const withValue = new Set([
   'socket',
   'run-dir',
   'config',
+  // Of no meaning: see ../linux/processes/shown-words.ts.
+  'room',
 ])
 const switches = new Map<string, ShimAction | 'debug'>([
   ['v', 'version'],

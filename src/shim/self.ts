@@ -1,5 +1,6 @@
 /** Starts the shim again for work that outlives the action containerd called. */
 import { ownPrefix } from '../linux/processes/own-program.ts'
+import { room, showWords } from '../linux/processes/shown-words.ts'
 import { shimName } from '../version.ts'
 import type { ShimAction, ShimFlags } from './flags.ts'
 
@@ -32,8 +33,7 @@ export function spawnSelf(
   },
 ): Bun.Subprocess {
   const { bundle, cwd, env, stdio } = options
-  const [, script = ''] = process.argv
-  return Bun.spawn([process.execPath, ...ownPrefix(script), ...argumentsFor(action, flags, bundle)], {
+  return Bun.spawn([process.execPath, ...argumentsFor({ ...flags, action, bundle })], {
     argv0: shimName,
     cwd,
     env: { ...engine, ...ownEnvironment(), ...env },
@@ -48,17 +48,24 @@ export function ownEnvironment(): Record<string, string> {
   return Object.fromEntries(Object.entries(environment).map(([name, value = '']) => [name, value]))
 }
 
-function argumentsFor(action: ShimAction, flags: ShimFlags, bundle: string): string[] {
-  const { namespace, id, address, publishBinary, debug, runDir, config } = flags
+/** The words that follow the program's name. */
+function argumentsFor({ action, runDir, config, debug, ...flags }: ShimFlags): string[] {
+  const [, script = ''] = process.argv
   return [
-    ...['-namespace', namespace],
-    ...['-id', id],
-    ...['-address', address],
-    ...['-publish-binary', publishBinary],
-    ...['-bundle', bundle],
+    ...ownPrefix(script),
+    ...['-namespace', flags.namespace],
+    ...['-id', flags.id],
+    ...['-address', flags.address],
+    ...['-publish-binary', flags.publishBinary],
+    ...['-bundle', flags.bundle],
     ...(runDir === undefined ? [] : ['-run-dir', runDir]),
     ...(config === undefined ? [] : ['-config', config]),
     ...(debug ? ['-debug'] : []),
+    // It gets the words of its pod.
+    ...(action === 'serve-waiting' ? ['-room', room] : []),
     action,
   ]
 }
+
+/** Has lists of processes show this one as if it had been started with the flags. */
+export const showAsStartedWith = (flags: ShimFlags): void => showWords([shimName, ...argumentsFor(flags)])

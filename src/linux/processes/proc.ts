@@ -41,7 +41,7 @@ export function readProc(path: string): string | undefined {
 }
 
 /** Fields of /proc/PID/stat after the command name, which may itself hold spaces and parentheses. */
-export function statFields(pid: number): string[] | undefined {
+export function statFields(pid: number | 'self'): string[] | undefined {
   const stat = readProc(`/proc/${pid}/stat`)
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }

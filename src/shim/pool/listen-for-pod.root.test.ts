@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { readShimProcess } from '../../bundle/shim-process.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
-import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { isAlive, processRef, readProc } from '../../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
 import { openLedger } from '../../sandbox/end/teardown.ts'
@@ -25,7 +25,7 @@ import { ownerResource } from '../../sandbox/records/owner.ts'
 import { sandboxPaths, shimSocketPath, waitingPaths } from '../../sandbox/records/paths.ts'
 import { nameMachine } from '../../sandbox/records/state-dir.ts'
 import { until } from '../../time.ts'
-import { build } from '../../version.ts'
+import { build, shimName } from '../../version.ts'
 
 // Each starts processes, and one waits for an answer that does not come.
 setDefaultTimeout(30_000)
@@ -57,6 +57,7 @@ const programText = `
 let runDir: string
 let bundle: string
 let children: Bun.Subprocess[]
+const program = () => `${runDir}/program.ts`
 const configurationFile = () => `${runDir}/c.toml`
 
 beforeEach(() => {
@@ -64,7 +65,7 @@ beforeEach(() => {
   bundle = `${runDir}/bundle`
   mkdirSync(bundle)
   children = []
-  writeFileSync(`${runDir}/program.ts`, programText)
+  writeFileSync(program(), programText)
   writeFileSync(configurationFile(), '[hypervisor.qemu]\ndefault_memory = 300\n')
   writeFileSync(`${bundle}/config.json`, JSON.stringify({ root: { path: '/' }, process: { args: ['x'] } }))
 })
@@ -91,7 +92,7 @@ const pod = (changes: Partial<NewPod> = {}): NewPod => ({
 async function waiting(id: string, runsIn = runDir): Promise<Bun.Subprocess> {
   const paths = waitingPaths(runsIn, id)
   mkdirSync(paths.stateDir, { recursive: true })
-  const child = Bun.spawn([process.execPath, `${runDir}/program.ts`, runsIn, id, configurationFile()], {
+  const child = Bun.spawn([process.execPath, program(), runsIn, id, configurationFile()], {
     cwd: '/',
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { PATH: '/bin', OWN: 'its own' },
@@ -104,12 +105,15 @@ async function waiting(id: string, runsIn = runDir): Promise<Bun.Subprocess> {
   return child
 }
 
-test('who takes a pod is its shim: socket, name, log, environment and directory', async () => {
+test('who takes a pod is its shim: socket, name, words, log, environment and directory', async () => {
   const child = await waiting('w1')
   expect(await takeWaiting(runDir, pod())).toBe(true)
   expect(isListening(shimSocketPath(runDir, 'default', 'web'))).toBe(true)
   expect(readlinkSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe('../pool/w1')
   expect(readShimProcess(bundle)).toEqual(processRef(child.pid)!)
+  expect(readProc(`/proc/${child.pid}/cmdline`)).toStartWith(
+    `${shimName}\0${program()}\0-namespace\0default\0-id\0web\0`,
+  )
   expect(await until(() => readFileSync(`${bundle}/shim.log`, 'utf8') !== '', { timeoutMs: 5000 })).toBe(true)
   const said = JSON.parse(readFileSync(`${bundle}/shim.log`, 'utf8'))
   expect(said).toMatchObject({

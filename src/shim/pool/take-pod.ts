@@ -17,6 +17,7 @@ import { removeDeadSocket } from '../../sandbox/records/dead-socket.ts'
 import { shimSocketPath } from '../../sandbox/records/paths.ts'
 import { decideConfig } from '../daemon/create-sandbox.ts'
 import type { ShimFlags } from '../flags.ts'
+import { showAsStartedWith } from '../self.ts'
 import { bindSocket } from '../shim-socket.ts'
 
 export interface TakenPod {
@@ -56,8 +57,9 @@ export function takePod(
         removeDeadSocket(socket)
         throw error
       }
-      becomeShim(pod, log)
-      return { flags: flagsOf(pod, runDir), listener }
+      const flags = flagsOf(pod, runDir)
+      becomeShim(flags, pod.env, log)
+      return { flags, listener }
     } finally {
       closeSync(log)
     }
@@ -79,8 +81,9 @@ function takeName(machine: Parameters<typeof nameForPod>[0], pod: NewPod): void 
 }
 
 /** What a shim that is started for the pod has from its parent, beyond that. */
-function becomeShim({ env }: NewPod, log: number): void {
+function becomeShim(flags: ShimFlags, env: NewPod['env'], log: number): void {
   for (const stream of [1, 2]) checked(libc.dup2(log, stream), `dup2 of the log to ${stream}`)
+  showAsStartedWith(flags)
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
   Object.assign(process.env, env)
 }
