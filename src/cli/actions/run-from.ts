@@ -52,15 +52,15 @@ export async function runFromSnapshot(
     const { terminal, interactive = false } = snapshot.record
     const configFile = flags.config === undefined ? snapshot.record.configFile : resolve(flags.config)
     if (flags.detach === true) {
-      await detach(settings, () =>
-        containerFrom(settings, snapshot, ports, { id, configFile, detached: true }),
+      await detach(settings, (signal) =>
+        containerFrom(settings, snapshot, ports, { id, configFile, detached: true, signal }),
       )
       settings.print(settings.format === 'json' ? `${JSON.stringify({ id })}\n` : `${id}\n`)
       return 0
     }
     requireTerminal({ interactive, terminal })
-    return await runAttached(settings, { id, terminal, interactive, detachKeys }, attached, () =>
-      containerFrom(settings, snapshot, ports, { id, configFile, detached: false }),
+    return await runAttached(settings, { id, terminal, interactive, detachKeys }, attached, (signal) =>
+      containerFrom(settings, snapshot, ports, { id, configFile, detached: false, signal }),
     )
   } catch (error) {
     tellError(settings, error)
@@ -89,13 +89,20 @@ async function containerFrom(
   settings: Settings,
   snapshot: Snapshot,
   { fixed, free }: ReturnType<typeof splitWishes>,
-  { id, configFile, detached }: Pick<ContainerRecord, 'id' | 'configFile' | 'detached'>,
+  {
+    id,
+    configFile,
+    detached,
+    signal,
+  }: Pick<ContainerRecord, 'id' | 'configFile' | 'detached'> & { readonly signal: AbortSignal },
 ): Promise<Startable> {
   const { bundle } = snapshot
   const like = { record: { ...snapshot.record, configFile }, bundle }
   const claim = (found: readonly PublishedPort[] = []) =>
-    newContainer(settings, like, id, [...fixed, ...found])
-  const record = await (free.length === 0 ? claim() : takePorts(settings.stateDir, free, fixed, claim))
+    newContainer(settings, like, id, { ports: [...fixed, ...found], signal })
+  const record = await (free.length === 0
+    ? claim()
+    : takePorts(settings.stateDir, free, fixed, claim, signal))
   const { stateDir, namespace } = settings
   const { directory } = recordPaths(stateDir, namespace, id)
   const checkpoint = snapshot.directory

@@ -17,8 +17,8 @@ export function run(settings: Settings, flags: RunFlags, words: RunWords): Promi
     return runFromSnapshot(settings, { ...flags, from: flags.from }, words, () => attachedOf(flags))
   return withPlan(settings, flags, words, async (plan) => {
     if (flags.detach !== true)
-      return runAttached(settings, plan, attachedOf(flags), () =>
-        prepareNew(settings, plan, { detached: false }),
+      return runAttached(settings, plan, attachedOf(flags), (signal) =>
+        prepareNew(settings, plan, { detached: false, signal }),
       )
     await runDetached(settings, plan)
     return printId(settings, plan)

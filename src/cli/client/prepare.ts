@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { bundleFile } from '../../bundle/files.ts'
 import { forgetRun } from '../../bundle/forget-run.ts'
-import { writeNetworkWishes } from '../../bundle/network.ts'
+import { type NetworkWishes, writeNetworkWishes } from '../../bundle/network.ts'
 import { writeOverrides } from '../../bundle/overrides.ts'
 import { makeUpper, type RootMount, writableOverlay } from '../../images/rootfs.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
@@ -17,7 +17,7 @@ import { eventAttributes, noteEvent } from './events.ts'
 import { forgetHealth } from './life/health-state.ts'
 import type { Startable } from './life/session.ts'
 import { takePorts } from './networks/free-ports.ts'
-import { addressesOn, takePlace } from './networks/place.ts'
+import { addressesOn, type Placed, takePlace } from './networks/place.ts'
 import { writeOwnName } from './own-name.ts'
 import {
   type ContainerRecord,
@@ -28,40 +28,40 @@ import {
   updateRecord,
 } from './record.ts'
 
-/** Makes the container of a plan, for its first start. Its name is taken under the lock of the ports, or of its network. */
-export async function prepareNew(
-  settings: Settings,
-  plan: ContainerPlan,
-  how: { readonly detached: boolean },
-): Promise<Startable> {
+interface HowNew {
+  readonly detached: boolean
+  /** Ends the wait for a lock. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Makes the container of a plan, for its first start. Its name is taken under the lock of the ports, or of its network.
+ *
+ * @throws as {@link takePorts} and {@link takePlace}.
+ */
+export async function prepareNew(settings: Settings, plan: ContainerPlan, how: HowNew): Promise<Startable> {
   const { freePorts = [], network = { ports: [] } } = plan
   if (freePorts.length === 0) return withPlace(settings, plan, how)
-  return takePorts(settings.stateDir, freePorts, network.ports, (found) => {
+  const make = (found: NetworkWishes['ports']) => {
     const ports = [...network.ports, ...found]
     return withPlace(settings, { ...plan, network: { ...network, ports } }, how)
-  })
+  }
+  return takePorts(settings.stateDir, freePorts, network.ports, make, how.signal)
 }
 
 /** With the addresses that it gets on a network which others are on, if it is to be on one. */
-async function withPlace(
-  settings: Settings,
-  plan: ContainerPlan,
-  how: { readonly detached: boolean },
-): Promise<Startable> {
+async function withPlace(settings: Settings, plan: ContainerPlan, how: HowNew): Promise<Startable> {
   if (plan.place === undefined) return makeNew(settings, plan, how)
-  return takePlace(settings, plan.place, ({ place, mac, limits }) => {
+  const make = ({ place, mac, limits }: Placed) => {
     const network = { ports: [], ...plan.network, ...limits, place, mac }
     const etc = { ...plan.etc, addresses: addressesOn(place) }
     return makeNew(settings, { ...plan, network, etc }, how)
-  })
+  }
+  return takePlace(settings, plan.place, make, how.signal)
 }
 
 /** Claims the name, and writes the bundle. */
-function makeNew(
-  settings: Settings,
-  plan: ContainerPlan,
-  { detached }: { readonly detached: boolean },
-): Startable {
+function makeNew(settings: Settings, plan: ContainerPlan, { detached }: HowNew): Startable {
   const record = recordOf(settings, plan, detached)
   const paths = createRecord(settings.stateDir, record)
   try {

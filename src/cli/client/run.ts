@@ -18,7 +18,7 @@ import { Session, type Startable } from './life/session.ts'
 import type { ByteSink } from './output.ts'
 import { prepareAgain, prepareNew, type RunAgain } from './prepare.ts'
 import { type ContainerRecord, type RecordPaths, updateRecord } from './record.ts'
-import { abortOnSignal, catchSignals } from './signals.ts'
+import { abortOnInterruption, abortOnSignal, catchSignals } from './signals.ts'
 import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 
 /** Which streams of the command a container in the foreground is attached to. */
@@ -28,6 +28,9 @@ export interface Attached {
   readonly passesSignals: boolean
 }
 
+/** What is to be started; `signal` ends what it waits for. */
+type MakeContainer = (signal: AbortSignal) => Startable | Promise<Startable>
+
 const dropped: ByteSink = { write: async () => {} }
 
 /** Runs the container that `make` makes in the foreground and returns the exit code of its process. */
@@ -35,7 +38,7 @@ export async function runAttached(
   settings: Settings,
   plan: Pick<ContainerPlan, 'id' | 'terminal' | 'interactive' | 'detachKeys'>,
   { streams: wanted, passesSignals }: Attached,
-  make: () => Startable | Promise<Startable>,
+  make: MakeContainer,
 ): Promise<number> {
   // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
@@ -43,7 +46,7 @@ export async function runAttached(
   let session: Session | undefined
   const over = new AbortController()
   try {
-    const container = await make()
+    const container = await make(abortOnInterruption(signals))
     session = new Session(settings, container)
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
@@ -92,12 +95,14 @@ function codeOfLost(settings: Settings, error: unknown): number {
 /** Makes the container, whose machine a later start makes. */
 export async function createOnly(settings: Settings, plan: ContainerPlan): Promise<void> {
   const signals = catchSignals()
+  const signal = abortOnSignal(signals)
   let session: Session | undefined
   try {
-    const container = await prepareNew(settings, plan, { detached: true })
+    const container = await prepareNew(settings, plan, { detached: true, signal })
     const { namespace, id } = container.record
     session = new Session(settings, container)
-    await container.rootfs(abortOnSignal(signals))
+    await container.rootfs(signal)
+    signal.throwIfAborted()
     updateRecord(settings.stateDir, namespace, id, { status: 'created', owner: undefined })
   } catch (error) {
     await session?.fail(signals)
@@ -109,7 +114,7 @@ export async function createOnly(settings: Settings, plan: ContainerPlan): Promi
 
 /** Starts the container and leaves it to its shim, which keeps its exit code until it is removed. */
 export function runDetached(settings: Settings, plan: ContainerPlan): Promise<void> {
-  return detach(settings, () => prepareNew(settings, plan, { detached: true }))
+  return detach(settings, (signal) => prepareNew(settings, plan, { detached: true, signal }))
 }
 
 /**
@@ -121,11 +126,11 @@ export function runAgain(settings: Settings, record: ContainerRecord, how: RunAg
 }
 
 /** Starts the container that `make` makes and leaves it to its shim. */
-export async function detach(settings: Settings, make: () => Startable | Promise<Startable>): Promise<void> {
+export async function detach(settings: Settings, make: MakeContainer): Promise<void> {
   const signals = catchSignals()
   let session: Session | undefined
   try {
-    const container = await make()
+    const container = await make(abortOnInterruption(signals))
     const { record, paths } = container
     session = new Session(settings, container)
     const stdin = record.interactive ? heldInput(makeStdin(paths)) : ''

@@ -55,15 +55,21 @@ export function catchSignals(): SignalCatcher {
   }
 }
 
+/** Fires with the first signal that comes while no handler is set; its reason is {@link Interrupted}. */
+export function abortOnInterruption({ interrupted }: Pick<SignalCatcher, 'interrupted'>): AbortSignal {
+  const abort = new AbortController()
+  interrupted.catch((reason) => abort.abort(reason))
+  return abort.signal
+}
+
 /** Does `work`, which the first signal aborts. @throws Interrupted, once `work` has ended by that. */
 export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const signals = catchSignals()
-  const abort = new AbortController()
-  signals.interrupted.catch((reason) => abort.abort(reason))
+  const signal = abortOnInterruption(signals)
   try {
-    return await work(abort.signal)
+    return await work(signal)
   } catch (error) {
-    throw abort.signal.aborted ? abort.signal.reason : error
+    throw signal.aborted ? signal.reason : error
   } finally {
     signals.release()
   }

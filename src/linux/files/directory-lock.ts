@@ -36,16 +36,17 @@ export async function underDirectoryLock(
   return typeof made === 'string' ? made : 'done'
 }
 
-/** {@link underDirectoryLock} for work that makes something. */
+/** {@link underDirectoryLock} for work that makes something. @throws the reason of `signal`, which ends the wait; what `make` throws. */
 export async function makeUnderDirectoryLock<T>(
   directory: string,
   patienceMs: number,
   make: () => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<{ readonly value: T } | 'gone' | 'busy'> {
   const fd = open(directory)
   if (fd === undefined) return 'gone'
   try {
-    if (!(await pollLock(fd, { timeoutMs: patienceMs }))) return 'busy'
+    if (!(await pollLock(fd, { timeoutMs: patienceMs, signal }))) return 'busy'
     if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
     return { value: await make() }
   } finally {

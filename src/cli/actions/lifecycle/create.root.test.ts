@@ -13,8 +13,10 @@ import {
 } from 'node:fs'
 import { readEventLogWishes } from '../../../bundle/event-log.ts'
 import { readNetworkWishes } from '../../../bundle/network.ts'
+import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
+import { networkDir } from '../../client/networks/store.ts'
 import { recordPaths } from '../../client/record.ts'
 
 // Each command is a process that is compiled first.
@@ -25,6 +27,16 @@ const isAsked = (socket: string) =>
   readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
     .some((line) => / 02 +\d+ /.test(line) && line.endsWith(` ${socket}`))
+
+/** The files that a process has open; those that it closes meanwhile are left out. */
+const openFiles = (pid: number) =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      return []
+    }
+  })
 
 test('a container is made, renamed, started with somebody attached, and removed; each is an event', async () => {
   await using client = testClient()
@@ -94,17 +106,38 @@ test('the file of an id is not held open while the container runs', async () => 
   const run = client.spawn(['run', ...words])
   await eventually(async () => existsSync(file) && readFileSync(file, 'utf8') === 'long')
   await eventually(async () => (await client.list()).length === 1)
-  const open = readdirSync(`/proc/${run.pid}/fd`).map((fd) => {
-    try {
-      return readlinkSync(`/proc/${run.pid}/fd/${fd}`)
-    } catch {
-      return ''
-    }
-  })
-  expect(open).not.toContain(file)
+  expect(openFiles(run.pid)).not.toContain(file)
   await client.kata('rm', '--force', 'long')
   await run.exited
 })
+
+test.each([
+  ['create', []],
+  ['run', ['-d']],
+])(
+  'a signal ends the wait of `%s` for others that look for ports or places, and nothing is left',
+  async (command, flags) => {
+    await using client = testClient()
+    await client.kata('network', 'create', 'front')
+    const waits = [
+      { path: `${client.base}/state/containers`, options: ['-p', '80'] },
+      {
+        path: networkDir({ stateDir: `${client.base}/state`, namespace: 'default' }, 'front'),
+        options: ['--network', 'front'],
+      },
+    ]
+    for (const { path, options } of waits) {
+      mkdirSync(path, { recursive: true })
+      using _held = tryDirectoryLock(path)
+      const words = [...flags, '--name', 'late', ...options, '--rootfs', client.base, '--', 'true']
+      const child = client.spawn([command, ...words])
+      await eventually(() => openFiles(child.pid).includes(path))
+      child.kill('SIGINT')
+      expect(await child.exited).toBe(130)
+      expect(await client.list()).toEqual([])
+    }
+  },
+)
 
 test('who starts a container with its input ends that, too', async () => {
   await using client = testClient()

@@ -20,7 +20,7 @@ import {
   updateRecord,
 } from '../record.ts'
 import { removedMeanwhile, startShim } from '../shim-process.ts'
-import { abortOnSignal, type SignalCatcher } from '../signals.ts'
+import { abortOnInterruption, abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
 import { startMonitor } from './monitor.ts'
@@ -68,9 +68,7 @@ export class Session {
     const address = await this.#starting
     this.#update({ address })
     this.#task = await TaskClient.connect(address, namespace, id)
-    const abort = new AbortController()
-    interrupted.catch((reason) => abort.abort(reason))
-    const mounts = await this.#container.rootfs(abort.signal)
+    const mounts = await this.#container.rootfs(abortOnInterruption({ interrupted }))
     const created = this.#task.create({
       ...uris,
       bundle,

@@ -15,20 +15,22 @@ const patienceMs = 30_000
  * Finds a port for each of `wanted` and calls `note`, which writes them into the container's record; no other command looks for ports
  * meanwhile, and those of all records are taken, also of containers that do not run. They stay the container's until it is removed.
  *
- * @throws KataError NETWORK_PORTS_TAKEN, NETWORK_PORTS_BUSY; what `note` throws.
+ * @throws KataError NETWORK_PORTS_TAKEN, NETWORK_PORTS_BUSY; the reason of `signal`, which ends the wait; what `note` throws.
  */
 export async function takePorts<T>(
   stateDir: string,
   wanted: readonly FreePort[],
   beside: readonly PublishedPort[],
   note: (ports: readonly PublishedPort[]) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   const directory = `${stateDir}/containers`
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const noted = await makeUnderDirectoryLock(directory, patienceMs, async () => {
+  const find = async () => {
     const others = [...portsOfRecords(stateDir), ...beside]
     return note(await findPorts(wanted, others))
-  })
+  }
+  const noted = await makeUnderDirectoryLock(directory, patienceMs, find, signal)
   if (typeof noted === 'string') throw new KataError('NETWORK_PORTS_BUSY', {})
   return noted.value
 }

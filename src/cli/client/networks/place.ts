@@ -32,10 +32,16 @@ export interface Placed {
 /**
  * Finds a place and calls `note`, which writes it into the container's record; no other command looks for one meanwhile.
  *
- * @throws KataError NETWORK_NOT_FOUND, NETWORK_ADDRESS_INVALID, NETWORK_ADDRESS_TAKEN, NETWORK_FULL, NETWORK_BUSY; what `note` throws.
+ * @throws KataError NETWORK_NOT_FOUND, NETWORK_ADDRESS_INVALID, NETWORK_ADDRESS_TAKEN, NETWORK_FULL, NETWORK_BUSY; the reason of `signal`,
+ * which ends the wait; what `note` throws.
  */
-export function takePlace<T>(store: NetworkStore, wish: PlaceWish, note: (placed: Placed) => T): Promise<T> {
-  return withNetwork(store, wish.network, (network) => note(choosePlace(store, network, wish)))
+export function takePlace<T>(
+  store: NetworkStore,
+  wish: PlaceWish,
+  note: (placed: Placed) => T,
+  signal?: AbortSignal,
+): Promise<T> {
+  return withNetwork(store, wish.network, (network) => note(choosePlace(store, network, wish)), signal)
 }
 
 /** The container's addresses there, of each family that the host has. */
@@ -61,10 +67,10 @@ async function withNetwork<T>(
   store: NetworkStore,
   name: string,
   work: (network: NamedNetwork) => T,
+  signal?: AbortSignal,
 ): Promise<T> {
-  const made = await makeUnderDirectoryLock(networkDir(store, name), patienceMs, async () =>
-    work(readNetwork(store, name)),
-  )
+  const look = async () => work(readNetwork(store, name))
+  const made = await makeUnderDirectoryLock(networkDir(store, name), patienceMs, look, signal)
   if (made === 'gone') throw new KataError('NETWORK_NOT_FOUND', { name, namespace: store.namespace })
   if (made === 'busy') throw new KataError('NETWORK_BUSY', { name })
   return made.value

@@ -144,7 +144,7 @@ test('on a network that is internal by now, a container has no way outside, what
   writeNetworkWishes(bundle, { ports: [], place, mac: '02:42:0a:59:00:02' })
   const outcome = async (internal: boolean, id: string, ports: readonly PublishedPort[] = []) => {
     await createNetwork(settings(), 'front', { labels: {}, internal })
-    await newContainer(settings(), { record, bundle }, id, ports)
+    await newContainer(settings(), { record, bundle }, id, { ports })
     const { directory: made, bundle: own } = recordPaths(directory, 'default', id)
     const { allowed } = readNetworkWishes(own)!
     rmSync(made, { recursive: true })

@@ -16,7 +16,7 @@ import { checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts
 import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
-import { takePlace } from '../networks/place.ts'
+import { type Placed, takePlace } from '../networks/place.ts'
 import { under } from '../own-name.ts'
 import { type ContainerRecord, createRecord, isThere, removeRecord } from '../record.ts'
 import { removedMeanwhile } from '../shim-process.ts'
@@ -32,7 +32,7 @@ export async function newContainer(
   settings: Settings,
   saved: SavedContainer,
   id: string,
-  ports: readonly PublishedPort[] = [],
+  { ports = [], signal }: { readonly ports?: readonly PublishedPort[]; readonly signal?: AbortSignal } = {},
 ): Promise<ContainerRecord> {
   requireOwnDisks(settings, saved.record)
   const wishes = readNetworkWishes(saved.bundle)
@@ -44,11 +44,12 @@ export async function newContainer(
   // Nobody else sees an address on a network of its own.
   if (place === undefined) return make({ mac })
   const { network, upstream, names } = under(id.toLowerCase(), place)
-  return takePlace(settings, { network, names, upstream }, ({ limits, ...own }) => {
+  const makeAt = ({ limits, ...own }: Placed) => {
     if (limits.allowed !== undefined && ports.length > 0)
       throw refused('its network is internal, and leads nowhere')
     return make({ ...own, ...limits })
-  })
+  }
+  return takePlace(settings, { network, names, upstream }, makeAt, signal)
 }
 
 const refused = (reason: string) =>
