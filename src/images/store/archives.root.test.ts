@@ -27,7 +27,7 @@ import { makeImage } from './new-image.ts'
 import { prune } from './remove-images.ts'
 import { savedImages } from './save.ts'
 import { holdStore, shareStore } from './store-lock.ts'
-import { makeStore, type StorePaths, storePaths } from './store-paths.ts'
+import { blobPath, makeStore, type StorePaths, storePaths } from './store-paths.ts'
 import { tagImage } from './tag.ts'
 
 let state: string
@@ -226,6 +226,21 @@ test('who reads a saved image slowly keeps nobody from removing it, and gets all
   }
   const archive = Buffer.concat([first.value!, ...(await Array.fromAsync(chunks))])
   expect(await load(archive)).toMatchObject([{ name: 'docker.io/library/app:1' }])
+})
+
+test.each([
+  ['changed', (bytes: Buffer) => bytes.fill(0, 0, 1)],
+  ['cut', (bytes: Buffer) => bytes.subarray(1)],
+  ['longer', (bytes: Buffer) => Buffer.concat([bytes, bytes])],
+])('no archive is made of a stored layer that is damaged: %s', async (_, damage) => {
+  await load(dockerArchive(['app:1']))
+  expect((await saved('app:1')).length).toBeGreaterThan(base.length)
+  const digest = sha256(base)
+  writeFileSync(blobPath(paths, digest), damage(Buffer.from(base)))
+  await expect(saved('app:1')).rejects.toMatchObject({
+    code: 'ROOTFS_DIGEST_MISMATCH',
+    fields: { what: `blob ${digest}`, expected: digest },
+  })
 })
 
 test('what two ids begin with names neither image', async () => {

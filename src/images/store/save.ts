@@ -1,5 +1,6 @@
 /** Images of the store as one archive: an OCI layout that has docker's `manifest.json` beside it, as `docker save` writes it. */
 import { createReadStream } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { tarEnd, tarHeader, tarPadding } from '../formats/tar-writer.ts'
 import { openImageArchive } from '../image-archive.ts'
 import { parseImageName, shortName } from '../names/image-name.ts'
@@ -7,7 +8,11 @@ import { findImage } from './image-store.ts'
 import { shareStore } from './store-lock.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 
-/** `names`: names or ids. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_*; the signal's reason. */
+/**
+ * `names`: names or ids.
+ *
+ * @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_*, ROOTFS_DIGEST_MISMATCH; the signal's reason.
+ */
 export async function* savedImages(
   paths: StorePaths,
   names: readonly string[],
@@ -44,10 +49,22 @@ export async function* savedImages(
   for (const [digest, { file, size }] of blobs) {
     signal.throwIfAborted()
     yield header(memberOf(digest), size)
-    for await (const chunk of createReadStream(file)) yield chunk as Buffer
+    yield* compared(file, digest)
     yield tarPadding(size)
   }
   yield tarEnd()
+}
+
+/** A layer that was never unpacked was last compared when it came. @throws KataError ROOTFS_DIGEST_MISMATCH, at the end. */
+async function* compared(file: string, expected: string): AsyncGenerator<Uint8Array> {
+  const hasher = new Bun.CryptoHasher('sha256')
+  for await (const chunk of createReadStream(file)) {
+    hasher.update(chunk as Buffer)
+    yield chunk as Buffer
+  }
+  const actual = `sha256:${hasher.digest('hex')}`
+  if (actual !== expected)
+    throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: `blob ${expected}`, actual, expected })
 }
 
 /** The store is shared until their files are open, and no longer: who reads the archive takes his time. */

@@ -42,6 +42,20 @@ async function* tar() {
   yield Buffer.from('a tar')
 }
 
+test('nothing is left of a tar whose source breaks, and what was there stays', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/tar-output-`)
+  writeFileSync(`${directory}/there`, 'before')
+  async function* broken() {
+    yield* tar()
+    throw new Error('a source broke')
+  }
+  for (const name of ['there', 'new'])
+    await expect(writeTar(`${directory}/${name}`, broken())).rejects.toThrow('a source broke')
+  expect(readdirSync(directory)).toEqual(['there'])
+  expect(lstatSync(`${directory}/there`).size).toBe(6)
+  rmSync(directory, { recursive: true })
+})
+
 test('a file is replaced as a whole, and so is a link to one', async () => {
   const directory = mkdtempSync(`${tmpdir()}/tar-output-`)
   writeFileSync(`${directory}/there`, 'before')
