@@ -7,7 +7,7 @@ import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { execSpec, withExec } from '../client/exec.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
-import { catchSignals } from '../client/signals.ts'
+import { catchSignals, Interrupted } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
 import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
@@ -37,8 +37,7 @@ export async function exec(
     const execId = checkName(flags.execId ?? `exec-${crypto.randomUUID().slice(0, 8)}`, 'exec')
     const process = await wantedProcess(settings, record, flags, args)
     if (detach) {
-      await task.exec({ execId, terminal, spec: execSpec(process) })
-      await startOrForget(task, execId)
+      await startInBackground(task, { execId, terminal, spec: execSpec(process) })
       return 0
     }
     const keys = interactive && terminal ? { detachKeys } : {}
@@ -60,12 +59,33 @@ export async function exec(
   }
 }
 
-/** The shim forgets what ends; what it does not let begin, because its container was paused meanwhile, would keep its id. */
-async function startOrForget(task: TaskClient, execId: string): Promise<void> {
+/**
+ * The shim forgets what ends. What does not begin would keep its id, after a signal before it is made, or when its container was paused meanwhile.
+ * A second signal does not wait for the shim.
+ *
+ * @throws KataError what the shim answers; Interrupted.
+ */
+async function startInBackground(
+  task: TaskClient,
+  request: Parameters<TaskClient['exec']>[0] & { readonly execId: string },
+): Promise<void> {
+  const { execId } = request
+  // Before the shim is asked.
+  const signals = catchSignals()
+  const made = task.exec(request)
+  const forget = () => made.then(() => task.delete(execId)).catch(() => {})
+  try {
+    await Promise.race([made, signals.interrupted])
+  } catch (error) {
+    signals.release()
+    if (error instanceof Interrupted) await forget()
+    throw error
+  }
+  signals.release()
   try {
     await task.start(execId)
   } catch (error) {
-    if (error instanceof KataError && error.code === 'TASK_STATE') await task.delete(execId).catch(() => {})
+    if (error instanceof KataError && error.code === 'TASK_STATE') await forget()
     throw error
   }
 }

@@ -17,6 +17,7 @@ import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 import { someFacts } from '../../sandbox/records/facts.double.ts'
 import { eventually } from './client.double.ts'
+import { recordPaths } from './record.ts'
 
 let base: string
 beforeEach(() => {
@@ -255,6 +256,21 @@ describe('run in the background', () => {
     expect(refused.code).toBe(125)
     expect(refused.stderr).toContain('[TASK_STATE] cannot exec in host: it is paused')
     expect(await exec('true')).toMatchObject({ code: 0, stderr: '' })
+    await kata('rm', '-f', 'host')
+  })
+
+  test('a command in the background that is interrupted before it is made leaves its id free', async () => {
+    const mark = `${base}/started`
+    await start('host', 'sleep', '60')
+    const child = spawn(['exec', '-d', '--exec-id', 'job', 'host', 'touch', mark, 'made-late'])
+    const { bundle } = recordPaths(`${base}/state`, 'default', 'host')
+    await eventually(() => existsSync(`${bundle}/exec-asked`))
+    child.kill('SIGINT')
+    expect(await child.exited).toBe(130)
+    await eventually(() => existsSync(`${bundle}/exec-made`))
+    const again = await kata('exec', '-d', '--exec-id', 'job', 'host', 'true')
+    expect(again).toMatchObject({ code: 0, stderr: '' })
+    expect(existsSync(mark)).toBe(false)
     await kata('rm', '-f', 'host')
   })
 

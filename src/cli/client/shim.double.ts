@@ -120,9 +120,14 @@ function serveTasks(): void {
     },
     async exec({ execId, spec, stdin, stdout, stderr }) {
       const { args } = JSON.parse(new TextDecoder().decode(spec!.value))
-      if (args.includes('made-late')) await Bun.sleep(1000)
+      const isLate = args.includes('made-late')
+      if (isLate) {
+        writeFileSync(`${bundle}/exec-asked`, '')
+        await Bun.sleep(1000)
+      }
       if (processes.has(execId)) throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${id}` })
       processes.set(execId, { args, io: { stdin, stdout, stderr } })
+      if (isLate) writeFileSync(`${bundle}/exec-made`, '')
       return {}
     },
     pause() {
