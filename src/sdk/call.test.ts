@@ -101,6 +101,21 @@ test('a time that is over already ends what was started, and none at all starts 
   rmSync(directory, { recursive: true })
 }, 60_000)
 
+test('a start that is given up says why, also when what is there of it cannot be removed', async () => {
+  const words = program('case "$3" in run) exec sleep 5;; ps) echo none;; esac')
+  const given = { executable: words, name: 'box' }
+  await expect(Sandbox.create({ ...given, timeoutMs: 100 })).rejects.toMatchObject({
+    code: 'SDK_TIMED_OUT',
+    message: expect.stringContaining('kata-ts ps answered something else'),
+    cause: { code: 'SDK_ANSWER_MISSING' },
+  })
+  const abort = new AbortController()
+  const starting = Sandbox.create({ ...given, signal: abort.signal })
+  const reason = new Error('enough')
+  abort.abort(reason)
+  await expect(starting).rejects.toBe(reason)
+}, 60_000)
+
 test('a stop whose time is over already kills at once, and does not wait for ever', async () => {
   const directory = mkdtempSync(`${tmpdir()}/call-`)
   const said = `${directory}/said`

@@ -181,9 +181,13 @@ export class Sandbox implements AsyncDisposable {
     if (started !== 'cut' && started.exitCode !== 0) throw unexplained(started.exitCode)
     if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
     child.kill('SIGTERM')
-    await undo(words, { name, begunAt }, result)
+    // What went wrong first is told in any case.
+    const left = await undo(words, { name, begunAt }, result).then(
+      () => undefined,
+      (error: Error) => error,
+    )
     if (signal?.aborted) throw signal.reason
-    throw new SandboxError('SDK_TIMED_OUT', `sandbox ${name} did not start within ${timeoutMs} ms`)
+    throw tooLate(name, timeoutMs, left)
   }
 
   /**
@@ -320,6 +324,14 @@ export class Sandbox implements AsyncDisposable {
     if (this.#isOwn) return this.kill()
     await Promise.all([...this.#processes].map((process) => process[Symbol.asyncDispose]()))
   }
+}
+
+function tooLate(name: string, timeoutMs: number | undefined, left: Error | undefined): SandboxError {
+  const message = `sandbox ${name} did not start within ${timeoutMs} ms`
+  if (left === undefined) return new SandboxError('SDK_TIMED_OUT', message)
+  const remedy = `Remove it, if it is there: kata-ts rm --force ${name}.`
+  const whole = `${message}, and could not be removed: ${left.message}. ${remedy}`
+  return new SandboxError('SDK_TIMED_OUT', whole, { remedy, cause: left })
 }
 
 function answered<T>(read: () => T): T {
