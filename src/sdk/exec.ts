@@ -1,6 +1,6 @@
 /** Runs a command from its start to its end, and collects its output. */
 import { SandboxError } from './error.ts'
-import { chunksOf, type InputData } from './input.ts'
+import { chunksOf, type InputData, untilOver } from './input.ts'
 import type { ProcessOptions, SandboxProcess } from './process.ts'
 
 export interface ExecOptions extends ProcessOptions {
@@ -78,13 +78,13 @@ const tooLarge = (limit: number) =>
   new SandboxError('SDK_OUTPUT_TOO_LARGE', `the command wrote more than ${limit} bytes and was killed`)
 
 /** A command may end without reading everything. @throws what the input itself throws. */
-async function feed(process: SandboxProcess, stdin: InputData | undefined): Promise<void> {
-  const writer = process.stdin.getWriter()
+async function feed({ stdin: input, exitCode }: SandboxProcess, stdin: InputData | undefined): Promise<void> {
+  const writer = input.getWriter()
   // The end of the command closes the pipe under us.
   writer.closed.catch(() => {})
   let isOpen = true
   if (stdin !== undefined)
-    for await (const chunk of chunksOf(stdin)) {
+    for await (const chunk of untilOver(chunksOf(stdin), exitCode)) {
       isOpen = await writer.write(chunk).then(
         () => true,
         (error: unknown) => {

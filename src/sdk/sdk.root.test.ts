@@ -39,6 +39,34 @@ test('a command has its exit code, both outputs and its input', async () => {
   expect((await box.exec(['true'], { stdin: many })).exitCode).toBe(0)
 }, 20_000)
 
+test('what is asked for input is told when the command has ended first', async () => {
+  const calls: string[] = []
+  const source = (): AsyncIterable<string> => ({
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        calls.push('next')
+        return new Promise(() => {})
+      },
+      return: async () => {
+        calls.push('return')
+        return { done: true, value: undefined }
+      },
+    }),
+  })
+  expect((await box.exec(['true'], { stdin: source() })).exitCode).toBe(0)
+  expect(calls).toEqual(['next', 'return'])
+  const whole = (async function* () {
+    try {
+      yield 'all '
+      yield 'of it'
+    } finally {
+      calls.push('over')
+    }
+  })()
+  expect((await box.exec(['cat'], { stdin: whole })).text).toBe('all of it')
+  expect(calls).toEqual(['next', 'return', 'over'])
+}, 20_000)
+
 test('input that is neither text nor bytes ends the command', async () => {
   const numbers = [1, 2] as unknown as string[]
   await expect(box.exec(['cat'], { stdin: numbers })).rejects.toThrow(TypeError)
