@@ -1,4 +1,5 @@
 /** Files in a sandbox. */
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { resolve } from 'node:path'
 import { type CommandWords, callToEnd } from './call.ts'
@@ -54,7 +55,24 @@ export interface Files {
 
 type Exec = (command: readonly string[], options: ExecOptions) => Promise<ExecResult>
 
-const writeScript = 'mkdir -p -- "$(dirname -- "$1")" && cat > "$1" && { [ -z "$2" ] || chmod -- "$2" "$1"; }'
+/**
+ * What is there is touched once all of the content is: it comes into a file beside it first, called `$3`, unless the place takes none, as /proc/sys,
+ * or belongs to a device. Only a new one takes that file itself, as a rename would change the owner, break links, and fail for a mounted file.
+ */
+const writeScript = `directory=$(dirname -- "$1")
+mkdir -p -- "$directory" || exit
+part="$directory/$3"
+if { [ -e "$1" ] && [ ! -f "$1" ]; } || ! (: > "$part") 2>/dev/null; then
+  cat > "$1" || exit
+else
+  trap 'rm -f -- "$part"' EXIT
+  cat > "$part" || exit
+  if [ -e "$1" ] || [ -L "$1" ]; then cat -- "$part" > "$1"; else mv -f -- "$part" "$1"; fi || exit
+fi
+[ -z "$2" ] || chmod -- "$2" "$1"`
+/** What a killed {@link writeScript} has left. */
+const forgetScript = 'rm -f -- "$(dirname -- "$1")/$2"'
+const forgetMs = 15_000
 /** For each file a line of `stat`, then its path, then a NUL: a path may hold newlines. */
 const listScript =
   'cd -- "$1" && exec find . -mindepth 1 -maxdepth 1 -exec sh -c \'for p; do stat -c "%f %s %Y" -- "$p" && printf "%s\\\\0" "$p"; done\' sh {} +'
@@ -79,11 +97,20 @@ export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
     read,
     readText: async (path, options) => new TextDecoder().decode(await read(path, options)),
     async write(path, data, { mode, signal } = {}) {
+      signal?.throwIfAborted()
       const permissions = mode === undefined ? '' : mode.toString(8)
-      await run(path, ['sh', '-c', writeScript, 'sh', path, permissions], {
-        stdin: data,
-        ...(signal === undefined ? {} : { signal }),
-      })
+      const part = `.kata-ts-${randomUUID()}.part`
+      try {
+        await run(path, ['sh', '-c', writeScript, 'sh', path, permissions, part], {
+          stdin: data,
+          ...(signal === undefined ? {} : { signal }),
+        })
+      } catch (error) {
+        const endedItself = error instanceof SandboxError && error.code === 'SDK_GUEST_FILE_FAILED'
+        const forget = ['sh', '-c', forgetScript, 'sh', path, part]
+        if (!endedItself) await run(path, forget, { timeoutMs: forgetMs }).catch(() => {})
+        throw error
+      }
     },
     async list(path, options = {}) {
       const { text } = await run(path, ['sh', '-c', listScript, 'sh', path], options)

@@ -1,8 +1,9 @@
 /** The SDK over the whole command line, against a double of the shim: a container is a process of the host. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '../cli/client/client.double.ts'
 import { type CreateOptions, Sandbox, SandboxError } from './sdk.ts'
 
 const host = join(import.meta.dir, '../cli/client/client.host.ts')
@@ -166,6 +167,49 @@ test('files are written, listed and read', async () => {
     message: expect.stringContaining('No such file'),
   })
 }, 20_000)
+
+test('a write that is given up leaves what was there, and nothing else', async () => {
+  const directory = `${base}/given-up`
+  await box.files.write(`${directory}/old`, 'before', { mode: 0o640 })
+  const isBegun = () =>
+    readdirSync(directory).some((name) => readFileSync(`${directory}/${name}`, 'utf8') === 'partial')
+  for (const name of ['old', 'new']) {
+    const abort = new AbortController()
+    const slow = async function* () {
+      yield 'partial'
+      await new Promise(() => {})
+    }
+    const writing = box.files.write(`${directory}/${name}`, slow(), { signal: abort.signal })
+    await eventually(isBegun)
+    abort.abort(new Error('enough'))
+    await expect(writing).rejects.toThrow('enough')
+    const broken = [new Uint8Array(1), 1] as unknown as Uint8Array[]
+    await expect(box.files.write(`${directory}/${name}`, broken)).rejects.toThrow(TypeError)
+    expect(readdirSync(directory)).toEqual(['old'])
+    expect(readFileSync(`${directory}/old`, 'utf8')).toBe('before')
+  }
+}, 60_000)
+
+test('what is replaced keeps its mode, and what is written through a link goes where that leads', async () => {
+  const directory = `${base}/replaced`
+  await box.files.write(`${directory}/file`, 'before', { mode: 0o640 })
+  symlinkSync('file', `${directory}/link`)
+  symlinkSync('made', `${directory}/dangling`)
+  await box.files.write(`${directory}/link`, 'after')
+  await box.files.write(`${directory}/dangling`, 'new')
+  const listed = await box.files.list(directory)
+  expect(listed.map(({ name, type, mode }) => `${type} ${name}${name === 'file' ? mode : ''}`)).toEqual([
+    ...['symlink dangling', `file file${0o640}`, 'symlink link', 'file made'],
+  ])
+  expect(await box.files.readText(`${directory}/file`)).toBe('after')
+  // No file can be made beside it.
+  await box.files.write('/proc/self/coredump_filter', '0x33')
+  await box.files.write('/dev/null', 'nothing')
+  const into = await failure(box.files.write(directory, 'no file'))
+  expect(into).toMatchObject({ code: 'SDK_GUEST_FILE_FAILED' })
+  expect(readdirSync(directory)).toHaveLength(4)
+  expect(readdirSync(base).filter((name) => name.endsWith('.part'))).toEqual([])
+}, 60_000)
 
 test('sandboxes are found by label and name, and another handle leaves them', async () => {
   const listed = await Sandbox.list({ ...runtime, labels: { of: 'tests' } })
