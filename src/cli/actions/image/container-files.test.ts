@@ -2,10 +2,12 @@ import { expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { TreeTooDeep } from '../../../images/file-tree.ts'
+import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { SyscallError } from '../../../linux/libc.ts'
 import { bootId } from '../../../linux/processes/proc.ts'
 import { TaskDefinition } from '../../../protocol/generated/containerd/task.ts'
 import { Status } from '../../../protocol/generated/containerd/types.ts'
+import { clocksThatRush } from '../../../time.double.ts'
 import { sleep } from '../../../time.ts'
 import { listen } from '../../../ttrpc/bun.ts'
 import { serve, service } from '../../../ttrpc/ttrpc.ts'
@@ -69,4 +71,25 @@ test('a container stays paused for each of several works at once, and goes on af
     listener.stop()
     rmSync(stateDir, { recursive: true })
   }
+})
+
+test('files that another command reads for longer than anybody waits are not read beside it', async () => {
+  const stateDir = mkdtempSync(`${tmpdir()}/container-files-`)
+  const { io } = recordPaths(stateDir, 'default', 'web')
+  mkdirSync(io, { recursive: true })
+  const record = { id: 'web', namespace: 'default', status: 'stopped' } as ContainerRecord
+  let reads = 0
+  const during = () =>
+    whilePaused({ stateDir }, record, new AbortController().signal, async () => void reads++)
+  {
+    using _rush = clocksThatRush()
+    using _held = tryDirectoryLock(io)
+    await expect(during()).rejects.toMatchObject({ code: 'CONTAINER_BUSY', fields: { name: 'web' } })
+  }
+  expect(reads).toBe(0)
+  await during()
+  expect(reads).toBe(1)
+  rmSync(stateDir, { recursive: true })
+  await expect(during()).rejects.toMatchObject({ code: 'CONTAINER_NOT_FOUND', fields: { name: 'web' } })
+  expect(reads).toBe(1)
 })

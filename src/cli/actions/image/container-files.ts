@@ -4,7 +4,7 @@ import { describeError, KataError } from '../../../errors.ts'
 import { findInImage } from '../../../images/account-files.ts'
 import { TreeTooDeep } from '../../../images/file-tree.ts'
 import { WhiteoutName } from '../../../images/tree-tar.ts'
-import { withBestEffortLock } from '../../../linux/files/directory-lock.ts'
+import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { SyscallError } from '../../../linux/libc.ts'
 import { isExternal } from '../../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
@@ -45,24 +45,28 @@ export function filesOf(settings: Settings, name: string, what: string): Contain
   }
 }
 
-/** How long another command may read the files before this one does so beside it, milliseconds. */
+/** How long another command may read the files, milliseconds. */
 const patienceMs = 600_000
 
 /**
  * Does `work` while a running container is paused, so that nothing changes meanwhile. Only one command does so at a time: the first to end would
  * let the container go on under the others.
  *
- * @throws KataError CONTAINER_NOT_RUNNING, TASK_STATE, SHIM_*; what `work` throws; the signal's reason.
+ * @throws KataError CONTAINER_BUSY, CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING, TASK_STATE, SHIM_*; what `work` throws; the signal's reason.
  */
-export function whilePaused<T>(
+export async function whilePaused<T>(
   { stateDir }: Pick<Settings, 'stateDir'>,
   record: ContainerRecord,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
   // Starts and removals lock the container's own directory, and changes of its record the bundle.
-  const { io } = recordPaths(stateDir, record.namespace, record.id)
-  return withBestEffortLock(io, patienceMs, () => pausedFor(record, work), signal)
+  const { namespace, id: name } = record
+  const { io } = recordPaths(stateDir, namespace, name)
+  const made = await makeUnderDirectoryLock(io, patienceMs, () => pausedFor(record, work), signal)
+  if (made === 'busy') throw new KataError('CONTAINER_BUSY', { name })
+  if (made === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
+  return made.value
 }
 
 async function pausedFor<T>(record: ContainerRecord, work: () => Promise<T>): Promise<T> {
