@@ -86,8 +86,8 @@ export class Pod {
   static async start(options: PodOptions): Promise<Pod> {
     const { id, dir, runDir, sandbox = {} } = options
     mkdirSync(join(dir, 'etc'), { recursive: true })
-    mkdirSync(join(dir, 'shm'), { recursive: true })
-    mount({ source: 'shm', target: join(dir, 'shm'), type: 'tmpfs', data: 'mode=1777,size=3m' })
+    mkdirSync(shmIn(dir), { recursive: true })
+    mount({ source: 'shm', target: shmIn(dir), type: 'tmpfs', data: 'mode=1777,size=3m' })
     writeFileSync(join(dir, 'etc/hosts'), `127.0.0.1\tlocalhost\n10.1.2.3\t${id}\n`)
     writeFileSync(join(dir, 'etc/hostname'), `${id}\n`)
     writeFileSync(join(dir, 'etc/resolv.conf'), 'nameserver 192.0.2.53\nsearch world.test\n')
@@ -227,6 +227,9 @@ export function buildProbe(path: string): void {
   if (exitCode !== 0) throw new Error(`gcc: ${stderr}`)
 }
 
+/** The pod's shared memory, where containerd has it: in a directory of the pod's id. */
+const shmIn = (dir: string): string => join(dir, 'sandboxes', '5a4d'.repeat(16), 'shm')
+
 /** A bind as kubelet and containerd ask for it. */
 export function bind(source: string, destination: string, ...options: string[]): OciMount {
   const words = options.length === 0 ? ['rw'] : options
@@ -276,7 +279,7 @@ function podSpec(
     },
   })
   const podMounts = [
-    bind(join(dir, 'shm'), '/dev/shm'),
+    bind(shmIn(dir), '/dev/shm'),
     ...(isSandbox ? [] : [bind(join(dir, 'etc/hosts'), '/etc/hosts')]),
     ...(isSandbox ? [] : [bind(join(dir, 'etc/hostname'), '/etc/hostname')]),
     bind(join(dir, 'etc/resolv.conf'), '/etc/resolv.conf', ...(isSandbox ? ['ro'] : ['rw'])),

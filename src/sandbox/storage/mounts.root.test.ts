@@ -200,11 +200,15 @@ test('a volume in the place of shared memory is that volume', async () => {
   expect(binds.map(({ source }) => source)).toEqual([`${volumes}/disk`, '/srv', '/srv/data'])
 })
 
+/** As clients make it. */
+const clientsId = '4f1c'.repeat(16)
+
 test.each([
-  '/run/containerd/io.containerd.grpc.v1.cri/sandboxes/4f1c/shm',
-  '/run/containers/storage/overlay-containers/4f1c/userdata/shm',
-  '/var/lib/docker/containers/4f1c/mounts/shm',
-  '/var/lib/docker/containers/4f1c/mounts/shm/',
+  `/run/containerd/io.containerd.grpc.v1.cri/sandboxes/${clientsId}/shm`,
+  `/run/containers/storage/overlay-containers/${clientsId}/userdata/shm`,
+  `/var/lib/docker/containers/${clientsId}/mounts/shm`,
+  `/var/lib/docker/containers/${clientsId}/mounts/shm/`,
+  `/var/lib/nerdctl/1935db59/containers/default/${clientsId}/shm`,
 ])('the memory that a client has mounted for it is the pod’s: %s', async (path) => {
   const source = `${area}${path}`
   mkdirSync(source, { recursive: true })
@@ -217,11 +221,13 @@ test('a directory of a user’s is that directory, whatever its name', async () 
   mkdirSync(`${area}/srv/shm`, { recursive: true })
   mkdirSync(`${volumes}/memory/shm`, { recursive: true })
   symlinkSync(`${volumes}/memory/shm`, `${area}/shm`)
-  // On a disk, in memory that is mounted for something else, there by a link, and one that is not there.
-  const sources = ['/srv/shm', `${volumes}/memory/shm`.slice(area.length), '/shm', '/no/shm']
+  mkdirSync(`${area}/own/shm`, { recursive: true })
+  mount({ source: 'shm', target: `${area}/own/shm`, type: 'tmpfs', data: 'size=1m' })
+  // On a disk, in memory that is mounted for something else, there by a link, one that is not there, and memory of the user's own.
+  const sources = ['/srv/shm', `${volumes}/memory/shm`.slice(area.length), '/shm', '/no/shm', '/own/shm']
   const asked = sources.map((source) => ({ ...bind(`${area}${source}`), destination: '/dev/shm' }))
   const { mounts, binds } = await carry(...asked)
-  expect(mounts.map(({ source }) => source)).toEqual(['/guest/1', '/guest/2', '/guest/3', '/guest/4'])
+  expect(mounts.map(({ source }) => source)).toEqual(sources.map((_, index) => `/guest/${index + 1}`))
   expect(binds.map(({ source }) => source)).toEqual(asked.map(({ source }) => source!))
   expect(sharedMounts({ mounts: asked }, 'c1')).toEqual(asked)
   expect(shmBytes({ mounts: asked })).toBe(64 * 1024 * 1024)
@@ -230,9 +236,10 @@ test('a directory of a user’s is that directory, whatever its name', async () 
 test('its size is that of the host’s tmpfs, or 64 MiB', () => {
   const shm = (source: string, type = 'bind') =>
     shmBytes({ mounts: [{ destination: '/dev/shm', source, type }] })
-  mkdirSync(`${pod}/shm`)
-  mount({ source: 'shm', target: `${pod}/shm`, type: 'tmpfs', data: 'size=1m' })
-  expect(shm(`${pod}/shm`)).toBe(1024 * 1024)
+  const made = `${area}/sandboxes/${clientsId}/shm`
+  mkdirSync(made, { recursive: true })
+  mount({ source: 'shm', target: made, type: 'tmpfs', data: 'size=1m' })
+  expect(shm(made)).toBe(1024 * 1024)
   expect(shm(`${volumes}/memory`)).toBe(64 * 1024 * 1024)
   for (const source of ['/dev/shm', '/no/such/directory', '/etc']) expect(shm(source)).toBe(64 * 1024 * 1024)
   expect(shm('shm', 'tmpfs')).toBe(64 * 1024 * 1024)

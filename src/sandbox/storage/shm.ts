@@ -16,8 +16,11 @@ export const shmFlags = ['noexec', 'nosuid', 'nodev'] as const
 
 /** Volumes and their parts, below the directory that kubelet has for a pod. */
 const kubeletVolume = /\/(volumes\/kubernetes\.io~[^/]+|volume-subpaths)\//
-/** What clients call the shared memory that they make for a pod or container: containerd, CRI-O, Docker, nerdctl, Podman. */
-const clientsShm = /\/shm\/?$/
+/**
+ * Where clients have the shared memory that they make for a pod or container: containerd, CRI-O, Docker, nerdctl and Podman have it in a directory
+ * of its id, or one below. A user's own tmpfs may be called so too, as /mnt/shm, and has what he put there.
+ */
+const clientsShm = /\/[0-9a-f]{64}\/([^/]+\/)?shm\/?$/
 
 /**
  * Whether it asks for the pod's shared memory: by the host's own, or by a tmpfs that a client has mounted for it. A tmpfs of the container's own
@@ -29,12 +32,13 @@ export function isPodShm(mount: OciMount): boolean {
   return (
     destination === '/dev/shm' &&
     isBind(mount) &&
-    clientsShm.test(source) &&
-    !kubeletVolume.test(source) &&
     mountCaller(mount) === undefined &&
-    (source === '/dev/shm' || isMountedTmpfs(source))
+    (source === '/dev/shm' || isClientsShm(source))
   )
 }
+
+const isClientsShm = (source: string): boolean =>
+  clientsShm.test(source) && !kubeletVolume.test(source) && isMountedTmpfs(source)
 
 /** Whether a tmpfs is mounted there. A directory of a user's may be in memory too, but is no mount of its own. */
 function isMountedTmpfs(source: string): boolean {
