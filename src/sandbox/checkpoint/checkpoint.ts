@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
 import { type FileFacts, fileFacts } from '../../linux/files/file-facts.ts'
-import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
+import type { FileDigest } from '../../linux/files/sparse-file.ts'
 import { version as ownVersion } from '../../version.ts'
 import type { SavedFiles } from '../../vmm/vmm.ts'
 import { placeOf } from '../disks/guest-disk.ts'
@@ -13,6 +13,7 @@ import type { PluggedDisk } from '../storage/disks.ts'
 import { whyForeign } from '../template/roots-own.ts'
 import { type CheckpointFacts, checkpointFiles, readCheckpointFacts } from './checkpoint-facts.ts'
 import { machineKey } from './machine-key.ts'
+import { digestAt } from './named-copy.ts'
 import { unchanging } from './save-machine.ts'
 
 export interface Checkpoint {
@@ -101,7 +102,7 @@ const pick = ({ bytes, sha256, changedAt }: ReturnType<typeof unchanging>) => ({
 async function requireBytes(path: string, wanted: FileDigest, signal: AbortSignal): Promise<void> {
   const fd = openSync(path, 'r')
   try {
-    requireDigest(path, await digestOf(fd, signal), wanted)
+    requireDigest(path, await digestAt({ fd, path }, signal), wanted)
   } finally {
     closeSync(fd)
   }

@@ -2,11 +2,12 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import type { Config } from '../../config/config.ts'
-import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
+import type { FileDigest } from '../../linux/files/sparse-file.ts'
 import { templateShape } from '../../vmm/create.ts'
 import { cardQueues } from '../network/card-queues.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
 import { describeGuest } from '../start/machine/machine.ts'
+import { digestAt } from './named-copy.ts'
 
 /** Raised when machines that earlier versions have saved are of no use to this one. */
 const version = 3
@@ -53,7 +54,7 @@ async function contentOf(path: string, signal: AbortSignal): Promise<unknown> {
 async function fileDigest(path: string, signal: AbortSignal): Promise<FileDigest> {
   const fd = openSync(path, 'r')
   try {
-    return await digestOf(fd, signal)
+    return await digestAt({ fd, path }, signal)
   } finally {
     closeSync(fd)
   }

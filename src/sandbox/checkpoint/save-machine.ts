@@ -4,12 +4,13 @@ import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
 import { flush, flushFile } from '../../linux/files/flush.ts'
-import { copySparse, digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
+import type { FileDigest } from '../../linux/files/sparse-file.ts'
 import { version } from '../../version.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
 import { type CheckpointFacts, checkpointFiles, type SavedDisk, unfinished } from './checkpoint-facts.ts'
+import { copyAt, digestAt, type OpenFile } from './named-copy.ts'
 
 export interface SaveRequest {
   /** A path at which nothing is. */
@@ -46,7 +47,7 @@ export async function saveMachine(
   try {
     const path = `${target}/${checkpointFiles.state}`
     await withFile(path, 'wx', async (state) => vmm.save?.({ state }))
-    const state = await withFile(path, 'r', (fd) => flushedDigest(fd, signal))
+    const state = await withFile(path, 'r', (fd) => flushedDigest({ fd, path }, signal))
     const copy = ends ? undefined : `${target}/${checkpointFiles.disk}`
     const saved: SavedDisk[] = []
     for (const disk of disks.all) saved.push(await saveDisk(disk, copy, signal))
@@ -88,11 +89,11 @@ async function saveDisk(
 ): Promise<SavedDisk> {
   const place = { id, place: placeOf(address), readonly }
   if (readonly) return { ...place, ...unchanging(name) }
-  const digest = await withFile(name, 'r', (from) =>
+  const digest = await withFile(name, 'r', (fd) =>
     copy === undefined
-      ? flushedDigest(from, signal)
+      ? flushedDigest({ fd, path: name }, signal)
       : withFile(copy, 'wx', async (to) => {
-          const copied = await copySparse(from, to, signal)
+          const copied = await copyAt({ fd, path: name }, { fd: to, path: copy }, signal)
           await flush(to)
           return copied
         }),
@@ -100,9 +101,9 @@ async function saveDisk(
   return { ...place, ...digest, changedAt: '' }
 }
 
-async function flushedDigest(fd: number, signal: AbortSignal): Promise<FileDigest> {
-  await flush(fd)
-  return digestOf(fd, signal)
+async function flushedDigest(file: OpenFile, signal: AbortSignal): Promise<FileDigest> {
+  await flush(file.fd)
+  return digestAt(file, signal)
 }
 
 /** What is only read is root's, and nobody writes to it. */

@@ -94,6 +94,14 @@ test('a disk that cannot be read is named, and not its copy', async () => {
   expect(readdirSync(directory)).toEqual([])
 })
 
+test('so is one that cannot be searched for data', async () => {
+  const { recorded } = await savedDisk('x')
+  // A directory of a tmpfs has a size, and no data that lseek(2) finds.
+  const copy = copyDisk({ from: '/dev', recorded }, `${directory}/to`, always)
+  await expect(copy).rejects.toThrow('lseek to the next data of /dev failed: EINVAL')
+  expect(readdirSync(directory)).toEqual(['from'])
+})
+
 const record: ContainerRecord = {
   id: 'web',
   namespace: 'default',

@@ -9,10 +9,11 @@ import {
 } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { withPath } from '../../../linux/files/named-write.ts'
-import { copySparse, type FileDigest } from '../../../linux/files/sparse-file.ts'
+import type { FileDigest } from '../../../linux/files/sparse-file.ts'
 import { bootId, ownProcess } from '../../../linux/processes/proc.ts'
 import { requireDigest } from '../../../sandbox/checkpoint/checkpoint.ts'
 import { checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
+import { copyAt } from '../../../sandbox/checkpoint/named-copy.ts'
 import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
@@ -161,11 +162,14 @@ export async function copyDisk(
   try {
     const target = openSync(unfinished, 'wx', 0o600)
     try {
-      requireDigest(from, await copySparse(source, target, signal), recorded)
+      const files = [
+        { fd: source, path: from },
+        { fd: target, path: to },
+      ] as const
+      requireDigest(from, await copyAt(...files, signal), recorded)
       fsyncSync(target)
     } catch (error) {
-      // Only the source is read.
-      throw withPath(error, (error as NodeJS.ErrnoException).syscall === 'read' ? from : to)
+      throw withPath(error, to)
     } finally {
       closeSync(target)
     }
