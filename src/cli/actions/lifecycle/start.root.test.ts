@@ -52,6 +52,23 @@ test('a container that runs is left alone by start, and gets a new shim by resta
   expect(after!.shimPid).not.toBe(before!.shimPid)
 })
 
+test('a restart that is broken off while the container ends says that it stays stopped', async () => {
+  await using client = testClient()
+  const asked = `${client.base}/asked`
+  const script = `trap 'echo >${asked}' TERM; echo ready; while :; do sleep 0.02; done`
+  await client.start('slow', ['sh', '-c', script])
+  await eventually(async () => (await client.kata('logs', 'slow')).stdout === 'ready\n')
+  const child = client.spawn(['restart', '-t', '60', 'slow'])
+  await eventually(() => existsSync(asked))
+  child.kill('SIGINT')
+  const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+  expect(stderr).toContain(
+    'container slow may have been asked to end, and is not started again: `kata-ts start slow`',
+  )
+  expect([stderr.includes('interrupted by SIGINT'), code]).toEqual([true, 130])
+  expect((await client.kata('start', 'slow')).code).toBe(0)
+})
+
 test('a start that fails keeps the container and its files', async () => {
   await using client = testClient()
   await client.start('kept', ['true'])
