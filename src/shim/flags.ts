@@ -40,7 +40,7 @@ const withValue = new Set([
   'socket',
   'run-dir',
   'config',
-  // Of no meaning: see ../linux/processes/shown-words.ts.
+  // Means nothing, see ../linux/processes/shown-words.ts.
   'room',
 ])
 const switches = new Map<string, ShimAction | 'debug'>([

@@ -43,14 +43,14 @@ export async function withExec<T>(
   mkdirSync(io, { recursive: true, mode: 0o700 })
   const directory = `${io}/exec-${crypto.randomUUID()}`
   const streams = attachStreams({ ...asked, directory, terminal })
+  const made = task.exec({ execId, terminal, spec: execSpec(process), ...streams.uris })
   try {
-    const spec = execSpec(process)
-    await Promise.race([task.exec({ execId, terminal, spec, ...streams.uris }), signals.interrupted])
+    await Promise.race([made, signals.interrupted])
     const exited = attach({ task, id, execId, streams, signals, interactive, terminal, log, tell })
     return await Promise.race([use(exited), signals.interrupted])
   } finally {
-    // When it died with its container there is nothing to forget.
-    await task.delete(execId).catch((error) => log.debug('exec not deleted', { error }))
+    // When it died with its container there is nothing to forget, and one that was refused may be another command's.
+    await made.then(() => task.delete(execId)).catch((error) => log.debug('exec not deleted', { error }))
     streams.close()
   }
 }
