@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '../cli/client/client.double.ts'
+import { until } from '../time.ts'
 import { type CreateOptions, Sandbox, SandboxError } from './sdk.ts'
 
 const host = join(import.meta.dir, '../cli/client/client.host.ts')
@@ -180,7 +180,7 @@ test('a write that is given up leaves what was there, and nothing else', async (
       await new Promise(() => {})
     }
     const writing = box.files.write(`${directory}/${name}`, slow(), { signal: abort.signal })
-    await eventually(isBegun)
+    expect(await until(isBegun, { timeoutMs: 40_000 })).toBe(true)
     abort.abort(new Error('enough'))
     await expect(writing).rejects.toThrow('enough')
     const broken = [new Uint8Array(1), 1] as unknown as Uint8Array[]
