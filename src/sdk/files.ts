@@ -34,7 +34,12 @@ export interface Files {
   read(path: string, options?: Limits): Promise<Uint8Array>
   /** The same as UTF-8. @throws SandboxError as `read`. */
   readText(path: string, options?: Limits): Promise<string>
-  /** Writes or replaces a file, and makes the directories above it. @throws SandboxError SDK_GUEST_FILE_FAILED. */
+  /**
+   * Writes or replaces a file, and makes the directories above it. What was there stays as it was until all of the content is in the sandbox, so
+   * replacing a file takes room for both.
+   *
+   * @throws SandboxError SDK_GUEST_FILE_FAILED.
+   */
   write(path: string, data: InputData, options?: WriteOptions): Promise<void>
   /** The entries of a directory, sorted by name. @throws SandboxError SDK_GUEST_FILE_FAILED. */
   list(path: string, options?: Limits): Promise<ListedFile[]>
