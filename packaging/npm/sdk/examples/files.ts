@@ -1,5 +1,5 @@
 /** Files in, a command that works on them, files out. */
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Sandbox } from '@kata-ts/sdk'
 
 await using box = await Sandbox.attach(process.argv[2] ?? 'shared')
@@ -9,3 +9,4 @@ for (const { name, size } of await box.files.list('/work')) console.log(name, si
 const directory = await mkdtemp('/tmp/example-')
 await box.files.copyOut('/work/sorted', directory)
 console.log((await readFile(`${directory}/sorted`, 'utf8')).split('\n').join(' ').trim())
+await rm(directory, { recursive: true })
