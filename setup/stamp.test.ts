@@ -24,11 +24,8 @@ test('the hash follows names and contents, and tests only where that is asked fo
   expect(hashFiles(root, ['src'])).not.toBe(withB)
 })
 
-test('a missing input has a hash of its own', () => {
-  const missing = hashFiles(root, ['later'])
-  writeFileSync(join(root, 'later'), '')
-  expect(hashFiles(root, ['later'])).not.toBe(hashFiles(root, ['other']))
-  expect(missing).toBe(missing)
+test('an input that is not there is a mistake: nothing would tell of its changes', () => {
+  expect(() => hashFiles(root, ['src', 'src/moved.ts'])).toThrow('src/moved.ts')
 })
 
 test('fresh only after success, with the same hash and all outputs', async () => {

@@ -3,15 +3,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path'
 
 /**
- * The hash of the names and contents of files, and of directories with all below. Unit tests count only where `tests` says so;
- * a missing path counts as missing.
+ * The hash of the names and contents of files, and of directories with all below. Unit tests count only where `tests` says so.
+ *
+ * @throws Error for a path that is not there: the inputs of a step went out of date when the file moved, and changes of it would go unseen.
  */
 export function hashFiles(root: string, paths: readonly string[], { tests = false } = {}): string {
   const hash = new Bun.CryptoHasher('sha256')
   const counts = (path: string) => tests || !path.endsWith('.test.ts')
   for (const path of paths.flatMap((path) => filesBelow(root, path).filter(counts)).sort()) {
     hash.update(`${path}\0`)
-    if (existsSync(join(root, path))) hash.update(readFileSync(join(root, path)))
+    hash.update(readFileSync(join(root, path)))
     hash.update('\0')
   }
   return hash.digest('hex')

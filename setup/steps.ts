@@ -102,7 +102,6 @@ export const programSteps: readonly Step[] = [
     name: 'container init',
     inputs: [
       'src/guest-image/container-init',
-      'src/guest-image/container-init.ts',
       'src/guest-image/compile.ts',
     ],
     outputs: [containerInitPath],
