@@ -16,6 +16,10 @@ export const paths = {
   copy: within('layer.ext4'),
   kernel: within('vmlinuz'),
   initrd: within('initrd'),
+  /** Kernels of older releases that the copy of the disk has the modules of, a directory each. */
+  kernels: within('kernels'),
+  /** The older release whose kernel the lab host was booted with; absent for its own. */
+  release: within('release'),
   /** What is carried into the running lab host, as a tar archive on a disk. */
   parcel: within('parcel.tar'),
   /** Disks behind the two PCI devices that are there to be passed to guests. */

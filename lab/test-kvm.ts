@@ -4,7 +4,7 @@
  *
  *   npm run test:kvm                 all of it, then the tests that do things to the lab host itself (lab/tests)
  *   npm run test:kvm -- NAME...      the files whose path holds one of the names, those of `onlyByName` among them
- *   npm run test:kvm -- --record     writes down for docs/vmm-features.md what came of it
+ *    npm run test:kvm -- --record     writes down for docs/vmm-features.md what came of it
  *
  * The SVM that QEMU emulates is not perfect. A lab host that panics, or a guest that dies or falls silent in its boot, is
  * tried once more; each is counted and printed.
@@ -17,6 +17,7 @@ import { driverSources, recordResults } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import { describeError } from '../src/errors.ts'
 import { createProgress } from '../src/guest-image/progress.ts'
+import { askedRelease } from './image/kernel.ts'
 import { LabTests } from './lab-tests.ts'
 import { stopLab } from './machine/host.ts'
 import { onlyByName, suite } from './suite.ts'
@@ -31,6 +32,10 @@ const { values, positionals: names } = parseArgs({
   allowPositionals: true,
   options: { record: { type: 'boolean', default: false } },
 })
+if (values.record && askedRelease(process.env) !== undefined) {
+  console.error('results of an older kernel are not recorded: run it without --record')
+  process.exit(2)
+}
 const isAsked = (path: string) => names.length === 0 || names.some((name) => path.includes(name))
 const parts = names.length === 0 ? suite : [...suite, ...onlyByName].filter(({ file }) => isAsked(file))
 if (parts.length === 0 && !hostTests.some(isAsked)) {

@@ -1,10 +1,12 @@
 /** Brings the lab host up, with this checkout's kata-ts installed unless it is asked for without; does only what is missing. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SetupError } from '../setup/setup-error.ts'
 import { lockFile } from '../src/guest-image/lock.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { carry, checkoutHash } from './carry.ts'
 import { buildLab } from './image/build.ts'
+import { askedRelease, isBootedWith } from './image/kernel.ts'
 import { install } from './install.ts'
 import { cutPower, LabHostDied, runningLab, startLab } from './machine/host.ts'
 import { labDir, paths } from './paths.ts'
@@ -29,6 +31,8 @@ export async function up(progress: Progress, { fresh = false, bare = false }: Up
   mkdirSync(labDir, { recursive: true, mode: 0o700 })
   using _lock = await lockFile(paths.lock)
   if (fresh || bare) await throwAway()
+  if (runningLab() !== undefined && !isBootedWith(askedRelease(process.env)))
+    throw new SetupError('the lab host runs with another kernel', 'npm run lab -- stop')
   if (runningLab() === undefined) {
     progress.begin('lab host: boot')
     await start(progress)

@@ -13,9 +13,10 @@ import { labHostPackages } from './packages.ts'
 import { buildRoot, removeRoot } from './root.ts'
 
 /** What the disk depends on, beside its packages. Newer ones of Debian's come with `npm run lab -- remove` and a new build. */
-const recipe = ['modules', ...['root.ts', 'files.ts', 'modules.ts', 'disk.ts'].map((name) => `image/${name}`)].map(
-  (name) => `lab/${name}`,
-)
+const recipe = [
+  'modules',
+  ...['root.ts', 'files.ts', 'modules.ts', 'disk.ts'].map((name) => `image/${name}`),
+].map((name) => `lab/${name}`)
 
 /**
  * Builds what is missing; false when nothing was. One at a time on this machine.

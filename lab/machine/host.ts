@@ -13,6 +13,7 @@ import {
 import { isAlive, type ProcessRef, processRef } from '../../src/linux/processes/proc.ts'
 import { waitGone } from '../../src/linux/processes/signal.ts'
 import { makeSparse } from '../image/disk.ts'
+import { askedRelease, bootFiles, forgetOlderKernels } from '../image/kernel.ts'
 import { paths } from '../paths.ts'
 import { machineArguments } from './machine.ts'
 import { sshArguments } from './ssh.ts'
@@ -31,9 +32,10 @@ export function runningLab(): ProcessRef | undefined {
   return isAlive(process) ? process : undefined
 }
 
-/** Starts it and waits until it can be logged in. @throws LabHostDied, LabHostSilent. */
+/** Starts it and waits until it can be logged in. @throws LabHostDied, LabHostSilent; KataError IMAGE_TOOL_*, SetupError for an older kernel. */
 export async function startLab(): Promise<void> {
   if (!existsSync(paths.copy)) copyDisk()
+  const boot = await bootFiles(askedRelease(process.env))
   for (const path of [paths.spareDisk, paths.spareNvme, paths.spareVirtio])
     if (!existsSync(path)) makeSparse(path, spareBytes)
   makeSparse(paths.parcel, parcelBytes)
@@ -41,7 +43,7 @@ export async function startLab(): Promise<void> {
   const port = freePort()
   writeFileSync(paths.port, String(port))
   const log = openSync(paths.vmmLog, 'w', 0o600)
-  const argv = ['setsid', 'qemu-system-x86_64', ...machineArguments({ port, memoryMiB, cpus })]
+  const argv = ['setsid', 'qemu-system-x86_64', ...machineArguments({ port, memoryMiB, cpus, boot })]
   const child = Bun.spawn(argv, { stdin: 'ignore', stdout: log, stderr: log })
   closeSync(log)
   void child.exited.then(() => noteEnd(child))
@@ -73,6 +75,7 @@ function noteEnd({ exitCode, signalCode }: Bun.Subprocess): void {
 
 /** The disk's own blocks only; a new copy is a lab host as it was built. */
 function copyDisk(): void {
+  forgetOlderKernels()
   const { exitCode, stderr } = Bun.spawnSync([
     'cp',
     '--sparse=always',

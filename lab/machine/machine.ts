@@ -1,5 +1,6 @@
 /** The machine that the lab host is: QEMU's TCG, which emulates AMD's SVM with nested paging well enough for a real KVM in it. */
 import { nicMac } from '../image/files.ts'
+import type { BootFiles } from '../image/kernel.ts'
 import { paths } from '../paths.ts'
 
 export interface MachineOptions {
@@ -7,6 +8,7 @@ export interface MachineOptions {
   readonly port: number
   readonly memoryMiB: number
   readonly cpus: number
+  readonly boot: BootFiles
 }
 
 /** The addresses of the two devices that are there to be passed to guests, each in an IOMMU group of its own. */
@@ -33,13 +35,13 @@ const drive = (id: string, file: string) =>
  * QEMU's arguments. The processor is `max` without five-level paging, which KVM could not shadow; the IOMMU is Intel's, which
  * Linux takes on this processor too.
  */
-export function machineArguments({ port, memoryMiB, cpus }: MachineOptions): string[] {
+export function machineArguments({ port, memoryMiB, cpus, boot }: MachineOptions): string[] {
   return [
     ...['-name', 'kata-ts-lab', '-nodefaults', '-no-reboot', '-display', 'none', '-vga', 'none'],
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max,la57=off'],
     ...['-smp', String(cpus), '-m', `${memoryMiB}M`],
     ...['-sandbox', 'on,spawn=deny', '-run-with', `user=${nobody}`],
-    ...['-kernel', paths.kernel, '-initrd', paths.initrd, '-append', kernelParameters],
+    ...['-kernel', boot.kernel, '-initrd', boot.initrd, '-append', kernelParameters],
     ...['-device', 'intel-iommu,intremap=on'],
     ...['-drive', drive('root', paths.copy), '-device', 'virtio-blk-pci,drive=root'],
     ...['-drive', drive('parcel', paths.parcel)],

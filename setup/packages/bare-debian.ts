@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { mustRunTool } from '../../src/guest-image/child.ts'
 import { buildDir } from '../paths.ts'
 import { isFresh, stamped } from '../stamp.ts'
-import { aptSources } from './apt-sources.ts'
+import { aptSources, type DebianRelease } from './apt-sources.ts'
 
 const limitMs = 30 * 60_000
 
@@ -17,10 +17,7 @@ const limitMs = 30 * 60_000
  * @param packages what can be installed in it, with all that they depend on.
  * @throws KataError IMAGE_TOOL_*, IMAGE_DISK_FULL; SetupError without an archive of Debian 13.
  */
-export async function provideBareDebian(
-  suite: 'trixie' | 'bookworm',
-  packages: readonly string[],
-): Promise<string> {
+export async function provideBareDebian(suite: DebianRelease, packages: readonly string[]): Promise<string> {
   const directory = join(buildDir, `bare-debian-${suite}`)
   const root = join(directory, 'root')
   const stamp = join(directory, 'stamp')
@@ -30,7 +27,7 @@ export async function provideBareDebian(
   await stamped(stamp, hash, async () => {
     rmSync(root, { recursive: true, force: true })
     const sources = join(directory, 'sources.list')
-    writeFileSync(sources, ofSuite(suite, await aptSources()))
+    writeFileSync(sources, await aptSources(suite))
     const apt = 'chroot "$1" apt-get --yes --no-install-recommends --download-only install'
     const fetch = packages.length === 0 ? 'true' : `${apt} ${hash}`
     await mustRunTool(
@@ -45,7 +42,3 @@ export async function provideBareDebian(
   })
   return root
 }
-
-/** The lines of trixie's archives for another release. */
-const ofSuite = (suite: string, lines: string) =>
-  lines.replace(/ (?:trixie|stable)(\S*) main$/gm, ` ${suite}$1 main`)
