@@ -369,7 +369,7 @@ function runFlags(name: string, options: CreateOptions): string[] {
     ...(readOnly ? ['--read-only'] : []),
     ...envLines(env).flatMap((line) => ['--env', line]),
     ...pairs('--label', labels),
-    ...volumes.flatMap((volume) => ['--volume', volumeWord(volume)]),
+    ...volumes.flatMap(volumeFlags),
     ...flags,
   ]
 }
@@ -382,10 +382,17 @@ function networkFlags({ network, allow, from }: CreateOptions): string[] {
   return ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]
 }
 
-function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
-  const words = [resolve(source), target, ...(type === undefined ? [] : [type]), ...(readOnly ? ['ro'] : [])]
-  return words.join(':')
+/** `--mount` takes any path, but no file system. */
+function volumeFlags({ source, target, readOnly, type }: VolumeOptions): string[] {
+  if (type !== undefined) {
+    const words = readOnly ? [type, 'ro'] : [type]
+    return ['--volume', `${resolve(source)}:${target}:${words}`]
+  }
+  const fields = ['type=bind', `source=${resolve(source)}`, `target=${target}`]
+  return ['--mount', [...fields, ...(readOnly ? ['readonly'] : [])].map(csvField).join(',')]
 }
+
+const csvField = (field: string): string => (/[",]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)
 
 /** The image's name is the first word, and the `--` is for a command without one. */
 function commandOf({ command, image, from }: CreateOptions): string[] {

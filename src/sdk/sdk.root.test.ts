@@ -1,6 +1,14 @@
 /** The SDK over the whole command line, against a double of the shim: a container is a process of the host. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from '../time.ts'
@@ -81,6 +89,34 @@ test('what the runtime refuses has its code and remedy', async () => {
   expect((await failure(create({ memory: 'much' }))).code).toBe('OPTION_INVALID')
   expect((await failure(create({ executable: '/no/such' }))).code).toBe('SDK_EXECUTABLE_MISSING')
   expect((await failure(create({ executable: 'true' }))).code).toBe('SDK_ANSWER_MISSING')
+}, 20_000)
+
+test('volumes: a path may hold what separates the words of an option, and a disk may be read-only', async () => {
+  const source = join(base, 'a:b,"c"')
+  mkdirSync(source)
+  const disk = join(base, 'disk.img')
+  writeFileSync(disk, '')
+  const target = '/x:ro,y'
+  await using one = await create({
+    volumes: [
+      { source, target },
+      { source: disk, target: '/disk', type: 'ext4', readOnly: true },
+    ],
+  })
+  const spec = readFileSync(`${base}/state/containers/default/${one.name}/bundle/config.json`, 'utf8')
+  const { mounts } = JSON.parse(spec) as { mounts: unknown[] }
+  expect(mounts).toContainEqual({
+    source,
+    destination: target,
+    type: 'bind',
+    options: ['rbind', 'rprivate', 'rw'],
+  })
+  expect(mounts).toContainEqual({
+    source: disk,
+    destination: '/disk',
+    type: 'ext4',
+    options: expect.arrayContaining(['ro']),
+  })
 }, 20_000)
 
 test('a time-out kills the process, and keeps what it wrote', async () => {
