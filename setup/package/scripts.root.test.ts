@@ -43,7 +43,7 @@ cd "$0/layer/root"
 rm -rf run etc/kata-ts var/lib/kata-ts var/cache/kata-ts usr/local/bin/kata-ts opt/kata-ts
 mv -f doubles/kata-ts usr/bin/kata-ts
 mkdir -p run etc/kata-ts/config.d ${wants} var/lib/kata-ts/layers/a
-touch var/lib/kata-ts/layers/a/file
+touch var/lib/kata-ts/layers/a/file var/lib/kata-ts/layers/a/kata-file
 for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
 [ -z "$GONE" ] || rm usr/bin/kata-ts
 [ -z "$OTHER" ] || install -D /dev/null ".$OTHER"
@@ -53,6 +53,11 @@ if [ -n "$UNIT" ]; then
   ln -s /etc/systemd/system/kata-ts.service ${wants}/
 fi
 [ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
+if [ -n "$ELSEWHERE" ]; then
+  mkdir -p srv
+  mv var/lib/kata-ts srv/kata-ts
+  ln -s ../../srv/kata-ts var/lib/kata-ts
+fi
 [ -z "$VOLUME" ] || install -D /dev/null "var/lib/kata-ts/volumes/default/$VOLUME/_data/precious"
 [ -z "$RECORD" ] || touch "var/lib/kata-ts/$RECORD"
 [ -z "$SERVED" ] || { mkdir -p run/kata-ts/pool; exec 9<run/kata-ts/pool; flock 9; }
@@ -60,7 +65,7 @@ fi
 code=0
 PATH=/doubles:$PATH chroot . /bin/sh /script "$@" 9<&- >&2 || code=$?
 cat calls
-find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' -o -name precious -o -name '*.json' | sort | sed 's/^/left: /'
+find etc/kata-ts var/lib/kata-ts srv/kata-ts/* ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' -o -name precious -o -name '*.json' | sort | sed 's/^/left: /'
 exit $code`
 
 function run(
@@ -78,6 +83,8 @@ function run(
     runs = '',
     unit = false,
     record = false,
+    /** The state directory is a link to one of another disk. */
+    elsewhere = false,
   } = {},
 ) {
   const answers = { RUNNING: running, LISTED: listed, ACTIVE: active ? '1' : '' }
@@ -86,6 +93,7 @@ function run(
     SERVED: served ? '1' : '',
     VOLUME: volume,
     RECORD: record ? recordName : '',
+    ELSEWHERE: elsewhere ? '1' : '',
   }
   // dpkg calls postrm when the package's program is gone.
   const programs = { GONE: name === 'postrm' ? '1' : '', OTHER: other, RUNS: runs, UNIT: unit ? '1' : '' }
@@ -196,6 +204,23 @@ test('a purge leaves the record of the packages that set-up installed to the uni
     exitCode: 0,
     left: [`${wants}/other.socket`, 'var/lib/kata-ts', `var/lib/kata-ts/${recordName}`],
   })
+})
+
+test('a purge follows the link where the state directory is one, and leaves both', () => {
+  const linked = { elsewhere: true, volume: 'data', record: true }
+  expect(run('postrm', ['purge'], linked)).toMatchObject({
+    exitCode: 0,
+    left: [
+      `${wants}/other.socket`,
+      `srv/kata-ts/${recordName}`,
+      'srv/kata-ts/volumes/default/data/_data/precious',
+      'var/lib/kata-ts',
+    ],
+  })
+  expect(run('postrm', ['purge'], { elsewhere: true }).left).toEqual([
+    `${wants}/other.socket`,
+    'var/lib/kata-ts',
+  ])
 })
 
 test('a purge leaves what another kata-ts has by now, and takes the links of the package alone', () => {

@@ -1,5 +1,5 @@
 /** The directories that kata-ts makes for itself, with everything in them. */
-import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultStateDir } from '../../src/cli/settings.ts'
 import { defaultCacheDir } from '../../src/guest-image/guest-image.ts'
@@ -50,12 +50,15 @@ function volumeNames(store: string): string[] {
 }
 
 function hasOurs(directory: string, stays: readonly string[]): boolean {
-  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return false
+  if (statSync(directory, { throwIfNoEntry: false }) === undefined) return false
   const names = readdirSync(directory)
-  // One that somebody mounted there is not ours, what is in it is.
-  if (names.length === 0) return !mountPoints().includes(directory)
+  if (names.length === 0) return !isPlaced(directory)
   return names.some((name) => !stays.includes(name))
 }
+
+/** Whether somebody mounted it there, or made it a link to another disk: it is not ours then, what is in it is. */
+const isPlaced = (directory: string): boolean =>
+  lstatSync(directory).isSymbolicLink() || mountPoints().includes(realpathSync(directory))
 
 /**
  * Removes a directory up to the names that stay. The record of installed packages goes when the last of them does.
@@ -65,7 +68,8 @@ function hasOurs(directory: string, stays: readonly string[]): boolean {
 async function clear(directory: string, stays: readonly string[]): Promise<void> {
   // It may have gone with what was in it: by gc, or with the last package.
   if (!existsSync(directory)) return
-  const mounted = mountPoints().filter((point) => point.startsWith(`${directory}/`))
+  const real = realpathSync(directory)
+  const mounted = mountPoints().filter((point) => point.startsWith(`${real}/`))
   if (mounted.length > 0) throw new Error(`${mounted.join(', ')} is mounted: unmount it first`)
   for (const name of readdirSync(directory)) {
     if (stays.includes(name)) continue
@@ -73,5 +77,5 @@ async function clear(directory: string, stays: readonly string[]): Promise<void>
     if (lstatSync(path).isDirectory()) await removeTree(path)
     else rmSync(path)
   }
-  if (readdirSync(directory).length === 0 && !mountPoints().includes(directory)) rmdirSync(directory)
+  if (readdirSync(directory).length === 0 && !isPlaced(directory)) rmdirSync(directory)
 }

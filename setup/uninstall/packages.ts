@@ -145,13 +145,13 @@ async function removePackages(
   }
 }
 
-/** The record may have been all that was in the state directory. */
+/** The record may have been all that was in the state directory. A link to another disk is a person's own. */
 function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
-    if (!['ENOTEMPTY', 'EBUSY'].includes(code)) throw error
+    if (!['ENOTEMPTY', 'EBUSY', 'ENOTDIR'].includes(code)) throw error
   }
 }
 

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -97,6 +98,13 @@ function installAll(): void {
   put('/var/cache/kata-ts/images/one/initrd', 'x')
   put('/var/lib/kata-ts/layers/one/etc/passwd', 'x')
   put('/var/lib/cni/networks/kata-ts/10.88.7.2', 'x')
+}
+
+/** To another disk, as somebody does whose disk is full. */
+function moveStateDir(): void {
+  mkdirSync(at('/srv'))
+  renameSync(at('/var/lib/kata-ts'), at('/srv/kata-ts'))
+  symlinkSync(at('/srv/kata-ts'), at('/var/lib/kata-ts'))
 }
 
 /** Every file of the scratch root but those of apt and dpkg themselves. */
@@ -226,6 +234,28 @@ describe('files and directories', () => {
     expect(said).toContain('left: /etc/docker/daemon.json: ')
   })
 
+  test('where containerd reads drop-ins, only files that it would read are looked into', async () => {
+    installAll()
+    put('/etc/containerd/conf.d/old/kata.toml', 'kata-ts')
+    symlinkSync('/no/such', at('/etc/containerd/conf.d/gone.toml'))
+    put('/etc/crio/crio.conf.d/10-mine.conf', '[crio.runtime.runtimes.kata-ts]')
+    expect(await run()).toBe(false)
+    expect(said.match(/^left: .*/gm)).toEqual([
+      expect.stringMatching(/^left: \/etc\/crio\/crio.conf.d\/10-mine.conf: it names kata-ts in line 1: /),
+    ])
+  })
+
+  test('a directory of ours that is a link to another disk is emptied, and stays', async () => {
+    installAll()
+    moveStateDir()
+    expect(await run()).toBe(true)
+    expect(said).toContain('all of it is gone\n')
+    expect(readdirSync(at('/srv/kata-ts'))).toEqual([])
+    expect(files()).toEqual(['/var/lib/kata-ts'])
+    expect(await run()).toBe(true)
+    expect(said).toStartWith('nothing of kata-ts is installed on this machine\n')
+  })
+
   test('what is mounted below a directory of ours is not reached', async () => {
     put('/home/precious', 'x')
     put('/run/kata-ts/share/one/file')
@@ -282,6 +312,14 @@ describe('packages', () => {
     expect(said).toContain('  4 Debian packages: binutils containerd gcc runc\n')
     expect(await host.installed(...all)).toEqual(['virtiofsd'])
     expect(files()).toEqual(['/usr/share/virtiofsd/here'])
+  })
+
+  test('they go where the state directory, with the record of them, is a link', async () => {
+    await setUp('gcc')
+    moveStateDir()
+    expect(await run()).toBe(true)
+    expect(await host.installed(...all)).toEqual([])
+    expect(files()).toEqual(['/var/lib/kata-ts'])
   })
 
   test('one that a package of others needs stays, with what it needs itself, and is named', async () => {
