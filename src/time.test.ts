@@ -116,7 +116,6 @@ const ownTimers: Readonly<Record<string, string>> = {
   'time.ts': 'the module itself',
   'ttrpc/bun.ts': 'src/ttrpc stands alone',
   'ttrpc/deadline.ts': 'src/ttrpc stands alone',
-  'ttrpc/node.ts': 'as above',
   'agent/connection.ts': 'asks again every second while it waits for an answer',
   'shim/daemon/abandoned.ts': 'looks every 10 s for as long as the shim lives',
   'sandbox/storage/copied-files.ts': 'looks for changes for as long as the copy is wanted',

@@ -1,8 +1,9 @@
 /** Transports of node:net. The tests of packed packages (setup/npm) run them in Node itself. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
-import type { Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
+import { until } from '../time.ts'
 import { methodPrefix } from './envelope.ts'
 import { connectUnix, listenUnix } from './node.ts'
 import type { Transport } from './transport.ts'
@@ -54,6 +55,29 @@ test('the end of a peer ends the connection on the other side', async () => {
   accepted[0]!.close(new Error('enough'))
   expect((await connection.closed).code).toBe('unavailable')
 })
+
+test('a peer that goes on sending does not keep a connection that was closed', async () => {
+  const peers: Socket[] = []
+  const deaf = createServer({ allowHalfOpen: true }, (peer) => peers.push(peer.on('error', () => {})))
+  await new Promise<void>((resolve) => deaf.listen(`${base}/deaf`, resolve))
+  try {
+    const transport = await connectUnix(`${base}/deaf`)
+    let isOver = false
+    transport.onClose(() => {
+      isOver = true
+    })
+    transport.onData(() => {})
+    transport.close()
+    const send = () => {
+      for (const peer of peers) peer.write('x')
+      return isOver
+    }
+    expect(await until(send, { timeoutMs: 30_000, everyMs: 100 })).toBe(true)
+  } finally {
+    for (const peer of peers) peer.destroy()
+    deaf.close()
+  }
+}, 40_000)
 
 test('a path where nobody listens, and one where somebody does', async () => {
   await expect(connectUnix('/no/such')).rejects.toMatchObject({ code: 'ENOENT' })

@@ -1,8 +1,9 @@
 /** ttrpc transports over unix sockets with node:net, for Node and whatever has its modules. */
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { definedTimeout } from './deadline.ts'
 import type { Transport } from './transport.ts'
 
-/** How long a closing stream may take to hand its last bytes to a peer that does not read. */
+/** How long a closing stream may take to hand its last bytes to a peer that does not read, or does not end. */
 const lingerMs = 5_000
 
 /** Takes over a connected stream socket, which is closed with the transport. */
@@ -80,7 +81,9 @@ class SocketTransport implements Transport {
       return
     }
     this.#socket.end()
-    this.#socket.setTimeout(lingerMs, () => this.#socket.destroy())
+    // Not the socket's own, which each byte that the peer sends puts off.
+    const linger = definedTimeout(lingerMs, () => this.#socket.destroy())
+    this.#socket.once('close', () => linger?.cancel())
     // Nobody may be reading; the peer's end is seen only by a reader.
     this.#socket.resume()
   }
