@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { fakeHost } from '../../src/cli/check/fake-host.ts'
+import { fixKvm } from '../../src/cli/check/fix-kvm.ts'
 import { root } from '../paths.ts'
 import { withLibraries } from './packages.ts'
 import { programs } from './programs.ts'
@@ -21,6 +23,21 @@ test('every program that the code starts is carried', async () => {
     .flatMap((path) => [...readFileSync(join(root, path), 'utf8').matchAll(call)].map(([, name]) => name!))
   expect(started.length).toBeGreaterThan(20)
   expect(started.filter((name) => !carried.includes(name) && !named.includes(name))).toEqual([])
+})
+
+test('what `check --fix-kvm` runs is carried, too', async () => {
+  const asked: string[] = []
+  const host = fakeHost({
+    findTool(name) {
+      asked.push(name)
+      return `/opt/kata-ts/bin/${name}`
+    },
+    run: async () => ({ code: 0, text: '' }),
+  })
+  host.files.delete('/etc/group')
+  await fixKvm(host)
+  expect(asked).toEqual(['groupadd', 'chown', 'chmod'])
+  expect(asked.filter((name) => !carried.includes(name))).toEqual([])
 })
 
 test('no program is started by a path of the host', async () => {

@@ -16,7 +16,7 @@ export const programs: Readonly<Record<string, readonly string[]>> = {
   mount: ['bin/mount', 'bin/umount'],
   bash: ['bin/bash'],
   dash: ['bin/dash', 'bin/sh'],
-  coreutils: ['cat', 'du', 'env', 'mknod', 'readlink', 'sha256sum', 'sleep', 'sync'].map(
+  coreutils: ['cat', 'chmod', 'chown', 'du', 'env', 'mknod', 'readlink', 'sha256sum', 'sleep', 'sync'].map(
     (name) => `bin/${name}`,
   ),
   tar: ['bin/tar'],
