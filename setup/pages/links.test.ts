@@ -1,4 +1,4 @@
-/** No page for people has a dead link to a file or heading of this repository. */
+/** No page for people has a dead link to a file or heading of this repository, or a table that falls apart. */
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -74,8 +74,20 @@ test.each(pages)('%s names codes that exist', (page) => {
   expect(namedCodes(text).filter((code) => !codes.includes(code))).toEqual([])
 })
 
+/** A row that goes on in the next line is two rows for a reader of Markdown, each of them cut. */
+const brokenRows = (text: string) =>
+  text
+    .replace(/^ *```.*?^ *```/gms, '')
+    .split('\n')
+    .filter((line) => /^ *\|.*[^|\s]\s*$/.test(line))
+
+test.each(pages)('%s has tables whose rows are one line each', (page) => {
+  expect(brokenRows(readFileSync(join(root, page), 'utf8'))).toEqual([])
+})
+
 test('the search can fail', () => {
   expect(namedCodes('`VMM_NO_DISKS` and `KATA_TS_JAILER`')).toEqual(['VMM_NO_DISKS'])
+  expect(brokenRows('| a | b\nc |\n| d | e |')).toEqual(['| a | b'])
   expect(pages.length).toBeGreaterThan(8)
   expect(fault('README.md', 'docs/nowhere.md')).toContain('does not exist')
   expect(fault('README.md', 'docs/errors.md#no_such_code')).toContain('no heading')
