@@ -102,7 +102,11 @@ export class ScratchDebian {
     const file = join(this.#archive, `${name}.deb`)
     Bun.spawnSync(['dpkg-deb', '-Znone', '--root-owner-group', '--build', tree, file], { stdout: 'ignore' })
     rmSync(tree, { recursive: true })
-    const sum = new Bun.CryptoHasher('sha256').update(readFileSync(file)).digest('hex')
-    return `${control}\nFilename: ./${name}.deb\nSize: ${statSync(file).size}\nSHA256: ${sum}\n`
+    // Debian's own archive has the first of them alone, those of aptly and Ubuntu have both.
+    const sums = (['sha256', 'sha512'] as const).map((kind) => {
+      const sum = new Bun.CryptoHasher(kind).update(readFileSync(file)).digest('hex')
+      return `${kind.toUpperCase()}: ${sum}\n`
+    })
+    return `${control}\nFilename: ./${name}.deb\nSize: ${statSync(file).size}\n${sums.join('')}`
   }
 }

@@ -17,6 +17,8 @@ export interface PackageFile {
 
 /** Without this, apt warns that its unprivileged user cannot write to a directory that only root may enter. */
 export const asRoot = ['-o', 'APT::Sandbox::User=root'] as const
+/** apt tells the strongest sum of its lists, and those of some mirrors have SHA-512, too. */
+const sha256Only = ['-o', 'Acquire::ForceHash=SHA256'] as const
 const queryTimeout = 60_000
 const downloadTimeout = 15 * 60_000
 
@@ -41,7 +43,7 @@ export async function resolvePackages(
   options: ToolContext,
 ): Promise<PackageFile[]> {
   const { stdout, stderr, code } = await runTool(
-    ['apt-get', ...asRoot, 'download', '--print-uris', ...names],
+    ['apt-get', ...asRoot, ...sha256Only, 'download', '--print-uris', ...names],
     { ...options, timeout: queryTimeout },
   )
   if (code !== 0) throw unknownPackage(names.join(', '), stderr)
