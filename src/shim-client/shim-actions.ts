@@ -105,7 +105,12 @@ async function act(name: 'start' | 'delete', action: ShimAction): Promise<Outcom
     // Ctrl-C at the terminal must not end a half-done action.
     detached: true,
   })
-  const kill = () => child.kill('SIGKILL')
+  const kill = () => {
+    child.kill('SIGKILL')
+    // What it has started may have them open, too.
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
   signal?.addEventListener('abort', kill, { once: true })
   try {
     // A program that does not read its input is none the worse for it.
@@ -124,6 +129,9 @@ async function act(name: 'start' | 'delete', action: ShimAction): Promise<Outcom
     ])
     signal?.throwIfAborted()
     return { stdout, stderr: new TextDecoder().decode(stderr), exitCode }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
   } finally {
     signal?.removeEventListener('abort', kill)
   }

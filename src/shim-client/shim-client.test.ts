@@ -1,7 +1,8 @@
 /** The published client of shims, against a program that answers as one. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { until, within } from '../time.ts'
 import { listenUnix } from '../ttrpc/node.ts'
 import { serve, service, TtrpcError } from '../ttrpc/ttrpc.ts'
 import {
@@ -57,6 +58,20 @@ test('a signal ends an action', async () => {
   abort.abort(new Error('enough'))
   await expect(starting).rejects.toThrow('enough')
 })
+
+test('a signal ends an action whose output something that it started keeps open', async () => {
+  const abort = new AbortController()
+  const script = `sleep 60 & echo $! > ${base}/pid; exec sleep 60`
+  const starting = startShim({ ...shim(script), signal: abort.signal })
+  const pid = () => Number(existsSync(`${base}/pid`) && readFileSync(`${base}/pid`, 'utf8'))
+  try {
+    expect(await until(() => pid() > 0, { timeoutMs: 10_000, everyMs: 10 })).toBe(true)
+    abort.abort(new Error('enough'))
+    await expect(within(starting, 20_000)).rejects.toThrow('enough')
+  } finally {
+    process.kill(pid(), 'SIGKILL')
+  }
+}, 40_000)
 
 test('delete tells how the container ended', async () => {
   const answer = DeleteResponse.encode(DeleteResponse.fromPartial({ exitStatus: 137 })).finish()
