@@ -1,12 +1,18 @@
 /** The bridge of the network in packaging/cni. CNI makes it with the first pod and never removes it. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { lastLine, runTool, type ToolContext } from '../../src/guest-image/child.ts'
 import type { Part } from './part.ts'
 
 export const bridgeName = 'kata-ts0'
 
 export function bridge(root: string, tools: ToolContext): Part[] {
-  if (!existsSync(`${root}/sys/class/net/${bridgeName}`)) return []
+  const device = `${root}/sys/class/net/${bridgeName}`
+  if (!existsSync(device)) return []
+  const what = `the bridge ${bridgeName}`
+  // Pods of other runtimes may be on the network, too.
+  const ports = existsSync(`${device}/brif`) ? readdirSync(`${device}/brif`) : []
+  if (ports.length > 0)
+    return [{ what, stays: `${ports.join(', ')} is on it: remove the pods of its network` }]
   const remove = async () => {
     const { code, stderr } = await runTool(['ip', 'link', 'delete', bridgeName], {
       ...tools,
@@ -14,5 +20,5 @@ export function bridge(root: string, tools: ToolContext): Part[] {
     })
     if (code !== 0) throw new Error(lastLine(stderr))
   }
-  return [{ what: `the bridge ${bridgeName}`, remove }]
+  return [{ what, remove }]
 }

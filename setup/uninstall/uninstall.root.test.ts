@@ -256,6 +256,13 @@ describe('files and directories', () => {
     expect(said).toStartWith('nothing of kata-ts is installed on this machine\n')
   })
 
+  test('the bridge of the pods stays while something is on it, as a pod of another runtime', async () => {
+    mkdirSync(at('/sys/class/net/kata-ts0/brif/veth1'), { recursive: true })
+    expect(await run()).toBe(false)
+    expect(said).toContain('left: the bridge kata-ts0: veth1 is on it')
+    expect(said).not.toContain('removes:')
+  })
+
   test('what is mounted below a directory of ours is not reached', async () => {
     put('/home/precious', 'x')
     put('/run/kata-ts/share/one/file')
