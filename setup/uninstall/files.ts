@@ -8,6 +8,8 @@ import type { Part } from './part.ts'
 const ours = [
   '/usr/local/bin/kata-ts',
   '/usr/local/bin/containerd-shim-kata-ts-v2',
+  // The help of `kata-ts completion` has it there.
+  '/etc/bash_completion.d/kata-ts',
   // Where our documents had them once.
   '/usr/lib/sysusers.d/kata-ts.conf',
   '/usr/lib/tmpfiles.d/kata-ts.conf',

@@ -93,6 +93,7 @@ function installAll(): void {
   ship('systemd/kata-ts.sysusers.conf', '/etc/sysusers.d/kata-ts.conf')
   ship('systemd/kata-ts.tmpfiles.conf', '/etc/tmpfiles.d/kata-ts.conf')
   put('/usr/lib/sysusers.d/kata-ts.conf', 'of an earlier version')
+  put('/etc/bash_completion.d/kata-ts', 'as the help of `completion` says')
   ship('cni/10-kata-ts.conflist', '/etc/cni/net.d/10-kata-ts.conflist')
   put('/run/kata-ts/uids/1')
   put('/var/cache/kata-ts/images/one/initrd', 'x')
