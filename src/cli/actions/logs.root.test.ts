@@ -61,6 +61,20 @@ test('the bounds of the log are those of run, for a later start too', async () =
   expect(stdout).toMatch(/^[0-9]*\n(0123456789\n)+$/)
 })
 
+test('a reader that wants no more than the first lines ends it, which is no failure', async () => {
+  await using client = testClient()
+  await client.start('chatty', ['sh', '-c', 'yes 0123456789 | head -n 100000'])
+  await client.kata('wait', 'chatty')
+  for (const args of [['chatty'], ['--follow', 'chatty'], ['--tail', '90000', 'chatty', 'chatty']]) {
+    const child = client.spawn(['logs', ...args])
+    const reader = child.stdout.getReader()
+    await reader.read()
+    await reader.cancel()
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    expect({ args, stderr, code }).toEqual({ args, stderr: '', code: 0 })
+  }
+})
+
 test.each([
   [['logs', '--tail', 'some', 'x'], '--tail does not take "some"'],
   [['logs', '--since', 'soon', 'x'], '--since does not take "soon"'],

@@ -6,7 +6,7 @@ import { lastLines } from '../client/logs/last-lines.ts'
 import { LogPrinter } from '../client/logs/printer.ts'
 import { hasLog, LogReader } from '../client/logs/reader.ts'
 import { inTime, isInTime, type Selection } from '../client/logs/select.ts'
-import { openSink, openStdout } from '../client/output.ts'
+import { hasReaderLeft, openSink, openStdout } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { isSavedNow } from '../client/suspended.ts'
@@ -19,7 +19,10 @@ import { findRecord } from './containers.ts'
 
 const pollMs = 200
 
-/** Those of several containers come one after the other, or with `--follow` as they come. An error of one does not hide the others. */
+/**
+ * Those of several containers come one after the other, or with `--follow` as they come. An error of one does not hide the others. A reader that
+ * leaves earlier (`| head`) ends it, which is no failure.
+ */
 export async function logs(settings: Settings, flags: LogsFlags, names: readonly string[]): Promise<number> {
   const selection = selectionOf(flags)
   let exitCode = 0
@@ -27,14 +30,17 @@ export async function logs(settings: Settings, flags: LogsFlags, names: readonly
     try {
       await logsOf(settings, flags, selection, name)
     } catch (error) {
-      // The reader has left; there is nothing to tell about a container.
       if (!(error instanceof KataError) || names.length === 1) throw error
       tellError(settings, error)
       exitCode = 1
     }
   })
-  if (flags.follow) await Promise.all(printed.map((print) => print()))
-  else for (const print of printed) await print()
+  try {
+    if (flags.follow) await Promise.all(printed.map((print) => print()))
+    else for (const print of printed) await print()
+  } catch (error) {
+    if (!hasReaderLeft(error)) throw error
+  }
   return exitCode
 }
 

@@ -34,13 +34,16 @@ export function openStdout(): ByteSink {
       try {
         await sink.write(chunk)
       } catch (cause) {
+        if (hasReaderLeft(cause)) throw cause
         const { code = String(cause) } = cause as NodeJS.ErrnoException
-        if (code === 'EPIPE') throw cause
         throw new KataError('OUTPUT_FAILED', { errno: code }, { cause })
       }
     },
   }
 }
+
+/** Whether a write failed because its reader has ended (`| head`), which is no failure of ours. */
+export const hasReaderLeft = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EPIPE'
 
 function writeAll(fd: number, chunk: Uint8Array): void {
   for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset)

@@ -13,7 +13,7 @@ import { resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { atPath, writeAll } from '../../../linux/files/named-write.ts'
 import { isTerminal } from '../../../linux/is-terminal.ts'
-import { openStdout } from '../../client/output.ts'
+import { hasReaderLeft, openStdout } from '../../client/output.ts'
 
 /**
  * A reader of standard output that leaves earlier ends it, which is no failure.
@@ -32,7 +32,7 @@ async function isRead(writing: Promise<void>): Promise<boolean> {
     await writing
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false
+    if (hasReaderLeft(error)) return false
     throw error
   }
 }
