@@ -19,6 +19,14 @@ test('a label that a container does not have is empty, as that of an image is', 
   expect(() => shown('{{.Config.Label}}')).toThrow('there is no field Label')
 })
 
+test('a container without a health check has none, as with docker: scripts ask for it', () => {
+  const found = dockerFacts(facts, {}, { volumes: [], networks: {} })
+  const shown = (template: string) => compileEach(template)(found)
+  expect(shown('{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}')).toBe('none\n')
+  expect(shown('{{if .Config.Healthcheck}}{{.Config.Healthcheck.Test}}{{else}}none{{end}}')).toBe('none\n')
+  expect(shown('{{json .State}}{{json .Config}}')).not.toContain('Health')
+})
+
 test('each exposed port is shown, also of a range', () => {
   const found = dockerFacts({ ...facts, exposed: ['80-81/tcp', '53/udp'] }, {}, { volumes: [], networks: {} })
   expect(Object.keys(found.Config.ExposedPorts)).toEqual(['80/tcp', '81/tcp', '53/udp'])

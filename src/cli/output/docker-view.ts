@@ -148,7 +148,8 @@ export function dockerFacts<Facts extends Inspected>(
       Error: failure?.message ?? '',
       StartedAt: facts.startedAt ?? '',
       FinishedAt: facts.finishedAt ?? '',
-      ...(facts.health === null ? {} : { Health: dockerHealth(facts.health) }),
+      // The field is there without a check, for `{{if .State.Health}}`, and in no JSON.
+      Health: facts.health === null ? undefined : dockerHealth(facts.health),
     },
     Config: {
       Hostname: hostname ?? '',
@@ -163,7 +164,7 @@ export function dockerFacts<Facts extends Inspected>(
       ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])),
       StopSignal: facts.stopSignal ?? 15,
       StopTimeout: facts.stopTimeout ?? 10,
-      ...(facts.healthcheck === null ? {} : { Healthcheck: dockerCheck(facts.healthcheck) }),
+      Healthcheck: facts.healthcheck === null ? undefined : dockerCheck(facts.healthcheck),
     },
     HostConfig: {
       AutoRemove: facts.autoRemove,

@@ -35,6 +35,8 @@ test.each([
   ['{{if eq .State.Status "paused" "running"}}up{{else if .ID}}down{{end}}', 'up'],
   ['{{if not .State.ExitCode}}fine{{end}}', 'fine'],
   ['{{if and .ID (gt (len .Args) 2)}}long{{end}}', 'long'],
+  ['{{if and .State.Health .ID}}checked{{else}}not checked{{end}}', 'not checked'],
+  ['{{and .ID .State.ExitCode "more"}} {{or .State.Health .State.ExitCode}}', '0 0'],
   ['{{with .State}}{{.Status}}{{end}}', 'running'],
   ['{{.Label "app"}}{{.Label "none"}}', 'a'],
   ['{{upper .ID}} {{.ID | upper | lower}} {{title "two words"}}', 'WEB web Two Words'],

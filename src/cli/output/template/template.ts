@@ -175,7 +175,8 @@ class Evaluation {
       case 'not':
         return !isTrue(first)
       case 'and':
-        return args.find((arg) => !isTrue(arg)) ?? args.at(-1)
+        // By its place: what is empty may be a value that is not there.
+        return args.at(args.findIndex((arg) => !isTrue(arg)))
       case 'or':
         return args.find(isTrue) ?? args.at(-1)
       case 'eq':
