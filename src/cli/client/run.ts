@@ -7,7 +7,7 @@ import type { LogStream } from '../../sandbox/records/container-log.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { exitCodeOf } from '../exit-code.ts'
-import { tellError } from '../explain.ts'
+import { explain, tellError } from '../explain.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
@@ -18,7 +18,7 @@ import { Session, type Startable } from './life/session.ts'
 import type { ByteSink } from './output.ts'
 import { prepareAgain, prepareNew, type RunAgain } from './prepare.ts'
 import { type ContainerRecord, type RecordPaths, updateRecord } from './record.ts'
-import { abortOnInterruption, abortOnSignal, catchSignals } from './signals.ts'
+import { abortOnInterruption, abortOnSignal, catchSignals, type SignalCatcher } from './signals.ts'
 import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 
 /** Which streams of the command a container in the foreground is attached to. */
@@ -76,7 +76,7 @@ export async function runAttached(
     session.reportFailure(exitCode)
     return await session.end(exitCode, signals)
   } catch (error) {
-    await session?.fail(signals)
+    await failed(settings, session, { error, signals })
     throw error
   } finally {
     over.abort()
@@ -92,6 +92,21 @@ function codeOfLost(settings: Settings, error: unknown): number {
   return exitCodeOf(error)
 }
 
+/** Cleans up after `error`. What made the start fail is told even where this fails, too. */
+async function failed(
+  settings: Settings,
+  session: Session | undefined,
+  { error, signals, exitCode }: { error: unknown; signals: SignalCatcher; exitCode?: number },
+): Promise<void> {
+  try {
+    await session?.fail(signals, exitCode)
+  } catch (ofCleanUp) {
+    // A clean-up that is tried a second time fails for the same reason.
+    if (explain(error) !== explain(ofCleanUp)) tellError(settings, error)
+    throw ofCleanUp
+  }
+}
+
 /** Makes the container, whose machine a later start makes. */
 export async function createOnly(settings: Settings, plan: ContainerPlan): Promise<void> {
   const signals = catchSignals()
@@ -105,7 +120,7 @@ export async function createOnly(settings: Settings, plan: ContainerPlan): Promi
     signal.throwIfAborted()
     updateRecord(settings.stateDir, namespace, id, { status: 'created', owner: undefined })
   } catch (error) {
-    await session?.fail(signals)
+    await failed(settings, session, { error, signals })
     throw error
   } finally {
     signals.release()
@@ -138,7 +153,7 @@ export async function detach(settings: Settings, make: MakeContainer): Promise<v
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)
   } catch (error) {
-    await session?.fail(signals, exitCodeOf(error))
+    await failed(settings, session, { error, signals, exitCode: exitCodeOf(error) })
     throw error
   } finally {
     signals.release()

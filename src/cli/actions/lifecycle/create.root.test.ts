@@ -340,3 +340,19 @@ test('update takes a limit of processes away, as docker does', async () => {
   }
   expect((await client.kata('update', '--pids-limit', '-2', 'made')).stderr).toContain('or -1 for no limit')
 })
+
+test('a start that fails says why, also where its clean-up fails besides', async () => {
+  await using client = testClient()
+  await client.kata('create', '--name', 'poor', '--rootfs', client.base, '--', 'refuse-create')
+  const refuse = `${client.base}/state/containers/default/poor/refuse-delete`
+  writeFileSync(refuse, '')
+  const result = `${client.base}/result.json`
+  const { code, stderr } = await client.kata('--result-file', result, 'start', 'poor')
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/\[AGENT_DIED\].*\n.*\[SHIM_DELETE_FAILED\]/)
+  expect(JSON.parse(readFileSync(result, 'utf8')).errors).toMatchObject([
+    { code: 'AGENT_DIED' },
+    { code: 'SHIM_DELETE_FAILED' },
+  ])
+  rmSync(refuse)
+})
