@@ -1,5 +1,5 @@
 /** Whole JSON documents: from a value, a text, or a file. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { JsonMismatch, Place } from './place.ts'
 import type { Reader } from './values.ts'
 
@@ -35,9 +35,25 @@ export function readTextFile(file: string, maxBytes: number): string {
   try {
     const { size } = fstatSync(fd)
     if (size > maxBytes) throw new JsonMismatch('', `a file of at most ${maxBytes} bytes`, `one of ${size}`)
-    return readFileSync(fd, 'utf8')
+    return readUpTo(fd, size, maxBytes).toString()
   } finally {
     closeSync(fd)
+  }
+}
+
+/** How much is read at a time where the size does not tell, bytes. */
+const stepBytes = 16 * 1024
+
+/** A pipe and a device say that they have no bytes, and may have no end; a file may grow meanwhile. @throws JsonMismatch. */
+function readUpTo(fd: number, size: number, maxBytes: number): Buffer {
+  const parts: Buffer[] = []
+  for (let length = 0; ; ) {
+    const part = Buffer.allocUnsafe(size > length ? size - length : stepBytes)
+    const count = readSync(fd, part, 0, part.length, null)
+    if (count === 0) return Buffer.concat(parts)
+    parts.push(part.subarray(0, count))
+    length += count
+    if (length > maxBytes) throw new JsonMismatch('', `a file of at most ${maxBytes} bytes`, 'a longer one')
   }
 }
 

@@ -173,6 +173,10 @@ test('a file that is too large is not read', () => {
     expect(messageOf(() => readFile(box, file, { maxBytes: 5 }))).toBe(
       'expected a file of at most 5 bytes, is one of 12',
     )
+    // Its size says 0.
+    expect(messageOf(() => readFile(box, '/dev/zero', { maxBytes: 100_000 }))).toBe(
+      'expected a file of at most 100000 bytes, is a longer one',
+    )
     expect(() => readFile(box, `${file}.absent`)).toThrow('ENOENT')
   } finally {
     rmSync(directory, { recursive: true })
