@@ -20,11 +20,11 @@ export interface ContainerTar {
   readonly name: string
   readonly log: Logger
   /**
-   * Runs it to its end. What tar writes goes to `output`, at its pace.
+   * Runs `tar` with its arguments, or a shell that becomes one, to its end. What tar writes goes to `output`, at its pace.
    *
    * @throws KataError COPY_FAILED with the words of tar; what the shim throws.
    */
-  run(args: readonly string[], streams: TarStreams): Promise<void>
+  run(command: readonly string[], streams: TarStreams): Promise<void>
 }
 
 export interface TarStreams {
@@ -41,8 +41,16 @@ export interface RunningContainer {
 
 export function containerTar(container: RunningContainer): ContainerTar {
   const { settings, record } = container
-  return { name: record.id, log: settings.log, run: (args, streams) => runTar(container, args, streams) }
+  return {
+    name: record.id,
+    log: settings.log,
+    run: (command, streams) => runTar(container, command, streams),
+  }
 }
+
+/** The reason where the command was not found. */
+export const noTar = ([program]: readonly string[]): string =>
+  program === 'tar' ? 'it has no tar' : 'it has no sh, or no tar'
 
 async function runTar(
   { settings, record, task, signals }: RunningContainer,
@@ -57,7 +65,7 @@ async function runTar(
       said = (said + Buffer.from(chunk).toString()).slice(-mostWords)
     },
   }
-  const root = { args: ['tar', ...args], terminal: false, env: {}, user: { uid: 0, gid: 0 }, workdir: '/' }
+  const root = { args, terminal: false, env: {}, user: { uid: 0, gid: 0 }, workdir: '/' }
   const request = {
     ...{ task, id, io, signals, settings },
     execId: `copy-${crypto.randomUUID().slice(0, 8)}`,
@@ -69,6 +77,6 @@ async function runTar(
     if (code !== 0) throw new KataError('COPY_FAILED', { name: id, reason: lastWords(said) })
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'COMMAND_NOT_FOUND')) throw error
-    throw new KataError('COPY_FAILED', { name: id, reason: 'it has no tar' }, { cause: error })
+    throw new KataError('COPY_FAILED', { name: id, reason: noTar(args) }, { cause: error })
   }
 }

@@ -2,7 +2,7 @@
 import { KataError } from '../../../errors.ts'
 import { lastWords } from '../../../plain-text.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerTar, mostWords } from './container-tar.ts'
+import { type ContainerTar, mostWords, noTar } from './container-tar.ts'
 
 /** What `exec` says when there is no such program. */
 const notFound = 127
@@ -13,12 +13,13 @@ export function execTar(settings: Settings, name: string): ContainerTar {
   return {
     name,
     log,
-    async run(args, { input, output }) {
+    async run(command, { input, output }) {
       const asRoot = ['--user', '0:0', '--workdir', '/', ...(input === undefined ? [] : ['--interactive'])]
-      const child = Bun.spawn(
-        [self.program, ...self.prefix, 'exec', ...where, ...asRoot, name, 'tar', ...args],
-        { cwd: '/', env: env as Record<string, string>, stdio: [input ?? 'ignore', 'pipe', 'pipe'] },
-      )
+      const child = Bun.spawn([self.program, ...self.prefix, 'exec', ...where, ...asRoot, name, ...command], {
+        cwd: '/',
+        env: env as Record<string, string>,
+        stdio: [input ?? 'ignore', 'pipe', 'pipe'],
+      })
       const said = lastOf(child.stderr)
       try {
         for await (const chunk of child.stdout) await output.write(chunk)
@@ -28,7 +29,7 @@ export function execTar(settings: Settings, name: string): ContainerTar {
       }
       const code = await child.exited
       if (code === 0) return
-      const reason = code === notFound ? 'it has no tar' : lastWords(await said)
+      const reason = code === notFound ? noTar(command) : lastWords(await said)
       throw new KataError('COPY_FAILED', { name, reason })
     },
   }

@@ -8,9 +8,11 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { makeTar } from '../../../images/testing.ts'
+import { packRootCommand, sendTar } from './from-container.ts'
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)
 let base: string
@@ -125,4 +127,35 @@ asRoot('and neither is one removed that has the path of the copy’s own when th
   const [left = '', ...others] = readdirSync(`${base}/to`).sort()
   expect([readdirSync(`${base}/to/${left}`), others]).toEqual([['kept'], ['app', 'moved']])
   expect(readdirSync(`${base}/to/moved`)).toEqual([])
+})
+
+test('all of a root directory is packed but what the kernel shows', async () => {
+  const root = `${base}/root`
+  for (const name of ['etc', 'proc', 'sys', '.hidden', '..odd', 'proc2', 'a b'])
+    mkdirSync(`${root}/${name}/sub`, { recursive: true })
+  symlinkSync('nowhere', `${root}/dangling`)
+  writeFileSync(`${root}/-f`, '')
+  const child = Bun.spawn(packRootCommand(root), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const list = Bun.spawn(['tar', '-tf', '-'], { stdio: [child.stdout, 'pipe', 'inherit'] })
+  const names = (await list.stdout.text()).split('\n').slice(0, -1).sort()
+  expect(await child.exited).toBe(0)
+  const trees = ['..odd', '.hidden', 'a b', 'etc', 'proc2'].flatMap((name) => [
+    `./${name}/`,
+    `./${name}/sub/`,
+  ])
+  expect(names).toEqual([...trees, './-f', './dangling'].sort())
+})
+
+test('the root is packed so, and any other directory by tar alone', async () => {
+  const commands: (readonly string[])[] = []
+  const tar = {
+    name: 'c',
+    log: undefined as never,
+    run: async (command: readonly string[]) => void commands.push(command),
+  }
+  const paths = ['/', '.', '/etc/..', '/proc', '/etc/.']
+  for (const path of paths) await sendTar(tar, path, { write: async () => {} })
+  expect(commands.map(([program, ...args]) => `${program} ${args.at(-1)}`)).toEqual([
+    ...['sh /', 'sh /', 'sh /', 'tar ./proc', 'tar .'],
+  ])
 })

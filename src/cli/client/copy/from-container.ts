@@ -36,7 +36,7 @@ export async function sendTar(tar: ContainerTar, path: string, output: ByteSink)
       throw error
     })
   try {
-    await tar.run(createArgs(path), { output: { write } })
+    await tar.run(packCommand(path), { output: { write } })
   } catch (error) {
     // The container's tar was ended by that.
     if (!hasLeft) throw error
@@ -172,19 +172,35 @@ function nameOf(path: string): string | undefined {
   return basename(path) === '.' || absolute === '/' ? undefined : basename(absolute)
 }
 
-function createArgs(path: string): string[] {
+function packCommand(path: string): string[] {
   const name = nameOf(path)
   const absolute = posix.resolve('/', path)
+  if (absolute === '/') return packRootCommand('/')
   return name === undefined
-    ? ['-cf', '-', '-C', absolute, '.']
-    : ['-cf', '-', '-C', dirname(absolute), `./${name}`]
+    ? ['tar', '-cf', '-', '-C', absolute, '.']
+    : ['tar', '-cf', '-', '-C', dirname(absolute), `./${name}`]
 }
+
+/**
+ * All of a root directory but /proc and /sys: what the kernel shows there has other sizes than it says, at which tar gives up. Not every tar has
+ * `--exclude`, such as that of Debian's busybox.
+ */
+const packRoot = `cd "$1" || exit
+set --
+for name in ./* ./.[!.]* ./..?*; do
+  case $name in ./proc | ./sys) continue ;; esac
+  if [ -e "$name" ] || [ -L "$name" ]; then set -- "$@" "$name"; fi
+done
+exec tar -cf - "$@"`
+
+/** The command that packs the content of `root`, a root directory as its container sees it. */
+export const packRootCommand = (root: string): string[] => ['sh', '-c', packRoot, 'sh', root]
 
 /** Unpacks while tar runs: what is not taken makes it wait. */
 async function receive(tar: ContainerTar, path: string, directory: string): Promise<UnpackedCopy> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const [reader, writer] = [readable.getReader(), writable.getWriter()]
-  const sent = tar.run(createArgs(path), { output: { write: (chunk) => writer.write(chunk) } })
+  const sent = tar.run(packCommand(path), { output: { write: (chunk) => writer.write(chunk) } })
   sent
     .then(
       () => writer.close(),

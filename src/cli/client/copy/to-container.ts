@@ -18,7 +18,7 @@ export async function unpackIn(
   directory: string,
   input: ReadableStream<Uint8Array>,
 ): Promise<void> {
-  await tar.run(['-xf', '-', '-C', absolute(directory)], { input, output: nowhere })
+  await tar.run(['tar', '-xf', '-', '-C', absolute(directory)], { input, output: nowhere })
 }
 
 /** As docker: into a directory that is there, else under the last name of the destination. All of it is root's there. */
@@ -56,7 +56,7 @@ const absolute = (path: string): string => posix.resolve('/', path)
 /** Tar can read a directory's own entry where there is one. */
 async function isDirectory(tar: ContainerTar, path: string): Promise<boolean> {
   try {
-    await tar.run(['-cf', '/dev/null', '--no-recursion', '-C', path, '.'], { output: nowhere })
+    await tar.run(['tar', '-cf', '/dev/null', '--no-recursion', '-C', path, '.'], { output: nowhere })
     return true
   } catch (error) {
     const says =
