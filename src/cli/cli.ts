@@ -1,5 +1,5 @@
 /** From the words of a command line to an exit code. */
-import { writeSync } from 'node:fs'
+import { statSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { KataError } from '../errors.ts'
 import { requireRootsDirectory } from '../linux/files/roots-directory.ts'
@@ -124,10 +124,14 @@ function settingsOf(
 
 /** Absolute: the shim has another working directory. @throws KataError OPTION_INVALID, PRIVATE_DIR_PARENT_UNSAFE. */
 function directoryOf(path: string, option: string): string {
-  if (path === '') throw new KataError('OPTION_INVALID', { option, value: path, allowed: 'a directory' })
+  const refused = () => new KataError('OPTION_INVALID', { option, value: path, allowed: 'a directory' })
+  if (path === '') throw refused()
   const absolute = resolve(path)
   // Root does what it finds written there.
   requireRootsDirectory(absolute)
+  // A list would be empty, and a container would be made that cannot start. Others than root may not be allowed to look.
+  const isRoot = process.getuid?.() === 0
+  if (isRoot && statSync(absolute, { throwIfNoEntry: false })?.isDirectory() === false) throw refused()
   return absolute
 }
 

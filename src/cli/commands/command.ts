@@ -138,7 +138,8 @@ function refuseEmptyPaths(command: Command): void {
   for (let at: Command | null = command; at !== null; at = at.parent)
     for (const option of at.options) {
       const values = [at.getOptionValue(option.attributeName())].flat()
-      const isPath = /<(?:file|dir|path)>$/.test(option.flags) && !mayBeEmpty.includes(option.long!)
+      const isPath =
+        /<(?:file|dir|path)(?:\[[^\]]*\])?>$/.test(option.flags) && !mayBeEmpty.includes(option.long!)
       if (isPath && values.includes(''))
         throw new KataError('OPTION_INVALID', { option: option.long!, value: '', allowed: 'a path' })
     }
