@@ -56,6 +56,11 @@ test('nothing is left of a tar whose source breaks, and what was there stays', a
   rmSync(directory, { recursive: true })
 })
 
+test('a directory that is not there is told by the name that was asked for', async () => {
+  const path = `${tmpdir()}/no-such-${crypto.randomUUID()}/files.tar`
+  await expect(writeTar(path, tar())).rejects.toMatchObject({ code: 'ENOENT', path })
+})
+
 test('a file is replaced as a whole, and so is a link to one', async () => {
   const directory = mkdtempSync(`${tmpdir()}/tar-output-`)
   writeFileSync(`${directory}/there`, 'before')

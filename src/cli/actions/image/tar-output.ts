@@ -40,7 +40,7 @@ async function isRead(writing: Promise<void>): Promise<boolean> {
 async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   requireReplaceable(path)
   const fresh = `${path}.${process.pid}.part`
-  const fd = openSync(fresh, 'wx', 0o600)
+  const fd = openFresh(fresh, path)
   try {
     for await (const chunk of chunks) writeAll(fd, chunk, path)
     atPath(path, () => fsyncSync(fd))
@@ -48,6 +48,16 @@ async function writeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promi
   } finally {
     closeSync(fd)
     rmSync(fresh, { force: true })
+  }
+}
+
+/** Nobody knows the name of the file that has the tar until it is whole. @throws errors of the system, with `path`. */
+function openFresh(fresh: string, path: string): number {
+  try {
+    return openSync(fresh, 'wx', 0o600)
+  } catch (error) {
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    throw isTaken ? error : Object.assign(error as Error, { path })
   }
 }
 
