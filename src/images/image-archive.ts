@@ -76,6 +76,8 @@ type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const maxJsonBytes = 8 << 20
+/** All documents of one archive together: it may name one of them again and again, and each time it is read and kept. */
+const maxAllJsonBytes = 64 << 20
 /** The most that one image may have. */
 export const maxLayers = 500
 
@@ -127,6 +129,7 @@ export async function openImageArchives(
 class Archive {
   readonly path: string
   readonly #members: Members
+  #jsonBytes = 0
 
   constructor(path: string, members: Members) {
     this.path = path
@@ -164,7 +167,14 @@ class Archive {
   }
 
   document<T>(name: string, reader: Reader<T>, digest?: string): { value: T; digest: string } {
-    const bytes = readAll(name, this.member(name))
+    const member = this.member(name)
+    this.#jsonBytes += member.size
+    if (this.#jsonBytes > maxAllJsonBytes)
+      throw new KataError('ROOTFS_TOO_LARGE', {
+        what: 'archive',
+        limit: `${maxAllJsonBytes} bytes of documents`,
+      })
+    const bytes = readAll(name, member)
     const actual = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: name, actual, expected: digest })

@@ -8,6 +8,7 @@ import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
 import { openAt, resolve } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
+import { sleep } from '../time.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
@@ -34,6 +35,10 @@ export interface ImageFiles extends Disposable {
 
 /** A layer is three of them at most. */
 const maxMembers = 10_000
+/** With directories, and with what has the name of an earlier one. */
+const maxEntries = 2 * maxMembers
+/** Signals and timers have their turn once in so many entries. */
+const breathEvery = 64
 
 /**
  * `spoolDir` has room for an image that comes through a pipe.
@@ -54,7 +59,7 @@ export async function openImageFiles(
   }
   const tar = await positioned(fd, path, spoolDir, signal)
   try {
-    return { members: await tarMembers(path, tar), [Symbol.dispose]: () => closeSync(tar) }
+    return { members: await tarMembers(path, tar, signal), [Symbol.dispose]: () => closeSync(tar) }
   } catch (error) {
     closeSync(tar)
     throw error
@@ -129,12 +134,19 @@ function open(path: string): number {
   }
 }
 
-async function tarMembers(path: string, fd: number): Promise<Map<string, Member>> {
+async function tarMembers(
+  path: string,
+  fd: number,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Member>> {
   const file = `/proc/self/fd/${fd}`
   const members = new Map<string, Member>()
+  let entries = 0
   try {
     for await (const entry of readTar(fileSource(fd))) {
-      requireFew(members.size)
+      if (members.size >= maxMembers) throw tooMany(`${maxMembers} files`)
+      if (++entries > maxEntries) throw tooMany(`${maxEntries} entries`)
+      if (entries % breathEvery === 0) await sleep(0, signal)
       const { offset, size, type, linkName } = entry
       const name = posix.normalize(entry.name)
       if (type === 'file') members.set(name, { file, offset, size })
@@ -204,10 +216,7 @@ function openBeneath({ path, directory }: Layout, name: string): number | undefi
   }
 }
 
-function requireFew(count: number): void {
-  if (count >= maxMembers)
-    throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxMembers} files` })
-}
+const tooMany = (limit: string): KataError => new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit })
 
 /** Whether these first bytes are those of gzip (RFC 1952) or Zstandard (RFC 8878), which may begin with a frame to be skipped. */
 export function isCompressed(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
