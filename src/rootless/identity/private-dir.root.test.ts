@@ -11,8 +11,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { Ledger } from '../../ledger/ledger.ts'
 import { bindMount, mountPoints, unmountBelow } from '../../linux/mounts/mount.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { silentLogger } from '../../log.ts'
+import { rootlessKinds } from '../kinds.ts'
 import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { makePrivateDir } from './private-dir.ts'
@@ -74,6 +77,21 @@ describe('private directory', () => {
     expect([isAlive(ref), existsSync(path), reservedBlocks(lease.runDir)]).toEqual([true, true, []])
     theirs.kill('SIGKILL')
     await theirs.exited
+  })
+
+  test('who makes the directory at the same moment keeps it', async () => {
+    const make = () => {
+      mkdirSync(path)
+      writeFileSync(`${path}/theirs`, '')
+      chownSync(path, lease.uid, lease.uid)
+    }
+    // Once it was looked at: the holding is written down, and nothing is made yet.
+    const reach = async (point: string) => (point === 'before-take' ? make() : undefined)
+    const ledger = new Ledger(`${at.directory}/ledger.jsonl`, rootlessKinds, silentLogger, { reach })
+    await expect(makePrivateDir(ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
+    expect(readdirSync(path)).toEqual(['theirs'])
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(path)).toEqual(['theirs'])
   })
 
   test('is not taken from the sandbox that has the block by now', async () => {

@@ -13,6 +13,8 @@ export interface PrivateDirData {
   readonly uid: number
   /** The lease it belongs to; absent in ledgers of earlier versions. */
   readonly lease?: Pick<Lease, 'runDir' | 'k' | 'token'>
+  /** Somebody else made it: it stays, whose it is. */
+  readonly isForeign?: boolean
 }
 
 /**
@@ -21,7 +23,8 @@ export interface PrivateDirData {
  */
 export const privateDirResource: ResourceKind<PrivateDirData> = {
   kind: 'private-dir',
-  release: async ({ path, uid, lease }) => {
+  release: async ({ path, uid, lease, isForeign = false }) => {
+    if (isForeign) return
     const owner = lease && readOwner(lease.runDir, lease.k)
     if (owner === undefined || owner.token === lease?.token) await removePrivateDir(path, uid)
   },
@@ -66,11 +69,15 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
   }
   // Checked before it is written down: an existing entry must never be taken for ours and removed.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw occupied()
-  return ledger.take(privateDirResource, { path, uid, lease: { runDir, k, token } }, () => {
+  const data = { path, uid, lease: { runDir, k, token } }
+  return ledger.take(privateDirResource, data, (entry) => {
     try {
       mkdirSync(path, { mode: 0 })
     } catch (error) {
-      throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? occupied() : error
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      // A login of that user may have made it since: by its owner it could not be told from ours.
+      entry.amend({ ...data, isForeign: true })
+      throw occupied()
     }
     chownSync(path, uid, uid)
     chmodSync(path, 0o700)
