@@ -28,11 +28,16 @@ export function digestOf(fd: number, signal: AbortSignal): Promise<FileDigest> {
  * @throws the signal's reason; errors of the system, ENOSPC among them.
  */
 export async function copySparse(from: number, to: number, signal: AbortSignal): Promise<FileDigest> {
-  const isClone = Number(libc.syscall(SYS_ioctl, to, FICLONE, from, 0, 0, 0)) === 0
+  const isClone = shareBlocks(from, to)
   if (!isClone) ftruncateSync(to, fstatSync(from).size)
   return walk(from, signal, (block, at) => {
     if (!isClone) writeAll(to, block, at)
   })
+}
+
+/** Has an empty file share the blocks of another, where their file system can do that. False: it is empty still. */
+export function shareBlocks(from: number, to: number): boolean {
+  return Number(libc.syscall(SYS_ioctl, to, FICLONE, from, 0, 0, 0)) === 0
 }
 
 async function walk(
