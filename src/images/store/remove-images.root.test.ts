@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -252,6 +253,23 @@ test('prune removes what no container uses, and what was left unfinished', async
   // Layers of archives, too, once no container has them.
   await prune(paths, () => nobody)
   expect(readdirSync(paths.layers)).toEqual([])
+})
+
+test('all that was left unfinished counts, whoever owns it and however many there are', async () => {
+  await add(a, [shared])
+  const before = await planPrune(paths, nobody, { keepsImages: true })
+  for (const [name, uid] of [
+    ['x', 0],
+    ['y', 0],
+    ['z', 0x7fff0001],
+  ] as const) {
+    const directory = `${paths.layout}/.pulling-999999999-${name}`
+    mkdirSync(directory)
+    writeFileSync(`${directory}/blob`, 'x'.repeat(1 << 20))
+    chownSync(`${directory}/blob`, uid, uid)
+  }
+  const plan = await planPrune(paths, nobody, { keepsImages: true })
+  expect(plan.bytes - before.bytes).toBeGreaterThanOrEqual(3 << 20)
 })
 
 function isFree(): boolean {

@@ -163,7 +163,7 @@ async function planRemoval(
     ...layers.map((name) => layerBytes(paths, name) ?? 0),
     ...blobs.map((name) => bytesOnDisk(`${paths.blobs}/${name}`)),
     ...disks.map((name) => diskBytes(paths, name)),
-    ...unfinishedWork(paths).map(treeBytes),
+    ...unfinishedWork(paths).map((path) => treeBytes(path)),
   ]
   return {
     images: all.flatMap(({ name }) => (staying.has(name) ? [] : [name])),
