@@ -8,7 +8,7 @@ import { makeOciFiles, makeTar } from '../testing.ts'
 import { unfinishedName } from '../unfinished.ts'
 import { listImages } from './image-store.ts'
 import { importLayout } from './import.ts'
-import { treeBytes } from './layer-sizes.ts'
+import { treeBytes, treeUse } from './layer-sizes.ts'
 import { prune } from './remove-images.ts'
 import { storePaths } from './store-paths.ts'
 
@@ -43,6 +43,17 @@ test('a tree may be of any depth', () => {
   const { exitCode } = Bun.spawnSync(['bash', '-c', script, 'bash', name], { cwd: base, stdin: large })
   expect(exitCode).toBe(0)
   expect(treeBytes(base)).toBeGreaterThanOrEqual(1 << 20)
+})
+
+test('entries count, too, and no more of them are looked at than is asked for', () => {
+  for (let n = 0; n < 3; n++) mkdirSync(`${base}/${n}/deeper`, { recursive: true })
+  expect(treeUse(base).entries).toBe(6)
+  const { entries } = treeUse(base, { mostEntries: 3 })
+  expect([entries > 3, entries < 6]).toEqual([true, true])
+  // Names so long that a piece of the listing has few.
+  for (let n = 0; n < 300; n++) writeFileSync(`${base}/${'e'.repeat(250)}${n}`, '')
+  const many = treeUse(base, { mostEntries: 100 }).entries
+  expect([many > 100, many < 300]).toEqual([true, true])
 })
 
 asRoot('files of one user count at any depth, with the directories, and those of others do not', () => {

@@ -76,21 +76,39 @@ export function bytesOnDisk(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512
 }
 
-/**
- * Bytes on the disk of a directory with all below it; files with several names count once. What vanishes meanwhile counts nothing, and neither does
- * what is mounted in it. A guest may have made the tree, and go on: it is of any depth, and no link leads out of it.
- *
- * @param owner what others own counts nothing; undefined: all counts.
- */
-export function treeBytes(directory: string, owner?: number): number {
-  const stat = lstatSync(directory, { throwIfNoEntry: false })
-  if (stat === undefined) return 0
-  const top = stat.isDirectory() ? unlessAnother(() => openSync(directory, directoryFlags)) : undefined
-  return bytesFor(owner, stat) + (top === undefined ? 0 : bytesIn(top, owner))
+/** What a tree takes of a file system. */
+export interface TreeUse {
+  readonly bytes: number
+  /** Names in it. */
+  readonly entries: number
 }
 
-const bytesFor = (owner: number | undefined, { uid, blocks }: Stats): number =>
-  owner === undefined || owner === uid ? blocks * 512 : 0
+/** What counts of a tree. */
+interface Counted {
+  /** What others own counts nothing; undefined: all counts. */
+  readonly owner?: number
+  /** Once there are more, the rest is not looked at. */
+  readonly mostEntries?: number
+}
+
+/** {@link treeUse} in bytes. */
+export const treeBytes = (directory: string, owner?: number): number =>
+  treeUse(directory, owner === undefined ? {} : { owner }).bytes
+
+/**
+ * Bytes on the disk of a directory with all below it, and how many entries that has; files with several names take their bytes once. What vanishes
+ * meanwhile counts nothing, and neither does what is mounted in it. A guest may have made the tree, and go on: it is of any depth, and no link leads
+ * out of it.
+ */
+export function treeUse(directory: string, counted: Counted = {}): TreeUse {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  if (stat === undefined) return { bytes: 0, entries: 0 }
+  const top = stat.isDirectory() ? unlessAnother(() => openSync(directory, directoryFlags)) : undefined
+  const { bytes, entries } = top === undefined ? { bytes: 0, entries: 0 } : useIn(top, counted)
+  return { bytes: bytes + (isCounted(stat, counted) ? stat.blocks * 512 : 0), entries }
+}
+
+const isCounted = ({ uid }: Stats, { owner }: Counted): boolean => owner === undefined || owner === uid
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
@@ -101,16 +119,19 @@ interface Level {
 }
 
 /** Closes `top`. One directory is open at a time: the way back is that to the parent. */
-function bytesIn(top: number, owner: number | undefined): number {
+function useIn(top: number, counted: Counted): TreeUse {
+  const { mostEntries = Number.POSITIVE_INFINITY } = counted
   const seen = new Set<number>()
   const levels: Level[] = []
-  let bytes = 0
+  let [bytes, entries] = [0, 0]
   const enter = (fd: number) => {
-    const found = entriesOf(fd)
+    const found = entriesOf(fd, mostEntries)
     for (const { stat } of found) {
+      if (!isCounted(stat, counted)) continue
+      entries++
       if (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino)) continue
       if (stat.nlink > 1) seen.add(stat.ino)
-      bytes += bytesFor(owner, stat)
+      bytes += stat.blocks * 512
     }
     const pending = found.flatMap(({ stat, name }) => (stat.isDirectory() ? [name] : []))
     levels.push({ stat: fstatSync(fd), pending })
@@ -118,14 +139,14 @@ function bytesIn(top: number, owner: number | undefined): number {
   let fd = top
   try {
     enter(fd)
-    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    for (let level = levels.at(-1); level !== undefined && entries <= mostEntries; level = levels.at(-1)) {
       const name = level.pending.pop()
       let next: number | undefined
       if (name === undefined) {
         levels.pop()
         next = levels.length === 0 ? undefined : parentOf(fd, levels.at(-1)!.stat)
         // All was seen, or the directory was moved elsewhere.
-        if (next === undefined) return bytes
+        if (next === undefined) break
       } else {
         next = unlessAnother(() => openDirectoryAt(fd, name))
         if (next === undefined) continue
@@ -134,16 +155,21 @@ function bytesIn(top: number, owner: number | undefined): number {
       fd = next
       if (name !== undefined) enter(fd)
     }
-    return bytes
+    return { bytes, entries }
   } finally {
     closeSync(fd)
   }
 }
 
-function entriesOf(fd: number): { readonly name: Buffer; readonly stat: Stats }[] {
-  const found = []
+/** Those of a directory, or more than `most` of them. */
+function entriesOf(fd: number, most: number): { readonly name: Buffer; readonly stat: Stats }[] {
+  const found: { readonly name: Buffer; readonly stat: Stats }[] = []
   const beginning = Buffer.from(`/proc/self/fd/${fd}/`)
-  for (let entries = readEntries(fd); entries !== undefined; entries = readEntries(fd))
+  for (
+    let entries = readEntries(fd);
+    entries !== undefined && found.length <= most;
+    entries = readEntries(fd)
+  )
     for (const { name } of entries) {
       const stat = lstatSync(Buffer.concat([beginning, name]), { throwIfNoEntry: false })
       if (stat !== undefined) found.push({ name: Buffer.from(name), stat })

@@ -25,7 +25,7 @@ import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
-import { treeBytes } from './layer-sizes.ts'
+import { treeUse } from './layer-sizes.ts'
 import { repositoryPlaces } from './registry-places.ts'
 import { runSkopeo, sourceCopy } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
@@ -119,9 +119,20 @@ async function copyBySkopeo(
     env,
     signal,
     onBytes,
-    received: () => treeBytes(directory, uid),
+    received: () => received(directory, uid),
   })
   return layout
+}
+
+/** More than a copied layout may have. */
+const mostReceived = 200_000
+
+/** Bytes that have come. @throws KataError ROOTFS_TOO_LARGE: empty files take no bytes, and a program that was taken over may make any number. */
+function received(directory: string, owner: number): number {
+  const { bytes, entries } = treeUse(directory, { owner, mostEntries: mostReceived })
+  if (entries > mostReceived)
+    throw new KataError('ROOTFS_TOO_LARGE', { what: 'pull', limit: `${mostReceived} files` })
+  return bytes
 }
 
 /** What pulls, imports and removals that are dead have left. */

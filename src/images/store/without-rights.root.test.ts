@@ -109,6 +109,11 @@ test('no user of the host reads its environment, which may have the password of 
   expect(seen.includes('ITS=own')).toBe(false)
 })
 
+test('it cannot fill the host’s table of processes', async () => {
+  const { printed } = await run('grep "Max processes" /proc/self/limits')
+  expect(printed.trim().split(/ {2,}/)).toEqual(['Max processes', '1024', '1024', 'processes'])
+})
+
 test('of what it says without end, the end is kept, and not in root’s memory all of it', async () => {
   const { failed, words } = await run('head -c 20000000 /dev/zero | tr "\\0" x >&2; echo over >&2; exit 1')
   expect(failed).toBe(true)

@@ -86,6 +86,8 @@ function openFilter(path: string): number {
   return fd
 }
 
+/** Processes and threads of its user: one that was taken over must not fill the host's table. */
+const mostProcesses = 1024
 /** Characters that are kept of its output, which may have no end. */
 const mostWords = 16_384
 
@@ -127,7 +129,7 @@ function commandLine({ argv, uid, gid, directory }: Run): string[] {
     ...[gid === undefined ? '--clear-groups' : `--groups=${gid}`, '--inh-caps=-all'],
     ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL'],
     ...['--seccomp-filter', '/proc/self/fd/3', '--', systemTool('sh'), '-c', 'exec "$@" 3<&-', 'sh'],
-    ...[systemTool('prlimit'), '--core=0', '--'],
+    ...[systemTool('prlimit'), '--core=0', `--nproc=${mostProcesses}`, '--'],
     // The shell's `cd` has left it.
     ...[systemTool('env'), '-u', 'OLDPWD', ...argv],
   ]
