@@ -1,6 +1,7 @@
 /** A directory of an image's layers, copied as an overlay would show it. */
 import { afterAll, expect, test } from 'bun:test'
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -127,6 +128,18 @@ asRoot('a link on the way leads to a place in the image, never to one of the hos
   expect(readdirSync(target)).toEqual(['file'])
   for (const path of ['/host', '/up', '/nothing', '/real/file'])
     expect(await copyMergedDirectory(layers, path, target)).toBe(false)
+})
+
+asRoot('a file that somebody goes on writing to has an end', async () => {
+  const { layers, target } = image({ 'data/log': 'x' })
+  const signal = new AbortController().signal
+  let grown = 0
+  // Asked between the pieces of a file.
+  signal.throwIfAborted = () => {
+    if (grown++ < 100) appendFileSync(`${layers[0]}/data/log`, 'more')
+  }
+  await copyMergedDirectory(layers, '/data', target, signal)
+  expect(readFileSync(`${target}/log`, 'utf8').length).toBeLessThan(10)
 })
 
 asRoot('an abort ends it', async () => {

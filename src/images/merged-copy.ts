@@ -137,11 +137,7 @@ class MergedCopy {
       if (inode !== undefined && this.#link(inode, into, name)) return
       const to = openSync(inside(into, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
       try {
-        const bytes = Buffer.alloc(Math.min(pieceBytes, Math.max(stat.size, 1)))
-        for (let count = readSync(from, bytes); count > 0; count = readSync(from, bytes)) {
-          for (let at = 0; at < count; ) at += writeSync(to, bytes, at, count - at)
-          await this.#breathe()
-        }
+        await this.#copyBytes(from, to, stat.size)
         giveFacts(to, stat)
         if (inode !== undefined) this.#copied.set(inode, Buffer.concat([path, name]))
       } finally {
@@ -149,6 +145,18 @@ class MergedCopy {
       }
     } finally {
       closeSync(from)
+    }
+  }
+
+  /** No more than it had when it was looked at: of a directory of the host (`--rootfs`), one that somebody writes to might never end. */
+  async #copyBytes(from: number, to: number, size: number): Promise<void> {
+    const bytes = Buffer.alloc(Math.min(pieceBytes, size))
+    for (let left = size; left > 0; ) {
+      const count = readSync(from, bytes, 0, Math.min(bytes.length, left), null)
+      if (count === 0) return
+      for (let at = 0; at < count; ) at += writeSync(to, bytes, at, count - at)
+      left -= count
+      await this.#breathe()
     }
   }
 
