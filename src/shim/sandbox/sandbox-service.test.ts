@@ -1,6 +1,7 @@
 /** The Sandbox service beside the Task service, over ttrpc, in the order in which containerd 2 calls. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { getEventListeners } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
@@ -16,6 +17,7 @@ import { PodSandboxConfig } from '../../protocol/generated/cri/runtime.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { neverHeldUp } from '../../sandbox/guest/health.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { until } from '../../time.ts'
 import { connect, createClient, serve, service, TtrpcError, transportPair } from '../../ttrpc/ttrpc.ts'
 import { Pod } from '../daemon/pod.ts'
 import { toStatus } from '../daemon/status.ts'
@@ -122,6 +124,7 @@ function shim({
   return {
     came,
     died,
+    over: pod.over,
     calls,
     create,
     tasks: createClient(TaskDefinition, connection),
@@ -173,6 +176,15 @@ describe('a pod from its creation to its end', () => {
     await tasks.create(container('two'))
     expect(came.sandboxes).toHaveLength(1)
     expect(came.containers.map(({ id }) => id)).toEqual(['one', 'two'])
+  })
+
+  test('nothing is kept of a client that gives up its wait for the end of the pod', async () => {
+    const { calls, over } = shim()
+    const listeners = () => getEventListeners(over, 'abort').length
+    const before = listeners()
+    await failure(calls.waitSandbox(pod, { timeoutMs: 5 }))
+    await until(() => listeners() === before, { timeoutMs: 2000 })
+    expect(listeners()).toBe(before)
   })
 
   test('the platform is that of the guest', async () => {

@@ -136,9 +136,12 @@ export class SandboxService {
   }
 
   /** Answers at the end of the machine: 0 when that was asked for, else as for a process whose machine was lost. */
-  async waitSandbox({ sandboxId }: api.WaitSandboxRequest): Promise<api.WaitSandboxResponse> {
+  async waitSandbox(
+    { sandboxId }: api.WaitSandboxRequest,
+    call?: Pick<CallContext, 'onCancel'>,
+  ): Promise<api.WaitSandboxResponse> {
     this.#requirePod(sandboxId)
-    const { over, death } = await this.#over()
+    const { over, death } = await this.#over(call)
     return { exitStatus: death === undefined ? 0 : lostExitStatus, exitedAt: toTimestamp(over) }
   }
 
@@ -192,9 +195,13 @@ export class SandboxService {
     return { metrics: { timestamp: toTimestamp(new Date()), id, data } }
   }
 
-  async #over(): Promise<{ over: Date; death: KataError | undefined }> {
+  async #over(
+    call: Pick<CallContext, 'onCancel'> | undefined,
+  ): Promise<{ over: Date; death: KataError | undefined }> {
     const { pod } = this.#options
     using ended = untilAborted(pod.over)
+    // A pod may live for a year, and its clients come and go.
+    call?.onCancel(() => ended[Symbol.dispose]())
     await ended.aborted
     return { over: this.#endedAt ?? new Date(), death: pod.death }
   }

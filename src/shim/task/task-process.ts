@@ -9,7 +9,7 @@ import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/gue
 import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
 import { placeBytes } from '../../sharing/stream-buffer.ts'
 import { untilAborted, within } from '../../time.ts'
-import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { type CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import { openStreams, type Stdio, type Streams } from './open-streams.ts'
 import type { InputSource, OutputSink } from './stdio.ts'
@@ -50,6 +50,8 @@ export class TaskProcess {
   readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
+  /** Clients that wait for the end. A promise keeps all who have ever waited for it, and this process may live for a year. */
+  readonly #waiting = new Set<(exit: TaskExit) => void>()
   readonly #afterKill: AfterKill
   readonly #onSurvived: () => void
   readonly #tellsDeath: boolean
@@ -148,6 +150,16 @@ export class TaskProcess {
     }
     this.state = 'running'
     void this.#serve(sinks)
+  }
+
+  /** {@link exited}, for a client who may give that up: nothing is kept of it then. */
+  wait(call?: Pick<CallContext, 'onCancel'>): Promise<TaskExit> {
+    const { exit } = this
+    if (exit !== undefined) return Promise.resolve(exit)
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve)
+      call?.onCancel(() => this.#waiting.delete(resolve))
+    })
   }
 
   /** `all`: {@link GuestProcess.signal}. */
@@ -311,6 +323,8 @@ export class TaskProcess {
     this.state = 'stopped'
     this.exit = { status, at: new Date() }
     this.#settle(this.exit)
+    for (const tell of this.#waiting) tell(this.exit)
+    this.#waiting.clear()
   }
 }
 

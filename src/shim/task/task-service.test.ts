@@ -1,3 +1,4 @@
+import { heapStats } from 'bun:jsc'
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   closeSync,
@@ -1277,6 +1278,33 @@ test('an exec is forgotten at its end if the client whose it is was killed', asy
   for (const execId of ['first', 'third'])
     expect((await tasks.state({ id: 'pod', execId })).status).toBe(Status.STOPPED)
   await expect(tasks.state({ id: 'pod', execId: 'second' })).rejects.toThrow('[TASK_NOT_FOUND]')
+})
+
+test('nothing is kept of clients that give up their wait for a container that lives on, and the others have its end', async () => {
+  const { tasks, create, ends } = serviceOf('pod')
+  await create('pod')
+  const ids = { id: 'pod', execId: '' }
+  await tasks.start(ids)
+  const waits = tasks.wait(ids)
+  const giveUp = () => {
+    const cancels: ((reason: TtrpcError) => void)[] = []
+    void tasks.wait(ids, { onCancel: (handler) => void cancels.push(handler) })
+    for (const cancel of cancels) cancel(new TtrpcError('unavailable', 'the connection is closed'))
+  }
+  const promises = () => {
+    Bun.gc(true)
+    return heapStats().objectTypeCounts.Promise ?? 0
+  }
+  const clients = 1000
+  giveUp()
+  const before = promises()
+  for (let client = 0; client < clients; client++) giveUp()
+  // The garbage of a turn is collected after it.
+  await Bun.sleep(1)
+  expect(promises() - before).toBeLessThan(clients / 10)
+  ends.get('pod')!(7)
+  expect((await waits).exitStatus).toBe(7)
+  expect((await tasks.wait(ids)).exitStatus).toBe(7)
 })
 
 test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {

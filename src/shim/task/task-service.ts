@@ -95,8 +95,8 @@ export class TaskService {
     return stateOf(this.#context.tasks.get(id), execId)
   }
 
-  async wait(request: api.WaitRequest): Promise<api.WaitResponse> {
-    return exitFields(await this.#process(request).exited)
+  async wait(request: api.WaitRequest, call?: Pick<CallContext, 'onCancel'>): Promise<api.WaitResponse> {
+    return exitFields(await this.#process(request).wait(call))
   }
 
   kill(request: api.KillRequest, call?: ExecCall): Promise<object> {
