@@ -1,8 +1,10 @@
+import { heapStats } from 'bun:jsc'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { silentLogger } from '../../../log.ts'
 import { appendEvent } from '../../../sandbox/records/event-log.ts'
+import { clocksThatRush } from '../../../time.double.ts'
 import type { Settings } from '../../settings.ts'
 import { events } from './events.ts'
 
@@ -63,4 +65,23 @@ test('a signal ends them also while many are printed that take long', async () =
   }
   expect(await events(settings('text', print), { since: '10m' })).toBe(0)
   expect(printed).toBeLessThan(100)
+})
+
+test('the looks for a signal leave nothing behind, however long events are followed', async () => {
+  const looks = 1000
+  for (let count = 0; count <= looks; count++) note(`n${count}`)
+  let printed = 0
+  const promises: number[] = []
+  const print = () => {
+    const isLast = ++printed > looks
+    if (printed === 1 || isLast) {
+      Bun.gc(true)
+      promises.push(heapStats().objectTypeCounts.Promise ?? 0)
+    }
+    return !isLast
+  }
+  // Each event takes as long as one turn may.
+  using _rushing = clocksThatRush()
+  expect(await events(settings('text', print), { since: '1' })).toBe(0)
+  expect(promises.at(-1)! - promises[0]!).toBeLessThan(looks / 10)
 })

@@ -3,7 +3,7 @@ import type { HostEvent } from '../../../sandbox/records/event-log.ts'
 import { isMemberNamespace } from '../../../sandbox/records/member-namespace.ts'
 import { sleep } from '../../../time.ts'
 import { EventReader } from '../../client/events.ts'
-import { catchSignals, Interrupted } from '../../client/signals.ts'
+import { abortOnInterruption, catchSignals, Interrupted } from '../../client/signals.ts'
 import type { EventsFlags } from '../../commands/look/events.ts'
 import { compileTemplate } from '../../output/template/template.ts'
 import { parseEventFilters } from '../../parse/event-filter.ts'
@@ -25,6 +25,8 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
   const isInTime = ({ at }: HostEvent) => at >= (since ?? at) && at <= (until ?? at)
   const reader = new EventReader(settings.stateDir, since !== undefined || until !== undefined)
   const signals = catchSignals()
+  // A race with the promise of the first signal would leave something at that promise, five times a second for as long as nobody sends one.
+  const interrupted = abortOnInterruption(signals)
   let turnAt = performance.now() + turnMs
   try {
     for (;;) {
@@ -34,11 +36,11 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
         if (isOurs(event) && isInTime(event) && passes(event)) {
           if (!print(event)) return 0
           if (performance.now() < turnAt) continue
-          await Promise.race([sleep(0), signals.interrupted])
+          await sleep(0, interrupted)
           turnAt = performance.now() + turnMs
         }
       if (isOver) return 0
-      await Promise.race([sleep(pollMs), signals.interrupted])
+      await sleep(pollMs, interrupted)
     }
   } catch (error) {
     if (error instanceof Interrupted) return 0
