@@ -51,3 +51,14 @@ test('and not for ever: a guest that keeps all its processors busy stands in lin
   await after.overdue()
   expect(looks).toBe(6)
 })
+
+test('a process that has ended is not waited for any more, and is not late', async () => {
+  const after = new AfterKill({ stallMs: 60_000, endMs: 60_000 }, neverHeldUp, 1)
+  after.killed()
+  const overdue = after.overdue()
+  after.ended()
+  expect(await within(overdue, 1000)).toBe(false)
+  const quick = new AfterKill({ stallMs: 60_000, endMs: 1 }, neverHeldUp, 1)
+  quick.killed()
+  expect(await quick.overdue()).toBe(true)
+})

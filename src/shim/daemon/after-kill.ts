@@ -24,6 +24,7 @@ export class AfterKill {
   readonly #waited: () => number
   readonly #ending = Promise.withResolvers<void>()
   readonly #killed = Promise.withResolvers<void>()
+  readonly #ended = new AbortController()
   #isEnding = false
   #lastOutput = 0
   #waitedMs = 0
@@ -54,6 +55,11 @@ export class AfterKill {
     this.#killed.resolve()
   }
 
+  /** Call it when the process has ended: the wait for that would keep it, with all that it has, for as long as a guest may take. */
+  ended(): void {
+    this.#ended.abort()
+  }
+
   /** Call it for each piece before it is delivered. The wait until now was for the guest, not for the reader. */
   received(): void {
     if (this.#isEnding) this.#waitedMs += realClock.now() - this.#lastOutput
@@ -77,20 +83,22 @@ export class AfterKill {
   }
 
   /**
-   * Resolves when the guest has had its time to end the process; never before SIGKILL was sent. The time starts again for a machine
-   * that was held up on purpose, and {@link mostStarved} times for one that stood in line for half of it: by a busy host processes are late, and
-   * killed for that.
+   * Resolves with true when the guest has had its time to end the process, and with false once that has ended; never before SIGKILL was sent. The
+   * time starts again for a machine that was held up on purpose, and {@link mostStarved} times for one that stood in line for half of it: by a
+   * busy host processes are late, and killed for that.
    */
-  async overdue(): Promise<void> {
+  async overdue(): Promise<boolean> {
     const { endMs } = this.#limits
+    const { signal: ended } = this.#ended
     await this.#killed.promise
     for (let starved = 0; ; ) {
       const before = this.#heldUp()
       const waitedBefore = this.#waited()
-      await sleep(endMs)
+      await sleep(endMs, ended).catch(() => {})
+      if (ended.aborted) return false
       const wasStarved = this.#waited() - waitedBefore >= endMs / 2
       if (wasStarved && starved++ < mostStarved) continue
-      if (!before.now && this.#heldUp().times === before.times) return
+      if (!before.now && this.#heldUp().times === before.times) return true
     }
   }
 }

@@ -19,7 +19,7 @@ import { makeFifo } from '../../linux/files/fifo.ts'
 import { openFiles, watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { createLogger, silentLogger } from '../../log.ts'
 import type { GuestProcess } from '../../sandbox/guest/guest-process.ts'
-import type { HeldUp } from '../../sandbox/guest/health.ts'
+import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { TaskProcess } from './task-process.ts'
@@ -126,6 +126,31 @@ describe('a task process', () => {
     await process.exited
     const words = [`${path}.1`, path].map((file) => readFileSync(file, 'utf8').match(/(?<= F )\w+/g))
     expect({ words, warned }).toEqual({ words: [['one'], ['four']], warned: ['output is lost'] })
+  })
+
+  test('one that was killed and has ended is not waited for any more', async () => {
+    const { promise: ends, resolve: end } = Promise.withResolvers<number>()
+    const { guest } = guestDouble({ ends })
+    let looks = 0
+    const process = new TaskProcess({
+      namespace: 'default',
+      id: 'p',
+      stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
+      guest: { ...guest, signal: async () => end(137) },
+      lost: new AbortController().signal,
+      log: silentLogger,
+      limits: { stallMs: 60_000, endMs: 20 },
+      heldUp: () => {
+        looks++
+        return neverHeldUp()
+      },
+    })
+    await process.start()
+    await process.signal(9)
+    await process.exited
+    // Its time was over long ago, had anybody waited.
+    await Bun.sleep(60)
+    expect(looks).toBe(1)
   })
 
   test('an input that is closed while the process starts is read all the same', async () => {

@@ -196,7 +196,9 @@ export class TaskProcess {
   /** A container that is killed while it starts is not waited for longer than one that runs. */
   #limit(starting: Promise<void>): void {
     this.#afterKill.killed()
-    void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())
+    void this.#afterKill
+      .overdue()
+      .then((isLate) => isLate && this.#starting === starting && this.#onSurvived())
   }
 
   /**
@@ -261,7 +263,7 @@ export class TaskProcess {
     using loss = untilAborted(this.#lost)
     const lost = loss.aborted.then(() => lostExitStatus)
     await Promise.race([outputs, lost, this.#afterKill.drained(() => this.state === 'stopped')])
-    void this.#afterKill.overdue().then(() => this.state === 'stopped' || this.#onSurvived())
+    void this.#afterKill.overdue().then((isLate) => isLate && this.state !== 'stopped' && this.#onSurvived())
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error })
       // What became of the machine is reported before the ends of its processes.
@@ -316,6 +318,7 @@ export class TaskProcess {
   }
 
   async #end(status: number, sinks: Streams['sinks']): Promise<void> {
+    this.#afterKill.ended()
     this.#input?.cancel()
     // Not waited for: its reader may never come back.
     const closing = sinks.map(([, sink]) => sink.close().catch(() => {}))
