@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
+import { until } from '../../time.ts'
 import { type ExecRequest, withExec } from './exec.ts'
 
 let io: string
@@ -57,4 +58,35 @@ test('one that is broken off while the shim makes it is forgotten once it is mad
   const { calls, error } = await failed(() => made.promise, interrupted)
   expect(error?.message).toBe('interrupted')
   expect(calls).toEqual(['exec', 'delete probe'])
+})
+
+test('one that runs on, as a check that takes its time to die, is forgotten once it has ended', async () => {
+  const ends = Promise.withResolvers<number>()
+  let runs = true
+  const forgotten: boolean[] = []
+  const task = {
+    exec: async () => {},
+    start: async () => {},
+    wait: () => ends.promise,
+    delete: async () => {
+      forgotten.push(!runs)
+      if (runs) throw new KataError('TASK_STATE', { action: 'delete', id: 'probe', state: 'running' })
+    },
+  }
+  const request = {
+    task,
+    id: 'web',
+    execId: 'probe',
+    process: {},
+    io,
+    streams: { interactive: false, output: { write: async () => {} }, errors: { write: async () => {} } },
+    signals: { interrupted: never, handle: () => {} },
+    settings: { log: silentLogger, tell: () => {} },
+  }
+  await withExec(request as unknown as ExecRequest, async () => {})
+  expect(forgotten).toEqual([false])
+  runs = false
+  ends.resolve(137)
+  await until(() => forgotten.length > 1, { timeoutMs: 2000 })
+  expect(forgotten).toEqual([false, true])
 })

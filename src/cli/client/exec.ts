@@ -44,13 +44,19 @@ export async function withExec<T>(
   const directory = `${io}/exec-${crypto.randomUUID()}`
   const streams = attachStreams({ ...asked, directory, terminal })
   const made = task.exec({ execId, terminal, spec: execSpec(process), ...streams.uris })
+  const forget = () => task.delete(execId)
+  let exited: Promise<number | undefined> | undefined
   try {
     await Promise.race([made, signals.interrupted])
-    const exited = attach({ task, id, execId, streams, signals, interactive, terminal, log, tell })
+    exited = attach({ task, id, execId, streams, signals, interactive, terminal, log, tell })
     return await Promise.race([use(exited), signals.interrupted])
   } finally {
     // When it died with its container there is nothing to forget, and one that was refused may be another command's.
-    await made.then(() => task.delete(execId)).catch((error) => log.debug('exec not deleted', { error }))
+    await made.then(forget).catch((error) => {
+      log.debug('exec not deleted', { error })
+      // One that was killed may take its time. Its shim forgets what has ended only once this process has, and a monitor lives as long as its container.
+      exited?.then(forget).catch(() => {})
+    })
     streams.close()
   }
 }
