@@ -9,7 +9,7 @@ import { type Logger, silentLogger } from '../../log.ts'
 import { ConfigWatch } from '../../sandbox/pool/config-watch.ts'
 import { type HostLoad, pressureDir, readHostLoad } from '../../sandbox/pool/host-load.ts'
 import { IdleShare } from '../../sandbox/pool/idle-share.ts'
-import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
+import { endAllWaiting, listPool } from '../../sandbox/pool/pool.ts'
 import { forgetPoolServer, notePoolServer } from '../../sandbox/pool/pool-server.ts'
 import { servePool } from '../../sandbox/pool/serve-pool.ts'
 import { poolName } from '../../sandbox/records/paths.ts'
@@ -87,7 +87,7 @@ async function serveLocked(
       served = over.signal.aborted ? undefined : watch.next()
       if (served !== undefined) log.info('the configuration is another, and machines are made anew')
     }
-    for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
+    await endAllWaiting(listPool(runDir, log), log)
   } finally {
     forgetPoolServer(runDir)
     signals.release()
@@ -155,15 +155,8 @@ function loadOf(directory: string): () => HostLoad | undefined {
   return () => readHostLoad(directory, idle)
 }
 
-/**
- * Ends what is in the pool and not kept: what killed shims have left, and shims that hang and were to end. One that cannot be released stays
- * written down, and keeps no other from it.
- *
- * @throws what the first was left by.
- */
+/** Ends what is in the pool and not kept: what killed shims have left, and shims that hang and were to end. @throws as {@link endAllWaiting}. */
 async function endStrays(runDir: string, kept: ReadonlySet<string>, log: Logger): Promise<void> {
   const strays = listPool(runDir, log).filter(({ id, state }) => state === 'dead' || !kept.has(id))
-  const left: unknown[] = []
-  for (const entry of strays) await endWaiting(entry, log).catch((error) => left.push(error))
-  if (left.length > 0) throw left[0]
+  await endAllWaiting(strays, log)
 }

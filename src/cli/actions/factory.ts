@@ -4,7 +4,7 @@ import { requireSupported } from '../../config/key-support.ts'
 import { findKey, keysFor } from '../../config/keys.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
-import { endWaiting, listPool, type PoolEntry } from '../../sandbox/pool/pool.ts'
+import { endAllWaiting, endWaiting, listPool, type PoolEntry } from '../../sandbox/pool/pool.ts'
 import { findPoolServer, type PoolServer } from '../../sandbox/pool/pool-server.ts'
 import { makeTemplate } from '../../sandbox/template/make-template.ts'
 import { whileMakingTemplates, whileRemovingTemplates } from '../../sandbox/template/template-lock.ts'
@@ -164,7 +164,7 @@ export async function destroy(settings: Settings, flags: FactoryFlags): Promise<
   const { runDir, log } = settings
   const keys = await interruptible((signal) =>
     whileRemovingTemplates(templatePath, async () => {
-      for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
+      await endAllWaiting(listPool(runDir, log), log)
       return removeTemplates(templatePath, signal)
     }),
   )

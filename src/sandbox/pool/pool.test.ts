@@ -1,6 +1,6 @@
 /** The pool, as its directories show it. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
@@ -13,7 +13,7 @@ import { ownerResource } from '../records/owner.ts'
 import { sandboxPaths, waitingPaths } from '../records/paths.ts'
 import { nameMachine } from '../records/state-dir.ts'
 import { type Answer, answerOne, socketOf } from './adoption-socket.ts'
-import { endWaiting, listPool, noteWaiting, waitingFacts } from './pool.ts'
+import { endAllWaiting, endWaiting, listPool, noteWaiting, waitingFacts } from './pool.ts'
 
 let runDir: string
 const stops: (() => void)[] = []
@@ -135,4 +135,13 @@ test('what a dead one held is released', async () => {
   const { stateDir } = await waiting('a', dead)
   await endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
   expect(existsSync(stateDir)).toBe(false)
+})
+
+test('one that cannot be released keeps no other from its end', async () => {
+  const { ledger } = await waiting('a', dead)
+  appendFileSync(ledger, `${JSON.stringify({ op: 'take', id: 9, kind: 'of-tomorrow', data: {} })}\n`)
+  await waiting('b', dead)
+  const ended = endAllWaiting(listPool(runDir, silentLogger), silentLogger)
+  await expect(ended).rejects.toThrow('[RELEASE_FAILED]')
+  expect(states().map(([id]) => id)).toEqual(['a'])
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
+import { everyStep } from '../../ledger/every-step.ts'
 import { makeUnderDirectoryLock } from '../../linux/files/directory-lock.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { isAlive, mayBeAlive, type ProcessRef } from '../../linux/processes/proc.ts'
@@ -96,6 +97,15 @@ export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise
       log.warn('a waiting machine does not answer, and is killed', { machine: id, error })
     }
   if (await killUntaken(paths, log, () => look() === undefined)) await teardown(paths, log)
+}
+
+/**
+ * {@link endWaiting} for each of them. One that cannot be released stays written down, and keeps no other from it.
+ *
+ * @throws the first failure, once all others have ended.
+ */
+export function endAllWaiting(entries: readonly PoolEntry[], log: Logger): Promise<void> {
+  return everyStep(entries.map((entry) => () => endWaiting(entry, log)))
 }
 
 /**
