@@ -1,9 +1,18 @@
 /** What is collected of a run directory, and what is left alone. The uid range is one that nothing else of this host has. */
 import { afterEach, beforeEach, expect, setSystemTime, test } from 'bun:test'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { tryDirectoryLock } from '../../linux/files/directory-lock.ts'
-import { bindMount, unmountBelow } from '../../linux/mounts/mount.ts'
+import { bindMount, mount, unmountBelow } from '../../linux/mounts/mount.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { silentLogger } from '../../log.ts'
@@ -40,6 +49,19 @@ test('sandboxes of the dead are collected; those of the living, and those that a
   const young = sandbox('young')
   expect(await collected()).toEqual([{ kind: 'sandbox', name: 'default/dead' }])
   expect([dead, alive, young].map((path) => existsSync(path))).toEqual([false, true, true])
+})
+
+test('one that is being made is left alone also where the kernel keeps no time of birth, as older ones in /run', async () => {
+  // That file system keeps none to this day.
+  mount({ source: 'ramfs', target: runDir, type: 'ramfs' })
+  try {
+    const young = sandbox('young')
+    expect(statSync(young).birthtimeMs).toBe(0)
+    expect(await collected()).toEqual([])
+    expect(existsSync(young)).toBe(true)
+  } finally {
+    unmountBelow(runDir)
+  }
 })
 
 test('a start that was killed is no young one for as long as the clock was set back', async () => {

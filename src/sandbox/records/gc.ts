@@ -139,10 +139,13 @@ function identifiers(directory: string, candidates: readonly string[], log: Logg
   })
 }
 
-/** Where the clock was set back, what was made before that is of a time to come, and not young until then. */
+/**
+ * Where the clock was set back, what was made before that is of a time to come, and not young until then. Older kernels keep no time of birth in a
+ * tmpfs; the owner comes right after what changes the directory first.
+ */
 function isYoung({ stateDir }: SandboxPaths): boolean {
-  const created = statSync(stateDir, { throwIfNoEntry: false })?.birthtimeMs ?? 0
-  return Math.abs(Date.now() - created) < startGraceMs
+  const changed = statSync(stateDir, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  return Math.abs(Date.now() - changed) < startGraceMs
 }
 
 function isDirectory(path: string): boolean {
