@@ -1,3 +1,4 @@
+import { heapStats } from 'bun:jsc'
 import { expect, test } from 'bun:test'
 import { KataError } from '../../errors.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
@@ -45,4 +46,31 @@ test('a guest that tells of the same for ever is told of once a second, and aske
 
 test('a container is told of at once, though another one has had several events', async () => {
   expect(await toldOf('a', 'a', 'a', 'b', 'a')).toEqual(['a at 0', 'b at 0'])
+})
+
+test('nothing is kept of containers whose last event is old: a pod makes a new one whenever one has ended', async () => {
+  const containers = 1000
+  let count = 0
+  let before = 0
+  let after = 0
+  const strings = () => {
+    Bun.gc(true)
+    return heapStats().objectTypeCounts.string ?? 0
+  }
+  const agent = {
+    getOOMEvent: async () => {
+      if (++count === 1) before = strings()
+      if (count > containers) {
+        after = strings()
+        throw new KataError('AGENT_DIED', { endpoint: 'agent.sock', reason: 'closed' })
+      }
+      return { containerId: crypto.randomUUID() }
+    },
+  }
+  // Each event is a minute after the one before.
+  const time = { now: () => count * 60_000, sleep: async () => {} }
+  let told = 0
+  await watchOom(agent, { isKnown: () => true, onOom: () => void told++, time })
+  expect(told).toBe(containers)
+  expect(after - before).toBeLessThan(containers / 10)
 })

@@ -24,6 +24,7 @@ export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
   { isKnown, onOom, time = realClock }: OomWatch,
 ): Promise<void> {
+  /** When each was told of last, if that is less than a pause ago. */
   const told = new Map<string, number>()
   let repeated = 0
   for (;;) {
@@ -31,7 +32,9 @@ export async function watchOom(
       const { containerId } = await agent.getOOMEvent({})
       const now = time.now()
       if (isKnown(containerId)) {
-        const isNews = now - (told.get(containerId) ?? Number.NEGATIVE_INFINITY) >= pauseMs
+        // A pod that lives for months makes one container after the other.
+        for (const [id, at] of told) if (now - at >= pauseMs) told.delete(id)
+        const isNews = !told.has(containerId)
         if (isNews) {
           told.set(containerId, now)
           onOom(containerId)
