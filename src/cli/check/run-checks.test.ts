@@ -218,10 +218,10 @@ const rows: Row[] = [
   [
     'system',
     'an old kernel',
-    (host) => Object.assign(host, { kernelRelease: () => '6.1.0-44-amd64' }),
+    (host) => Object.assign(host, { kernelRelease: () => '6.0.0-6-amd64' }),
     {},
     'warning',
-    'kernel 6.1.0-44-amd64: tested with 6.12 and later',
+    'kernel 6.0.0-6-amd64: tested with 6.1 and later',
   ],
   [
     'system',
