@@ -100,10 +100,7 @@ export const programSteps: readonly Step[] = [
   }),
   fromFiles({
     name: 'container init',
-    inputs: [
-      'src/guest-image/container-init',
-      'src/guest-image/compile.ts',
-    ],
+    inputs: ['src/guest-image/container-init', 'src/guest-image/compile.ts'],
     outputs: [containerInitPath],
     async make() {
       await buildContainerInit({ outDir: buildDir })
