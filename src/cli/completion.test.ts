@@ -4,16 +4,18 @@ import { completionScript, type Shell } from './completion.ts'
 import { groupOrder } from './groups.ts'
 import { buildProgram } from './program.ts'
 
-const program = buildProgram({
-  settings: () => {
-    throw new Error('no command runs here')
-  },
-  finish: () => {},
-  print: () => {},
-  tell: () => {},
-  throughService: async () => undefined,
-  again: async () => 0,
-})
+const programThat = (print: (text: string) => void) =>
+  buildProgram({
+    settings: () => {
+      throw new Error('no command runs here')
+    },
+    finish: () => {},
+    print,
+    tell: () => {},
+    throughService: async () => undefined,
+    again: async () => 0,
+  })
+const program = programThat(() => {})
 
 function walk(command: Command): Command[] {
   return command.commands
@@ -42,6 +44,13 @@ test('help has its commands in groups', () => {
   expect(headings.slice(2)).toEqual(groupOrder.filter((group) => headings.includes(group)))
   expect(headings).toContain('Run containers:')
 })
+
+function helpOf(...words: string[]): string {
+  let help = ''
+  const parse = () => programThat((text) => (help += text)).parse(['help', ...words], { from: 'user' })
+  expect(parse).toThrow('outputHelp')
+  return help
+}
 
 /** What bash offers after each of these lines. */
 async function complete(...lines: (readonly string[])[]): Promise<string[][]> {
@@ -100,11 +109,31 @@ test('bash completes the names that a command takes', async () => {
       ['kata-ts', 'network', 'inspect', 'network-'],
       ['kata-ts', 'snapshot', 'create', 'ps-'],
       ['kata-ts', 'snapshot', 'rm', 'snapshot-'],
+      ['kata-ts', 'snapshot', 'remove', 'snapshot-'],
     ),
   ).toEqual([
     ...[['ps---quiet'], ['ps---quiet'], ['volume-ls---quiet'], [], ['network-ls---quiet']],
-    ...[['ps---quiet'], ['snapshot-ls---quiet']],
+    ...[['ps---quiet'], ['snapshot-ls---quiet'], ['snapshot-ls---quiet']],
   ])
+})
+
+test('docker’s other words for a sub-command are known, and not offered', async () => {
+  const lines = [
+    ['kata-ts', 'volume', 'li'],
+    ['kata-ts', 'volume', 'list', '--q'],
+    ['kata-ts', 'factory', 'ls', '--con'],
+  ]
+  expect(await complete(...lines)).toEqual([[], ['--quiet'], ['--config']])
+  const fish = completionScript(program, 'fish')
+  expect(fish).toContain("'__fish_seen_subcommand_from volume; and __fish_seen_subcommand_from ls list' -s q")
+  expect(fish).not.toContain("-a list -d 'list volumes")
+})
+
+test.each(['volume', 'network', 'snapshot', 'guest', 'factory'])('%s takes ls and list', (group) => {
+  const ls = helpOf(group, 'ls')
+  expect(ls).toContain(`kata-ts ${group} `)
+  expect(helpOf(group, 'list')).toBe(ls)
+  expect(helpOf(group)).not.toMatch(/ls\|list|list\|ls|rm\|remove/)
 })
 
 test('zsh completes at once where it loads the script itself', () => {

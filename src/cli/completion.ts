@@ -17,6 +17,8 @@ interface Flag {
 interface Entry {
   /** Words after `kata-ts`, for instance `guest build`; empty for the program itself. */
   readonly path: string
+  /** Words for the last of the path, its name first. */
+  readonly names: readonly string[]
   readonly summary: string
   readonly options: readonly Flag[]
   readonly children: readonly string[]
@@ -36,6 +38,7 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
   const children = help.visibleCommands(command).filter((child) => child.name() !== 'help')
   const entry: Entry = {
     path: words.join(' '),
+    names: [command.name(), ...command.aliases()],
     summary: command.summary(),
     options: help.visibleOptions(command).map(({ long, short, description, flags, required }) => ({
       flag: long ?? '',
@@ -91,16 +94,24 @@ function valueCases(entries: readonly Entry[]): string {
     .join('\n')
 }
 
+/** A case of the path so far and a word, which says which `variable` the path goes on with. */
+function pathCases(entries: readonly Entry[], variable: string): string {
+  return entries
+    .filter(({ path }) => path !== '')
+    .map(({ path, names }) => {
+      const parent = path.split(' ').slice(0, -1).join(' ')
+      return `      ${names.map((name) => `"${parent} ${name}"`).join('|')}) ${variable}="${path}" ;;`
+    })
+    .join('\n')
+}
+
 function bash(entries: readonly Entry[]): string {
   return `# bash completion for kata-ts
 _kata_ts() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" words="" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$path $word" in
-${entries
-  .filter(({ path }) => path !== '')
-  .map(({ path }) => `      "${parentOf(path)} ${lastOf(path)}") path="${path}" ;;`)
-  .join('\n')}
+${pathCases(entries, 'path')}
     esac
   done
   local values="none" previous="\${COMP_WORDS[COMP_CWORD-1]}"
@@ -130,10 +141,7 @@ _kata_ts() {
   local path_words="" words_line="" word
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$path_words $word" in
-${entries
-  .filter(({ path }) => path !== '')
-  .map(({ path }) => `      "${parentOf(path)} ${lastOf(path)}") path_words="${path}" ;;`)
-  .join('\n')}
+${pathCases(entries, 'path_words')}
     esac
   done
   local values="none"
@@ -182,14 +190,14 @@ function fish(entries: readonly Entry[]): string {
   return `# fish completion for kata-ts\n${lines.join('\n')}\n`
 }
 
-function fishCondition({ path, children }: Entry, entries: readonly Entry[]): string {
+function fishCondition({ path, children, names }: Entry, entries: readonly Entry[]): string {
   const top = entries[0]!.children.join(' ')
   if (path === '') return `not __fish_seen_subcommand_from ${top}`
-  const seen = path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`)
-  const deeper = children.length === 0 ? [] : [`not __fish_seen_subcommand_from ${children.join(' ')}`]
+  const parents = path.split(' ').slice(0, -1)
+  const seen = [...parents, names.join(' ')].map((words) => `__fish_seen_subcommand_from ${words}`)
+  const below = children.flatMap((name) => entries.find((entry) => entry.path === `${path} ${name}`)!.names)
+  const deeper = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`]
   return [...seen, ...deeper].join('; and ')
 }
 
-const parentOf = (path: string): string => path.split(' ').slice(0, -1).join(' ')
-const lastOf = (path: string): string => path.split(' ').at(-1) ?? ''
 const quote = (text: string): string => `'${text.replaceAll("'", "\\'")}'`

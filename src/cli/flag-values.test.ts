@@ -20,6 +20,7 @@ test('flags with a value are flags, or are not there', () => {
     ...['run', '--rm', '-d', '--init', 'busybox'],
   ])
   expect(plain('volume', 'ls', '--quiet=True')).toEqual(['volume', 'ls', '--quiet'])
+  expect(plain('volume', 'list', '--quiet=True')).toEqual(['volume', 'list', '--quiet'])
   expect(plain('ps', '--no-trunc=true', '--all=false')).toEqual(['ps', '--no-trunc'])
 })
 

@@ -1,5 +1,6 @@
 /** Docker's other ways to write options: `--rm=true`, `-t=false` for a flag that is not given, and `-m=512m`. */
 import type { Command, Option } from 'commander'
+import { isCalled } from './commands/command.ts'
 
 /** Go's words for it (strconv.ParseBool). */
 const yes = /^(1|t|T|TRUE|true|True)$/
@@ -20,7 +21,7 @@ export function withPlainFlags(program: Command, argv: readonly string[]): reado
   let command = program
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at]!
-    const child = command.commands.find((candidate) => candidate.name() === word)
+    const child = command.commands.find((candidate) => isCalled(candidate, word))
     // Behind them everything is the container's.
     if (word === '--' || (child === undefined && !word.startsWith('-') && endsOptions(command)))
       return [...parts.flatMap(({ words }) => words), ...argv.slice(at)]

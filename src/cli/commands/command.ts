@@ -52,15 +52,26 @@ export interface CommandText {
   readonly summary: string
   /** An example to type, without `kata-ts`. */
   readonly example: string
+  /** Other words for it, which no list of commands shows. */
+  readonly aliases?: readonly string[] | undefined
 }
 
+/** What docker's groups of commands take, too, and a list by either of its words. */
+export const aliasesOf = (verb: string): readonly string[] =>
+  ({ ls: ['list'], list: ['ls'], status: ['ls', 'list'], rm: ['remove'] })[verb] ?? []
+
+/** By its name or an alias. */
+export const isCalled = (command: Command, word: string): boolean =>
+  command.name() === word || command.aliases().includes(word)
+
 /** A command without an action yet. */
-export function describe({ usage, summary, example }: CommandText): Command {
+export function describe({ usage, summary, example, aliases = [] }: CommandText): Command {
   const [name = '', ...args] = usage.split(' ')
   const command = new Command(name)
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
   for (const arg of args) command.argument(arg)
+  command.aliases(aliases)
   command.addHelpText('after', `\nExample:\n  $ kata-ts ${example}\n\n${optionsOfAll}`)
   return command
 }

@@ -1,6 +1,6 @@
 /** `kata-ts factory`: machines that are booted once and saved, of which pods are clones, and clones that wait for their pods. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { aliasesOf, type Cli, describe, rootAction } from './command.ts'
 
 export interface FactoryFlags {
   readonly config?: string
@@ -24,10 +24,12 @@ export function factoryCommand(cli: Cli): Command {
     ['destroy', 'end all waiting machines and remove all templates; pods keep running'],
   ] as const
   for (const [verb, summary] of verbs) {
-    const child = describe({ usage: verb, summary, example: `factory ${verb}` }).option(
-      '--config <file>',
-      'configuration file',
-    )
+    const child = describe({
+      usage: verb,
+      summary,
+      example: `factory ${verb}`,
+      aliases: aliasesOf(verb),
+    }).option('--config <file>', 'configuration file')
     const key = { init: 'enable_template is true', serve: 'vm_cache_number is more than 0' }
     if (verb in key)
       child.option('--if-enabled', `do nothing unless ${key[verb as keyof typeof key]}, for a systemd unit`)

@@ -1,6 +1,6 @@
 /** `kata-ts guest`: the kernel and initrd that machines boot. */
 import type { Command } from 'commander'
-import { action, type Cli, collect, describe } from './command.ts'
+import { action, aliasesOf, type Cli, collect, describe } from './command.ts'
 
 export interface GuestFlags {
   readonly cacheDir?: string
@@ -23,7 +23,10 @@ export function guestCommand(cli: Cli): Command {
   for (const [usage, summary] of verbs) {
     const verb = usage.split(' ')[0]!
     const example = `guest ${verb === 'rm' ? 'rm 3f2a8c51d0e94b7766aa01c4' : verb}`
-    const child = describe({ usage, summary, example }).option('--cache-dir <dir>', 'where images are kept')
+    const child = describe({ usage, summary, example, aliases: aliasesOf(verb) }).option(
+      '--cache-dir <dir>',
+      'where images are kept',
+    )
     if (verb === 'build')
       child.option(
         '--kernel-module <name>',

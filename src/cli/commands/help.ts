@@ -2,7 +2,7 @@
 import { type Command, Help, type Option } from 'commander'
 import { findEntry } from '../../errors/catalogue.ts'
 import { groupOrder } from '../groups.ts'
-import { allCommandsGroup, describe } from './command.ts'
+import { allCommandsGroup, describe, isCalled } from './command.ts'
 
 /** Replaces commander's help command below `parent`, which accepts only one word. */
 export function helpCommand(parent: Command): Command {
@@ -42,6 +42,12 @@ export const helpOrder: Partial<Help> = {
     const brief = Object.assign(Object.create(helper) as Help, { visibleOptions })
     return Help.prototype.formatHelp.call(brief, command, brief)
   },
+  /** Without aliases, which the help of the command itself has. */
+  subcommandTerm(command) {
+    const term = Help.prototype.subcommandTerm.call(this, command)
+    const [alias] = command.aliases()
+    return alias === undefined ? term : term.replace(`|${alias}`, '')
+  },
   groupItems(unsorted, visible, heading) {
     const groups = Help.prototype.groupItems(unsorted, visible, heading)
     const last = groups.get(allCommandsGroup)
@@ -52,7 +58,7 @@ export const helpOrder: Partial<Help> = {
 }
 
 function childOf(parent: Command, name: string): Command | undefined {
-  return parent.commands.find((command) => command.name() === name)
+  return parent.commands.find((command) => isCalled(command, name))
 }
 
 function refuse(parent: Command, words: readonly string[]): never {

@@ -1,6 +1,6 @@
 /** `kata-ts network`: networks that containers share. */
 import type { Command } from 'commander'
-import { type Cli, collect, describe, rootAction } from './command.ts'
+import { aliasesOf, type Cli, collect, describe, rootAction } from './command.ts'
 
 export interface NetworkFlags {
   readonly internal?: true
@@ -25,7 +25,7 @@ export function networkCommand(cli: Cli): Command {
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
-    const child = describe({ usage, summary, example: `network ${example}` })
+    const child = describe({ usage, summary, example: `network ${example}`, aliases: aliasesOf(verb) })
     optionsOf[verb]?.(child)
     command.addCommand(
       rootAction<NetworkFlags>(

@@ -1,6 +1,6 @@
 /** `kata-ts snapshot`: machines of containers as they were at one moment, to go on from any number of times. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { aliasesOf, type Cli, describe, rootAction } from './command.ts'
 
 export interface SnapshotFlags {
   readonly quiet?: true
@@ -25,7 +25,7 @@ export function snapshotCommand(cli: Cli): Command {
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm'
-    const child = describe({ usage, summary, example: `snapshot ${example}` })
+    const child = describe({ usage, summary, example: `snapshot ${example}`, aliases: aliasesOf(verb) })
     optionsOf[verb]?.(child)
     command.addCommand(
       rootAction<SnapshotFlags>(child, cli, async (settings, flags, args) => {

@@ -1,6 +1,6 @@
 /** `kata-ts volume`: directories of the runtime's own that outlive containers. */
 import type { Command } from 'commander'
-import { type Cli, collect, describe, rootAction } from './command.ts'
+import { aliasesOf, type Cli, collect, describe, rootAction } from './command.ts'
 
 export interface VolumeFlags {
   readonly label?: readonly string[]
@@ -29,7 +29,7 @@ export function volumeCommand(cli: Cli): Command {
   ] as const
   for (const [usage, summary, example] of verbs) {
     const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
-    const child = describe({ usage, summary, example: `volume ${example}` })
+    const child = describe({ usage, summary, example: `volume ${example}`, aliases: aliasesOf(verb) })
     optionsOf[verb]?.(child)
     command.addCommand(
       rootAction<VolumeFlags>(
