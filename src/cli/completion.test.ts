@@ -125,7 +125,7 @@ test('docker’s other words for a sub-command are known, and not offered', asyn
   ]
   expect(await complete(...lines)).toEqual([[], ['--quiet'], ['--config']])
   const fish = completionScript(program, 'fish')
-  expect(fish).toContain("'__fish_seen_subcommand_from volume; and __fish_seen_subcommand_from ls list' -s q")
+  expect(fish).toContain("case 'volume ls' 'volume list'\n")
   expect(fish).not.toContain("-a list -d 'list volumes")
 })
 
@@ -134,6 +134,15 @@ test.each(['volume', 'network', 'snapshot', 'guest', 'factory'])('%s takes ls an
   expect(ls).toContain(`kata-ts ${group} `)
   expect(helpOf(group, 'list')).toBe(ls)
   expect(helpOf(group)).not.toMatch(/ls\|list|list\|ls|rm\|remove/)
+})
+
+test('fish takes no sub-command for the command of the same name', () => {
+  const script = completionScript(program, 'fish')
+  const namesOf = (group: string) => new RegExp(`-n '([^']*)' -a '\\(kata-ts ${group} --quiet`, 'g')
+  const volumes = [...script.matchAll(namesOf('volume ls'))].map(([, condition]) => condition)
+  expect(volumes).toEqual(['__kata_ts_at "volume inspect"', '__kata_ts_at "volume rm"'])
+  expect([...script.matchAll(namesOf('ps'))].map(([, condition]) => condition)).toContain('__kata_ts_at "rm"')
+  expect(script).not.toContain('__fish_seen_subcommand_from')
 })
 
 test('zsh completes at once where it loads the script itself', () => {

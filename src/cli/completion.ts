@@ -94,16 +94,27 @@ function valueCases(entries: readonly Entry[]): string {
     .join('\n')
 }
 
-/** A case of the path so far and a word, which says which `variable` the path goes on with. */
-function pathCases(entries: readonly Entry[], variable: string): string {
+/** A case for each command of the path so far and a word behind it; `write` gets these words, and the path that follows. */
+function pathCases(
+  entries: readonly Entry[],
+  write: (words: readonly string[], path: string) => string,
+): string {
   return entries
     .filter(({ path }) => path !== '')
     .map(({ path, names }) => {
       const parent = path.split(' ').slice(0, -1).join(' ')
-      return `      ${names.map((name) => `"${parent} ${name}"`).join('|')}) ${variable}="${path}" ;;`
+      return write(
+        names.map((name) => `${parent} ${name}`),
+        path,
+      )
     })
     .join('\n')
 }
+
+const shellCase =
+  (variable: string) =>
+  (words: readonly string[], path: string): string =>
+    `      ${words.map((word) => `"${word}"`).join('|')}) ${variable}="${path}" ;;`
 
 function bash(entries: readonly Entry[]): string {
   return `# bash completion for kata-ts
@@ -111,7 +122,7 @@ _kata_ts() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path="" words="" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$path $word" in
-${pathCases(entries, 'path')}
+${pathCases(entries, shellCase('path'))}
     esac
   done
   local values="none" previous="\${COMP_WORDS[COMP_CWORD-1]}"
@@ -141,7 +152,7 @@ _kata_ts() {
   local path_words="" words_line="" word
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$path_words $word" in
-${pathCases(entries, 'path_words')}
+${pathCases(entries, shellCase('path_words'))}
     esac
   done
   local values="none"
@@ -171,7 +182,7 @@ fi
 
 function fish(entries: readonly Entry[]): string {
   const lines = entries.flatMap((entry) => {
-    const condition = fishCondition(entry, entries)
+    const condition = `__kata_ts_at ${JSON.stringify(entry.path)}`
     const children = entry.children.map((name) => {
       const child = entries.find(({ path }) => path === `${entry.path} ${name}`.trim())
       return `complete -c kata-ts -f -n '${condition}' -a ${name} -d ${quote(child?.summary ?? '')}`
@@ -187,17 +198,21 @@ function fish(entries: readonly Entry[]): string {
       entry.lister === undefined ? [] : [`complete -c kata-ts -f -n '${condition}' -a '(${entry.lister})'`]
     return [...children, ...options, ...words, ...names]
   })
-  return `# fish completion for kata-ts\n${lines.join('\n')}\n`
+  return `# fish completion for kata-ts\n${fishPath(entries)}\n${lines.join('\n')}\n`
 }
 
-function fishCondition({ path, children, names }: Entry, entries: readonly Entry[]): string {
-  const top = entries[0]!.children.join(' ')
-  if (path === '') return `not __fish_seen_subcommand_from ${top}`
-  const parents = path.split(' ').slice(0, -1)
-  const seen = [...parents, names.join(' ')].map((words) => `__fish_seen_subcommand_from ${words}`)
-  const below = children.flatMap((name) => entries.find((entry) => entry.path === `${path} ${name}`)!.names)
-  const deeper = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`]
-  return [...seen, ...deeper].join('; and ')
-}
+/** By place, as in bash: the words alone would take `volume rm` for `rm`, too. */
+const fishPath = (entries: readonly Entry[]): string => `function __kata_ts_at
+    set -l path ''
+    for word in (commandline -opc)
+        switch "$path $word"
+${pathCases(entries, fishCase)}
+        end
+    end
+    test "$path" = "$argv[1]"
+end`
+
+const fishCase = (words: readonly string[], path: string): string =>
+  `            case ${words.map(quote).join(' ')}\n                set path ${quote(path)}`
 
 const quote = (text: string): string => `'${text.replaceAll("'", "\\'")}'`
