@@ -127,6 +127,11 @@ export const sharingErrors = () => ({
     '{path} is not a usable image archive: {reason}',
     'Make it with `docker save`, `podman save`, or `skopeo copy ... oci-archive:FILE` or `oci:DIRECTORY`.',
   ),
+  ROOTFS_TAR_INVALID: entry(
+    'invalid_argument',
+    '{path} is not a usable tar of files: {reason}',
+    'Make it with `kata-ts export`, `docker export` or tar. Images, as of `docker save`, are for `kata-ts load`.',
+  ),
   ROOTFS_ARCHIVE_TAG: entry(
     'invalid_argument',
     '{path} {problem}; its tags are: {tags}',

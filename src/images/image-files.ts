@@ -69,24 +69,33 @@ export async function openImageFiles(
 /**
  * A tar in a file or from a pipe, compressed or not, as a path that can be read from any position until the result is disposed of.
  *
- * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED; the signal's reason.
+ * @throws KataError ROOTFS_MISSING, ROOTFS_TAR_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED; the signal's reason.
  */
 export async function openFileTar(
   path: string,
   spoolDir: string,
   signal?: AbortSignal,
 ): Promise<Disposable & { readonly file: string }> {
-  const fd = await positioned(open(path), path, spoolDir, signal)
+  const fd = await positioned(open(path), path, spoolDir, signal).catch((error: unknown) => {
+    throw isNoArchive(error) ? notTar(path, error.fields.reason, error) : error
+  })
   try {
     // An empty one is a tar, too.
     for await (const _ of readTar(fileSource(fd))) break
   } catch (cause) {
     closeSync(fd)
     if (!(cause instanceof TarError)) throw cause
-    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason: cause.message }, { cause })
+    throw notTar(path, cause.message, cause)
   }
   return { file: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) }
 }
+
+const isNoArchive = (error: unknown): error is KataError =>
+  error instanceof KataError && error.code === 'ROOTFS_ARCHIVE_INVALID'
+
+/** Of files, and no image: it is made with other commands. */
+const notTar = (path: string, reason: unknown, cause: unknown): KataError =>
+  new KataError('ROOTFS_TAR_INVALID', { path, reason: String(reason) }, { cause })
 
 /** The same content by a descriptor that has a position; takes `opened` over. */
 async function positioned(

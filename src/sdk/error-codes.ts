@@ -210,6 +210,7 @@ export type RuntimeErrorCode =
   | 'ROOTFS_DISK_TOOL'
   | 'ROOTFS_LAYERS'
   | 'ROOTFS_MISSING'
+  | 'ROOTFS_TAR_INVALID'
   | 'ROOTFS_TOO_LARGE'
   | 'ROOTFS_UNPACK_FAILED'
   | 'RUN_DIR_FULL'

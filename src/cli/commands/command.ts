@@ -154,6 +154,9 @@ function refuseEmptyPaths(command: Command): void {
       if (isPath && values.includes(''))
         throw new KataError('OPTION_INVALID', { option: option.long!, value: '', allowed: 'a path' })
     }
+  for (const [index, argument] of command.registeredArguments.entries())
+    if (argument.name() === 'file' && command.args[index] === '')
+      throw new KataError('OPTION_INVALID', { option: command.name(), value: '', allowed: 'a path' })
 }
 
 /** `kata-ts network ls`. */

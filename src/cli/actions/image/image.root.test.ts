@@ -134,6 +134,17 @@ test('images are listed as docker lists them: by name, by a template, and with w
   expect((await kata('images', '--format', '{{.Nothing}}')).stderr).toContain('[TEMPLATE_INVALID]')
 })
 
+test('what is no tar of files is told how one is made, and an empty name is none', async () => {
+  writeFileSync(`${base}/text`, 'no tar '.repeat(100))
+  writeFileSync(`${base}/packed`, Buffer.from('fd377a585a0000'.padEnd(2048, '0'), 'hex'))
+  for (const file of ['text', 'packed']) {
+    const { code, stderr } = await kata('import', `${base}/${file}`, 'app:1')
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[ROOTFS_TAR_INVALID]') })
+    expect(stderr).toContain('`docker export`')
+  }
+  expect((await kata('import', '', 'app:1')).stderr).toContain('[OPTION_INVALID] import does not take ""')
+})
+
 test('no image is made in which a file is the deletion of another', async () => {
   await ok('run', '--name', 'c', '--rootfs', `${base}/root`, '--', 'true')
   writeFileSync(`${directory()}/upper/.wh.kept`, 'mine')
