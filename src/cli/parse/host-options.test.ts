@@ -64,4 +64,8 @@ test('memory with swap cannot be less than memory', () => {
   expect(() => parseHostOptions({ memorySwap: '1m' }, '2m')).toThrow(
     '[OPTION_CONFLICT] --memory-swap 1m and --memory 2m',
   )
+  expect(() => parseHostOptions({ memorySwap: '1g' }, '0')).toThrow(
+    '[OPTION_CONFLICT] --memory-swap 1g and --memory 0',
+  )
+  for (const memorySwap of ['0', '-1']) expect(() => parseHostOptions({ memorySwap }, '0')).not.toThrow()
 })

@@ -59,7 +59,8 @@ function checkSwap(text: string, memory: string | undefined): void {
   // 0 was not asked for, as with docker.
   if (text === '-1' || text === '0') return
   const bytes = parseSize(text, '--memory-swap')
-  if (memory === undefined || bytes < parseSize(memory, '--memory'))
+  // No limit, by docker's 0, too.
+  if (memory === undefined || memory === '0' || bytes < parseSize(memory, '--memory'))
     throw new KataError('OPTION_CONFLICT', {
       options: `--memory-swap ${text} and ${memory === undefined ? 'no --memory' : `--memory ${memory}`}`,
       reason: 'it is the limit of memory and swap together',

@@ -26,12 +26,22 @@ test('as many ports of the host as of the container', () => {
 })
 
 test('without a port of the host any will do', () => {
-  const wishes = parsePublish(['80', '127.0.0.1::53/udp', ':81', '8080:80', '80'])
+  const wishes = parsePublish([
+    '80',
+    '127.0.0.1::53/udp',
+    ':81',
+    '8080:80',
+    '80',
+    '0:80',
+    '127.0.0.1:0:53/udp',
+  ])
   const free = [
     { container: 80, protocol: 'tcp' },
     { address: '127.0.0.1', container: 53, protocol: 'udp' },
     { container: 81, protocol: 'tcp' },
     { container: 80, protocol: 'tcp' },
+    { container: 80, protocol: 'tcp' },
+    { address: '127.0.0.1', container: 53, protocol: 'udp' },
   ] as const
   expect(splitWishes(wishes)).toEqual({
     fixed: [{ host: 8080, container: 80, protocol: 'tcp' }],
@@ -44,7 +54,8 @@ test.each([
   '0',
   '80:',
   '127.0.0.1:80',
-  '0:80',
+  '8080:0',
+  '0-1:80-81',
   '8080:70000',
   'x:80:80',
   '::1:80:80',

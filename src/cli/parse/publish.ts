@@ -72,8 +72,10 @@ function shareAddress(one: string | undefined, other: string | undefined): boole
 const longestRange = 256
 
 function parseOne(value: string): PublishWish[] {
-  const [, named, host = '', container = '', protocol = 'tcp'] =
+  const [, named, hostText = '', container = '', protocol = 'tcp'] =
     /^(?:(\[[^\]]+\]|[^:]+):(?=[\d-]*:))?(?:([\d-]*):)?([\d-]+)(?:\/(tcp|udp))?$/.exec(value) ?? []
+  // As with docker and bind(2), 0 is any port that is free.
+  const host = hostText === '0' ? '' : hostText
   const address = named === undefined ? undefined : parseAddress(named)
   const own = rangeOf(container)
   const ofHost = host === '' ? own?.map(() => undefined) : rangeOf(host)

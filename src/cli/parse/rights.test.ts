@@ -148,6 +148,7 @@ test('limits, kernel parameters, memory-backed directories, shared memory, no ne
     ...['nosuid', 'nodev', 'noexec', 'size=1m', 'exec'],
   ])
   expect(mountOf({ shmSize: '1m' }, '/dev/shm')?.options).toContain('size=1048576')
+  expect(mountOf({ shmSize: '0' }, '/dev/shm')).toEqual(mountOf({}, '/dev/shm'))
 })
 
 test.each([
@@ -178,7 +179,7 @@ test.each<[RightsFlags, string]>([
   [{ tmpfs: ['/dev/:exec'] }, '--tmpfs'],
   [{ tmpfs: ['/x:bind'] }, '--tmpfs'],
   [{ tmpfs: ['/x:size=1m,uid=root'] }, '--tmpfs'],
-  [{ shmSize: '0' }, '--shm-size'],
+  [{ shmSize: '0.1' }, '--shm-size'],
 ])('%j is refused and the option named', (flags, option) => {
   expect(() => parseRights(flags)).toThrow(new RegExp(`^\\[OPTION_INVALID\\].*${option}`))
 })

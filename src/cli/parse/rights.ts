@@ -42,6 +42,7 @@ export function parseRights(flags: RightsFlags): Rights {
     addCapabilities: (flags.capAdd ?? []).map((name) => parseCapability(name, '--cap-add')),
     dropCapabilities: (flags.capDrop ?? []).map((name) => parseCapability(name, '--cap-drop')),
   }
+  const { shmSize } = flags
   const isFile = seccomp !== undefined && seccomp !== 'unconfined'
   return {
     ...capabilities,
@@ -50,7 +51,8 @@ export function parseRights(flags: RightsFlags): Rights {
     sysctls: Object.fromEntries((flags.sysctl ?? []).map(parseSysctl)),
     rlimits: (flags.ulimit ?? []).map(parseUlimit),
     tmpfs: (flags.tmpfs ?? []).map(parseTmpfs),
-    shmBytes: flags.shmSize === undefined ? undefined : parseSize(flags.shmSize, '--shm-size'),
+    // Docker's 0 is its default.
+    shmBytes: shmSize === undefined || shmSize === '0' ? undefined : parseSize(shmSize, '--shm-size'),
   }
 }
 
