@@ -87,7 +87,7 @@ class TemplateReader {
         return nodes
       }
       if (word === 'if' || word === 'range' || word === 'with') nodes.push(this.#block(word, argument, depth))
-      else if (!piece.startsWith('/*')) nodes.push({ kind: 'value', pipeline: this.#pipeline(piece) })
+      else if (!/^\/\*.*\*\/$/s.test(piece)) nodes.push({ kind: 'value', pipeline: this.#pipeline(piece) })
     }
     return nodes
   }
@@ -140,8 +140,7 @@ function pieces(template: string): string[] {
     let text = start < 0 ? rest : rest.slice(0, start)
     if (trims) text = text.trimStart()
     if (start < 0) return [...found, text]
-    const end = rest.indexOf('}}', start)
-    if (end < 0) throw invalidTemplate(template, 'an action has no closing braces')
+    const end = endOfAction(rest, start + 2, template)
     let action = rest.slice(start + 2, end)
     if (/^-\s/.test(action)) {
       text = text.trimEnd()
@@ -153,6 +152,23 @@ function pieces(template: string): string[] {
     found.push(text, action.trim())
     rest = rest.slice(end + 2)
   }
+}
+
+/** A quoted text, which may have braces, or one other character. */
+const part = /"(?:\\.|[^"\\])*"|`[^`]*`|[^"`]/sy
+
+/** Where the closing braces of the action are that begins at `from`. */
+function endOfAction(text: string, from: number, template: string): number {
+  part.lastIndex = from
+  // In a comment quotes mean nothing.
+  const comment = /^(?:-\s+)?\/\*/.exec(text.slice(from, from + 80))
+  if (comment !== null) part.lastIndex = Math.max(from, text.indexOf('*/', from + comment[0].length))
+  while (part.lastIndex < text.length) {
+    const at = part.lastIndex
+    if (text.startsWith('}}', at)) return at
+    if (part.exec(text) === null) throw invalidTemplate(template, 'a quoted text has no end')
+  }
+  throw invalidTemplate(template, 'an action has no closing braces')
 }
 
 /** Strings and numbers; paths from the dot or a variable, and what follows parentheses; names; `(`, `)` and `|`. */

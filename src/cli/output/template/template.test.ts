@@ -43,6 +43,9 @@ test.each([
   ['{{println .ID}}', 'web\n'],
   ['a {{- .ID -}} b', 'awebb'],
   ['{{/* nothing */}}{{`raw "text"`}}{{"\\t"}}', 'raw "text"\t'],
+  ['{{"{{"}}{{.ID}}{{"}}"}}{{`}}"`}}', '{{web}}}}"'],
+  ['{{/* it isn\'t "so */}}{{- /* `}} */ -}}{{"\\"}}"}}', '"}}'],
+  ['{{if eq .ID "}}"}}a{{else}}"{{end}}', '"'],
   ['{{.State.Health}}', '<no value>'],
   ['{{json .State.Health}}', 'null'],
 ])('%s is %j', (template, text) => {
@@ -62,6 +65,8 @@ test('control bytes of foreign text do not reach the terminal', () => {
 
 test.each([
   ['{{.ID', 'no closing braces'],
+  ['{{"}}', 'a quoted text has no end'],
+  ['{{/* }}', 'cannot be read'],
   ['{{}}', 'an action is empty'],
   ['{{if .ID}}x', 'if has no end'],
   ['{{range .Mounts}}x{{else}}y', 'range has no end'],
