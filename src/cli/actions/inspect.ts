@@ -17,6 +17,7 @@ import { hasLostNetwork } from '../../sandbox/records/lost-network.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
+import { hasLog } from '../client/logs/reader.ts'
 import { publishedPorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
@@ -71,13 +72,15 @@ async function find(
 ): Promise<Found> {
   if (type === 'image') return asFound(await imageFacts(storePaths(settings.stateDir), name))
   try {
-    const facts = await factsOf(settings, findRecord(settings, name))
+    const record = findRecord(settings, name)
+    const facts = await factsOf(settings, record)
     return {
       shown: facts,
       inDockersWords: () =>
         dockerFacts(facts, specOf(facts.paths.bundle), {
           volumes: volumesIn(settings),
           networks: networksOf(facts.paths.bundle),
+          logPath: logPathOf(settings, record),
         }),
     }
   } catch (error) {
@@ -117,6 +120,13 @@ const mapOf = (value: unknown) => asMap(isObject(value) ? value : {})
 
 function volumesIn(settings: Settings) {
   return listVolumes(settings).map((name) => ({ name, source: volumePaths(settings, name).data }))
+}
+
+/** Empty where no log is kept. */
+function logPathOf({ stateDir }: Settings, record: ContainerRecord): string {
+  if (isExternal(record)) return ''
+  const paths = recordPaths(stateDir, record.namespace, record.id)
+  return hasLog(record, paths) ? paths.log : ''
 }
 
 /** What cannot be read leads nowhere; a start tells why. */

@@ -34,9 +34,8 @@ test('docker’s templates, for ps and inspect', async () => {
     'volume:data:/data:false bind::/host:true 67108864\n',
   )
   // Our own facts have their names in it, too.
-  expect(await print('inspect', '--format', '{{.paths.log}}', 'web')).toBe(
-    `${client.base}/state/containers/default/web/output.log\n`,
-  )
+  const log = `${client.base}/state/containers/default/web/output.log`
+  expect(await print('inspect', '--format', '{{.paths.log}} {{.LogPath}}', 'web')).toBe(`${log} ${log}\n`)
   expect(await client.kata('inspect', '--format', '{{.State.Nothing}}', 'web')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('no field Nothing; there are Status'),

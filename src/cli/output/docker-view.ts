@@ -6,6 +6,7 @@ import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
 import { exposedPorts, portName } from '../parse/expose.ts'
 import { type Labels, labelsText } from '../parse/labels.ts'
+import { type DockerNetworks, networkMode, usualNetwork } from './docker-networks.ts'
 import { longDuration } from './duration.ts'
 import { addressesOf, placesOf } from './ports.ts'
 import { byteSize } from './size.ts'
@@ -119,14 +120,23 @@ interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'healt
 export function dockerFacts<Facts extends Inspected>(
   facts: Facts,
   spec: OciSpec,
-  { volumes, networks }: { readonly volumes: readonly NamedMount[]; readonly networks: object },
+  {
+    volumes,
+    networks,
+    logPath,
+  }: {
+    readonly volumes: readonly NamedMount[]
+    readonly networks: DockerNetworks
+    /** Empty where no log is kept. */
+    readonly logPath: string
+  },
 ) {
   const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
-  const { process = {}, linux = {}, root, hostname, mounts = [] } = spec
+  const { process = {}, linux = {}, root, hostname } = spec
   const { memory, cpu, pids } = linux.resources ?? {}
   const exposed = [...exposedPorts(facts.exposed ?? [], []), ...facts.ports].map(portName)
   const bindings = dockerPorts(facts.ports)
-  const named = new Map(volumes.map(({ name, source }) => [source, name]))
+  const mounts = dockerMounts(spec, volumes)
   return {
     ...facts,
     Id: id,
@@ -135,6 +145,7 @@ export function dockerFacts<Facts extends Inspected>(
     Path: command[0] ?? '',
     Args: command.slice(1),
     Image: image,
+    LogPath: logPath,
     RestartCount: facts.restarts ?? 0,
     State: {
       Status: states[status],
@@ -168,6 +179,10 @@ export function dockerFacts<Facts extends Inspected>(
     },
     HostConfig: {
       AutoRemove: facts.autoRemove,
+      Binds: mounts.map(
+        ({ Name, Source, Destination, RW }) => `${Name || Source}:${Destination}${RW ? '' : ':ro'}`,
+      ),
+      NetworkMode: networkMode(networks, spec),
       PortBindings: bindings,
       RestartPolicy: {
         Name: facts.restart?.name ?? 'no',
@@ -183,17 +198,22 @@ export function dockerFacts<Facts extends Inspected>(
       NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
       PidsLimit: pids?.limit ?? 0,
     },
-    NetworkSettings: { Ports: bindings, Networks: networks },
-    Mounts: mounts
-      .filter(({ type, source = '' }) => source.startsWith('/') && type !== 'tmpfs')
-      .map(({ source = '', destination, options = [] }) => ({
-        Type: named.has(source) ? 'volume' : 'bind',
-        Name: named.get(source) ?? '',
-        Source: source,
-        Destination: destination,
-        RW: !options.includes('ro'),
-      })),
+    NetworkSettings: { ...usualNetwork(networks), Ports: bindings, Networks: networks },
+    Mounts: mounts,
   }
+}
+
+function dockerMounts({ mounts = [] }: OciSpec, volumes: readonly NamedMount[]) {
+  const named = new Map(volumes.map(({ name, source }) => [source, name]))
+  return mounts
+    .filter(({ type, source = '' }) => source.startsWith('/') && type !== 'tmpfs')
+    .map(({ source = '', destination, options = [] }) => ({
+      Type: named.has(source) ? 'volume' : 'bind',
+      Name: named.get(source) ?? '',
+      Source: source,
+      Destination: destination,
+      RW: !options.includes('ro'),
+    }))
 }
 
 function dockerPorts(ports: readonly PublishedPort[]) {
