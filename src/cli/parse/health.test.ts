@@ -25,6 +25,13 @@ test('options win over it, each alone', () => {
   })
 })
 
+test('an image does not choose to be checked without a pause, and who runs it may', () => {
+  const hasty = { ...image, intervalMs: 1e-6, startIntervalMs: 1 }
+  expect(healthCheckOf(parseHealth({}), hasty)).toMatchObject({ intervalMs: 1000, startIntervalMs: 1000 })
+  const asked = parseHealth({ healthInterval: '5ms', healthStartInterval: '2ms' })
+  expect(healthCheckOf(asked, hasty)).toMatchObject({ intervalMs: 5, startIntervalMs: 2 })
+})
+
 test('no check: nothing said, NONE, an interval alone, or --no-healthcheck', () => {
   expect(healthCheckOf(parseHealth({}), undefined)).toBeUndefined()
   expect(healthCheckOf(parseHealth({}), { test: ['NONE'] })).toBeUndefined()

@@ -26,6 +26,8 @@ const defaults = {
   startIntervalMs: 5000,
   retries: 3,
 }
+/** Checks of an image follow each other no faster, milliseconds: a stranger wrote them, and starting each is work of the host's. */
+const leastOfImageMs = 1000
 
 /** What was asked for. @throws KataError OPTION_INVALID, OPTION_CONFLICT. */
 export function parseHealth(flags: HealthFlags): Changes | 'none' {
@@ -60,9 +62,16 @@ export function healthCheckOf(
   image: ImageHealthcheck | undefined,
 ): HealthCheck | undefined {
   if (asked === 'none') return undefined
-  const { test = [], ...times } = { ...defaults, ...image, ...asked }
+  const { test = [], ...times } = { ...defaults, ...slowed(image), ...asked }
   const command = commandOf(test)
   return command === undefined ? undefined : { command, ...times }
+}
+
+function slowed(image: ImageHealthcheck = {}): ImageHealthcheck {
+  const { intervalMs, startIntervalMs } = image
+  const least = (name: string, ms: number | undefined) =>
+    ms === undefined ? {} : { [name]: Math.max(ms, leastOfImageMs) }
+  return { ...image, ...least('intervalMs', intervalMs), ...least('startIntervalMs', startIntervalMs) }
 }
 
 function commandOf([kind, ...words]: readonly string[]): readonly string[] | undefined {
