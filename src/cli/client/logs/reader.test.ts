@@ -67,6 +67,18 @@ test('one who follows a log of a single file goes on with the one that takes its
   expect(seen).toBe(written)
 })
 
+test('a file that was left within a record takes no record of the next one along', () => {
+  const sink = writer(100, 4)
+  sink.write(Buffer.from('one\n'))
+  sink.close()
+  // A power cut; then a shim finds no room in the file.
+  appendFileSync(log, `${new Date().toISOString()} stdout F ${'x'.repeat(80)}`)
+  const next = writer(100, 4)
+  next.write(Buffer.from('two\n'))
+  next.close()
+  expect(textOf(reader)).toBe('one\ntwo\n')
+})
+
 test('one who is too slow goes on with the oldest file that is kept', () => {
   const sink = writer(100, 2)
   sink.write(Buffer.from('first\n'))

@@ -18,7 +18,7 @@ export const hasLog = (
 
 export class LogReader {
   readonly #path: string
-  readonly #lines = new LineReader()
+  #lines = new LineReader()
   #fd: number | undefined
 
   constructor(path: string) {
@@ -40,6 +40,8 @@ export class LogReader {
       onEnd(this.#fd)
       closeSync(this.#fd)
       this.#fd = next
+      // Each record is whole in one file: the rest of one that a power cut has cut goes on nowhere.
+      this.#lines = new LineReader()
     }
   }
 
