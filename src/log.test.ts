@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from './errors.ts'
-import { createLogger, jsonLines, type LogFields } from './log.ts'
+import { boundedJsonLines, createLogger, jsonLines, type LogFields } from './log.ts'
 
 /** The fields of the line that a logger makes of `fields`. */
 function line(fields: LogFields): LogFields {
@@ -59,4 +59,22 @@ test('a line on a descriptor is one line of plain text, whatever its fields hold
   rmSync(directory, { recursive: true })
   expect(text).toMatch(/^[\x20-\x7e]+\n$/)
   expect(JSON.parse(text)).toMatchObject({ level: 'warn', msg: 'a\u009bb', given: 'c\u202ed\ne' })
+})
+
+test('a log of ours keeps its newest lines whole, whoever else appends to it', () => {
+  const directory = mkdtempSync(`${tmpdir()}/log-`)
+  const path = `${directory}/log`
+  const fd = openSync(path, 'a+')
+  const log = createLogger({ sink: boundedJsonLines(fd, 4000) })
+  for (let index = 0; index < 1000; index++) {
+    log.info(`${index}`)
+    if (index % 100 === 0) appendFileSync(path, '{"msg":"another"}\n')
+    expect(statSync(path).size).toBeLessThan(4200)
+  }
+  closeSync(fd)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  rmSync(directory, { recursive: true })
+  const told = lines.map((line) => JSON.parse(line).msg).filter((msg) => msg !== 'another')
+  expect(told.length).toBeGreaterThan(20)
+  expect(told).toEqual(told.map((_, index) => `${1000 - told.length + index}`))
 })

@@ -2,7 +2,7 @@
  * Structured logging: one JSON object a line, never on stdout. A full log pipe drops lines instead of blocking or
  * failing the runtime (containerd's log FIFO gives EAGAIN when nobody reads it).
  */
-import { writeSync } from 'node:fs'
+import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { plainJson, plainText } from './plain-text.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -56,6 +56,39 @@ export function jsonLines(fd: number): LogSink {
     } catch {
       // Dropped on purpose: see the head of this file.
     }
+  }
+}
+
+const newline = 0x0a
+/** A log that nobody else looks after is this long at most, bytes, and keeps half of that: what is told in it may be of a guest's choice. */
+const mostLogBytes = 4 << 20
+
+/**
+ * {@link jsonLines} for a file that is ours alone, open for reading and appending: when it is full, its older half goes. Others may append to it,
+ * too. Whatever is no file has its bounds elsewhere.
+ */
+export function boundedJsonLines(fd: number, mostBytes = mostLogBytes): LogSink {
+  const write = jsonLines(fd)
+  return (record) => {
+    keepNewest(fd, mostBytes)
+    write(record)
+  }
+}
+
+/**
+ * Drops the older half of such a file when it is full. In place: several processes have it open, and go on at its new end. On a full disk it frees
+ * what it writes again. Never throws.
+ */
+export function keepNewest(fd: number, mostBytes = mostLogBytes): void {
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile() || stat.size < mostBytes) return
+    const kept = Buffer.alloc(mostBytes >> 1)
+    const count = readSync(fd, kept, 0, kept.length, stat.size - kept.length)
+    ftruncateSync(fd, 0)
+    writeSync(fd, kept.subarray(kept.indexOf(newline) + 1, count))
+  } catch {
+    // What is about to be written matters more.
   }
 }
 

@@ -1,3 +1,4 @@
+import { boundedJsonLines, createLogger, keepNewest } from '../../log.ts'
 import { sleep } from '../../time.ts'
 import { cleanUpRun } from '../client/life/clean-up.ts'
 import { watchHealth } from '../client/life/health.ts'
@@ -12,13 +13,27 @@ import { findRecord } from './containers.ts'
 /**
  * Waits for a container that was left running, and cleans up. It starts the container again as its restart policy says, and goes on.
  */
-export async function monitor(settings: Settings, name: string): Promise<void> {
+export async function monitor(given: Settings, name: string): Promise<void> {
+  const settings = withBoundedLog(given)
   if (!(await becomesMonitor(settings, findRecord(settings, name)))) return
   const record = findRecord(settings, name)
   // One that ran in the foreground may have ended already.
   if (record.status !== 'stopped') await monitorRun(settings, record)
   if (record.autoRemove) return
   while (await startAgain(settings, record)) await monitorRun(settings, findRecord(settings, name))
+}
+
+/** Its standard error is a file (../client/life/monitor.ts), and a container that fails again and again has as many lines in it. */
+function withBoundedLog(settings: Settings): Settings {
+  const { debug, tell } = settings
+  return {
+    ...settings,
+    log: createLogger({ level: debug ? 'debug' : 'warn', sink: boundedJsonLines(2) }),
+    tell: (text) => {
+      keepNewest(2)
+      tell(text)
+    },
+  }
 }
 
 const connect = ({ address = '', namespace, id }: ContainerRecord) =>

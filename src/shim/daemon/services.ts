@@ -2,7 +2,7 @@
 import { readEventLogWishes } from '../../bundle/event-log.ts'
 import { writeFailure } from '../../bundle/failure.ts'
 import type { KataError } from '../../errors.ts'
-import { createLogger, type Logger } from '../../log.ts'
+import { boundedJsonLines, createLogger, type Logger } from '../../log.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { sandboxPaths, shimSocketPath } from '../../sandbox/records/paths.ts'
 import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-records.ts'
@@ -79,7 +79,7 @@ export function makeServices({
 
 /** The log of a shim, and of a sandbox whose configuration asks for no detail. */
 export const shimLog = ({ id, debug }: ShimFlags): Logger =>
-  createLogger({ ...(debug && { level: 'debug' }), fields: logFields(id) })
+  createLogger({ ...(debug && { level: 'debug' }), sink: boundedJsonLines(2), fields: logFields(id) })
 
 const logFields = (sandbox: string) => ({ sandbox, subsystem: 'shim' })
 
@@ -97,7 +97,7 @@ function makePod({
   /** Returns the machine that waited, once. */
   readonly takeMachine: () => WaitingMachine | undefined
 }): Pod {
-  const detailedLog = createLogger({ level: 'debug', fields: logFields(flags.id) })
+  const detailedLog = createLogger({ level: 'debug', sink: boundedJsonLines(2), fields: logFields(flags.id) })
   return new Pod({
     id: flags.id,
     createSandbox: (request, container, signal) =>

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { bootId, isAlive, ownProcess, processRef } from '../../../linux/processes/proc.ts'
+import { until } from '../../../time.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, createRecord, readRecord, updateRecord } from '../record.ts'
+import { type ContainerRecord, createRecord, readRecord, recordPaths, updateRecord } from '../record.ts'
 import { becomesMonitor, ensureMonitor, forbidRestart } from './monitor.ts'
 import { isStopWanted } from './restarts.ts'
 
@@ -92,6 +93,21 @@ test('one that lost its monitor gets one, and one that has ended meanwhile gets 
     expect({ isAlive: isAlive(owner!), detached }).toEqual({ isAlive: true, detached: true })
   } finally {
     process.kill(owner!.pid, 'SIGKILL')
+  }
+})
+
+test('what a monitor tells is added to the end of its log, also when that has become shorter', async () => {
+  const log = `${recordPaths(stateDir, 'default', 'web').directory}/monitor.log`
+  const script = `echo much >&2; : > '${log}'; echo end >&2; exec sleep 60`
+  settings = { ...settings, self: { program: '/bin/sh', prefix: ['-c', script] } }
+  createRecord(stateDir, { ...record, owner: await dead() })
+  ensureMonitor(settings, record)
+  try {
+    const isThere = () => readFileSync(log, 'utf8').endsWith('end\n')
+    expect(await until(isThere, { timeoutMs: 10_000, everyMs: 10 })).toBe(true)
+    expect(readFileSync(log, 'utf8')).toBe('end\n')
+  } finally {
+    process.kill(now().owner!.pid, 'SIGKILL')
   }
 })
 

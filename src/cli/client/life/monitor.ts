@@ -2,8 +2,10 @@
  * The monitor of a container: the process that waits for it in the background, cleans up at its end, and does what its health check and its
  * restart policy say.
  */
+import { constants, openSync } from 'node:fs'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { closing } from '../../../linux/files/open-at.ts'
 import { isAlive, isThisProcess, ownProcess, processRef } from '../../../linux/processes/proc.ts'
 import { signalProcess, waitGone } from '../../../linux/processes/signal.ts'
 import { until } from '../../../time.ts'
@@ -31,15 +33,22 @@ export function startMonitor(
   const { self, stateDir, runDir, env } = settings
   const where = ['--namespace', namespace, '--state-dir', stateDir, '--run-dir', runDir]
   const { directory } = recordPaths(stateDir, namespace, id)
-  const monitor = Bun.spawn([self.program, ...self.prefix, 'monitor', ...where, id], {
-    cwd: '/',
-    env: env as Record<string, string>,
-    stdio: ['ignore', 'ignore', Bun.file(`${directory}/monitor.log`)],
-    detached: true,
+  return closing(openLog(`${directory}/monitor.log`), (log) => {
+    const monitor = Bun.spawn([self.program, ...self.prefix, 'monitor', ...where, id], {
+      cwd: '/',
+      env: env as Record<string, string>,
+      stdio: ['ignore', 'ignore', log],
+      detached: true,
+    })
+    monitor.unref()
+    return { owner: processRef(monitor.pid), detached: true }
   })
-  monitor.unref()
-  return { owner: processRef(monitor.pid), detached: true }
 }
+
+const { O_RDWR, O_APPEND, O_CREAT, O_TRUNC } = constants
+
+/** Begun anew by each monitor, which drops the older half of it when it is full. */
+const openLog = (path: string): number => openSync(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC, 0o600)
 
 /**
  * Whether this process, a monitor that was just started, is the one of its container. Who has started it may not live to note it, and one of an
