@@ -46,6 +46,23 @@ test('a full log is followed by another, and a reader goes over to it', () => {
   expect(actions(reader)).toEqual(['destroy'])
 })
 
+test('one who follows gets the event of a writer that had opened the log before it was full', () => {
+  const { current, before } = eventFiles(stateDir)
+  noteEvent({ stateDir }, container, 'create')
+  const reader = new EventReader(stateDir, true)
+  appendFileSync(current, `${'x'.repeat(5 << 20)}\n`)
+  noteEvent({ stateDir }, container, 'start')
+  expect(actions(reader)).toEqual(['create', 'start'])
+  appendFileSync(
+    before,
+    `${JSON.stringify({ at: 1, type: 'container', action: 'late', namespace: '', id: 'a', attributes: {} })}\n`,
+  )
+  expect(actions(reader)).toEqual(['late'])
+  noteEvent({ stateDir }, container, 'die')
+  expect(actions(reader)).toEqual(['die'])
+  reader.close()
+})
+
 test('the event after one that a power cut has cut is not lost with it', () => {
   noteEvent({ stateDir }, container, 'create')
   const { current } = eventFiles(stateDir)

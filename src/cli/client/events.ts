@@ -34,6 +34,8 @@ export class EventReader {
   readonly #current: string
   #fd: number | undefined
   #lines = new LineReader()
+  /** The log before it: a writer that had opened that one may add its event yet. */
+  #left: { readonly fd: number; readonly lines: LineReader } | undefined
 
   /** `fromStart`: all that is kept; otherwise what comes from now on. */
   constructor(stateDir: string, fromStart: boolean) {
@@ -45,24 +47,32 @@ export class EventReader {
 
   /** Events since the last call. Lines of another form are skipped. */
   *read(): Generator<HostEvent> {
+    if (this.#left !== undefined) yield* eventsIn(this.#left.lines, this.#left.fd)
     for (;;) {
       this.#fd ??= openIfThere(this.#current)
       if (this.#fd === undefined) return
-      // Asked first: nothing more comes into a log that is not the current one.
+      // Asked first: next to nothing comes into a log that is not the current one.
       const isCurrent = fstatSync(this.#fd).ino === inodeOf(this.#current)
-      for (const line of this.#lines.read(this.#fd)) {
-        const event = parse(line.toString())
-        if (event !== undefined) yield event
-      }
+      yield* eventsIn(this.#lines, this.#fd)
       if (isCurrent || inodeOf(this.#current) === undefined) return
-      this.close()
+      if (this.#left !== undefined) closeSync(this.#left.fd)
+      this.#left = { fd: this.#fd, lines: this.#lines }
+      this.#fd = undefined
+      this.#lines = new LineReader()
     }
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
-    this.#fd = undefined
+    for (const fd of [this.#fd, this.#left?.fd]) if (fd !== undefined) closeSync(fd)
+    this.#fd = this.#left = undefined
     this.#lines = new LineReader()
+  }
+}
+
+function* eventsIn(lines: LineReader, fd: number): Generator<HostEvent> {
+  for (const line of lines.read(fd)) {
+    const event = parse(line.toString())
+    if (event !== undefined) yield event
   }
 }
 
