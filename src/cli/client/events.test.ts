@@ -63,6 +63,19 @@ test('one who follows gets the event of a writer that had opened the log before 
   reader.close()
 })
 
+test('one who was away while two logs became full goes on with all that is kept', () => {
+  const { current } = eventFiles(stateDir)
+  noteEvent({ stateDir }, container, 'create')
+  const reader = new EventReader(stateDir, true)
+  expect(actions(reader)).toEqual(['create'])
+  for (const action of ['start', 'die', 'destroy']) {
+    noteEvent({ stateDir }, container, action)
+    if (action !== 'destroy') appendFileSync(current, `${'x'.repeat(5 << 20)}\n`)
+  }
+  expect(actions(reader)).toEqual(['start', 'die', 'destroy'])
+  reader.close()
+})
+
 test('the event after one that a power cut has cut is not lost with it', () => {
   noteEvent({ stateDir }, container, 'create')
   const { current } = eventFiles(stateDir)

@@ -32,6 +32,7 @@ export function noteEvent(
 /** Reads the log while others write it, and begin a new one when it is full. */
 export class EventReader {
   readonly #current: string
+  readonly #before: string
   #fd: number | undefined
   #lines = new LineReader()
   /** The log before it: a writer that had opened that one may add its event yet. */
@@ -41,6 +42,7 @@ export class EventReader {
   constructor(stateDir: string, fromStart: boolean) {
     const { current, before } = eventFiles(stateDir)
     this.#current = current
+    this.#before = before
     this.#fd = openIfThere(fromStart ? before : current) ?? openIfThere(current)
     if (!fromStart && this.#fd !== undefined) for (const _ of this.#lines.read(this.#fd));
   }
@@ -57,9 +59,17 @@ export class EventReader {
       if (isCurrent || inodeOf(this.#current) === undefined) return
       if (this.#left !== undefined) closeSync(this.#left.fd)
       this.#left = { fd: this.#fd, lines: this.#lines }
-      this.#fd = undefined
+      this.#fd = this.#missed(this.#fd)
       this.#lines = new LineReader()
     }
+  }
+
+  /** The log between this one and the current one, for a reader that was away while two became full. */
+  #missed(left: number): number | undefined {
+    const fd = openIfThere(this.#before)
+    if (fd === undefined || fstatSync(fd).ino !== fstatSync(left).ino) return fd
+    closeSync(fd)
+    return undefined
   }
 
   close(): void {
