@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { openFiles, watchOpenFiles } from '../../linux/files/open-files.double.ts'
 import { spawnOn } from './process.double.ts'
@@ -88,6 +88,27 @@ test('of a process that does not start nothing stays open', async () => {
   await streams.drained
   await nothingStaysOpen()
   expect(existsSync(`${directory}/io`)).toBe(false)
+})
+
+test('of streams that cannot be made nothing stays, neither open nor in the file system', async () => {
+  const nothingStaysOpen = watchOpenFiles((name) => name.startsWith(`${directory}/io/`))
+  const make = () =>
+    attachStreams({
+      directory: `${directory}/io`,
+      interactive: true,
+      terminal: false,
+      input: 0,
+      output: openSync(`${directory}/out`, 'w'),
+      // No descriptor has it: as one that cannot be opened.
+      errors: 999_999,
+    })
+  expect(make).toThrow('EBADF')
+  expect(existsSync(`${directory}/io`)).toBe(false)
+  await nothingStaysOpen()
+  // That of another stays.
+  mkdirSync(`${directory}/io`)
+  expect(make).toThrow('EEXIST')
+  expect(existsSync(`${directory}/io`)).toBe(true)
 })
 
 test('a full disk is reported once and output goes on being read', async () => {

@@ -55,9 +55,23 @@ export interface AttachOptions {
   readonly errors: number | ByteSink
 }
 
+/** @throws errors of open(2), mkdir(2) and mkfifo(3). Nothing is left then. */
 export function attachStreams(options: AttachOptions): AttachedStreams {
-  const { directory, interactive, terminal, isShared = false } = options
+  const { directory } = options
   mkdirSync(directory, { mode: 0o700 })
+  const outputs: OutputPump[] = []
+  try {
+    return attachIn(options, outputs)
+  } catch (error) {
+    for (const output of outputs) void output.stop().catch(() => {})
+    rmSync(directory, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** `outputs` gets each as it is opened. */
+function attachIn(options: AttachOptions, outputs: OutputPump[]): AttachedStreams {
+  const { directory, interactive, terminal, isShared = false } = options
   const uri = (name: string, wanted: boolean) => {
     if (wanted) makeFifo(`${directory}/${name}`)
     return wanted ? `${directory}/${name}` : ''
@@ -69,7 +83,7 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     stderr: uri('stderr', !terminal),
   }
   const broken = Promise.withResolvers<unknown>()
-  const outputs = [pumpOut(uris.stdout, sinkOf(options.output), broken.resolve)]
+  outputs.push(pumpOut(uris.stdout, sinkOf(options.output), broken.resolve))
   if (!terminal) outputs.push(pumpOut(uris.stderr, sinkOf(options.errors), broken.resolve))
   const detached = Promise.withResolvers<void>()
   const keys = new DetachKeys(options.detachKeys ?? new Uint8Array())
@@ -135,9 +149,19 @@ interface OutputPump {
   silentFor(): number
 }
 
+/** @throws errors of open(2); then `reader` is closed, too. */
+function openOwnEnd(path: string, reader: number): number {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    closeSync(reader)
+    throw error
+  }
+}
+
 function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => void): OutputPump {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  let ownEnd: number | undefined = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  let ownEnd: number | undefined = openOwnEnd(path, fd)
   let waitingSince: number | undefined = realClock.now()
   let broken = false
   const deliver = async (chunk: Uint8Array) => {
