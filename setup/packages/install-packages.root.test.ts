@@ -128,6 +128,25 @@ describe('with real apt, in a Debian of its own', () => {
     expect(await missingPackages(names, host.tools)).toEqual([])
   })
 
+  test('a package of another architecture is not taken for the one of the same name', async () => {
+    const own = Bun.spawnSync(['dpkg', '--print-architecture']).stdout.toString().trim()
+    const entry = (name: string, architecture: string, status: string) =>
+      [
+        ...[`Package: ${name}`, `Status: ${status}`, `Architecture: ${architecture}`, 'Multi-Arch: same'],
+        ...['Maintainer: nobody <nobody@example.org>', 'Version: 1.0', 'Description: test', '', ''],
+      ].join('\n')
+    const [there, left] = ['install ok installed', 'deinstall ok config-files']
+    const status = [
+      ...[entry('mine', own, there), entry('mine', 'i386', left), entry('mine', 'x32', left)],
+      ...[entry('theirs', 'i386', there), entry('foreign', 'i386', there)],
+    ]
+    await Bun.write(join(host.root, 'var/lib/dpkg/status'), status.join(''))
+    writeRecord(record(), ['mine', 'theirs', 'foreign:i386'])
+    await settleRecord(record(), host.tools)
+    expect(readRecord(record())).toEqual(['foreign:i386', 'mine'])
+    expect(await missingPackages(['mine', 'theirs'], host.tools)).toEqual(['theirs'])
+  })
+
   test('a host that removes what nobody needs any more does not do so for us', async () => {
     host.offer([...debian, { name: 'tool', relations: ['Depends: library'] }, { name: 'library' }])
     await host.apt('update')

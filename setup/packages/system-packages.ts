@@ -87,19 +87,27 @@ export async function presentPackages(
 
 const absent: readonly (string | undefined)[] = [undefined, 'not-installed', 'config-files']
 
-/** dpkg's status by name, for those that it knows. */
+/** dpkg's status by apt's name (`libc6`, `libc6:i386` for a foreign architecture), for those that it knows. */
 async function packageStates(
   names: readonly string[],
   tools: ToolContext,
 ): Promise<ReadonlyMap<string, string>> {
   // Without a name dpkg-query tells about every package.
   if (names.length === 0) return new Map()
+  const native = await runTool(['dpkg', '--print-architecture'], { ...tools, timeout: 60_000 })
   // dpkg-query ends with 1 when it does not know a name, and still reports the others.
   const { stdout } = await runTool(
     // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
-    ['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...names],
+    ['dpkg-query', '-W', '-f', '${Package} ${Architecture} ${db:Status-Status}\\n', ...names],
     { ...tools, timeout: 60_000 },
   )
+  // A name without an architecture is answered with a line for each architecture that dpkg knows the package of.
+  const own = ['', 'all', native.stdout.trim()]
   const lines = stdout.split('\n').map((line) => line.split(' '))
-  return new Map(lines.map(([name = '', status = '']) => [name, status]))
+  return new Map(
+    lines.map(([name = '', architecture = '', status = '']) => [
+      own.includes(architecture) ? name : `${name}:${architecture}`,
+      status,
+    ]),
+  )
 }
