@@ -58,6 +58,12 @@ describe('argument filter', () => {
     })
   })
 
+  test('io_uring, which makes sockets without socket(2), is not there', () => {
+    const text = '425, 1, 0'
+    expect([call(text, true), call(text, 'set-id')]).toEqual([38, 38])
+    expect(call(text, false)).not.toBe(38)
+  })
+
   test.each([
     ['clone as a fork', '56, 17, 0, 0, 0, 0'],
     ['unshare of the working directory', '272, 0x200'],
@@ -108,10 +114,8 @@ describe('the filter of set-id bits', () => {
     expect(onFile('257, -100, $file, 0, 04755', 'set-id')).not.toBe(1)
   })
 
-  test.each([
-    ['openat2', '437, -100, $file, 0, 0'],
-    ['io_uring_setup', '425, 1, 0'],
-  ])('%s, whose arguments lie in memory, is not there', (_, text) => {
+  test('openat2, whose arguments lie in memory, is not there', () => {
+    const text = '437, -100, $file, 0, 0'
     expect(onFile(text, 'set-id')).toBe(38)
     expect(onFile(text, true)).not.toBe(38)
   })

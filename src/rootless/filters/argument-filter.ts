@@ -29,12 +29,14 @@ export const setIdFilter = (): Buffer => filterOf(setIdRules())
 
 /** `more` is asked first, and leaves calls that it does not answer to the rest. */
 function filterOf(more: readonly Buffer[]): Buffer {
-  const { clone, clone3, socket, socketpair, unshare } = syscallNumbers()
+  const { clone, clone3, io_uring_setup, socket, socketpair, unshare } = syscallNumbers()
   return Buffer.concat([
     ...prologue(),
     ...more,
     // The flags of clone3 lie in memory, where a filter cannot read them; glibc falls back to clone.
     ...onCall(clone3, [failWith(ENOSYS)]),
+    // It makes sockets of every family, by what lies in memory, and no filter is asked.
+    ...onCall(io_uring_setup, [failWith(ENOSYS)]),
     ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
     // virtiofsd makes the other namespaces of its sandbox itself; a new user gets no further than one of those.
     ...onCallWithArgument(unshare, [...ifAnyBit(CLONE_NEWUSER, [failWith(ENOSYS)]), allow()]),

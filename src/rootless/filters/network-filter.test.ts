@@ -38,6 +38,12 @@ test.each([
   expect(both(code)).toEqual({ filtered: `${errno}`, free: '0' })
 })
 
+test('io_uring, which makes sockets without socket(2), is not there', () => {
+  const { filtered, free } = both('print syscall(425, 1, 0) < 0 ? 0+$! : 0')
+  expect(filtered).toBe(`${ENOSYS}`)
+  expect(free).not.toBe(`${ENOSYS}`)
+})
+
 test.each([
   ['an internet socket', socket(2, 1)],
   ['a netlink socket', socket(16, 3)],

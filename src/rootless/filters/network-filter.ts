@@ -42,10 +42,12 @@ export function resolverFilter(): Buffer {
 
 /** `more` is asked first, and leaves calls that it does not answer to the rest. */
 function filterOf(more: readonly Buffer[]): Buffer {
-  const { socket, socketpair } = syscallNumbers()
+  const { io_uring_setup, socket, socketpair } = syscallNumbers()
   return Buffer.concat([
     ...prologue(),
     ...more,
+    // It makes sockets of every family, by what lies in memory, and no filter is asked.
+    ...onCall(io_uring_setup, [failWith(ENOSYS)]),
     ...onCallWithArgument(socket, ofFamilies([families.inet, families.inet6, netlink])),
     // Both ends are the caller's, and stay so for streams. One that takes datagrams can be connected anew, to any other socket.
     ...onCallWithArgument(socketpair, [
