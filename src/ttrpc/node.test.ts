@@ -49,6 +49,15 @@ test('large calls come back whole, many at a time', async () => {
   expect((await connection.closed).code).toBe('unavailable')
 })
 
+test('a connection that cannot be taken does not end the process of a server', async () => {
+  // As node tells of an accept(2) that failed.
+  server.emit('error', Object.assign(new Error('accept ENOMEM'), { code: 'ENOMEM' }))
+  const connection = connect(await connectUnix(`${base}/s`))
+  const answer = await connection.call(methodPrefix('test.Echo', 'Bulk'), Buffer.from('x'))
+  expect(Buffer.from(answer).toString()).toBe('x')
+  connection.close()
+})
+
 test('the end of a peer ends the connection on the other side', async () => {
   const connection = connect(await connectUnix(`${base}/s`))
   while (accepted.length === 0) await Bun.sleep(1)

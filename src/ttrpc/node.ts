@@ -24,7 +24,8 @@ export function connectUnix(path: string): Promise<Transport> {
 }
 
 /**
- * Listens on a path and hands every connection over. `close()` of the server stops accepting; connections live on.
+ * Listens on a path and hands every connection over. `close()` of the server stops accepting; connections live on. A connection that the
+ * system cannot give (ENOMEM, EMFILE) is an `error` of the server, which goes on listening.
  *
  * @throws Error with `code` EADDRINUSE, EACCES...
  */
@@ -34,6 +35,8 @@ export function listenUnix(path: string, onConnection: (transport: Transport) =>
     server.once('error', reject)
     server.listen(path, () => {
       server.off('error', reject)
+      // Without a listener it would end the process.
+      server.on('error', () => {})
       resolve(server)
     })
   })
