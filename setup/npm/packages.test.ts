@@ -1,7 +1,7 @@
 /** The packages as npm packs and installs them, without a network, used from plain Node. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -134,6 +134,18 @@ test('a package holds its own files alone', () => {
     ['shim-client', ['json', 'protobuf', 'protocol', 'shim-client', 'time.d.ts', 'time.js']],
     ['sdk', ['json', 'sdk', 'time.d.ts', 'time.js']],
   ])
+})
+
+test('what a README links to is in its package, or has an address', () => {
+  const links = packages.flatMap(({ name }) => {
+    const directory = `${user}/node_modules/@kata-ts/${name}`
+    const text = readFileSync(`${directory}/README.md`, 'utf8')
+    return [...text.matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => ({ link, directory }))
+  })
+  expect(links.length).toBeGreaterThan(1)
+  const isBroken = ({ link, directory }: { link: string; directory: string }) =>
+    !link.startsWith('https://') && (link.startsWith('..') || !existsSync(`${directory}/${link}`))
+  expect(links.filter(isBroken)).toEqual([])
 })
 
 test('they have one version, that of package.json, and ask for each other in it', () => {
