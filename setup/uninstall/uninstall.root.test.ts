@@ -1,5 +1,5 @@
 /** In a root directory of its own, with real apt and dpkg; the machine's own files and packages are not touched. */
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import {
   cpSync,
   existsSync,
@@ -22,6 +22,9 @@ import { root as repository } from '../paths.ts'
 import { SetupError } from '../setup-error.ts'
 import { linesWith } from './mentions.ts'
 import { uninstall } from './uninstall.ts'
+
+// apt and dpkg take seconds for each step where others use the processors, too.
+setDefaultTimeout(120_000)
 
 let directory: string
 let host: ScratchDebian
@@ -409,7 +412,7 @@ test('files of the Debian package are left to dpkg', async () => {
     released: 0,
     kept: true,
   })
-}, 60_000)
+})
 
 test('the bundle is not removed by half', async () => {
   put('/opt/kata-ts/bin/kata-ts')

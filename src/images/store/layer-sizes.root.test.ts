@@ -1,5 +1,5 @@
 /** Sizes of trees that others have made, or are making. */
-import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { chownSync, linkSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { removeTree } from '../../linux/files/remove-tree.ts'
@@ -11,6 +11,9 @@ import { importLayout } from './import.ts'
 import { treeBytes, treeUse } from './layer-sizes.ts'
 import { prune } from './remove-images.ts'
 import { storePaths } from './store-paths.ts'
+
+// The kernel makes and removes a thousand directories and more, which takes seconds where others use the disk, too.
+setDefaultTimeout(60_000)
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)
 let base: string
