@@ -12,12 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { readEventLogWishes } from '../../../bundle/event-log.ts'
-import { readNetworkWishes } from '../../../bundle/network.ts'
+import { bundleFile } from '../../../bundle/files.ts'
+import { type NetworkWishes, readNetworkWishes, writeNetworkWishes } from '../../../bundle/network.ts'
 import { tryDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
 import { networkDir } from '../../client/networks/store.ts'
 import { recordPaths } from '../../client/record.ts'
+import { createSnapshot } from '../../client/snapshots/store.ts'
 
 // Each command is a process that is compiled first.
 setDefaultTimeout(120_000)
@@ -131,6 +133,60 @@ test.each([
       using _held = tryDirectoryLock(path)
       const words = [...flags, '--name', 'late', ...options, '--rootfs', client.base, '--', 'true']
       const child = client.spawn([command, ...words])
+      await eventually(() => openFiles(child.pid).includes(path))
+      child.kill('SIGINT')
+      expect(await child.exited).toBe(130)
+      expect(await client.list()).toEqual([])
+    }
+  },
+)
+
+/** A snapshot by this name, as far as it is looked at before its machine starts. */
+function saveSnapshot(base: string, name: string, network: NetworkWishes) {
+  const [store, bundle] = [{ stateDir: `${base}/state`, namespace: 'default' }, `${base}/bundle`]
+  mkdirSync(bundle)
+  writeFileSync(bundleFile(bundle, 'spec'), '{}', { mode: 0o600 })
+  writeNetworkWishes(bundle, network)
+  const facts = {
+    ...{ version: 1, savedBy: '1', savedAt: 'now', key: 'k', accelerator: 'tcg', container: 'web' },
+    disks: [{ id: 'd', place: 'p', readonly: false, bytes: 4, sha256: 'd', changedAt: '1' }],
+    plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+    state: { bytes: 6, sha256: 'd' },
+  }
+  const record = {
+    ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
+    ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running', terminal: false },
+    ...{ detached: false, autoRemove: false },
+  } as const
+  return createSnapshot(store, name, { record, bundle }, async (to) => {
+    mkdirSync(to, { mode: 0o700 })
+    for (const [file, content] of [
+      ['state', 'memory'],
+      ['written.img', 'disk'],
+      ['checkpoint.json', JSON.stringify(facts)],
+    ] as const)
+      writeFileSync(`${to}/${file}`, content, { mode: 0o600 })
+  })
+}
+
+test.each([
+  ['in the foreground', []],
+  ['in the background', ['-d']],
+])(
+  'a signal ends the wait of `run --from` for others that look for ports or places, %s, and nothing is left',
+  async (_, flags) => {
+    await using client = testClient()
+    await client.kata('network', 'create', 'front')
+    const place = { network: 'front', address: '10.89.0.2', bits: 24, gateway: '10.89.0.1', names: ['web'] }
+    await saveSnapshot(client.base, 'warm', { ports: [], place })
+    const waits = [
+      { path: `${client.base}/state/containers`, options: ['-p', '80'] },
+      { path: networkDir({ stateDir: `${client.base}/state`, namespace: 'default' }, 'front'), options: [] },
+    ]
+    for (const { path, options } of waits) {
+      mkdirSync(path, { recursive: true })
+      using _held = tryDirectoryLock(path)
+      const child = client.spawn(['run', '--from', 'warm', '--name', 'late', ...flags, ...options])
       await eventually(() => openFiles(child.pid).includes(path))
       child.kill('SIGINT')
       expect(await child.exited).toBe(130)
