@@ -29,10 +29,13 @@ function allows(fd: number, access: Access): boolean {
   return mode === constants.O_RDWR || mode === (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY)
 }
 
-/** By their magic numbers, as statfs(2) tells them: proc, sysfs, cgroup of both versions, debugfs, tracefs, securityfs, bpf, configfs and selinuxfs. */
+/**
+ * By their magic numbers, as statfs(2) tells them: proc, sysfs, cgroup of both versions, debugfs, tracefs, securityfs, bpf, configfs and selinuxfs;
+ * fusectl, whose files are those of the user who has mounted; apparmorfs, smackfs, binfmt_misc, efivarfs, pstore and resctrl.
+ */
 const kernelsOwn: ReadonlySet<number> = new Set([
   ...[0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11, 0x62656570],
-  0xf97cff8c,
+  ...[0xf97cff8c, 0x65735543, 0x5a3c69f0, 0x43415d53, 0x42494e4d, 0xde5e81e4, 0x6165676c, 0x7655821],
 ])
 
 /** There, what is read and what a write does depends on who reads and writes, however the descriptor was opened. */
