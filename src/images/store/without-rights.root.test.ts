@@ -59,11 +59,13 @@ test('it is a user of its own without groups, capabilities and ways to get any',
   expect(status.get('NoNewPrivs')).toBe('1')
 })
 
-test('it opens no way to guests or into the kernel: no vsock, no netlink, no user namespace', async () => {
+test('it opens no way to guests or into the kernel: no vsock, no netlink, no user namespace, no keys of root’s', async () => {
   const tries = {
     ...{ vsock: '41, 40, 1, 0', netlink: '41, 16, 3, 0', namespace: '272, 0x10000000' },
     // By it sockets are made that socket(2) refuses. A host may have it switched off.
     uring: '425, 1, 0',
+    // The first key of root's session, which it is in still.
+    keys: '250, 0, -3, 0',
   }
   const free = { inet: '41, 2, 1, 0', unix: '41, 1, 1, 0' }
   const code = Object.entries({ ...tries, ...free })
@@ -72,8 +74,8 @@ test('it opens no way to guests or into the kernel: no vsock, no netlink, no use
   const { printed } = await run(`perl -e '${code}'; ls /proc/self/fd | wc -w`)
   // Without all this the host allows each. Descriptors are the standard ones, and that by which ls looks.
   const plain = Bun.spawnSync(['perl', '-e', code]).stdout.toString()
-  expect(plain).toMatch(/^vsock=0 netlink=0 namespace=0 uring=\d+ inet=0 unix=0 $/)
-  expect(printed).toBe('vsock=97 netlink=97 namespace=38 uring=38 inet=0 unix=0 4\n')
+  expect(plain).toMatch(/^vsock=0 netlink=0 namespace=0 uring=\d+ keys=\d+ inet=0 unix=0 $/)
+  expect(printed).toBe('vsock=97 netlink=97 namespace=38 uring=38 keys=38 inet=0 unix=0 4\n')
 })
 
 test('it has the one group that it is given', async () => {

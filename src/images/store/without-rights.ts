@@ -1,7 +1,7 @@
 /**
  * Programs that read what strangers send: each is a child with a number for a user, which owns one directory at most. It has no
  * capability, no way to get any, no other process in sight, and the host's network. A filter keeps it from user namespaces, in which it would
- * have capabilities, and from vsock, by which agents of guests take it for their host.
+ * have capabilities, from vsock, by which agents of guests take it for their host, and from the keys of root's session, in which it still is.
  */
 import { randomInt } from 'node:crypto'
 import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'

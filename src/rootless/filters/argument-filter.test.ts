@@ -65,6 +65,15 @@ describe('argument filter', () => {
   })
 
   test.each([
+    ['add_key', '248, $t = "user", $d = "test", $d, 0, -3'],
+    ['request_key', '249, $t = "user", $d = "test", 0, -3'],
+    ['keyctl', '250, 6, -3, 0, 0, 0'],
+  ])('%s, by which keys of the session are read, is not there', (_, text) => {
+    expect([call(text, true), call(text, 'set-id')]).toEqual([38, 38])
+    expect(call(text, false)).not.toBe(38)
+  })
+
+  test.each([
     ['clone as a fork', '56, 17, 0, 0, 0, 0'],
     ['unshare of the working directory', '272, 0x200'],
     ['a unix socket', '41, 1, 1, 0'],

@@ -27,9 +27,13 @@ export const argumentFilter = (): Buffer => filterOf([])
 /** The same, and no file gets a set-user-id or set-group-id bit. */
 export const setIdFilter = (): Buffer => filterOf(setIdRules())
 
+/** A session's keyring stays with a process that becomes another user, and its keys can be read by who has it. */
+const keyCalls = ['add_key', 'request_key', 'keyctl'] as const
+
 /** `more` is asked first, and leaves calls that it does not answer to the rest. */
 function filterOf(more: readonly Buffer[]): Buffer {
-  const { clone, clone3, io_uring_setup, socket, socketpair, unshare } = syscallNumbers()
+  const numbers = syscallNumbers()
+  const { clone, clone3, io_uring_setup, socket, socketpair, unshare } = numbers
   return Buffer.concat([
     ...prologue(),
     ...more,
@@ -37,6 +41,7 @@ function filterOf(more: readonly Buffer[]): Buffer {
     ...onCall(clone3, [failWith(ENOSYS)]),
     // It makes sockets of every family, by what lies in memory, and no filter is asked.
     ...onCall(io_uring_setup, [failWith(ENOSYS)]),
+    ...keyCalls.flatMap((call) => onCall(numbers[call], [failWith(ENOSYS)])),
     ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
     // virtiofsd makes the other namespaces of its sandbox itself; a new user gets no further than one of those.
     ...onCallWithArgument(unshare, [...ifAnyBit(CLONE_NEWUSER, [failWith(ENOSYS)]), allow()]),
