@@ -155,9 +155,9 @@ function saveSnapshot(base: string, name: string, network: NetworkWishes) {
   }
   const record = {
     ...{ id: 'web', namespace: 'default', command: ['true'], image: 'busybox', layers: [], bootId: 'b' },
-    ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running', terminal: false },
+    ...{ createdAt: '2026-01-01T00:00:00.000Z', status: 'running' as const, terminal: false },
     ...{ detached: false, autoRemove: false },
-  } as const
+  }
   return createSnapshot(store, name, { record, bundle }, async (to) => {
     mkdirSync(to, { mode: 0o700 })
     for (const [file, content] of [
