@@ -1,5 +1,5 @@
 /** A pod's start with a machine that waited: what is the pod's own comes to it before anything of the pod runs in it. */
-
+import { rmSync } from 'node:fs'
 import { isSameConfig } from '../../config/same-config.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
@@ -38,6 +38,14 @@ export function nameForPod(
   nameMachine(machine.paths, { stateDir })
   machine.pod.id = id
   machine.pod.name = stateDir
+}
+
+/** Takes back {@link nameForPod}: the machine is nobody's again. The name is free first. @throws errors of unlink(2). */
+export function takeNameBack({ pod, id }: Pick<WaitingMachine, 'pod' | 'id'>): void {
+  if (pod.name === undefined) return
+  rmSync(pod.name, { force: true })
+  delete pod.name
+  pod.id = id
 }
 
 /**

@@ -41,6 +41,7 @@ const programText = `
   import { listenForPod } from ${source('listen-for-pod.ts')}
   const [runDir, id, file] = process.argv.slice(2)
   const machine = {
+    id,
     config: loadConfig({ file, env: {}, log: silentLogger }),
     paths: waitingPaths(runDir, id),
     pod: { id },
@@ -247,6 +248,19 @@ test.each(['the socket', 'the name', 'the file'])(
     expect(readlinkSync(`/proc/${child.pid}/cwd`)).toBe('/')
   },
 )
+
+test('one that cannot become the shim of a pod leaves the pod to another, and ends', async () => {
+  // As on a host without a free descriptor.
+  const broken = `const set = () => { throw new Error('no room') }; process.env = new Proxy(process.env, { set })`
+  writeFileSync(program(), `${programText}\n${broken}`)
+  const child = await waiting('w1')
+  expect(await takeWaiting(runDir, pod())).toBe(false)
+  expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
+  expect(isListening(shimSocketPath(runDir, 'default', 'web'))).toBe(false)
+  expect(existsSync(`${bundle}/shim.json`)).toBe(false)
+  expect(await child.exited).toBe(7)
+  expect(readFileSync(`${bundle}/shim.log`, 'utf8')).toContain('no room')
+})
 
 test('one that hangs is killed, one that is dead is passed over, and the client is told of both', async () => {
   const hanging = await waiting('w1')

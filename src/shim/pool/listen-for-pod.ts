@@ -48,6 +48,7 @@ export function listenForPod(
     if (pod.build !== build) return end(no(`it is of another build of kata-ts, ${build}, and ends`))
     const taken = takePod(pod, machine, runDir)
     if ('refused' in taken) {
+      if (taken.isSpent) return end(no(taken.refused))
       if (isCurrent()) return no(taken.refused)
       // The pool server looks now and then, and sees no change that was taken back meanwhile: this machine would keep its place for good.
       return end(no(`its configuration was changed since it began to wait, and it ends: ${taken.refused}`))

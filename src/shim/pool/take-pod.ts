@@ -10,7 +10,7 @@ import { checked, libc } from '../../linux/libc.ts'
 import { ownProcess } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
 import { readSpecIfThere } from '../../oci/bundle.ts'
-import { nameForPod } from '../../sandbox/pool/adopt.ts'
+import { nameForPod, takeNameBack } from '../../sandbox/pool/adopt.ts'
 import type { NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { removeDeadSocket } from '../../sandbox/records/dead-socket.ts'
@@ -26,19 +26,28 @@ export interface TakenPod {
   readonly listener: number
 }
 
+export interface Refusal {
+  /** Why the pod is not for this machine. */
+  readonly refused: string
+  /** Some of what belongs to this process is the pod's: no other pod is to have it. */
+  readonly isSpent?: boolean
+}
+
 /**
- * Takes the pod, or says why it is not for this machine; then nothing has changed. Without a pause: nobody else is answered meanwhile. What
- * only Create tells of the pod, and CreateSandbox even its annotations, is looked at there (../../sandbox/pool/adopt.ts).
+ * Takes the pod, or refuses it; then nothing of the pod's is taken, and nothing has changed unless the machine is spent. Without a pause: nobody
+ * else is answered meanwhile. What only Create tells of the pod, and CreateSandbox even its annotations, is looked at there
+ * (../../sandbox/pool/adopt.ts).
  */
 export function takePod(
   pod: NewPod,
-  machine: Pick<WaitingMachine, 'config' | 'end' | 'paths' | 'pod'>,
+  machine: Pick<WaitingMachine, 'id' | 'config' | 'end' | 'paths' | 'pod'>,
   runDir: string,
-): TakenPod | { readonly refused: string } {
+): TakenPod | Refusal {
   if (machine.end.over.aborted) return { refused: 'the machine has ended' }
   // Whoever kills this process for want of an answer has it until then (../../sandbox/pool/pool.ts).
   using held = tryDirectoryLock(machine.paths.stateDir)
   if (held === undefined) return { refused: 'the machine is being ended' }
+  let isSpent = false
   try {
     const { configPath: file, bundle, env } = pod
     const asked = decideConfig({ file, spec: readSpecIfThere(bundle) ?? {}, bundle, env }, silentLogger)
@@ -51,21 +60,28 @@ export function takePod(
       try {
         process.chdir(bundle)
         takeName(machine, pod)
+        try {
+          const flags = flagsOf(pod, runDir)
+          isSpent = true
+          becomeShim(flags, pod.env, log)
+          return { flags, listener }
+        } catch (error) {
+          takeNameBack(machine)
+          rmSync(bundleFile(bundle, 'shimProcess'), { force: true })
+          throw error
+        }
       } catch (error) {
         process.chdir(before)
         closeSync(listener)
         removeDeadSocket(socket)
         throw error
       }
-      const flags = flagsOf(pod, runDir)
-      becomeShim(flags, pod.env, log)
-      return { flags, listener }
     } finally {
       closeSync(log)
     }
   } catch (error) {
     // `start` meets the same when it starts a shim of its own, and tells its client.
-    return { refused: describeError(error) }
+    return { refused: describeError(error), isSpent }
   }
 }
 
