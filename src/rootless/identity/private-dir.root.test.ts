@@ -14,7 +14,9 @@ import {
 import { Ledger } from '../../ledger/ledger.ts'
 import { bindMount, mountPoints, unmountBelow } from '../../linux/mounts/mount.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { killUids } from '../../linux/processes/uid-processes.ts'
 import { silentLogger } from '../../log.ts'
+import { within } from '../../time.ts'
 import { rootlessKinds } from '../kinds.ts'
 import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { type Lease, takeLease } from './lease.ts'
@@ -78,6 +80,28 @@ describe('private directory', () => {
     theirs.kill('SIGKILL')
     await theirs.exited
   })
+
+  test('who goes on writing there is killed, and does not keep the release from ending', async () => {
+    await makePrivateDir(at.ledger, lease)
+    const ids = ['--reuid', `${lease.uid}`, '--regid', `${lease.uid}`, '--clear-groups']
+    // They are in a directory of their own, and need no path.
+    const code =
+      'mkdir "d"; chdir "d"; fork; fork; fork; fork; $| = 1; print "x"; for (;;) { open F, ">", "$$." . $n++ }'
+    const writer = Bun.spawn(['/usr/bin/setpriv', ...ids, 'perl', '-e', code], {
+      cwd: path,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    await writer.stdout.getReader().read()
+    try {
+      const released = at.ledger.releaseAll().then(() => 'released')
+      expect(await within(released, 20_000)).toBe('released')
+      expect(existsSync(path)).toBe(false)
+      expect(reservedBlocks(lease.runDir)).toEqual([])
+    } finally {
+      await killUids(lease.uid, lease.uid)
+      await writer.exited
+    }
+  }, 60_000)
 
   test('who makes the directory at the same moment keeps it', async () => {
     const make = () => {

@@ -4,8 +4,10 @@ import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
+import { killUids } from '../../linux/processes/uid-processes.ts'
 import { type Lease, leaseResource } from './lease.ts'
-import { readOwner } from './reservation.ts'
+import { areHeldBeside, readOwner } from './reservation.ts'
+import { blockSize } from './uid-range.ts'
 
 /** The ledger's data of a private directory. */
 export interface PrivateDirData {
@@ -26,8 +28,20 @@ export const privateDirResource: ResourceKind<PrivateDirData> = {
   release: async ({ path, uid, lease, isForeign = false }) => {
     if (isForeign) return
     const owner = lease && readOwner(lease.runDir, lease.k)
-    if (owner === undefined || owner.token === lease?.token) await removePrivateDir(path, uid)
+    if (owner !== undefined && owner.token !== lease?.token) return
+    if (lease !== undefined && owner !== undefined) await endUser(lease, uid)
+    await removePrivateDir(path, uid)
   },
+}
+
+/**
+ * One that was taken over, and got away from the end of its machine, could make files in a directory below faster than they are removed. Who has
+ * the same ids by another number is not ours to end. @throws KataError UID_STILL_USED.
+ */
+async function endUser({ runDir, k }: Pick<Lease, 'runDir' | 'k'>, uid: number): Promise<void> {
+  const first = uid - (blockSize - 1)
+  if (areHeldBeside(runDir, k, first) || (await killUids(first, uid))) return
+  throw new KataError('UID_STILL_USED', { first, last: uid, what: 'a process that does not end' })
 }
 
 /** Does the work of {@link privateDirResource}. An entry of that name that belongs to another user stays. */

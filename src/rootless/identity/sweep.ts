@@ -206,7 +206,7 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   }
 }
 
-/** The same order as a regular release. */
+/** The same order as a regular release, after the processes of the block have ended. */
 async function cleanBlock({ uid, name }: UidBlock, { userDir, userdbDir }: Places): Promise<void> {
   await removePrivateDir(`${userDir}/${uid}`, uid)
   removeRecords(userdbDir, name, uid)
