@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { poll } from '../../time.ts'
@@ -76,6 +77,28 @@ test('it opens no way to guests or into the kernel: no vsock, no netlink, no use
   const plain = Bun.spawnSync(['perl', '-e', code]).stdout.toString()
   expect(plain).toMatch(/^vsock=0 netlink=0 namespace=0 uring=\d+ keys=\d+ inet=0 unix=0 $/)
   expect(printed).toBe('vsock=97 netlink=97 namespace=38 uring=38 keys=38 inet=0 unix=0 4\n')
+})
+
+test('it has not the terminal at which root started it', () => {
+  const directory = `${base}/terminal`
+  mkdirSync(directory)
+  const child = `
+    import { chownSync, openSync } from 'node:fs'
+    import { runWithoutRights, throwAwayUid } from '${import.meta.dir}/without-rights.ts'
+    const [uid, directory] = [throwAwayUid(), '${directory}']
+    chownSync(directory, uid, uid)
+    const script = 'true < /dev/tty && echo has one || echo has none'
+    await runWithoutRights({
+      ...{ argv: ['/bin/sh', '-c', script], environment: {}, uid, gid: undefined, directory },
+      ...{ output: openSync('${base}/terminal.out', 'w'), signal: new AbortController().signal },
+      ...{ received: () => 0, onBytes: () => {}, stalled: () => new Error('nothing came') },
+    })`
+  writeFileSync(`${base}/terminal.ts`, child)
+  // script(1) has its command at a terminal of its own.
+  const command = `: < /dev/tty && ${process.execPath} ${base}/terminal.ts`
+  const { exitCode, stdout } = Bun.spawnSync(['script', '-qec', command, '/dev/null'])
+  expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 0, stdout: '' })
+  expect(readFileSync(`${base}/terminal.out`, 'utf8')).toBe('has none\n')
 })
 
 test('it has the one group that it is given', async () => {

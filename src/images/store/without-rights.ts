@@ -1,7 +1,7 @@
 /**
  * Programs that read what strangers send: each is a child with a number for a user, which owns one directory at most. It has no
  * capability, no way to get any, no other process in sight, and the host's network. A filter keeps it from user namespaces, in which it would
- * have capabilities, from vsock, by which agents of guests take it for their host, and from the keys of root's session, in which it still is.
+ * have capabilities, from vsock, by which agents of guests take it for their host, and from the keys of root's login, which it still has.
  */
 import { randomInt } from 'node:crypto'
 import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
@@ -64,7 +64,8 @@ export async function runWithoutRights(
   const stdio = ['ignore', output, 'pipe', filter] as const
   // Not on its command line, which every user of the host may read: a proxy's URL has a password in it.
   const env = { PATH: toolDirectories.join(':'), HOME: '/tmp', TMPDIR: '/tmp', ...environment }
-  const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env, stdio: [...stdio] })
+  // In a session without a terminal: it could read what is typed at root's, and type there.
+  const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env, stdio: [...stdio], detached: true })
   closeSync(filter)
   const words = endOf(child.stderr)
   try {
