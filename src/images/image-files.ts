@@ -93,7 +93,7 @@ export async function openFileTar(
 const isNoArchive = (error: unknown): error is KataError =>
   error instanceof KataError && error.code === 'ROOTFS_ARCHIVE_INVALID'
 
-/** Of files, and no image: it is made with other commands. */
+/** An archive of files is no image: other commands make it, and the remedy names them. */
 const notTar = (path: string, reason: unknown, cause: unknown): KataError =>
   new KataError('ROOTFS_TAR_INVALID', { path, reason: String(reason) }, { cause })
 
