@@ -396,3 +396,9 @@ test('a tar of files is an image of one layer, within the limit of the store', a
   expect((await resolveRootfs(source, paths.cacheDir)).config.workingDir).toBe('/etc')
   expect(unfinished()).toEqual([])
 })
+
+test('an archive of more names than anybody gives is refused before the store is changed', async () => {
+  const many = Array.from({ length: 4097 }, (_, k) => `app:${k}`)
+  await expect(load(dockerArchive(many))).rejects.toMatchObject({ code: 'ROOTFS_TOO_LARGE' })
+  expect(await names()).toEqual([])
+})

@@ -19,6 +19,9 @@ interface Wanted {
   readonly image: NamedImage['image']
 }
 
+/** Names of one archive: the index of the store is written anew for each. */
+const mostNames = 4096
+
 /** An OCI layout may have a tag instead of a name. */
 const isWhole = (name: string): boolean => /[/:]/.test(name)
 
@@ -44,6 +47,8 @@ export async function loadImages(
   })
   if (tag !== undefined) requireOne(wanted, parseImageName(tag).full)
   if (wanted.length === 0) throw new KataError('IMAGE_UNNAMED', { path: file })
+  if (wanted.length > mostNames)
+    throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${mostNames} names of images` })
   const loaded: StoredImage[] = []
   for (const { name, image } of wanted) {
     const onStep = (step: string) => options.onStep(name, step)
