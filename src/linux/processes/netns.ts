@@ -23,8 +23,13 @@ export interface Netns {
 export function openNetns(path: string): Netns {
   // O_NONBLOCK: a FIFO in its place must not block.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const { dev, ino } = fstatSync(fd)
-  return { fd, identity: `${dev}:${ino}`, close: () => closeSync(fd) }
+  try {
+    const { dev, ino } = fstatSync(fd)
+    return { fd, identity: `${dev}:${ino}`, close: () => closeSync(fd) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** The namespace of this process. */
