@@ -100,6 +100,8 @@ test.each<[string, string]>([
   ['adjtimex', '159, 1'],
   ['clock_settime', '227, 99, 0'],
   ['clock_adjtime', '305, 99, 0'],
+  ['sethostname', '170, 1, 99'],
+  ['setdomainname', '171, 1, 99'],
 ])('a shim has no %s, where the kernel has it', (_name, call) => {
   const free = errnoOf(call, false)
   expect(free).not.toBe(0)

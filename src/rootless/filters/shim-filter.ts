@@ -69,6 +69,8 @@ export const shimDeniedSyscalls = (): Readonly<Record<string, Readonly<Record<st
     adjtimex: 159,
     clock_settime: 227,
     clock_adjtime: 305,
+    sethostname: 170,
+    setdomainname: 171,
   },
 })
 
