@@ -34,3 +34,8 @@ test('what it says and how it ends comes back, and it gets nothing of our enviro
   })
   await expect(askProgram(['/nonexistent'])).rejects.toThrow('ENOENT')
 })
+
+test('it has a session of its own: no terminal of root’s to read or to type at', async () => {
+  const session = 'open F, "<", "/proc/self/stat"; print((split " ", <F>)[5] == $$ ? "own" : "shared")'
+  expect((await perl(session)).stdout).toBe('own')
+})

@@ -35,6 +35,8 @@ export async function askProgram(argv: readonly string[], timeoutMs = 5000): Pro
       cmd,
       cwd: '/',
       env: {},
+      // Its own session has no terminal: it could read what is typed at root's, and type there.
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe', ...(fd === undefined ? [] : [fd])],
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
