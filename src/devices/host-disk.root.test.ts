@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { deviceNumbers } from '../linux/device-numbers.ts'
 import { makeNode } from '../linux/files/inode.ts'
+import { LargeInodes } from '../linux/mounts/large-inodes.double.ts'
 import { type LoopDevice, openLoopDevice } from '../linux/mounts/loop-device.ts'
 import { findBlockDevice, findDiskAt } from './host-disk.ts'
 
@@ -89,4 +90,20 @@ describe.skipIf(missing !== '')(`a block device${missing}`, () => {
     expect(same.key).toBe(named.key)
     expect([same.size(), same.kind]).toEqual([1 << 20, 'block'])
   })
+})
+
+test('two images on a file system of large inode numbers are two disks', () => {
+  const directory = mkdtempSync('/var/tmp/host-disk-')
+  try {
+    using place = new LargeInodes(`${directory}/large`)
+    for (const name of ['one', 'two']) writeFileSync(`${place.files}/${name}`, name)
+    place.show()
+    using one = findDiskAt(`${place.shown}/one`, {}, 'c1')
+    using two = findDiskAt(`${place.shown}/two`, {}, 'c2')
+    using again = findDiskAt(`${place.shown}/one`, {}, 'c2')
+    expect(one.key).not.toBe(two.key)
+    expect(again.key).toBe(one.key)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })

@@ -98,7 +98,7 @@ function find(path: string, locate: () => number, expected: DiskExpectation, con
     return {
       name: path,
       kind,
-      key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}`,
+      key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${inodeOf(location)}`}`,
       size: () => (kind === 'block' ? blockDeviceSize({ major, minor }) : fstatSync(location).size),
       open: (access) => {
         const at = `/proc/self/fd/${location}`
@@ -118,6 +118,9 @@ function find(path: string, locate: () => number, expected: DiskExpectation, con
     throw error
   }
 }
+
+/** Whole: rounded, the large numbers of some file systems are the same for many files. */
+const inodeOf = (fd: number): bigint => fstatSync(fd, { bigint: true }).ino
 
 /**
  * O_EXCL on a block device claims it: the kernel refuses when the host has it mounted, or another sandbox writes to it, and
