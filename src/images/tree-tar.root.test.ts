@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { makeFifo } from '../linux/files/fifo.ts'
 import { makeWhiteout, setXattr, xattrsOf } from '../linux/files/inode.ts'
+import { LargeInodes } from '../linux/mounts/large-inodes.double.ts'
 import { changesOf } from './changes.ts'
 import { chunkSource } from './formats/byte-source.ts'
 import { readTar, type TarEntry } from './formats/tar-reader.ts'
@@ -72,6 +73,20 @@ test('a tar of all that the container sees', async () => {
   expect(first).toMatchObject({ type: 'file', text: 'new', uid: 1000, gid: 50, mode: 0o4755 })
   expect(first?.xattrs.get('user.note')?.toString()).toBe('note')
   expect(second).toMatchObject({ type: 'hardlink', linkName: first!.name })
+})
+
+test('files of several names stay apart on a file system of large inode numbers', async () => {
+  using place = new LargeInodes(`${base}/large`)
+  // The clock of the file system may stand still for one of them; others have none.
+  for (let serial = 0; serial < 50; serial++) {
+    writeFileSync(`${place.files}/${serial}`, `${serial}`)
+    linkSync(`${place.files}/${serial}`, `${place.files}/${serial}-same`)
+  }
+  place.show()
+  const found = await entries(filesTar([place.shown], options))
+  const whole = [...found.values()].filter(({ type }) => type === 'file')
+  expect(whole).toHaveLength(50)
+  for (const { name, text } of whole) expect(text).toBe(name.replace('-same', ''))
 })
 
 test('extended attributes are bounded, and take the memory that they have', () => {

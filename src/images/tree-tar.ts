@@ -108,9 +108,11 @@ async function* packedFile(
   if (fd === undefined) return
   try {
     // The facts of the open file: its name may have become another file's.
-    const { dev, ino, nlink, size, mode, uid, gid, birthtimeMs } = fstatSync(fd)
+    const { nlink, size, mode, uid, gid } = fstatSync(fd)
+    // Whole numbers: rounded, the large ones of some file systems are the same for many files.
+    const { dev, ino, birthtimeNs } = fstatSync(fd, { bigint: true })
     // The number of a file that was removed meanwhile may be that of a new one.
-    const key = `${dev} ${ino} ${birthtimeMs}`
+    const key = `${dev} ${ino} ${birthtimeNs}`
     const linkName = names.get(key)
     if (linkName !== undefined) return yield tarHeader({ ...facts, type: 'hardlink', linkName })
     if (nlink > 1) names.set(key, found.path)
