@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { until } from '../../time.ts'
+import { LargeInodes } from './large-inodes.double.ts'
 import { openLoopDevice, resizeLoopDevice } from './loop-device.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/loop-`)
@@ -67,4 +68,19 @@ test.skipIf(missing !== '')(`what is no file is refused, and nothing is kept${mi
   const file = openSync('/dev/null', 'r')
   expect(() => openLoopDevice(file, { readonly: true })).toThrow(/LOOP_CONFIGURE failed: EINVAL/)
   closeSync(file)
+})
+
+test.skipIf(missing !== '')(`a file of a large inode number is known again${missing}`, async () => {
+  using place = new LargeInodes(`${directory}/large`)
+  for (const name of ['one', 'two']) writeFileSync(`${place.files}/${name}`, Buffer.alloc(65536))
+  place.show()
+  const file = openSync(`${place.shown}/one`, 'r')
+  const loop = openLoopDevice(file, { readonly: true })
+  try {
+    expect(() => resizeLoopDevice(loop.path, fstatSync(file))).not.toThrow()
+  } finally {
+    loop.close()
+    closeSync(file)
+    expect(await isFree(`loop${loop.device & 0xff}`)).toBe(true)
+  }
 })

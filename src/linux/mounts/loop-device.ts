@@ -59,8 +59,8 @@ export function resizeLoopDevice(path: string, file: { readonly dev: number; rea
   try {
     const info = Buffer.alloc(infoBytes)
     checked(ioctl(fd, LOOP_GET_STATUS64, Number(ptr(info))), 'LOOP_GET_STATUS64')
-    const isSame =
-      info.readBigUInt64LE(0) === BigInt(file.dev) && info.readBigUInt64LE(8) === BigInt(file.ino)
+    // Some file systems have inode numbers that stat(2) of node:fs rounds.
+    const isSame = [file.dev, file.ino].every((value, at) => Number(info.readBigUInt64LE(8 * at)) === value)
     // A device that freed itself may belong to another user by now.
     if (!isSame) throw new SyscallError('LOOP_SET_CAPACITY', 'EBADF')
     checked(ioctl(fd, LOOP_SET_CAPACITY, 0), 'LOOP_SET_CAPACITY')
