@@ -17,6 +17,9 @@ export interface VfioFunction {
 /** PCI classes of bridges (PCI Code and ID Assignment). They are not driven through VFIO, and need not be. */
 const bridges = ['0x0600', '0x0601', '0x0604']
 
+/** The driver that only keeps others away (drivers/pci/pci-stub.c). The kernel lets a group go in which it has a function. */
+const stub = 'pci-stub'
+
 /**
  * The functions behind a character device of VFIO: that of one function (/dev/vfio/devices/vfio3), or that of an IOMMU
  * group (/dev/vfio/12), which means all functions of the group. Undefined when the numbers are no device of VFIO.
@@ -61,7 +64,7 @@ function viableFunctions(directory: string, group: string, container: string): V
       return numbers === undefined ? [] : [{ address, cdev, numbers }]
     }
     const driver = linkName(`${device}/driver`)
-    if (driver === undefined || isBridge(device)) return []
+    if (driver === undefined || driver === stub || isBridge(device)) return []
     // VFIO drives it, but the kernel gives it no character device: only the legacy container could use it.
     if (driver.includes('vfio')) throw new KataError('VFIO_NO_CDEV', { device: address, container })
     throw new KataError('VFIO_GROUP_SHARED', { group, container, address, driver })

@@ -75,6 +75,9 @@ beforeAll(() => {
   addGroup('13', '243:1')
   add({ address: '0000:3c:00.0', group: '14', ...bound })
   addGroup('14', '243:2')
+  add({ address: '0000:5e:00.0', group: '15', ...bound, cdev: 'vfio4', numbers: '511:4' })
+  add({ address: '0000:5e:00.1', group: '15', driver: 'pci-stub' })
+  addGroup('15', '243:4')
   add({ address: '0000:4d:00.0', group: '0', ...bound, cdev: 'noiommu-vfio3', numbers: '511:3' })
   addGroup('noiommu-0', '243:3')
   mkdirSync(`${sys}/class/misc/vfio`, { recursive: true })
@@ -84,6 +87,10 @@ beforeAll(() => {
 describe('the devices that numbers mean', () => {
   test('a group is all its functions, without its bridges and those that nobody drives', () => {
     expect(found(243, 0)).toEqual(['0000:1a:00.0 vfio0', '0000:1a:00.1 vfio1'])
+  })
+
+  test('what the administrator keeps from all drivers by pci-stub is in nobody’s way', () => {
+    expect(found(243, 4)).toEqual(['0000:5e:00.0 vfio4'])
   })
 
   test('a device of its own is that one alone', () => {
