@@ -1,6 +1,7 @@
 /** Rules that choose the table of routes (rtnetlink(7), struct fib_rule_hdr). */
 import { structure } from './bytes.ts'
 import type { NetlinkClient } from './client.ts'
+import { tolerate } from './error.ts'
 import { family } from './ip.ts'
 import { numberOf, splitBody } from './message.ts'
 import { routeProtocol } from './route.ts'
@@ -16,15 +17,17 @@ export interface Rule {
   readonly table: number
 }
 
-/** Those of both families that the kernel did not make. */
+/** Those of both families that the kernel did not make; none on a kernel without rules (CONFIG_FIB_RULES). */
 export function listRules(client: NetlinkClient): Rule[] {
-  return client
-    .dump(
+  let bodies: readonly Uint8Array[] = []
+  tolerate(['EOPNOTSUPP'], () => {
+    bodies = client.dump(
       'list rules',
       getRules,
       structure(infoBytes, () => {}),
     )
-    .flatMap(parseRule)
+  })
+  return bodies.flatMap(parseRule)
 }
 
 export function parseRule(body: Uint8Array): Rule[] {

@@ -38,6 +38,9 @@ export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   return { interfaces, routes, neighbours }
 }
 
+/** What a card has whose driver or VMM is to choose one. */
+const noMac = '00:00:00:00:00:00'
+
 /** A plugin may have made thousands. */
 const mostNamed = 16
 
@@ -53,8 +56,8 @@ function podInterface(
   { index, name, mac, mtu, flags, kind }: Link,
   addresses: readonly Address[],
 ): PodInterface {
-  // A tunnel has no Ethernet frames that a tap could carry.
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))
+  // A tunnel has no Ethernet frames that a tap could carry, and what carries IP packets in empty ones (netkit, as Cilium makes it) has no address.
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) || mac === noMac)
     throw new KataError('NETWORK_INTERFACE_UNSUPPORTED', { name, kind: kind || 'hardware' })
   const noArp = (flags & linkFlag.noArp) !== 0
   const prefixes = addresses.map(({ address, length }) => ({ address, length }))

@@ -1,0 +1,68 @@
+import { expect, test } from 'bun:test'
+import { silentLogger } from '../log.ts'
+import { concat, cstring, structure, uint32 } from '../netlink/bytes.ts'
+import { NetlinkClient } from '../netlink/client.ts'
+import { parseIp, parseMac } from '../netlink/ip.ts'
+import { attribute, encodeMessage, messageType, parseMessages } from '../netlink/message.ts'
+import { scanNetwork } from './scan.ts'
+
+const [getLink, getAddress, getRoute, getNeighbour, getRule] = [18, 22, 26, 30, 34]
+const EOPNOTSUPP = 95
+
+/** A kernel that answers each kind of list with these bodies, or with an errno; an empty list otherwise. */
+function kernel(answers: Readonly<Record<number, readonly Uint8Array[] | number>>): NetlinkClient {
+  let answer: Uint8Array
+  return new NetlinkClient({
+    send(request) {
+      const { type, sequence } = parseMessages(request)[0]!
+      const found = answers[type] ?? []
+      const message = (of: number, body: Uint8Array) => encodeMessage({ type: of, flags: 0, sequence, body })
+      answer =
+        typeof found === 'number'
+          ? message(
+              messageType.error,
+              structure(20, (to) => to.setInt32(0, -found, true)),
+            )
+          : concat([...found.map((body) => message(0, body)), message(messageType.done, uint32(0))])
+    },
+    receive: () => answer,
+  })
+}
+
+const link = (index: number, { name = 'eth0', mac = '02:00:00:00:00:01', kind = 'veth' } = {}) =>
+  concat([
+    structure(16, (to) => to.setInt32(4, index, true)),
+    attribute(3, cstring(name)),
+    attribute(1, parseMac(mac)!),
+    attribute(4, uint32(1500)),
+    attribute(18, attribute(1, cstring(kind))),
+  ])
+const address = (index: number, text: string) =>
+  concat([
+    structure(8, (to) => {
+      to.setUint8(0, 2)
+      to.setUint8(1, 24)
+      to.setUint32(4, index, true)
+    }),
+    attribute(2, parseIp(text)!),
+  ])
+const plain = { [getLink]: [link(2)], [getAddress]: [address(2, '10.1.0.2')] }
+
+test('a pod has what its namespace has', () => {
+  const { interfaces } = scanNetwork(kernel({ ...plain, [getRoute]: [], [getNeighbour]: [] }), silentLogger)
+  expect(interfaces.map(({ name, mac, mtu, kind }) => [name, mac, mtu, kind])).toEqual([
+    ['eth0', '02:00:00:00:00:01', 1500, 'veth'],
+  ])
+})
+
+test('an interface without a hardware address of its own is none that a card can stand for', () => {
+  const netkit = link(2, { mac: '00:00:00:00:00:00', kind: 'netkit' })
+  expect(() => scanNetwork(kernel({ ...plain, [getLink]: [netkit] }), silentLogger)).toThrow(
+    '[NETWORK_INTERFACE_UNSUPPORTED] interface eth0 of the pod is of kind netkit',
+  )
+})
+
+test('a kernel that has no rules of routing has none', () => {
+  const { interfaces } = scanNetwork(kernel({ ...plain, [getRule]: EOPNOTSUPP }), silentLogger)
+  expect(interfaces).toHaveLength(1)
+})
