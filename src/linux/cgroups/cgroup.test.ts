@@ -62,6 +62,15 @@ test('a hierarchy whose source is a dash, as people write it who have none', () 
   expect(cgroupHierarchies(line)).toEqual([{ point: `${root}/memory`, version: 1, controllers: ['memory'] }])
 })
 
+test.each([
+  'rw,seclabel,cpu,cpuacct',
+  'rw,favordynmods,cpu,cpuacct',
+  'rw,context="system_u:object_r:cgroup_t:s0:c1,c2",cpu,cpuacct',
+])('what the kernel says of a mount besides is no controller: %s', (options) => {
+  const found = cgroupHierarchies(mounted('cpu,cpuacct', 'cgroup', options))
+  expect(found.map(({ controllers }) => controllers)).toEqual([['cpu', 'cpuacct']])
+})
+
 test('what of a path is missing, the outermost first', () => {
   mkdirSync(`${root}/memory/pods`)
   expect(missingCgroups({ point: `${root}/memory` }, '/pods/a/b')).toEqual(['/pods/a', '/pods/a/b'])

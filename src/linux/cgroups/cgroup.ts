@@ -15,8 +15,12 @@ export interface CgroupHierarchy {
   readonly controllers: readonly string[]
 }
 
-/** Mount options of version 1 that are no controller. */
-const otherOptions = new Set(['rw', 'ro', 'none', 'xattr', 'clone_children', 'noprefix', 'cpuset_v2_mode'])
+/** Mount options of version 1 that are no controller: `seclabel` is SELinux's, as on Red Hat's hosts. */
+const otherOptions = new Set(
+  'rw ro none xattr clone_children noprefix cpuset_v2_mode favordynmods seclabel'.split(' '),
+)
+/** Others that have a value: `release_agent=...`, and SELinux's contexts, in quotes where they have a comma. */
+const withValue = /,(?!name=)\w+=("[^"]*"|[^,]*)/g
 
 /**
  * Every hierarchy that this process can reach, each once. `mountinfo` is the text of /proc/self/mountinfo. The mount below `usual` counts, if
@@ -36,7 +40,10 @@ export function cgroupHierarchies(
     const controllers =
       type === 'cgroup2'
         ? []
-        : options.split(',').filter((name) => !otherOptions.has(name) && !name.startsWith('release_agent='))
+        : options
+            .replace(withValue, '')
+            .split(',')
+            .filter((name) => !otherOptions.has(name))
     const known = found.get(controllers.join())
     if (known !== undefined && isUsual(known.point) && !isUsual(point)) continue
     // A later mount of the same tree is on top of an earlier one; what lies underneath cannot be reached at all.
