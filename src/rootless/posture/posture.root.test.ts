@@ -163,6 +163,16 @@ describe('posture', () => {
     expect(fields(change())).toEqual([[field, tid]])
   })
 
+  test('tunnels that the kernel puts into each network namespace are not what the process was given', () => {
+    const tunnels = 'erspan0 gre0 gretap0 ip6_vti0 ip6gre0 ip6tnl0 ip_vti0 sit0 tunl0'.split(' ')
+    expect(fields({ ...actual, interfaces: [...tunnels, 'lo'].sort() })).toEqual([])
+    expect(fields({ ...actual, interfaces: ['lo', 'tunl0', 'tunl1'] })).toEqual([['interfaces', undefined]])
+    expect(fields({ ...actual, interfaces: tunnels })).toEqual([['interfaces', undefined]])
+    const ofPod = { ...expected, interfaces: ['eth0', 'lo', 'tunl0'] }
+    for (const interfaces of [ofPod.interfaces, ['eth0', 'lo']])
+      expect(comparePosture(ofPod, { ...actual, interfaces })).toEqual([])
+  })
+
   test('locked memory is compared where it was limited', () => {
     const limited = { ...expected, limits: { ...expected.limits, memlock: '4096:4096' } }
     const memlock = (value: string) => ({ ...actual, limits: { ...actual.limits, memlock: value } })
