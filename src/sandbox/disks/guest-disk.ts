@@ -8,9 +8,14 @@ export const guestStorage = '/run/kata-containers/sandbox/storage'
 /** Mount options that speak of the mount or of the host, and not of the file system. */
 const mountWords = /^(r?bind|r?(private|shared|slave|unbindable)|io\.katacontainers\..*|loop(=.*)?)$/
 
+/** A label of the host's SELinux: where that is on, containerd adds one to each mount of a root file system. A kernel without it knows no such option. */
+const hostLabel = /^(fs|def|root)?context=/
+
+export const isHostLabel = (option: string): boolean => hostLabel.test(option)
+
 /** Those of a mount's options that the guest's kernel gets. */
 export const fileSystemOptions = (options: readonly string[]): string[] =>
-  options.filter((word) => !mountWords.test(word))
+  options.filter((word) => !mountWords.test(word) && !isHostLabel(word))
 
 /** `source` of a Storage, `id` of a Device. */
 export function placeOf(address: DiskAddress): string {

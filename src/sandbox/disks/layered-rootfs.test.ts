@@ -53,6 +53,13 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     })
   })
 
+  test('labels of the host’s SELinux, which containerd adds to each mount, are not the guest’s', () => {
+    const label = 'context="system_u:object_r:container_file_t:s0:c22,c33"'
+    const mounts = [rwLayer, erofs('1', label)]
+    const found = read(...mounts, overlay(...blockUpper, 'lowerdir={{ mount 1 }}', label))
+    expect(found?.overlay).toEqual([`lowerdir=${at(1)}`, `upperdir=${at(0)}/upper`, `workdir=${at(0)}/work`])
+  })
+
   test('merged layers, alone and below one that came later: their files, in the order that their table has', () => {
     const merged = {
       type: 'erofs',

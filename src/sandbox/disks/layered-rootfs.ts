@@ -4,6 +4,7 @@
  */
 import { KataError } from '../../errors.ts'
 import type { RootfsMount } from '../../sharing/share.ts'
+import { isHostLabel } from './guest-disk.ts'
 
 export interface LayerDisk extends RootfsMount {
   /** Where the guest mounts it. */
@@ -160,7 +161,7 @@ function readRecipe(options: readonly string[], refuse: Refuse): Recipe {
     if (![upper, work].some((path) => wish === path || wish === `${path}:0755`))
       throw refuse(`the directory ${wish} is to be made, and only upperdir and workdir are, with mode 0755`)
   const ours = /^(lowerdir|upperdir|workdir|X-containerd\.mkdir\.path)=/
-  const others = options.filter((word) => !ours.test(word))
+  const others = options.filter((word) => !ours.test(word) && !isHostLabel(word))
   const strange = others.find((word) => !kept.test(word))
   if (strange !== undefined) throw refuse(`the overlay has the option ${strange}`)
   return { lower: (one('lowerdir') ?? '').split(':'), upper, work, others }
