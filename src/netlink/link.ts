@@ -6,7 +6,16 @@ import { attribute, numberOf, parseAttributes, splitBody } from './message.ts'
 
 const message = { delete: 17, get: 18, set: 19 } as const
 const infoBytes = 16
-const attributeOf = { address: 1, name: 3, mtu: 4, info: 18, perFamily: 26, extMask: 29 } as const
+const attributeOf = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  lower: 5,
+  info: 18,
+  perFamily: 26,
+  extMask: 29,
+  lowerNetns: 37,
+} as const
 const infoKind = 1
 /** No counters in the answer, which are most of it. */
 const skipStatistics = 1 << 3
@@ -29,6 +38,8 @@ export interface Link {
   readonly flags: number
   /** `veth`, `tun`, `bridge`; empty for hardware and for loopback. */
   readonly kind: string
+  /** Index of the link that it lies on, or of the other end of a veth; absent where that is none of this namespace. */
+  readonly lower?: number
 }
 
 export interface LinkChange {
@@ -50,6 +61,7 @@ export function listLinks(client: NetlinkClient): Link[] {
 export function parseLink(body: Uint8Array): Link {
   const { head, attributes } = splitBody(body, infoBytes)
   const details = parseAttributes(attributes.get(attributeOf.info) ?? new Uint8Array(0))
+  const lower = attributes.has(attributeOf.lowerNetns) ? 0 : numberOf(attributes, attributeOf.lower)
   return {
     index: head.getInt32(4, true),
     name: fromCstring(attributes.get(attributeOf.name) ?? new Uint8Array(0)),
@@ -57,6 +69,7 @@ export function parseLink(body: Uint8Array): Link {
     mtu: numberOf(attributes, attributeOf.mtu),
     flags: head.getUint32(8, true),
     kind: fromCstring(details.get(infoKind) ?? new Uint8Array(0)),
+    ...(lower !== 0 && { lower }),
   }
 }
 

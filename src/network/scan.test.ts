@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { silentLogger } from '../log.ts'
+import { createLogger, silentLogger } from '../log.ts'
 import { concat, cstring, structure, uint32 } from '../netlink/bytes.ts'
 import { NetlinkClient } from '../netlink/client.ts'
 import { parseIp, parseMac } from '../netlink/ip.ts'
@@ -29,13 +29,18 @@ function kernel(answers: Readonly<Record<number, readonly Uint8Array[] | number>
   })
 }
 
-const link = (index: number, { name = 'eth0', mac = '02:00:00:00:00:01', kind = 'veth' } = {}) =>
+const link = (
+  index: number,
+  { name = 'eth0', mac = '02:00:00:00:00:01', kind = 'veth', on = 0, namespace = -1 } = {},
+) =>
   concat([
     structure(16, (to) => to.setInt32(4, index, true)),
     attribute(3, cstring(name)),
     attribute(1, parseMac(mac)!),
     attribute(4, uint32(1500)),
     attribute(18, attribute(1, cstring(kind))),
+    ...(on === 0 ? [] : [attribute(5, uint32(on))]),
+    ...(namespace < 0 ? [] : [attribute(37, uint32(namespace))]),
   ])
 const address = (index: number, text: string) =>
   concat([
@@ -65,4 +70,25 @@ test('an interface without a hardware address of its own is none that a card can
 test('a kernel that has no rules of routing has none', () => {
   const { interfaces } = scanNetwork(kernel({ ...plain, [getRule]: EOPNOTSUPP }), silentLogger)
   expect(interfaces).toHaveLength(1)
+})
+
+test('what lies on another interface of the pod receives nothing, and that is said', () => {
+  const mac = '02:00:00:00:00:02'
+  const said = (net1: Uint8Array, others: readonly Uint8Array[] = []) => {
+    const lines: string[] = []
+    const [links, addresses] = [
+      [link(2), net1],
+      [address(2, '10.1.0.2'), address(3, '10.2.0.2')],
+    ]
+    scanNetwork(
+      kernel({ [getLink]: [...links, ...others], [getAddress]: addresses }),
+      createLogger({ level: 'warn', sink: (line) => void lines.push(JSON.stringify(line.fields)) }),
+    )
+    return lines.join()
+  }
+  const macvlan = { name: 'net1', mac, kind: 'macvlan' }
+  expect(said(link(3, { ...macvlan, on: 2 }))).toContain('net1 on eth0')
+  // On one of the host's, of that number there; and on one that nothing is redirected from.
+  expect(said(link(3, { ...macvlan, on: 2, namespace: 0 }))).toBe('')
+  expect(said(link(3, { ...macvlan, on: 4 }), [link(4, { name: 'ens1', mac: '02:00:00:00:00:04' })])).toBe('')
 })

@@ -21,14 +21,16 @@ const mostInterfaces = 8
  */
 export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   const addresses = listAddresses(client)
-  const interfaces = listLinks(client)
+  const found = listLinks(client)
     .filter(({ flags }) => (flags & linkFlag.loopback) === 0)
     .map((link) => ({ link, own: addresses.filter((address) => address.link === link.index) }))
     .filter(({ own }) => own.length > 0)
-    .map(({ link, own }) => podInterface(link, own))
+  const interfaces = found.map(({ link, own }) => podInterface(link, own))
   if (interfaces.length > mostInterfaces)
     throw new KataError('NETWORK_TOO_MANY', { count: interfaces.length, most: mostInterfaces })
   requireDistinct(interfaces)
+  const deaf = onOthers(found.map(({ link }) => link))
+  if (deaf.length > 0) log.warn(deafWarning, { interfaces: deaf.join(', ') })
   const isOurs = ({ link }: { link: number }) => interfaces.some(({ index }) => index === link)
   const others: string[] = []
   const routes = listRoutes(client, (route, why) => others.push(`${route} (${why})`)).filter(isOurs)
@@ -36,6 +38,20 @@ export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   if (interfaces.length > 0 && others.length > 0) warn(others, log)
   const neighbours = listNeighbours(client).filter((entry) => isOurs(entry) && isKept(entry, routes))
   return { interfaces, routes, neighbours }
+}
+
+const deafWarning =
+  'interfaces that receive nothing: what comes in goes to the guest by the interface of the pod that they lie on'
+
+/** Kinds of interfaces that get their packets from another one, after its ingress queue. */
+const upper: ReadonlySet<string> = new Set(['macvlan', 'macvtap', 'ipvlan', 'ipvtap', 'vlan', 'macsec'])
+
+/** Those of a network plugin that makes them on an interface of the pod (`linkInContainer`), where that one has an address, too. */
+function onOthers(links: readonly Link[]): string[] {
+  return links.flatMap(({ name, kind, lower }) => {
+    const below = upper.has(kind) ? links.find(({ index }) => index === lower) : undefined
+    return below === undefined ? [] : [`${name} on ${below.name}`]
+  })
 }
 
 /** What a card has whose driver or VMM is to choose one. */
