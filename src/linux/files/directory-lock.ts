@@ -47,11 +47,20 @@ export async function makeUnderDirectoryLock<T>(
   if (fd === undefined) return 'gone'
   try {
     if (!(await pollLock(fd, { timeoutMs: patienceMs, signal }))) return 'busy'
-    if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
+    if (!isAt(fd, directory)) return 'gone'
     return { value: await make() }
   } finally {
     closeSync(fd)
   }
+}
+
+/** Whether the open directory is the one at the path. Whole numbers: rounded, large ones are the same for many. */
+function isAt(fd: number, path: string): boolean {
+  const [own, there] = [
+    fstatSync(fd, { bigint: true }),
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
+  ]
+  return own.dev === there?.dev && own.ino === there.ino
 }
 
 /** The result of `work`, which takes moments: this process waits for the lock and does nothing else. @throws errors of open(2) and flock(2). */
