@@ -25,6 +25,8 @@ export interface FilterRule {
   readonly call: string
   readonly action: number
   readonly args: readonly FilterArg[]
+  /** Whether the filter would be wrong without it, should this libseccomp not know the call. Default false. */
+  readonly isNeeded?: boolean
 }
 
 export interface FilterRules {
@@ -52,9 +54,9 @@ function load() {
 
 /**
  * Compiles the rules to instructions (struct sock_filter[]). A call that this libseccomp does not know is left out, as OCI
- * runtimes do.
+ * runtimes do, unless its rule is needed.
  *
- * @throws Error with the reason: no such library, an unknown architecture, or rules that it refuses.
+ * @throws Error with the reason: no such library, an unknown architecture or needed call, or rules that it refuses.
  */
 export function compileFilter(rules: FilterRules): Buffer {
   library ??= load()
@@ -80,8 +82,9 @@ function addArchitectures(lib: Library, filter: Pointer, names: readonly string[
   }
 }
 
-function addRule(lib: Library, filter: Pointer, { call, action, args }: FilterRule): void {
+function addRule(lib: Library, filter: Pointer, { call, action, args, isNeeded }: FilterRule): void {
   const number = lib.seccomp_syscall_resolve_name(text(call))
+  if (number === -1 && isNeeded) throw new Error(`unknown call ${call}`)
   if (number === -1) return
   const conditions = Buffer.alloc(Math.max(args.length, 1) * argBytes)
   for (const [at, { index, op, a, b }] of args.entries()) {

@@ -31,11 +31,22 @@ const without = (...syscalls: NonNullable<OciSeccomp['syscalls']>): OciSeccomp =
 const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]
 
 test('a call gets the errno of its rule, or EPERM', () => {
-  const names = ['getppid', 'no_such_call']
+  const names = ['getppid']
   expect(call('110')).toBe(0)
   expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(EPERM)
   expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS }))).toBe(ENOSYS)
   expect(call('102', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(0)
+})
+
+test('an unknown call is left out where nothing is lost by that', () => {
+  const [pass, deny] = ['SCMP_ACT_ALLOW', 'SCMP_ACT_ERRNO']
+  const denied = { names: ['getppid', 'no_such_call'], action: deny, errnoRet: ENOSYS }
+  const denying: OciSeccomp = {
+    defaultAction: deny,
+    syscalls: [denied, { names: ['no_such_call'], action: pass }],
+  }
+  expect(compileSeccomp(denying)).toBeDefined()
+  expect(call('110', without({ names: ['no_such_call'], action: 'SCMP_ACT_LOG' }))).toBe(0)
 })
 
 test.each([
@@ -110,6 +121,17 @@ test.each([
 test.each<[string, OciSeccomp]>([
   ['flags', { ...allowed, flags: ['SECCOMP_FILTER_FLAG_LOG'] }],
   ['a listener', without({ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' })],
+  [
+    'a denied call that this libseccomp does not know',
+    without({ names: ['no_such_call'], action: 'SCMP_ACT_ERRNO' }),
+  ],
+  [
+    'the same in a profile that logs the others',
+    {
+      defaultAction: 'SCMP_ACT_LOG',
+      syscalls: [{ names: ['mkdir', 'no_such_call'], action: 'SCMP_ACT_KILL' }],
+    },
+  ],
   ['an unknown action', { defaultAction: 'SCMP_ACT_DREAM' }],
   ['an action of a name that all objects have', { defaultAction: 'constructor' }],
   ['an unknown architecture', { ...allowed, architectures: ['SCMP_ARCH_TAPE'] }],

@@ -19,6 +19,8 @@ const actions: ReadonlyMap<string, number> = new Map([
 /** Actions with a number; it is EPERM where none is given. */
 const numbered = ['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']
 const EPERM = 1
+/** Actions that let a call pass. */
+const passing = ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG']
 
 /** enum scmp_compare. */
 const comparisons: ReadonlyMap<string, number> = new Map([
@@ -31,7 +33,10 @@ const comparisons: ReadonlyMap<string, number> = new Map([
   ['SCMP_CMP_MASKED_EQ', 7],
 ])
 
-/** The filter's instructions; undefined for a profile that is left to crun: with flags, a listener, or what libseccomp refuses. */
+/**
+ * The filter's instructions; undefined for a profile that is left to crun: with flags, a listener, or what libseccomp refuses. So is one that
+ * allows all calls but some, of which this host's libseccomp does not know one: the guest's kernel may have it, as it may be newer than the host.
+ */
 export function compileSeccomp(profile: OciSeccomp): Buffer | undefined {
   const { defaultAction, defaultErrnoRet, architectures = [], flags = [], syscalls = [] } = profile
   if (flags.length > 0) return undefined
@@ -39,7 +44,7 @@ export function compileSeccomp(profile: OciSeccomp): Buffer | undefined {
     return compileFilter({
       defaultAction: actionOf(defaultAction, defaultErrnoRet),
       architectures: architectures.map((name) => name.replace(/^SCMP_ARCH_/, '').toLowerCase()),
-      rules: syscalls.flatMap((group) => rulesOf(group, actionOf(defaultAction, defaultErrnoRet))),
+      rules: syscalls.flatMap((group) => rulesOf(group, profile)),
     })
   } catch {
     // crun says what is wrong with the profile, or has a newer libseccomp.
@@ -48,10 +53,14 @@ export function compileSeccomp(profile: OciSeccomp): Buffer | undefined {
 }
 
 /** A rule that only says what is so anyway would be refused. */
-function rulesOf({ names, action, errnoRet, args = [] }: OciSyscall, defaultAction: number): FilterRule[] {
+function rulesOf(
+  { names, action, errnoRet, args = [] }: OciSyscall,
+  { defaultAction, defaultErrnoRet }: OciSeccomp,
+): FilterRule[] {
   const value = actionOf(action, errnoRet)
-  if (value === defaultAction) return []
-  return names.flatMap((call) => conditionsOf(args).map((args) => ({ call, action: value, args })))
+  if (value === actionOf(defaultAction, defaultErrnoRet)) return []
+  const isNeeded = passing.includes(defaultAction) && !passing.includes(action)
+  return names.flatMap((call) => conditionsOf(args).map((args) => ({ call, action: value, args, isNeeded })))
 }
 
 /** Several conditions for one argument are alternatives, as runc and crun read the specification. */
