@@ -28,6 +28,7 @@ test('the cgroups of version 1 are added up, under the names of version 2', () =
     'memory.limit_in_bytes': '4000',
     'memory.failcnt': '1',
     'memory.memsw.usage_in_bytes': '1100',
+    'memory.memsw.limit_in_bytes': '9000',
     'memory.stat': 'rss 1\ncache 2\ntotal_rss 600\ntotal_cache 300\ntotal_inactive_file 50\ntotal_pgpgin 9',
     'pids.current': '3',
     'pids.max': '10',
@@ -37,6 +38,7 @@ test('the cgroups of version 1 are added up, under the names of version 2', () =
     'memory.usage_in_bytes': '10',
     'memory.limit_in_bytes': '4000',
     'memory.memsw.usage_in_bytes': '10',
+    'memory.memsw.limit_in_bytes': '8000',
     'memory.stat': 'total_rss 6',
     'pids.current': '4',
     'pids.max': 'max',
@@ -45,7 +47,7 @@ test('the cgroups of version 1 are added up, under the names of version 2', () =
     cpuStats: { cpuUsage: { totalUsage: 707n, usageInUsermode: 400n, usageInKernelmode: 300n } },
     memoryStats: {
       usage: { usage: 1010n, maxUsage: 1500n, limit: 8000n, failcnt: 1n },
-      swapUsage: { usage: 100n },
+      swapUsage: { usage: 100n, limit: 9000n },
       stats: { anon: 606n, file: 300n, inactive_file: 50n },
     },
     pidsStats: { current: 7n, limit: 2n ** 64n - 1n },
@@ -62,17 +64,34 @@ test('the cgroups of version 2 are added up; microseconds become nanoseconds', (
       'memory.peak': '120',
       'memory.stat': 'anon 70\ninactive_file 5',
       'memory.swap.current': '8',
+      'memory.swap.max': '20',
       'pids.current': '2',
     })
   expect(usage({ point, version: 2, controllers: [] })).toMatchObject({
     cpuStats: { cpuUsage: { totalUsage: 100_000n, usageInUsermode: 60_000n, usageInKernelmode: 40_000n } },
     memoryStats: {
       usage: { usage: 200n, maxUsage: 240n, limit: 2n ** 64n - 1n, failcnt: 4n },
-      swapUsage: { usage: 16n },
+      swapUsage: { usage: 16n, limit: 40n },
       stats: { anon: 140n, inactive_file: 10n },
     },
     pidsStats: { current: 4n },
   })
+})
+
+test.each([1, 2] as const)('swap of version %i without a limit has none', (version) => {
+  const none = { 1: String(2 ** 63 - 4096), 2: 'max' }[version]
+  write('one', {
+    'memory.current': '5',
+    'memory.max': 'max',
+    'memory.swap.current': '0',
+    'memory.swap.max': none,
+    'memory.usage_in_bytes': '5',
+    'memory.limit_in_bytes': '4096',
+    'memory.memsw.usage_in_bytes': '5',
+    'memory.memsw.limit_in_bytes': '9223372036854771712',
+  })
+  const { memoryStats } = usage({ point, version, controllers: ['memory'] })
+  expect(memoryStats?.swapUsage?.limit).toBeGreaterThan(2n ** 62n)
 })
 
 test('what the host does not count is absent', () => {

@@ -76,21 +76,20 @@ function cpuV2(read: Reader) {
 function memoryV1(read: Reader) {
   const usage = sum(read('memory.usage_in_bytes'))
   if (usage === undefined) return undefined
+  const limits = read('memory.limit_in_bytes')
   const both = sum(read('memory.memsw.usage_in_bytes'))
+  const bothLimit = sum(read('memory.memsw.limit_in_bytes')) ?? mostUint64
   const found = Object.entries(table(read('memory.stat')))
   const named = found.flatMap(([name, value]) => {
     const inV2 = namesInV2[name]
     return inV2 === undefined ? [] : [[inV2, value] as const]
   })
   return {
-    usage: data(
-      usage,
-      read('memory.max_usage_in_bytes'),
-      read('memory.limit_in_bytes'),
-      sum(read('memory.failcnt')),
-    ),
+    usage: data(usage, read('memory.max_usage_in_bytes'), limits, sum(read('memory.failcnt'))),
     // Version 1 counts memory and swap together.
-    ...(both !== undefined && { swapUsage: { usage: both > usage ? both - usage : 0n } }),
+    ...(both !== undefined && {
+      swapUsage: { usage: less(both, usage), limit: less(bothLimit, sum(limits) ?? 0n) },
+    }),
     stats: Object.fromEntries(named),
   }
 }
@@ -101,7 +100,9 @@ function memoryV2(read: Reader) {
   const swap = sum(read('memory.swap.current'))
   return {
     usage: data(usage, read('memory.peak'), read('memory.max'), table(read('memory.events')).max),
-    ...(swap !== undefined && { swapUsage: { usage: swap } }),
+    ...(swap !== undefined && {
+      swapUsage: { usage: swap, limit: sum(read('memory.swap.max')) ?? mostUint64 },
+    }),
     stats: table(read('memory.stat')),
   }
 }
@@ -119,6 +120,8 @@ function sum(texts: readonly string[]): bigint | undefined {
   const total = values.reduce((one, other) => one + other, 0n)
   return total > mostUint64 ? mostUint64 : total
 }
+
+const less = (whole: bigint, part: bigint): bigint => (whole > part ? whole - part : 0n)
 
 const number = (text: string): bigint[] => (/^\d+$/.test(text) ? [BigInt(text)] : [])
 

@@ -13,7 +13,7 @@ const response = StatsContainerResponse.fromPartial({
     },
     memoryStats: {
       usage: { usage: 4096n, limit: 8192n, maxUsage: 5000n, failcnt: 6n },
-      swapUsage: { usage: 100n, limit: 200n },
+      swapUsage: { usage: 100n, limit: 200n, maxUsage: 150n, failcnt: 3n },
       stats: {
         anon: 77n,
         file: 55n,
@@ -79,10 +79,22 @@ describe('on a host with cgroup v1', () => {
       totalInactiveFile: 44n,
     })
     expect(metrics.memory?.usage).toEqual({ usage: 4096n, limit: 8192n, max: 5000n, failcnt: 6n })
-    expect(metrics.memory?.swap).toMatchObject({ usage: 4196n, limit: 200n })
+    expect(metrics.memory?.swap).toEqual({ usage: 4196n, limit: 8392n, max: 5150n, failcnt: 3n })
     expect(metrics.pids).toEqual({ current: 2n, limit: 10n })
     expect(metrics.blkio?.ioServiceBytesRecursive[1]).toMatchObject({ ...disk, op: 'write', value: 2048n })
     expect(metrics.network).toMatchObject([{ name: 'eth0', rxBytes: 11n, txPackets: 12n }])
+  })
+
+  test('there is no limit of memory and swap together where one of them has none', async () => {
+    const unlimited = 2n ** 64n - 1n
+    const swapLimitOf = async (memory: bigint, swap: bigint) => {
+      const memoryStats = { usage: { usage: 1n, limit: memory }, swapUsage: { usage: 0n, limit: swap } }
+      const stats = StatsContainerResponse.fromPartial({ cgroupStats: { memoryStats } })
+      return MetricsV1.decode((await toMetrics(stats, false)).value).memory?.swap?.limit
+    }
+    expect(await swapLimitOf(unlimited, 0n)).toBe(unlimited)
+    expect(await swapLimitOf(8192n, unlimited)).toBe(unlimited)
+    expect(await swapLimitOf(8192n, 0n)).toBe(8192n)
   })
 
   test('what the agent does not tell is absent', async () => {

@@ -61,10 +61,10 @@ function memory({ usage, swapUsage, kernelUsage, stats }: MemoryStats): Partial<
   const total = Object.fromEntries(
     Object.entries(own).map(([name, value]) => [`total${name[0]!.toUpperCase()}${name.slice(1)}`, value]),
   )
-  const entry = (data: MemoryStats['usage'], more = 0n) => ({
-    limit: data?.limit ?? 0n,
-    usage: sum(data?.usage ?? 0n, more),
-    max: data?.maxUsage ?? 0n,
+  const entry = (data: MemoryStats['usage'], more?: MemoryStats['usage']) => ({
+    limit: sum(data?.limit ?? 0n, more?.limit ?? 0n),
+    usage: sum(data?.usage ?? 0n, more?.usage ?? 0n),
+    max: sum(data?.maxUsage ?? 0n, more?.maxUsage ?? 0n),
     failcnt: data?.failcnt ?? 0n,
   })
   return {
@@ -72,8 +72,8 @@ function memory({ usage, swapUsage, kernelUsage, stats }: MemoryStats): Partial<
     ...total,
     hierarchicalMemoryLimit: usage?.limit ?? 0n,
     usage: entry(usage),
-    // v1 counts memory and swap together.
-    swap: entry(swapUsage, usage?.usage),
+    // v1 counts memory and swap together. Clients take the usage from the limit for what is left, and the peak is of two times.
+    swap: entry(swapUsage, usage),
     kernel: entry(kernelUsage),
   }
 }
