@@ -211,6 +211,30 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     expect(Math.max(...lengths)).toBe(headers + ipv4)
   })
 
+  test.skipIf(noNft !== '')(
+    `packets pass the filters of the namespace, which a warning names${noNft}`,
+    async () => {
+      using node = new TestNetns(fresh())
+      pod.ip('link del eth0')
+      pod.veth('eth0', 'outside', { peer: node })
+      pod.address('eth0', '10.1.0.2/24')
+      node.address('outside', '10.1.0.1/24')
+      const chains = ['prerouting', 'input', 'forward'].map(
+        (hook) => `add chain inet mesh ${hook} { type filter hook ${hook} priority 0; policy drop; }`,
+      )
+      pod.run('nft', ['add table inet mesh', ...chains].join('; '))
+      const warned: string[] = []
+      const log = createLogger({ sink: ({ message, fields }) => warned.push(`${message}: ${fields.tables}`) })
+      using attached = await attach({ log })
+      expect(warned).toEqual([
+        'packet filters of the pod’s network namespace do not hold for its machine: inet mesh',
+      ])
+      node.ip(`neigh add 10.1.0.2 lladdr ${attached.facts.interfaces[0]!.mac} dev outside`)
+      node.run('bash', '-c', `echo ${payload.replaceAll(' ', '-')} > /dev/udp/10.1.0.2/9`)
+      expect(await received(attached.nics[0]!.taps[0]!)).toContain(payload.replaceAll(' ', '-'))
+    },
+  )
+
   test('a tap has a name that the kernel takes, and no other has, however high the number of the interface is', async () => {
     pod.ip('link del eth0')
     // In the digits of the highest ones, 123456 is another number.

@@ -6,6 +6,7 @@ import { SyscallError } from '../linux/libc.ts'
 import { inNetns, lastingIdentity, type Netns, openNetns, openOwnNetns } from '../linux/processes/netns.ts'
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
+import { warnOfFilters } from './bypassed-filters.ts'
 import { withClient } from './client.ts'
 import {
   type EmbeddedDnsData,
@@ -71,6 +72,9 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
     const embedded =
       localhost === undefined ? enter(path, () => inNetns(netns, () => usableEmbeddedDns(log))) : undefined
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
+    // Before any of ours.
+    if (localhost === undefined && fresh.length > 0)
+      enter(path, () => inNetns(netns, () => warnOfFilters(log)))
     const identity = lastingIdentity(netns)
     const isHere = (data: RedirectData | EmbeddedDnsData) => data.netns === path && data.identity === identity
     for (const each of fresh) {
