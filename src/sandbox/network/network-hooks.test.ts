@@ -80,3 +80,14 @@ test('poststop hooks all run when the sandbox is released, whatever one of them 
   expect(JSON.parse(readFileSync(join(directory, 'stopped'), 'utf8')).status).toBe('stopped')
   expect(warned).toEqual(['a poststop hook failed'])
 })
+
+test('poststop hooks run though the client has removed the bundle meanwhile', async () => {
+  const warned: string[] = []
+  const log = createLogger({ sink: ({ fields }) => warned.push(String(fields.error)) })
+  const bundle = join(directory, 'removed')
+  const hook = sh(`pwd > ${directory}/place; cat > ${directory}/stopped`)
+  await poststopResource.release({ hooks: [hook], state: { ...state, bundle } }, log)
+  expect(warned).toEqual([])
+  expect(JSON.parse(readFileSync(join(directory, 'stopped'), 'utf8')).bundle).toBe(bundle)
+  expect(readFileSync(join(directory, 'place'), 'utf8')).toBe('/\n')
+})

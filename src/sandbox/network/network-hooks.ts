@@ -1,4 +1,5 @@
 /** Runs the hooks that make a network (../oci/hooks.ts); they get the pid of the process that holds the network namespace. */
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import { outputUntil } from '../../linux/processes/child-output.ts'
@@ -43,7 +44,8 @@ async function runHook(
     const child = Bun.spawn({
       cmd: [path, ...rest],
       argv0,
-      cwd: state.bundle,
+      // A client removes the bundle of a shim that was killed, and does not wait for the end of a release that takes long.
+      cwd: existsSync(state.bundle) ? state.bundle : '/',
       env: Object.fromEntries(env.map((entry) => [entry.split('=')[0], entry.slice(entry.indexOf('=') + 1)])),
       stdin: new Blob([JSON.stringify(state)]),
       stdout: 'ignore',
