@@ -12,7 +12,8 @@ export interface HookState {
   readonly ociVersion: string
   readonly id: string
   readonly status: 'creating' | 'stopped'
-  readonly pid: number
+  /** Absent once it has stopped. */
+  readonly pid?: number
   readonly bundle: string
   readonly annotations: Readonly<Record<string, string>>
 }
@@ -79,8 +80,10 @@ export interface PoststopData {
 export const poststopResource: ResourceKind<PoststopData> = {
   kind: 'poststop-hooks',
   release: async ({ hooks, state }, log: Logger) => {
+    // After a crash the number may be another process's, whose namespaces are not the hook's to change.
+    const { pid: _, ...left } = state
     for (const hook of hooks)
-      await runHook(hook, { ...state, status: 'stopped' }).catch((error) =>
+      await runHook(hook, { ...left, status: 'stopped' }).catch((error) =>
         log.warn('a poststop hook failed', { error }),
       )
   },
