@@ -35,6 +35,16 @@ const response = StatsContainerResponse.fromPartial({
   networkStats: [{ name: 'eth0', rxBytes: 11n, txPackets: 12n }],
 })
 
+test.each([true, false])(
+  'what a guest calls an interface is a short, plain text (version 2: %p)',
+  async (unified) => {
+    const networkStats = [{ name: `\u001b[2J${'x'.repeat(100)}` }]
+    const { value } = await toMetrics(StatsContainerResponse.fromPartial({ networkStats }), unified)
+    const { name } = (unified ? MetricsV2 : MetricsV1).decode(value).network[0]!
+    expect(name).toMatch(/^[ -~…]{1,16}$/)
+  },
+)
+
 describe('on a host with cgroup v2', () => {
   test('nanoseconds of the agent become microseconds, sizes and counts stay', async () => {
     const { typeUrl, value } = await toMetrics(response, true)
@@ -56,6 +66,7 @@ describe('on a host with cgroup v2', () => {
     expect(metrics.memoryEvents).toEqual({ low: 0n, high: 0n, max: 6n, oom: 5n, oomKill: 4n })
     expect(metrics.pids).toEqual({ current: 2n, limit: 10n })
     expect(metrics.io?.usage).toEqual([{ ...disk, rbytes: 1024n, wbytes: 2048n, rios: 2n, wios: 0n }])
+    expect(metrics.network).toMatchObject([{ name: 'eth0', rxBytes: 11n, txPackets: 12n }])
   })
 
   test('what the agent does not tell is absent', async () => {

@@ -3,9 +3,10 @@ import { plainText } from '../../plain-text.ts'
 import type { BlkioStats, MemoryStats, StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import { type MemoryStat, Metrics } from '../../protocol/generated/containerd/cgroups_v1.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
+import { interfaceFigures } from './interface-figures.ts'
 
-/** The longest names of a network interface (IFNAMSIZ) and of an operation, characters. The guest chooses both, and they become labels. */
-const [longestName, longestOperation] = [15, 16]
+/** The longest name of an operation, characters. The guest chooses it, and it becomes a label. */
+const longestOperation = 16
 const mostUint64 = (1n << 64n) - 1n
 
 /** Pure conversion; absent parts of the agent's answer are absent in the metrics. */
@@ -28,7 +29,7 @@ export function metricsV1({ cgroupStats, networkStats }: StatsContainerResponse)
         }),
     ...(memoryStats?.usage === undefined ? {} : { memory: memory(memoryStats) }),
     ...(blkioStats === undefined ? {} : { blkio: withPlainWords(blkioStats) }),
-    network: networkStats.map((stats) => ({ ...stats, name: plainText(stats.name, longestName) })),
+    network: interfaceFigures(networkStats),
   })
   return { typeUrl: 'io.containerd.cgroups.v1.Metrics', value: Metrics.encode(metrics).finish() }
 }

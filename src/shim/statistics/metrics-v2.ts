@@ -9,12 +9,13 @@ import type {
 } from '../../protocol/generated/agent.ts'
 import { type IOEntry, Metrics } from '../../protocol/generated/containerd/cgroups_v2.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
+import { interfaceFigures } from './interface-figures.ts'
 
 /** Nanoseconds per microsecond: the agent counts CPU time in ns, these metrics in µs. */
 const nanosPerMicro = 1000n
 
 /** Pure conversion; absent parts of the agent's answer are absent in the metrics. */
-export function metricsV2({ cgroupStats }: StatsContainerResponse): Any {
+export function metricsV2({ cgroupStats, networkStats }: StatsContainerResponse): Any {
   const { cpuStats, memoryStats, pidsStats, blkioStats } = cgroupStats ?? {}
   const metrics = Metrics.fromPartial({
     ...(pidsStats && { pids: pidsStats }),
@@ -24,6 +25,7 @@ export function metricsV2({ cgroupStats }: StatsContainerResponse): Any {
       memoryEvents: memoryEvents(memoryStats.usage, memoryStats.stats),
     }),
     ...(blkioStats && { io: { usage: ioEntries(blkioStats) } }),
+    network: interfaceFigures(networkStats),
   })
   return { typeUrl: 'io.containerd.cgroups.v2.Metrics', value: Metrics.encode(metrics).finish() }
 }

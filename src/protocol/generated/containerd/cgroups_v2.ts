@@ -7,8 +7,9 @@ export interface Metrics {
   memory: MemoryStat | undefined
   io: IOStat | undefined
   memoryEvents: MemoryEvents | undefined
+  network: NetworkStat[]
 }
-export const Metrics: Message<Metrics> = /* @__PURE__ */ new Message('1 pids PidsStat?;2 cpu CPUStat?;4 memory MemoryStat?;6 io IOStat?;8 memoryEvents MemoryEvents?', types)
+export const Metrics: Message<Metrics> = /* @__PURE__ */ new Message('1 pids PidsStat?;2 cpu CPUStat?;4 memory MemoryStat?;6 io IOStat?;8 memoryEvents MemoryEvents?;9 network NetworkStat[]', types)
 
 export interface PidsStat {
   current: bigint
@@ -78,7 +79,20 @@ export interface IOEntry {
 }
 export const IOEntry: Message<IOEntry> = /* @__PURE__ */ new Message('1 major uint64;2 minor uint64;3 rbytes uint64;4 wbytes uint64;5 rios uint64;6 wios uint64')
 
+export interface NetworkStat {
+  name: string
+  rxBytes: bigint
+  rxPackets: bigint
+  rxErrors: bigint
+  rxDropped: bigint
+  txBytes: bigint
+  txPackets: bigint
+  txErrors: bigint
+  txDropped: bigint
+}
+export const NetworkStat: Message<NetworkStat> = /* @__PURE__ */ new Message('1 name string;2 rxBytes uint64;3 rxPackets uint64;4 rxErrors uint64;5 rxDropped uint64;6 txBytes uint64;7 txPackets uint64;8 txErrors uint64;9 txDropped uint64')
+
 /** The types that lines of messages name. */
 function types(): Types {
-  return { CPUStat, IOEntry, IOStat, MemoryEvents, MemoryStat, PidsStat }
+  return { CPUStat, IOEntry, IOStat, MemoryEvents, MemoryStat, NetworkStat, PidsStat }
 }
