@@ -117,4 +117,10 @@ test('namespaces of the host and of other containers are named; those of the pod
   expect(unmetWishes({ linux: joined })).toEqual(['linux.namespaces: ipc of /proc/9/ns/ipc'])
   const annotations = { 'io.kubernetes.cri.container-type': 'container' }
   expect(unmetWishes({ annotations, linux: joined })).toEqual([])
+  for (const type of ['mount', 'cgroup', 'time']) {
+    const path = `/proc/9/ns/${type}`
+    const others = { namespaces: [...own.namespaces.filter((one) => one.type !== type), asked(type, path)] }
+    for (const spec of [{ linux: others }, { annotations, linux: others }])
+      expect(unmetWishes(spec)).toEqual([`linux.namespaces: ${type} of ${path}`])
+  }
 })

@@ -41,6 +41,9 @@ export function withoutHostNumbers(resources: OciResources): OciResources {
 const usualProfile =
   /^(|unconfined|cri-containerd\.apparmor\.d|docker-default|nerdctl-default|crio-default|containers-default-.*)$/
 
+/** Namespaces that no container shares with another one, or that the machine has for all. */
+const alwaysNew: ReadonlySet<string> = new Set(['mount', 'cgroup', 'time'])
+
 /**
  * Names of wishes among them that nothing on the host takes care of, so that nobody relies on them. Pure. Labels of SELinux, and profiles of
  * AppArmor that a client adds to every container, are no wish.
@@ -51,6 +54,9 @@ export function unmetWishes(spec: Pick<OciSpec, 'annotations' | 'process' | 'lin
   return [
     ...(usualProfile.test(apparmorProfile) ? [] : ['process.apparmorProfile']),
     ...(['ipc', 'uts'] as const).flatMap((type) => unmetNamespace(spec, type)),
+    ...(linux.namespaces ?? []).flatMap(({ type, path }) =>
+      path && alwaysNew.has(type) ? [`linux.namespaces: ${type} of ${path}`] : [],
+    ),
     ...(intelRdt?.l3CacheSchema ? ['linux.intelRdt.l3CacheSchema'] : []),
     ...unmetLimits(resources),
   ]
