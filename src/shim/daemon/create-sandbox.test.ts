@@ -15,7 +15,7 @@ import { listSandboxes, listWaiting } from '../../sandbox/records/gc.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { optionsTypeUrl } from '../bootstrap.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
-import { createSandboxForTask } from './create-sandbox.ts'
+import { configPath, createSandboxForTask } from './create-sandbox.ts'
 import { Pod } from './pod.ts'
 
 const configurationText = `
@@ -231,3 +231,17 @@ test.each([
     expect(lines.slice(0, -1)).toEqual(checkpoint === '' ? ['taken', 'released'] : [])
   },
 )
+
+test('options of another runtime are named in a warning, and empty ones are none', () => {
+  const value = Options.encode(Options.fromPartial({ configPath: '/srv/strict.toml' })).finish()
+  const told: unknown[] = []
+  const log = { ...silentLogger, warn: (_: string, fields: unknown) => void told.push(fields) }
+  expect(configPath({ options: { typeUrl: optionsTypeUrl, value } }, log)).toBe('/srv/strict.toml')
+  expect(configPath({ options: undefined }, log)).toBe('')
+  expect(
+    configPath({ options: { typeUrl: 'containerd.runc.v1.Options', value: new Uint8Array() } }, log),
+  ).toBe('')
+  expect(told).toEqual([])
+  expect(configPath({ options: { typeUrl: 'cri.runtimeoptions.v1.Options', value } }, log)).toBe('')
+  expect(told).toEqual([{ type: 'cri.runtimeoptions.v1.Options', read: optionsTypeUrl }])
+})

@@ -7,6 +7,7 @@ import { applyOverrides } from '../../config/overrides.ts'
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
+import { plainText } from '../../plain-text.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
@@ -19,6 +20,9 @@ import type { SandboxRequest } from '../../sandbox/start/request.ts'
 import { shmBytes } from '../../sandbox/storage/shm.ts'
 import { optionsTypeUrl } from '../bootstrap.ts'
 import type { ShimFlags } from '../flags.ts'
+
+/** The longest type that a warning names, characters. */
+const longestType = 100
 
 /** @throws KataError those of the configuration, of the pod's specification and of a sandbox's start. */
 export async function createSandboxForTask(
@@ -42,7 +46,7 @@ export async function createSandboxForTask(
 ): Promise<Sandbox> {
   const { flags, runDir, request, container, signal } = input
   const { spec } = container
-  const file = configPath(request)
+  const file = configPath(request, input.log)
   const config = decideConfig({ file, spec, bundle: request.bundle, env: process.env }, input.log)
   const asked: SandboxRequest = {
     id: flags.id,
@@ -99,7 +103,15 @@ export function decideConfig(
   return applyOverrides(annotated, readOverrides(bundle) ?? {})
 }
 
-function configPath({ options }: CreateTaskRequest): string {
-  if (options?.typeUrl !== optionsTypeUrl) return ''
-  return Options.decode(options.value).configPath
+/** The configuration file that the client names; empty for none. Options of another runtime may mean to name one, which would not count. */
+export function configPath({ options }: Pick<CreateTaskRequest, 'options'>, log: Logger): string {
+  if (options === undefined) return ''
+  const { typeUrl, value } = options
+  if (typeUrl === optionsTypeUrl) return Options.decode(value).configPath
+  if (value.length > 0)
+    log.warn('runtime options of another type are not read, a configuration file that they name included', {
+      type: plainText(typeUrl, longestType),
+      read: optionsTypeUrl,
+    })
+  return ''
 }
