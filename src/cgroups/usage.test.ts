@@ -56,7 +56,11 @@ test('the cgroups of version 1 are added up, under the names of version 2', () =
 })
 
 test('the cgroups of version 2 are added up; microseconds become nanoseconds', () => {
-  const memory = { 'memory.current': '100', 'memory.max': 'max', 'memory.events': 'low 0\nmax 2\noom 1' }
+  const memory = {
+    'memory.current': '100',
+    'memory.max': 'max',
+    'memory.events': 'low 0\nhigh 4\nmax 2\noom 1\noom_kill 3',
+  }
   for (const path of ['one', 'two'])
     write(path, {
       ...memory,
@@ -72,7 +76,8 @@ test('the cgroups of version 2 are added up; microseconds become nanoseconds', (
     memoryStats: {
       usage: { usage: 200n, maxUsage: 240n, limit: 2n ** 64n - 1n, failcnt: 4n },
       swapUsage: { usage: 16n, limit: 40n },
-      stats: { anon: 140n, inactive_file: 10n },
+      // As our agent tells them, by which the metrics of version 2 know them.
+      stats: { anon: 140n, inactive_file: 10n, 'events.high': 8n, 'events.oom': 2n, 'events.oom_kill': 6n },
     },
     pidsStats: { current: 4n },
   })

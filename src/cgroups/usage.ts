@@ -98,12 +98,14 @@ function memoryV2(read: Reader) {
   const usage = sum(read('memory.current'))
   if (usage === undefined) return undefined
   const swap = sum(read('memory.swap.current'))
+  const events = table(read('memory.events'))
   return {
-    usage: data(usage, read('memory.peak'), read('memory.max'), table(read('memory.events')).max),
+    usage: data(usage, read('memory.peak'), read('memory.max'), events.max),
     ...(swap !== undefined && {
       swapUsage: { usage: swap, limit: sum(read('memory.swap.max')) ?? mostUint64 },
     }),
-    stats: table(read('memory.stat')),
+    // Beside memory.stat, as our agent has them: the message has no other place.
+    stats: { ...table(read('memory.stat')), ...underName('events', events) },
   }
 }
 
@@ -124,6 +126,9 @@ function sum(texts: readonly string[]): bigint | undefined {
 const less = (whole: bigint, part: bigint): bigint => (whole > part ? whole - part : 0n)
 
 const number = (text: string): bigint[] => (/^\d+$/.test(text) ? [BigInt(text)] : [])
+
+const underName = (name: string, rows: Readonly<Record<string, bigint>>): Record<string, bigint> =>
+  Object.fromEntries(Object.entries(rows).map(([key, value]) => [`${name}.${key}`, value]))
 
 /** Lines of a name and a number, added up. */
 function table(texts: readonly string[]): Record<string, bigint> {
