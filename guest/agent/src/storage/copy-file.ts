@@ -98,14 +98,14 @@ function openParent(names: readonly string[], { dirMode, uid, gid }: CopyFileReq
   }
 }
 
-interface DirectoryFacts {
+export interface DirectoryFacts {
   readonly mode: number
   readonly uid: number
   readonly gid: number
 }
 
-/** One that is there stays as it is. */
-function makeDirectory(parent: number, name: string, facts: DirectoryFacts): void {
+/** One that is there stays as it is. An owner or group of -1 is that of the maker. */
+export function makeDirectory(parent: number, name: string, facts: DirectoryFacts): void {
   try {
     mkdirat(parent, name, 0o700)
   } catch (error) {

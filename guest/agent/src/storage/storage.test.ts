@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Storage } from '../../../../src/protocol/generated/agent.ts'
@@ -45,4 +45,35 @@ test('a disk that is shown as such has no file system to be written back, and ot
   await module.unmountStorage({ mountPoint: '/layer', disk: { ...disk, isReadOnly: true } }, async () => 0)
   await module.unmountStorage({ mountPoint: '/memory' }, async () => 0)
   expect(started.length).toBe(before)
+})
+
+const asRoot = test.skipIf(process.getuid?.() !== 0)
+const factsOf = (path: string) => {
+  const { gid, mode } = lstatSync(path)
+  return [gid, mode & 0o7777]
+}
+const partOf = (name: string, options: string[]) => {
+  const source = join(top, name)
+  mkdirSync(source, { recursive: true })
+  const mountPoint = join(top, `${name}-part`)
+  return { source, storage: Storage.fromPartial({ driver: 'local', source, options, mountPoint }) }
+}
+
+asRoot('a part of a volume has the mode and group of the host’s when it is made', async () => {
+  const { source, storage } = partOf('open', ['subpath=deep/part', 'mode=777'])
+  await module.mountStorage(storage, async () => 0)
+  expect([factsOf(`${source}/deep`), factsOf(`${source}/deep/part`)]).toEqual(Array(2).fill([0, 0o777]))
+  const group = partOf('grouped', ['subpath=deep/part', 'mode=755', 'fsgid=2000'])
+  await module.mountStorage(group.storage, async () => 0)
+  for (const path of ['deep', 'deep/part']) expect(factsOf(`${group.source}/${path}`)).toEqual([2000, 0o2775])
+})
+
+asRoot('a part that is there keeps the mode that its container has given it', async () => {
+  const { source, storage } = partOf('private', ['subpath=data', 'mode=777', 'fsgid=2000'])
+  await module.mountStorage(storage, async () => 0)
+  chmodSync(`${source}/data`, 0o700)
+  await module.mountStorage(storage, async () => 0)
+  expect(factsOf(`${source}/data`)).toEqual([2000, 0o700])
+  // What the container sees is what is mounted.
+  expect(factsOf(storage.mountPoint)).toEqual([0, 0o755])
 })

@@ -1,5 +1,5 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
-import { chmod, close, lchown, mkdirat, mount, open, openIn, syncFileSystem } from 'syscalls'
+import { chmod, close, lchown, mount, open, openIn, syncFileSystem } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { blockDrivers } from '../devices/block-device.ts'
@@ -7,6 +7,7 @@ import { deadline, invalid, unimplemented } from '../errors.ts'
 import { detach, errnoName, makeDirectories, openFlags, removeTree } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { letGo, type MountedDisk, mountDisk } from './block-storage.ts'
+import { type DirectoryFacts, makeDirectory } from './copy-file.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import type { ExitOf } from './grow-volume.ts'
 import { splitMountOptions } from './mount-options.ts'
@@ -105,17 +106,27 @@ export function resizeEphemeral({ source, fstype, options, mountPoint }: Storage
 function prepareLocal({ source, options, mountPoint }: Storage): void {
   const { settings } = splitMountOptions(options)
   const subpath = settings.get('subpath')
-  if (subpath !== undefined) mountPart(source, subpath, mountPoint)
-  else chmod(mountPoint, parseMode(settings, '0755'))
+  if (subpath !== undefined) {
+    mountPart(source, subpath, mountPoint, factsOfPart(settings))
+    return
+  }
+  chmod(mountPoint, parseMode(settings, '0755'))
   giveToGroup(mountPoint, settings, '0755')
+}
+
+/** What a directory of a volume gets when it is made: kubelet gives it the volume's own mode. The group -1 is that of the maker. */
+function factsOfPart(settings: ReadonlyMap<string, string>): DirectoryFacts {
+  const mode = parseMode(settings, '0755')
+  const gid = parseGroup(settings)
+  return gid === undefined ? { mode, uid: -1, gid: -1 } : { mode: mode | groupBits, uid: -1, gid }
 }
 
 /**
  * Shows the directory `subpath` of a volume, made if missing. A container of the pod may have put symbolic links there:
  * they are followed inside the volume only, and what was opened is what gets mounted.
  */
-function mountPart(volume: string, subpath: string, mountPoint: string): void {
-  const part = openPart(volume, subpath)
+function mountPart(volume: string, subpath: string, mountPoint: string, facts: DirectoryFacts): void {
+  const part = openPart(volume, subpath, facts)
   try {
     mount(`/proc/self/fd/${part}`, mountPoint, '', mountFlags.bind, '')
   } finally {
@@ -123,17 +134,19 @@ function mountPart(volume: string, subpath: string, mountPoint: string): void {
   }
 }
 
-/** @throws TtrpcError INVALID_ARGUMENT when what lies there now leads nowhere inside the volume. */
-function openPart(volume: string, subpath: string): number {
+/**
+ * A directory that is there stays as it is: its container may have closed it to others, and programs that look at its mode start again.
+ *
+ * @throws TtrpcError INVALID_ARGUMENT when what lies there now leads nowhere inside the volume.
+ */
+function openPart(volume: string, subpath: string, facts: DirectoryFacts): number {
   const names = subpath.split('/').filter((name) => name !== '')
   const top = open(volume, openFlags.directory, 0)
   try {
     for (const [depth, name] of names.entries()) {
       const parent = openIn(top, names.slice(0, depth).join('/') || '.', openFlags.directory, 0)
       try {
-        mkdirat(parent, name, 0o755)
-      } catch (error) {
-        if (errnoName(error) !== 'EEXIST') throw error
+        makeDirectory(parent, name, facts)
       } finally {
         close(parent)
       }
@@ -147,13 +160,23 @@ function openPart(volume: string, subpath: string): number {
   }
 }
 
-/** The group of `fsgid=` may write, and new files belong to it (set-group-ID), as kubelet does it for fsGroup. */
+/** Its group may write, and new files belong to the group (set-group-ID). */
+const groupBits = 0o2070
+
+/** As kubelet does it for fsGroup. */
 function giveToGroup(path: string, settings: ReadonlyMap<string, string>, defaultMode: string): void {
-  const group = settings.get('fsgid')
+  const group = parseGroup(settings)
   if (group === undefined) return
+  lchown(path, -1, group)
+  chmod(path, parseMode(settings, defaultMode) | groupBits)
+}
+
+/** That of `fsgid=`, if it is given. @throws TtrpcError INVALID_ARGUMENT. */
+function parseGroup(settings: ReadonlyMap<string, string>): number | undefined {
+  const group = settings.get('fsgid')
+  if (group === undefined) return undefined
   if (!/^\d+$/.test(group)) throw invalid(`fsgid=${group} is not a number`)
-  lchown(path, -1, Number(group))
-  chmod(path, parseMode(settings, defaultMode) | 0o2070)
+  return Number(group)
 }
 
 function parseMode(settings: ReadonlyMap<string, string>, missing: string): number {
