@@ -87,14 +87,15 @@ test('two containers get one disk, with a directory of the volume’s owner and 
   expect(readdirSync(volume)).toEqual(['deep'])
 })
 
-test('a subPath is a part of the volume’s disk', async () => {
+test('a subPath is a part of the volume’s disk, with the mode that kubelet gave it', async () => {
+  chmodSync(part, 0o777)
   const found = await emptyDirs().volumeOf(bind(part), 'app', uid)
   const guestPath = '/run/kata-containers/sandbox/emptydir-parts/app-scratch-0'
   expect(found?.guestPath).toBe(guestPath)
   expect(found?.storages[1]).toMatchObject({
     driver: 'local',
     source: '/run/kata-containers/sandbox/emptydir/scratch/files',
-    options: ['subpath=deep/part'],
+    options: ['subpath=deep/part', 'mode=777'],
     mountPoint: guestPath,
     shared: false,
   })

@@ -11,7 +11,13 @@ import { openOperatorPath } from '../../linux/files/operator-path.ts'
 import { mountEntries } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { Disks } from '../storage/disks.ts'
-import { emptyDirPart, isEmptyDir, type MemoryVolume, type VolumeStorage } from '../storage/memory-volume.ts'
+import {
+  emptyDirPart,
+  isEmptyDir,
+  type MemoryVolume,
+  partOptions,
+  type VolumeStorage,
+} from '../storage/memory-volume.ts'
 import {
   diskBytes,
   emptyDirDiskResource,
@@ -67,7 +73,7 @@ export class EmptyDirs {
     const subpath = pathWithin(part.volume, source)
     if (subpath === undefined) return undefined
     const mountPoint = `${guestParts}/${container}-${part.volumeName}-${basename(source)}`
-    return partOf(await this.#require(part.volume), subpath, mountPoint)
+    return partOf(await this.#require(part.volume), partOptions(subpath, source), mountPoint)
   }
 
   #require(directory: string): Promise<VolumeStorage> {
@@ -109,12 +115,12 @@ export class EmptyDirs {
   }
 }
 
-function partOf(volume: VolumeStorage, subpath: string, mountPoint: string): MemoryVolume {
+function partOf(volume: VolumeStorage, options: string[], mountPoint: string): MemoryVolume {
   const part: VolumeStorage = {
     driver: 'local',
     source: `${volume.mountPoint}/${filesName}`,
     fstype: '',
-    options: [`subpath=${subpath}`],
+    options,
     mountPoint,
     shared: false,
   }

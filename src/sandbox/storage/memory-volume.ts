@@ -107,21 +107,28 @@ function partOfVolume(source: string, volumePath: string, containerId: string): 
   const partRoot = entries.findLast(({ point }) => point === source)?.root
   const prefix = `${volumeRoot?.replace(/\/$/, '')}/`
   if (volumeRoot === undefined || partRoot === undefined || !partRoot.startsWith(prefix)) return undefined
-  const { mode, gid } = statSync(source)
   const volume = wholeVolume(volumePath, facts)
   const part: VolumeStorage = {
     driver: 'local',
     source: volume.mountPoint,
     fstype: '',
-    options: [
-      `subpath=${partRoot.slice(prefix.length)}`,
-      ...(gid === 0 ? [] : [`mode=${(mode & 0o7777).toString(8)}`, `fsgid=${gid}`]),
-    ],
+    options: partOptions(partRoot.slice(prefix.length), source),
     mountPoint: `${guestParts}/${containerId}-${basename(dirname(dirname(source)))}-${basename(source)}`,
     shared: false,
   }
   return { storages: [volume, part], guestPath: part.mountPoint }
 }
+
+/** kubelet has made the directory on the host, with the volume's mode and group: whatever user a container has can write to it. */
+export function partOptions(subpath: string, source: string): string[] {
+  const { mode, gid } = statSync(source)
+  return [`subpath=${subpath}`, ...modeAndGroup(mode, gid)]
+}
+
+const modeAndGroup = (mode: number, gid: number): string[] => [
+  `mode=${(mode & 0o7777).toString(8)}`,
+  ...(gid === 0 ? [] : [`fsgid=${gid}`]),
+]
 
 /** Undefined when there is nothing, or no directory on a tmpfs. */
 function tmpfsFacts(path: string): Stats | undefined {
