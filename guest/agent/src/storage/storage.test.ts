@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Storage } from '../../../../src/protocol/generated/agent.ts'
@@ -76,4 +76,28 @@ asRoot('a part that is there keeps the mode that its container has given it', as
   expect(factsOf(`${source}/data`)).toEqual([2000, 0o700])
   // What the container sees is what is mounted.
   expect(factsOf(storage.mountPoint)).toEqual([0, 0o755])
+})
+
+test.each(['kata-containers/sandbox/storage', 'layers'])(
+  'containers that come and go leave no mount points in the guest’s memory, below %s',
+  async (directory) => {
+    const { storage } = partOf('volume', ['subpath=data'])
+    const places = join(top, `share.${directory}`)
+    const of = (container: string, part: object = storage) =>
+      Storage.fromPartial({ ...part, mountPoint: `${places}/${container}/0` })
+    const other = await module.mountStorage(of('other'), async () => 0)
+    const mounted = await module.mountStorage(of('one'), async () => 0)
+    await module.unmountStorage(mounted, async () => 0)
+    await expect(module.mountStorage(of('failed', { driver: 'unknown' }), async () => 0)).rejects.toThrow()
+    expect(readdirSync(places)).toEqual(['other'])
+    await module.unmountStorage(other, async () => 0)
+    expect(existsSync(`${places}/other`)).toBe(false)
+  },
+)
+
+test('a mount point of the share is the host’s, and stays', async () => {
+  const mountPoint = join(top, 'share.kata-containers/shared/containers/one/rootfs')
+  mkdirSync(mountPoint, { recursive: true })
+  await module.unmountStorage({ mountPoint }, async () => 0)
+  expect(existsSync(mountPoint)).toBe(true)
 })

@@ -1,10 +1,12 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
+import { remove } from 'os'
 import { chmod, close, lchown, mount, open, openIn, syncFileSystem } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { blockDrivers } from '../devices/block-device.ts'
 import { deadline, invalid, unimplemented } from '../errors.ts'
-import { detach, errnoName, makeDirectories, openFlags, removeTree } from '../system/files.ts'
+import { detach, errnoName, makeDirectories, openFlags, removeIfEmpty, removeTree } from '../system/files.ts'
+import { bundles, isWithin, layers, sharedDirectory } from '../system/paths.ts'
 import { sleep } from '../system/wait.ts'
 import { letGo, type MountedDisk, mountDisk } from './block-storage.ts'
 import { type DirectoryFacts, makeDirectory } from './copy-file.ts'
@@ -33,9 +35,19 @@ export interface MountedStorage {
 
 /** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
 export async function mountStorage(storage: Storage, exitOf: ExitOf): Promise<MountedStorage> {
-  const { driver, mountPoint, fsGroup } = storage
+  const { mountPoint } = storage
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
+  try {
+    return await mountAt(storage, exitOf)
+  } catch (error) {
+    removeMountPoint(mountPoint)
+    throw error
+  }
+}
+
+async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage> {
+  const { driver, mountPoint, fsGroup } = storage
   if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage, exitOf) }
   if (driver === overlayDriver) return mountOverlay(storage)
   if (driver === watchDriver) return { mountPoint, watch: await watchVolume(storage) }
@@ -58,7 +70,19 @@ export async function unmountStorage(
     await writeBack(mountPoint, exitOf)
   if (watch === undefined) detach(mountPoint)
   else removeTree(mountPoint)
+  removeMountPoint(mountPoint)
   if (disk !== undefined) await letGo(disk)
+}
+
+/**
+ * Each container has its own, one for each layer even. They lie in the file system in which the agent keeps what it needs for every call, and
+ * would use up its nodes in the end. One that has something in it stays, or on it, and so does what the host has made in a share.
+ */
+function removeMountPoint(path: string): void {
+  const isOwn = [bundles, layers].some((directory) => isWithin(path, directory))
+  if (!isOwn || isWithin(path, sharedDirectory)) return
+  remove(path)
+  removeIfEmpty(path.slice(0, path.lastIndexOf('/')))
 }
 
 /**

@@ -3,6 +3,9 @@
 /** Where bundles live. Containers may go through it, and see nothing in it. */
 export const bundles = '/run/kata-containers'
 
+/** Where the layers of root file systems that come on disks are mounted: src/sandbox/disks/bring-layers.ts. */
+export const layers = '/run/layers'
+
 /** Below it the host's shares are mounted: `containers`, and `volumes` for those that may be written. */
 export const sharedDirectory = `${bundles}/shared`
 
