@@ -11,10 +11,10 @@ import { parseMoment } from '../../parse/moment.ts'
 import type { Settings } from '../../settings.ts'
 
 const pollMs = 200
-/** How long events are printed until a signal is looked for, milliseconds: there may be many, and a template may take long for each. */
+/** How long events are printed before signals get a turn, milliseconds. There may be many events, and a template may be slow. */
 const turnMs = 50
 
-/** Prints until `--until`, a signal, or the end of its reader; with neither `--since` nor `--until`, what happens from now on. */
+/** Prints events until `--until`, a signal, or the end of its reader. Without `--since` and `--until`, it begins with the next event. */
 export async function events(settings: Settings, flags: EventsFlags): Promise<number> {
   const since = flags.since === undefined ? undefined : parseMoment(flags.since, '--since')
   const until = flags.until === undefined ? undefined : parseMoment(flags.until, '--until')
@@ -23,22 +23,23 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
   const isOurs = ({ namespace }: HostEvent) =>
     flags.allNamespaces === true || namespace === settings.namespace || seesAll(settings, namespace)
   const isInTime = ({ at }: HostEvent) => at >= (since ?? at) && at <= (until ?? at)
+  const isWanted = (event: HostEvent) => isOurs(event) && isInTime(event) && passes(event)
   const reader = new EventReader(settings.stateDir, since !== undefined || until !== undefined)
   const signals = catchSignals()
-  // A race with the promise of the first signal would leave something at that promise, five times a second for as long as nobody sends one.
+  // Racing each sleep against a promise of the first signal would leave a handler on that promise five times a second.
   const interrupted = abortOnInterruption(signals)
   let turnAt = performance.now() + turnMs
   try {
     for (;;) {
-      // Asked before what is there is read: all that happened until then is printed.
+      // Decided before the read, so that the last read gets every event up to `--until`.
       const isOver = until !== undefined && Date.now() > until
-      for (const event of reader.read())
-        if (isOurs(event) && isInTime(event) && passes(event)) {
-          if (!print(event)) return 0
-          if (performance.now() < turnAt) continue
-          await sleep(0, interrupted)
-          turnAt = performance.now() + turnMs
-        }
+      for (const event of reader.read()) {
+        if (!isWanted(event)) continue
+        if (!print(event)) return 0
+        if (performance.now() < turnAt) continue
+        await sleep(0, interrupted)
+        turnAt = performance.now() + turnMs
+      }
       if (isOver) return 0
       await sleep(pollMs, interrupted)
     }
@@ -68,7 +69,7 @@ function sentence({ at, type, action, id, attributes }: HostEvent): string {
   return plainText(`${new Date(at).toISOString()} ${type} ${action} ${id} (${facts.sort().join(', ')})`)
 }
 
-/** In docker's fields; templates may name attributes that not every event has. With the namespace that docker does not have. */
+/** The event with docker's fields and our namespace. The attributes have no prototype, because a template may name any attribute. */
 function dockerEvent({ at, type, action, namespace, id, attributes }: HostEvent) {
   return {
     status: action,
