@@ -15,7 +15,7 @@ export interface HelperRequest {
   readonly signal: AbortSignal
 }
 
-/** Without an account, as nobody has to know its name, and without the group of KVM. @throws KataError, those of {@link takeIdentity}. */
+/** Takes a user without an account, because nothing needs its name, and without the group of KVM. @throws KataError as {@link takeIdentity}. */
 export function takeHelperUser(
   ledger: Ledger,
   { id, namespace, config, log, signal }: HelperRequest,

@@ -15,16 +15,16 @@ import { type OomWatch, watchOom } from './guest/oom.ts'
 import { removeState } from './records/state-dir.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
 
-/** How long the guest may take to end its processes and leave its share, milliseconds. */
+/** How long the guest may take to end its processes and unmount its share, milliseconds. */
 const farewellMs = 5000
 /**
- * And to write back what it holds of disks that outlive it: as long as any other call. It may hold a fifth of its memory, which
- * is gone with the machine.
+ * The same when the guest also has to write back disks that outlive it, milliseconds: as long as any other call. Up to a fifth of its memory
+ * may be unwritten, and would be lost with the machine.
  */
 const writeBackMs = 60_000
-/** How long a container that was being made may take to fail once its machine is gone, milliseconds. */
+/** How long a container that is being created may take to fail once its machine is gone, milliseconds. */
 const makingMs = 10_000
-/** By which a call fails whose machine goes away. */
+/** Errors of a call whose machine went away. */
 const losses: ReadonlySet<string> = new Set(['AGENT_DIED', 'VMM_DISCONNECTED'])
 
 export class Sandbox {
@@ -35,15 +35,15 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #containers: Containers
   readonly #stopped = Promise.withResolvers<void>()
-  /** Once there is no machine any more, or it cannot be ended. Until then its guest may do as it likes, whoever asked it to end. */
+  /** Aborts once the machine has ended, or cannot be ended. A guest that was asked to end may act until then. */
   readonly #gone = new AbortController()
   readonly #lookedAfter: Promise<void>
   readonly #making = new Set<Promise<unknown>>()
-  /** While it is saved its guest does not answer. */
+  /** Counts saves, during which the guest does not answer. */
   #held: HeldUp = neverHeldUp()
-  /** Its guest stands still for good. */
+  /** The machine was saved for good: its guest never runs again. */
   #isSaved = false
-  /** Settles, and never fails, once the save that is under way is over; undefined when none is. */
+  /** Resolves once the current save is over, even if it failed; undefined if there is none. */
   #saving: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
@@ -69,7 +69,7 @@ export class Sandbox {
     return podPid(this.#parts)
   }
 
-  /** Carries the container's files into the share and creates it in the guest, ready to be started. */
+  /** Puts the container's files into the share, and creates the container in the guest, ready to be started. */
   createContainer(request: ContainerRequest): Promise<Container> {
     const making = this.#containers.create(request)
     this.#making.add(making)
@@ -105,14 +105,14 @@ export class Sandbox {
   }
 
   /**
-   * Saves the machine with its disks to `directory`, at which nothing may be. With `ends` it never runs again: call {@link stop} then. Otherwise
-   * it goes on.
+   * Saves the machine with its disks to `directory`, which must not exist. With `ends`, the machine never runs again: call {@link stop} next.
+   * Otherwise it continues.
    *
-   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine runs on then. CHECKPOINT_LOST
-   *   when it has ended.
+   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the signal's reason. The machine continues after these.
+   *   CHECKPOINT_LOST when it has ended.
    */
   async save(request: SaveRequest): Promise<void> {
-    // A second one would wait for a guest that stands still by the first, perhaps for good, and a stop would wait for both.
+    // A second save would wait for a guest that the first has paused, perhaps for good, and a stop would wait for both.
     if (this.#isSaved || this.#saving !== undefined)
       throw new KataError('CHECKPOINT_REFUSED', {
         id: this.#parts.id,
@@ -144,7 +144,7 @@ export class Sandbox {
     }
   }
 
-  /** A machine that dies meanwhile breaks the save off somewhere: what matters is how it ended. */
+  /** If the machine died during the save, its end is the error to report, and not the step at which the save broke off. */
   async #whyUnsaved(error: unknown): Promise<unknown> {
     const { id, end } = this.#parts
     if (error instanceof KataError && losses.has(error.code)) await end.explainLoss(error)
@@ -153,7 +153,7 @@ export class Sandbox {
     return new KataError('CHECKPOINT_LOST', { id, reason: death.rawMessage }, { cause: death })
   }
 
-  /** Gives the machine the network that its namespace got since the start. Call it before anything runs in the machine. */
+  /** Adds the interfaces that the network namespace got after the start. To be called before any container runs. */
   async attachLateNetwork(): Promise<void> {
     const { network, vmm, agent, identity } = this.#parts
     await network.attachLate(vmm, agent.agent, identity.uid)
@@ -184,11 +184,11 @@ export class Sandbox {
 
   async #stop(): Promise<void> {
     const { agent, disks, end, vmm, ledger, paths, log } = this.#parts
-    // From here on it does not count as a running sandbox, and an audit misses no process of it.
+    // From here on the sandbox does not count as running, and an audit expects none of its processes.
     forgetPostures(paths.stateDir)
-    // A save whose guest still runs breaks off by our end. Once that stands still, the VMM would write on for minutes.
+    // A save whose guest still runs breaks off by itself now. One whose guest is paused is not awaited: the VMM could write for minutes.
     if (!this.#held.now) await this.#saving
-    // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot, nor one that stands still.
+    // Lets the guest end its processes and write back its caches. A guest that is paused, or lost its share or machine, cannot.
     if (!end.isLost && !this.#isSaved && !this.#held.now) {
       const { areWritten } = disks
       await agent.agent
@@ -199,13 +199,13 @@ export class Sandbox {
         })
     }
     agent.close()
-    // One that stays is in the ledger still, and keeps its ids and the state directory. All else does not wait for it.
+    // A VMM that does not end stays in the ledger, with its ids and the state directory. The rest is released all the same.
     await vmm.stop().catch((error) => log.warn('the VMM has not ended', { error }))
     this.#gone.abort()
     this.#stopped.resolve()
-    // Without its machine it breaks off. It reads disks that are released next.
+    // A save breaks off without its machine. It reads disks that are released next.
     await within(Promise.resolve(this.#saving), makingMs)
-    // What a container takes after the release would stay.
+    // Holdings that a container takes after the release would stay.
     await within(Promise.allSettled([...this.#making, this.#lookedAfter]), makingMs)
     await ledger.releaseAll()
     removeState(paths)

@@ -59,7 +59,7 @@ export async function makeEmptyDirImage(
   path: string,
   { directory, bytes, scratch }: { directory: string; bytes: number; scratch: string },
 ): Promise<void> {
-  // Exclusive: in a directory that anybody may write, somebody could have laid a link there.
+  // Exclusive: in a directory that every user may write, a link may lie there.
   const fd = openSync(path, 'wx', 0o600)
   let top = ''
   try {

@@ -80,7 +80,7 @@ export class AgentProcess implements GuestProcess {
     try {
       await pumpInput(this.#agent, this.#ids, chunks, { ...how, over, inOrder, lendPlace })
     } catch (error) {
-      // Whoever still writes to a process that has ended loses nothing by it.
+      // The process has ended, so the rest of its input would be lost anyway.
       if (!over.aborted) throw error
     }
   }

@@ -2,7 +2,7 @@
 import type { AgentClient } from '../../agent/client.ts'
 import type { Logger } from '../../log.ts'
 
-/** Never throws: a container whose memory stays is paused all the same. */
+/** Never throws: a container is paused even if its memory cannot be returned. */
 export async function giveMemoryBack(
   agent: Pick<AgentClient, 'reclaimMemory'>,
   containerId: string,

@@ -9,7 +9,7 @@ import { baseSyscalls } from '../../rootless/filters/base-syscalls.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
 
 const program = systemTool('sleep')
-/** That of the jail, on its one thread. */
+/** The jail's filter, on the only thread. */
 const seccompFilters = 1
 
 export interface SleeperOptions {

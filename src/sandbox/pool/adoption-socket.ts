@@ -39,7 +39,7 @@ export interface Answer {
   readonly reason: string
 }
 
-/** An environment may have so many bytes, and a question not many more. */
+/** Most bytes of a line. The largest part of a request is an environment. */
 const maxLineBytes = 4 * 1024 * 1024
 
 const newPod = record<NewPod>({

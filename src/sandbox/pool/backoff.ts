@@ -1,8 +1,8 @@
-/** When something is tried again: after each failure in a row the pause is twice as long, up to a bound. */
+/** Exponential backoff: the pause doubles with each failure in a row, up to a bound. */
 import type { Clock } from '../../time.ts'
 
 export interface BackoffBounds {
-  /** After the first failure, milliseconds. */
+  /** The pause after the first failure, milliseconds. */
   readonly firstMs: number
   readonly longestMs: number
 }
@@ -18,7 +18,7 @@ export class Backoff {
     this.#bounds = bounds
   }
 
-  /** In a row. */
+  /** Failures in a row. */
   get failures(): number {
     return this.#failures
   }
@@ -31,7 +31,7 @@ export class Backoff {
     this.#failures = 0
   }
 
-  /** Returns how long the pause is, milliseconds. */
+  /** Notes a failure. Returns the length of the pause, milliseconds. */
   failed(): number {
     const { firstMs, longestMs } = this.#bounds
     const pauseMs = Math.min(firstMs * 2 ** this.#failures, longestMs)
@@ -40,7 +40,7 @@ export class Backoff {
     return pauseMs
   }
 
-  /** Not before so many milliseconds, whatever comes of it. */
+  /** Nothing is due for this long, milliseconds, whether or not there was a failure. */
   pause(ms: number): void {
     this.#notBefore = Math.max(this.#notBefore, this.#clock.now() + ms)
   }

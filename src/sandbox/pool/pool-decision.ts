@@ -1,26 +1,30 @@
-/** What a pool does next, by how many machines it has and how idle the host is. */
+/** Decides what a pool does next, from the number of its machines and the load of the host. */
 import type { HostLoad } from './host-load.ts'
 
 export interface PoolBounds {
-  /** Most machines that wait, those that are being made included. */
+  /** Most machines that wait, including those being made. */
   readonly number: number
-  /** What one of them may come to take, MiB. */
+  /** Most memory that one of them may take, MiB. */
   readonly machineMiB: number
 }
 
-/** Percent: the host is idle below the first, short of memory from the second on, and so again only below the third. */
+/**
+ * Pressure in percent. Below the first of the processors, the host is idle. From the second of memory on, it is short of memory, and it counts
+ * as recovered only below the third.
+ */
 const [busyCpu, shortMemory, easedMemory] = [25, 10, 1]
-/** Percent: with so much of the processors' time unused a host is idle, whoever waits: he has used up his limit. */
+/** Unused processor time in percent, from which a host is idle although tasks wait: those have used up their cgroup's limit. */
 const idleEnough = 50
-/** Shares of the host's memory that stay free: of what a new machine leaves, and before all end. */
+/** Shares of the host's memory: the least that a new machine must leave free, and the least before all waiting machines end. */
 const [leastAfterFill, leastAtAll] = [0.1, 0.05]
+
 export interface Decision {
   readonly todo: 'fill' | 'rest' | 'empty'
-  /** What of the host keeps the pool from being full; empty for one that is full or may be filled. */
+  /** Why the host's load keeps the pool from being full; empty if the pool is full or may be filled. */
   readonly reason: string
 }
 
-/** What is to be done for a pool that has `held` machines. Pure. */
+/** Decides for a pool that has `held` machines. Pure. */
 export function decide(held: number, { number, machineMiB }: PoolBounds, load: HostLoad): Decision {
   const { cpu, idle = 0, memory, availableMiB, totalMiB } = load
   const percent = (share: number) => `${Math.round(share * 100)} %`

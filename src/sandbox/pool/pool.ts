@@ -1,4 +1,4 @@
-/** The waiting machines of a run directory, as their directories tell: which there are, of what they are clones, and their end. */
+/** The waiting machines of a run directory, by their state directories: lists them and ends them. */
 import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
@@ -30,10 +30,10 @@ export interface PoolEntry {
 
 /** How long a waiting machine may take to answer, and to end, milliseconds. */
 const [answerMs, endMs] = [2000, 20_000]
-/** And whoever else has its directory, milliseconds: a shim that takes a pod, or another that ends it. */
+/** How long another process may hold the machine's directory, milliseconds: a shim that takes a pod, or a process that ends the machine. */
 const heldMs = 10_000
 
-/** What is written down of a machine that is ready to wait. */
+/** The record of a machine that waits. */
 export interface WaitingFacts {
   /** The key of its template. */
   readonly template: string
@@ -57,7 +57,7 @@ export const readWaitingFacts = (paths: Pick<SandboxPaths, 'stateDir'>): Waiting
 
 const readTemplate = record<Pick<WaitingFacts, 'template'>>({ template: needed(text) })
 
-/** What else is written down of it may be of another version: that must not keep any machine from being found and ended. */
+/** Reads only this field: another version may have written the others differently, and every machine must be found and ended. */
 function templateOf(paths: SandboxPaths): string {
   try {
     return readState(readTemplate, waitingFacts(paths))?.template ?? ''
@@ -71,7 +71,7 @@ function templateOf(paths: SandboxPaths): string {
 export function listPool(runDir: string, log: Logger): PoolEntry[] {
   return listWaiting(runDir, log).map(({ id, paths }) => {
     const shim = ownerOf(openLedger(paths, log))
-    // One of which nobody can say keeps no other from being listed; its end is refused (killUntaken).
+    // A process whose state cannot be read does not keep the others from being listed. Ending it is refused (killUntaken).
     const isDead = shim !== undefined && !mayBeAlive(shim)
     const state = isDead ? 'dead' : existsSync(socketOf(paths)) ? 'waiting' : 'starting'
     return { id, paths, shim, state, template: templateOf(paths) }
@@ -79,8 +79,7 @@ export function listPool(runDir: string, log: Logger): PoolEntry[] {
 }
 
 /**
- * Ends a waiting machine; one that a pod takes meanwhile is left to it. A shim that does not end by itself is killed, and what it held is
- * released.
+ * Ends a waiting machine, unless a pod takes it meanwhile. A shim that does not end by itself is killed, and its holdings are released.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY, PROCESS_ELSEWHERE.
  */
@@ -100,7 +99,7 @@ export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise
 }
 
 /**
- * {@link endWaiting} for each of them. One that cannot be released stays written down, and keeps no other from it.
+ * {@link endWaiting} for each entry. A machine that cannot be released keeps its record, and does not keep the others from ending.
  *
  * @throws the first failure, once all others have ended.
  */
@@ -109,8 +108,8 @@ export function endAllWaiting(entries: readonly PoolEntry[], log: Logger): Promi
 }
 
 /**
- * Kills the shim of a machine that waits, unless `isTaken` says that the machine is a pod's by now. It takes none meanwhile, as its directory is
- * held for that. Returns whether it is dead.
+ * Kills the shim of a waiting machine, unless `isTaken` says that a pod has the machine by now. Holds the machine's directory meanwhile, so
+ * that the shim cannot take a pod. Returns whether the shim is dead.
  *
  * @throws KataError TEARDOWN_BUSY, PROCESS_ELSEWHERE.
  */
@@ -120,7 +119,7 @@ export async function killUntaken(
   isTaken: () => boolean,
 ): Promise<boolean> {
   const shim = ownerOf(openLedger(paths, log))
-  // Nobody is left to take one.
+  // A dead shim takes no pod.
   if (shim === undefined || !isAlive(shim)) return !isTaken()
   const isDead = await makeUnderDirectoryLock(paths.stateDir, heldMs, async () => {
     if (isTaken()) return false

@@ -40,8 +40,8 @@ export interface AuditedProcess {
 }
 
 /**
- * A thread of virtiofsd takes the ids of a guest's user for as long as a file is made, and a descriptor may be open for
- * a moment: a difference counts when so many readings show it, with so many milliseconds between them.
+ * How many readings must show a difference before it counts, and the pause between them in milliseconds. A thread of virtiofsd has the ids of
+ * a guest's user while it makes a file, and a descriptor may be open for a moment.
  */
 const [readings, betweenMs] = [10, 20]
 

@@ -18,7 +18,7 @@ export interface LogRecord {
 }
 
 const newline = 0x0a
-/** So much of a chunk becomes records at a time, bytes, or one line if that is longer: the records of empty lines take 36 times as much. */
+/** Bytes of a chunk that become records at a time, or one line if it is longer. The records of empty lines are 36 times as large. */
 const mostAtOnce = 64 * 1024
 
 /** One stream's way into the file. */

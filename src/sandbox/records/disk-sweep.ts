@@ -11,7 +11,7 @@ export interface SweptDisks {
   readonly failure?: string
 }
 
-/** The id of a boot. Anything else was put there by somebody else: a `lost+found` where the directory is a file system of its own. */
+/** The id of a boot. Other names are not ours, such as the `lost+found` of a directory that is a file system of its own. */
 const anyBoot = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Removes what earlier boots left. */

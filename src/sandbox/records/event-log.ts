@@ -41,7 +41,7 @@ export const eventFiles = (stateDir: string): { current: string; before: string 
   before: `${stateDir}/events/events.jsonl.1`,
 })
 
-/** Never throws: nothing fails for want of a note. An event that is too long for a line has no attributes. */
+/** Never throws, because no command may fail for lack of an event. An event that is too long for a line loses its attributes. */
 export function appendEvent(stateDir: string, { at = Date.now(), ...event }: NewEvent): void {
   const whole = `${JSON.stringify({ at, ...event })}\n`
   const isLong = Buffer.byteLength(whole) > mostLineBytes

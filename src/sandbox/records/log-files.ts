@@ -33,7 +33,7 @@ export function parseLogUri(uri: string): LogTarget | undefined {
   return { path: decodeURIComponent(pathname), stream, bounds: { maxBytes, maxFiles }, reader }
 }
 
-/** The file that was full so many files ago; 0 is the current one. */
+/** The file that was current `age` rotations ago; 0 is the current one. */
 export function olderLog(path: string, age = 1): string {
   return age === 0 ? path : `${path}.${age}`
 }

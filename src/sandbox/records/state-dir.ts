@@ -37,7 +37,7 @@ export function removeState(place: Place): void {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** Removes a name whose directory is gone: somebody removed it by hand. */
+/** Removes a name whose directory was removed by hand. */
 export function removeDanglingName(place: Place): void {
   const directory = machineDir(place)
   if (directory !== place.stateDir && !existsSync(directory)) rmSync(place.stateDir, { force: true })

@@ -153,7 +153,7 @@ export class MachineSizer {
     return neededSize(config, this.#demands.values(), hostMemoryMiB(), podLimits())
   }
 
-  /** As near to it as the machine comes now. */
+  /** Brings the machine as near to `needed` as it can come now. */
   async #goTo(needed: MachineSize): Promise<void> {
     let isNearer = true
     while (isNearer) isNearer = await this.#step(needed)

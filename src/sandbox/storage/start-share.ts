@@ -30,11 +30,11 @@ export interface ShareRequest {
   readonly config: Config
   readonly paths: SandboxPaths
   readonly privateDir: string
-  /** The user that connects to the daemon by path, when the VMM cannot be given a connection. */
+  /** The user that connects to the daemon by path, if the VMM cannot be given a connection. */
   readonly clientUid?: number | undefined
-  /** The ids of an unprivileged daemon; none when it is to be root. */
+  /** The ids of an unprivileged daemon; undefined if it is root. */
   readonly ids: IdRange | undefined
-  /** The container that the sandbox is made for: what it mounts is known already. Absent for a machine that waits for its pod. */
+  /** The container that the sandbox is made for, whose mounts are known. Absent for a machine that waits for its pod. */
   readonly container: ContainerRequest | undefined
   /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
   readonly modules: string | undefined
@@ -51,22 +51,21 @@ export interface ServedShare {
   /** What containers use. */
   readonly share: Share
   readonly first: ShareDevice
-  /** The writable volumes', when there is to be one. */
+  /** The share of writable volumes, if there is one. */
   readonly volumes: ShareDevice | undefined
   /** Why the daemons are root; undefined when they are not. */
   readonly rootBecause: string | undefined
-  /** Whether it can serve the pod of a container that it was not made for. @throws KataError SHARE_NOT_IDMAPPABLE, SHARE_ID_BEYOND. */
+  /** Checks that it can serve a container that it was not made for. @throws KataError SHARE_NOT_IDMAPPABLE, SHARE_ID_BEYOND. */
   requireFit(container: ContainerRequest): Promise<void>
 }
 
-/** What makes a daemon root under `auto`. */
+/** Errors that make a daemon root under `auto`. */
 const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID_BEYOND'])
 
 /**
  * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root.
  *
- * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND when it may only be unprivileged, and those of the
- *   daemon's start.
+ * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND if the daemon may not be root; errors of the daemon's start.
  */
 export async function startShare(
   ledger: Ledger,
@@ -91,15 +90,13 @@ export async function startShare(
     signal,
   }
   const isAuto = virtioFsPrivilege === 'auto'
-  const requireFit = (idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly KnownMount[]) => {
-    requireSharedIds(spec, id, idmap.map)
-    requireMappable(mounts, idmap, id)
-  }
-  const own = isAuto ? [asBind(tree.entries)] : []
+  // Older kernels cannot idmap a tmpfs. Where the daemon may become root, the tree, a tmpfs, stands for later containers' volumes in memory.
+  // Otherwise those volumes are refused by name.
+  const treeMounts = isAuto ? [asBind(tree.entries)] : []
   const known = container && (await knownMounts(container, kubeletRootDir))
   const accept = (idmap: Idmap) => {
-    if (container === undefined || known === undefined) requireMappable(own, idmap, poolName)
-    else requireFit(idmap, container, [...known, ...own])
+    if (container === undefined || known === undefined) requireMappable(treeMounts, idmap, poolName)
+    else requireServable(idmap, container, [...known, ...treeMounts])
   }
   const needed = container === undefined ? [] : processIds(container.spec)
   const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, needed), accept }
@@ -109,14 +106,14 @@ export async function startShare(
     rootBecause = error.rawMessage
     return startVirtiofsd(ledger, spec)
   })
-  // Like all that is shared: the daemon has been checked by now, and sees nothing but its root until then.
+  // Like everything that is shared, only now: until its posture is checked, the daemon sees an empty root.
   if (modules !== undefined) await showModules(ledger, tree, modules)
   const first = createHostShare(ledger, tree, daemon)
-  const second = (
+  const hasVolumes =
     container === undefined
       ? !virtioFsNosuid
       : wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
-  )
+  const second = hasVolumes
     ? await startVolumes(ledger, paths, {
         ...spec,
         cache: virtioFsCache,
@@ -130,9 +127,15 @@ export async function startShare(
     rootBecause,
     async requireFit(later) {
       const mounts = await knownMounts(later, kubeletRootDir)
-      if (daemon.idmap !== undefined) requireFit(daemon.idmap, later, mounts)
+      if (daemon.idmap !== undefined) requireServable(daemon.idmap, later, mounts)
     },
   }
+}
+
+/** Checks that an unprivileged daemon can serve a container. @throws KataError SHARE_NOT_IDMAPPABLE, SHARE_ID_BEYOND. */
+function requireServable(idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly KnownMount[]): void {
+  requireSharedIds(spec, id, idmap.map)
+  requireMappable(mounts, idmap, id)
 }
 
 /** The daemon of the writable volumes. It has the first one's user, and refuses set-id bits and file capabilities. */
@@ -153,18 +156,17 @@ async function startVolumes(
 }
 
 /**
- * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
- * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name. A volume that does
- * not answer, and those behind it, are left to the containers that mount them.
+ * The mounts of the pod that are known before its first container is made. A volume whose server does not answer, and those after it in the
+ * list, are left to the containers that mount them.
  */
 async function knownMounts(container: ContainerRequest, kubeletRootDir: string): Promise<KnownMount[]> {
   const { spec, id } = container
   const rootfs = rootfsMounts(container)
-  const own = sharedMounts(spec, id).map((mount) => bindRequest(mount, podUidOf(spec)))
+  const ofContainer = sharedMounts(spec, id).map((mount) => bindRequest(mount, podUidOf(spec)))
   const ofPod = podVolumes(spec, kubeletRootDir)
   return [
     ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),
-    ...own.map((bind) => ({ ...asBind(bind.source), isOnlyRead: isOnlyRead(bind) })),
+    ...ofContainer.map((bind) => ({ ...asBind(bind.source), isOnlyRead: isOnlyRead(bind) })),
     ...ofPod.slice(0, await countAnswering(ofPod)).map(asBind),
   ]
 }

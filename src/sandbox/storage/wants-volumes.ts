@@ -8,7 +8,7 @@ import { bindRequest, sharedMounts } from './mounts.ts'
 /**
  * A pod's containers are unknown when it starts, and nearly every one has files that kubelet lets it write.
  *
- * @param isGuarded undefined where the pod's first share refuses already what this one would.
+ * @param isGuarded undefined if the pod's first share already refuses set-id bits and file capabilities.
  */
 export function wantsVolumes(
   { spec, id }: Pick<ContainerRequest, 'spec' | 'id'>,
@@ -18,7 +18,7 @@ export function wantsVolumes(
   return isPodSandbox(spec) || goesToVolumes({ spec, id }, isGuarded).includes(true)
 }
 
-/** For each mount that is shared, whether it is one of the volumes' share. A file that cannot be opened is left to the mount, which reports it. */
+/** For each shared mount, whether it belongs to the share for volumes. A file that cannot be opened is left to the mount, which reports it. */
 export function goesToVolumes(
   { spec, id }: Pick<ContainerRequest, 'spec' | 'id'>,
   isGuarded: IsGuarded,

@@ -33,7 +33,7 @@ export interface DevicesRequest {
 
 /** Disposing closes our copies; it is safe to repeat. */
 export interface MachineDevices extends Disposable {
-  /** As the machine gets them. */
+  /** The devices in the form that the machine gets. */
   readonly attached: Pick<VmSpec, 'nics' | 'netns' | 'share' | 'volumeShare' | 'vfio' | 'vsock' | 'tpm'>
   /** What the guest is told of its network. */
   readonly network: NetworkFacts
