@@ -1,6 +1,6 @@
 /**
- * The door to confinement. Every process that the runtime confines comes through here: written into the ledger, launched, compared
- * with what was asked for, and noted for audits. `confine.test.ts` keeps other ways out.
+ * The door to confinement. Every process that the runtime confines starts here: it is written into the ledger, launched, compared with the
+ * requested posture, and recorded for audits. `confine.test.ts` fails if there is another way.
  */
 import type { Ledger, LedgerEntry, ResourceKind } from '../ledger/ledger.ts'
 import { type ProcessData, processResource } from '../ledger/process-resource.ts'
@@ -18,13 +18,13 @@ import {
 } from './posture/posture-check.ts'
 import { recordPosture } from './posture/posture-record.ts'
 
-/** A start that is to be confined. */
+/** The request to start a confined process. */
 export interface Start<L extends Launched> {
   /** The program's name in the ledger and in audits, `swtpm` for instance. */
   readonly name: string
   readonly launch: Launcher<L>
   readonly options?: LaunchOptions
-  /** Root-owned directory of the sandbox, where audits find what was promised. */
+  /** The sandbox's directory, owned by root, where audits find the posture records. */
   readonly stateDir: string
 }
 
@@ -41,7 +41,7 @@ export const heldAsProcess = (name: string): HeldAs<ProcessData> => ({
   data: ([ref]) => ({ name, ...(ref === undefined ? {} : { ref }) }),
 })
 
-/** Launches into a ledger's entry, which knows the processes from then on. */
+/** Launches a process, and records it in an entry of the ledger. */
 export async function launchHeld<L extends Launched, Data>(
   { amend }: LedgerEntry<Data>,
   { data }: HeldAs<Data>,
@@ -54,8 +54,8 @@ export async function launchHeld<L extends Launched, Data>(
 }
 
 /**
- * Compares the program and its companions with what was asked for, and notes for audits what they may be from now on. A program
- * that `settles` does not tell when it is ready: it is looked at until its loader has let go of what it opened.
+ * Compares the program and its companions with the requested posture, and records for audits what they may be from now on. A program that
+ * `settles` does not say when it is ready: it is read again until its loader has closed its files.
  *
  * @throws KataError POSTURE_DIFFERS, PROCESS_GONE; nothing is noted then.
  */
@@ -78,7 +78,7 @@ export async function confirmLaunched(
 }
 
 /**
- * Starts a process by any launcher and returns once it is what it was asked to be.
+ * Starts a process by any launcher, and returns once its posture is confirmed.
  *
  * @throws KataError those of the launcher and of `ask`, POSTURE_DIFFERS, PROCESS_GONE; no process is left then.
  */
@@ -95,26 +95,26 @@ export function confineBy<L extends Launched, Data>(
   })
 }
 
-/** A process in our jail that its description says all of. */
+/** A process in our jail, completely described. */
 export interface Confined {
   readonly name: string
   readonly spec: LaunchSpec
-  /** What differs from a process that does nothing: its filters, sockets, files. */
+  /** The posture beyond that of a process that does nothing: filters, sockets, files. */
   readonly posture: PostureOptions
-  /** Waits until the process has put on all that it puts on itself; absent for a program that cannot tell. */
+  /** Waits until the process has confined itself, as by its own filters. Absent for a program that does not say when. */
   readonly ready?: () => Promise<void>
-  /** What it may be once others have given it its work; as it was checked, if absent. */
+  /** The posture allowed once the process has got its work. Absent: as it was checked. */
   readonly working?: (checked: ExpectedPosture) => ExpectedPosture
   readonly stateDir: string
   readonly log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
 /** {@link confineBy} for our jail. @throws KataError those of `launch` and of `ready` besides. */
 export async function confine(ledger: Ledger, confined: Confined): Promise<JailedProcess> {
   const { name, spec, stateDir, log, signal, ready } = confined
-  // Before the launch: it notes what the descriptors refer to, which are the caller's to close.
+  // Before the launch, because it notes what the descriptors refer to, and the caller may close them.
   const checked = expectedPosture(spec, confined.posture)
   const working = confined.working?.(checked) ?? checked
   const start = { name, stateDir, launch: inJail(spec, log), options: { signal } }

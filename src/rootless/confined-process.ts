@@ -1,4 +1,4 @@
-/** A process that comes through the door (confine.ts) in stages: started, built up by its owner, and only then looked at. */
+/** A process that comes through the door (confine.ts) in stages: it is started, set up by its owner, and only then checked. */
 import type { Ledger } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
 import { confirmLaunched, heldAsProcess, launchHeld, type Start } from './confine.ts'
@@ -32,7 +32,7 @@ export class ConfinedProcess {
   }
 
   /**
-   * The second stage: compares it and its companions with what was asked for, and notes for audits what it may be from now on.
+   * The second stage: compares the process and its companions with the requested posture, and records for audits what it may be from now on.
    *
    * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
    */
@@ -40,18 +40,18 @@ export class ConfinedProcess {
     return confirmLaunched(this.#start, this.#launched, asked)
   }
 
-  /** Compares the program again, once it has begun its work, and notes `expected` for audits. @throws KataError as {@link confirm}. */
+  /** Compares the program again once it works, and records `expected` for audits. @throws KataError as {@link confirm}. */
   confirmAtWork(expected: ExpectedPosture): Promise<void> {
     const alone = { ...this.#launched, companions: [] }
     return confirmLaunched(this.#start, alone, { checked: expected, working: expected })
   }
 
-  /** Notes for audits that it got these descriptors of ours under `key`; with none, that it has given them back. */
+  /** Records for audits that the process got these descriptors under `key`; with none, that it gave them back. */
   handedOver(key: string, fds: readonly number[]): void {
     recordHandover(this.#start.stateDir, this.#start.name, { key, fds })
   }
 
-  /** Ends it and waits for that. @throws KataError PROCESS_STAYS. */
+  /** Ends the process and waits for its end. @throws KataError PROCESS_STAYS. */
   async end(): Promise<void> {
     const { ref, exited } = this.#launched
     await this.#ledger.release(processResource, (held) => held.ref?.pid === ref.pid)

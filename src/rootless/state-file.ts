@@ -1,10 +1,10 @@
-/** JSON files, readable only by root, by which our processes share what they know of a sandbox. */
+/** JSON files, readable only by root, in which our processes share facts about a sandbox. */
 import { KataError } from '../errors.ts'
 import { readFile } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import type { Reader } from '../json/values.ts'
 
-/** Undefined when there is no such file. @throws KataError STATE_UNREADABLE for one that is none of this version's. */
+/** Undefined if there is no such file. @throws KataError STATE_UNREADABLE for a file that this version did not write. */
 export function readState<T>(reader: Reader<T>, path: string): T | undefined {
   try {
     return readFile(reader, path)

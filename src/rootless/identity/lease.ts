@@ -1,4 +1,4 @@
-/** A block of ids for one sandbox: taken at random, held in a reservation, given back when nothing of it is left. */
+/** A block of ids for one sandbox: chosen at random, held by a reservation, and released once nothing uses its ids. */
 import { lstatSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
@@ -20,11 +20,11 @@ import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from
 export interface LeaseData extends UidBlock {
   readonly runDir: string
   readonly sandbox: string
-  /** Identifies this one taking: a sandbox that lost a race for a block must not release the winner's. */
+  /** Identifies this lease: a sandbox that lost a race for a block must not release the winner's. */
   readonly token: string
   /** Directory of the private directories, `/run/user`. */
   readonly userDir: string
-  /** One of its ids turned out to be another's, before anything of ours ran with any: what runs with them is not ours to end. */
+  /** Before any of our processes ran, one of the ids turned out to be another user's. Processes with these ids are not ours to end. */
   readonly isForeign?: boolean
 }
 
@@ -36,7 +36,7 @@ export interface LeaseOptions extends NameServiceOptions {
   readonly range: UidRange
   /** The sandbox's name, unique on the host. */
   readonly sandbox: string
-  /** The process that answers for the sandbox. */
+  /** The process that is responsible for the sandbox. */
   readonly owner: ProcessRef
   readonly userDir?: string
   /** Where passwd, group, subuid, subgid and nsswitch.conf are. */
@@ -48,8 +48,8 @@ export interface LeaseOptions extends NameServiceOptions {
 }
 
 /**
- * Releases a block: kills what still runs with its ids, waits, and gives it back last. Does nothing when the
- * reservation is another sandbox's or gone.
+ * Releases a block: kills the processes that still run with its ids, waits for their end, and removes the reservation last. Does nothing if the
+ * reservation is gone or another sandbox's.
  */
 export const leaseResource: ResourceKind<LeaseData> = {
   kind: 'uid-lease',
@@ -70,15 +70,15 @@ export const leaseResource: ResourceKind<LeaseData> = {
   },
 }
 
-/** Blocks with an id of a directory's user in them that are tried before a start gives up: each may take seconds. */
+/** How many blocks may have an id of the directory's before a start gives up: each may take seconds. */
 const mostForeign = 8
 
 /**
- * Takes a free block, and writes it into the ledger. Its first id and its last are those by which processes of the host know each other, so a
- * directory is asked for both. Where a private directory of the block's user is, somebody is that user.
+ * Takes a free block, and writes it into the ledger. A directory is asked for its first and last id, because processes of the host run with
+ * these. A block is not free if its user has a private directory already.
  *
- * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED, or PRIVATE_DIR_OCCUPIED when that is why; ACCOUNT_TAKEN when a
- *   directory has so many blocks. Nothing is held then.
+ * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED; PRIVATE_DIR_OCCUPIED if such directories occupy all free blocks;
+ *   ACCOUNT_TAKEN if the directory has too many of the blocks. Nothing is held then.
  */
 export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<Lease> {
   const { runDir, range, sandbox, owner, userDir = '/run/user', random = Math.random } = options
@@ -98,7 +98,7 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
       continue
     }
     const holder = { sandbox, token: lease.token, first: lease.first, process: owner, bootId: bootId() }
-    // Before it is ours: the release of a block ends all that runs with its ids.
+    // Before the block is ours, because its release ends every process with its ids.
     const isFree = await requireFree(lease.name, [lease.uid, lease.first], options).then(
       () => true,
       (error) => {
@@ -118,7 +118,7 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
   })
 }
 
-/** Looks for others who have the ids once they are reserved: of two who take them at once, at least one sees the other. */
+/** Looks for other users of the ids after they are reserved: of two sandboxes that take them at once, at least one sees the other. */
 function reserveAlone({ runDir, k, first, token }: Lease, holder: ReservationOwner): boolean {
   if (!reserve(runDir, k, holder)) return false
   if (!areHeldBeside(runDir, k, first)) return true

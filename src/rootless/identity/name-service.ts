@@ -1,6 +1,6 @@
 /**
- * Users and groups that no file of /etc has: those of a directory (SSSD, winbind, LDAP). Such a service gives numbers of any size, and by
- * default some of them lie in our range.
+ * Users and groups that are in no file of /etc, but in a directory (SSSD, winbind, LDAP). A directory assigns ids of any size, and some
+ * defaults lie in our range.
  */
 import { KataError } from '../../errors.ts'
 import { processesOfUid } from '../../linux/processes/proc.ts'
@@ -10,7 +10,7 @@ import { readLines } from './uid-range.ts'
 
 /** Services of nsswitch.conf(5) whose ids are in the files that are read anyway, or have a range of their own. */
 const local: ReadonlySet<string> = new Set(['files', 'compat', 'systemd'])
-/** How long a service may take to answer, milliseconds. One that is out of reach keeps nothing from starting. */
+/** How long a service may take to answer, milliseconds. A service that cannot be reached does not prevent a start. */
 const answerMs = 2000
 
 export interface NameServiceOptions {
@@ -21,10 +21,10 @@ export interface NameServiceOptions {
 }
 
 /**
- * Asks for numbers, where there is somebody to ask. A service that does not answer keeps nothing from starting, unless a process runs with one
- * of them.
+ * Asks the directory, if nsswitch.conf names one, whether `ids` are assigned. If it does not answer, only an id with which a process runs counts
+ * as taken.
  *
- * @throws KataError ACCOUNT_TAKEN, of `name` and the number.
+ * @throws KataError ACCOUNT_TAKEN with `name` and the id.
  */
 export async function requireFree(
   name: string,

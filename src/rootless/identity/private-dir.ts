@@ -15,13 +15,13 @@ export interface PrivateDirData {
   readonly uid: number
   /** The lease it belongs to; absent in ledgers of earlier versions. */
   readonly lease?: Pick<Lease, 'runDir' | 'k' | 'token'>
-  /** Somebody else made it: it stays, whose it is. */
+  /** The directory was not made by us, and stays. */
   readonly isForeign?: boolean
 }
 
 /**
- * Detaches what is mounted below, then removes the directory if it is the user's (or not yet handed to it). A ledger may be released long after
- * a sweep has freed its block: by then the user may be another sandbox's.
+ * Detaches mounts below the directory, then removes it if it belongs to the user (or was not yet given to it). A ledger may be released long
+ * after a sweep has freed its block. By then the user may be another sandbox's.
  */
 export const privateDirResource: ResourceKind<PrivateDirData> = {
   kind: 'private-dir',
@@ -35,8 +35,8 @@ export const privateDirResource: ResourceKind<PrivateDirData> = {
 }
 
 /**
- * One that was taken over, and got away from the end of its machine, could make files in a directory below faster than they are removed. Who has
- * the same ids by another number is not ours to end. @throws KataError UID_STILL_USED.
+ * Ends the user's processes. One that survived its machine could create files below the directory faster than they are removed. If a reservation
+ * with another number holds the same ids, the processes are that sandbox's, and stay. @throws KataError UID_STILL_USED.
  */
 async function endUser({ runDir, k }: Pick<Lease, 'runDir' | 'k'>, uid: number): Promise<void> {
   const first = uid - (blockSize - 1)
@@ -49,20 +49,20 @@ export async function removePrivateDir(path: string, uid: number): Promise<void>
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined || !isOurs(stat, uid)) return
   unmountBelow(path)
-  // From here on a process of the user that is still alive cannot enter it by its path; mode 0 marks it as ours.
+  // From here on, a living process of the user cannot enter the directory by its path. Mode 0 marks it as ours.
   chmodSync(path, 0)
   chownSync(path, 0, 0)
   await removeTree(path)
 }
 
-/** Ours is what belongs to the user, and what is root's with mode 0000: half made, or half removed, when a crash came. */
+/** A directory is ours if it belongs to the user, or to root with mode 0000: a crash left it half made or half removed. */
 function isOurs(stat: Stats, uid: number): boolean {
   return stat.isDirectory() && (stat.uid === uid || (stat.uid === 0 && (stat.mode & 0o7777) === 0))
 }
 
 /**
- * The size of a bounded private directory, which is for sockets and little else: a small file system, mounted in the caller's
- * mount namespace. A shim has a mount namespace of its own, so the mount goes with it, however it ends.
+ * The size of a bounded private directory, which holds sockets and little else. It is a small file system in the caller's mount namespace. A shim
+ * has its own mount namespace, so the mount ends with the shim.
  */
 const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
 
@@ -77,11 +77,11 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
   const path = `${userDir}/${uid}`
   prepareParent(userDir)
   const occupied = () => {
-    // Nor are that user's processes ours to end.
+    // And that user's processes are not ours to end.
     ledger.amend(leaseResource, (held) => held.token === token, { ...lease, isForeign: true })
     return new KataError('PRIVATE_DIR_OCCUPIED', { path })
   }
-  // Checked before it is written down: an existing entry must never be taken for ours and removed.
+  // Checked before the ledger has it: an existing entry must never be taken for ours and removed.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw occupied()
   const data = { path, uid, lease: { runDir, k, token } }
   return ledger.take(privateDirResource, data, (entry) => {
@@ -89,7 +89,7 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
       mkdirSync(path, { mode: 0 })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      // A login of that user may have made it since: by its owner it could not be told from ours.
+      // A login of that user may have made it since then. Its owner would not distinguish it from ours.
       entry.amend({ ...data, isForeign: true })
       throw occupied()
     }
@@ -100,7 +100,7 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = f
   })
 }
 
-/** Bounds a directory by mounting a file system of the user's on it. @throws SyscallError of mount(2). */
+/** Bounds a directory by mounting a small file system on it that belongs to the user. @throws SyscallError of mount(2). */
 export function boundDir(target: string, uid: number): void {
   const { bytes, files } = privateDirBounds
   const { nosuid, nodev, noexec } = mountFlags

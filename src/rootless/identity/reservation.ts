@@ -1,7 +1,7 @@
 /**
- * Which sandbox holds which block of ids: one directory `<runDir>/uids/<k>` each, with a file that names the holder. It
- * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
- * the block of a dead process is free only after it was cleaned up.
+ * Reservations of blocks of ids: a directory `<runDir>/uids/<k>` for each, with a file that names the holder. The directory appears and
+ * disappears in one step (rename(2)), so it always has that file. It outlives a crash: the block of a dead process is free only after it was
+ * cleaned up.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { needed, record } from '../../json/compounds.ts'
@@ -65,7 +65,7 @@ export function removeHalves(runDir: string, token: string): void {
     rmSync(path, { recursive: true, force: true })
 }
 
-/** Replaces an owner file that cannot be read, as a power cut may leave it, or another version of kata-ts. Whether its process is alive is not known. */
+/** Stands for an owner file that cannot be read, because of a power cut or another version of kata-ts. Whether its process lives is unknown. */
 const nobody: ReservationOwner = {
   sandbox: 'unknown',
   token: '',
@@ -88,7 +88,7 @@ export function readOwner(runDir: string, k: number): ReservationOwner | undefin
 /** Whether it is known who holds a block. */
 export const isKnown = (owner: ReservationOwner): boolean => owner.token !== ''
 
-/** Makes `owner` the holder of block `k` in place of the dead one with the token `from`; false when that has it no more. */
+/** Makes `owner` the holder of block `k` in place of the dead one with the token `from`; false if that one no longer holds it. */
 export function takeOver(runDir: string, k: number, from: string, owner: ReservationOwner): boolean {
   if (readOwner(runDir, k)?.token !== from) return false
   try {
@@ -100,7 +100,7 @@ export function takeOver(runDir: string, k: number, from: string, owner: Reserva
   }
 }
 
-/** Gives block `k` back, unless another than `taking` has it by now. The very last step of a release. */
+/** Releases block `k`, unless the reservation is no longer `taking`'s. The last step of a release. */
 export function unreserve(runDir: string, k: number, taking: string): void {
   if (readOwner(runDir, k)?.token !== taking) return
   const name = taking || 'unknown'
@@ -121,8 +121,8 @@ export function heldIds(runDir: string): Set<number> {
 }
 
 /**
- * Whether another reservation than that of block `k` has the ids from `first` on. Configurations may count their blocks from different
- * bases, and then one block has two numbers.
+ * Whether a reservation other than that of block `k` has the ids from `first` on. Configurations may count their blocks from different bases,
+ * and one block may then have two numbers.
  */
 export function areHeldBeside(runDir: string, k: number, first: number): boolean {
   return reservedBlocks(runDir).some((other) => other !== k && readOwner(runDir, other)?.first === first)

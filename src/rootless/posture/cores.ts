@@ -30,7 +30,7 @@ const hostKernel: CoreKernel = {
   threads: (pid) => readdirSync(`/proc/${pid}/task`).map(Number),
 }
 
-/** A thread that is made while its process gets a cookie may miss it; so many tries. */
+/** How often a process is given a cookie: a thread that is created meanwhile may miss it. */
 const attempts = 5
 
 /** @throws KataError CORE_SCHEDULING_MISSING. */

@@ -1,12 +1,12 @@
-/** The differences of a posture in words, for an error. */
+/** Describes the differences of a posture, for an error. */
 import type { PostureRow } from './posture-rows.ts'
 
-/** More than these help nobody: `kata-ts audit` shows all of a process that runs. */
+/** Most differences in one error. `kata-ts audit` shows all differences of a running process. */
 const mostTold = 20
-/** And a value is cut: a mount table that differs has each of its mounts. */
+/** Most characters of one value: a mount table that differs is shown with all of its mounts. */
 const longestValue = 1000
 
-/** Threads with the same value of a field are one difference. A machine of many processors has hundreds of them. */
+/** Joins threads that differ in the same way into one difference. A machine with many processors has hundreds of threads. */
 export function differencesText(differences: readonly PostureRow[]): string {
   const merged = new Map<string, { readonly row: PostureRow; threads: number }>()
   for (const row of differences) {

@@ -1,4 +1,4 @@
-/** The posture that a launch asked for. */
+/** The posture that a launch requests. */
 import { readlinkSync } from 'node:fs'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
 import { jailLimits } from '../jail/jail-command.ts'
@@ -15,7 +15,7 @@ import {
   readNamespaces,
 } from './posture.ts'
 
-/** The posture that was asked for; plain data, so that it can be written down and audited later. */
+/** The requested posture. It is plain data, so that it can be recorded and audited later. */
 export interface ExpectedPosture {
   readonly uid: number
   readonly gid: number
@@ -25,31 +25,31 @@ export interface ExpectedPosture {
   readonly idMap: string
   readonly noNewPrivs: 1
   readonly seccomp: 2
-  /** At least so many filters on every thread; 0: it may have none yet. */
+  /** Least number of seccomp filters on every thread; 0 if there may be none yet. */
   readonly seccompFilters: number
   /** The same for the thread that the process began with. */
   readonly firstThreadFilters: number
-  /** How many inherited filters are on every thread besides; absent: none. */
+  /** Number of additional filters on every thread, inherited from the shim. Absent: none. */
   readonly inheritedFilters?: number
-  /** `own`: another one than the host's; `host`: the host's. */
+  /** `own`: different from the host's; `host`: the host's. */
   readonly namespaces: Readonly<Record<NamespaceKind, 'own' | 'host'>>
   readonly hostNamespaces: Readonly<Record<NamespaceKind, string>>
   readonly mounts: readonly MountPosture[]
-  /** Descriptor number to target, for the standard ones and those handed over. */
+  /** Targets by descriptor number: the standard descriptors, and those that were handed over. */
   readonly descriptors: Readonly<Record<number, string>>
-  /** Files that it may have opened itself, each by its whole name: `/dev/kvm`, `anon_inode:[eventfd]`. */
+  /** Full names of files that it may have opened itself: `/dev/kvm`, `anon_inode:[eventfd]`. */
   readonly files?: readonly string[]
-  /** The same by what their names begin with, where these go on with a number or a name of their own. */
+  /** Prefixes of names of such files, where a number or another name follows. */
   readonly opens: readonly string[]
-  /** Descriptors that it got since its start, by their purpose. */
+  /** Targets of descriptors that it got after its start, by their purpose. */
   readonly handedOver?: Readonly<Record<string, readonly string[]>>
-  /** At most so many sockets besides those handed over, all AF_UNIX: connections it accepted. */
+  /** Most sockets in addition to those handed over, all AF_UNIX: connections that it accepted. */
   readonly sockets: number
-  /** These may be of any family: it is a program of the host's network. */
+  /** Its sockets may be of any family, because the program uses the host's network. */
   readonly anySockets?: boolean
-  /** And at least so many; absent: it may have none. */
+  /** Least number of those sockets. Absent: none. */
   readonly fewestSockets?: number
-  /** Mounts come and go below those that are named. */
+  /** Mounts may come and go below the named ones. */
   readonly mountsBelow?: boolean
   readonly environment: 0
   /** Limits that are not named are not compared. */
@@ -57,25 +57,25 @@ export interface ExpectedPosture {
   readonly cwd: '/'
   /** The lowest allowed score: a higher one only makes the process die sooner. Absent: {@link defaultPodScore}. */
   readonly oomScoreAdj?: number
-  /** Absent: it may share cores with others. */
+  /** Whether it has cores of its own. Absent: it may share cores with other processes. */
   readonly cores?: 'own'
-  /** Absent where others put theirs. */
+  /** Network interfaces in its namespace. Absent if others add interfaces there. */
   readonly interfaces?: readonly string[]
 }
 
 export interface PostureOptions {
-  /** At least so many: 1 of the jail, and 1 more when the program adds its own filter. */
+  /** Least number on every thread: 1 of the jail, and 1 more if the program adds its own filter. */
   readonly seccompFilters: number
-  /** The same for its first thread, when the program adds its filter to others only; default as every thread. */
+  /** The same for the first thread, if the program adds its filter only to the others. Default: {@link seccompFilters}. */
   readonly firstThreadFilters?: number
-  /** See {@link ExpectedPosture}; default none of each. */
+  /** As in {@link ExpectedPosture}. Default: none. */
   readonly sockets?: number
   readonly fewestSockets?: number
   readonly files?: readonly string[]
   readonly opens?: readonly string[]
 }
 
-/** Call it while the descriptors of `spec` are still open here: it notes what they refer to. */
+/** To be called while the descriptors of `spec` are still open, because it notes what they refer to. */
 export function expectedPosture(spec: LaunchSpec, options: PostureOptions): ExpectedPosture {
   const { seccompFilters, firstThreadFilters = seccompFilters } = options
   const { sockets = 0, fewestSockets = 0, files = [], opens = [] } = options
@@ -122,7 +122,7 @@ export const noCapabilities = Object.fromEntries(
   capabilitySets.map((set) => [set, '0'.repeat(16)]),
 ) as Record<CapabilitySet, string>
 
-/** The kinds named are the process's own, the others the host's. */
+/** Marks the kinds in `own` as the process's own, and all others as the host's. */
 export function ownNamespaces(own: readonly NamespaceKind[]): Record<NamespaceKind, 'own' | 'host'> {
   const namespaces = namespaceKinds.map((kind) => [kind, own.includes(kind) ? 'own' : 'host'])
   return Object.fromEntries(namespaces) as Record<NamespaceKind, 'own' | 'host'>

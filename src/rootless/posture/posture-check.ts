@@ -1,4 +1,4 @@
-/** Every field in which a process differs from the posture that its launch asked for. */
+/** Finds every field in which a process differs from its requested posture. */
 import { KataError } from '../../errors.ts'
 import { poll } from '../../time.ts'
 import { differencesText } from './differences.ts'
@@ -33,17 +33,16 @@ function asExpected(expected: ExpectedPosture, actual: Posture): Posture {
 }
 
 /**
- * How long a program that has just been started may take until it is as it stays, and its loader alone, which holds a library open, besides.
- * Milliseconds; 20 are usual, and a host with a load of 60 took more than 2000.
+ * How long a program that has just been started may take until its posture is final, and how long its loader may hold a library open in
+ * addition, milliseconds. 20 are usual; a host with a load of 60 took more than 2000.
  */
 const patience = { settleMs: 2000, loaderMs: 15_000 } as const
 
 /**
- * {@link assertPosture} for a program that does not say when it is ready: right after execve(2) its loader still has
- * libraries open, one after the other. The expected posture stays the same, and what was seen is what counts: between two
- * libraries nothing is open, and one look later something is again.
+ * {@link assertPosture} for a program that does not say when it is ready. Right after execve(2), its loader opens one library after another.
+ * The expected posture stays the same. A reading between two libraries finds none open, although the next one would.
  *
- * @throws KataError as {@link assertPosture}, when it still differs after that time.
+ * @throws KataError as {@link assertPosture}, if the process still differs after that time.
  */
 export async function settledPosture(
   pid: number,
@@ -65,7 +64,7 @@ export async function settledPosture(
   return asExpected(expected, settled ?? read(pid))
 }
 
-/** A look reads some thirty files of /proc. */
+/** Pause between two readings, each of some thirty files of /proc. */
 const pauses = { everyMs: 1, longestMs: 4 }
 
 const isDescriptor = ({ field }: PostureRow): boolean => field.startsWith('descriptors.')

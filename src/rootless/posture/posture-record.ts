@@ -1,6 +1,6 @@
 /**
- * The posture that each process of a running sandbox was checked for, written down beside its ledger: `kata-ts audit`
- * compares the same again at any later time.
+ * Records of the posture for which each process of a running sandbox was checked, beside its ledger. `kata-ts audit` repeats the comparison at
+ * any later time.
  */
 import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { needed, record } from '../../json/compounds.ts'
@@ -55,7 +55,7 @@ export function recordHandover(
   recordPosture(stateDir, { ...record, expected: { ...record.expected, handedOver } })
 }
 
-/** Removes the records of one process, and of who waits for it, before it is ended. */
+/** Removes the records of a process and of its waiter, before the process is ended. */
 export function forgetPosture(stateDir: string, name: string): void {
   for (const record of [name, `${name}-waiter`])
     rmSync(`${directoryOf(stateDir)}/${record}.json`, { force: true })
@@ -66,7 +66,7 @@ export function forgetPostures(stateDir: string): void {
   rmSync(directoryOf(stateDir), { recursive: true, force: true })
 }
 
-/** All of a sandbox, by name; none for one that has not come that far. @throws KataError STATE_UNREADABLE. */
+/** A sandbox's records, sorted by name; none if its processes have not been checked yet. @throws KataError STATE_UNREADABLE. */
 export function readPostureRecords(stateDir: string): PostureRecord[] {
   const reader = postureRecordReader()
   try {
@@ -74,7 +74,7 @@ export function readPostureRecords(stateDir: string): PostureRecord[] {
       readdirSync(directoryOf(stateDir))
         .filter((name) => name.endsWith('.json'))
         .map((name) => readState(reader, `${directoryOf(stateDir)}/${name}`))
-        // Forgotten this moment.
+        // It was removed after the directory was read.
         .filter((found) => found !== undefined)
         .sort((a, b) => (a.name < b.name ? -1 : 1))
     )

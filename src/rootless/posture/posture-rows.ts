@@ -1,4 +1,4 @@
-/** Each field of a posture, as it was asked for beside what it is. */
+/** Compares each field of a posture, expected and actual. */
 import { defaultPodScore } from '../jail/oom-score.ts'
 import type { ExpectedPosture } from './expected-posture.ts'
 import {
@@ -9,7 +9,7 @@ import {
   type ThreadPosture,
 } from './posture.ts'
 
-/** One field, as it was asked for and as it is. */
+/** One field, expected and actual. */
 export interface PostureRow {
   readonly field: string
   /** The thread, when the field is a thread's own. */
@@ -124,7 +124,7 @@ function allowedSockets({ fewestSockets = 0, sockets: most }: ExpectedPosture, c
   return count > most ? `at most ${most}` : `at least ${fewestSockets}`
 }
 
-/** A value lower than the one asked for would spare the process at the cost of others. */
+/** A lower score would spare the process when memory runs out, at the cost of others. */
 export function oomScoreRow(least: number, actual: number): PostureRow {
   return row('oomScoreAdj', actual >= least ? `${actual}` : `at least ${least}`, `${actual}`)
 }
