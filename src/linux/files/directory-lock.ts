@@ -1,10 +1,10 @@
-/** One process at a time, by a lock on a directory (flock(2)): nothing to clean up, and the kernel lets go of it for the dead. */
+/** Mutual exclusion by a lock on a directory (flock(2)). It leaves nothing to clean up: the kernel releases the lock of a dead process. */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
 import { pollLock, tryLock, waitForLock } from './flock.ts'
 
 /**
- * Runs `work` while no other process, and no other call in this one, does so with the same directory; for work that the lock only spares from
- * being done twice. If the lock is not free within `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
+ * Runs `work` while no other process, and no other call in this process, holds the directory's lock. If the lock is not free within `patienceMs`
+ * milliseconds, or the directory does not exist, `work` runs without it. So it is for work that may be done twice, at some cost.
  *
  * @throws the reason of `signal`, which ends the wait; what `work` throws.
  */
@@ -24,8 +24,8 @@ export async function withBestEffortLock<T>(
 }
 
 /**
- * {@link withBestEffortLock} for work that must not be done without: resolves with `gone` when the directory is not there any
- * more, or another one is in its place, and with `busy` when the lock cannot be had in time.
+ * {@link withBestEffortLock} for work that needs the lock. Resolves with `gone` if the directory was removed or replaced, and with `busy` if the
+ * lock is not free in time.
  */
 export async function underDirectoryLock(
   directory: string,
@@ -36,7 +36,7 @@ export async function underDirectoryLock(
   return typeof made === 'string' ? made : 'done'
 }
 
-/** {@link underDirectoryLock} for work that makes something. @throws the reason of `signal`, which ends the wait; what `make` throws. */
+/** {@link underDirectoryLock} for work that has a result. @throws the reason of `signal`, which ends the wait; what `make` throws. */
 export async function makeUnderDirectoryLock<T>(
   directory: string,
   patienceMs: number,
@@ -63,7 +63,7 @@ function isAt(fd: number, path: string): boolean {
   return own.dev === there?.dev && own.ino === there.ino
 }
 
-/** The result of `work`, which takes moments: this process waits for the lock and does nothing else. @throws errors of open(2) and flock(2). */
+/** Runs `work`, which must be short, and blocks this process until the lock is free. @throws errors of open(2) and flock(2). */
 export function withBriefLock<T>(directory: string, work: () => T): T {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
@@ -74,7 +74,7 @@ export function withBriefLock<T>(directory: string, work: () => T): T {
   }
 }
 
-/** The lock, if it is free now, until it is disposed of; undefined when another has it, or when the directory does not exist. */
+/** Takes the lock until it is disposed of. Undefined if the lock is not free now, or the directory does not exist. */
 export function tryDirectoryLock(directory: string): Disposable | undefined {
   const fd = open(directory)
   if (fd === undefined) return undefined
@@ -83,7 +83,7 @@ export function tryDirectoryLock(directory: string): Disposable | undefined {
   return undefined
 }
 
-/** Undefined when there is none. A host without a free descriptor, for one, has it all the same. @throws other errors of open(2). */
+/** Undefined if the directory does not exist. @throws other errors of open(2), such as EMFILE, which do not mean that. */
 function open(directory: string): number | undefined {
   try {
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)

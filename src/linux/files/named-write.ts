@@ -1,7 +1,7 @@
-/** Writes whose errors name a file. Those of write(2) and fsync(2) name none, and it is there that a full disk shows: on NFS and btrfs often at the latter. */
+/** Writes whose errors name the file. Node's errors of write(2) and fsync(2) do not, and a full disk shows there; on NFS and btrfs often only at fsync(2). */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 
-/** Gives `path` to an error of the system that names no file. */
+/** Runs `write`, and adds `path` to a system error that names no file. */
 export function atPath<T>(path: string, write: () => T): T {
   try {
     return write()
@@ -10,14 +10,14 @@ export function atPath<T>(path: string, write: () => T): T {
   }
 }
 
-/** The error, with `path` where it is one of the system that names no file. */
+/** The error; a system error that names no file gets `path`. */
 export function withPath(error: unknown, path: string): unknown {
   const failed = error as NodeJS.ErrnoException
   if (failed.syscall !== undefined && failed.path === undefined) failed.path = path
   return error
 }
 
-/** Writes all of it where the file is; `isFlushed`: and waits until the disk has the file. @throws an error of the system, with `path`. */
+/** Writes all bytes at the file's position. `isFlushed` waits until the disk has them. @throws a system error with `path`. */
 export function writeAll(fd: number, bytes: Uint8Array, path: string, { isFlushed = false } = {}): void {
   atPath(path, () => {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
@@ -26,8 +26,8 @@ export function writeAll(fd: number, bytes: Uint8Array, path: string, { isFlushe
 }
 
 /**
- * Makes the file, for its owner alone, and waits until the disk has it: what is renamed to its name afterwards has all of it, also after a crash of
- * the host. @throws an error of the system, with `named` for the path.
+ * Creates the file, for its owner alone, and waits until the disk has it. A file that is renamed after that is complete even after a crash of the
+ * host. @throws a system error with `named` as its path.
  */
 export function writeFlushed(path: string, text: string, named: string): void {
   const fd = openSync(path, 'wx', 0o600)

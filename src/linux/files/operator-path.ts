@@ -22,9 +22,9 @@ const directories: ReadonlySet<string> = new Set([
   '/var/lib/docker',
   '/var/lib/kubelet',
 ])
-/** Links anywhere below these are. */
+/** Links anywhere below these directories are followed. */
 const trees = ['/dev/', '/usr/']
-/** But not below these, in which programs and administrators put files of their own, and pods may be given directories. */
+/** Exceptions: programs and administrators put their own files below these, and pods may be given directories there. */
 const exceptions = ['/dev/shm/', '/dev/hugepages/', '/dev/mqueue/', '/usr/local/', '/usr/share/', '/usr/src/']
 /** The kernel's limit. */
 const mostLinks = 40
@@ -38,7 +38,7 @@ export function openOperatorPath(path: string): number {
   let wanted = path
   for (let links = 0; links <= mostLinks; links++) {
     try {
-      // This one call decides: a component that has become a link since the check ends it.
+      // This call alone decides: it fails if a component has become a link since the check.
       return openAt(workingDirectory, wanted, O_PATH, resolve.noSymlinks | resolve.noMagiclinks)
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === 'ELOOP')) throw error
@@ -61,7 +61,7 @@ export function lookAtOperatorPath(path: string): { path: string; stat: Stats } 
 function followFirstLink(path: string, source: string): string {
   const parts = path.split('/').filter((part) => part !== '')
   for (const index of parts.keys()) {
-    // Free of links up to here, so that .. means in the text what it means on disk.
+    // There are no links up to here, so .. in the text means the same as on disk.
     const place = posix.normalize(`/${parts.slice(0, index).join('/')}`)
     const link = posix.join(place, parts[index]!)
     if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue

@@ -1,7 +1,7 @@
 /**
- * Removes a directory tree that another user, or a guest, wrote. It may be of any depth and width: the number of open
- * directories, the length of paths and the memory that this takes do not depend on it. Every step goes by one name in
- * an open directory, so that no link leads elsewhere, and nothing is removed that is mounted in the tree.
+ * Removes a directory tree that another user or a guest wrote. The tree may have any depth and width: open directories, lengths of paths and
+ * memory are bounded. Every step uses one name in an open directory, so no link leads elsewhere, and nothing that is mounted in the tree is
+ * removed.
  */
 import { closeSync, constants, openSync, rmdirSync } from 'node:fs'
 import { sleep } from '../../time.ts'
@@ -18,15 +18,15 @@ import { openDirectoryAt, shown } from './open-at.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
-/** How many levels are open at a time. A deeper directory is moved up to the top and emptied from there. */
+/** Most levels that are open at a time. A deeper directory is moved to the top, and emptied from there. */
 const openLevels = 64
-/** How long this process is deaf to signals and timers at a stretch, milliseconds. */
+/** How long signals and timers of this process wait at most, milliseconds. */
 const stretchMs = 10
-/** The clock is read once in so many removals. */
+/** Removals between two readings of the clock. */
 const clockEvery = 64
 
 /**
- * Does nothing when `path` does not exist; two may do this at once. An abort leaves the rest for another time.
+ * Does nothing if `path` does not exist. Two callers may remove the same tree at once. After an abort, the rest stays.
  *
  * @throws SyscallError EXDEV or EBUSY where something is mounted, ENOTDIR when `path` is not a directory itself, EPERM at a file
  * that is immutable. @throws the signal's reason.
@@ -49,8 +49,8 @@ export async function removeTree(path: string, signal?: AbortSignal, attempts = 
 }
 
 /**
- * The same for what is in the open directory `top`, whatever path that has by now. The directory and its descriptor stay; nobody may have
- * listed it by that one.
+ * Removes the content of the open directory `top`, whatever its path is by now. The directory stays, and so does the descriptor, by which it must
+ * not have been listed before.
  *
  * @throws as {@link removeTree}.
  */

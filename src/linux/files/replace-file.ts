@@ -1,10 +1,10 @@
-/** Files that others may read at any moment. */
+/** Replaces files that other processes may read at any moment. */
 import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { writeAll } from './named-write.ts'
 
 /**
- * Whoever reads the file sees what it was, or all of what it is now; never a part, whoever else replaces it. Its owner alone reads it. One that is
- * not flushed may be empty after a crash of the host, and its former content gone.
+ * Replaces a file in one step: readers see the old content or the new, never a part, even if several processes replace it. Only its owner can
+ * read it. Without `isFlushed`, the file may be empty after a crash of the host, and its old content lost.
  */
 export function replaceFile(path: string, text: string, { isFlushed = false } = {}): void {
   const fresh = `${path}.${process.pid}.new`
@@ -17,7 +17,7 @@ export function replaceFile(path: string, text: string, { isFlushed = false } = 
     }
     renameSync(fresh, path)
   } catch (error) {
-    // On a full disk it would be the last bit of room, and each process would leave one.
+    // On a full disk it would take the last space, and each process would leave such a file.
     rmSync(fresh, { force: true })
     throw error
   }

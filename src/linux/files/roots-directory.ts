@@ -1,24 +1,24 @@
-/** Directories whose content root trusts, at a path that somebody chose. */
+/** Checks directories at a configurable path, whose content root is going to trust. */
 import { lstatSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { hasAcl, mayOthersWrite } from '../acl.ts'
 
 /**
- * Requires that only root can put something into the directory at an absolute path, or another one in its place. In a directory of many users,
- * such as `/tmp`, anybody may have made one of a name that root is going to use. One that is not there yet is looked at as far as it is: call
- * this once more when it is made. Another user than root has nothing to guard, and passes.
+ * Requires that only root can create files in the directory at an absolute path, or replace the directory. In a directory of many users, such as
+ * `/tmp`, any user may have created the name that root is going to use. If the path does not exist yet, its existing ancestors are checked:
+ * call this again when it does. Users other than root have nothing to guard, and pass.
  *
  * @throws KataError PRIVATE_DIR_PARENT_UNSAFE.
  */
 export function requireRootsDirectory(path: string): void {
   if (process.getuid?.() !== 0) return
   const there = lastThere(path)
-  // A link on the way is as good as the directory in which it lies, and so is where it leads.
+  // A link can be trusted as much as the directory that has it. The path to its target is checked, too.
   for (const way of new Set([there, realpathSync(there)])) requireRootsWay(way, there === path)
 }
 
-/** The path itself, or the last directory on the way to it that exists. */
+/** The path itself, or its nearest ancestor that exists. */
 function lastThere(path: string): string {
   let at = path
   while (lstatSync(at, { throwIfNoEntry: false }) === undefined) at = dirname(at)
@@ -27,7 +27,7 @@ function lastThere(path: string): string {
 
 function requireRootsWay(way: string, isThere: boolean): void {
   for (let at = way; ; at = dirname(at)) {
-    // What lies in a directory of many users is its owner's, who is looked at besides.
+    // In a sticky directory of many users, only its owner can replace an entry, and the entry's owner is checked, too.
     const reason = whyNotRoots(at, isThere && at === way)
     if (reason !== undefined) throw new KataError('PRIVATE_DIR_PARENT_UNSAFE', { path: at, reason })
     if (at === '/') return

@@ -1,4 +1,4 @@
-/** Gives back what a process that will rest has mapped of its program (MADV_DONTNEED of madvise(2)). */
+/** Unmaps the pages of the program of a process that is about to be idle (MADV_DONTNEED of madvise(2)). */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { libc } from '../libc.ts'
 
@@ -12,12 +12,12 @@ export interface Range {
   readonly end: number
 }
 
-/** Where this program's code lies, once it was read: it never moves. */
+/** The memory of this program's code, read once: it never moves. */
 let own: readonly Range[] | undefined
 
 /**
- * Unmaps the pages of this program's code and constants. They stay in the host's cache of files, from where the next use maps them again, and
- * the host may take them when it has better use for the memory. What cannot be unmapped stays: this fails nothing.
+ * Unmaps the pages of this program's code and constants. They stay in the host's page cache, and the next use maps them again, unless the host
+ * has reclaimed them. Never throws: pages that cannot be unmapped stay.
  */
 export function dropCode(): void {
   own ??= ownCode()
@@ -25,7 +25,7 @@ export function dropCode(): void {
     libc.syscall(SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0)
 }
 
-/** Undefined when it cannot be read, for want of a descriptor. */
+/** Undefined if /proc cannot be read, as without a free descriptor. */
 function ownCode(): Range[] | undefined {
   try {
     return codeIn(readFileSync('/proc/self/maps', 'utf8'), readlinkSync('/proc/self/exe'))
@@ -35,8 +35,8 @@ function ownCode(): Range[] | undefined {
 }
 
 /**
- * What proc_pid_maps(5) says of the program's file up to its code. Behind the code lie data that the program has changed, some of them read-only
- * since (RELRO): the file does not have them.
+ * The ranges of the program's file up to its code, from proc_pid_maps(5). The data after the code must stay mapped: the program has changed them,
+ * even those that are read-only now (RELRO), and the file does not have the changes.
  */
 export function codeIn(maps: string, program: string): Range[] {
   const ofProgram = maps

@@ -9,13 +9,13 @@ export interface ProcessRef {
   readonly pid: number
   /** Field 22 of /proc/PID/stat: start time in clock ticks after boot. */
   readonly startTime: string
-  /** In which the number counts, `pid:[4026531836]` for instance. Absent in what an earlier version has written down: then it is ours. */
+  /** The pid namespace of the number, such as `pid:[4026531836]`. Absent in records of earlier versions: then it is ours. */
   readonly pidNamespace?: string | undefined
-  /** In which it began: what outlives a boot would else name a pid namespace that is never seen again. Absent as above. */
+  /** The boot in which it began, because a record may outlive a boot and the pid namespace. Absent in records of earlier versions. */
   readonly bootId?: string | undefined
 }
 
-/** As it is written down in JSON. */
+/** Reads a reference from JSON. */
 export const readProcessRef = record<ProcessRef>({
   pid: needed(uint32),
   startTime: needed(text),
@@ -23,13 +23,13 @@ export const readProcessRef = record<ProcessRef>({
   bootId: text,
 })
 
-/** Errors that tell of this process or its host, and nothing of the file that was to be read. */
+/** Errors about this process or its host, which say nothing about the file. */
 export const exhaustion: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
 
 /**
  * Reads a file of /proc, or undefined when the process is gone.
  *
- * @throws ErrnoException EMFILE, ENFILE, ENOMEM: a process that nobody can look at is none that is gone.
+ * @throws ErrnoException EMFILE, ENFILE, ENOMEM, which do not mean that the process is gone.
  */
 export function readProc(path: string): string | undefined {
   try {
@@ -62,13 +62,13 @@ export function ownProcess(): ProcessRef {
   return own
 }
 
-/** Whether this process is the one that was written down. */
+/** Whether `ref` is this process. */
 export function isThisProcess(ref: ProcessRef): boolean {
   if (ref.pid !== process.pid || isElsewhere(ref)) return false
   return ref.startTime === ownProcess().startTime
 }
 
-/** That of this process; undefined where /proc shows the numbers of another one, or is not mounted. */
+/** This process's pid namespace; undefined if /proc is another pid namespace's, or is not mounted. */
 function ownPidNamespace(): string | undefined {
   try {
     return readlinkSync('/proc/self') === `${process.pid}` ? readlinkSync('/proc/self/ns/pid') : undefined
@@ -77,14 +77,14 @@ function ownPidNamespace(): string | undefined {
   }
 }
 
-/** Then it has ended, wherever it was. False where /proc is not mounted: nothing is known there. */
+/** Whether the process began in another boot, and so has ended. False if that is unknown, because /proc is not mounted. */
 function isOfAnotherBoot({ bootId }: ProcessRef): boolean {
   if (bootId === undefined) return false
   const now = readProc(bootIdFile)?.trim()
   return now !== undefined && now !== bootId
 }
 
-/** Whether its number says nothing here and now. */
+/** Whether the process number has no meaning here, because it is of another boot or pid namespace. */
 export const isElsewhere = (ref: ProcessRef): boolean =>
   isOfAnotherBoot(ref) || (ref.pidNamespace !== undefined && ref.pidNamespace !== ownPidNamespace())
 
@@ -92,16 +92,16 @@ export const isElsewhere = (ref: ProcessRef): boolean =>
 const hostsPidNamespace = 'pid:[4026531836]'
 
 /**
- * Whether no process that has not ended is left in another pid namespace: its first one is there as long as any other. Only the host's own namespace shows the
- * processes of all.
+ * Whether all processes of another pid namespace have ended: its first process lives as long as any other. Only the host's own pid namespace shows
+ * the processes of all.
  */
 function isGone(pidNamespace: string): boolean {
   if (ownPidNamespace() !== hostsPidNamespace) return false
   return !listPids().some((pid) => {
     const status = readStatus(`/proc/${pid}/status`)
-    // One that nobody has waited for yet has ended.
+    // A zombie has ended.
     if (status === undefined || statusHasEnded(status)) return false
-    // A process with one number is in the host's own. Not everybody may read the link of each.
+    // A process with only one number is in the host's own namespace. Checked first, because the link may be unreadable.
     const numbers = status.get('NSpid')?.split('\t') ?? []
     return numbers.length > 1 && mayBeIn(pid, pidNamespace)
   })
@@ -117,24 +117,24 @@ function mayBeIn(pid: number, pidNamespace: string): boolean {
 }
 
 /**
- * Whether a process of this state, as /proc words it, with so many threads has come to its end. One whose first thread has ended is
- * called a zombie, too, and runs on with the others.
+ * Whether a process with this state of /proc and this number of threads has ended. /proc also calls a process a zombie if only its first thread has
+ * ended, and the others still run.
  */
 function hasEnded(state: string, threads: number): boolean {
   return state.startsWith('X') || (state.startsWith('Z') && threads <= 1)
 }
 
-/** {@link hasEnded}, of {@link statFields}. */
+/** {@link hasEnded} for the fields of {@link statFields}. */
 export const statHasEnded = ({ 0: state = '', 17: threads }: readonly string[]) =>
   hasEnded(state, Number(threads))
 
 /**
  * Whether exactly this process still runs. A zombie, not reaped yet, does not run.
  *
- * @throws KataError PROCESS_ELSEWHERE: one that has no number here is none that is gone.
+ * @throws KataError PROCESS_ELSEWHERE if the process is in a pid namespace that cannot be seen from here, and may still run.
  */
 export function isAlive(ref: ProcessRef): boolean {
-  // First: the pid namespaces of another boot are gone, and others may have their inodes by now.
+  // Checked first: the pid namespaces of another boot are gone, and new ones may have their inodes.
   if (isOfAnotherBoot(ref)) return false
   if (isElsewhere(ref)) {
     const { pid, pidNamespace = '' } = ref
@@ -145,7 +145,7 @@ export function isAlive(ref: ProcessRef): boolean {
   return fields !== undefined && fields[19] === ref.startTime && !statHasEnded(fields)
 }
 
-/** The same to show it: one of which nobody can say is taken for one that runs. */
+/** {@link isAlive} for display: true if it is unknown. */
 export function mayBeAlive(ref: ProcessRef): boolean {
   try {
     return isAlive(ref)
@@ -191,8 +191,8 @@ export interface Status {
 }
 
 /**
- * Those of a process or a thread, or undefined when it is gone. A value is looked for when it is asked for: few of the sixty are, and some each
- * millisecond. What a process calls itself cannot pass for a line: the kernel escapes line ends.
+ * Reads the status of a process or a thread; undefined if it is gone. Each value is searched for when it is requested: callers want few of the sixty
+ * lines, and some poll every millisecond. The name of a process cannot forge a line, because the kernel escapes line ends.
  */
 export function readStatus(path: string): Status | undefined {
   const text = readProc(path)
@@ -206,7 +206,7 @@ function valueIn(text: string, name: string): string | undefined {
   return text.slice(start + name.length + 1, end === -1 ? undefined : end).trim()
 }
 
-/** {@link hasEnded}, of the lines of /proc/PID/status. */
+/** {@link hasEnded} for the lines of /proc/PID/status. */
 export const statusHasEnded = (status: Status): boolean =>
   hasEnded(status.get('State') ?? '', Number(status.get('Threads')))
 

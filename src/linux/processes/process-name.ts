@@ -1,13 +1,13 @@
 /**
- * The process that works on a file or a directory, in the name of that: so what a dead one has left is told from what one that lives is making,
- * also by a process of another pid namespace, and once another process has the number.
+ * Names of unfinished files and directories, which identify the process that makes them. So leftovers of a dead process can be told from the
+ * work of a living one, even in another pid namespace, and after the process number was used again.
  */
 import { ownProcess, type ProcessRef } from './proc.ts'
 
 /** `<pid>-<start time>-n<inode of its pid namespace>-b<boot>-`. Earlier versions left the later parts out. */
 const written = /^(\d+)-(\d+)-(?:n(\d+)-)?(?:b([0-9a-f-]{36})-)?/
 
-/** A name that no other call has given, as {@link processInName} reads it. @throws as {@link ownProcess}. */
+/** A unique name for {@link processInName}. @throws as {@link ownProcess}. */
 export function nameWithProcess(): string {
   const { pid, startTime, pidNamespace, bootId } = ownProcess()
   const inode = /\d+/.exec(pidNamespace ?? '')?.[0]

@@ -1,11 +1,11 @@
-/** How long processes have waited for a processor that others had (proc(5), schedstat). */
+/** How long a process has waited for a processor (proc(5), schedstat). */
 import { namesIn } from '../files/names-in.ts'
 import { readProc } from './proc.ts'
 
 /**
- * A clock that goes while the process waits, from 0 on, in milliseconds: between two looks, as long as the one of its threads did that waited longest.
- * Each thread is compared with itself: one that had waited for long before, or has ended since, hides no other. It stands still for a process
- * that has ended, and on a kernel that does not count it (CONFIG_SCHED_INFO).
+ * A clock that runs while the process waits, from 0 on, in milliseconds. Between two readings it advances by the wait of the thread that waited
+ * longest. Each thread is compared with itself, so that a thread with a long earlier wait, or one that has ended, does not hide others. The
+ * clock stands still for a process that has ended, and on a kernel without CONFIG_SCHED_INFO.
  */
 export function processorWait(pid: number): () => number {
   let before = waitsOf(pid)

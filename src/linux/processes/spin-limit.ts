@@ -8,7 +8,7 @@ import { checked, libc, ptr } from '../libc.ts'
 const SYS_setitimer = 38 // x86-64
 /** Counts the time of all threads, in the kernel, too. */
 const ITIMER_PROF = 2
-/** Between two renewals, milliseconds: with so many threads that they use up a bound meanwhile, a process would be ended too early. */
+/** Milliseconds between two renewals. A process whose threads together use up the bound in that time is ended too early. */
 const usualMs = 5000
 
 /** Ends this process after `seconds` more of processor time, unless it is called again before; 0: never. @throws SyscallError. */

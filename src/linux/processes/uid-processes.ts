@@ -31,7 +31,7 @@ function uidOf(pid: number): number | undefined {
   return Number(status.get('Uid')?.split('\t')[0])
 }
 
-/** Undefined when it has ended: the number may be another user's process by now, which is not to be killed for it. */
+/** Undefined if the process has ended. Another user's process may have the number by now, and must not be killed. */
 function refOf({ pid, uid }: UidProcess): ProcessRef | undefined {
   const ref = processRef(pid)
   return uidOf(pid) === uid ? ref : undefined
@@ -41,9 +41,9 @@ function refOf({ pid, uid }: UidProcess): ProcessRef | undefined {
 const upperHalf = 2 ** 31
 
 /**
- * Whether it is in a user namespace of these ids alone, the first among them, where a program that was taken over can become each of them. A
- * process of the host's with an id between the first and the last is a person's, whom a directory (SSSD, winbind) gave that number; what such
- * a person runs in a namespace of their own (`unshare -r`, a browser) has that id alone.
+ * Whether the process is in a user namespace of only these ids, including the first. A compromised program in such a namespace can have each of
+ * them. Other processes with an id between the first and the last belong to a person to whom a directory (SSSD, winbind) assigned it; a user
+ * namespace of that person (`unshare -r`, a browser) maps only that id.
  */
 function isMappedTo(pid: number, first: number, last: number): boolean {
   const lines = readProc(`/proc/${pid}/uid_map`)?.trim().split('\n') ?? []
@@ -57,8 +57,8 @@ function isMappedTo(pid: number, first: number, last: number): boolean {
 }
 
 /**
- * Those of a block of ours: of its first id, its last, and of any other that a user namespace of these ids has. That of a virtiofsd has ids of the
- * upper half, too, and one that was taken over may become each of them.
+ * The processes of one of our blocks: with its first id, its last id, or any other id of a user namespace of the block. The user namespace of a
+ * virtiofsd also maps ids of the upper half, and a compromised one may have any of them.
  */
 export function processesOfBlock(first: number, last: number): UidProcess[] {
   const mayBe = (uid: number) => (uid > first && uid < last) || uid >= upperHalf
