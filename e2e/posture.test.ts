@@ -64,8 +64,8 @@ function daemonPosture(pid: number, id: string) {
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
   const { threads, mounts, descriptors, environment, limits: all, cwd, interfaces } = readPosture(pid)
-  // What it may lock is the host's own limit but for machines that take host devices.
-  const { memlock: _, ...limits } = all
+  // Both are the host's own limits; machines that take host devices lock memory.
+  const { memlock: _, as: __, ...limits } = all
   const alike = threads.map(({ tid: _, namespaces, ...rest }) => ({
     ...rest,
     namespaces: Object.fromEntries(

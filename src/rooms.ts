@@ -162,7 +162,6 @@ export const doors: Readonly<Record<string, string>> = {
   'images/image-files.ts': 'reads the headers of an archive that it has opened',
   'images/layer-cache.ts': 'unpacks a compressed stream into a directory',
   'images/rootfs.ts': 'from an image’s path to mounted layers and a configuration',
-  'images/spool.ts': 'writes what it decompresses into a file without a name',
   'images/store/new-image.ts': 'makes an image’s configuration of another’s',
   'images/store/save.ts': 'writes images as an archive, and their names',
   'images/tree-tar.ts': 'writes what it has read of files that a guest may change',

@@ -20,6 +20,8 @@ export const programs: Readonly<Record<string, readonly string[]>> = {
     (name) => `bin/${name}`,
   ),
   tar: ['bin/tar'],
+  gzip: ['bin/gzip'],
+  zstd: ['bin/zstd'],
   'libc-bin': ['bin/getent'],
   passwd: ['sbin/useradd', 'sbin/userdel', 'sbin/groupadd', 'sbin/groupdel'],
   e2fsprogs: ['sbin/mke2fs', 'sbin/mkfs.ext4'],

@@ -3,10 +3,11 @@ import type { SourcePackage } from './sources.ts'
 
 /**
  * passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. A container that is run without an option has a network,
- * which is made by passt, nftables and iproute2. util-linux and bash are essential.
+ * which is made by passt, nftables and iproute2. zstd unpacks images. util-linux, bash and gzip are essential.
  */
 export const depends = [
   ...['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs', 'passt', 'nftables', 'iproute2'],
+  'zstd',
 ]
 /** The clients, what `kata-ts guest build` unpacks modules with, what makes disks of images, and what gets images. */
 export const recommends = ['containerd | containerd.io', 'xz-utils', 'erofs-utils', 'skopeo']

@@ -14,6 +14,7 @@ export const systemPackages = {
     nftables: 'nft, the packet filter around that network',
     iproute2: 'ip, which gives that network its addresses',
     skopeo: 'gets images from registries',
+    zstd: 'decompresses images that were compressed by it',
   },
   build: {
     quickjs: 'qjsc compiles the guest agent',

@@ -77,6 +77,11 @@ export const imagesErrors = () => ({
     '{image} is not in the store, and skopeo, which pulls images from registries, is not installed',
     'Install it (`apt-get install skopeo`), or give an archive with --image FILE; a command for the embedded busybox follows `--`: `kata-ts run -- CMD`.',
   ),
+  DECOMPRESSOR_MISSING: entry(
+    'failed_precondition',
+    'the image is compressed, and {program}, which decompresses it, is not installed',
+    'Install it (`apt-get install {program}`), or decompress the image where it is installed.',
+  ),
   CTR_MISSING: entry(
     'failed_precondition',
     '{image} names containerd’s store, and ctr, which reads it, is in none of these places: {places}',

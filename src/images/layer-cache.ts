@@ -2,6 +2,7 @@
 import { KataError } from '../errors.ts'
 import { sleep } from '../time.ts'
 import { cachedDirectory } from './content-cache.ts'
+import { CompressionError, type DecompressOptions, decompressed } from './decompressor.ts'
 import { type ByteSource, chunkSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { UnpackBudget, type UnpackLimits } from './formats/unpack-budget.ts'
@@ -42,7 +43,8 @@ export async function unpackImage(
   for (const [index, layer] of image.layers.entries()) {
     onLayer(index + 1)
     const name = layer.diffId.replace(':', '-')
-    const make = (directory: string) => unpackVerified(layer, directory, budget, signal)
+    const make = (directory: string) =>
+      unpackVerified(layer, directory, budget, { directory: cacheDir, signal })
     const failed = explain(image, layer, cache)
     directories.unshift(
       await cachedDirectory(cache, name, make).catch((cause) => {
@@ -59,16 +61,24 @@ async function unpackVerified(
   layer: ArchivedLayer,
   directory: string,
   budget: UnpackBudget,
-  signal: AbortSignal | undefined,
+  decompressing: DecompressOptions,
 ): Promise<void> {
+  const { signal } = decompressing
   const blob = Bun.file(layer.file).slice(layer.offset, layer.offset + layer.size)
   const stored = new Bun.CryptoHasher('sha256')
   const plain = new Bun.CryptoHasher('sha256')
   const compression = isCompressed(await blob.slice(0, 4).bytes())
-  const chunks = decompressed(hashed(blob.stream(), stored), compression)
-  const source = chunkSource(hashed(chunks, plain, signal))
-  await unpackLayer(source, directory, layer.diffId, budget)
-  await drain(source, budget.limits.bytes)
+  const packed = hashed(blob.stream(), stored)
+  const chunks = compression === undefined ? packed : decompressed(packed, compression, decompressing)
+  const unpacked = hashed(chunks, plain, signal)
+  try {
+    const source = chunkSource(unpacked)
+    await unpackLayer(source, directory, layer.diffId, budget)
+    await drain(source, budget.limits.bytes)
+  } finally {
+    // The decompressor of a layer that is refused ends, too.
+    await unpacked.return(undefined)
+  }
   compare(`layer ${layer.diffId}`, stored, layer.digest)
   compare(`uncompressed layer ${layer.diffId}`, plain, layer.diffId)
 }
@@ -84,26 +94,6 @@ async function* hashed(
     if (++count % breathEvery === 0) await sleep(0, signal)
     hasher.update(chunk)
     yield chunk
-  }
-}
-
-/** node:zlib rather than DecompressionStream: a layer may consist of several compressed members. */
-async function* decompressed(
-  chunks: AsyncIterable<Uint8Array>,
-  compression: 'gzip' | 'zstd' | undefined,
-): AsyncGenerator<Uint8Array> {
-  if (compression === undefined) return yield* chunks
-  const { createGunzip, createZstdDecompress } = await import('node:zlib')
-  const { Readable } = await import('node:stream')
-  const decompressor = compression === 'gzip' ? createGunzip() : createZstdDecompress()
-  const input = Readable.from(chunks)
-  input.on('error', (error) => decompressor.destroy(error))
-  try {
-    yield* input.pipe(decompressor) as AsyncIterable<Uint8Array>
-  } catch (cause) {
-    throw new TarError(`its ${compression} compression is damaged (${(cause as Error).message})`, { cause })
-  } finally {
-    input.destroy()
   }
 }
 
@@ -123,7 +113,7 @@ function explain(image: UnpackableImage, layer: ArchivedLayer, directory: string
   return (cause: unknown): never => {
     // A failed system call is about this host's disk, and has a code of its own.
     if (cause instanceof KataError && cause.code !== 'SYSCALL_FAILED') throw cause
-    if (cause instanceof TarError) {
+    if (cause instanceof TarError || cause instanceof CompressionError) {
       const reason = `layer ${layer.diffId}: ${cause.message}`
       throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: image.path, reason }, { cause })
     }

@@ -29,7 +29,12 @@ beforeEach(() => {
   base = mkdtempSync('/var/tmp/kata-ts-rootfs-')
   cache = join(base, 'cache')
 })
-afterEach(() => rmSync(base, { recursive: true }))
+afterEach(() => {
+  const decompressing = `${cache}/decompressing`
+  const left = existsSync(decompressing) ? readdirSync(decompressing) : []
+  rmSync(base, { recursive: true })
+  expect(left).toEqual([])
+})
 
 const archive = (bytes: Buffer) => {
   const path = join(base, 'image.tar')
@@ -239,6 +244,14 @@ test.each<[string, string, () => Buffer]>([
     () => makeOciArchive([{ tar: Buffer.alloc(2000, 'x') }]),
   ],
   ['an unsafe layer', 'ROOTFS_ARCHIVE_UNSAFE', () => makeOciArchive([{ tar: makeTar([{ name: '../x' }]) }])],
+  [
+    'an unsafe layer, compressed, with much behind what is unsafe',
+    'ROOTFS_ARCHIVE_UNSAFE',
+    () => {
+      const tar = makeTar([{ name: '../x' }, { name: 'y', content: 'y'.repeat(8 << 20) }])
+      return makeOciArchive([{ tar, stored: gzipSync(tar) }])
+    },
+  ],
   [
     'a compressed archive that ends early',
     'ROOTFS_ARCHIVE_INVALID',

@@ -1,10 +1,11 @@
 /** Writes the contents of a pipe, or of a compressed file, to a file without a name. The file goes away with its descriptor, however this process ends. */
-import { closeSync, createReadStream, mkdirSync, readSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { openNameless } from '../linux/files/nameless-file.ts'
 import { libc } from '../linux/libc.ts'
 import { realClock, sleep } from '../time.ts'
-import { ZstdFrames } from './formats/zstd-frames.ts'
+import { type Compression, CompressionError, decompressed } from './decompressor.ts'
+import { readNow } from './pass-through.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
@@ -50,34 +51,21 @@ export async function spool(
  */
 export async function spoolDecompressed(
   compressed: number,
-  compression: 'gzip' | 'zstd',
+  compression: Compression,
   path: string,
   directory: string,
   signal?: AbortSignal,
 ): Promise<number> {
   const fd = makeFile(directory)
-  const { createGunzip, createZstdDecompress } = await import('node:zlib')
-  const input = createReadStream(`/proc/self/fd/${compressed}`)
-  const decompressor = compression === 'gzip' ? createGunzip() : createZstdDecompress()
-  const frames = compression === 'gzip' ? undefined : new ZstdFrames()
-  if (frames !== undefined) input.on('data', (chunk) => frames.push(chunk as Buffer))
-  const damaged = (why: string, cause?: unknown) => {
-    const reason = `its ${compression} compression is damaged (${why})`
-    return new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause })
-  }
+  const packed = Bun.file(`/proc/self/fd/${compressed}`).stream()
   try {
-    await writePieces(input.pipe(decompressor) as AsyncIterable<Buffer>, fd, signal)
-    if (frames?.isWhole === false) throw damaged('it does not end where it should')
+    await writePieces(decompressed(packed, compression, { directory, signal }), fd, signal)
     return fd
   } catch (cause) {
     closeSync(fd)
     signal?.throwIfAborted()
-    const code = String((cause as NodeJS.ErrnoException).code)
-    if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw failed(cause, path, directory)
-    throw damaged((cause as Error).message, cause)
-  } finally {
-    input.destroy()
-    decompressor.destroy()
+    if (!(cause instanceof CompressionError)) throw failed(cause, path, directory)
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason: cause.message }, { cause })
   }
 }
 
@@ -109,27 +97,18 @@ async function* pieces(pipe: number, path: string, signal?: AbortSignal): AsyncG
   const deadline = realClock.now() + writerMs
   let hasWriter = false
   for (let waitMs = shortestWaitMs; ; ) {
-    const count = readNow(pipe, buffer)
+    const piece = readNow(pipe, buffer)
+    const count = piece?.length
     if (count === 0 && hasWriter) return
     if (count === 0 && realClock.now() > deadline)
       throw new KataError('ROOTFS_MISSING', { path, reason: `nobody wrote to it for ${writerMs / 1000} s` })
     hasWriter ||= count !== 0
-    if (count === undefined || count === 0) {
+    if (piece === undefined || count === 0) {
       await sleep(waitMs, signal)
       waitMs = Math.min(2 * waitMs, longestWaitMs)
     } else {
-      yield buffer.subarray(0, count)
+      yield piece
       waitMs = shortestWaitMs
     }
-  }
-}
-
-/** Undefined while a writer is there that has nothing to say; 0 without a writer. */
-function readNow(pipe: number, buffer: Buffer): number | undefined {
-  try {
-    return readSync(pipe, buffer, 0, buffer.length, null)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
-    throw error
   }
 }

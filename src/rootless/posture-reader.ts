@@ -49,7 +49,7 @@ export const expectedPostureReader = () =>
     mountsBelow: bool,
     environment: needed(exactly(0)),
     limits: needed(
-      record<ExpectedPosture['limits']>({ core: text, nofile: text, nproc: text, memlock: text }),
+      record<ExpectedPosture['limits']>({ core: text, nofile: text, nproc: text, memlock: text, as: text }),
     ),
     cwd: needed(exactly('/')),
     oomScoreAdj: int64,

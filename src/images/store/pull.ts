@@ -19,6 +19,7 @@ import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import type { ImageName } from '../names/image-name.ts'
 import type { ImageSource } from '../names/image-source.ts'
+import { throwAwayUid } from '../throw-away-uid.ts'
 import { isAbandoned, unfinishedName } from '../unfinished.ts'
 import { importFromContainerd } from './containerd.ts'
 import { copySource } from './copy-source.ts'
@@ -29,7 +30,6 @@ import { treeUse } from './layer-sizes.ts'
 import { repositoryPlaces } from './registry-places.ts'
 import { runSkopeo, sourceCopy } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
-import { throwAwayUid } from './without-rights.ts'
 
 export interface PullOptions extends Omit<ImportOptions, 'name'> {
   /** Absent: its registry. */

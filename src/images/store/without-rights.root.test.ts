@@ -13,7 +13,8 @@ import {
 } from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { poll } from '../../time.ts'
-import { runWithoutRights, throwAwayUid } from './without-rights.ts'
+import { throwAwayUid } from '../throw-away-uid.ts'
+import { runWithoutRights } from './without-rights.ts'
 
 let base: string
 beforeAll(() => {
@@ -84,7 +85,8 @@ test('it has not the terminal at which root started it', () => {
   mkdirSync(directory)
   const child = `
     import { chownSync, openSync } from 'node:fs'
-    import { runWithoutRights, throwAwayUid } from '${import.meta.dir}/without-rights.ts'
+    import { throwAwayUid } from '${import.meta.dir}/../throw-away-uid.ts'
+    import { runWithoutRights } from '${import.meta.dir}/without-rights.ts'
     const [uid, directory] = [throwAwayUid(), '${directory}']
     chownSync(directory, uid, uid)
     const script = 'true < /dev/tty && echo has one || echo has none'

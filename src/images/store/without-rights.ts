@@ -3,9 +3,8 @@
  * capability, no way to get any, no other process in sight, and the host's network. A filter keeps it from user namespaces, in which it would
  * have capabilities, from vsock, by which agents of guests take it for their host, and from the keys of root's login, which it still has.
  */
-import { randomInt } from 'node:crypto'
 import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
-import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { killUids } from '../../linux/processes/uid-processes.ts'
 import { systemTool, toolDirectories } from '../../linux/processes/which.ts'
 import { argumentFilter } from '../../rootless/filters/argument-filter.ts'
 import { realClock, sleep } from '../../time.ts'
@@ -35,20 +34,6 @@ export interface Run {
 const lookMs = 200
 /** Who sends nothing for so long is given up, milliseconds. */
 const stallMs = 120_000
-/**
- * Ids for one run each. They are behind all that https://systemd.io/UIDS-GIDS/ assigns, and behind the last id of any sandbox
- * (uid-range.ts).
- */
-const [firstUid, lastUid] = [0x7fff0000, 0x7ffffffd]
-
-/** A uid that no process has. */
-export function throwAwayUid(): number {
-  for (;;) {
-    const uid = randomInt(firstUid, lastUid)
-    if (processesOfUids(uid, uid).length === 0) return uid
-  }
-}
-
 /**
  * Runs it to its end, after which no process of that user is left.
  *

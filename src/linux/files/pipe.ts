@@ -12,15 +12,17 @@ let bound: ReturnType<typeof bind> | undefined
 /** The two ends of a pipe, for somebody to close. */
 export interface Pipe {
   readonly read: number
-  /** O_NONBLOCK: the kernel never makes a writer wait. */
   readonly write: number
 }
 
+/** The end that we keep: the kernel never makes us wait at it (O_NONBLOCK). The other one is for a program, which may wait. */
+type Ours = keyof Pipe
+
 /** Makes three pipes that no program inherits by itself, or none. @throws SyscallError EMFILE, ENFILE. */
-export function makeThreePipes(): [Pipe, Pipe, Pipe] {
+export function makeThreePipes(...ours: [Ours, Ours, Ours]): [Pipe, Pipe, Pipe] {
   const made: Pipe[] = []
   try {
-    while (made.length < 3) made.push(makePipe())
+    for (const end of ours) made.push(makePipe(end))
     return made as [Pipe, Pipe, Pipe]
   } catch (error) {
     for (const { read, write } of made) for (const end of [read, write]) closeSync(end)
@@ -28,11 +30,12 @@ export function makeThreePipes(): [Pipe, Pipe, Pipe] {
   }
 }
 
-function makePipe(): Pipe {
+function makePipe(ours: Ours): Pipe {
   bound ??= bind()
   const ends = new Int32Array(2)
   checked(bound.pipe2(ptr(ends), O_CLOEXEC), 'pipe2')
   const [read = -1, write = -1] = ends
-  checked(libc.fcntl(write, F_SETFL, BigInt(constants.O_NONBLOCK)), 'fcntl of a pipe')
-  return { read, write }
+  const pipe = { read, write }
+  checked(libc.fcntl(pipe[ours], F_SETFL, BigInt(constants.O_NONBLOCK)), 'fcntl of a pipe')
+  return pipe
 }

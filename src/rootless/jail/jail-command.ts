@@ -20,12 +20,12 @@ export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
  * Runs as root in the new namespaces. Each step names itself on stderr before it starts, so that the last name is
  * the step that failed. stderr becomes the program's output only at the very end.
  */
-const script = (output: string, lockedMemoryMiB?: number) => `
+const script = (output: string, limits: string) => `
 set -eu
 root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
 step() { printf 'jail-step %s\\n' "$1" >&2; }
-step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}${lockedMemoryMiB === undefined ? '' : `; ulimit -l ${lockedMemoryMiB * 1024}`}
+step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}${limits}
 step oom_score; ${enterPodScore}
 step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
@@ -53,6 +53,15 @@ function redirections(spec: Pick<LaunchSpec, 'program' | 'fds' | 'stdout'>): str
   })
 }
 
+/** In the shell's unit, KiB. */
+function memoryLimits({
+  lockedMemoryMiB,
+  addressSpaceMiB,
+}: Pick<LaunchSpec, 'lockedMemoryMiB' | 'addressSpaceMiB'>): string {
+  const locked = lockedMemoryMiB === undefined ? '' : `; ulimit -l ${lockedMemoryMiB * 1024}`
+  return addressSpaceMiB === undefined ? locked : `${locked}; ulimit -v ${addressSpaceMiB * 1024}`
+}
+
 /** The line with which the script announces a step. */
 export const stepMarker = /^jail-step (\w+)$/
 
@@ -68,7 +77,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[
       tool(jailShell),
       '-c',
-      script(redirections(spec), spec.lockedMemoryMiB),
+      script(redirections(spec), memoryLimits(spec)),
       'sh',
       jail.root,
       jail.fstab,

@@ -97,7 +97,7 @@ function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
       cwd: '/',
       env: {},
       detached: true,
-      stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...stdout],
+      stdio: [spec.stdin ?? 'ignore', spec.output, 'pipe', ...spec.fds, ...stdout],
     })
   const child = spec.smallPages ? withSmallPages(start) : start()
   const waiter = processRef(child.pid)

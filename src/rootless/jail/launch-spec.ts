@@ -44,12 +44,16 @@ export interface LaunchSpec {
   readonly nodeDirs?: readonly string[]
   /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
   readonly fds: readonly number[]
+  /** Descriptor for stdin; absent: /dev/null. */
+  readonly stdin?: number
   /** Descriptor for stdout and stderr. */
   readonly output: number
   /** Descriptor for stdout alone, when that is to be another one. */
   readonly stdout?: number
   /** How much memory it may lock (RLIMIT_MEMLOCK); absent: as the runtime itself. */
   readonly lockedMemoryMiB?: number | undefined
+  /** How much address space it may have (RLIMIT_AS); absent: as the runtime itself. */
+  readonly addressSpaceMiB?: number
   /** Whether it does without transparent huge pages: of one that holds little, 2 MiB are taken all the same. Absent: as the host has it. */
   readonly smallPages?: boolean
   /** Whether it may start on a kernel without Landlock; absent: it may not. */

@@ -82,10 +82,11 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
   const { uid, gid, groups } = spec.identity
   const mounts: MountPosture[] = planJail(spec).mounts.map(({ target, flags }) => ({ point: target, flags }))
   mounts.push({ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] })
-  const handedOver = ['/dev/null', spec.stdout ?? spec.output, spec.output, ...spec.fds].map((fd) =>
+  const standard = [spec.stdin ?? '/dev/null', spec.stdout ?? spec.output, spec.output]
+  const handedOver = [...standard, ...spec.fds].map((fd) =>
     typeof fd === 'number' ? readlinkSync(`/proc/self/fd/${fd}`) : fd,
   )
-  const locked = spec.lockedMemoryMiB === undefined ? undefined : spec.lockedMemoryMiB * 1024 ** 2
+  const bytes = (miB: number) => `${miB * 1024 ** 2}:${miB * 1024 ** 2}`
   return {
     uid,
     gid,
@@ -110,7 +111,8 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
       core: `${jailLimits.core}:${jailLimits.core}`,
       nofile: `${jailLimits.nofile}:${jailLimits.nofile}`,
       nproc: `${jailLimits.nproc}:${jailLimits.nproc}`,
-      ...(locked === undefined ? {} : { memlock: `${locked}:${locked}` }),
+      ...(spec.lockedMemoryMiB === undefined ? {} : { memlock: bytes(spec.lockedMemoryMiB) }),
+      ...(spec.addressSpaceMiB === undefined ? {} : { as: bytes(spec.addressSpaceMiB) }),
     },
     cwd: '/',
     interfaces: ['lo'],

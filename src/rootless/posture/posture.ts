@@ -54,6 +54,8 @@ export interface Posture {
     readonly nproc: string
     /** Bytes. */
     readonly memlock: string
+    /** Address space, bytes. */
+    readonly as: string
   }
   readonly cwd: string
   /** See {@link readOomScore}. */
@@ -193,6 +195,7 @@ function parseLimits(text: string): Posture['limits'] {
     nofile: limit('Max open files'),
     nproc: limit('Max processes'),
     memlock: limit('Max locked memory'),
+    as: limit('Max address space'),
   }
 }
 
