@@ -16,14 +16,22 @@ export function clearFreeMemory(): void {
   mount('tmpfs', place, 'tmpfs', 0, 'size=100%,mode=0700')
   try {
     const fd = open(`${place}/zeros`, openFlags.create | openFlags.writeOnly, 0o600)
-    const zeros = new Uint8Array(mebibyte)
-    for (let filled = 0; filled < most && availableMiB() > reserve; filled += 1)
-      pwrite(fd, zeros, filled * mebibyte)
-    close(fd)
+    try {
+      fill(fd)
+    } finally {
+      // An open file keeps its memory, even once the file system is detached.
+      close(fd)
+    }
   } finally {
     detach(place)
     remove(place)
   }
+}
+
+function fill(fd: number): void {
+  const zeros = new Uint8Array(mebibyte)
+  for (let filled = 0; filled < most && availableMiB() > reserve; filled += 1)
+    pwrite(fd, zeros, filled * mebibyte)
 }
 
 /** What the kernel gives before it looks for memory to take back; zero where it does not say. */

@@ -35,7 +35,10 @@ export async function loadOnHost<Module>(
         contents: readFileSync(file, 'utf8')
           .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
           .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`)
-          .replace(/'\/run\/(kata-containers|sandbox-ns|layers)'/g, JSON.stringify(`${directory}.$1`))
+          .replace(
+            /'\/run\/(kata-containers|sandbox-ns|layers|clear-memory)'/g,
+            JSON.stringify(`${directory}.$1`),
+          )
           .replace(/'\/(?=(?:sys|proc\/sys)\/|proc\/meminfo|lib\/modules)/g, `'${machine}/`),
         loader: 'ts',
       }))
