@@ -222,3 +222,21 @@ test('a signal without the name of a process is for all of the container, and on
   sandbox.container('c').signal('', 9)
   expect(readFileSync(`${cgroup}/cgroup.kill`, 'utf8')).toBe('1')
 })
+
+test('a disk that cannot be written back keeps no other disk of its container from that when the pod ends', async () => {
+  const exitOf = async () => {
+    if (started.length === 1) throw new Error('the disk is stuck')
+    return 0
+  }
+  const { sandbox, make, share, started } = await podWith([], {
+    tools: { volumes: { owns: () => false, release: async () => {} }, exitOf },
+  })
+  const [first, second] = ['first', 'second'].map((name) => `${share}/${name}`)
+  await make('two', {
+    storages: [first!, second!].map((mountPoint) => ({ driver: 'overlayfs', mountPoint })),
+  })
+  const reports: unknown[] = []
+  await sandbox.destroy((error) => void reports.push(String(error)))
+  expect(started).toEqual([`sync ${second}`, `sync ${first}`])
+  expect(reports).toContain('Error: the disk is stuck')
+})

@@ -240,8 +240,10 @@ export class Container {
   /** Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. */
   async leaveDisks(): Promise<void> {
     stopWatching(this.#storages)
-    for (const storage of [...this.#storages].reverse())
-      if (storage.disk !== undefined || storage.isOverlay) await unmountStorage(storage, this.#tools.exitOf)
+    const onDisks = this.#storages.filter(({ disk, isOverlay }) => disk !== undefined || isOverlay)
+    await new Steps(
+      onDisks.reverse().map((storage) => () => unmountStorage(storage, this.#tools.exitOf)),
+    ).take()
   }
 
   async #remove(): Promise<void> {

@@ -31,6 +31,19 @@ test('a file system on a disk is written back by a process of its own, which oth
   expect(started).toEqual(['sync /data', 'sync /over'])
 })
 
+test('a disk that never takes what is written holds up nobody for ever, and can be taken away later', async () => {
+  const directory = join(top, 'share.kata-containers/sandbox/stuck/0')
+  mkdirSync(directory, { recursive: true })
+  const storage = { mountPoint: directory, disk }
+  await expect(module.unmountStorage(storage, () => new Promise(() => {}))).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+    message: `${directory} is not written back after 55000 ms`,
+  })
+  expect(existsSync(directory)).toBe(true)
+  await module.unmountStorage(storage, async () => 0)
+  expect(existsSync(directory)).toBe(false)
+})
+
 test.each(['relative', '', '/run/../etc', '/run/..'])('nothing is mounted at %j', async (mountPoint) => {
   const storage = Storage.fromPartial({ driver: 'ephemeral', mountPoint })
   await expect(module.mountStorage(storage, async () => 0)).rejects.toMatchObject({

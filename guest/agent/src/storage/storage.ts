@@ -7,7 +7,7 @@ import { blockDrivers } from '../devices/block-device.ts'
 import { deadline, invalid, unimplemented } from '../errors.ts'
 import { detach, errnoName, makeDirectories, openFlags, removeIfEmpty, removeTree } from '../system/files.ts'
 import { bundles, isWithin, layers, sharedDirectory } from '../system/paths.ts'
-import { sleep } from '../system/wait.ts'
+import { sleep, within } from '../system/wait.ts'
 import { letGo, type MountedDisk, mountDisk } from './block-storage.ts'
 import { type DirectoryFacts, makeDirectory } from './copy-file.ts'
 import { giveTreeToGroup } from './fs-group.ts'
@@ -18,6 +18,8 @@ import { type VolumeWatch, watchDriver, watchVolume } from './volume-watch.ts'
 
 /** How long a share may take to appear after the host has plugged it in. */
 const hotplugMilliseconds = 3000
+/** How long a disk may take for what is written back: the host waits for a minute. */
+const writeBackMilliseconds = 55_000
 
 /** Kinds of storage that {@link mountStorage} knows. */
 export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', overlayDriver, watchDriver, ...blockDrivers]
@@ -60,7 +62,12 @@ async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage
   return { mountPoint }
 }
 
-/** Takes it away again; a disk is written back and unused after it. @throws TtrpcError DEADLINE_EXCEEDED for a disk in use. */
+/**
+ * Takes it away again; a disk is written back and unused after it.
+ *
+ * @throws TtrpcError DEADLINE_EXCEEDED for a disk in use, or one that does not take what is written in time: that stays mounted, to be taken
+ *   away by another call.
+ */
 export async function unmountStorage(
   { mountPoint, disk, isOverlay = false, watch }: MountedStorage,
   exitOf: ExitOf,
@@ -88,13 +95,20 @@ function removeMountPoint(path: string): void {
 /**
  * Else the last unmount would do it, in the agent itself, which answers nobody meanwhile: after half a minute its host takes the machine
  * for dead. What cannot be written is left to the unmount.
+ *
+ * @throws TtrpcError DEADLINE_EXCEEDED. The process goes on: an unmount after its end would have to write what is left.
  */
 async function writeBack(mountPoint: string, exitOf: ExitOf): Promise<void> {
+  let child: number
   try {
-    await exitOf(syncFileSystem(mountPoint))
+    child = syncFileSystem(mountPoint)
   } catch {
     // No memory for a process.
+    return
   }
+  await within(exitOf(child), writeBackMilliseconds, () =>
+    deadline(`${mountPoint} is not written back after ${writeBackMilliseconds} ms`),
+  )
 }
 
 /** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */
