@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadOnHost } from '../system/on-host.double.ts'
@@ -7,8 +7,11 @@ import type { StdioPlan } from './stdio.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'crun-'))
 afterAll(() => rmSync(top, { recursive: true }))
-const { createCrun } = (await loadOnHost<typeof import('./crun.ts')>('container/crun.ts', join(top, 'share')))
-  .module
+const { module, started } = await loadOnHost<typeof import('./crun.ts')>(
+  'container/crun.ts',
+  join(top, 'share'),
+)
+const { createCrun } = module
 const directory = join(top, 'crun')
 
 let told: string[]
@@ -35,7 +38,7 @@ function create() {
 
 test('a command that cannot be started leaves no file and no descriptor', async () => {
   mkdirSync(directory)
-  await expect(create()).rejects.toMatchObject({ code: 'ENOSYS' })
+  await expect(create()).rejects.toMatchObject({ code: 'ENOENT' })
   expect(told).toEqual(['ends of crun closed', 'other ends closed'])
   expect(readdirSync(directory)).toEqual([])
 })
@@ -43,4 +46,29 @@ test('a command that cannot be started leaves no file and no descriptor', async 
 test('one that has no room for its log leaves no descriptor, either', async () => {
   await expect(create()).rejects.toMatchObject({ code: 'ENOENT' })
   expect(told).toEqual(['ends of crun closed', 'other ends closed'])
+})
+
+const pid = 2 ** 22 + 1
+test.each([
+  ['that runs', new Promise<number>(() => {}), [`kill ${pid} 9`]],
+  ['that has ended, and whose number may be another’s', Promise.resolve(0), []],
+])('a process %s is not left to itself when its streams cannot be had', async (_what, ended, kills) => {
+  mkdirSync(directory)
+  started.length = 0
+  // As crun tells it. What it was started with is left out.
+  const reaper = {
+    exitOf: async () => {
+      writeFileSync(`${directory}/pid-1`, String(pid))
+      return 0
+    },
+    adopting: (work: (claim: () => Promise<number>) => unknown) => work(() => ended),
+  }
+  const finish = () => {
+    throw new Error('crun sent no terminal')
+  }
+  const stdio = { fds: [0, 1, 2], args: [], started: () => {}, abandon: () => {}, finish }
+  const crun = createCrun(reaper as never, process.execPath, directory)
+  const made = crun.exec('c', '/process.json', stdio as unknown as StdioPlan, 0n)
+  await expect(made).rejects.toThrow('crun sent no terminal')
+  expect(started.filter((line) => line.startsWith('kill'))).toEqual(kills)
 })

@@ -102,7 +102,14 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
         stdio.abandon()
         throw internal(`crun ${verb} ended well and named no process`)
       }
-      return { pid, ended: claim(pid), stdio: stdio.finish() }
+      const ended = claim(pid)
+      try {
+        return { pid, ended, stdio: stdio.finish() }
+      } catch (error) {
+        // Nobody would know of the process.
+        await killUnlessOver(pid, ended)
+        throw error
+      }
     })
 
   return {
@@ -113,6 +120,17 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
     forget: (id) => removeTree(`${state}/${id}`),
     update: (id, resourcesFile) => run('update', ['--resources', resourcesFile, id], quiet),
   }
+}
+
+/** The number of a process that has been reaped may be another's by now. */
+async function killUnlessOver(pid: number, ended: Promise<number>): Promise<void> {
+  let isOver = false
+  void ended.then(() => {
+    isOver = true
+  })
+  // An end that is known is told before this goes on, and none is found out meanwhile.
+  await undefined
+  if (!isOver) kill(pid, sigKill)
 }
 
 /**
