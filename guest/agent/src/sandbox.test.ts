@@ -221,6 +221,10 @@ test('a signal without the name of a process is for all of the container, and on
   expect(started).toEqual([`kill ${init} 15`, `kill ${init} 10`, `kill ${other} 10`])
   sandbox.container('c').signal('', 9)
   expect(readFileSync(`${cgroup}/cgroup.kill`, 'utf8')).toBe('1')
+  // Its removal has taken the cgroup away.
+  rmSync(cgroup, { recursive: true })
+  for (const signal of [9, 10]) sandbox.container('c').signal('', signal)
+  expect(started).toHaveLength(3)
 })
 
 test('a disk that cannot be written back keeps no other disk of its container from that when the pod ends', async () => {

@@ -183,6 +183,8 @@ export class Container {
 
   #signal(execId: string, signal: number): void {
     const isForAll = execId === ''
+    // Processes that have all ended are a success, as one is.
+    if (isForAll && !exists(this.cgroup.directory)) return
     if (isForAll && signal === signals.kill) {
       killCgroup(this.cgroup)
       return
