@@ -51,6 +51,8 @@ test('what belongs to the pod, and what to a container', () => {
   expect(volumes.owns(volume('/a'))).toBe(true)
   expect(volumes.owns(volume('/a', { driver: 'local' }))).toBe(true)
   expect(volumes.owns(volume('/a', { driver: 'local', options: ['subpath=x'] }))).toBe(false)
+  // It lies on the container's own disk, which another of that name has empty again.
+  expect(volumes.owns(volume('/run/layers/0a1b/rw/upper', { driver: 'local' }))).toBe(false)
   expect(volumes.owns(volume('/a', { driver: 'blk' }))).toBe(false)
   expect(volumes.owns(volume('/a', { driver: 'blk', shared: true }))).toBe(true)
 })

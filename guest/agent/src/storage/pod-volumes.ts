@@ -5,6 +5,7 @@
  */
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { invalid } from '../errors.ts'
+import { isWithin, layers } from '../system/paths.ts'
 
 export interface VolumeTools<Mounted> {
   mount(storage: Storage): Promise<Mounted>
@@ -23,9 +24,11 @@ export class PodVolumes<Mounted = unknown> {
   }
 
   /** Whether this storage belongs to the pod rather than to one container. */
-  owns({ driver, shared, options }: Storage): boolean {
+  owns({ driver, shared, options, mountPoint }: Storage): boolean {
     const isPart = options.some((option) => option.startsWith('subpath='))
-    return shared || driver === 'ephemeral' || (driver === 'local' && !isPart)
+    // A container's own disks are below `layers`: a directory there goes with them.
+    const isLocal = driver === 'local' && !isPart && !isWithin(mountPoint, layers)
+    return shared || driver === 'ephemeral' || isLocal
   }
 
   /** Makes it, unless it was made before. */

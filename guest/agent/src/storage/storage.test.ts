@@ -114,3 +114,11 @@ test('a mount point of the share is the host’s, and stays', async () => {
   await module.unmountStorage({ mountPoint }, async () => 0)
   expect(existsSync(mountPoint)).toBe(true)
 })
+
+test('a directory on a disk of the container’s stays there, for it is none of the guest’s', async () => {
+  const mountPoint = join(top, 'share.layers/0a1b/rw/upper')
+  const directory = Storage.fromPartial({ driver: 'local', options: ['mode=0755'], mountPoint })
+  const mounted = await module.mountStorage(directory, async () => 0)
+  await module.unmountStorage(mounted, async () => 0)
+  expect(existsSync(mountPoint)).toBe(true)
+})

@@ -31,6 +31,8 @@ export interface MountedStorage {
   readonly disk?: MountedDisk
   /** Whether it holds disks below it. */
   readonly isOverlay?: boolean
+  /** Whether it is a mere directory, on which nothing is mounted. It stays where it is. */
+  readonly isDirectory?: boolean
   /** What keeps the copy that it is. To be stopped before the container leaves what it has of the share. */
   readonly watch?: VolumeWatch
 }
@@ -53,13 +55,14 @@ async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage
   if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage, exitOf) }
   if (driver === overlayDriver) return mountOverlay(storage)
   if (driver === watchDriver) return { mountPoint, watch: await watchVolume(storage) }
+  let isDirectory = false
   makeDirectories(mountPoint)
   if (driver === 'virtio-fs') await mountShare(storage)
   else if (driver === 'ephemeral') mountEphemeral(storage)
-  else if (driver === 'local') prepareLocal(storage)
+  else if (driver === 'local') isDirectory = prepareLocal(storage)
   else throw unimplemented(`storage driver ${driver}`)
   if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
-  return { mountPoint }
+  return { mountPoint, isDirectory }
 }
 
 /**
@@ -69,9 +72,10 @@ async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage
  *   away by another call.
  */
 export async function unmountStorage(
-  { mountPoint, disk, isOverlay = false, watch }: MountedStorage,
+  { mountPoint, disk, isOverlay = false, isDirectory = false, watch }: MountedStorage,
   exitOf: ExitOf,
 ): Promise<void> {
+  if (isDirectory) return
   watch?.stop()
   if (isOverlay || (disk !== undefined && disk.shown === undefined && !disk.isReadOnly))
     await writeBack(mountPoint, exitOf)
@@ -140,16 +144,17 @@ export function resizeEphemeral({ source, fstype, options, mountPoint }: Storage
   mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags | mountFlags.remount, data)
 }
 
-/** A directory in the guest, or with `subpath=` a part of the volume `source`. */
-function prepareLocal({ source, options, mountPoint }: Storage): void {
+/** A directory in the guest, or with `subpath=` a part of the volume `source`. Whether it is the former. */
+function prepareLocal({ source, options, mountPoint }: Storage): boolean {
   const { settings } = splitMountOptions(options)
   const subpath = settings.get('subpath')
   if (subpath !== undefined) {
     mountPart(source, subpath, mountPoint, factsOfPart(settings))
-    return
+    return false
   }
   chmod(mountPoint, parseMode(settings, '0755'))
   giveToGroup(mountPoint, settings, '0755')
+  return true
 }
 
 /** What a directory of a volume gets when it is made: kubelet gives it the volume's own mode. The group -1 is that of the maker. */
