@@ -30,8 +30,11 @@ interface Mounted {
   readonly storages?: { driver: string; source?: string; mountPoint: string }[]
 }
 
-/** A pod with the container `c`, whose process has ended. Its share lets go of it once `fails` is empty. `machine` as for `loadOnHost`. */
-async function podWith(fails: Error[], more: Record<string, object> = {}, machine = '') {
+/**
+ * A pod with the container `c`, whose process has ended, or with those of other `ids`. Its share lets go of one once `fails` is empty. `machine` as for
+ * `loadOnHost`.
+ */
+async function podWith(fails: Error[], more: Record<string, object> = {}, machine = '', ids = ['c']) {
   const share = join(top, crypto.randomUUID())
   mkdirSync(`${share}.kata-containers`)
   const host = await loadOnHost<typeof import('./sandbox.ts')>('sandbox.ts', share, machine)
@@ -67,7 +70,7 @@ async function podWith(fails: Error[], more: Record<string, object> = {}, machin
         storages,
       }),
     )
-  await make()
+  for (const id of ids) await make(id)
   return { sandbox, make, told, share, started: host.started }
 }
 
@@ -243,4 +246,29 @@ test('a disk that cannot be written back keeps no other disk of its container fr
   await sandbox.destroy((error) => void reports.push(String(error)))
   expect(started).toEqual([`sync ${second}`, `sync ${first}`])
   expect(reports).toContain('Error: the disk is stuck')
+})
+
+/** Where each container of a pod was told to find its IPC namespace; none for the one that makes it. */
+async function namespacesOf(ids: readonly string[], failing?: string) {
+  const found: Record<string, unknown> = {}
+  const create = async (id: string, bundle: string) => {
+    const { linux } = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
+    await Bun.sleep(1)
+    if (id === failing) throw new Error('no such command')
+    found[id] = linux.namespaces.find(({ type }: { type: string }) => type === 'ipc')?.path
+    return { pid: 1, ended: new Promise<number>(() => {}), stdio }
+  }
+  const { make, share } = await podWith([], { crun: { create } }, '', [])
+  await Promise.allSettled(ids.map((id) => make(id)))
+  return { found, kept: `${share}.sandbox-ns/ipc` }
+}
+
+test('containers of a pod that are the first, and made at once, share its namespaces', async () => {
+  const { found, kept } = await namespacesOf(['a', 'b', 'c'])
+  expect(found).toEqual({ a: undefined, b: kept, c: kept })
+})
+
+test('when the first of them fails the next makes the namespaces', async () => {
+  const { found, kept } = await namespacesOf(['a', 'b', 'c'], 'a')
+  expect(found).toEqual({ b: undefined, c: kept })
 })

@@ -8,7 +8,7 @@ import type {
 import { mountFlags } from './boot/flags.ts'
 import { Container, checkId, isOfPod } from './container/container.ts'
 import type { ContainerTools } from './container/container-tools.ts'
-import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
+import { hasNamespaces, keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
 import type { PodProcesses } from './container/pod-processes.ts'
 import { warmUp } from './container/warm-up.ts'
 import { answerModuleRequests } from './devices/module-requests.ts'
@@ -29,6 +29,8 @@ export class Sandbox {
   readonly #podProcesses: Pick<PodProcesses, 'pid'>
   readonly #containers = new Map<string, Container>()
   readonly #creating = new Map<string, Promise<void>>()
+  /** The container that is to make the pod's namespaces, until it is made or has failed. Never rejects. */
+  #first: Promise<void> | undefined
   readonly #storages: MountedStorage[] = []
   #created = false
 
@@ -91,6 +93,19 @@ export class Sandbox {
     // The host has forgotten a container whose removal failed or was late, and asks for a new one of its name.
     await this.#containers.get(request.containerId)?.remove()
     this.#containers.delete(request.containerId)
+    // Two that are made at once would make the namespaces each.
+    while (!hasNamespaces() && this.#first !== undefined) await this.#first
+    if (hasNamespaces()) return this.#makeIn(request)
+    const made = this.#makeIn(request)
+    const over = () => {
+      this.#first = undefined
+    }
+    this.#first = made.then(over, over)
+    await made
+  }
+
+  /** Makes it in the namespaces that the pod has; those that it has not are the container's. */
+  async #makeIn(request: CreateContainerRequest): Promise<void> {
     const pid = await this.#pidNamespace(request)
     const shared = { ...sharedNamespaces(), ...pid }
     const container = await Container.create(request, shared, this.#tools)

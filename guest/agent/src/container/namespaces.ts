@@ -17,6 +17,9 @@ export function sharedNamespaces(): Record<string, string> {
   return Object.fromEntries(types.map((type) => [type, pathOf(type)]).filter(([, path]) => exists(path!)))
 }
 
+/** Whether the next container joins all that there are. */
+export const hasNamespaces = (): boolean => types.every((type) => exists(pathOf(type)))
+
 /** Keeps the namespaces of a container's init, if there are none yet. */
 export function keepNamespaces(pid: number): void {
   makeDirectories(directory, 0o700)
