@@ -18,8 +18,13 @@ async function shareOf(failures = 0) {
     if (failures-- > 0) throw new Error('the guest says: no room')
     made.push(path)
   }
-  const ledger = { take: (_kind: unknown, _data: unknown, make: () => unknown) => make() }
-  const parts = { ledger, agent: { copyFile }, paths: { diskDir: `${base}/disks` }, log: silentLogger }
+  const ledger = {
+    take: (_kind: unknown, _data: unknown, make: () => unknown) => make(),
+    dataOf: () => [],
+  }
+  const paths = { diskDir: `${base}/disks`, stateDir: base }
+  const disks = { attach: async () => ({ address: { driver: 'mmioblk', node: '/dev/vdb' } }) }
+  const parts = { ledger, agent: { copyFile }, paths, disks, log: silentLogger }
   return { share: await createDiskShare(parts as unknown as DiskShareParts), made }
 }
 
@@ -46,4 +51,13 @@ test('one that could not be made is made for the next container', async () => {
   const bind = emptyDir()
   await expect(share.addBind('a', bind)).rejects.toThrow('no room')
   expect(await share.addBind('a', bind)).toBe(made[0]!)
+})
+
+test('the disk of a root file system is mounted where the guest removes mount points again', async () => {
+  const { share } = await shareOf()
+  const mountPoint = '/run/kata-containers/sandbox/storage/c/rootfs'
+  expect(await share.addRootfs('c', [])).toMatchObject({
+    path: `${mountPoint}/rootfs`,
+    storages: [{ driver: 'mmioblk', source: '/dev/vdb', mountPoint }],
+  })
 })

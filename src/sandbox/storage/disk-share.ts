@@ -16,7 +16,7 @@ import { makeRootfsDisk, rootfsName } from '../../sharing/rootfs/rootfs-disk.ts'
 import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
 import { openSource } from '../../sharing/source.ts'
 import { freshExt4 } from '../disks/fresh-ext4.ts'
-import { placeOf } from '../disks/guest-disk.ts'
+import { guestStorage, placeOf } from '../disks/guest-disk.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
 import { volumeUses } from './disk-uses.ts'
@@ -78,7 +78,8 @@ class DiskShare implements Share {
 
   async addRootfs(container: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> {
     const { ledger, paths, disks } = this.#parts
-    const mountPoint = `${kataGuestSharedDir}/${container}`
+    // Not among the copies: in their directory the agent leaves mount points where they are.
+    const mountPoint = `${guestStorage}/${container}/rootfs`
     const image = this.#image(container)
     await makeRootfsDisk(ledger, { container, mounts, stateDir: paths.stateDir, image })
     using disk = findDiskAt(image, { kind: 'file' }, container)
