@@ -140,7 +140,7 @@ export class Containers {
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async create(request: ContainerRequest): Promise<Container> {
     const { id } = request
-    const { end, log } = this.#parts
+    const { end } = this.#parts
     const processes = this.#check(request)
     const started = this.#pids.add(id, processes)
     // It is awaited below; a step that fails before that must not leave its failure unheard.
@@ -152,12 +152,19 @@ export class Containers {
       return this.#made(request, await started)
     } catch (error) {
       // The teardown of a lost machine releases what this container had.
-      if (!end.isLost)
-        await this.#release(id).catch((left) =>
-          log.error('a failed container left something', { id, error: left }),
-        )
+      if (!end.isLost) await this.#releaseUnmade(id)
       throw error
     }
+  }
+
+  async #releaseUnmade(id: string): Promise<void> {
+    const { agent, share, log } = this.#parts
+    await this.#release(id).catch((left) =>
+      log.error('a failed container left something', { id, error: left }),
+    )
+    // Our agent takes its copies away then, though it has no container of this name, and says so. None is added any more.
+    if (share.copiesFiles && !this.#isThere(id))
+      await agent.agent.removeContainer({ containerId: id, timeout: 0 }).catch(() => {})
   }
 
   /** What can be refused before the container has anything. */

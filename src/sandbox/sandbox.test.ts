@@ -434,8 +434,15 @@ test.each([
   expect(cgroupStats?.memoryStats?.usage?.usage).toBe(expected)
 })
 
-/** A sandbox whose guest makes every container; `steps` are those of a removal, of which the share's fails as `shareFails` says. */
-function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void>) {
+/**
+ * A sandbox whose guest makes every container but those that it refuses; `steps` are those of a removal, of which the share's fails as `shareFails`
+ * says.
+ */
+function sandboxThatTells(
+  shareFails: boolean,
+  guestRemoves?: () => Promise<void>,
+  { copiesFiles = false, refuses = (_id: string): boolean => false } = {},
+) {
   const steps: string[] = []
   const warnings: unknown[] = []
   const vcpus: number[] = []
@@ -454,7 +461,9 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
     },
     agent: {
       agent: {
-        createContainer: nothing,
+        createContainer: async ({ containerId }: { containerId: string }) => {
+          if (refuses(containerId)) throw new TtrpcError('internal', 'the guest says no', { isAnswer: true })
+        },
         updateContainer: nothing,
         removeContainer: guestRemoves ?? step('guest'),
       },
@@ -464,8 +473,12 @@ function sandboxThatTells(shareFails: boolean, guestRemoves?: () => Promise<void
     vmm: {},
     vmmProcess: { pid: 7 },
     share: {
+      copiesFiles,
       idMap: undefined,
-      addRootfs: async () => ({ path: '/rootfs', storages: [] }),
+      addRootfs: async (id: string) => {
+        if (id === 'unready') throw new Error('no disk can be made')
+        return { path: '/rootfs', storages: [] }
+      },
       removeContainer: (id: string) =>
         shareFails ? Promise.reject(new Error('the mount is busy')) : step('share')(id),
     },
@@ -534,6 +547,19 @@ test('a container that fails once it is in the guest leaves the guest before the
   await expect(create('d')).rejects.toThrow('no process')
   expect(steps).toEqual(['guest d', 'share d', 'disks d', 'memory d', 'cpus d'])
 })
+
+test.each(['unready', 'refused'])(
+  'a container that was not made (%s) leaves no copies of files in the guest, once the copying has stopped',
+  async (id) => {
+    const refuses = (asked: string) => asked === 'refused'
+    const { create, steps } = sandboxThatTells(false, undefined, { copiesFiles: true, refuses })
+    await expect(create(id)).rejects.toThrow()
+    expect(steps).toEqual([`share ${id}`, `disks ${id}`, `memory ${id}`, `cpus ${id}`, `guest ${id}`])
+    const shared = sandboxThatTells(false, undefined, { refuses })
+    await expect(shared.create(id)).rejects.toThrow()
+    expect(shared.steps).not.toContain(`guest ${id}`)
+  },
+)
 
 test('a direct volume that no container has is refused by name', async () => {
   const volume = '/volumes/pv'

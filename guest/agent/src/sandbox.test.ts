@@ -272,3 +272,17 @@ test('when the first of them fails the next makes the namespaces', async () => {
   const { found, kept } = await namespacesOf(['a', 'b', 'c'], 'a')
   expect(found).toEqual({ b: undefined, c: kept })
 })
+
+test('the removal of a container that was not made takes away what was copied for it alone', async () => {
+  const { sandbox, make, share } = await podWith([])
+  const id = 'web-0123456789abcdef-x'
+  await make(id)
+  const copy = (name: string) => `${name}-0123456789abcdef-hosts`
+  mkdirSync(share)
+  for (const name of ['web', 'web2', id, '.scratch']) {
+    mkdirSync(join(share, copy(name)))
+    writeFileSync(join(share, copy(name), 'file'), '')
+  }
+  await expect(sandbox.removeContainer('web', 0)).rejects.toThrow('no container web')
+  expect(readdirSync(share).sort()).toEqual(['.scratch', id, 'web2'].map(copy).sort())
+})

@@ -10,6 +10,7 @@ import { Container, checkId, isOfPod } from './container/container.ts'
 import type { ContainerTools } from './container/container-tools.ts'
 import { hasNamespaces, keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
 import type { PodProcesses } from './container/pod-processes.ts'
+import { removeUnusedCopies } from './container/removal.ts'
 import { warmUp } from './container/warm-up.ts'
 import { answerModuleRequests } from './devices/module-requests.ts'
 import { isInInitrd, loadModuleNamed } from './devices/modules.ts'
@@ -145,12 +146,15 @@ export class Sandbox {
   }
 
   /**
-   * Waits for one that is being made: its host has given up waiting for that, and wants nothing to be left of it.
+   * Waits for one that is being made: its host has given up waiting for that, and wants nothing to be left of it. Of one that was not made
+   * the files go that the host has copied for it.
    *
-   * @throws TtrpcError DEADLINE_EXCEEDED when it does not end in time; `seconds` 0 waits for ever.
+   * @throws TtrpcError INVALID_ARGUMENT for one that was not made, DEADLINE_EXCEEDED when it does not end in time; `seconds` 0 waits for ever.
    */
   async removeContainer(id: string, seconds: number): Promise<void> {
     await this.#creating.get(id)?.catch(() => {})
+    if (!this.#containers.has(id))
+      removeUnusedCopies(id, [...this.#containers.keys(), ...this.#creating.keys()])
     const container = this.container(id)
     const removed = container.remove()
     if (seconds === 0) await removed

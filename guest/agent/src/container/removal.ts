@@ -2,7 +2,8 @@
 import { readFile } from 'syscalls'
 import { ownCopies } from '../storage/own-copies.ts'
 import { type MountedStorage, unmountStorage } from '../storage/storage.ts'
-import { exists, removeTree } from '../system/files.ts'
+import { exists, list, removeTree } from '../system/files.ts'
+import { containersDirectory } from '../system/paths.ts'
 import type { Step } from '../system/steps.ts'
 import { bundleOf } from './bundle.ts'
 import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
@@ -51,4 +52,19 @@ export function stopWatching(storages: readonly MountedStorage[]): void {
 /** They lie in the guest's memory, and each making of a container has its own. */
 function removeCopies(id: string, sources: readonly string[]): void {
   for (const copy of ownCopies(id, sources, readFile('/proc/self/mounts'))) removeTree(copy)
+}
+
+/**
+ * Removes what the host has copied for a container that was not made: only the names of files tell of it. `others` are containers that keep what
+ * they have, though their names may begin alike.
+ */
+export function removeUnusedCopies(id: string, others: readonly string[]): void {
+  const alike = others.filter((other) => other.startsWith(`${id}-`))
+  const names = list(containersDirectory).filter(
+    (name) => !alike.some((other) => name.startsWith(`${other}-`)),
+  )
+  removeCopies(
+    id,
+    names.map((name) => `${containersDirectory}/${name}`),
+  )
 }
