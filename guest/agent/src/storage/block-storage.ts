@@ -60,8 +60,9 @@ export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<Mount
       fstype,
     )
   } catch (error) {
-    verified?.release()
-    throw verified === undefined ? error : unverifiable(error)
+    if (verified === undefined) throw error
+    releaseQuietly(verified)
+    throw unverifiable(error)
   }
   const mounted = { ...disk, isReadOnly: readonly, others: nodes, ...(verified && { verified }) }
   try {
@@ -73,6 +74,15 @@ export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<Mount
     throw error
   }
   return mounted
+}
+
+/** Why its file system cannot be mounted matters more than a device that stays. */
+function releaseQuietly(verified: VerifiedDisk): void {
+  try {
+    verified.release()
+  } catch {
+    // It serves the next container that has this disk.
+  }
 }
 
 /** A block whose hash is another one cannot be read; the kernel tells no more than that. */

@@ -3,6 +3,8 @@
  * errors of the real ones. Nothing is mounted: `mounts` lists what would be. Time runs a thousand times as fast.
  */
 import * as fs from 'node:fs'
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 
 /** Lines on the console. */
 export const said: string[] = []
@@ -80,8 +82,12 @@ export const chmod = (path: string, mode: number): void => fs.chmodSync(path, mo
 export const lchown = (path: string, uid: number, gid: number): void => fs.lchownSync(path, uid, gid)
 export const fchmod = (fd: number, mode: number): void => fs.fchmodSync(fd, mode)
 export const close = (fd: number): void => fs.closeSync(fd)
-export const mount = (source: string, target: string, type: string, flags: number, data: string): void =>
-  void mounts.push([source, target, type, flags, data].join(' '))
+/** @throws Error EINVAL for the type `unmountable`. */
+export function mount(source: string, target: string, type: string, flags: number, data: string): void {
+  if (type === 'unmountable') throw Object.assign(failed('EINVAL'), { errno: constants.errno.EINVAL })
+  mounts.push([source, target, type, flags, data].join(' '))
+}
+export const nameErrno = (errno: number): string => getSystemErrorName(-errno)
 export const umount = (): never => {
   throw failed('EINVAL')
 }
@@ -143,7 +149,7 @@ export const err = { puts: (text: string): void => void said.push(text.trimEnd()
 const absent = (): never => {
   throw failed('ENOSYS')
 }
-export const [loadModule, loadPackedModule, mapDevice, unmapDevice, nameErrno] = Array(5).fill(absent)
+export const [loadModule, loadPackedModule, mapDevice, unmapDevice] = Array(4).fill(absent)
 export const [accept, dup, listenUnix, receiveFd, stdio] = Array(5).fill(absent)
 export const [setHostname, setNonblocking, write, setReadHandler] = Array(4).fill(absent)
 export const [epollControl, epollCreate, epollWait] = Array(3).fill(absent)

@@ -1,6 +1,6 @@
 /** Loads a module of the agent on the host, with doubles of its native modules and a directory of the test in place of the share. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { BunPlugin } from 'bun'
 
 const native = join(import.meta.dir, 'native.double.ts')
@@ -19,20 +19,21 @@ export interface OnHost<Module> {
 }
 
 /**
- * `path` is from guest/agent/src. Containers' files lie in `directory`, which the bundle is written beside. `machine` is in the
+ * `path` is from guest/agent/src, and so are those of modules that have the texts in `replaced` instead of their own. Containers' files lie in `directory`, which the bundle is written beside. `machine` is in the
  * place of the root for what the kernel shows of the machine, default the host's.
  */
 export async function loadOnHost<Module>(
   path: string,
   directory: string,
   machine = '',
+  replaced: Readonly<Record<string, string>> = {},
 ): Promise<OnHost<Module>> {
   const plugin: BunPlugin = {
     name: 'on the host',
     setup(build) {
       // By its text, as Bun resolves `os` itself.
       build.onLoad({ filter: /\/guest\/agent\/src\/.*\.ts$/ }, ({ path: file }) => ({
-        contents: readFileSync(file, 'utf8')
+        contents: (replaced[relative(sources, file)] ?? readFileSync(file, 'utf8'))
           .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
           .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`)
           .replace(
