@@ -3,11 +3,10 @@
  * then it belongs to the pool server, and ends with it.
  */
 import { loadConfig } from '../../config/load.ts'
-import { createLogger } from '../../log.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
 import { noteWaiting } from '../../sandbox/pool/pool.ts'
 import { makeWaitingMachine, type WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
-import { defaultRunDir, poolName } from '../../sandbox/records/paths.ts'
+import { defaultRunDir } from '../../sandbox/records/paths.ts'
 import { thisHost } from '../../sandbox/start/host.ts'
 import { openWallsOf } from '../../sandbox/start/prepare/open-walls.ts'
 import { adoptConnected } from '../../ttrpc/bun.ts'
@@ -19,14 +18,13 @@ import { isCurrent } from './is-current.ts'
 import { listenForPod } from './listen-for-pod.ts'
 import type { TakenPod } from './take-pod.ts'
 import { poolServerFd } from './wait.ts'
+import { waitingLog } from './waiting-log.ts'
 
 /** @throws KataError SHIM_RIGHTS, TEMPLATE_UNUSABLE, those of a sandbox's start up to its guest. */
 export async function serveWaiting(flags: ShimFlags): Promise<number> {
   assertRightsDropped()
   const runDir = flags.runDir ?? defaultRunDir
-  // The pod's name takes the place of the machine's in what is still to be logged.
-  const fields = { sandbox: `${poolName}/${flags.id}`, subsystem: 'shim' }
-  const log = createLogger({ fields })
+  const { log, becomePods } = waitingLog(flags.id)
   const interrupted = whenInterrupted(log)
   const server = await adoptConnected(poolServerFd)
   const { signal, abort } = givenUpBy(server, interrupted)
@@ -40,7 +38,7 @@ export async function serveWaiting(flags: ShimFlags): Promise<number> {
     isCurrent: () => isCurrent(config, from),
   })
   if (pod === undefined) return 0
-  fields.sandbox = pod.flags.id
+  becomePods(pod.flags.id)
   return servePod({ ...pod, interrupted, log: shimLog(pod.flags), machine })
 }
 
