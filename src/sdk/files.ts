@@ -36,7 +36,8 @@ export interface Files {
   readText(path: string, options?: Limits): Promise<string>
   /**
    * Writes or replaces a file, and makes the directories above it. What was there stays as it was until all of the content is in the sandbox, so
-   * replacing a file takes room for both.
+   * replacing a file takes room for both. Of chunks whose program is killed meanwhile (SIGKILL) what came counts as all; of text and bytes it does
+   * not.
    *
    * @throws SandboxError SDK_GUEST_FILE_FAILED.
    */
@@ -62,7 +63,8 @@ type Exec = (command: readonly string[], options: ExecOptions) => Promise<ExecRe
 
 /**
  * What is there is touched once all of the content is: it comes into a file beside it first, called `$3`, unless the place takes none, as /proc/sys,
- * or belongs to a device. Only a new one takes that file itself, as a rename would change the owner, break links, and fail for a mounted file.
+ * or belongs to a device. Only a new one takes that file itself, as a rename would change the owner, break links, and fail for a mounted file. Of a
+ * writer that was killed only the end of the input is seen: `$4` is how many bytes there are to be, if that is known.
  */
 const writeScript = `directory=$(dirname -- "$1")
 mkdir -p -- "$directory" || exit
@@ -72,6 +74,10 @@ if { [ -e "$1" ] && [ ! -f "$1" ]; } || ! (: > "$part") 2>/dev/null; then
 else
   trap 'rm -f -- "$part"' EXIT
   cat > "$part" || exit
+  if [ -n "$4" ] && [ "$(($(wc -c < "$part")))" -ne "$4" ]; then
+    echo 'the content ended early' >&2
+    exit 1
+  fi
   if [ -e "$1" ] || [ -L "$1" ]; then cat -- "$part" > "$1"; else mv -f -- "$part" "$1"; fi || exit
 fi
 [ -z "$2" ] || chmod -- "$2" "$1"`
@@ -104,9 +110,11 @@ export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
     async write(path, data, { mode, signal } = {}) {
       signal?.throwIfAborted()
       const permissions = mode === undefined ? '' : mode.toString(8)
+      const length =
+        typeof data === 'string' || data instanceof Uint8Array ? `${Buffer.byteLength(data)}` : ''
       const part = `.kata-ts-${randomUUID()}.part`
       try {
-        await run(path, ['sh', '-c', writeScript, 'sh', path, permissions, part], {
+        await run(path, ['sh', '-c', writeScript, 'sh', path, permissions, part, length], {
           stdin: data,
           ...(signal === undefined ? {} : { signal }),
         })

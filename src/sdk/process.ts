@@ -27,7 +27,10 @@ export interface ProcessOptions {
  * runs.
  */
 export interface SandboxProcess extends AsyncDisposable {
-  /** Close it to end the command's input. */
+  /**
+   * Close it to end the command's input. It ends, too, when this program does, also by SIGKILL: the command sees the same end of file, as with
+   * `docker exec -i`. What it must not take for all needs its length, or an end mark, within it.
+   */
   readonly stdin: WritableStream<Uint8Array | string>
   readonly stdout: ReadableStream<Uint8Array>
   readonly stderr: ReadableStream<Uint8Array>
