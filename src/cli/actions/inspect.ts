@@ -17,6 +17,7 @@ import { hasLostNetwork } from '../../sandbox/records/lost-network.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
+import { isRestartCut } from '../client/life/restart-note.ts'
 import { hasLog } from '../client/logs/reader.ts'
 import { publishedPorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
@@ -164,6 +165,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
     status,
     exitCode,
     oomKilled: wasOomKilled(paths.bundle),
+    restartCut: isRestartCut(record, status),
     ports: publishedPorts(paths.bundle),
     paths,
     config: shown(() => readObject(bundleFile(paths.bundle, 'spec'), maxSpecBytes)),

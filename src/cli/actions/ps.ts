@@ -8,6 +8,7 @@ import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
+import { isRestartCut } from '../client/life/restart-note.ts'
 import { publishedPorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, listNamespaces, readableRecords, recordPaths } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
@@ -41,6 +42,8 @@ export interface Listed extends DockerListed {
   readonly openWalls: readonly OpenWall[] | null
   /** The network that we made for it is gone. */
   readonly networkLost: boolean
+  /** A `restart` was killed before it had started it again. */
+  readonly restartCut: boolean
 }
 
 export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
@@ -171,6 +174,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     acceleratorReason: facts?.acceleratorReason ?? null,
     openWalls: facts?.openWalls ?? null,
     networkLost: facts?.networkLost ?? false,
+    restartCut: isRestartCut(record, seen.status),
   }
 }
 
@@ -216,9 +220,11 @@ function statusText({
   oomKilled,
   health,
   networkLost,
-}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled' | 'health' | 'networkLost'>): string {
+  restartCut,
+}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled' | 'health' | 'networkLost' | 'restartCut'>): string {
   const more = [...(health === null ? [] : [health]), ...(networkLost ? ['network lost'] : [])]
   if (more.length > 0) return `${status} (${more.join(', ')})`
-  if (exitCode === null) return status
-  return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
+  const cut = restartCut ? ['restart cut'] : []
+  const end = exitCode === null ? cut : [exitCode, ...(oomKilled && exitCode !== 0 ? ['OOM'] : []), ...cut]
+  return end.length === 0 ? status : `${status} (${end.join(', ')})`
 }

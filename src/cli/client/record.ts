@@ -21,6 +21,7 @@ import type { Labels } from '../parse/labels.ts'
 import { checkName, isName } from '../parse/name.ts'
 import type { RootDisks } from './disk-root.ts'
 import { type HealthCheck, readHealthCheck } from './life/health-check.ts'
+import type { RestartNote } from './life/restart-note.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
 /**
@@ -84,6 +85,8 @@ export interface ContainerRecord {
   readonly stopWanted?: boolean | undefined
   /** The commands that are about to do that. */
   readonly stopWishes?: readonly { readonly id: string; readonly by: ProcessRef }[] | undefined
+  /** The `restart` that has it in hand. */
+  readonly restarting?: RestartNote | undefined
   /** The process that waits for the container and cleans up after it: its client in the foreground, or its monitor. A detached one that is kept has none. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
@@ -124,6 +127,7 @@ const containerRecord = record<ContainerRecord>({
   restartsAt: text,
   stopWanted: bool,
   stopWishes: list(record({ id: needed(text), by: needed(readProcessRef) })),
+  restarting: record<RestartNote>({ by: needed(readProcessRef), run: text }),
   owner: readProcessRef,
   bootId: needed(text),
 })

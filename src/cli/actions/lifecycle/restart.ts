@@ -1,6 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
+import { whileRestarting } from '../../client/life/restart-note.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { catchSignals, Interrupted } from '../../client/signals.ts'
 import { observe } from '../../client/status.ts'
@@ -25,10 +26,12 @@ export async function restart(
     if (record.autoRemove) throw new KataError('CONTAINER_NOT_ENDED', { name, status })
     // With a configuration that has gone or is broken it would stay stopped. The shim tells its warnings.
     loadForPerson({ ...settings, tell: () => {} }, record.configFile)
-    // What died needs no stop.
-    if (status !== 'dead') await stopFirst(settings, record, wishes)
-    // It would stay stopped.
-    await startOne(settings, name, turnMs)
+    await whileRestarting(settings, record, async () => {
+      // What died needs no stop.
+      if (status !== 'dead') await stopFirst(settings, record, wishes)
+      // It would stay stopped.
+      await startOne(settings, name, turnMs)
+    })
     noteEvent(settings, record, 'restart')
   })
 }

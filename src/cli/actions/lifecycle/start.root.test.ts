@@ -69,6 +69,41 @@ test('a restart that is broken off while the container ends says that it stays s
   expect((await client.kata('start', 'slow')).code).toBe(0)
 })
 
+test('a restart that is killed while the container ends is told by ps and inspect, until the container is started or stopped', async () => {
+  await using client = testClient()
+  const asked = `${client.base}/asked`
+  const script = `trap 'echo >${asked}; exit 4' TERM; echo ready; while :; do sleep 0.02; done`
+  await client.start('slow', ['sh', '-c', script])
+  const shown = async () => {
+    const status = async () => (await client.kata('ps')).stdout.split('\n')[1]!
+    await ended(client)
+    const [inspected] = JSON.parse((await client.kata('inspect', 'slow')).stdout)
+    return [(await status()).includes('stopped (4, restart cut)'), inspected.restartCut]
+  }
+  const cutRestart = async () => {
+    await eventually(async () => (await client.kata('logs', 'slow')).stdout.endsWith('ready\n'))
+    // The lock keeps the restart from the release of what has ended.
+    await underDirectoryLock(directoryOf(client, 'slow'), 30_000, async () => {
+      const child = client.spawn(['restart', 'slow'])
+      await eventually(() => existsSync(asked))
+      child.kill('SIGKILL')
+      await child.exited
+    })
+    rmSync(asked)
+  }
+  await cutRestart()
+  expect(await shown()).toEqual([true, true])
+  expect(await client.kata('stop', 'slow')).toMatchObject({ code: 0 })
+  expect(await shown()).toEqual([false, false])
+  expect((await client.kata('start', 'slow')).code).toBe(0)
+  await cutRestart()
+  expect(await shown()).toEqual([true, true])
+  expect((await client.kata('restart', 'slow')).code).toBe(0)
+  expect((await client.list())[0]).toMatchObject({ status: 'running', restartCut: false })
+  expect(await client.kata('stop', 'slow')).toMatchObject({ code: 0 })
+  expect(await shown()).toEqual([false, false])
+})
+
 test('a start that fails keeps the container and its files', async () => {
   await using client = testClient()
   await client.start('kept', ['true'])

@@ -30,7 +30,13 @@ export interface StopWishes {
 
 export async function stop(settings: Settings, flags: StopFlags, names: readonly string[]): Promise<number> {
   const wishes = stopWishes(flags)
-  return forEachName(settings, names, (name) => stopOne(settings, findRecord(settings, name), wishes))
+  return forEachName(settings, names, async (name) => {
+    const record = findRecord(settings, name)
+    await stopOne(settings, record, wishes)
+    // A restart that was killed is not missed any more.
+    if (record.restarting !== undefined)
+      updateRecord(settings.stateDir, record.namespace, record.id, { restarting: undefined }, record)
+  })
 }
 
 /** @throws KataError OPTION_INVALID. */
