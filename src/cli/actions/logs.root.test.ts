@@ -110,3 +110,20 @@ test('the output of a container in the foreground is kept, while it runs and onc
     stderr: expect.stringContaining('[LOG_NOT_KEPT] the output of container half was not kept'),
   })
 })
+
+test.each([[['logs', '-f', 'quiet']], [['events']]])(
+  '%j ends when its reader has gone, though there is nothing more to print',
+  async (command) => {
+    await using client = testClient()
+    await client.start('quiet', ['sh', '-c', 'echo begun; exec sleep 60'])
+    await eventually(async () => (await client.kata('logs', 'quiet')).stdout === 'begun\n')
+    const child = client.spawn(command)
+    if (command[0] === 'logs') {
+      const reader = child.stdout.getReader()
+      await reader.read()
+      await reader.cancel()
+    } else await child.stdout.cancel()
+    expect(await Promise.race([child.exited, Bun.sleep(10_000).then(() => 'it stays')])).toBe(0)
+    expect(await child.stderr.text()).toBe('')
+  },
+)

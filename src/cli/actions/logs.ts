@@ -1,4 +1,5 @@
 import { KataError } from '../../errors.ts'
+import { hasReader } from '../../linux/files/has-reader.ts'
 import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
@@ -65,7 +66,8 @@ async function logsOf(
   try {
     if (tail === undefined) await print(reader.read())
     else await printer.print(lastLines(reader, tail, isInTime(selection)))
-    while (flags.follow && !isOver(selection) && !(await hasEnded(settings, name))) {
+    // A container that is silent has no write that would tell that the reader has gone.
+    while (flags.follow && hasReader(1) && !isOver(selection) && !(await hasEnded(settings, name))) {
       await sleep(pollMs)
       await print(reader.read())
     }

@@ -1,3 +1,4 @@
+import { hasReader } from '../../../linux/files/has-reader.ts'
 import { plainJson, plainText } from '../../../plain-text.ts'
 import type { HostEvent } from '../../../sandbox/records/event-log.ts'
 import { isMemberNamespace } from '../../../sandbox/records/member-namespace.ts'
@@ -40,7 +41,8 @@ export async function events(settings: Settings, flags: EventsFlags): Promise<nu
         await sleep(0, interrupted)
         turnAt = performance.now() + turnMs
       }
-      if (isOver) return 0
+      // Where nothing happens no write would tell that the reader has gone.
+      if (isOver || !hasReader(1)) return 0
       await sleep(pollMs, interrupted)
     }
   } catch (error) {
