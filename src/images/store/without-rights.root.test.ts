@@ -103,6 +103,14 @@ test('it has not the terminal at which root started it', () => {
   expect(readFileSync(`${base}/terminal.out`, 'utf8')).toBe('has none\n')
 })
 
+test('each of its processes has 4 GiB of memory of its own at most', async () => {
+  // Private memory that may be written, of which no page is used: so many GiB.
+  const map = (gib: number) => `syscall(9, 0, ${gib} << 30, 3, 0x4022, -1, 0) == -1 ? 0+$! : 0, " "`
+  const code = [5, 3].map((gib) => `print ${map(gib)}`).join('; ')
+  expect(Bun.spawnSync(['perl', '-e', code]).stdout.toString()).toBe('0 0 ')
+  expect((await run(`perl -e '${code}'`)).printed).toBe('12 0 ')
+})
+
 test('it has the one group that it is given', async () => {
   const { printed } = await run('grep Groups: /proc/self/status', { gid: 0x7ffffffe })
   expect(printed.trim().split(/\s+/)).toEqual(['Groups:', String(0x7ffffffe)])

@@ -74,6 +74,11 @@ function openFilter(path: string): number {
 
 /** Processes and threads of its user: one that was taken over must not fill the host's table. */
 const mostProcesses = 1024
+/**
+ * Memory of each of its own, bytes: what it is sent must not make one that is sound fill the host's, by an answer that it keeps whole, say. Usual are
+ * 0.1 GiB, and stacks of 8 MiB for each processor of the host. Many processes together, and memory that they share, have no bound by this.
+ */
+const mostData = 4 * 1024 ** 3
 /** Characters that are kept of its output, which may have no end. */
 const mostWords = 16_384
 
@@ -115,7 +120,7 @@ function commandLine({ argv, uid, gid, directory }: Run): string[] {
     ...[gid === undefined ? '--clear-groups' : `--groups=${gid}`, '--inh-caps=-all'],
     ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL'],
     ...['--seccomp-filter', '/proc/self/fd/3', '--', systemTool('sh'), '-c', 'exec "$@" 3<&-', 'sh'],
-    ...[systemTool('prlimit'), '--core=0', `--nproc=${mostProcesses}`, '--'],
+    ...[systemTool('prlimit'), '--core=0', `--nproc=${mostProcesses}`, `--data=${mostData}`, '--'],
     // The shell's `cd` has left it.
     ...[systemTool('env'), '-u', 'OLDPWD', ...argv],
   ]
