@@ -20,6 +20,28 @@ const attributeOf = {
   encapType: 21,
 } as const
 const metricMtu = 2
+const metricHopLimit = 10
+/** Of every kernel, for both families. */
+const defaultHopLimit = 64
+/** Metrics of a route that {@link Route} has no place for, in the words of ip-route(8): RTAX_*. */
+const otherMetrics: Readonly<Record<number, string>> = {
+  1: 'lock',
+  3: 'window',
+  4: 'rtt',
+  5: 'rttvar',
+  6: 'ssthresh',
+  7: 'cwnd',
+  8: 'advmss',
+  9: 'reordering',
+  [metricHopLimit]: 'hoplimit',
+  11: 'initcwnd',
+  12: 'features',
+  13: 'rto_min',
+  14: 'initrwnd',
+  15: 'quickack',
+  16: 'congctl',
+  17: 'fastopen_no_cookie',
+}
 const mainTable = 254
 /** It is asked before the main one, and has this machine's own addresses. */
 export const localTable = 255
@@ -83,13 +105,14 @@ export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route
   const to = attributes.get(attributeOf.destination)?.slice()
   const destination = to && { address: to, length: head.getUint8(1) }
   const name = destination === undefined ? 'default' : formatPrefix(destination)
+  const metrics = parseAttributes(attributes.get(attributeOf.metrics) ?? new Uint8Array(0))
   const whole = {
     family: of,
     ...(destination && { destination }),
     ...optional('source', attributes, attributeOf.preferredSource),
     scope: head.getUint8(6),
     protocol: head.getUint8(5),
-    mtu: numberOf(parseAttributes(attributes.get(attributeOf.metrics) ?? new Uint8Array(0)), metricMtu),
+    mtu: numberOf(metrics, metricMtu),
     metric: numberOf(attributes, attributeOf.priority),
   }
   const multipath = attributes.get(attributeOf.multipath)
@@ -100,12 +123,22 @@ export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route
   if (why !== undefined && whole.protocol !== routeProtocol.kernel) onOther(name, why)
   if (why !== undefined) return []
   if (hops.length > 1) onOther(name, 'it has several ways, each of which becomes a route')
+  const lost = metricsLost(metrics)
+  if (lost.length > 0) onOther(name, `without its ${lost.join(', ')}`)
   return hops.map((hop) => ({
     ...whole,
     ...optional('gateway', hop.attributes, attributeOf.gateway),
     link: hop.link,
     flags: hop.flags & onLink,
   }))
+}
+
+/** A router that announces itself names the default hop limit, which is no loss. */
+function metricsLost(metrics: Attributes): string[] {
+  return [...metrics.keys()]
+    .filter((type) => type !== metricMtu)
+    .filter((type) => type !== metricHopLimit || numberOf(metrics, type) !== defaultHopLimit)
+    .map((type) => otherMetrics[type] ?? `metric ${type}`)
 }
 
 /** One of the ways of a route. */

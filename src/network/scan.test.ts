@@ -67,6 +67,34 @@ test('an interface without a hardware address of its own is none that a card can
   )
 })
 
+test('metrics of a route that the guest does not get are named', () => {
+  const said = (metrics: Readonly<Record<number, number>>) => {
+    const lines: string[] = []
+    const body = concat([
+      structure(12, (to) => {
+        to.setUint8(0, 2)
+        to.setUint8(4, 254)
+        to.setUint8(7, 1)
+      }),
+      attribute(4, uint32(2)),
+      attribute(8, ...Object.entries(metrics).map(([type, value]) => attribute(Number(type), uint32(value)))),
+    ])
+    const { routes } = scanNetwork(
+      kernel({ ...plain, [getRoute]: [body] }),
+      createLogger({ level: 'warn', sink: (line) => void lines.push(String(line.fields?.routes)) }),
+    )
+    expect(routes).toHaveLength(1)
+    return lines
+  }
+  const [lock, mtu, advmss, hopLimit, unknown] = [1, 2, 8, 10, 99]
+  expect(said({ [lock]: 4, [mtu]: 1400, [advmss]: 1360, [unknown]: 1 })).toEqual([
+    'default (without its lock, advmss, metric 99)',
+  ])
+  expect(said({ [hopLimit]: 3 })).toEqual(['default (without its hoplimit)'])
+  // As the kernel takes it from a router's announcement.
+  expect(said({ [mtu]: 1400, [hopLimit]: 64 })).toEqual([])
+})
+
 test('a kernel that has no rules of routing has none', () => {
   const { interfaces } = scanNetwork(kernel({ ...plain, [getRule]: EOPNOTSUPP }), silentLogger)
   expect(interfaces).toHaveLength(1)
