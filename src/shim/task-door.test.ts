@@ -151,6 +151,16 @@ test('the process of an exec is read by the same reader', async () => {
   expect(came.execs).toHaveLength(1)
 })
 
+test('an AppArmor profile of an exec’s own is named in the log, and not again that of its container', async () => {
+  const { create, exec, came } = service()
+  await create({ process: { apparmorProfile: 'web' } })
+  for (const apparmorProfile of ['web', undefined, 'docker-default', 'shell'])
+    await exec({ args: ['ls'], cwd: '/', apparmorProfile })
+  const named = { container: 'c', fields: ['process.apparmorProfile'] }
+  expect(came.execs).toHaveLength(4)
+  expect(came.warned).toEqual([named, named])
+})
+
 test('and so are the limits of an update', async () => {
   const { create, update, came } = service()
   await create({})

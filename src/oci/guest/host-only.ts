@@ -49,10 +49,10 @@ const alwaysNew: ReadonlySet<string> = new Set(['mount', 'cgroup', 'time'])
  * AppArmor that a client adds to every container, are no wish.
  */
 export function unmetWishes(spec: Pick<OciSpec, 'annotations' | 'process' | 'linux'>): string[] {
-  const { process: { apparmorProfile = '' } = {}, linux = {} } = spec
+  const { process = {}, linux = {} } = spec
   const { intelRdt, resources = {} } = linux
   return [
-    ...(usualProfile.test(apparmorProfile) ? [] : ['process.apparmorProfile']),
+    ...unmetProfile(process),
     ...(['ipc', 'uts'] as const).flatMap((type) => unmetNamespace(spec, type)),
     ...(linux.namespaces ?? []).flatMap(({ type, path }) =>
       path && alwaysNew.has(type) ? [`linux.namespaces: ${type} of ${path}`] : [],
@@ -60,6 +60,12 @@ export function unmetWishes(spec: Pick<OciSpec, 'annotations' | 'process' | 'lin
     ...(intelRdt?.l3CacheSchema ? ['linux.intelRdt.l3CacheSchema'] : []),
     ...unmetLimits(resources),
   ]
+}
+
+/** The same for the profile of a process. Pure. `containers`: that of its container, which was told of when that was made. */
+export function unmetProfile({ apparmorProfile = '' }: OciProcess, containers?: string): string[] {
+  const isWish = apparmorProfile !== containers && !usualProfile.test(apparmorProfile)
+  return isWish ? ['process.apparmorProfile'] : []
 }
 
 /**

@@ -173,7 +173,8 @@ function addTask(
     othersOver: () => task.endExecs(execsEndMs),
   })
   const terminationFile = terminationMount(spec)?.source
-  const task: Task = new Task({ id, bundle, container, init, terminationFile })
+  const apparmorProfile = spec.process?.apparmorProfile
+  const task: Task = new Task({ id, bundle, container, init, terminationFile, apparmorProfile })
   tasks.add(task)
   const event = { containerId: id, bundle, rootfs, io: stdio, checkpoint, pid: task.pid }
   events.publish(taskEvents.create(event))

@@ -3,6 +3,7 @@ import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { mostSignal, SIGKILL } from '../../linux/processes/signal.ts'
+import { unmetProfile } from '../../oci/guest/host-only.ts'
 import { parseProcessText } from '../../oci/read-spec.ts'
 import { checkProcessLimits } from '../../oci/spec-limits.ts'
 import type {
@@ -67,7 +68,7 @@ export async function addExec(
   const fields: string[] = []
   const spec = parseProcessText(textOf(request.spec), fields)
   checkProcessLimits(spec, id)
-  warnOfUnmet(fields, id, context.log)
+  warnOfUnmet([...fields, ...unmetProfile(spec, task.apparmorProfile)], id, context.log)
   checkStreams({ stdout, stderr })
   const process = makeProcess(context, {
     id: execId,

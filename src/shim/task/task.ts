@@ -12,6 +12,8 @@ export class Task {
   readonly init: TaskProcess
   /** On the host: what the container says of its end; undefined when its client asked for none. */
   readonly terminationFile: string | undefined
+  /** What the container's specification asks for; clients give it to execs as well. */
+  readonly apparmorProfile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
   /** Several may be asked for at once, of which one is done and the others are refused sooner. */
   readonly #saving = new Set<Promise<unknown>>()
@@ -25,12 +27,14 @@ export class Task {
     container: Container
     init: TaskProcess
     terminationFile?: string | undefined
+    apparmorProfile?: string | undefined
   }) {
     this.id = options.id
     this.bundle = options.bundle
     this.container = options.container
     this.init = options.init
     this.terminationFile = options.terminationFile
+    this.apparmorProfile = options.apparmorProfile
   }
 
   /** {@link Container.pid}. */
