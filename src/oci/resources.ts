@@ -1,6 +1,7 @@
 /** `linux.resources` of the OCI runtime specification (config-linux.md, "Control groups"), and its reader. */
 import { dictionary, list, needed, record } from '../json/compounds.ts'
-import { bool, int64, int64FromMinusOne, text, uint32, uint64 } from '../json/values.ts'
+import { bool, int64, int64FromMinusOne, type Reader, text, uint32, uint64 } from '../json/values.ts'
+import { withUnifiedLimits } from './unified-limits.ts'
 
 export interface OciResources {
   readonly devices?: readonly DeviceRule[]
@@ -101,7 +102,13 @@ export interface OciNetwork {
 const throttlesReader = () =>
   list(record<OciThrottleDevice>({ major: needed(int64), minor: needed(int64), rate: needed(uint64) }))
 
-export const resourcesReader = () =>
+/** Limits of memory and time that are in `unified` come as the fields that mean the same. */
+export function resourcesReader(): Reader<OciResources> {
+  const reader = fieldsReader()
+  return (value, at) => withUnifiedLimits(reader(value, at), at)
+}
+
+const fieldsReader = () =>
   record<OciResources>({
     devices: list(record<DeviceRule>({ allow: bool, type: text, major: int64, minor: int64, access: text })),
     memory: record<OciMemory>({
