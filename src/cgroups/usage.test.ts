@@ -68,6 +68,7 @@ test('the cgroups of version 2 are added up; microseconds become nanoseconds', (
       'memory.peak': '120',
       'memory.stat': 'anon 70\ninactive_file 5',
       'memory.swap.current': '8',
+      'memory.swap.peak': '11',
       'memory.swap.max': '20',
       'pids.current': '2',
     })
@@ -75,7 +76,7 @@ test('the cgroups of version 2 are added up; microseconds become nanoseconds', (
     cpuStats: { cpuUsage: { totalUsage: 100_000n, usageInUsermode: 60_000n, usageInKernelmode: 40_000n } },
     memoryStats: {
       usage: { usage: 200n, maxUsage: 240n, limit: 2n ** 64n - 1n, failcnt: 4n },
-      swapUsage: { usage: 16n, limit: 40n },
+      swapUsage: { usage: 16n, maxUsage: 22n, limit: 40n },
       // As our agent tells them, by which the metrics of version 2 know them.
       stats: { anon: 140n, inactive_file: 10n, 'events.high': 8n, 'events.oom': 2n, 'events.oom_kill': 6n },
     },

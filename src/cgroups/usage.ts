@@ -102,7 +102,7 @@ function memoryV2(read: Reader) {
   return {
     usage: data(usage, read('memory.peak'), read('memory.max'), events.max),
     ...(swap !== undefined && {
-      swapUsage: { usage: swap, limit: sum(read('memory.swap.max')) ?? mostUint64 },
+      swapUsage: data(swap, read('memory.swap.peak'), read('memory.swap.max')),
     }),
     // Beside memory.stat, as our agent has them: the message has no other place.
     stats: { ...table(read('memory.stat')), ...underName('events', events) },

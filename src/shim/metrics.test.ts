@@ -60,6 +60,7 @@ describe('on a host with cgroup v2', () => {
       usage: 4096n,
       usageLimit: 8192n,
       maxUsage: 5000n,
+      swapMaxUsage: 150n,
       anon: 77n,
       pgfault: 3n,
     })

@@ -48,6 +48,7 @@ function memory(usage: MemoryData, { swapUsage, stats }: MemoryStats) {
     maxUsage: usage.maxUsage,
     swapUsage: swapUsage?.usage ?? 0n,
     swapLimit: swapUsage?.limit ?? 0n,
+    swapMaxUsage: swapUsage?.maxUsage ?? 0n,
     anon: stats.anon ?? 0n,
     anonThp: stats.anon_thp ?? 0n,
     file: stats.file ?? 0n,

@@ -52,8 +52,9 @@ export interface MemoryStat {
   swapUsage: bigint
   swapLimit: bigint
   maxUsage: bigint
+  swapMaxUsage: bigint
 }
-export const MemoryStat: Message<MemoryStat> = /* @__PURE__ */ new Message('1 anon uint64;2 file uint64;3 kernelStack uint64;4 slab uint64;5 sock uint64;6 shmem uint64;7 fileMapped uint64;8 fileDirty uint64;9 fileWriteback uint64;10 anonThp uint64;11 inactiveAnon uint64;12 activeAnon uint64;13 inactiveFile uint64;14 activeFile uint64;15 unevictable uint64;16 slabReclaimable uint64;17 slabUnreclaimable uint64;18 pgfault uint64;19 pgmajfault uint64;32 usage uint64;33 usageLimit uint64;34 swapUsage uint64;35 swapLimit uint64;36 maxUsage uint64')
+export const MemoryStat: Message<MemoryStat> = /* @__PURE__ */ new Message('1 anon uint64;2 file uint64;3 kernelStack uint64;4 slab uint64;5 sock uint64;6 shmem uint64;7 fileMapped uint64;8 fileDirty uint64;9 fileWriteback uint64;10 anonThp uint64;11 inactiveAnon uint64;12 activeAnon uint64;13 inactiveFile uint64;14 activeFile uint64;15 unevictable uint64;16 slabReclaimable uint64;17 slabUnreclaimable uint64;18 pgfault uint64;19 pgmajfault uint64;32 usage uint64;33 usageLimit uint64;34 swapUsage uint64;35 swapLimit uint64;36 maxUsage uint64;37 swapMaxUsage uint64')
 
 export interface MemoryEvents {
   low: bigint
