@@ -11,6 +11,7 @@ const attributeOf = {
   name: 3,
   mtu: 4,
   lower: 5,
+  master: 10,
   info: 18,
   perFamily: 26,
   extMask: 29,
@@ -40,6 +41,8 @@ export interface Link {
   readonly kind: string
   /** Index of the link that it lies on, or of the other end of a veth; absent where that is none of this namespace. */
   readonly lower?: number
+  /** Whether it is a port of another link: of a bridge, bond or VRF. */
+  readonly isPort: boolean
 }
 
 export interface LinkChange {
@@ -69,6 +72,7 @@ export function parseLink(body: Uint8Array): Link {
     mtu: numberOf(attributes, attributeOf.mtu),
     flags: head.getUint32(8, true),
     kind: fromCstring(details.get(infoKind) ?? new Uint8Array(0)),
+    isPort: attributes.has(attributeOf.master),
     ...(lower !== 0 && { lower }),
   }
 }

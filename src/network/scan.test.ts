@@ -31,15 +31,27 @@ function kernel(answers: Readonly<Record<number, readonly Uint8Array[] | number>
 
 const link = (
   index: number,
-  { name = 'eth0', mac = '02:00:00:00:00:01', kind = 'veth', on = 0, namespace = -1 } = {},
+  {
+    name = 'eth0',
+    mac = '02:00:00:00:00:01',
+    kind = 'veth',
+    on = 0,
+    namespace = -1,
+    up = false,
+    master = 0,
+  } = {},
 ) =>
   concat([
-    structure(16, (to) => to.setInt32(4, index, true)),
+    structure(16, (to) => {
+      to.setInt32(4, index, true)
+      to.setUint32(8, up ? 1 : 0, true)
+    }),
     attribute(3, cstring(name)),
     attribute(1, parseMac(mac)!),
     attribute(4, uint32(1500)),
     attribute(18, attribute(1, cstring(kind))),
     ...(on === 0 ? [] : [attribute(5, uint32(on))]),
+    ...(master === 0 ? [] : [attribute(10, uint32(master))]),
     ...(namespace < 0 ? [] : [attribute(37, uint32(namespace))]),
   ])
 const address = (index: number, text: string) =>
@@ -93,6 +105,30 @@ test('metrics of a route that the guest does not get are named', () => {
   expect(said({ [hopLimit]: 3 })).toEqual(['default (without its hoplimit)'])
   // As the kernel takes it from a router's announcement.
   expect(said({ [mtu]: 1400, [hopLimit]: 64 })).toEqual([])
+})
+
+test('an interface that is up and has no address is named: the guest does not have it', () => {
+  const said = (...others: readonly Uint8Array[]) => {
+    const lines: string[] = []
+    const { interfaces } = scanNetwork(
+      kernel({ ...plain, [getLink]: [link(2, { on: 3, up: true }), ...others] }),
+      createLogger({ level: 'warn', sink: (line) => void lines.push(String(line.fields.interfaces)) }),
+    )
+    expect(interfaces).toHaveLength(1)
+    return lines
+  }
+  expect(said(link(5, { name: 'net1', up: true }), link(6, { name: 'net2', up: true }))).toEqual([
+    'net1, net2',
+  ])
+  // Down, as the kernel makes base devices of tunnels; of a program, as our own; below another one, and a port of a bridge.
+  expect(
+    said(
+      link(4, { name: 'tunl0', kind: 'ipip' }),
+      link(5, { name: 'tap2_kata', kind: 'tun', up: true }),
+      link(3, { name: 'ens1', kind: '', up: true }),
+      link(7, { name: 'port', up: true, master: 2 }),
+    ),
+  ).toEqual([])
 })
 
 test('a kernel that has no rules of routing has none', () => {

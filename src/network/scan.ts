@@ -14,30 +14,51 @@ import type { NetworkFacts, PodInterface } from './facts.ts'
 const mostInterfaces = 8
 
 /**
- * Every link that has an address counts, except loopback. Routes that the agent protocol cannot describe, and rules, are left out
- * with a warning.
+ * Every link that has an address counts, except loopback, as with Kata. Links that are up without one, routes that the agent protocol cannot
+ * describe, and rules are left out with a warning.
  *
  * @throws KataError NETWORK_INTERFACE_UNSUPPORTED, NETWORK_INTERFACES_ALIKE, NETWORK_TOO_MANY. @throws NetlinkError.
  */
 export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
   const addresses = listAddresses(client)
-  const found = listLinks(client)
+  const links = listLinks(client)
     .filter(({ flags }) => (flags & linkFlag.loopback) === 0)
     .map((link) => ({ link, own: addresses.filter((address) => address.link === link.index) }))
-    .filter(({ own }) => own.length > 0)
+  const found = links.filter(({ own }) => own.length > 0)
   const interfaces = found.map(({ link, own }) => podInterface(link, own))
   if (interfaces.length > mostInterfaces)
     throw new KataError('NETWORK_TOO_MANY', { count: interfaces.length, most: mostInterfaces })
   requireDistinct(interfaces)
+  const bare = namesMissed(
+    links.filter(({ own }) => own.length === 0).map(({ link }) => link),
+    found.map(({ link }) => link),
+  )
+  if (bare.length > 0) log.warn(bareWarning, { interfaces: listed(bare) })
   const deaf = onOthers(found.map(({ link }) => link))
   if (deaf.length > 0) log.warn(deafWarning, { interfaces: deaf.join(', ') })
   const isOurs = ({ link }: { link: number }) => interfaces.some(({ index }) => index === link)
   const others: string[] = []
   const routes = listRoutes(client, (route, why) => others.push(`${route} (${why})`)).filter(isOurs)
   for (const { priority, table } of listRules(client)) others.push(`rule ${priority} (table ${table})`)
-  if (interfaces.length > 0 && others.length > 0) warn(others, log)
+  if (interfaces.length > 0 && others.length > 0)
+    log.warn('routes and rules of the pod that the guest does not have as they are', {
+      routes: listed(others),
+    })
   const neighbours = listNeighbours(client).filter((entry) => isOurs(entry) && isKept(entry, routes))
   return { interfaces, routes, neighbours }
+}
+
+const bareWarning = 'interfaces of the pod that the guest does not have, because they have no address'
+
+/**
+ * Names of the links that somebody has put to use, and that no other interface of the pod lies on. Tun and tap devices belong to programs, the
+ * redirection among them. The kernel's base devices of tunnels are down.
+ */
+function namesMissed(bare: readonly Link[], others: readonly Link[]): string[] {
+  return bare
+    .filter(({ flags, kind, isPort }) => (flags & linkFlag.up) !== 0 && kind !== 'tun' && !isPort)
+    .filter(({ index }) => !others.some(({ lower }) => lower === index))
+    .map(({ name }) => name)
 }
 
 const deafWarning =
@@ -60,12 +81,10 @@ const noMac = '00:00:00:00:00:00'
 /** A plugin may have made thousands. */
 const mostNamed = 16
 
-function warn(others: readonly string[], log: Logger): void {
-  const named = others.slice(0, mostNamed).join(', ')
-  const more = others.length - mostNamed
-  log.warn('routes and rules of the pod that the guest does not have as they are', {
-    routes: more > 0 ? `${named} and ${more} others` : named,
-  })
+function listed(names: readonly string[]): string {
+  const named = names.slice(0, mostNamed).join(', ')
+  const more = names.length - mostNamed
+  return more > 0 ? `${named} and ${more} others` : named
 }
 
 function podInterface(
