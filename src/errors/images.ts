@@ -117,6 +117,11 @@ export const imagesErrors = () => ({
     'the certificate of the registry of {image} cannot be verified: {reason}',
     'Put its CA certificate into /etc/containers/certs.d/REGISTRY/ca.crt. --tls-verify=false skips the check and allows plain HTTP: anyone between you and the registry can then send you another image.',
   ),
+  IMAGE_READER_LEFT: entry(
+    'failed_precondition',
+    'the program that read the image runs as user {uid}, and processes of that user cannot be ended; nothing of what it read is used',
+    'See what they wait for (`ps -u UID -o pid,stat,wchan,args`), usually a disk or network file system that does not answer; once they are gone, try again.',
+  ),
   PULL_FAILED: entry(
     'internal',
     '{image} cannot be pulled: {reason}',

@@ -24,10 +24,12 @@ afterAll(() => rmSync(base, { recursive: true }))
 
 let runs = 0
 /** What a shell script prints as such a program. */
-async function run(script: string, { gid, signal }: { gid?: number; signal?: AbortSignal } = {}) {
+async function run(
+  script: string,
+  { uid = throwAwayUid(), gid, signal }: { uid?: number; gid?: number; signal?: AbortSignal } = {},
+) {
   const directory = `${base}/${++runs}`
   mkdirSync(directory)
-  const uid = throwAwayUid()
   chownSync(directory, uid, uid)
   const output = openSync(`${base}/${runs}.out`, 'w')
   try {
@@ -166,4 +168,16 @@ test('what it has started ends with it, also when it is told to stop', async () 
   const reason = new Error('enough')
   setTimeout(() => stop.abort(reason), 300)
   await expect(run('setsid sleep 86400 & sleep 86400', { signal: stop.signal })).rejects.toBe(reason)
+})
+
+test('that its user may have processes still is an error, whatever else went wrong', async () => {
+  // Killing ends at once for an id that people and services may have.
+  const uid = 64_999
+  const left = { code: 'IMAGE_READER_LEFT', message: expect.stringContaining(`user ${uid}`) }
+  await expect(run('true', { uid })).rejects.toMatchObject(left)
+  const stop = new AbortController()
+  const reason = new Error('enough')
+  setTimeout(() => stop.abort(reason), 300)
+  const stopped = run('sleep 86400', { uid, signal: stop.signal })
+  await expect(stopped).rejects.toMatchObject({ ...left, cause: reason })
 })

@@ -4,6 +4,7 @@
  * have capabilities, from vsock, by which agents of guests take it for their host, and from the keys of root's login, which it still has.
  */
 import { chmodSync, closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { systemTool, toolDirectories } from '../../linux/processes/which.ts'
 import { argumentFilter } from '../../rootless/filters/argument-filter.ts'
@@ -38,7 +39,7 @@ const stallMs = 120_000
  * Runs it to its end, after which no process of that user is left.
  *
  * @returns the end of what it said on standard error; `failed` unless it ended with 0.
- * @throws what `onBytes` throws; `stalled`; the signal's reason.
+ * @throws KataError IMAGE_READER_LEFT, caused by what else went wrong; what `onBytes` throws; `stalled`; the signal's reason.
  */
 export async function runWithoutRights(
   run: Run,
@@ -53,13 +54,15 @@ export async function runWithoutRights(
   const child = Bun.spawn({ cmd: commandLine(run), cwd: '/', env, stdio: [...stdio], detached: true })
   closeSync(filter)
   const words = endOf(child.stderr)
-  try {
-    await watch(child.exited, run)
-  } finally {
-    child.kill('SIGKILL')
-    await child.exited
-    await killUids(uid, uid)
-  }
+  const failure = await watch(child.exited, run).then(
+    () => undefined,
+    (cause: unknown) => ({ cause }),
+  )
+  child.kill('SIGKILL')
+  await child.exited
+  // What stays could change the files that the caller takes for read.
+  if (!(await killUids(uid, uid))) throw new KataError('IMAGE_READER_LEFT', { uid }, failure)
+  if (failure !== undefined) throw failure.cause
   return { failed: child.exitCode !== 0, words: await words }
 }
 
