@@ -19,6 +19,11 @@ const byFlag: Readonly<Record<string, readonly string[]>> = {
 
 const byPlaceholder: Readonly<Record<string, Values>> = {
   file: 'paths',
+  'file[:tag]': 'paths',
+  'src:dst[:ro]': 'paths',
+  'src[:dst][:r]': 'paths',
+  source: 'paths',
+  destination: 'paths',
   dir: 'paths',
   path: 'paths',
   bool: booleans,
@@ -28,7 +33,7 @@ const byPlaceholder: Readonly<Record<string, Values>> = {
 
 /** The values of the option `--flag <placeholder>`; undefined for an option without a value. */
 export function valuesOfOption(flags: string, description: string): Values {
-  const [, flag = '', placeholder] = /(--[a-z-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? []
+  const [, flag = '', placeholder] = /(--[a-z-]+)(?: [<[](.+)[>\]])?$/.exec(flags) ?? []
   if (placeholder === undefined) return undefined
   // Each command that has filters names its own in the help.
   if (flag === '--filter') return [...new Set(description.match(/\b[a-z]+=/g))]

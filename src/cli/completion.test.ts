@@ -52,14 +52,15 @@ function helpOf(...words: string[]): string {
   return help
 }
 
-/** What bash offers after each of these lines. */
+/** What bash offers after each of these lines; `files` stands for those of the directory. */
 async function complete(...lines: (readonly string[])[]): Promise<string[][]> {
   const each = lines.map(
     (words) => `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
 COMPREPLY=(); _kata_ts; printf '%s ' "\${COMPREPLY[@]}"; printf '\\n'`,
   )
   // What it asks for names answers with its own words.
-  const lister = 'kata-ts() { local IFS=-; echo "$*"; }'
+  const lister = `kata-ts() { local IFS=-; echo "$*"; }
+compopt() { [[ "$*" == "-o default" ]] && printf 'files '; }`
   const script = `${completionScript(program, 'bash')}\n${lister}\n${each.join('\n')}`
   const child = Bun.spawn(['bash', '-c', script], { env: { PATH: '' }, stdio: ['ignore', 'pipe', 'inherit'] })
   return (await child.stdout.text())
@@ -94,9 +95,57 @@ test('bash completes the values of an option, and nothing where it knows none', 
       ['kata-ts', 'ps', '--filter', 'e'],
     ),
   ).toEqual([
-    ...[['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], [], ['fish']],
+    ...[['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], ['files'], ['fish']],
     ...[['reference='], ['container='], ['exited=']],
   ])
+})
+
+const fileLines = [
+  ['kata-ts', 'load', '-i', ''],
+  ['kata-ts', 'run', '--image', ''],
+  ['kata-ts', 'run', '-v', '/sr'],
+  ['kata-ts', 'import', ''],
+  ['kata-ts', 'cp', 'web:/etc/hosts', ''],
+]
+const valueLines = [
+  ['kata-ts', '--namespace', 'ps', 'ver'],
+  ['kata-ts', '--run-dir', 'volume', 'ps', '--runn'],
+  // A value that looks like an option.
+  ['kata-ts', 'run', '--name', '--accelerator', '--rea'],
+]
+const afterValues = [['version'], ['--running'], ['--read-only']]
+
+test('bash completes files where an option or argument is one', async () => {
+  expect(await complete(...fileLines)).toEqual(fileLines.map(() => ['files']))
+  expect(await complete(['kata-ts', 'import', '--mes'])).toEqual([['--message']])
+})
+
+test('bash takes the value of an option for no command', async () => {
+  expect(await complete(...valueLines)).toEqual(afterValues)
+})
+
+test('zsh completes files, and takes the value of an option for no command', async () => {
+  if (Bun.which('zsh') === null) return console.log('not checked: zsh is not installed')
+  const each = [...fileLines, ...valueLines].map(
+    (words) => `words=(${words.map((word) => `'${word}'`).join(' ')}); CURRENT=${words.length}
+PREFIX='${words.at(-1)}'; _kata_ts; print`,
+  )
+  const stubs = `compdef() { }
+_files() { print -rn -- 'files ' }
+compadd() { shift; local each; for each in "$@"; do [[ "$each" == "$PREFIX"* ]] && print -rn -- "$each "; done }`
+  const script = `${stubs}\n${completionScript(program, 'zsh')}\n${each.join('\n')}`
+  const child = Bun.spawn(['zsh', '-fc', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = (await child.stdout.text()).trimEnd().split('\n')
+  expect(lines.map((line) => line.split(' ').filter((word) => word !== ''))).toEqual([
+    ...fileLines.map(() => ['files']),
+    ...afterValues,
+  ])
+})
+
+test('fish takes the value of an option for no command', () => {
+  const script = completionScript(program, 'fish')
+  expect(script).toMatch(/case [^\n]*' --namespace'[^\n]*\n +set skips 1\n/)
+  expect(script).toMatch(/-l image -r /)
 })
 
 test('bash completes the names that a command takes', async () => {

@@ -26,6 +26,8 @@ interface Entry {
   readonly lister: string | undefined
   /** Fixed words that its arguments may be. */
   readonly argumentWords: readonly string[]
+  /** Whether one of its arguments is a path of the host. */
+  readonly takesPaths: boolean
 }
 
 export function completionScript(program: Command, shell: Shell): string {
@@ -53,6 +55,7 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
       const values = valuesOfArgument(argument.name())
       return Array.isArray(values) ? values : []
     }),
+    takesPaths: command.registeredArguments.some((argument) => valuesOfArgument(argument.name()) === 'paths'),
   }
   return [entry, ...children.flatMap((child) => collectEntries(child, [...words, child.name()]))]
 }
@@ -71,28 +74,54 @@ function listerOf([group = '', verb]: readonly string[], argument = ''): string 
 /** Bash and zsh share a function that prints the words which may follow. */
 function cases(entries: readonly Entry[]): string {
   return entries
-    .map(({ path, options, children, lister, argumentWords }) => {
+    .map(({ path, options, children, lister, argumentWords, takesPaths }) => {
       const flags = options.flatMap(({ flag, short }) => (short === undefined ? [flag] : [short, flag]))
       const names = lister === undefined ? '' : ` $(${lister})`
-      return `    "${path}") words="${[...children, ...argumentWords, ...flags].join(' ')}${names}" ;;`
+      const words = `words="${[...children, ...argumentWords, ...flags].join(' ')}${names}"`
+      return `    "${path}") ${words}${takesPaths ? ' values="@"' : ''} ;;`
     })
     .join('\n')
 }
 
-/** A case of the command and the word before the cursor, which says what may follow an option; `@` stands for paths. */
-function valueCases(entries: readonly Entry[]): string {
-  return entries
-    .flatMap(({ path, options }) =>
-      options
-        .filter(({ takesValue }) => takesValue)
-        .map(({ flag, short, values }) => {
-          const names = short === undefined ? [flag] : [short, flag]
-          const words = values === 'paths' ? '@' : (values ?? []).join(' ')
-          return `    ${names.map((name) => `"${path} ${name}"`).join('|')}) values="${words}" ;;`
-        }),
-    )
-    .join('\n')
+/** The command's path and each name of the option: of every option that another word has to follow. */
+function valued({ path, options }: Entry): { readonly words: readonly string[]; readonly values: Values }[] {
+  return options
+    .filter(({ takesValue }) => takesValue)
+    .map(({ flag, short, values }) => {
+      const names = short === undefined ? [flag] : [short, flag]
+      return { words: names.map((name) => `${path} ${name}`), values }
+    })
 }
+
+/**
+ * A function that bash and zsh share: what may follow the command and word in `$1` goes into `values`; `@` stands for paths, and `none` says that
+ * the word is no option with a value.
+ */
+function valuesFunction(entries: readonly Entry[]): string {
+  const cases = entries.flatMap(valued).map(({ words, values }) => {
+    const text = values === 'paths' ? '@' : (values ?? []).join(' ')
+    return `    ${words.map((word) => `"${word}"`).join('|')}) values="${text}" ;;`
+  })
+  return `_kata_ts_values() {
+  values="none"
+  case "$1" in
+${cases.join('\n')}
+  esac
+}`
+}
+
+/** The body of the loop over the words before the cursor: the path of the command, and what may follow the last of them. */
+const wordSteps = (
+  entries: readonly Entry[],
+  variable: string,
+): string => `    if [[ "$values" != "none" ]]; then
+      values="none"
+      continue
+    fi
+    case "$${variable} $word" in
+${pathCases(entries, shellCase(variable))}
+    esac
+    _kata_ts_values "$${variable} $word"`
 
 /** A case for each command of the path so far and a word behind it; `write` gets these words, and the path that follows. */
 function pathCases(
@@ -118,28 +147,26 @@ const shellCase =
 
 function bash(entries: readonly Entry[]): string {
   return `# bash completion for kata-ts
+${valuesFunction(entries)}
 _kata_ts() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" path="" words="" word
+  local current="\${COMP_WORDS[COMP_CWORD]}" path="" words="" values="none" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$path $word" in
-${pathCases(entries, shellCase('path'))}
-    esac
+${wordSteps(entries, 'path')}
   done
-  local values="none" previous="\${COMP_WORDS[COMP_CWORD-1]}"
-  case "$path $previous" in
-${valueCases(entries)}
-  esac
+  if [[ "$values" != "none" && "$values" != "@" ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+    return
+  elif [[ "$values" == "none" ]]; then
+    case "$path" in
+${cases(entries)}
+    esac
+    [[ "$current" == -* ]] && values="none"
+  fi
   if [[ "$values" == "@" ]]; then
     compopt -o default 2>/dev/null
     COMPREPLY=()
     return
-  elif [[ "$values" != "none" ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
-    return
   fi
-  case "$path" in
-${cases(entries)}
-  esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -o bashdefault -F _kata_ts kata-ts
@@ -148,27 +175,25 @@ complete -o bashdefault -F _kata_ts kata-ts
 
 function zsh(entries: readonly Entry[]): string {
   return `#compdef kata-ts
+${valuesFunction(entries)}
 _kata_ts() {
-  local path_words="" words_line="" word
+  local path_words="" words_line="" values="none" word
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "$path_words $word" in
-${pathCases(entries, shellCase('path_words'))}
-    esac
+${wordSteps(entries, 'path_words')}
   done
-  local values="none"
-  case "$path_words \${words[CURRENT-1]}" in
-${valueCases(entries)}
-  esac
+  if [[ "$values" != "none" && "$values" != "@" ]]; then
+    compadd -- \${=values}
+    return
+  elif [[ "$values" == "none" ]]; then
+    case "$path_words" in
+${cases(entries).replaceAll('words="', 'words_line="')}
+    esac
+    [[ "$PREFIX" == -* ]] && values="none"
+  fi
   if [[ "$values" == "@" ]]; then
     _files
     return
-  elif [[ "$values" != "none" ]]; then
-    compadd -- \${=values}
-    return
   fi
-  case "$path_words" in
-${cases(entries).replaceAll('words="', 'words_line="')}
-  esac
   compadd -- \${=words_line}
 }
 # zsh runs this file at the first completion when it is one of its $fpath; otherwise it was sourced.
@@ -204,9 +229,15 @@ function fish(entries: readonly Entry[]): string {
 /** By place, as in bash: the words alone would take `volume rm` for `rm`, too. */
 const fishPath = (entries: readonly Entry[]): string => `function __kata_ts_at
     set -l path ''
+    set -l skips 0
     for word in (commandline -opc)
+        if test $skips = 1
+            set skips 0
+            continue
+        end
         switch "$path $word"
 ${pathCases(entries, fishCase)}
+${entries.map(fishValuedCase).filter(Boolean).join('\n')}
         end
     end
     test "$path" = "$argv[1]"
@@ -214,5 +245,13 @@ end`
 
 const fishCase = (words: readonly string[], path: string): string =>
   `            case ${words.map(quote).join(' ')}\n                set path ${quote(path)}`
+
+/** The word behind such an option is its value. */
+function fishValuedCase(entry: Entry): string {
+  const words = valued(entry).flatMap(({ words }) => words)
+  return words.length === 0
+    ? ''
+    : `            case ${words.map(quote).join(' ')}\n                set skips 1`
+}
 
 const quote = (text: string): string => `'${text.replaceAll("'", "\\'")}'`
