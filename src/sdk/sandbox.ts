@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deadline, within } from '../time.ts'
 import { type PsEntry, readPs } from './answers.ts'
@@ -11,6 +10,7 @@ import { collect, type ExecOptions, type ExecResult } from './exec.ts'
 import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
 import { unlessFired } from './fired.ts'
+import { isImagePath, requireClearImage } from './image.ts'
 import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
 import { type Snapshot, snapshotNamed } from './snapshot.ts'
 
@@ -40,8 +40,8 @@ export interface CreateOptions extends RuntimeOptions {
   /** Default: a random one. */
   readonly name?: string
   /**
-   * A name such as `debian:13`, as for `run IMAGE`; or a path that exists or begins with `/` or `.`, as for `run --image`. Default, if
-   * `rootfs` is absent, too: an embedded busybox.
+   * A name such as `debian:13`, as for `run IMAGE`; or a path that begins with `/` or `.`, such as `./app.tar`, as for `run --image`. Default,
+   * if `rootfs` is absent, too: an embedded busybox.
    */
   readonly image?: string
   /** A directory of the host with a root file system, which is never modified. */
@@ -165,6 +165,7 @@ export class Sandbox implements AsyncDisposable {
   static async create(options: CreateOptions = {}): Promise<Sandbox> {
     const { signal, timeoutMs, name = randomName() } = options
     signal?.throwIfAborted()
+    requireClearImage(options.image)
     const words = wordsOf(options)
     const begunAt = Date.now()
     // First: what is no time throws, and nobody would have what was started.
@@ -357,7 +358,7 @@ function runFlags(name: string, options: CreateOptions): string[] {
   return [
     ...['--detach', '--name', name],
     ...value('--from', typeof from === 'object' ? from.name : from),
-    ...value('--image', isFile(image) ? image : undefined),
+    ...value('--image', image !== undefined && isImagePath(image) ? image : undefined),
     ...value('--rootfs', rootfs === undefined ? undefined : resolve(rootfs)),
     ...value('--memory', memory),
     ...value('--cpus', cpus),
@@ -397,13 +398,10 @@ const csvField = (field: string): string => (/[",]/.test(field) ? `"${field.repl
 /** The image's name is the first word, and the `--` is for a command without one. */
 function commandOf({ command, image, from }: CreateOptions): string[] {
   if (from !== undefined)
-    return [...(image === undefined || isFile(image) ? [] : [image]), ...(command ?? [])]
-  const first = image === undefined || isFile(image) ? '--' : image
+    return [...(image === undefined || isImagePath(image) ? [] : [image]), ...(command ?? [])]
+  const first = image === undefined || isImagePath(image) ? '--' : image
   return command === undefined ? ['--entrypoint', 'sh', first, ...idle] : [first, ...command]
 }
-
-const isFile = (image: string | undefined): boolean =>
-  image !== undefined && (/^[./-]/.test(image) || existsSync(image.split(':')[0]!))
 
 /** How long a start that was given up may take to end by itself until what is there of it is removed, milliseconds, and how often. */
 const undoMs = 10_000
