@@ -37,6 +37,30 @@ describe.skipIf(missing !== undefined)(`in a namespace${missing ? ` (skipped: ${
     return lines
   }
 
+  for (const tool of ['iptables-legacy', 'ip6tables-legacy'])
+    test.skipIf(Bun.which(tool) === null)(
+      `a table of ${tool} counts once it has a rule, chain or policy`,
+      () => {
+        const family = tool.startsWith('ip6') ? 'ip6' : 'ip'
+        const named = (table: string) => [[expect.any(String), { tables: `${family} ${table} (legacy)` }]]
+        using netns = new TestNetns(`kl${family}${process.pid}`)
+        const change = (...words: string[]) => netns.run(tool, ...words)
+        // A look at a table makes it; before Linux 5.15 every new namespace has it.
+        for (const table of ['filter', 'nat', 'mangle', 'raw']) change('-t', table, '-S')
+        expect(warned(netns)).toEqual([])
+        for (const [table, made, undone] of [
+          ['nat', ['-A', 'PREROUTING', '-j', 'ACCEPT'], ['-F']],
+          ['raw', ['-N', 'MESH'], ['-X']],
+          ['filter', ['-P', 'FORWARD', 'DROP'], ['-P', 'FORWARD', 'ACCEPT']],
+        ] as const) {
+          change('-t', table, ...made)
+          expect(warned(netns)).toEqual(named(table))
+          change('-t', table, ...undone)
+          expect(warned(netns)).toEqual([])
+        }
+      },
+    )
+
   test('a warning names its tables', () => {
     using netns = new TestNetns(`kf${process.pid}`)
     expect(warned(netns)).toEqual([])

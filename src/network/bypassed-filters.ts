@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { release } from 'node:os'
+import { isIdle, legacyTables, type TableFamily } from '../linux/interfaces/legacy-tables.ts'
 import { openFilterSocket } from '../linux/interfaces/netlink-socket.ts'
 import { SyscallError } from '../linux/libc.ts'
 import type { Logger } from '../log.ts'
@@ -18,7 +19,7 @@ const mostNamed = 16
 /** Names them in a warning, for the namespace that the calling thread is in. Never throws: the pod runs without a filter that cannot be read, too. */
 export function warnOfFilters(log: Logger): void {
   try {
-    const tables = [...bypassedTables(chainsHere()), ...legacyTables()]
+    const tables = [...bypassedTables(chainsHere()), ...usedLegacyTables()]
     if (tables.length === 0) return
     const named = tables.slice(0, mostNamed).join(', ')
     const more = tables.length - mostNamed
@@ -69,12 +70,19 @@ function isDockers(chains: readonly FilterChain[]): boolean {
   return called.length > 0 && called.every(({ name }) => name.startsWith('DOCKER_'))
 }
 
-/** Those of the older iptables. Which rules they have is not told; a table is made when somebody first uses it (since Linux 5.15). */
-function legacyTables(): string[] {
-  return ['ip', 'ip6'].flatMap((family) => {
-    const path = `/proc/thread-self/net/${family}_tables_names`
-    if (!existsSync(path)) return []
-    const names = readFileSync(path, 'utf8').split('\n')
-    return names.filter((name) => name !== '').map((name) => `${family} ${name} (legacy)`)
-  })
+/** Those of the older iptables that do something with packets. One that cannot be read counts. */
+function usedLegacyTables(): string[] {
+  return (['ip', 'ip6'] as const).flatMap((family) =>
+    legacyTables(family)
+      .filter((table) => !isSurelyIdle(family, table))
+      .map((table) => `${family} ${table} (legacy)`),
+  )
+}
+
+function isSurelyIdle(family: TableFamily, table: string): boolean {
+  try {
+    return isIdle(family, table)
+  } catch {
+    return false
+  }
 }
