@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 import { KataError } from '../errors.ts'
 import { everyStep } from '../ledger/every-step.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { identityOf } from '../linux/files/file-identity.ts'
 import { mountsBelow } from '../linux/mounts/mount.ts'
 import { mountAttributes } from '../linux/mounts/mount-tree.ts'
 import { callerIdmap } from './caller-idmap.ts'
@@ -122,11 +123,10 @@ export const isOnlyRead = ({ readonly, follow = false, caller }: BindRequest): b
 
 /** Two requests share an entry when the path, the files that are there now (mounts below included) and the options are the same. */
 function identity({ fd }: Source, { readonly, recursive, follow = false, caller }: BindRequest): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true })
   const path = readlinkSync(`/proc/self/fd/${fd}`)
   const mounts = recursive ? mountsBelow(path).map(({ id }) => id) : []
   const ids = caller && [caller.uid, caller.gid, caller.guestUid, caller.guestGid]
-  return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow, ids])
+  return JSON.stringify([path, identityOf(fd), mounts, readonly, recursive, follow, ids])
 }
 
 /**

@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, lstatSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { identityAt, identityOf } from '../../linux/files/file-identity.ts'
 import { atPath } from '../../linux/files/named-write.ts'
 import type { ContainerPlan } from '../client/container-plan.ts'
 import { prepareNew } from '../client/prepare.ts'
@@ -75,7 +76,7 @@ interface IdFile {
  */
 function makeIdFile(path: string): IdFile {
   const fd = openSync(path, 'wx')
-  const made = fstatSync(fd)
+  const made = identityOf(fd)
   let isOpen = true
   const close = () => {
     if (!isOpen) return
@@ -88,8 +89,7 @@ function makeIdFile(path: string): IdFile {
       close()
     },
     remove() {
-      const there = lstatSync(path, { throwIfNoEntry: false })
-      if (there?.dev === made.dev && there.ino === made.ino) rmSync(path, { force: true })
+      if (identityAt(path) === made) rmSync(path, { force: true })
       close()
     },
   }

@@ -1,9 +1,10 @@
 /** Notes and reads what happens to containers, for `kata-ts events`. */
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import { readText } from '../../json/document.ts'
+import { identityAt, identityOf } from '../../linux/files/file-identity.ts'
 import { appendEvent, eventFiles, type HostEvent, readEvent } from '../../sandbox/records/event-log.ts'
 import type { Settings } from '../settings.ts'
-import { inodeOf, LineReader, openIfThere } from './lines.ts'
+import { LineReader, openIfThere } from './lines.ts'
 import type { ContainerRecord } from './record.ts'
 
 /** What each event of a container says of it, as with docker: its labels among it. */
@@ -54,9 +55,9 @@ export class EventReader {
       this.#fd ??= openIfThere(this.#current)
       if (this.#fd === undefined) return
       // Asked first: next to nothing comes into a log that is not the current one.
-      const isCurrent = fstatSync(this.#fd).ino === inodeOf(this.#current)
+      const isCurrent = identityOf(this.#fd) === identityAt(this.#current, { followed: true })
       yield* eventsIn(this.#lines, this.#fd)
-      if (isCurrent || inodeOf(this.#current) === undefined) return
+      if (isCurrent || !existsSync(this.#current)) return
       if (this.#left !== undefined) closeSync(this.#left.fd)
       this.#left = { fd: this.#fd, lines: this.#lines }
       this.#fd = this.#missed(this.#fd)
@@ -67,7 +68,7 @@ export class EventReader {
   /** The log between this one and the current one, for a reader that was away while two became full. */
   #missed(left: number): number | undefined {
     const fd = openIfThere(this.#before)
-    if (fd === undefined || fstatSync(fd).ino !== fstatSync(left).ino) return fd
+    if (fd === undefined || identityOf(fd) !== identityOf(left)) return fd
     closeSync(fd)
     return undefined
   }

@@ -1,5 +1,5 @@
 /** Files of lines that others write meanwhile, and begin anew when they are full. */
-import { openSync, readSync, statSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 
 const chunkBytes = 64 * 1024
 const newline = 0x0a
@@ -22,8 +22,6 @@ export class LineReader {
     }
   }
 }
-
-export const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino
 
 export function openIfThere(path: string): number | undefined {
   try {

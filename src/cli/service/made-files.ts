@@ -1,27 +1,24 @@
 /** Files that a member's process makes for a command (`--cidfile`), which go when the command makes no container, as for root. */
-import { fstatSync, lstatSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
+import { identityAt, identityOf } from '../../linux/files/file-identity.ts'
 import type { Told } from '../output/result-file.ts'
 
 interface MadeFile {
   readonly path: string
-  readonly dev: number
-  readonly ino: number
+  readonly identity: string
 }
 
 export class MadeFiles {
   readonly #made: MadeFile[] = []
 
   add(path: string, fd: number): void {
-    const { dev, ino } = fstatSync(fd)
-    this.#made.push({ path, dev, ino })
+    this.#made.push({ path, identity: identityOf(fd) })
   }
 
   /** Leaves alone what others have put in their place. */
   remove(): void {
-    for (const { path, dev, ino } of this.#made) {
-      const there = lstatSync(path, { throwIfNoEntry: false })
-      if (there?.dev === dev && there.ino === ino) rmSync(path, { force: true })
-    }
+    for (const { path, identity } of this.#made)
+      if (identityAt(path) === identity) rmSync(path, { force: true })
   }
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test
 import { chownSync, linkSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { LargeInodes } from '../../linux/mounts/large-inodes.double.ts'
 import { mount, unmount } from '../../linux/mounts/mount.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
 import { unfinishedName } from '../unfinished.ts'
@@ -38,6 +39,16 @@ test('files count once, links as links, and what is not there nothing', () => {
     expect(treeBytes(path)).toBeGreaterThanOrEqual(least)
     expect(treeBytes(path)).toBeLessThanOrEqual(most)
   }
+})
+
+asRoot('files of several names each count on a file system of large inode numbers', () => {
+  using place = new LargeInodes(`${base}/large`)
+  for (const name of ['one', 'two']) {
+    writeFileSync(`${place.files}/${name}`, large)
+    linkSync(`${place.files}/${name}`, `${place.files}/${name}-again`)
+  }
+  place.show()
+  expect(treeBytes(place.shown)).toBeGreaterThanOrEqual(2 << 20)
 })
 
 test('a tree may be of any depth', () => {

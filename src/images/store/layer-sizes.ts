@@ -1,19 +1,19 @@
 /** What unpacked layers take on the disk, counted once for each. */
 import {
+  type BigIntStats,
   closeSync,
   constants,
   existsSync,
-  fstatSync,
   lstatSync,
   openSync,
   readdirSync,
   readFileSync,
   rmSync,
-  type Stats,
   statSync,
 } from 'node:fs'
 import { readEntries } from '../../linux/files/directory.ts'
 import { isDiskFull } from '../../linux/files/disk-full.ts'
+import { fileIdentity, identityAt, identityOf } from '../../linux/files/file-identity.ts'
 import { namesIn } from '../../linux/files/names-in.ts'
 import { openAt, openDirectoryAt } from '../../linux/files/open-at.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
@@ -31,18 +31,16 @@ export function layerNames({ layers }: StorePaths): string[] {
 /** Bytes on the disk of an unpacked layer; undefined when it is not unpacked. */
 export function layerBytes({ layers, sizes }: StorePaths, name: string): number | undefined {
   const directory = `${layers}/${name}`
-  const before = inodeOf(directory)
+  const before = identityAt(directory)
   if (before === undefined) return undefined
   const note = `${sizes}/${name}`
   const known = noted(note)
   if (known !== undefined) return known
   const bytes = treeBytes(directory)
   // A removal may have gone through it at the same time: what was counted then is no layer's size.
-  if (existsSync(sizes) && inodeOf(directory) === before) noteBytes(note, bytes)
+  if (existsSync(sizes) && identityAt(directory) === before) noteBytes(note, bytes)
   return bytes
 }
-
-const inodeOf = (path: string): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.ino
 
 /** On a full disk it is counted again the next time: what makes room asks for sizes too. */
 function noteBytes(note: string, bytes: number): void {
@@ -101,19 +99,21 @@ export const treeBytes = (directory: string, owner?: number): number =>
  * out of it.
  */
 export function treeUse(directory: string, counted: Counted = {}): TreeUse {
-  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  const stat = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined) return { bytes: 0, entries: 0 }
   const top = stat.isDirectory() ? unlessAnother(() => openSync(directory, directoryFlags)) : undefined
   const { bytes, entries } = top === undefined ? { bytes: 0, entries: 0 } : useIn(top, counted)
-  return { bytes: bytes + (isCounted(stat, counted) ? stat.blocks * 512 : 0), entries }
+  return { bytes: bytes + (isCounted(stat, counted) ? Number(stat.blocks) * 512 : 0), entries }
 }
 
-const isCounted = ({ uid }: Stats, { owner }: Counted): boolean => owner === undefined || owner === uid
+const isCounted = ({ uid }: BigIntStats, { owner }: Counted): boolean =>
+  owner === undefined || owner === Number(uid)
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
 interface Level {
-  readonly stat: Stats
+  /** Which directory it is. */
+  readonly identity: string
   /** Directories in it that were not looked into yet. */
   readonly pending: Buffer[]
 }
@@ -121,7 +121,7 @@ interface Level {
 /** Closes `top`. One directory is open at a time: the way back is that to the parent. */
 function useIn(top: number, counted: Counted): TreeUse {
   const { mostEntries = Number.POSITIVE_INFINITY } = counted
-  const seen = new Set<number>()
+  const seen = new Set<string>()
   const levels: Level[] = []
   let [bytes, entries] = [0, 0]
   const enter = (fd: number) => {
@@ -129,12 +129,15 @@ function useIn(top: number, counted: Counted): TreeUse {
     for (const { stat } of found) {
       if (!isCounted(stat, counted)) continue
       entries++
-      if (stat.nlink > 1 && !stat.isDirectory() && seen.has(stat.ino)) continue
-      if (stat.nlink > 1) seen.add(stat.ino)
-      bytes += stat.blocks * 512
+      if (stat.nlink > 1 && !stat.isDirectory()) {
+        const identity = fileIdentity(stat)
+        if (seen.has(identity)) continue
+        seen.add(identity)
+      }
+      bytes += Number(stat.blocks) * 512
     }
     const pending = found.flatMap(({ stat, name }) => (stat.isDirectory() ? [name] : []))
-    levels.push({ stat: fstatSync(fd), pending })
+    levels.push({ identity: identityOf(fd), pending })
   }
   let fd = top
   try {
@@ -144,7 +147,7 @@ function useIn(top: number, counted: Counted): TreeUse {
       let next: number | undefined
       if (name === undefined) {
         levels.pop()
-        next = levels.length === 0 ? undefined : parentOf(fd, levels.at(-1)!.stat)
+        next = levels.length === 0 ? undefined : parentOf(fd, levels.at(-1)!.identity)
         // All was seen, or the directory was moved elsewhere.
         if (next === undefined) break
       } else {
@@ -162,8 +165,8 @@ function useIn(top: number, counted: Counted): TreeUse {
 }
 
 /** Those of a directory, or more than `most` of them. */
-function entriesOf(fd: number, most: number): { readonly name: Buffer; readonly stat: Stats }[] {
-  const found: { readonly name: Buffer; readonly stat: Stats }[] = []
+function entriesOf(fd: number, most: number): { readonly name: Buffer; readonly stat: BigIntStats }[] {
+  const found: { readonly name: Buffer; readonly stat: BigIntStats }[] = []
   const beginning = Buffer.from(`/proc/self/fd/${fd}/`)
   for (
     let entries = readEntries(fd);
@@ -171,17 +174,16 @@ function entriesOf(fd: number, most: number): { readonly name: Buffer; readonly 
     entries = readEntries(fd)
   )
     for (const { name } of entries) {
-      const stat = lstatSync(Buffer.concat([beginning, name]), { throwIfNoEntry: false })
+      const stat = lstatSync(Buffer.concat([beginning, name]), { bigint: true, throwIfNoEntry: false })
       if (stat !== undefined) found.push({ name: Buffer.from(name), stat })
     }
   return found
 }
 
 /** Undefined when it is not that of before. */
-function parentOf(fd: number, { dev, ino }: Stats): number | undefined {
+function parentOf(fd: number, identity: string): number | undefined {
   const parent = openAt(fd, '..', directoryFlags, 0)
-  const stat = fstatSync(parent)
-  if (stat.dev === dev && stat.ino === ino) return parent
+  if (identityOf(parent) === identity) return parent
   closeSync(parent)
   return undefined
 }

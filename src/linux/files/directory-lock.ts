@@ -1,5 +1,6 @@
 /** Mutual exclusion by a lock on a directory (flock(2)). It leaves nothing to clean up: the kernel releases the lock of a dead process. */
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
+import { identityAt, identityOf } from './file-identity.ts'
 import { pollLock, tryLock, waitForLock } from './flock.ts'
 
 /**
@@ -54,14 +55,8 @@ export async function makeUnderDirectoryLock<T>(
   }
 }
 
-/** Whether the open directory is the one at the path. Whole numbers: rounded, large ones are the same for many. */
-function isAt(fd: number, path: string): boolean {
-  const [own, there] = [
-    fstatSync(fd, { bigint: true }),
-    statSync(path, { bigint: true, throwIfNoEntry: false }),
-  ]
-  return own.dev === there?.dev && own.ino === there.ino
-}
+/** Whether the open directory is the one at the path. */
+const isAt = (fd: number, path: string): boolean => identityOf(fd) === identityAt(path, { followed: true })
 
 /** Runs `work`, which must be short, and blocks this process until the lock is free. @throws errors of open(2) and flock(2). */
 export function withBriefLock<T>(directory: string, work: () => T): T {

@@ -1,6 +1,7 @@
 /** Network namespaces (network_namespaces(7), setns(2)). */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { identityOf } from '../files/file-identity.ts'
 import { checked, libc, ptr, SyscallError } from '../libc.ts'
 
 const CLONE_NEWNET = 0x40000000
@@ -24,8 +25,7 @@ export function openNetns(path: string): Netns {
   // O_NONBLOCK: a FIFO in its place must not block.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { dev, ino } = fstatSync(fd)
-    return { fd, identity: `${dev}:${ino}`, close: () => closeSync(fd) }
+    return { fd, identity: identityOf(fd), close: () => closeSync(fd) }
   } catch (error) {
     closeSync(fd)
     throw error

@@ -1,5 +1,6 @@
 /** Tells whether the last exec of a chain of tools has happened. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { identityAt } from '../../linux/files/file-identity.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { sleep } from '../../time.ts'
 import type { ExitInfo } from './launch-spec.ts'
@@ -21,7 +22,7 @@ export async function waitForProgram(
   exited: Promise<ExitInfo>,
   output: () => Promise<string>,
 ): Promise<ProcessRef | undefined> {
-  const wanted = fileIdentity(program)
+  const wanted = identityAt(program, { followed: true })
   while (isAlive(waiter)) {
     const started = startedBy(waiter)
     if (started !== undefined && programOf(started) === wanted) return started
@@ -43,16 +44,11 @@ export async function waitForProgram(
  */
 export function programOf(ref: ProcessRef, link = `/proc/${ref.pid}/exe`): string | undefined {
   try {
-    return fileIdentity(link)
+    return identityAt(link, { followed: true })
   } catch (error) {
     if (isAlive(ref)) throw error
     return undefined
   }
-}
-
-function fileIdentity(path: string): string | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return stat && `${stat.dev}:${stat.ino}`
 }
 
 /** Size of the regular file behind `fd`, or undefined when it is a pipe, socket or device. */

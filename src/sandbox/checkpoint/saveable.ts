@@ -1,8 +1,9 @@
 /** Which machines can be saved: those that have nothing but memory and disks of their own. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isEqual } from '../../json/is-equal.ts'
+import { identityAt } from '../../linux/files/file-identity.ts'
 import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { ContainerRequest } from '../container-request.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
@@ -99,7 +100,7 @@ function whyNot(parts: Parts, container: ContainerRequest | undefined, others: n
 /** A VMM of another version than the one that would go on with what it saves. */
 function isReplaced({ config, vmmProcess }: Parts): boolean {
   const [running, installed] = [`/proc/${vmmProcess.pid}/exe`, config.hypervisor.path].map((path) =>
-    statSync(path, { throwIfNoEntry: false }),
+    identityAt(path, { followed: true }),
   )
-  return running?.dev !== installed?.dev || running?.ino !== installed?.ino
+  return running !== installed
 }

@@ -140,8 +140,8 @@ function open({ source, container }: Pick<CopyRequest, 'source' | 'container'>):
   })
 }
 
-const signature = ({ stat, linkTo = '' }: TreeEntry): string =>
-  [stat.mode, stat.uid, stat.gid, stat.isDirectory() ? 0 : stat.mtimeMs, stat.size, stat.ino, linkTo].join(
+const signature = ({ stat, identity, linkTo = '' }: TreeEntry): string =>
+  [stat.mode, stat.uid, stat.gid, stat.isDirectory() ? 0 : stat.mtimeMs, stat.size, identity, linkTo].join(
     ' ',
   )
 

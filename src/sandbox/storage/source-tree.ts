@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { readEntries } from '../../linux/files/directory.ts'
+import { identityOf } from '../../linux/files/file-identity.ts'
 import { closing, O_PATH, openAt, resolve } from '../../linux/files/open-at.ts'
 import { SyscallError } from '../../linux/libc.ts'
 
@@ -13,6 +14,8 @@ export interface TreeEntry {
   /** From the top, with a slash in front; empty for the top itself. */
   readonly path: string
   readonly stat: Stats
+  /** Which file it is, see {@link identityOf}. */
+  readonly identity: string
   /** The target of a link. */
   readonly linkTo?: string
 }
@@ -68,10 +71,9 @@ export class SourceTree implements Disposable {
   }
 
   /** The content of a file; undefined when it is not that file any more. */
-  read({ path, stat }: TreeEntry): Buffer | undefined {
+  read({ path, identity }: TreeEntry): Buffer | undefined {
     return this.#at(path, (location) => {
-      const now = fstatSync(location)
-      if (!now.isFile() || now.dev !== stat.dev || now.ino !== stat.ino) return undefined
+      if (!fstatSync(location).isFile() || identityOf(location) !== identity) return undefined
       // The same file, whatever its name leads to by now.
       return closing(openSync(`/proc/self/fd/${location}`, O_RDONLY | O_NONBLOCK), (fd) => this.#readAll(fd))
     })
@@ -80,10 +82,16 @@ export class SourceTree implements Disposable {
   #look(path: string): TreeEntry | undefined {
     return this.#at(path, (location) => {
       const stat = fstatSync(location)
-      if (stat.isFile() || stat.isDirectory()) return { path, stat }
+      const identity = identityOf(location)
+      if (stat.isFile() || stat.isDirectory()) return { path, stat, identity }
       if (!stat.isSymbolicLink()) return undefined
       const [, parent = '', name = ''] = /^(.*)\/([^/]+)$/.exec(path) ?? []
-      return this.#at(parent, (fd) => ({ path, stat, linkTo: readlinkSync(`/proc/self/fd/${fd}/${name}`) }))
+      return this.#at(parent, (fd) => ({
+        path,
+        stat,
+        identity,
+        linkTo: readlinkSync(`/proc/self/fd/${fd}/${name}`),
+      }))
     })
   }
 

@@ -1,8 +1,9 @@
 /** Reading the log of a container while its shim writes it, and begins a new file when one is full. */
-import { closeSync, existsSync, fstatSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
+import { identityAt, identityOf } from '../../../linux/files/file-identity.ts'
 import { type LogRecord, parseRecord } from '../../../sandbox/records/container-log.ts'
 import { olderLog } from '../../../sandbox/records/log-files.ts'
-import { inodeOf, LineReader, openIfThere } from '../lines.ts'
+import { LineReader, openIfThere } from '../lines.ts'
 import type { ContainerRecord, RecordPaths } from '../record.ts'
 
 /** More files than any log has. */
@@ -57,7 +58,7 @@ export class LogReader {
 
   #oldest(): number {
     let age = 0
-    while (age < mostFiles && inodeOf(olderLog(this.#path, age + 1)) !== undefined) age++
+    while (age < mostFiles && existsSync(olderLog(this.#path, age + 1))) age++
     return age
   }
 
@@ -73,10 +74,10 @@ export class LogReader {
 
   /** How old the file is; undefined when it is not kept any more. */
   #age(fd: number): number | undefined {
-    const { ino } = fstatSync(fd)
+    const identity = identityOf(fd)
     for (let age = 0; age <= mostFiles; age++) {
-      const found = inodeOf(olderLog(this.#path, age))
-      if (found === ino) return age
+      const found = identityAt(olderLog(this.#path, age), { followed: true })
+      if (found === identity) return age
       if (found === undefined && age > 0) return undefined
     }
     return undefined
