@@ -17,7 +17,7 @@ export interface Address extends Prefix {
   readonly link: number
 }
 
-/** Addresses of every link of the namespace. */
+/** IP addresses of every link of the namespace. */
 export function listAddresses(client: NetlinkClient): Address[] {
   return client
     .dump(
@@ -26,9 +26,12 @@ export function listAddresses(client: NetlinkClient): Address[] {
       structure(infoBytes, () => {}),
     )
     .map(parseAddress)
+    .filter((address) => address !== undefined)
 }
 
-export function parseAddress(body: Uint8Array): Address {
+/** Undefined for another protocol than IP, such as phonet: the kernel tells those, too. @throws NetlinkFormatError. */
+export function parseAddress(body: Uint8Array): Address | undefined {
+  if (body[0] !== family.ipv4 && body[0] !== family.ipv6) return undefined
   const { head, attributes } = splitBody(body, infoBytes)
   // On a point-to-point link `address` is the other end.
   const address = attributes.get(attributeOf.local) ?? attributes.get(attributeOf.address)

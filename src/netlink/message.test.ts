@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseAddress } from './address.ts'
-import { concat, cstring, fromCstring, uint32 } from './bytes.ts'
+import { listAddresses, parseAddress } from './address.ts'
+import { concat, cstring, fromCstring, structure, uint32 } from './bytes.ts'
 import { NetlinkClient } from './client.ts'
 import { NetlinkError, NetlinkFormatError } from './error.ts'
 import { parseLink } from './link.ts'
@@ -16,7 +16,7 @@ import {
   parseMessages,
 } from './message.ts'
 import { parseNeighbour } from './neighbour.ts'
-import { parseRoute } from './route.ts'
+import { listRoutes, parseRoute } from './route.ts'
 import { parseRule } from './rule.ts'
 import { parseTcpConnection } from './tcp-connection.ts'
 
@@ -134,6 +134,32 @@ describe('the client', () => {
     const client = kernel(...new Array(20).fill(many))
     expect(() => client.dump('list', 18, new Uint8Array(0))).toThrow(NetlinkFormatError)
   })
+
+  test.each([
+    ['addresses', listAddresses, 20, 8],
+    ['routes', listRoutes, 24, 12],
+  ] as const)(
+    '%s of other protocols than IP are passed over, whatever they look like',
+    (_, list, type, size) => {
+      const phonet = structure(size, (to) => to.setUint8(0, 35))
+      const ip = structure(size, (to) => {
+        to.setUint8(0, 2)
+        // The main table.
+        if (type === 24) {
+          to.setUint8(4, 254)
+          to.setUint8(7, 1)
+        }
+      })
+      const own = concat([ip, attribute(2, Uint8Array.of(10, 0, 0, 1)), attribute(4, uint32(3))])
+      const others = [
+        phonet,
+        concat([phonet, attribute(2, Uint8Array.of(64))]),
+        concat([phonet, uint32(0xffff)]),
+      ]
+      const answers = [...others, own].map((body) => answer(type, body))
+      expect(list(kernel(...answers, done))).toHaveLength(1)
+    },
+  )
 
   test('a dump that is refused has its errno', () => {
     expect(() => kernel(acknowledge(1)).dump('list', 18, new Uint8Array(0))).toThrow(NetlinkError)

@@ -97,11 +97,12 @@ export function listRoutes(client: NetlinkClient, onOther: OnOther = () => {}): 
 }
 
 export function parseRoute(body: Uint8Array, onOther: OnOther = () => {}): Route[] {
+  // The kernel tells those of other protocols, too (MPLS, phonet), with attributes of their own.
+  const of = body[0]
+  if (of !== family.ipv4 && of !== family.ipv6) return []
   const { head, attributes } = splitBody(body, infoBytes)
-  const of = head.getUint8(0)
   const table = numberOf(attributes, attributeOf.table) || head.getUint8(4)
   if (table === localTable || (head.getUint32(8, true) & cloned) !== 0) return []
-  if (of !== family.ipv4 && of !== family.ipv6) return []
   const to = attributes.get(attributeOf.destination)?.slice()
   const destination = to && { address: to, length: head.getUint8(1) }
   const name = destination === undefined ? 'default' : formatPrefix(destination)
