@@ -37,6 +37,11 @@ export const sharingErrors = () => ({
     '{source} cannot be shown in container {container} with only the rights of its user: no unprivileged virtiofsd can serve it',
     'Use a VMM with a shared file system and a source that can be idmapped (not NFS, FUSE or an overlay), or have root run the container.',
   ),
+  USER_NAMESPACE_REFUSED: entry(
+    'failed_precondition',
+    'the host lets nobody make a user namespace, by which files of its users are shown to a container ({reason})',
+    'Set user.max_user_namespaces above 0 (`sysctl -w user.max_user_namespaces=15000`, and a file in /etc/sysctl.d to keep it), on a kernel that has user namespaces.',
+  ),
   SHARE_SOURCE_CHANGED: entry(
     'failed_precondition',
     '{source} was replaced: it is no longer the file or directory that container {container} was to mount',

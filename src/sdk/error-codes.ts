@@ -291,6 +291,7 @@ export type RuntimeErrorCode =
   | 'UID_STILL_USED'
   | 'UPPER_IDS_TAKEN'
   | 'USAGE'
+  | 'USER_NAMESPACE_REFUSED'
   | 'USER_UNKNOWN'
   | 'VFIO_DISABLED'
   | 'VFIO_GROUP_SHARED'

@@ -26,7 +26,7 @@ export interface Binds {
    * Shows the source and returns the name of its entry.
    *
    * @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_SOURCE_CHANGED, SHARE_FOLLOWS_READONLY, SHARE_NOT_IDMAPPABLE,
-   * SHARE_CALLER.
+   * SHARE_CALLER, USER_NAMESPACE_REFUSED.
    */
   add(containerId: string, bind: BindRequest): Promise<string>
   /** Releases entries that only this container used. */

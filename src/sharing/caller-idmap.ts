@@ -16,7 +16,7 @@ export type CallerIdmap = Idmap & Disposable
 /**
  * `idmap` is the share's own: the ids that its daemon uses for those of the container.
  *
- * @throws KataError SHARE_CALLER when the daemon is root of the host, or has no place for the container's user.
+ * @throws KataError SHARE_CALLER when the daemon is root of the host, or has no place for the container's user; USER_NAMESPACE_REFUSED.
  */
 export async function callerIdmap(
   idmap: Idmap | undefined,

@@ -22,7 +22,7 @@ const place = '/run'
  * Volumes in memory, as a Secret and the token of a service account are: Linux 6.3.
  *
  * @param memory a file system in memory.
- * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError.
+ * @throws KataError SHARE_NOT_IDMAPPABLE, USER_NAMESPACE_REFUSED; SyscallError.
  */
 export const probeMappedMemory = (memory = 'tmpfs'): Promise<void> =>
   withMemory(memory, (idmap) =>
@@ -36,7 +36,7 @@ export const probeMappedMemory = (memory = 'tmpfs'): Promise<void> =>
  *
  * @param memory a file system for the layers.
  * @param onDisk two directories to be the layers where that cannot be mapped. Nothing is written there.
- * @throws KataError SHARE_MOUNT_FAILED, SHARE_NOT_IDMAPPABLE; SyscallError.
+ * @throws KataError SHARE_MOUNT_FAILED, SHARE_NOT_IDMAPPABLE, USER_NAMESPACE_REFUSED; SyscallError.
  */
 export const probeMappedOverlay = (memory = 'tmpfs', onDisk = ['/var/lib', '/var/cache']): Promise<void> =>
   withMemory(memory, (idmap) => {

@@ -1,7 +1,9 @@
 /** User namespaces (user_namespaces(7)) of child processes: their id maps, written by root. */
 import { openSync, readlinkSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { lastWords } from '../../plain-text.ts'
 import { poll } from '../../time.ts'
+import { outputUntil } from './child-output.ts'
 import { isAlive, type ProcessRef, processRef } from './proc.ts'
 import { systemTool } from './which.ts'
 
@@ -59,7 +61,7 @@ export async function mapUserNamespace(
  * A descriptor of a new namespace with this map and no process: it lives as long as the descriptor, or a mount that is mapped by it. The
  * caller closes it.
  *
- * @throws KataError INTERNAL where the host lets nobody make one.
+ * @throws KataError USER_NAMESPACE_REFUSED where the host lets nobody make one.
  */
 export async function newUserNamespace(
   map: readonly IdExtent[],
@@ -68,14 +70,16 @@ export async function newUserNamespace(
   // Only a process can make one.
   const holder = Bun.spawn([systemTool('unshare'), '--user', '--', systemTool('cat')], {
     cwd: '/',
-    env: {},
-    stdio: ['pipe', 'ignore', 'ignore'],
+    env: { LC_ALL: 'C' },
+    stdio: ['pipe', 'ignore', 'pipe'],
   })
   try {
     const ref = processRef(holder.pid)
     const namespace = ref && (await mapUserNamespace(ref, map, { timeoutMs: startMs, groups }))
     if (namespace !== undefined) return namespace
-    throw new KataError('INTERNAL', { reason: 'unshare made no user namespace for a map of ids' })
+    holder.kill('SIGKILL')
+    const said = await outputUntil(holder.stderr, holder.exited)
+    throw new KataError('USER_NAMESPACE_REFUSED', { reason: lastWords(said) })
   } finally {
     holder.kill('SIGKILL')
     await holder.exited
