@@ -20,20 +20,27 @@ export interface NameServiceOptions {
   readonly getent?: string
 }
 
-/**
- * Asks the directory, if nsswitch.conf names one, whether `ids` are assigned. If it does not answer, only an id with which a process runs counts
- * as taken.
- *
- * @throws KataError ACCOUNT_TAKEN with `name` and the id.
- */
+/** Checks that the directory has assigned none of `ids`, see {@link assignedId}. @throws KataError ACCOUNT_TAKEN with `name` and the id. */
 export async function requireFree(
   name: string,
   ids: readonly number[],
-  { etc = '/etc', getent }: NameServiceOptions = {},
+  options: NameServiceOptions = {},
 ): Promise<void> {
-  if (!asksOthers(readLines(`${etc}/nsswitch.conf`))) return
+  const uid = await assignedId(ids, options)
+  if (uid !== undefined) throw new KataError('ACCOUNT_TAKEN', { name, uid })
+}
+
+/**
+ * The first of `ids` that the directory, if nsswitch.conf names one, has assigned. If it does not answer, only an id with which a process runs
+ * counts as assigned.
+ */
+export async function assignedId(
+  ids: readonly number[],
+  { etc = '/etc', getent }: NameServiceOptions = {},
+): Promise<number | undefined> {
+  if (!asksOthers(readLines(`${etc}/nsswitch.conf`))) return undefined
   const program = getent ?? findTool('getent')
-  if (program === undefined) return
+  if (program === undefined) return undefined
   const questions = ids.flatMap((uid) => ['passwd', 'group'].map((database) => ({ uid, database })))
   const answers = await Promise.all(
     questions.map(async ({ uid, database }) => {
@@ -41,8 +48,7 @@ export async function requireFree(
       return { uid, isTaken: code === 0 || (code === null && processesOfUid(uid).length > 0) }
     }),
   )
-  const taken = answers.find(({ isTaken }) => isTaken)
-  if (taken !== undefined) throw new KataError('ACCOUNT_TAKEN', { name, uid: taken.uid })
+  return answers.find(({ isTaken }) => isTaken)?.uid
 }
 
 function asksOthers(lines: readonly string[]): boolean {

@@ -85,8 +85,8 @@ describe('sweep', () => {
     mkdirSync(`${where.userDir}/${directory.uid - 1}`)
     expect((await sweep()).map(({ name, found }) => [name, found])).toEqual([
       [account.name, 'account'],
-      [directory.name, 'directory'],
       [record.name, 'record'],
+      [directory.name, 'directory'],
     ])
     expect(passwd()).not.toContain(`${account.name}:x:${account.uid}`)
     expect(existsSync(`${where.userDir}/${directory.uid}`)).toBe(false)
@@ -94,6 +94,24 @@ describe('sweep', () => {
     expect(existsSync(`${where.userDir}/1000`) && existsSync(`${where.userDir}/${directory.uid - 1}`)).toBe(
       true,
     )
+  })
+
+  test('the directory of a user whom the name service knows stays, and one with a record of ours goes', async () => {
+    const [person, own] = [uidBlock(where.range, 0), uidBlock(where.range, 1)]
+    for (const { uid } of [person, own]) {
+      mkdirSync(`${where.userDir}/${uid}`, { recursive: true })
+      chownSync(`${where.userDir}/${uid}`, uid, uid)
+    }
+    addRecords(where.userdbDir, own.name, own.uid)
+    const etc = `${at.directory}/etc`
+    mkdirSync(etc)
+    writeFileSync(`${etc}/nsswitch.conf`, 'passwd: files sss systemd\n')
+    // It knows the users of records, too.
+    const getent = `${at.directory}/getent`
+    writeFileSync(getent, '#!/bin/sh\nexit 0\n', { mode: 0o755 })
+    const found = await sweep({ nameService: { etc, getent } })
+    expect(found.map(({ name, found }) => [name, found])).toEqual([[own.name, 'record']])
+    expect([person, own].map(({ uid }) => existsSync(`${where.userDir}/${uid}`))).toEqual([true, false])
   })
 
   test('an account without a reservation whose user still runs is somebody else’s and left alone', async () => {

@@ -12,6 +12,7 @@ import type { Logger } from '../../log.ts'
 import { defaultUserdbDir } from './account.ts'
 import { deleteUser } from './account-useradd.ts'
 import { removeRecords } from './account-userdb.ts'
+import { assignedId, type NameServiceOptions } from './name-service.ts'
 import { removePrivateDir } from './private-dir.ts'
 import {
   areHeldBeside,
@@ -42,6 +43,8 @@ export interface SweepOptions {
   readonly range: UidRange
   readonly userDir?: string
   readonly userdbDir?: string
+  /** Whom to ask for users that are in no file of /etc. */
+  readonly nameService?: NameServiceOptions
 }
 
 /** One block of ids that was cleaned up, or was not for the reason in `error`. */
@@ -81,14 +84,14 @@ export async function sweepRootless(
 }
 
 async function sweep(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
-  const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
+  const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir, nameService = {} } = options
   const results: SweepResult[] = []
   for (const leftover of findLeftovers(runDir, range, userDir, userdbDir)) {
     const { block, found, holder } = leftover
     const { name, uid } = block
     const result = { name, uid, found, ...(holder === undefined ? {} : { sandbox: holder.sandbox }) }
     try {
-      if (await clean(leftover, { runDir, userDir, userdbDir })) results.push(result)
+      if (await clean(leftover, { runDir, userDir, userdbDir, nameService })) results.push(result)
     } catch (error) {
       results.push({ ...result, error: describeError(error) })
       log.error('a leftover stays', { ...result, error })
@@ -129,7 +132,8 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
   })
   const seen = new Set(reserved)
   const ids = heldIds(runDir)
-  const orphans = [...accounts, ...directories, ...records]
+  // The directory last: one that has an account or record of ours, too, is found by that.
+  const orphans = [...accounts, ...records, ...directories]
     .filter(({ block: { k, first } }) => !ids.has(first) && !seen.has(k) && seen.add(k))
     // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
     .filter(({ block }) => !runs(block))
@@ -159,7 +163,7 @@ function stillUsed({ first }: Pick<UidBlock, 'first'>, what: string): KataError 
   return new KataError('UID_STILL_USED', { first, last: first + blockSize - 1, what })
 }
 
-type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
+type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir' | 'nameService'>>
 
 /**
  * False when it is none: its holder lives, its holder's own release has given the block back since, or a start has taken it. The block is this
@@ -168,7 +172,7 @@ type Places = Required<Pick<SweepOptions, 'runDir' | 'userDir' | 'userdbDir'>>
  *
  * @throws KataError UID_STILL_USED; PROCESS_ELSEWHERE; those of the account.
  */
-async function clean({ block, holder }: Leftover, places: Places): Promise<boolean> {
+async function clean({ block, found, holder }: Leftover, places: Places): Promise<boolean> {
   const { runDir } = places
   const { k, first } = block
   const token = crypto.randomUUID()
@@ -199,6 +203,9 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
   if (!reserve(runDir, k, own)) return false
   try {
     if (runs(block) || areHeldBeside(runDir, k, first)) return false
+    // A user of the host’s directory (SSSD) who logs in, or has logged out, has one of his own by this number.
+    if (found === 'directory' && (await assignedId([block.uid], places.nameService)) !== undefined)
+      return false
     await cleanBlock(block, places)
     return true
   } finally {
@@ -207,7 +214,10 @@ async function clean({ block, holder }: Leftover, places: Places): Promise<boole
 }
 
 /** The same order as a regular release, after the processes of the block have ended. */
-async function cleanBlock({ uid, name }: UidBlock, { userDir, userdbDir }: Places): Promise<void> {
+async function cleanBlock(
+  { uid, name }: UidBlock,
+  { userDir, userdbDir }: Pick<Places, 'userDir' | 'userdbDir'>,
+): Promise<void> {
   await removePrivateDir(`${userDir}/${uid}`, uid)
   removeRecords(userdbDir, name, uid)
   await deleteUser(name, uid)
