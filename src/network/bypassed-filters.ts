@@ -8,6 +8,7 @@ import { release } from 'node:os'
 import { isIdle, legacyTables, type TableFamily } from '../linux/interfaces/legacy-tables.ts'
 import { openFilterSocket } from '../linux/interfaces/netlink-socket.ts'
 import { SyscallError } from '../linux/libc.ts'
+import { moduleDirectories } from '../linux/module-directories.ts'
 import type { Logger } from '../log.ts'
 import { NetlinkClient } from '../netlink/client.ts'
 import { NetlinkError } from '../netlink/error.ts'
@@ -55,8 +56,8 @@ const isWithoutFilters = (error: unknown): boolean =>
 /** Whether the kernel has it without a module. One that takes no modules has nothing that could be loaded. */
 function isBuiltIn(module: string): boolean {
   if (!existsSync('/proc/modules')) return true
-  const list = `/lib/modules/${release()}/modules.builtin`
-  return existsSync(list) && readFileSync(list, 'utf8').includes(`/${module}.ko\n`)
+  const lists = moduleDirectories(release()).map((directory) => `${directory}/modules.builtin`)
+  return lists.some((list) => existsSync(list) && readFileSync(list, 'utf8').includes(`/${module}.ko\n`))
 }
 
 /** Tables that packets come to. Pure. Docker’s own, for its name server, are no loss: embedded-dns.ts does their work. */

@@ -359,6 +359,18 @@ const rows: Row[] = [
   ],
   [
     'overlayfs',
+    'a module of NixOS',
+    (host) => {
+      host.files.delete('/proc/filesystems')
+      const modules = '/run/booted-system/kernel-modules/lib/modules/6.12.0-amd64'
+      host.files.set(`${modules}/modules.dep`, 'kernel/fs/overlayfs/overlay.ko.xz:\n')
+    },
+    {},
+    'ok',
+    'module',
+  ],
+  [
+    'overlayfs',
     'none',
     (host) => host.files.set('/proc/filesystems', 'nodev\toverlayish\n'),
     {},

@@ -1,5 +1,6 @@
 /** The host itself: who we are, kernel, memory, run directory, cgroups. */
 import { KataError } from '../../errors.ts'
+import { moduleDirectories } from '../../linux/module-directories.ts'
 import { descriptorRights } from '../../linux/processes/descriptor-limit.ts'
 import { mostDescriptors } from '../../sharing/virtiofsd/command.ts'
 import { type Check, type CheckContext, failed, ok, warning } from './check.ts'
@@ -111,11 +112,11 @@ const overlay: Check = {
   name: 'overlayfs',
   run: ({ host }) => {
     if (/\boverlay$/m.test(host.readText('/proc/filesystems') ?? '')) return ok('overlayfs')
-    const modules = `/lib/modules/${host.kernelRelease()}`
-    const lists = [`${modules}/modules.dep`, `${modules}/modules.builtin`].map(
-      (path) => host.readText(path) ?? '',
-    )
-    return lists.some((list) => /(^|\/)overlay\.ko/m.test(list))
+    const lists = moduleDirectories(host.kernelRelease()).flatMap((modules) => [
+      `${modules}/modules.dep`,
+      `${modules}/modules.builtin`,
+    ])
+    return lists.some((list) => /(^|\/)overlay\.ko/m.test(host.readText(list) ?? ''))
       ? ok('overlayfs, a module that the kernel loads when it is first used')
       : failed(
           'the kernel has no overlayfs',
