@@ -32,6 +32,11 @@ export const imagesErrors = () => ({
     'images take {used} MiB, and with {image} they would exceed the limit of {limit} MiB',
     'Remove unused images with `kata-ts prune`, or raise image_store_limit in [runtime] of the configuration (0: no limit).',
   ),
+  IMAGE_NAMES_TOO_MANY: entry(
+    'resource_exhausted',
+    'the index of the image store would be longer than is read of it, with {count} names',
+    'Remove names that nobody needs: `kata-ts images` lists them, `kata-ts rmi NAME` removes one.',
+  ),
   IMAGE_STORE_BUSY: entry(
     'unavailable',
     'another command has locked the image store {path} for more than {seconds} s',

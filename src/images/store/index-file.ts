@@ -28,6 +28,9 @@ interface StoredDescriptor {
   readonly annotations: Readonly<Record<string, string>>
 }
 
+/** What is read of an index, and so the most that is written. */
+const [mostNames, mostBytes] = [65_536, 64 << 20]
+
 const nameKey = 'org.opencontainers.image.ref.name'
 const pulledKey = 'io.kata-ts.pulled-at'
 
@@ -40,6 +43,7 @@ const readIndexFile = record<{ readonly manifests: readonly StoredDescriptor[] }
         size: needed(positive),
         annotations: needed(dictionary(text)),
       }),
+      mostNames,
     ),
   ),
 })
@@ -48,7 +52,7 @@ const readIndexFile = record<{ readonly manifests: readonly StoredDescriptor[] }
 export function readIndex({ index, layout }: StorePaths): IndexEntry[] {
   if (!existsSync(index)) return []
   try {
-    return readFile(readIndexFile, index, { maxBytes: 64 << 20 }).manifests.map(
+    return readFile(readIndexFile, index, { maxBytes: mostBytes }).manifests.map(
       ({ digest, mediaType, size, annotations }) => {
         const name = annotations[nameKey]
         if (name === undefined) throw new Error(`${digest} has no name`)
@@ -60,7 +64,7 @@ export function readIndex({ index, layout }: StorePaths): IndexEntry[] {
   }
 }
 
-/** The caller holds the index or the store. */
+/** The caller holds the index or the store. @throws KataError IMAGE_NAMES_TOO_MANY; an errno error. The index is as it was then. */
 export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]): void {
   const manifests = entries
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -71,12 +75,12 @@ export function writeIndex({ index }: StorePaths, entries: readonly IndexEntry[]
       annotations: { [nameKey]: name, [pulledKey]: pulledAt },
     }))
   const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const text = Buffer.from(`${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`)
+  if (entries.length > mostNames || text.length > mostBytes)
+    throw new KataError('IMAGE_NAMES_TOO_MANY', { count: entries.length })
   const fresh = `${index}.new`
   try {
-    closing(openSync(fresh, 'w', 0o600), (fd) => {
-      const text = `${JSON.stringify({ schemaVersion: 2, mediaType, manifests }, null, 2)}\n`
-      writeAll(fd, Buffer.from(text), index, { isFlushed: true })
-    })
+    closing(openSync(fresh, 'w', 0o600), (fd) => writeAll(fd, text, index, { isFlushed: true }))
     renameSync(fresh, index)
   } catch (error) {
     rmSync(fresh, { force: true })

@@ -6,7 +6,7 @@ import { readIndex, writeIndex } from './index-file.ts'
 import { holdIndex, shareStore } from './store-lock.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 
-/** `source`: a name or an id. A name that is there already means this image from now on. @throws KataError IMAGE_NAME_INVALID for the digest of another one, IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_BUSY. */
+/** `source`: a name or an id. A name that is there already means this image from now on. @throws KataError IMAGE_NAME_INVALID for the digest of another one, IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_BUSY, IMAGE_NAMES_TOO_MANY. */
 export async function tagImage(paths: StorePaths, source: string, target: ImageName): Promise<void> {
   makeStore(paths)
   using _shared = await shareStore(paths)
