@@ -247,6 +247,11 @@ test('an absent umask and one of zero are not the same, through the wire too', (
   }
 })
 
+test('an empty sysctl is an empty line, which empties a text and is no number', () => {
+  const sysctl = { 'kernel.domainname': '', 'net.core.somaxconn': '0' }
+  expect(read({ linux: { sysctl } }).linux?.sysctl).toEqual({ ...sysctl, 'kernel.domainname': '\n' })
+})
+
 test('limits of the processor without a field of their own go by the file of cgroup v2', () => {
   const unified = (text: string) => toAgentResources(parseResourcesText(text)).unified
   expect(unified('{"cpu":{"idle":1,"burst":5000},"unified":{"memory.high":"1"}}')).toEqual({

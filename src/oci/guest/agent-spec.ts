@@ -44,12 +44,16 @@ function toHook({ path, args = [], env = [], timeout }: OciHook): agent.Hook {
   return { path, args: [...args], env: [...env], timeout: int64(timeout) }
 }
 
+/** To write nothing changes nothing, and is no error to the kernel. An empty value is written as sysctl(8) does it: as an empty line. */
+const toSysctl = (sysctl: OciLinux['sysctl'] = {}): Record<string, string> =>
+  Object.fromEntries(Object.entries(sysctl).map(([name, value]) => [name, value === '' ? '\n' : value]))
+
 function toLinux(linux: OciLinux): agent.Linux {
   const { resources, seccomp, intelRdt, namespaces = [], devices = [] } = linux
   return {
     uidMappings: (linux.uidMappings ?? []).map(toIdMapping),
     gidMappings: (linux.gidMappings ?? []).map(toIdMapping),
-    sysctl: { ...linux.sysctl },
+    sysctl: toSysctl(linux.sysctl),
     resources: resources && toAgentResources(resources),
     cgroupsPath: linux.cgroupsPath ?? '',
     namespaces: namespaces.map(({ type, path = '' }) => ({ type, path })),
