@@ -1,4 +1,5 @@
 /** What a walk meets that a guest changes meanwhile: each change comes right after the entry was told of. */
+import { heapStats } from 'bun:jsc'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { closeSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,6 +41,24 @@ function contentOf(entry: FoundEntry): string | undefined {
   closeSync(fd)
   return text
 }
+
+test.each([
+  ['one layer', 1, true],
+  ['the topmost of two', 2, false],
+])('the names of a directory are not held in memory: %s', async (_, count, below) => {
+  const names = 5000
+  const layers = [layer, `${base}/host`].slice(0, count)
+  for (let n = 0; n < names; n++) writeFileSync(`${layer}/dir/${'n'.repeat(200)}${n}`, '')
+  const strings = () => {
+    Bun.gc(true)
+    return heapStats().objectTypeCounts.string ?? 0
+  }
+  const before = strings()
+  let [found, held] = [0, 0]
+  for await (const _ of walkFiles(layers, { below, signal })) if (++found === names) held = strings() - before
+  expect(found).toBeGreaterThan(names)
+  expect(held).toBeLessThan(names / 2)
+})
 
 test('control: what nobody changes is found and read', async () => {
   expect(await walked('dir/file', () => {})).toEqual({

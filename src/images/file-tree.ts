@@ -84,12 +84,14 @@ class Walk {
     for (const [index, { fd, isTopmost }] of sources.entries()) {
       if (!below && !isTopmost) return
       rewind(fd)
+      // Names are kept for the listings that follow alone: a guest may have made millions in one directory.
+      const isLast = !below || index === sources.length - 1
       for (let entries = readEntries(fd); entries !== undefined; entries = readEntries(fd)) {
         // The bytes of the listing are used again by the next piece.
         for (const name of entries.map((entry) => Buffer.from(entry.name))) {
           const key = name.toString('latin1')
           if (done.has(key)) continue
-          done.add(key)
+          if (!isLast) done.add(key)
           await this.#breathe()
           const inside = path.length === 0 ? name : Buffer.concat([path, Buffer.from('/'), name])
           if (inside.length > mostPathBytes) throw new TreeTooDeep()
