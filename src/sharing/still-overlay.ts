@@ -26,12 +26,15 @@ export interface StillOverlay {
 const meaningless =
   /^(ro|rw|seclabel|volatile|fsync=volatile|metacopy=off|workdir=.*|(index|uuid|xino|nfs_export|redirect_dir)=\w+)$/
 
+/** A label of SELinux stands in quotation marks where it has commas. */
+export const optionsIn = (text: string): string[] => text.match(/context="[^"]*"|[^,]+/g) ?? []
+
 /** Undefined for what is none, may change, has mounts below it, or has layers that cannot be told from here. */
 export function stillOverlay(location: number): StillOverlay | undefined {
   const place = readlinkSync(`/proc/self/fd/${location}`)
   const mount = mountOf(location)
   if (mount?.type !== 'overlay' || mountsBelow(place).length > 0) return undefined
-  const asked = mount.options.split(',').filter((option) => !meaningless.test(option))
+  const asked = optionsIn(mount.options).filter((option) => !meaningless.test(option))
   const valuesOf = (key: string) => {
     const prefix = `${key}=`
     return asked.filter((option) => option.startsWith(prefix)).map((option) => option.slice(prefix.length))
@@ -44,7 +47,8 @@ export function stillOverlay(location: number): StillOverlay | undefined {
   const options = asked.filter((option) => !/^(upperdir|lowerdir\+?)=/.test(option))
   // Relative to a directory that the mount table does not name; or data of other layers, which shows in none.
   const isUnknown = layers.length === 0 || layers.some((layer) => !layer.startsWith('/'))
-  if (isUnknown || options.some((option) => option !== 'userxattr')) return undefined
+  if (isUnknown || options.some((option) => option !== 'userxattr' && !option.startsWith('context=')))
+    return undefined
   return { layers, options, path: posix.join(mount.root, posix.relative(mount.point, place)) }
 }
 
