@@ -56,7 +56,7 @@ export async function* decompressed(
   const program = findTool(compression)
   if (program === undefined) throw new KataError('DECOMPRESSOR_MISSING', { program: compression })
   await using job = await makeDirectory(directory)
-  const [input, output, words] = makeThreePipes('write', 'read', 'read')
+  const [input, output, words] = makeThreePipes(['write', 'read', 'read'])
   const open = new Set([input, output, words].flatMap(({ read, write }) => [read, write]))
   const close = (...fds: readonly number[]) => {
     for (const fd of fds) if (open.delete(fd)) closeSync(fd)

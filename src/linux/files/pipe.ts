@@ -19,7 +19,7 @@ export interface Pipe {
 type Ours = keyof Pipe
 
 /** Makes three pipes that no program inherits by itself, or none. @throws SyscallError EMFILE, ENFILE. */
-export function makeThreePipes(...ours: [Ours, Ours, Ours]): [Pipe, Pipe, Pipe] {
+export function makeThreePipes(ours: [Ours, Ours, Ours] = ['write', 'write', 'write']): [Pipe, Pipe, Pipe] {
   const made: Pipe[] = []
   try {
     for (const end of ours) made.push(makePipe(end))

@@ -57,7 +57,7 @@ export async function startLoggingProgram(
   { readyMs, endMs }: LoggingLimits = limits,
 ): Promise<LoggingProgram> {
   const command = commandOf(uri)
-  const [out, err, ready] = makeThreePipes('write', 'write', 'write')
+  const [out, err, ready] = makeThreePipes()
   const child = spawn(uri, command, { CONTAINER_ID: id, CONTAINER_NAMESPACE: namespace }, [out, err, ready])
   try {
     await untilReady(uri, child, ready.read, readyMs)
