@@ -21,7 +21,7 @@ const attributeOf = {
 } as const
 const metricMtu = 2
 const metricHopLimit = 10
-/** Of every kernel, for both families. */
+/** The default of every kernel, for both families. */
 const defaultHopLimit = 64
 /** Metrics of a route that {@link Route} has no place for, in the words of ip-route(8): RTAX_*. */
 const otherMetrics: Readonly<Record<number, string>> = {

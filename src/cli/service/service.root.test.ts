@@ -197,6 +197,8 @@ test('what the kernel writes for each reader anew is no file: it tells root wher
 test('a socket of messages is no standard stream: the journal would take what comes for root’s', async () => {
   const script = `
     use Socket;
+    # The other end stays open beyond exec.
+    $^F = 100;
     my ($kind, $path) = (shift eq 'stream' ? SOCK_STREAM : SOCK_DGRAM, pack_sockaddr_un(shift));
     socket(my $journal, PF_UNIX, $kind, 0) or die $!;
     bind($journal, $path) or die $!;
