@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
-import { poll } from '../../time.ts'
+import { poll, until } from '../../time.ts'
 import { throwAwayUid } from '../throw-away-uid.ts'
 import { runWithoutRights } from './without-rights.ts'
 
@@ -21,6 +21,9 @@ beforeAll(() => {
   base = mkdtempSync('/run/kata-ts-rights-')
 })
 afterAll(() => rmSync(base, { recursive: true }))
+
+const firstThrowAway = 0x7fff0000
+const endOfAll = { timeoutMs: 10_000, everyMs: 10 }
 
 let runs = 0
 /** What a shell script prints as such a program. */
@@ -48,6 +51,8 @@ async function run(
     return { uid, failed, words, printed: readFileSync(`${base}/${runs}.out`, 'utf8') }
   } finally {
     closeSync(output)
+    // One that may be a person's is not waited for.
+    if (uid < firstThrowAway) await until(() => processesOfUids(uid, uid).length === 0, endOfAll)
     expect(processesOfUids(uid, uid)).toEqual([])
   }
 }
