@@ -1,7 +1,7 @@
 /** Sends bytes through a program of another process: into its standard input, and back from its standard output. */
 import { readSync, writeSync } from 'node:fs'
 import { libc } from '../linux/libc.ts'
-import { realClock, sleep } from '../time.ts'
+import { sleep } from '../time.ts'
 
 /** Our ends of its two pipes, neither of which makes us wait. The caller closes them. */
 export interface Ends {
@@ -16,7 +16,7 @@ const pieceBytes = 1 << 20
 /** How long is waited when the program neither takes nor gives anything, milliseconds: longer the longer that lasts. */
 const [shortestWaitMs, longestWaitMs] = [1, 8]
 /** A program that does neither for so long is given up, milliseconds. */
-const stallMs = 120_000
+const patienceMs = 120_000
 
 /**
  * What the program makes of `chunks`, to the end of its output. Of `chunks` no more is asked for than it takes.
@@ -27,12 +27,13 @@ export async function* passThrough(
   chunks: AsyncIterable<Uint8Array>,
   { to, from, endInput }: Ends,
   signal: AbortSignal,
+  stallMs = patienceMs,
 ): AsyncGenerator<Buffer> {
   // Only fewer turns when it succeeds.
   for (const pipe of [to, from]) libc.fcntl(pipe, F_SETPIPE_SZ, BigInt(pieceBytes))
   const input = chunks[Symbol.asyncIterator]()
   const buffer = Buffer.alloc(pieceBytes)
-  let idle = new Idle()
+  let idle = new Idle(stallMs)
   try {
     let rest: Uint8Array | undefined = Buffer.alloc(0)
     for (;;) {
@@ -44,7 +45,7 @@ export async function* passThrough(
       const piece = readNow(from, buffer)
       if (piece?.length === 0) return
       if (piece !== undefined) yield Buffer.from(piece)
-      if (given || piece !== undefined) idle = new Idle()
+      if (given || piece !== undefined) idle = new Idle(stallMs)
       else await idle.wait(signal)
     }
   } finally {
@@ -52,15 +53,23 @@ export async function* passThrough(
   }
 }
 
-/** The time in which nothing moves. */
+/**
+ * The time in which nothing moves: of its own waits, not of the clock, which goes on while the machine stands still, and the program with it.
+ */
 class Idle {
-  readonly #since = realClock.now()
+  readonly #stallMs: number
+  #waitedMs = 0
   #waitMs = shortestWaitMs
 
+  constructor(stallMs: number) {
+    this.#stallMs = stallMs
+  }
+
   async wait(signal: AbortSignal): Promise<void> {
-    if (realClock.now() - this.#since > stallMs)
-      throw new Error(`the program neither reads nor writes for ${stallMs / 1000} s`)
+    if (this.#waitedMs > this.#stallMs)
+      throw new Error(`the program neither reads nor writes for ${this.#stallMs / 1000} s`)
     await sleep(this.#waitMs, signal)
+    this.#waitedMs += this.#waitMs
     this.#waitMs = Math.min(2 * this.#waitMs, longestWaitMs)
   }
 }
