@@ -1,11 +1,13 @@
 /** What a decompressor of strangers' bytes may do, and that nothing of it stays. */
-import { afterAll, afterEach, expect, test } from 'bun:test'
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { listPids } from '../linux/processes/proc.ts'
 import { readPosture } from '../rootless/posture/posture.ts'
 import { type Compression, CompressionError, decompressed } from './decompressor.ts'
+
+setDefaultTimeout(60_000)
 
 const directory = mkdtempSync(`${tmpdir()}/decompressor-`)
 afterAll(() => rmSync(directory, { recursive: true }))
