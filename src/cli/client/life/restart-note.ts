@@ -1,7 +1,7 @@
 /** What `restart` notes before it ends a container, so that others can tell when it was killed before it started the container again. */
-import { mayBeAlive, ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
+import { isThisProcess, mayBeAlive, ownProcess, type ProcessRef } from '../../../linux/processes/proc.ts'
 import type { Settings } from '../../settings.ts'
-import { type ContainerRecord, updateRecord } from '../record.ts'
+import { type Changes, type ContainerRecord, updateRecord } from '../record.ts'
 import type { LiveStatus } from '../status.ts'
 
 /** A `restart` that is under way, or was killed. */
@@ -18,15 +18,16 @@ export async function whileRestarting(
   work: () => Promise<void>,
 ): Promise<void> {
   const { namespace, id, startedAt: run } = record
-  const by = ownProcess()
-  const note = (restarting: RestartNote | undefined) =>
-    updateRecord(settings.stateDir, namespace, id, { restarting }, record)
-  note({ by, run })
+  const update = (changes: Changes) => updateRecord(settings.stateDir, namespace, id, changes, record)
+  update({ restarting: { by: ownProcess(), run } })
   try {
     await work()
   } finally {
     try {
-      note(undefined)
+      // Another restart may have begun meanwhile, and have a note of its own.
+      update(({ restarting }) =>
+        restarting !== undefined && isThisProcess(restarting.by) ? { restarting: undefined } : undefined,
+      )
     } catch (error) {
       settings.log.warn('the end of a restart could not be noted', { id, error })
     }
