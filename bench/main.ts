@@ -86,7 +86,18 @@ try {
   process.exitCode = 1
 }
 
-async function main(argv: string[]): Promise<number> {
+interface Arguments {
+  readonly names: readonly BenchmarkName[]
+  readonly rounds: number
+  readonly node: string
+  readonly sandboxes: readonly number[]
+  readonly isText: boolean
+  readonly isRecorded: boolean
+  readonly takesBusy: boolean
+}
+
+/** Undefined if the arguments are wrong; the usage is printed then. */
+function readArguments(argv: string[]): Arguments | undefined {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
@@ -107,53 +118,73 @@ async function main(argv: string[]): Promise<number> {
     console.error(
       `usage: npm run bench -- [--record [--busy]] [--rounds N] [--sandboxes N,N...] [--node SETTINGS] [--format text|json] [${benchmarkNames.join('|')}]...`,
     )
-    return 2
+    return undefined
   }
-  const names = asked.length > 0 ? asked : benchmarkNames.filter((name) => !onlyAsked.includes(name))
-  const sandboxes = readSteps(values.sandboxes)
-  const recorder = new Recorder({ takesBusy: values.busy })
-  if (values.record && !(await recorder.isFit())) {
+  return {
+    names: asked.length > 0 ? asked : benchmarkNames.filter((name) => !onlyAsked.includes(name)),
+    rounds,
+    node: values.node,
+    sandboxes: readSteps(values.sandboxes),
+    isText: values.format === 'text',
+    isRecorded: values.record,
+    takesBusy: values.busy,
+  }
+}
+
+async function main(argv: string[]): Promise<number> {
+  const asked = readArguments(argv)
+  if (asked === undefined) return 2
+  const { names, isText, isRecorded, ...settings } = asked
+  const recorder = new Recorder({ takesBusy: asked.takesBusy })
+  if (isRecorded && !(await recorder.isFit())) {
     console.error(`bench: ${recorder.refusal()}`)
     return 1
   }
-  const isText = values.format === 'text'
   await using host = new Host()
   let underWay: Promise<unknown> = Promise.resolve()
-  const stop = async () => {
-    host.interrupt()
-    // It removes what it has made.
-    await underWay.catch(() => {})
-    await host[Symbol.asyncDispose]().finally(() => process.exit(130))
-  }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  exitOnSignal(host, () => underWay)
   const guest = await sameGuest(host)
   const machine = machineFacts(guest)
   const load = loadAverage()
   if (isText) process.stdout.write(describeMachine(machine))
+  const measure = (name: BenchmarkName): Promise<Result> => {
+    const run = () => benchmarks[name]({ host, guest, ...settings })
+    const measuring = isRecorded ? recorder.measure(name, machine, run) : run()
+    underWay = measuring
+    return measuring
+  }
   const results: Result[] = []
   let failures = 0
   for (const name of names) {
     process.stderr.write(`${name} ...\n`)
-    const run = () => benchmarks[name]({ host, guest, rounds, node: values.node, sandboxes })
     try {
-      const measuring = values.record ? recorder.measure(name, machine, run) : run()
-      underWay = measuring
-      const result = await measuring
+      const result = await measure(name)
       results.push(result)
       if (isText) process.stdout.write(renderText(result))
     } catch (error) {
       if (host.interrupted.aborted) throw error
-      // The others are worth having all the same.
+      // The other results are still of use.
       failures++
       console.error(`bench: ${name}: ${describeError(error)}`)
       await host.removeAll()
-      if (values.record) await recorder.isFit()
+      if (isRecorded) await recorder.isFit()
     }
   }
   if (!isText) process.stdout.write(renderJson(results, { ...machine, load, date: new Date().toISOString() }))
   for (const line of recorder.refused) console.error(`bench: ${line}`)
   return failures + recorder.refused.length > 0 ? 1 : 0
+}
+
+/** At SIGINT or SIGTERM, breaks off the benchmark that is under way, removes all containers and exits. */
+function exitOnSignal(host: Host, underWay: () => Promise<unknown>): void {
+  const stop = async () => {
+    host.interrupt()
+    // The benchmark removes what it has made.
+    await underWay().catch(() => {})
+    await host[Symbol.asyncDispose]().finally(() => process.exit(130))
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
 }
 
 /** The guest that `kata-ts run` boots here, with the accelerator that it chose by itself in a first start. */
