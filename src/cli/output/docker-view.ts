@@ -12,7 +12,7 @@ import { addressesOf, placesOf } from './ports.ts'
 import { byteSize } from './size.ts'
 import { asMap } from './template/rows.ts'
 
-/** What `ps` knows of a container. */
+/** A container's facts for `ps`. */
 export interface Listed {
   readonly id: string
   readonly status: LiveStatus
@@ -36,7 +36,7 @@ const states: Readonly<Record<LiveStatus, string>> = {
   running: 'running',
   paused: 'paused',
   restarting: 'restarting',
-  // Docker has no word for it; with its machine stopped for as long, it is not running.
+  // Docker has no word for this. The machine is stopped meanwhile, so the container does not run.
   suspended: 'exited',
   stopped: 'exited',
   dead: 'dead',
@@ -104,7 +104,7 @@ function statusSentence(listed: Listed, now: number): string {
 const healthWords = (health: Listed['health']): string =>
   health === null ? '' : ` (${health === 'starting' ? 'health: starting' : health})`
 
-/** What `inspect` knows of a container. */
+/** A container's facts for `inspect`. */
 interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'health'> {
   readonly health: Health | null
   readonly healthcheck: HealthCheck | null
@@ -116,7 +116,7 @@ interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'healt
   readonly failure: { readonly message: string } | null
 }
 
-/** As `docker inspect` has them, with our own facts under our names beside them. */
+/** A container's facts under the names of `docker inspect`, beside our own facts under our names. */
 export function dockerFacts<Facts extends Inspected>(
   facts: Facts,
   spec: OciSpec,
@@ -131,10 +131,7 @@ export function dockerFacts<Facts extends Inspected>(
     readonly logPath: string
   },
 ) {
-  const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
-  const { process = {}, linux = {}, root, hostname } = spec
-  const { memory, cpu, pids } = linux.resources ?? {}
-  const exposed = [...exposedPorts(facts.exposed ?? [], []), ...facts.ports].map(portName)
+  const { id, createdAt, command, image } = facts
   const bindings = dockerPorts(facts.ports)
   const mounts = dockerMounts(spec, volumes)
   return {
@@ -147,36 +144,8 @@ export function dockerFacts<Facts extends Inspected>(
     Image: image,
     LogPath: logPath,
     RestartCount: facts.restarts ?? 0,
-    State: {
-      Status: states[status],
-      Running: ['running', 'paused', 'restarting', 'unresponsive'].includes(status),
-      Paused: status === 'paused',
-      Restarting: status === 'restarting',
-      OOMKilled: oomKilled,
-      Dead: status === 'dead',
-      Pid: sandbox?.vmmPid ?? 0,
-      ExitCode: exitCode ?? 0,
-      Error: failure?.message ?? '',
-      StartedAt: facts.startedAt ?? '',
-      FinishedAt: facts.finishedAt ?? '',
-      // The field is there without a check, for `{{if .State.Health}}`, and in no JSON.
-      Health: facts.health === null ? undefined : dockerHealth(facts.health),
-    },
-    Config: {
-      Hostname: hostname ?? '',
-      User: `${process.user?.uid ?? 0}:${process.user?.gid ?? 0}`,
-      Tty: facts.terminal,
-      OpenStdin: facts.interactive ?? false,
-      Env: process.env ?? [],
-      Cmd: command,
-      Image: image,
-      WorkingDir: process.cwd ?? '/',
-      Labels: asMap(labels),
-      ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])),
-      StopSignal: facts.stopSignal ?? 15,
-      StopTimeout: facts.stopTimeout ?? 10,
-      Healthcheck: facts.healthcheck === null ? undefined : dockerCheck(facts.healthcheck),
-    },
+    State: dockerState(facts),
+    Config: dockerConfig(facts, spec),
     HostConfig: {
       AutoRemove: facts.autoRemove,
       Binds: mounts.map(
@@ -188,18 +157,64 @@ export function dockerFacts<Facts extends Inspected>(
         Name: facts.restart?.name ?? 'no',
         MaximumRetryCount: facts.restart?.most ?? 0,
       },
-      ReadonlyRootfs: root?.readonly ?? false,
-      Memory: memory?.limit ?? 0,
-      MemorySwap: memory?.swap ?? 0,
-      CpuQuota: cpu?.quota ?? 0,
-      CpuPeriod: cpu?.period ?? 0,
-      CpuShares: cpu?.shares ?? 0,
-      CpusetCpus: cpu?.cpus ?? '',
-      NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
-      PidsLimit: pids?.limit ?? 0,
+      ReadonlyRootfs: spec.root?.readonly ?? false,
+      ...dockerResources(spec),
     },
     NetworkSettings: { ...usualNetwork(networks), Ports: bindings, Networks: networks },
     Mounts: mounts,
+  }
+}
+
+function dockerState(facts: Inspected) {
+  const { status, exitCode, oomKilled, sandbox, failure } = facts
+  return {
+    Status: states[status],
+    Running: ['running', 'paused', 'restarting', 'unresponsive'].includes(status),
+    Paused: status === 'paused',
+    Restarting: status === 'restarting',
+    OOMKilled: oomKilled,
+    Dead: status === 'dead',
+    Pid: sandbox?.vmmPid ?? 0,
+    ExitCode: exitCode ?? 0,
+    Error: failure?.message ?? '',
+    StartedAt: facts.startedAt ?? '',
+    FinishedAt: facts.finishedAt ?? '',
+    // Without a check the field is undefined: templates can ask `{{if .State.Health}}`, and JSON leaves it out.
+    Health: facts.health === null ? undefined : dockerHealth(facts.health),
+  }
+}
+
+function dockerConfig(facts: Inspected, { process = {}, hostname }: OciSpec) {
+  const exposed = [...exposedPorts(facts.exposed ?? [], []), ...facts.ports].map(portName)
+  return {
+    Hostname: hostname ?? '',
+    User: `${process.user?.uid ?? 0}:${process.user?.gid ?? 0}`,
+    Tty: facts.terminal,
+    OpenStdin: facts.interactive ?? false,
+    Env: process.env ?? [],
+    Cmd: facts.command,
+    Image: facts.image,
+    WorkingDir: process.cwd ?? '/',
+    Labels: asMap(facts.labels ?? {}),
+    ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])),
+    StopSignal: facts.stopSignal ?? 15,
+    StopTimeout: facts.stopTimeout ?? 10,
+    Healthcheck: facts.healthcheck === null ? undefined : dockerCheck(facts.healthcheck),
+  }
+}
+
+/** The resource limits of `HostConfig`. 0 or empty: no limit. */
+function dockerResources({ linux = {} }: OciSpec) {
+  const { memory, cpu, pids } = linux.resources ?? {}
+  return {
+    Memory: memory?.limit ?? 0,
+    MemorySwap: memory?.swap ?? 0,
+    CpuQuota: cpu?.quota ?? 0,
+    CpuPeriod: cpu?.period ?? 0,
+    CpuShares: cpu?.shares ?? 0,
+    CpusetCpus: cpu?.cpus ?? '',
+    NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
+    PidsLimit: pids?.limit ?? 0,
   }
 }
 
