@@ -58,19 +58,12 @@ export function createBinds(
     const target = `${directory}/${name}`
     if (kind === 'directory') await makeDirectory(ledger, target, name)
     else await makeFile(ledger, target, name)
-    const { source, readonly, recursive, follow = false } = bind
-    const options = { recursive, attributes: readonly ? mountAttributes.ro : 0, follow }
+    const { source } = bind
     using callers = bind.caller && (await callerIdmap(idmap, bind.caller, { source, container }))
     const map = callers ?? idmap
-    await mountAt(ledger, target, name, () => {
-      try {
-        mappedBind(fd, target, map, { source, container }, options)
-      } catch (error) {
-        const still = isNotMappable(error) && isOnlyRead(bind) ? stillOverlay(fd) : undefined
-        if (still === undefined || idmap === undefined || scratch === undefined) throw error
-        showStill(still, { target, source, container, idmap, scratch })
-      }
-    })
+    await mountAt(ledger, target, name, () =>
+      mountSource(fd, bind, { target, container, map, idmap, scratch }),
+    )
   }
 
   const leave = async (key: string, entry: Entry, containerId: string) => {
@@ -117,7 +110,31 @@ export function createBinds(
   }
 }
 
-/** Whether another file system of the same content can stand for it. */
+interface MountRequest {
+  readonly target: string
+  readonly container: string
+  /** The map of this mount: the caller's, or else the share's. */
+  readonly map: Idmap | undefined
+  /** The map of the share. */
+  readonly idmap: Idmap | undefined
+  readonly scratch: string | undefined
+}
+
+/** Mounts the source on `target`. A still overlay that the kernel cannot idmap is replaced by an overlay of the same layers. */
+function mountSource(fd: number, bind: BindRequest, request: MountRequest): void {
+  const { source, readonly, recursive, follow = false } = bind
+  const { target, container, map, idmap, scratch } = request
+  const options = { recursive, attributes: readonly ? mountAttributes.ro : 0, follow }
+  try {
+    mappedBind(fd, target, map, { source, container }, options)
+  } catch (error) {
+    const still = isNotMappable(error) && isOnlyRead(bind) ? stillOverlay(fd) : undefined
+    if (still === undefined || idmap === undefined || scratch === undefined) throw error
+    showStill(still, { target, source, container, idmap, scratch })
+  }
+}
+
+/** Whether a file system of the same content will do as well. */
 export const isOnlyRead = ({ readonly, follow = false, caller }: BindRequest): boolean =>
   readonly && !follow && caller === undefined
 
