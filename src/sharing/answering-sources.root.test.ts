@@ -51,13 +51,13 @@ fuse('a source at which a process is stuck is not looked at again before that ha
   const stuck = join(sandbox.directory, 'stuck')
   mkdirSync(stuck)
   using mounted = mountStuck(stuck)
-  // Those that have looked at the others end by themselves.
+  // The looks at the other sources end by themselves.
   const leaves = (count: number) =>
     until(() => childrenOf(processRef(process.pid)!).length === count, { timeoutMs: 10_000, everyMs: 10 })
   for (let look = 0; look < 3; look++) expect(await countAnswering([file, stuck], 2000)).toBe(1)
   expect(await leaves(1)).toBe(true)
   const other = mountSilent(silent)
-  // What was mounted meanwhile may be in the place of the other.
+  // A new mount may be in the place of the stuck one.
   expect(await countAnswering([stuck], 300)).toBe(0)
   expect(await leaves(2)).toBe(true)
   other[Symbol.dispose]()

@@ -1,48 +1,48 @@
 /**
- * Sources on a file system whose server may be gone. A look at one then blocks in the kernel for as long as the server stays away, and
- * would hold up the whole shim: every call about every container of the pod. So a process of its own looks first.
+ * Finds out which sources of mounts answer. The server of a network file system may be gone: looking at a file there then blocks in the kernel
+ * until the server is back, and in the shim it would block every call about every container of the pod. So a child process looks first.
  */
 import { KataError } from '../errors.ts'
 import { type MountEntry, mountEntries } from '../linux/mounts/mount.ts'
 import { systemTool } from '../linux/processes/which.ts'
 import { within } from '../time.ts'
 
-/** How long each source may take to answer, milliseconds. */
+/** Time for each source to answer, milliseconds. */
 const answerMs = 10_000
-/** File systems behind which there is a server, or a process. */
+/** File systems with a server or a process behind them. */
 const served = /^(nfs4?|cifs|smb3?|9p|afs|ceph|lustre|beegfs|gpfs|gfs2|ocfs2|orangefs|autofs|fuse|fuse\..+)$/
 
-/** Whether there is one behind it. systemd's automount of binfmt_misc is on nearly every host. */
+/** Whether a server or process is behind the mount. Excludes systemd's automount of binfmt_misc, which nearly every host has. */
 export const isServed = ({ type, point }: MountEntry): boolean =>
   served.test(type) && !/^\/(proc|sys)\//.test(point)
 
-/** The ids of the mounts that may not answer, as one text; empty where there is none. */
+/** The ids of the mounts that may not answer, joined by spaces. Empty if there are none. */
 const servedMounts = (): string =>
   mountEntries()
     .filter(isServed)
     .map(({ id }) => id)
     .join(' ')
 
-/** Whether there is a file system that may not answer. Where there is none, nobody needs to wait for a look. */
+/** Whether the host has any mount that may not answer. If not, callers need not wait for a look. */
 export const mayBeSilent = (): boolean => servedMounts() !== ''
 
-/** The same for a path without links: whether it lies on such a file system, or would if another one were unmounted. */
+/** Whether `path`, which has no links, is below a mount that may not answer, even if another mount hides that mount now. */
 export const mayFallSilent = (path: string): boolean =>
   mountEntries().some((mount) => isServed(mount) && `${path}/`.startsWith(mount.point.replace(/\/*$/, '/')))
 
-/** A look that was given up and has not ended. */
+/** A look that was given up and still hangs. */
 interface StuckLook {
-  /** {@link servedMounts} of its time: once others are mounted, the source may lie on one of these. */
+  /** {@link servedMounts} when the look began. If they have changed, the source may be on another mount by now. */
   readonly mounts: string
 }
 
-/** By the source that did not answer. */
+/** Stuck looks by their source. */
 const stuckLooks = new Map<string, StuckLook>()
 
 /**
- * How many of them answer, in their order, before the first that does not. A source that is not there has answered. Where no such file system
- * is mounted, all do: nothing is started then. Links lead to such file systems too, so a path alone says nothing. While an earlier look at a
- * source is stuck, the source is not looked at: each look could leave one more process that cannot be killed.
+ * Counts the sources that answer, in order, up to the first that does not. A missing source counts as an answer. If the host has no mount that
+ * may not answer, the result is the number of sources, and no process starts. A path alone does not tell where a source is, because links may
+ * lead to such a mount. A source with a stuck look is not looked at again: each look could leave another process that cannot be killed.
  */
 export async function countAnswering(sources: readonly string[], limitMs = answerMs): Promise<number> {
   const mounts = servedMounts()
@@ -61,7 +61,7 @@ export async function countAnswering(sources: readonly string[], limitMs = answe
     const read = await within(reader.read(), limitMs)
     if (read?.done) break
     if (read === undefined) {
-      // It may be beyond SIGKILL for as long as the server is away, so it is not waited for.
+      // The child may survive SIGKILL until the server is back, so it is not waited for.
       child.kill('SIGKILL')
       child.unref()
       const source = sources[answered]
@@ -74,7 +74,7 @@ export async function countAnswering(sources: readonly string[], limitMs = answe
   return answered
 }
 
-/** The look ends once its server answers again, or has gone. */
+/** Remembers the look until its process ends, which happens when the server answers again or is gone. */
 function noteStuck(source: string, look: StuckLook, ended: Promise<unknown>): void {
   stuckLooks.set(source, look)
   void ended.then(() => {
@@ -82,7 +82,7 @@ function noteStuck(source: string, look: StuckLook, ended: Promise<unknown>): vo
   })
 }
 
-/** @throws KataError SHARE_SOURCE_SILENT naming the first that does not answer. */
+/** @throws KataError SHARE_SOURCE_SILENT naming the first source that does not answer. */
 export async function requireAnswering(
   sources: readonly string[],
   container: string,

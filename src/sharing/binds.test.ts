@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-/** In a share whose directory is gone: nothing can be shown. */
+/** A share whose directory is gone, so that nothing can be shown. */
 function makeBinds() {
   const ledger = new Ledger(`${base}/ledger`, [directoryResource, mountResource], silentLogger)
   const binds = createBinds(ledger, { entries: `${base}/gone` }, undefined)

@@ -39,10 +39,10 @@ interface Entry {
   readonly made: Promise<void>
 }
 
-/** Where entries are mounted, and a directory of our own for auxiliary mounts. */
+/** The directory for the entries, and a directory of our own for auxiliary mounts. */
 export interface BindPlace {
   readonly entries: string
-  /** Absent where nothing is shown that is only read. */
+  /** Absent in a share that shows nothing read-only. */
   readonly scratch?: string
 }
 
@@ -67,9 +67,9 @@ export function createBinds(
   }
 
   const leave = async (key: string, entry: Entry, containerId: string) => {
-    // A container leaves by its end, and by each of its requests that fails.
+    // A container leaves when it ends, and after each of its requests that fails.
     if (!entry.users.delete(containerId) || entry.users.size > 0) return
-    // Also when its release fails: it may have lost its mount, and the ledger has it until the pod ends.
+    // The entry goes even if its release fails: its mount may be gone, and the ledger keeps it until the pod ends.
     entries.delete(key)
     await releaseOwner(ledger, entry.name)
   }
@@ -147,8 +147,8 @@ function identity({ fd }: Source, { readonly, recursive, follow = false, caller 
 }
 
 /**
- * A mount that comes later brings the attributes that the host gave it, so it can be written, however the one above it is shown. Root of the
- * host may write all of it; an unprivileged daemon what everybody may.
+ * Rejects a bind that is read-only and follows later mounts. A later mount keeps the host's own attributes, so it is writable even below a
+ * read-only one. A daemon that is root could write everything there; an unprivileged daemon only what all users may.
  *
  * @throws KataError SHARE_FOLLOWS_READONLY.
  */
@@ -159,7 +159,7 @@ function safeForRoot(bind: BindRequest, container: string): BindRequest {
   throw new KataError('SHARE_FOLLOWS_READONLY', { source, container })
 }
 
-/** What a user asked for is the file that he could reach then, whatever has its name now. @throws KataError SHARE_SOURCE_CHANGED. */
+/** Requires that the source is still the file that the user could reach when he asked for it. @throws KataError SHARE_SOURCE_CHANGED. */
 function requireSame({ fd }: Source, { source, caller }: BindRequest, container: string): void {
   if (caller === undefined) return
   const { dev, ino } = fstatSync(fd, { bigint: true })

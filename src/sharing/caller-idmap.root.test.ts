@@ -27,7 +27,7 @@ const map = shareIdMap({ first: 0x6f000000, count: 65535 })
 const [alice, aliceGroup, bob] = [4242, 4243, 4300]
 const purpose = { source: '/home', container: 'c1' }
 
-// Hooks and tests start programs.
+// Hooks and tests start programs, which takes a while.
 setDefaultTimeout(60_000)
 
 let sandbox: MountSandbox
@@ -39,7 +39,7 @@ let shown: string
 
 beforeAll(async () => {
   sandbox = enterMountSandbox()
-  // The daemon's place: root of a user namespace with all capabilities in it, which runs what it is told.
+  // Stands for the daemon: root of a user namespace, with all capabilities there, which runs the commands that it is sent.
   holder = Bun.spawn(['/usr/bin/unshare', '--user', '--', '/usr/bin/cat'], {
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -72,7 +72,7 @@ function file(name: string, mode: number, uid: number, gid: number): void {
   chmodSync(`${home}/${name}`, mode)
 }
 
-/** What a shell of the daemon prints, errors too. */
+/** The output of a shell of the daemon, with its errors. */
 async function ask(words: string): Promise<string> {
   daemon.stdin.write(`cd ${shown}; { ${words}; } 2>&1; echo; echo .end\n`)
   await daemon.stdin.flush()

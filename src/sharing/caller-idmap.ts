@@ -1,7 +1,7 @@
 /**
- * The files of a user of the host for the user of a container: through this map his files are that one's, and all others belong to
- * nobody. The kernel then gives the container what it gives this user: no capability counts for a file whose owner has no place in the
- * map, and nothing can be made for another owner.
+ * Id maps for a host user's files in a container. The map gives the host user's files to the container's user, and every other file to nobody.
+ * The kernel then gives the container no more than the host user's rights: capabilities do not count for a file whose owner is not in the map,
+ * and no file can be made for another owner.
  */
 
 import { closeSync } from 'node:fs'
@@ -10,13 +10,13 @@ import { newUserNamespace } from '../linux/processes/user-namespace.ts'
 import type { MountCaller } from '../oci/caller-mount.ts'
 import type { Idmap, MountPurpose } from './idmap.ts'
 
-/** Closes its user namespace at the end; mounts that were made with it keep their map. */
+/** Closes its user namespace when disposed of. Mounts that were made with it keep their map. */
 export type CallerIdmap = Idmap & Disposable
 
 /**
- * `idmap` is the share's own: the ids that its daemon uses for those of the container.
+ * Makes the map. `idmap` is the share's own map: the ids that the daemon uses for the container's.
  *
- * @throws KataError SHARE_CALLER when the daemon is root of the host, or has no place for the container's user; USER_NAMESPACE_REFUSED.
+ * @throws KataError SHARE_CALLER if the daemon is root of the host, or has no place for the container's user; USER_NAMESPACE_REFUSED.
  */
 export async function callerIdmap(
   idmap: Idmap | undefined,
@@ -25,7 +25,7 @@ export async function callerIdmap(
 ): Promise<CallerIdmap> {
   const [user, group] = [outside(idmap, guestUid), outside(idmap, guestGid)]
   if (user === undefined || group === undefined) throw new KataError('SHARE_CALLER', { ...purpose })
-  // A map of a mount leads from the ids on disk, which are `inside`, to those of the daemon.
+  // The map of a mount leads from ids on disk (`inside`) to ids of the daemon (`outside`).
   const map = [{ inside: uid, outside: user, count: 1 }]
   const groups = [{ inside: gid, outside: group, count: 1 }]
   const userNamespace = await newUserNamespace(map, groups)

@@ -15,7 +15,7 @@ import type { ShareDaemon } from './virtiofsd/share-daemon.ts'
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
-/** Kata's. The agent mounts something there, and can make nothing in a share that is read-only for it. */
+/** Kata's name of a directory for the agent's mounts. The host makes it, because the share is read-only for the agent. */
 const watchedName = 'watchable'
 /** Our own names, for the volumes' share. */
 const kataVolumes = 'kataVolumes'
@@ -68,20 +68,20 @@ export function createVolumeShare(
   }
 }
 
-/** Identifiers become names in the share. */
+/** Checks an identifier, because it becomes a name in the share. @throws KataError ID_INVALID. */
 function checkedId(containerId: string): string {
   if (!isIdentifier(containerId)) throw new KataError('ID_INVALID', { id: containerId })
   return containerId
 }
 
 /**
- * Root file systems in the share. A container that is made again under its id gets an entry of another name: the guest's kernel keeps
- * names of the share for a while, and would take the root file system of the container that is gone for the new one's. So a name has the
- * number of containers that had gone before; no memory of each of them is kept.
+ * Root file systems in the share. The guest's kernel caches names of the share for a while. If a container got the name of a removed container,
+ * the guest could take the old root file system for the new one. So a name has the number of containers that were removed before, and no list of
+ * them is needed.
  */
 function createRoots(ledger: Ledger, { entries, scratch }: ShareTree, idmap: Idmap | undefined) {
   let gone = 0
-  /** Names in the share of the containers that are there, by their ids. */
+  /** Names in the share of the present containers, by id. */
   const names = new Map<string, string>()
 
   const leave = async (id: string) => {
@@ -89,7 +89,7 @@ function createRoots(ledger: Ledger, { entries, scratch }: ShareTree, idmap: Idm
     names.delete(id)
     await releaseOwner(ledger, id)
   }
-  /** No identifier has a tilde. */
+  /** An identifier has no tilde, so the name cannot be another container's. */
   const freshName = (id: string) => (gone === 0 ? id : `${id}~${gone}`)
 
   const add = async (id: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> => {

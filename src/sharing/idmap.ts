@@ -25,15 +25,15 @@ export interface Idmap {
   readonly map: readonly IdExtent[]
 }
 
-/** For errors: the mounted source, and its container. */
+/** The mounted source and its container, for errors. */
 export interface MountPurpose {
   readonly source: string
   readonly container: string
 }
 
 /**
- * A detached copy of the mount at `source` (an O_PATH descriptor), idmapped unless the daemon is root of the host. The caller closes it.
- * Its nodes are no devices: a device node in an image's layer would give the host's device to an attacker of the daemon.
+ * Returns a detached copy of the mount at `source` (an O_PATH descriptor), idmapped unless the daemon is root of the host. The caller closes it.
+ * The copy has no usable device nodes: a node in an image's layer would give the host's device to an attacker who controls the daemon.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError.
  */
@@ -57,7 +57,7 @@ export function mappedClone(
   }
 }
 
-/** The mount below an open directory for which the whole cannot be idmapped; undefined when that is the directory's own. */
+/** Finds the mount below an open directory that cannot be idmapped. Undefined if the directory's own mount cannot be. */
 function unmappableBelow(directory: number, idmap: Idmap): MountEntry | undefined {
   if (!isMappable(directory, idmap)) return undefined
   const below = mountsBelow(readlinkSync(`/proc/self/fd/${directory}`))
@@ -65,11 +65,11 @@ function unmappableBelow(directory: number, idmap: Idmap): MountEntry | undefine
     try {
       return !closing(openLocation(point), (fd) => isMappable(fd, idmap))
     } catch {
-      // It is gone, or hidden.
+      // The mount is gone, or hidden.
       return false
     }
   }
-  // One whose server is away would hold up the shim, so it is not looked at. Where no other is refused, it was one of these.
+  // A mount whose server is away would block the shim, so it is not tried. If no other mount was refused, it was one of these.
   return below.find((mount) => !isServed(mount) && isRefused(mount)) ?? below.find(isServed)
 }
 
@@ -99,6 +99,6 @@ export function mappedBind(
   }
 }
 
-/** Whether it is the file system that cannot be idmapped. */
+/** Whether the error says that the file system cannot be idmapped. */
 export const isNotMappable = (error: unknown): boolean =>
   error instanceof KataError && error.code === 'SHARE_NOT_IDMAPPABLE'

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { nameUser } from '../linux/acl.double.ts'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 
-/** Of the file system that the kubelet's directory lies on, which may be part of one (btrfs). */
+/** The mount that has the kubelet's directory. Its root need not be `/` (btrfs). */
 const hosts = { id: '1', root: '/@root', point: '/', flags: [], type: 'btrfs', options: '' }
 
 let kubelet: string
@@ -52,7 +52,7 @@ test.skipIf(process.getuid?.() !== 0)('none is one where another user or group o
         false,
       )
     }
-    // Its group may not enter.
+    // The group may not enter.
     chmodSync(pods, 0o700)
     expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(true)
   } finally {
@@ -67,7 +67,7 @@ test.skipIf(process.getuid?.() !== 0)(
     const volume = `${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`
     nameUser(pods, 1000, 5)
     expect(isKubeletVolume(volume, kubelet, hosts)).toBe(false)
-    // The mask.
+    // With an ACL, the group's bits are its mask, which limits the named user.
     chmodSync(pods, 0o700)
     expect(isKubeletVolume(volume, kubelet, hosts)).toBe(true)
   },
@@ -88,7 +88,7 @@ test('a volume that a driver binds from elsewhere is none, a file system of its 
   expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/' })).toBe(true)
   expect(isKubeletVolume(path, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
   expect(isKubeletVolume(`${path}/pgdata`, kubelet, { ...mount, root: '/srv/driver/pvc-1' })).toBe(false)
-  // Its mounts do not tell what they show.
+  // NFS mounts do not tell which directory they show.
   expect(isKubeletVolume(path, kubelet, { ...mount, root: '/', type: 'nfs4' })).toBe(false)
   expect(isKubeletVolume(path, kubelet, { ...hosts, point: kubelet, root: '/data/kubelet' })).toBe(true)
   expect(isKubeletVolume(path, kubelet, undefined)).toBe(false)

@@ -11,13 +11,13 @@ import type { RootfsMount } from './share.ts'
 import { stillOverlay } from './still-overlay.ts'
 
 export interface KnownMount extends RootfsMount {
-  /** A volume for which a {@link stillOverlay} will do. Default false. */
+  /** A volume that a {@link stillOverlay} may replace. Default false. */
   readonly isOnlyRead?: boolean
 }
 
 /**
- * Mounts nothing. Sources that cannot be opened or understood, and file systems that are not mounted yet, are left to the real mount,
- * whose error says more.
+ * Tries to idmap each mount, and attaches nothing. Sources that cannot be opened, and file systems that are not mounted yet, pass: their real
+ * mount reports a better error.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE naming the first source that cannot be idmapped.
  */
@@ -43,7 +43,7 @@ function tryClone(
   try {
     fd = open(source)
     const facts = fstatSync(fd)
-    // Other sources reach the guest in another way, or not at all.
+    // Other kinds of source reach the guest in another way, or not at all.
     if (facts.isDirectory() || facts.isFile())
       closeSync(mappedClone(fd, idmap, { source, container }, { recursive }))
   } catch (error) {

@@ -54,7 +54,7 @@ test('a source that is not there is refused by its name, when it is looked at', 
   )
 })
 
-/** Both shares of a pod, and what they were asked for. */
+/** Both shares of a pod, and the requests that they got. */
 function pod(isGuarded: IsGuarded, kind: 'volumes' | 'failing' | 'none' = 'volumes') {
   const asked: string[] = []
   const [endFirst, endVolumes] = [Promise.withResolvers<never>(), Promise.withResolvers<never>()]

@@ -39,8 +39,9 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
 }
 
 /**
- * Guards volumes that the guest may write. Volumes of kubelet, and those at or below one of `suidVolumes` (shell patterns of directories),
- * are not guarded. `kubelet` is the kubelet's root directory. A volume that follows the host's later mounts (`follow`) counts as writable: such a mount may be.
+ * Guards volumes that the guest may write, except kubelet's volumes and those at or below one of `suidVolumes` (shell patterns of directories).
+ * `kubelet` is the kubelet's root directory. A volume that follows the host's later mounts (`follow`) counts as writable, because such a mount
+ * may be.
  */
 export function guardWritable(suidVolumes: readonly string[], kubelet: string): IsGuarded {
   const globs = suidVolumes
@@ -56,7 +57,7 @@ export function guardWritable(suidVolumes: readonly string[], kubelet: string): 
   }
 }
 
-/** Its path on the host without links, and the mount that it lies on: the source that will be mounted counts. */
+/** The source's path on the host without links, and its mount. Both are read from the opened source, which is what will be mounted. */
 function placeOf(source: string, containerId: string) {
   const { fd } = openSource(source, containerId)
   try {
@@ -66,7 +67,7 @@ function placeOf(source: string, containerId: string) {
   }
 }
 
-/** The path itself and every directory that it lies in, the root included. */
+/** The path and all of its ancestors, with the root. */
 function ancestry(path: string): string[] {
   const parts = path.split('/').filter(Boolean)
   return Array.from({ length: parts.length + 1 }, (_, count) => `/${parts.slice(0, count).join('/')}`)

@@ -2,10 +2,10 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { probeMappedMemory, probeMappedOverlay } from './probe.ts'
 
-// Each trial starts a program.
+// Each trial starts a program, which takes a while.
 setDefaultTimeout(60_000)
 
-/** Stands for the tmpfs of a kernel before 6.3: the kernel idmaps no ramfs. */
+/** Stands for the tmpfs of a kernel before 6.3, because the kernel cannot idmap a ramfs. */
 const unmappable = 'ramfs'
 
 const where = () => [
@@ -38,7 +38,7 @@ test('where that takes no map, overlays are tried with directories of the disk',
 })
 
 test('a kernel that refuses the overlay is found to', async () => {
-  // It refuses one directory as two layers, too.
+  // The kernel refuses one directory as both layers, too.
   await expect(probeMappedOverlay(unmappable, ['/var/lib', '/var/lib'])).rejects.toThrow(
     '[SHARE_MOUNT_FAILED] mount of type overlay for container trial failed with E',
   )

@@ -1,5 +1,5 @@
 /**
- * Whether this kernel shows files to an unprivileged virtiofsd: takes the real steps, in a mount namespace that is gone afterwards.
+ * Tests whether this kernel can show files to an unprivileged virtiofsd. Takes the real steps, in a mount namespace that is dropped afterwards.
  */
 import { closeSync, mkdirSync } from 'node:fs'
 import { closing } from '../linux/files/open-at.ts'
@@ -11,17 +11,17 @@ import { type Idmap, isNotMappable, mappedClone } from './idmap.ts'
 import { mountRootfs } from './rootfs/rootfs-mount.ts'
 import { upperHalf } from './share-id-map.ts'
 
-/** No account of the host has such an id. */
+/** An id that no account of the host has. */
 const map = [{ inside: 0, outside: upperHalf, count: 65536 }]
-/** For errors. */
+/** Stands for a container's id in errors. */
 const container = 'trial'
-/** Every host has it. The trial's namespace shows a file system in memory there. */
+/** A directory that every host has. The trial mounts a file system in memory there, in its own namespace. */
 const place = '/run'
 
 /**
- * Volumes in memory, as a Secret and the token of a service account are: Linux 6.3.
+ * Tests volumes in memory, such as Secrets and service account tokens. They need Linux 6.3.
  *
- * @param memory a file system in memory.
+ * @param memory type of a file system in memory.
  * @throws KataError SHARE_NOT_IDMAPPABLE, USER_NAMESPACE_REFUSED; SyscallError.
  */
 export const probeMappedMemory = (memory = 'tmpfs'): Promise<void> =>
@@ -32,10 +32,10 @@ export const probeMappedMemory = (memory = 'tmpfs'): Promise<void> =>
   )
 
 /**
- * Overlays of mapped layers: Linux 5.19.
+ * Tests overlays of mapped layers. They need Linux 5.19.
  *
- * @param memory a file system for the layers.
- * @param onDisk two directories to be the layers where that cannot be mapped. Nothing is written there.
+ * @param memory type of a file system in memory for the layers.
+ * @param onDisk two directories that serve as layers if the file system in memory cannot be mapped. Nothing is written there.
  * @throws KataError SHARE_MOUNT_FAILED, SHARE_NOT_IDMAPPABLE, USER_NAMESPACE_REFUSED; SyscallError.
  */
 export const probeMappedOverlay = (memory = 'tmpfs', onDisk = ['/var/lib', '/var/cache']): Promise<void> =>

@@ -11,7 +11,7 @@ export interface MountData {
 }
 
 /**
- * A mount. A shim's mounts live in its own mount namespace and go away with it. Another process sees none and has nothing to do.
+ * A mount. A shim's mounts live in its own mount namespace and go away with it. Another process does not see them, and need not release them.
  */
 export const mountResource: ResourceKind<MountData> = {
   kind: 'mount',
@@ -24,9 +24,9 @@ export interface PathData {
 }
 
 /**
- * A directory, or a file that is only a mount point. Removed with rmdir(2) or unlink(2), never recursively: the kernel refuses (EBUSY)
- * while something is mounted there, and the mounted files stay untouched. Empty directories in it go first: a shim that was killed while it
- * mounted the layers of a root file system had made places for them (mapped-overlay.ts), and the mounts went with it.
+ * A directory, or a file that is only a mount point. It is removed with rmdir(2) or unlink(2), never recursively: while something is mounted
+ * there the kernel refuses (EBUSY), and the mounted files stay untouched. Empty directories in it are removed first: a shim that is killed while
+ * it mounts the layers of a root file system leaves their mount points (mapped-overlay.ts).
  */
 export const directoryResource: ResourceKind<PathData> = {
   kind: 'directory',
@@ -37,24 +37,24 @@ export const directoryResource: ResourceKind<PathData> = {
   },
 }
 
-/** @throws ErrnoException ENOTEMPTY when there is anything but empty directories in it; EBUSY. */
+/** @throws ErrnoException ENOTEMPTY if it has anything but empty directories; EBUSY. */
 function removeDirectory(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
     if (!entry.isDirectory()) continue
     try {
       rmdirSync(`${path}/${entry.name}`)
     } catch {
-      // What stays in it fails the removal below, with a reason.
+      // If anything stays here, the removal below fails and says why.
     }
   }
   rmdirSync(path)
 }
 
 /**
- * Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. What cannot be released stays in the ledger,
- * and with a mount all mount points: below it are the volume's own directories.
+ * Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. A holding that cannot be released stays in the
+ * ledger. If a mount stays, all mount points stay, because below the mount are the volume's own directories.
  *
- * @throws the first failure, once all the others were released.
+ * @throws the first failure, after all other releases.
  */
 export async function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
   await everyStep(releasesOf(ledger, mountResource, owner))

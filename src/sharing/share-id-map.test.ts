@@ -5,7 +5,7 @@ import { hasPlace, lastId, shareIdMap, upperHalf } from './share-id-map.ts'
 const block = { first: 0x70000000, count: 65535 }
 const overlap = (a: number, b: number, count: number, other: number) => a < b + other && b < a + count
 
-/** Two extents that have an id in common on one side. */
+/** Two extents that overlap on one side. */
 function clashes(map: readonly IdExtent[]): [IdExtent, IdExtent][] {
   return map.flatMap((a, index) =>
     map

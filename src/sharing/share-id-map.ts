@@ -16,7 +16,7 @@ export const lastId = 2 ** 32 - 2
 
 /** Number of last ids that always have a place. NFS's old nobody is the very last. */
 const topCount = 32768
-/** user_namespaces(7) accepts 340 lines, and less than a page of text: a line for one id has up to 25 bytes. */
+/** Most lines of a map here. user_namespaces(7) accepts 340 lines and less than a page of text; a line for one id has up to 25 bytes. */
 const maxExtents = 160
 
 /**
@@ -28,7 +28,7 @@ const maxExtents = 160
 export function shareIdMap({ first, count }: IdRange, known: readonly number[] = []): IdExtent[] {
   const fixed: IdExtent[] = [
     { inside: 0, outside: first, count },
-    // Shifted by half the ids. That leaves the first `count` places of the upper half for the ids below.
+    // These ids are shifted by half of all ids. That leaves the first `count` places of the upper half for the extents below.
     { inside: count, outside: upperHalf + count, count: upperHalf - 1 - count },
     { inside: upperHalf - 1, outside: upperHalf, count: 1 },
     { inside: lastId + 1 - topCount, outside: upperHalf + 1, count: topCount },

@@ -70,13 +70,13 @@ export async function createExportedTree(
   return { entries, exported }
 }
 
-/** Where the guest's agent looks for it; no container's id begins with a dot. */
+/** The name where the guest's agent looks for the archive. No container has it, because no id begins with a dot. */
 export const moduleArchiveName = '.kernel-modules'
 
 /**
- * Shows the guest the kernel modules of its image, a file that everybody may read. It needs no map of ids for that.
+ * Shows the guest the kernel modules of its image. Every user may read the file, so the mount needs no id map.
  *
- * @throws SyscallError from mount(2) and its kin.
+ * @throws SyscallError from mount(2) and related calls.
  */
 export async function showModules(ledger: Ledger, { entries }: ExportedTree, file: string): Promise<void> {
   const target = `${entries}/${moduleArchiveName}`
@@ -86,8 +86,7 @@ export async function showModules(ledger: Ledger, { entries }: ExportedTree, fil
 }
 
 /**
- * Makes a directory that root owns and any user may enter. The daemon enters it, whatever its user. The state directory above keeps other
- * users out.
+ * Makes a directory that root owns and any user may enter, because the daemon may be any user. The state directory above keeps other users out.
  *
  * @throws KataError SHARE_ENTRY_TAKEN if the path exists.
  */
@@ -104,13 +103,13 @@ export function makeFile(ledger: Ledger, path: string, owner: string): Promise<v
 }
 
 function makeEntry(ledger: Ledger, path: string, owner: string, make: () => void): Promise<void> {
-  // Checked before it is written down: the release of a failed taking must not remove files that are not ours.
+  // This check comes before the ledger's entry: releasing the entry after a failure must not remove files that are not ours.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
     throw new KataError('SHARE_ENTRY_TAKEN', { path })
   return ledger.take(directoryResource, { path, owner }, make)
 }
 
-/** Runs `perform`, which mounts something on `target`, with the mount written down before. */
+/** Runs `perform`, which mounts something on `target`. The ledger has the mount before. */
 export function mountAt(ledger: Ledger, target: string, owner: string, perform: () => void): Promise<void> {
   return ledger.take(mountResource, { target, owner }, perform)
 }

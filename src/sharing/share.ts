@@ -1,4 +1,4 @@
-/** The pod's share: the host's files that the guest sees, by whichever way. */
+/** The pod's share brings the host's files to the guest, by a daemon or by copies. */
 import type { IdExtent } from '../linux/processes/user-namespace.ts'
 import type { MountCaller } from '../oci/caller-mount.ts'
 import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
@@ -19,13 +19,13 @@ export interface BindRequest {
   readonly readonly: boolean
   /** Includes the mounts that are below it now. */
   readonly recursive: boolean
-  /** Mounts that the host makes or removes below it later appear and disappear in the guest too. */
+  /** Mounts that the host makes or removes below it later appear and disappear in the guest, too. */
   readonly follow?: boolean
-  /** `follow` may be left out where it would be unsafe: docker adds it by itself to each directory above its own. */
+  /** `follow` may be dropped if it would be unsafe: docker adds it on its own to each directory above its data. */
   readonly followIsOptional?: boolean
-  /** An emptyDir of the pod: all of its containers have the same. */
+  /** The bind is an emptyDir of the pod, which all of its containers share. */
   readonly isScratch?: boolean
-  /** The user of the host with whose rights it is shown; absent: root's. */
+  /** The host's user whose rights the bind has. Absent: root. */
   readonly caller?: MountCaller
 }
 
@@ -47,16 +47,16 @@ export interface GuestRootfs {
 
 /** Brings files of the host to the guest. */
 export interface Share {
-  /** Ids that may own files of the share; undefined when any may. */
+  /** Ids that may own files of the share; undefined if any id may. */
   readonly idMap: readonly IdExtent[] | undefined
-  /** Whether files are copied, so that the host does not see what is written to them in the guest. Default false. */
+  /** Whether files are copied, so that the host does not see the guest's changes. Default false. */
   readonly copiesFiles?: boolean
   /**
-   * Makes a directory for copies of what changes on the host, because such a change raises no inotify event in the share; returns
-   * its path in the guest. Undefined where all files are the guest's own.
+   * Makes a directory for copies of volumes that change on the host, because such a change raises no inotify event in the share. Returns its
+   * path in the guest. Undefined if all files are the guest's own.
    */
   readonly addWatched: (() => Promise<string>) | undefined
-  /** Makes the buffer for much output, once; undefined in a share without a daemon. */
+  /** Makes the buffer for large output and input, once. Undefined in a share without a daemon. */
   readonly streamBuffer: (() => Promise<StreamBuffer>) | undefined
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
@@ -65,7 +65,7 @@ export interface Share {
    * the same path, so that sockets, locks and watches work between them.
    */
   addBind(containerId: string, bind: BindRequest): Promise<string>
-  /** Unmounts all that belongs to one container. */
+  /** Unmounts everything that belongs to the container. */
   removeContainer(containerId: string): Promise<void>
   /** Resolves when the daemon exits. While the sandbox lives, that is a failure. */
   readonly exited: Promise<ExitInfo>

@@ -1,4 +1,4 @@
-/** The host's side of a bind: opened once as a pure location, checked, and mounted by that descriptor. */
+/** Opens the host's side of a bind once, as a pure location (O_PATH). It is checked and mounted by that descriptor. */
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
@@ -11,11 +11,10 @@ export interface Source {
 }
 
 /**
- * Opens `path`. It comes from the host's side (containerd, the operator), so the operator's links are followed. Links that a pod may have
- * made are not.
+ * Opens `path`. The path comes from the host (containerd, the operator), so the operator's links are followed. Links that a pod may have made
+ * are not.
  *
- * @throws KataError SHARE_SOURCE_MISSING; SOURCE_LINK; SHARE_SOURCE_KIND for sockets, devices and FIFOs, which mean nothing to
- * another kernel.
+ * @throws KataError SHARE_SOURCE_MISSING; SOURCE_LINK; SHARE_SOURCE_KIND for sockets, devices and FIFOs, which mean nothing to another kernel.
  */
 export function openSource(path: string, container: string): Source {
   const fd = open(path, container)

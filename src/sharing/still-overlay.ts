@@ -1,6 +1,6 @@
 /**
- * An overlay of the host's to which nobody writes: containerd and CRI-O mount an image as one, for a container that has it as a volume. The
- * kernel cannot idmap an overlay, so an unprivileged daemon gets another one, of the same layers.
+ * Overlays of the host that do not change: containerd and CRI-O mount an image as an overlay for a container that has the image as a volume. The
+ * kernel cannot idmap an overlay, so an unprivileged daemon gets a new overlay of the same layers.
  */
 import { mkdirSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs'
 import { posix } from 'node:path'
@@ -14,22 +14,22 @@ import { splitLayers } from './rootfs/overlay.ts'
 import { mountRootfs } from './rootfs/rootfs-mount.ts'
 
 export interface StillOverlay {
-  /** Directories of the host, the topmost first. */
+  /** Directories of the host, the top layer first. */
   readonly layers: readonly string[]
-  /** Other options that an overlay of the same content needs. */
+  /** Further options that the new overlay needs to show the same content. */
   readonly options: readonly string[]
-  /** What of it is meant; `/` for all. */
+  /** Path within the overlay; `/` for all of it. */
   readonly path: string
 }
 
-/** Say nothing about what a reader sees; in the form that mountinfo gives them. Any other option is one that we do not know. */
+/** Options that do not change what a reader sees, as mountinfo writes them. Any other option is unknown to us. */
 const meaningless =
   /^(ro|rw|seclabel|volatile|fsync=volatile|metacopy=off|workdir=.*|(index|uuid|xino|nfs_export|redirect_dir)=\w+)$/
 
 /** A label of SELinux stands in quotation marks where it has commas. */
 export const optionsIn = (text: string): string[] => text.match(/context="[^"]*"|[^,]+/g) ?? []
 
-/** Undefined for what is none, may change, has mounts below it, or has layers that cannot be told from here. */
+/** Undefined if `location` is not on an overlay, the overlay may change, mounts are below it, or its layers cannot be found from here. */
 export function stillOverlay(location: number): StillOverlay | undefined {
   const place = readlinkSync(`/proc/self/fd/${location}`)
   const mount = mountOf(location)
@@ -39,20 +39,21 @@ export function stillOverlay(location: number): StillOverlay | undefined {
     const prefix = `${key}=`
     return asked.filter((option) => option.startsWith(prefix)).map((option) => option.slice(prefix.length))
   }
-  // Who mounts it volatile keeps nothing of what is written to it.
+  // Nothing that is written to a volatile overlay is kept.
   const isThrownAway = /(^|,)(fsync=)?volatile(,|$)/.test(mount.options)
   const uppers = valuesOf('upperdir').map(unescapeMountPath)
   if (uppers.length > 0 && !(isThrownAway && uppers.every(isEmpty))) return undefined
   const layers = [...valuesOf('lowerdir').flatMap(layersIn), ...valuesOf('lowerdir+').map(unescapeMountPath)]
   const options = asked.filter((option) => !/^(upperdir|lowerdir\+?)=/.test(option))
-  // Relative to a directory that the mount table does not name; or data of other layers, which shows in none.
+  // A relative layer belongs to a directory that the mount table does not name. An empty one stands for data-only layers, which have no files of
+  // their own.
   const isUnknown = layers.length === 0 || layers.some((layer) => !layer.startsWith('/'))
   if (isUnknown || options.some((option) => option !== 'userxattr' && !option.startsWith('context=')))
     return undefined
   return { layers, options, path: posix.join(mount.root, posix.relative(mount.point, place)) }
 }
 
-/** Two colons are before a layer of data: what follows them is not absolute to us. */
+/** Splits the layers. Two colons precede a data-only layer; the result is then a layer that is not absolute, which the caller rejects. */
 function layersIn(value: string): string[] {
   const text = unescapeMountPath(value.replaceAll('\\072', '\\134:'))
   return text.includes('::') ? [''] : splitLayers(text)
@@ -67,9 +68,9 @@ function isEmpty(directory: string): boolean {
 }
 
 export interface StillPlace {
-  /** A directory or file of its kind. */
+  /** An existing directory or file, of the same kind as the source. */
   readonly target: string
-  /** For errors: the path by which it was asked for. */
+  /** The path in the request, for errors. */
   readonly source: string
   readonly container: string
   readonly idmap: Idmap
@@ -77,7 +78,7 @@ export interface StillPlace {
   readonly scratch: string
 }
 
-/** Shows it on `target` to an unprivileged daemon, which can only read it. @throws KataError SHARE_NOT_IDMAPPABLE. */
+/** Mounts the overlay on `target` for an unprivileged daemon, read-only. @throws KataError SHARE_NOT_IDMAPPABLE. */
 export function showStill(overlay: StillOverlay, place: StillPlace): void {
   try {
     show(overlay, place)
@@ -95,7 +96,7 @@ function show({ layers, options, path }: StillOverlay, place: StillPlace): void 
   const within = (top: number, use: (fd: number) => void) =>
     closing(openAt(top, `.${path}`, O_PATH, resolve.beneath | resolve.noSymlinks), use)
   const [only = ''] = layers
-  // The kernel makes no overlay of one layer.
+  // The kernel mounts no overlay of a single read-only layer.
   if (layers.length === 1) {
     const bind = (fd: number) => mappedBind(fd, target, idmap, { source, container }, { attributes })
     closing(openLocation(only), (top) => within(top, bind))

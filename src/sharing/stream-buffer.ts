@@ -1,10 +1,10 @@
 /**
- * The stream buffer: a file in memory that a share shows to the guest's agent. Much output of a process goes through it instead of the agent's
- * channel, and much input. The guest sends the pages of the process's pipe to the share's daemon as they are, which copies them into the file;
- * and has pages of the file from it, which go into the pipe as they are.
+ * The stream buffer: a file in memory that the share shows to the guest's agent. Large output and input of processes goes through it instead of
+ * the agent's channel. For output, the guest hands the pages of the process's pipe to the share's daemon, which copies them into the file. For
+ * input, the guest reads pages of the file, which go into the pipe without a copy.
  *
- * The file lies on a file system of its own, which holds no more than the buffer, whatever the guest writes. Its bytes are a process's
- * output or input, and nobody trusts them.
+ * The file lies on a file system of its own that holds only the buffer, whatever the guest writes. Its bytes are a process's output or input,
+ * which nothing trusts.
  */
 import { chownSync, closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -15,11 +15,11 @@ import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-t
 import type { Idmap } from './idmap.ts'
 import { makeDirectory, makeFile, mountAt, type ShareTree } from './share-tree.ts'
 
-/** Where the guest's agent looks for it; no container's id begins with a dot. */
+/** The name where the guest's agent looks for the buffer. No container has it, because no id begins with a dot. */
 const bufferName = '.stream-buffer'
-/** Bytes of a place: what the guest's agent, an interpreter, spends on one answer is little beside it. */
+/** Bytes of a place. Large enough that the cost of one call in the guest's agent, an interpreter, hardly counts. */
 export const placeBytes = 8 * 1024 * 1024
-/** A stream that gives or takes much has two. One that finds none free goes through the channel. */
+/** Number of places. A busy stream uses two; a stream that finds no free place uses the channel. */
 const placeCount = 4
 
 const SYS_fallocate = 285
@@ -31,11 +31,13 @@ export interface BufferPlace {
   /** Bytes from the beginning of the buffer. */
   readonly offset: number
   readonly size: number
-  /** `count` bytes of what the guest has put there, from `from` on; fewer when it has cut its file. */
+  /** Reads `count` bytes from `from` on that the guest has written; fewer if the guest has truncated the file. */
   take(from: number, count: number): Uint8Array
-  /** Puts bytes there for the guest; false where it has used the room for what nobody asked for. */
+  /** Writes bytes for the guest. False if the guest has filled the file system itself. */
   put(bytes: Uint8Array): boolean
-  /** To be called once the guest has answered, with the bytes that are there: it has nothing to do there any more for this call. */
+  /**
+   * Returns the place once the guest has answered, with the number of bytes in it. The guest must not use the place for this call afterwards.
+   */
   giveBack(count: number): void
 }
 
@@ -43,12 +45,12 @@ export class StreamBuffer {
   readonly #fd: number
   readonly #free = Array.from({ length: placeCount }, (_, index) => index * placeBytes)
 
-  /** Takes over a descriptor of the file. */
+  /** Takes ownership of the file's descriptor. */
   constructor(fd: number) {
     this.#fd = fd
   }
 
-  /** A place that nobody else has; undefined when all are lent. One whose answer never comes stays lent. */
+  /** Lends a place; undefined if all are lent. A place whose call never gets an answer stays lent. */
   lend(): BufferPlace | undefined {
     const offset = this.#free.shift()
     if (offset === undefined) return undefined
@@ -78,7 +80,7 @@ export class StreamBuffer {
     }
   }
 
-  /** The next may be long in coming. */
+  /** Frees the place's memory, because the next use may be long in coming. */
   #clear(offset: number, count: number): void {
     if (count === 0) return
     const cleared = Number(libc.syscall(SYS_fallocate, this.#fd, punchHole, offset, placeBytes, 0, 0))
@@ -86,7 +88,7 @@ export class StreamBuffer {
   }
 }
 
-/** Makes the file and shows it to the guest. @throws SyscallError of mount(2) and its kin; errors of the system. */
+/** Makes the file and shows it to the guest. @throws SyscallError of mount(2) and related calls; system errors. */
 export async function createStreamBuffer(
   ledger: Ledger,
   { scratch, entries }: Pick<ShareTree, 'scratch' | 'entries'>,
@@ -104,7 +106,7 @@ export async function createStreamBuffer(
   const fd = openSync(file, 'wx+', 0o600)
   try {
     ftruncateSync(fd, placeCount * placeBytes)
-    // The daemon is root of its own namespace alone.
+    // The daemon is root only in its own namespace, so the file needs an owner there.
     const owner = idmap?.first ?? 0
     chownSync(file, owner, owner)
     await mountAt(ledger, entry, '', () => show(file, entry))

@@ -24,7 +24,7 @@ export function enterMountSandbox(): MountSandbox {
     directory,
     leave() {
       unmountBelow(directory)
-      // Threads started in the meantime share our working directory, and setns(2) wants that undone.
+      // Threads that started meanwhile share our working directory, and setns(2) refuses that.
       checked(libc.unshare(CLONE_FS), 'unshare working directory')
       checked(libc.syscall(SYS_setns, before, CLONE_NEWNS, 0, 0, 0, 0), 'setns')
       closeSync(before)
@@ -33,21 +33,21 @@ export function enterMountSandbox(): MountSandbox {
   }
 }
 
-/** Mounts a file system whose server takes every request and answers none, until it is disposed of. Needs /dev/fuse. */
+/** Mounts a file system whose server answers no request, until it is disposed of. Needs /dev/fuse. */
 export function mountSilent(target: string): Disposable {
   const server = openSync('/dev/fuse', 'r+')
   const data = `fd=${server},rootmode=40000,user_id=0,group_id=0`
   mount({ source: 'silent', target, type: 'fuse', data })
   return {
     [Symbol.dispose]() {
-      // What waits for an answer gets an error then.
+      // Closing ends all waiting requests with an error.
       closeSync(server)
       unmount(target)
     },
   }
 }
 
-/** The same with a server that has taken the requests: what waits for an answer cannot even be killed. */
+/** As {@link mountSilent}, but the server takes every request and answers none: processes that wait cannot even be killed. */
 export function mountStuck(target: string): Disposable & { endServer(): void } {
   const server = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK)
   const data = `fd=${server},rootmode=40000,user_id=0,group_id=0`
@@ -59,7 +59,7 @@ export function mountStuck(target: string): Disposable & { endServer(): void } {
     try {
       for (;;) readSync(server, request)
     } catch {
-      // EAGAIN: there is none.
+      // EAGAIN: no request is left.
     }
   }
   const taking = setInterval(take, 1)
@@ -78,7 +78,7 @@ export function mountStuck(target: string): Disposable & { endServer(): void } {
   }
 }
 
-/** FUSE_INIT's (linux/fuse.h), of version 7.31 and without any features: the kernel asks for nothing before it has this. */
+/** The answer to FUSE_INIT (linux/fuse.h), version 7.31 without features. The kernel sends no other request before it. */
 function initAnswer(unique: bigint): Buffer {
   const answer = Buffer.alloc(16 + 64)
   answer.writeUInt32LE(answer.length, 0)
