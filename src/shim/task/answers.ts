@@ -1,4 +1,4 @@
-/** Parts of the Task service's answers that several calls share. */
+/** Parts of the Task service's answers that several calls have. */
 import { KataError } from '../../errors.ts'
 import type { StateResponse } from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
@@ -32,7 +32,7 @@ export function stateOf(task: Task, execId: string): StateResponse {
   }
 }
 
-/** How a process ended: 0 and no time while it has not. */
+/** How a process ended; status 0 and no time while it has not. */
 export function exitFields(exit: TaskExit | undefined): {
   exitStatus: number
   exitedAt: Timestamp | undefined

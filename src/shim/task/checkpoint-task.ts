@@ -1,4 +1,4 @@
-/** Checkpoint: saves the machine of a task. With the option `exit` the task ends by it, and can go on from there once. */
+/** Checkpoint: saves the machine of a task. The option `exit` ends the task by that; it can be continued once. */
 import { KataError } from '../../errors.ts'
 import { CheckpointOptions } from '../../protocol/generated/containerd/runc_options.ts'
 import type { CheckpointTaskRequest } from '../../protocol/generated/containerd/task.ts'
@@ -9,7 +9,7 @@ import type { TaskContext } from './task-context.ts'
 const optionsType = 'containerd.runc.v1.CheckpointOptions'
 
 /**
- * A client that goes away before it is saved has no use for it, and nobody would come for what was saved: the container goes on then.
+ * Saves the machine. If the client goes away before the save is done, nobody would fetch the result, so the container continues.
  *
  * @throws KataError TASK_NOT_FOUND, TASK_STATE, TASK_UNSUPPORTED for containerd, CHECKPOINT_REFUSED, and those of the pod's `save`.
  */
@@ -18,10 +18,11 @@ export async function checkpointTask(
   { id, path, options }: CheckpointTaskRequest,
   call?: Pick<CallContext, 'onCancel'>,
 ): Promise<object> {
-  // Its root file systems are no disks that could be saved, and it would take what is in the directory for an image of CRIU.
+  // Under containerd, root file systems are not disks that could be saved, and containerd would take the files for a CRIU image.
   if (clientReturns) throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
   const task = tasks.get(id)
-  // It would let go on what is about to be paused, and be taken for paused; and it could not go on in a machine of the size that is noted.
+  // A save during a pause would resume the container, which would then count as paused. A save during an update would note a size that the
+  // machine no longer has.
   while (task.altered !== undefined) await task.altered
   if (task.init.state !== 'running') throw wrongState('checkpoint', task.init)
   if (task.hasExecs)

@@ -18,20 +18,20 @@ import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
 import type { TaskProcess, TaskState } from './task-process.ts'
 
-/** The default of {@link TaskContext.execsStartMs}: the command line waits 10 s for a pause, and the guest has its part of that. */
+/** The default of {@link TaskContext.execsStartMs}, milliseconds. The command line waits 10 s for a pause, and the guest needs part of that. */
 const usualExecsStartMs = 5000
 
-/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it does not run, ends meanwhile, or starts a process for long. */
+/** @throws KataError TASK_NOT_FOUND; TASK_STATE if the container does not run, ends meanwhile, or takes too long to start a process. */
 export async function pauseTask(
   { tasks, events, execsStartMs = usualExecsStartMs }: TaskContext,
   id: string,
 ): Promise<object> {
   const task = tasks.get(id)
   const { init, container } = task
-  // A save ends with the container running.
+  // A save ends with the container running again.
   while (task.saved !== undefined) await task.saved
   const pausing = { action: 'pause', from: 'running', to: 'paused' } as const
-  // Those that begin meanwhile wait for the change.
+  // Execs that begin from here on wait until the pause is done.
   await task.whileChanged(async () => {
     const starting = task.execsStarting
     if (starting !== undefined && (await within(starting, execsStartMs)) === undefined)
@@ -42,18 +42,18 @@ export async function pauseTask(
   return {}
 }
 
-/** @throws KataError TASK_NOT_FOUND; TASK_STATE when it is not paused, or ends meanwhile. */
+/** @throws KataError TASK_NOT_FOUND; TASK_STATE if the container is not paused, or ends meanwhile. */
 export async function resumeTask({ tasks, events }: TaskContext, id: string): Promise<object> {
   const task = tasks.get(id)
   const { init, container } = task
-  // The command line's word: its `resume` continues a saved machine.
+  // The action has the command line's name for it. `resume` is another command, which continues a saved machine.
   const resuming = { action: 'unpause', from: 'paused', to: 'running' } as const
   await task.whileChanged(() => change(init, resuming, () => container.resume()))
   events.publish(taskEvents.resumed({ containerId: id }))
   return {}
 }
 
-/** A process may end while the guest is asked, and what has ended has no other state any more. */
+/** Sets the state once the guest has changed it. The process may end meanwhile, and then stays stopped. @throws KataError TASK_STATE. */
 async function change(
   process: TaskProcess,
   { action, from, to }: { action: string; from: TaskState; to: TaskState },
@@ -65,7 +65,10 @@ async function change(
   process.state = to
 }
 
-/** @throws KataError TASK_NOT_FOUND, TASK_STATE when it has ended: its machine would be resized for nothing; those of the resources. */
+/**
+ * @throws KataError TASK_NOT_FOUND; TASK_STATE if the container has ended, because resizing its machine would be useless; those of the
+ *   resources.
+ */
 export async function updateTask(
   { tasks, log }: TaskContext,
   { id, resources }: UpdateTaskRequest,
@@ -74,7 +77,7 @@ export async function updateTask(
   const limits = parseResourcesText(textOf(resources), fields)
   warnOfUnmet([...fields, ...unmetLimits(limits)], id, log)
   const task = tasks.get(id)
-  // What is saved has the size that was looked at before.
+  // A save has noted the machine's size, which must not change before it is done.
   while (task.saved !== undefined) await task.saved
   if (task.init.state === 'stopped') throw wrongState('update', task.init)
   await task.whileUpdated(() => task.container.update(limits))
@@ -86,20 +89,23 @@ export async function statsOf({ tasks }: TaskContext, id: string): Promise<Stats
   return { stats: await toMetrics(await tasks.get(id).container.stats()) }
 }
 
-/** Processes of the guest have no pid on the host: what runs there for the task is the VMM. @throws KataError TASK_NOT_FOUND. */
+/**
+ * The VMM's pid stands for all of the task's processes, because processes of the guest have no pid on the host. @throws KataError
+ * TASK_NOT_FOUND.
+ */
 export function pidsOf({ tasks, pod }: TaskContext, id: string): PidsResponse {
   tasks.get(id)
   return { processes: [{ pid: pod.pid, info: undefined }] }
 }
 
-/** The pid of a task, or that of the pod when there is none of this id. */
+/** The pid of the task, or the pod's if there is no such task. */
 export function taskPidOf({ tasks, pod }: TaskContext, id: string): number {
   return tasks.has(id) ? tasks.get(id).pid : pod.pid
 }
 
 /**
- * Statistics of the pod's interfaces, as any of its containers has them; none while none runs, and where the guest does not tell: what the pod
- * costs the host is no secret of the guest's.
+ * Statistics of the pod's interfaces, which are the same for all of its containers. Empty if no container runs, or the guest refuses to tell:
+ * the host must be able to report the pod's other usage without the guest.
  *
  * @throws KataError SANDBOX_DIED, AGENT_DIED.
  */

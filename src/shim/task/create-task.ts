@@ -1,4 +1,4 @@
-/** Create: a container in the pod's sandbox, which the first container makes. */
+/** Create: makes a container in the pod's sandbox. The first container makes the sandbox. */
 import { warnClient } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
@@ -25,14 +25,14 @@ import type { TaskContext } from './task-context.ts'
 type Call = Pick<CallContext, 'onCancel' | 'peer'>
 
 /**
- * How long the execs of a container that has ended may take to be told as ended, milliseconds. How they ended cannot be found out once the
- * container is removed or its machine stopped.
+ * Most time to wait, once a container has ended, until the ends of its execs are reported, milliseconds. When the container is removed or its
+ * machine stopped, their exit codes are lost.
  */
 const execsEndMs = 500
 
 /**
- * @throws KataError TASK_EXISTS, TASK_UNSUPPORTED for a restore of containerd's, TASK_STATE when it was given up or deleted meanwhile, those of
- *   the specification, of the sandbox's start and of the container.
+ * @throws KataError TASK_EXISTS; TASK_UNSUPPORTED if containerd asks for a restore; TASK_STATE if the task is given up or deleted meanwhile;
+ *   those of the specification, the sandbox's start and the container.
  */
 export function createTask(
   context: TaskContext,
@@ -49,13 +49,13 @@ async function create(
 ): Promise<CreateTaskResponse> {
   const { pod, tasks, clientReturns } = context
   const { id } = request
-  // What containerd restores comes from an image, whoever made that. Only the command line knows machines that are root's own.
+  // containerd restores from an image, which may come from anywhere. Only the command line's saved machines are root's own.
   if (clientReturns && request.checkpoint !== '')
     throw new KataError('TASK_UNSUPPORTED', { action: 'restore' })
   const asked = readContainer(context, request)
   const isFirst = id === pod.id
   call?.onCancel((reason) => giveUp(context, id, reason))
-  // Nobody else looks at a source before: a look at one that does not answer would hold up the whole pod.
+  // This is the first look at the sources. A source that does not answer would block the whole pod.
   if (mayBeSilent()) await requireAnswering(mountedSources(asked.spec), id, context.answerMs)
   const mayBeHidden = !isFirst || context.isLate === true
   if (mayBeHidden && context.showMounts !== undefined && call?.peer !== undefined)
@@ -70,13 +70,13 @@ async function create(
     return { pid: task.pid }
   } catch (failure) {
     const error = pod.givenUp ?? failure
-    // A sandbox without its first container is of no use.
+    // Without its first container a sandbox is useless.
     if (tasks.isEmpty && !pod.standsAlone) await pod.stopAnyway()
     throw error
   }
 }
 
-/** Whatever comes of it: a container that is made would be lost by an error, and its pod holds one mount more at worst. */
+/** Unmounts the late root file system. Never throws: an error would lose a container that was made, and a mount that stays costs little. */
 function leaveRootfs({ log }: TaskContext, { id, bundle }: CreateTaskRequest, spec: OciSpec): void {
   try {
     leaveLateRootfs(bundle, spec)
@@ -85,7 +85,7 @@ function leaveRootfs({ log }: TaskContext, { id, bundle }: CreateTaskRequest, sp
   }
 }
 
-/** The door of a container's specification: behind it nothing looks at its JSON again. */
+/** Parses and checks a container's specification. No code behind it reads the JSON again. @throws KataError. */
 function readContainer(
   { complete = (spec) => spec, log }: TaskContext,
   { id, bundle, rootfs, stdout, stderr }: CreateTaskRequest,
@@ -103,14 +103,14 @@ function readContainer(
   return { id, spec, rights, bundle, rootfs }
 }
 
-/** A relative path is in the container's own bundle. The shim is in that of the pod's first one. */
+/** Resolves a relative root path, which is relative to the container's own bundle; the shim's working directory is the first container's. */
 function withRootIn(bundle: string, spec: OciSpec): OciSpec {
   const { root } = spec
   if (root === undefined || root.path === '' || root.path.startsWith('/')) return spec
   return { ...spec, root: { ...root, path: `${bundle}/${root.path}` } }
 }
 
-/** Names fields of what a client has sent that have no effect, so that nobody waits for one. */
+/** Warns about fields of the client's request that have no effect. */
 export function warnOfUnmet(fields: readonly string[], container: string, log: Logger): void {
   if (fields.length > 0)
     log.warn('a container in a machine does not get these fields of its specification', {
@@ -119,7 +119,7 @@ export function warnOfUnmet(fields: readonly string[], container: string, log: L
     })
 }
 
-/** The client does not wait for the container any more; with the first one the pod's start ends. */
+/** Gives up a container whose client no longer waits for it. If it is the first, the pod's start ends. */
 function giveUp({ pod, tasks, clientReturns }: TaskContext, id: string, { code }: TtrpcError): void {
   const isLate = code === 'deadline_exceeded'
   if (isLate || !clientReturns) tasks.giveUp(id, 'given up')
@@ -128,7 +128,7 @@ function giveUp({ pod, tasks, clientReturns }: TaskContext, id: string, { code }
   else if (!clientReturns) void pod.stopAnyway('its client went away')
 }
 
-/** The task of a new container. A container that gets none is removed again: no client would ask for that. */
+/** Makes the task of a new container. If that fails, the container is removed, because no client would ask for that. */
 async function taskOf(
   context: TaskContext,
   request: CreateTaskRequest,
@@ -139,7 +139,7 @@ async function taskOf(
   try {
     return addTask(context, request, spec, container)
   } catch (error) {
-    // Nothing of a container is left once its machine has gone.
+    // A machine that has gone leaves nothing of its containers.
     if (!pod.isStopping)
       await container
         .remove()
@@ -158,8 +158,8 @@ function addTask(
 ): Task {
   const { tasks, events, clientReturns, clientsNow = () => () => true } = context
   const stdio = { stdin, stdout, stderr, terminal }
-  // A containerd that ends closes its end, and opens it again once it is back. So does dockerd, whose end the shim cannot tell from
-  // that of the input: a terminal has none.
+  // A containerd that stops closes its end of the input, and opens it again after its restart. So does dockerd, whose stop the shim cannot tell
+  // from the end of the input. A terminal's input has no end, so there the client may always come back.
   const inputReturns = () => {
     const stay = clientsNow()
     return () => terminal || !stay()
@@ -182,7 +182,7 @@ function addTask(
   return task
 }
 
-/** The pod ends with its own container, and with no other. What is left of it is killed, its logging program too. */
+/** Ends the pod once its own container and that container's logging programs have ended. Everything else in the pod is killed then. */
 function endPodWith({ pod }: TaskContext, task: Task): void {
   void task.init.exited.then(() => task.init.logged).then(() => pod.gone())
 }

@@ -1,4 +1,4 @@
-/** Tells the death of a machine where the owner of a container looks: in events, and in the container's termination message. */
+/** Reports the death of a machine where the owner of a container looks: in events, and in the container's termination message. */
 import { markOomKilled } from '../../bundle/oom-killed.ts'
 import type { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
@@ -8,10 +8,10 @@ import { taskEvents } from './events.ts'
 import type { EventPublisher } from './publisher.ts'
 import type { Task } from './task.ts'
 
-/** How long the client may take to hear of the want of memory, milliseconds: its reason for the ends that follow. */
+/** Most time to deliver the out-of-memory event, milliseconds. It has to arrive before the exits that it explains. */
 const heardMs = 2000
 
-/** To be called before the ends of the processes are told. Never throws: what cannot be told goes to the log. */
+/** To be called before the ends of the processes are reported. Never throws: failures go to the log. */
 export async function tellDeath(
   tasks: readonly Task[],
   death: KataError,
@@ -21,7 +21,7 @@ export async function tellDeath(
   for (const { id, bundle, terminationFile } of running) {
     if (outOfMemoryOf(death) !== undefined) events.publish(taskEvents.oom({ containerId: id }))
     try {
-      // The command line tells by another code that the host had no memory.
+      // The command line has an exit code of its own for a host without memory.
       if (outOfMemoryOf(death) !== undefined && clientReturns) markOomKilled(bundle)
       if (terminationFile !== undefined) writeTerminationMessage(terminationFile, deathLine(death))
     } catch (error) {

@@ -1,11 +1,11 @@
-/** A publisher for a client that keeps a log of events in the place of a daemon that listens. */
+/** An event publisher for a client that keeps a log of events, where no daemon listens. */
 import type { EventLogWishes } from '../../bundle/event-log.ts'
 import * as events from '../../protocol/generated/containerd/task_events.ts'
 import { appendEvent } from '../../sandbox/records/event-log.ts'
 import type { TaskEvent } from './events.ts'
 import type { EventPublisher } from './publisher.ts'
 
-/** What is noted, in docker's words. `create` and `destroy` are the client's own. */
+/** An entry of the log, in docker's words. The client itself writes `create` and `destroy`. */
 interface Noted {
   readonly id: string
   readonly action: string
@@ -14,7 +14,10 @@ interface Noted {
 
 type Value = Uint8Array
 
-/** What the command line calls the processes of its health checks: every few seconds another one, of which only the results are told. */
+/**
+ * Prefix of the ids that the command line gives to health checks. Their events are left out: a check runs every few seconds, and only its result
+ * matters.
+ */
 const healthCheckPrefix = 'health-'
 
 const byTopic: Readonly<Record<string, (value: Value) => Noted>> = {

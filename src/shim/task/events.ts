@@ -1,4 +1,4 @@
-/** What happens to tasks, as containerd wants to hear it. */
+/** Events of tasks, in containerd's form. */
 import * as events from '../../protocol/generated/containerd/task_events.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 
@@ -18,8 +18,8 @@ const resumed = event('resumed', 'TaskResumed', events.TaskResumed)
 const oom = event('oom', 'TaskOOM', events.TaskOOM)
 
 /**
- * containerd relies on their order: create, start, exit, delete; exec-added, exec-started, exit; oom before exit. Of a container's processes
- * the first one's exit is the last, as runc's shim keeps it: dockerd forgets the execs of a container that has ended.
+ * Events by kind. containerd relies on their order: create, start, exit, delete; exec-added, exec-started, exit; oom before exit. The init
+ * process's exit comes after those of the execs, as with runc's shim, because dockerd forgets the execs of a container that has ended.
  */
 export const taskEvents = {
   create,
@@ -33,7 +33,7 @@ export const taskEvents = {
   oom,
 }
 
-/** A message under its topic, and under its bare name: containerd puts no host in front. */
+/** Makes an event. The type's URL is the bare message name, because containerd uses no host in front of it. */
 function event<Message>(
   topic: string,
   name: string,

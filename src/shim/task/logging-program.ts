@@ -1,9 +1,9 @@
 /**
- * A logging program of the client's, as its binary:// URI names it (`nerdctl run -d`, `ctr run --log-uri`), started as
- * containerd's own shims do: the process's output is its descriptor 3, the error stream its descriptor 4, and it closes descriptor 5
- * once it is ready. The query of the URI is its arguments. Source: containerd, docs/runtime-v2 ("Logging").
+ * Logging programs, which a client names by a binary:// URI (`nerdctl run -d`, `ctr run --log-uri`). They start as under containerd's own shims:
+ * descriptor 3 is the process's output, 4 its error stream, and the program closes 5 when it is ready. The URI's query gives the arguments.
+ * Source: containerd, docs/runtime-v2 ("Logging").
  *
- * It runs as root with the rights of the shim, which are less than those of containerd, and in the shim's cgroup.
+ * The program runs as root in the shim's cgroup. It has the shim's rights, which are less than containerd's.
  */
 import { accessSync, closeSync, constants } from 'node:fs'
 import { KataError } from '../../errors.ts'
@@ -12,7 +12,7 @@ import { statFields, statHasEnded } from '../../linux/processes/proc.ts'
 import { sleep, within } from '../../time.ts'
 import { descriptorSink, type OutputSink, untilClosed } from './stdio.ts'
 
-/** Whose output it is. */
+/** The process whose output is logged. */
 export interface LoggedProcess {
   readonly namespace: string
   /** The id of the container, or of the exec. */
@@ -22,25 +22,25 @@ export interface LoggedProcess {
 export interface LoggingProgram {
   readonly stdout: OutputSink
   readonly stderr: OutputSink
-  /** Resolves once it has ended; it is killed when it takes too long after the end of its input. */
+  /** Resolves once the program has ended. It is killed if it takes too long after the end of its input. */
   readonly ended: Promise<void>
 }
 
 export interface LoggingLimits {
-  /** How long it may take to be ready, milliseconds. */
+  /** Time for the program to become ready, milliseconds. */
   readonly readyMs: number
-  /** How long it may take after the end of both streams, milliseconds; runc's shim gives as much. */
+  /** Time for the program to end after both streams have ended, milliseconds; the same as in runc's shim. */
   readonly endMs: number
 }
 
 const limits: LoggingLimits = { readyMs: 10_000, endMs: 12_000 }
 const scheme = 'binary://'
-/** Bit of the field `flags` of /proc/PID/stat (<linux/sched.h>): its descriptors are being closed because it ends. */
+/** Bit of the field `flags` of /proc/PID/stat (<linux/sched.h>): the process is ending, and its descriptors are being closed. */
 const PF_EXITING = 0x4
 
 export const isLoggingProgram = (uri: string): boolean => uri.startsWith(scheme)
 
-/** Whether it can be started, as far as its file says. @throws KataError STDIO_INVALID. */
+/** Checks that the program's file is executable. @throws KataError STDIO_INVALID. */
 export function checkLoggingProgram(uri: string): void {
   const [path = ''] = commandOf(uri)
   try {
@@ -50,7 +50,7 @@ export function checkLoggingProgram(uri: string): void {
   }
 }
 
-/** Starts it and waits until it is ready. @throws KataError STDIO_INVALID; nothing of it runs then. */
+/** Starts the program and waits until it is ready. @throws KataError STDIO_INVALID; then the program does not run. */
 export async function startLoggingProgram(
   uri: string,
   { namespace, id }: LoggedProcess,
@@ -72,7 +72,7 @@ export async function startLoggingProgram(
   return { stdout, stderr, ended }
 }
 
-/** A key without a value is followed by an empty argument, as the client expects from Go's parser. */
+/** Splits the URI into program and arguments. A key without a value gets an empty argument, as clients expect from Go's parser. */
 function commandOf(uri: string): string[] {
   const { host, pathname = '', searchParams } = URL.parse(uri) ?? {}
   const path = decoded(pathname)
@@ -90,7 +90,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** The program has the one end of each pipe then, and we have the other. */
+/** Starts the program with one end of each pipe. Our process keeps the other end. */
 function spawn(
   uri: string,
   command: string[],
@@ -124,15 +124,15 @@ async function untilReady(uri: string, child: Bun.Subprocess, ready: number, rea
     throw invalid(uri, `its program ended with exit code ${await child.exited} at once`)
 }
 
-/** A program that ends closes its descriptors, too. */
+/** Whether the program is ending, which closes its descriptors, too. */
 function isEnding(pid: number): boolean {
   const fields = statFields(pid)
   return fields === undefined || statHasEnded(fields) || (Number(fields[6]) & PF_EXITING) !== 0
 }
 
 /**
- * The end of a stream is told to the program, and to all that wait for it: also of one that does not read what is left, whose time begins
- * then. A program that has gone fails the write (EPIPE).
+ * A sink that writes to the program. `closed` resolves when closing begins, even if the program has not read everything: its time to end counts
+ * from then. A write to a program that has gone fails (EPIPE).
  */
 function pipeSink(fd: number): OutputSink & { readonly closed: Promise<void> } {
   const { promise: closed, resolve } = Promise.withResolvers<void>()

@@ -11,7 +11,7 @@ type Made = Pick<
   'id' | 'stdio' | 'guest' | 'tellsDeath' | 'inputReturns' | 'isExec' | 'othersOver'
 >
 
-/** A guest that does not end the process in its time after SIGKILL loses its machine. */
+/** Makes a process. If the guest does not end it in time after SIGKILL, the guest loses its machine. */
 export function makeProcess(
   { pod, namespace, limits = killLimits, log }: TaskContext,
   made: Made,
@@ -30,8 +30,8 @@ export function makeProcess(
 }
 
 /**
- * Publishes the end of a process, once it comes. A process that never came to run has no end that a client waits for, and what is suspended
- * has not ended.
+ * Publishes the end of a process when it comes. A process that never ran gets no event, because no client waits for one; nor does a suspended
+ * one, which has not ended.
  */
 export function publishExit(
   { events }: TaskContext,
@@ -41,7 +41,7 @@ export function publishExit(
   const { id: containerId, pid } = task
   void process.exited.then(async (exit) => {
     if (process.failedToStart) return
-    // The machine ends before its save is answered.
+    // A save that ends the machine is answered after that end.
     if (task.saved !== undefined) await task.saved
     if (task.isSuspended) return
     events.publish(taskEvents.exit({ containerId, id: process.id, pid, ...exitFields(exit) }))

@@ -2,7 +2,10 @@ import { markOomKilled } from '../../bundle/oom-killed.ts'
 import { taskEvents } from './events.ts'
 import type { TaskContext } from './task-context.ts'
 
-/** Marks and publishes that the guest's kernel killed a process of a container. Nothing is noted of a container that is none of ours. */
+/**
+ * Marks the container and publishes an event after the guest's kernel killed a process of it for want of memory. Ignores containers without a
+ * task.
+ */
 export function tellOomKill({ tasks, events, log }: TaskContext, id: string): void {
   if (!tasks.has(id)) return
   try {

@@ -1,4 +1,4 @@
-/** Opens the standard streams of a process where its client wants them. */
+/** Opens the standard streams of a process as its client named them. */
 import type { OutputStream } from '../../sandbox/guest/guest-process.ts'
 import {
   checkLoggingProgram,
@@ -15,30 +15,30 @@ export interface Stdio {
   readonly stdout: string
   readonly stderr: string
   readonly terminal: boolean
-  /** The client reads the outputs from the beginning, and nobody after it: see {@link openOutput}. Default false. */
+  /** The client reads the outputs from the beginning, and no other reader follows: see {@link openOutput}. Default false. */
   readonly isAttached?: boolean
 }
 
 export interface Streams {
   readonly sinks: readonly (readonly [OutputStream, OutputSink])[]
   readonly input: InputSource | undefined
-  /** Resolves once the programs that the output goes to have ended, which they do some time after it. */
+  /** Resolves once the logging programs have ended, some time after the process. */
   readonly logged: Promise<unknown>
 }
 
-/** Refuses what could be used by no process, before there is one. @throws KataError STDIO_INVALID. */
+/** Refuses unusable logging programs before there is a process. @throws KataError STDIO_INVALID. */
 export function checkStreams({ stdout, stderr }: Pick<Stdio, 'stdout' | 'stderr'>): void {
   for (const uri of [stdout, stderr]) if (isLoggingProgram(uri)) checkLoggingProgram(uri)
 }
 
-/** All of them or none. `inputReturns`: see {@link openInput}. @throws KataError STDIO_INVALID. */
+/** Opens all streams or none. `inputReturns`: see {@link openInput}. @throws KataError STDIO_INVALID. */
 export async function openStreams(
   stdio: Stdio,
   process: LoggedProcess,
   inputReturns?: () => () => boolean,
 ): Promise<Streams> {
   const { stdin, terminal, isAttached, ...uris } = stdio
-  // A terminal has one stream only.
+  // A terminal has only one stream.
   const wanted: OutputStream[] = terminal ? ['stdout'] : ['stdout', 'stderr']
   const sinks: [OutputStream, OutputSink][] = []
   const programs = new Map<string, LoggingProgram>()
@@ -63,7 +63,7 @@ export async function openStreams(
   }
 }
 
-/** A stream of the program's that nothing goes to is at its end. */
+/** Ends those of the program's streams that are not used. */
 function leaveUnused(used: readonly OutputStream[], program: LoggingProgram): void {
   for (const stream of ['stdout', 'stderr'] as const)
     if (!used.includes(stream)) void program[stream].close().catch(() => {})

@@ -1,4 +1,4 @@
-/** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
+/** Calls about one process of a task: the init process if `execId` is empty, else an exec. */
 import { isAttached, isForgotten } from '../../bundle/forgotten-exec.ts'
 import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/processes/proc.ts'
@@ -32,16 +32,16 @@ export async function startProcess(
 ): Promise<StartResponse> {
   const task = tasks.get(id)
   const process = task.process(execId)
-  // A machine is saved without what exec has started: see checkpoint-task.ts. What is frozen while it is being started hangs there until the guest
-  // gives it up, and may run once its container goes on.
+  // A saved machine must have no processes of exec (checkpoint-task.ts). In a paused container, starting an exec hangs until the guest gives it
+  // up, and the process may still run after the container is resumed.
   if (execId !== '') while (task.held !== undefined) await task.held
-  // What runs or has ended is refused below, and gets no card by that.
+  // A process that runs or has ended is refused below, and must not get a network card first.
   if (id === pod.id && execId === '' && process.isUntouched) await pod.attachLateNetwork()
-  // One that was deleted meanwhile is not started.
+  // The task may have been deleted meanwhile.
   tasks.get(id)
   if (execId !== '') {
     checkTakesExecs(task)
-    // The guest would refuse it, and what was refused once is never started.
+    // The guest would refuse the exec, and a process that was refused once can never be started.
     if (task.init.isUntouched) throw wrongState('exec in', task.init)
   }
   await process.start()
@@ -83,32 +83,33 @@ export async function addExec(
   return {}
 }
 
-/** An exec may be made, but not run, before its container is started. */
+/** Refuses execs in a stopped or paused container. In a container that is not started yet an exec may be added, but not run. */
 function checkTakesExecs({ init }: Task): void {
   if (init.state === 'stopped' || init.state === 'paused') throw wrongState('exec in', init)
 }
 
-/** What its client does not come back for is forgotten once it has ended. */
+/** Removes the exec when it ends, if its client will not do so. */
 function forgetUnlessAskedFor(
   context: TaskContext,
   ids: DeleteRequest,
   process: TaskProcess,
   call: ExecCall | undefined,
 ): void {
-  // One that cannot be seen, as in another pid namespace, may live.
+  // A client that we cannot see, for instance in another pid namespace, may be alive.
   const client = call?.peer === undefined ? undefined : processRef(call.peer)
   const isLeft = () =>
     isForgotten(call?.metadata) || (isAttached(call?.metadata) && client !== undefined && !isAlive(client))
   void process.exited
     .then(() => (isLeft() ? deleteProcess(context, ids) : undefined))
-    // With its container, or by another client.
+    // The exec may have been removed with its container, or by another client.
     .catch((error) => context.log.debug('a process is forgotten already', { ...ids, error }))
 }
 
 /**
- * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it. SIGKILL for the init
- * process is sent by the guest to all that is in the container, `all` or not. Where none is left, all of them have it, as with runc. An exec is
- * meant alone, as with runc's shim. What its sender will not come back for is removed once it has ended.
+ * Sends a signal. An exec that was not started gets none, as under runc: its client could still start it, and nobody would end it. For SIGKILL
+ * of the init process the guest kills all processes of the container, whatever `all` says; with a stopped init process, `all` still succeeds, as
+ * with runc. SIGKILL of an exec kills only the exec, as with runc's shim. If the sender will not come back for the process, it is removed when
+ * it ends.
  *
  * @throws KataError TASK_NOT_FOUND, SIGNAL_UNKNOWN, TASK_STATE, those of the guest.
  */
@@ -119,7 +120,7 @@ export async function killProcess(
 ): Promise<object> {
   const task = context.tasks.get(id)
   const process = task.process(execId)
-  // What was never started ends with 128 more, without the kernel's being asked.
+  // This check is needed because a process that was never started ends with 128 plus the signal, and the kernel does not see the number.
   if (signal > mostSignal) throw new KataError('SIGNAL_UNKNOWN', { signal })
   if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (isForgotten(call?.metadata)) forgetUnlessAskedFor(context, { id, execId }, process, call)

@@ -1,4 +1,4 @@
-/** Brings events to containerd: one at a time, in their order, and across its restarts. */
+/** Delivers events to containerd, one at a time and in order, even if containerd restarts. */
 import type { Logger } from '../../log.ts'
 import { type Envelope, EventsDefinition } from '../../protocol/generated/containerd/events.ts'
 import { toTimestamp } from '../../protocol/timestamp.ts'
@@ -10,7 +10,7 @@ import type { TaskEvent } from './events.ts'
 export interface EventPublisher {
   /** Queues an event; returns at once. */
   publish(event: TaskEvent): void
-  /** Resolves when all that was queued has arrived or was given up, at the latest after `timeoutMs`. */
+  /** Resolves when all queued events were delivered or given up, after `timeoutMs` at the latest. */
   flush(timeoutMs: number): Promise<void>
 }
 
@@ -19,16 +19,16 @@ export interface PublisherOptions {
   readonly address: string
   readonly namespace: string
   readonly log: Logger
-  /** How long an event is worth telling, milliseconds: a containerd that starts again asks for the state itself. */
+  /** How long an event is kept, milliseconds. After a longer absence, containerd asks for the state itself. */
   readonly keepMs?: number
 }
 
-/** More events than this wait only for a containerd that is gone; the oldest are given up first. */
+/** Most queued events; so many wait only if containerd is gone. The oldest are given up first. */
 const maxQueued = 1024
 const answerMs = 5000
 const longestPauseMs = 1000
 
-/** For a client that wants no events: the command line. */
+/** For a client that wants no events. */
 export const noEvents: EventPublisher = { publish: () => {}, flush: async () => {} }
 
 export function createPublisher(options: PublisherOptions): EventPublisher {
@@ -54,7 +54,7 @@ class Publisher implements EventPublisher {
     const { namespace, keepMs = 120_000, log } = this.#options
     const envelope = { timestamp: toTimestamp(new Date()), namespace, topic, event }
     this.#queue.push({ envelope, until: realClock.now() + keepMs })
-    // The first one is being sent.
+    // The first event stays, because it is being sent.
     if (this.#queue.length > maxQueued)
       log.warn('event given up', { topic: this.#queue.splice(1, 1)[0]!.envelope.topic })
     this.#draining ??= this.#drain()
@@ -73,7 +73,7 @@ class Publisher implements EventPublisher {
     this.#draining = undefined
   }
 
-  /** Tries until containerd has taken the event, refused it, or its time is over. */
+  /** Retries until containerd has taken or refused the event, or its time is over. */
   async #deliver({ envelope, until }: Queued): Promise<void> {
     for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       try {
@@ -99,8 +99,8 @@ class Publisher implements EventPublisher {
   }
 }
 
-/** What a containerd says that is stopped or busy. The next one may take the event. */
+/** Codes from a containerd that is stopping or busy. A retry may succeed. */
 const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'cancelled'])
 
-/** containerd has answered, and will answer the same again. */
+/** Whether containerd has answered in a way that a retry would not change. */
 const isRefusal = (error: unknown): boolean => error instanceof TtrpcError && !passing.has(error.code)

@@ -1,10 +1,10 @@
 /**
- * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI; a binary:// URI is logging-program.ts's. Our
- * own command line has logs, beside which a FIFO may be, and a FIFO that is held open, too.
+ * Standard streams of a task, as containerd names them: none, a FIFO, or a file:// URI. For binary:// URIs see logging-program.ts. Our own
+ * command line also uses logs, optionally with a FIFO beside them, and FIFOs that are held open.
  *
- * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
- * waits for a reader and a reader that leaves may come back; an input FIFO is read as a stream, because a plain read
- * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
+ * Rules for FIFOs: an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening does not wait for a reader, and a reader may leave and come back.
+ * An input FIFO is read as a stream, because a plain read before the first writer looks like the end. Bun never closes a descriptor that it was
+ * handed.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -15,31 +15,29 @@ import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
 import { sleep, until, within } from '../../time.ts'
 
 export interface OutputSink {
-  /** Resolves when the bytes were accepted, so that a slow reader slows the process down; once closed, it drops them. */
+  /** Resolves when the bytes were accepted, so a slow reader slows the process down. After `close`, bytes are dropped. */
   write(chunk: Uint8Array): Promise<void>
-  /** Gives the reader its end of file. Settles once it has read all before that. */
+  /** Gives the reader an end of file. Settles once the reader has read everything before it. */
   close(): Promise<void>
-  /** Gives up what the reader has not read since the close, with all that is held for that. Absent where nobody is waited for. */
+  /** After `close`: gives up the bytes that the reader has not read, and releases the descriptor and memory. Absent if `close` does not wait. */
   abandon?(): void
 }
 
 export interface InputSource {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * The client will write no more: end when the FIFO does, or once it has had nothing for a grace period when the client keeps
-   * its end open (containerd's ctr closes it only once CloseIO has returned). What is in it already is read to its end,
-   * however slowly.
+   * Says that the client will write no more. The input ends when the FIFO does; or, if the client keeps its end open (containerd's ctr closes it
+   * only after CloseIO has returned), when the FIFO was empty for a grace period. Everything in the FIFO is still read, however slowly.
    */
   finish(): void
-  /** Ends at once and lets go of the descriptor. */
+  /** Ends the input at once and releases the descriptor. */
   cancel(): void
 }
 
 const closeIoGraceMs = 1000
 
 /**
- * @param endsWithReader whether a FIFO has its reader already, and no other comes after that one. Default: who reads it may come late, and
- *   again.
+ * @param endsWithReader whether the FIFO already has its reader, and no other follows. Default: a reader may come late, and again.
  * @throws KataError STDIO_INVALID.
  */
 export function openOutput(uri: string, endsWithReader = false): OutputSink {
@@ -50,7 +48,7 @@ export function openOutput(uri: string, endsWithReader = false): OutputSink {
   return untilClosed(endsWithReader ? readerSink(uri) : fifoSink(uri))
 }
 
-/** Closes once, and writes to no descriptor that may be another file's by then. */
+/** Makes `close` run once, and drops later writes, which could hit another file with the same descriptor. */
 export function untilClosed(sink: OutputSink): OutputSink {
   let closed: Promise<void> | undefined
   return {
@@ -63,10 +61,10 @@ export function untilClosed(sink: OutputSink): OutputSink {
   }
 }
 
-/** A file of containerd's. @throws (write) ENOSPC. */
+/** A sink to a file of containerd's. @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
   const path = attempt(uri, () => decodeURIComponent(new URL(uri).pathname))
-  // Opened as a file, a FIFO would hold up the shim until somebody reads it.
+  // Opening a FIFO as a file would block the shim until a reader comes.
   if (statSync(path, { throwIfNoEntry: false })?.isFIFO()) return fifoSink(path)
   const file = attempt(uri, () => new PlainFile(path))
   return {
@@ -75,7 +73,9 @@ function fileSink(uri: string): OutputSink {
   }
 }
 
-/** A log of the command line's. The reader gets what the log has no room for as well. @throws (write) ENOSPC. */
+/**
+ * A sink to a log of the command line's, and to its reader. The reader gets a chunk even if the log has no room for it. @throws (write) ENOSPC.
+ */
 function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget): OutputSink {
   const reader = fifo === undefined ? undefined : readerSink(fifo)
   let log: LogSink
@@ -101,7 +101,7 @@ function logSink(uri: string, { path, stream, bounds, reader: fifo }: LogTarget)
   }
 }
 
-/** A file never makes anybody wait, so it is written directly. Its directory is made, as runc's shim does. */
+/** A file that is written directly, because writes to files do not block. Its directory is made, as by runc's shim. */
 class PlainFile {
   readonly #fd: number
 
@@ -122,7 +122,7 @@ class PlainFile {
 const fifoSink = (path: string): OutputSink =>
   descriptorSink(openFifo(path, constants.O_RDWR | constants.O_NONBLOCK))
 
-/** Writes to a FIFO for the reader that it has. What comes once that has gone is dropped: the process goes on. */
+/** Writes to the FIFO's present reader. After the reader has gone, output is dropped and the process continues. */
 function readerSink(path: string): OutputSink {
   const fifo = descriptorSink(openFifo(path, constants.O_WRONLY | constants.O_NONBLOCK))
   let hasGone = false
@@ -139,7 +139,7 @@ function readerSink(path: string): OutputSink {
   }
 }
 
-/** Writes to a FIFO or a pipe, which nobody else closes. */
+/** Writes to a FIFO or pipe, and owns the descriptor. */
 export function descriptorSink(fd: number): OutputSink {
   let writer: Bun.FileSink | undefined
   let isOpen = true
@@ -149,7 +149,7 @@ export function descriptorSink(fd: number): OutputSink {
       await writer.write(chunk)
       await writer.flush()
     },
-    // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
+    // The writer has a duplicate of the descriptor, and the reader gets its end of file only when both are closed.
     close: () =>
       Promise.resolve(writer?.end())
         .then(() => {})
@@ -163,10 +163,10 @@ export function descriptorSink(fd: number): OutputSink {
   }
 }
 
-/** How long the reading out of a pipe may take, milliseconds: all that one writer holds is a few pieces. */
+/** Most time for emptying a pipe, milliseconds. A writer holds only a few pieces. */
 const readOutMs = 10_000
 
-/** Reads what is in a pipe, in the place of a reader that does not, until its writer is done. */
+/** Empties a pipe in place of a reader that does not read, until its writer is done. */
 async function readOut(pipe: number, isDone: () => boolean): Promise<void> {
   const reader = openSync(`/proc/self/fd/${pipe}`, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
@@ -183,10 +183,10 @@ async function readOut(pipe: number, isDone: () => boolean): Promise<void> {
 }
 
 /**
- * Returns undefined when the task has no stdin.
+ * Returns undefined if the task has no stdin.
  *
- * @param mayReturn asked when the last writer has gone without a word. Its answer tells, a grace period later, whether the writer may come
- *   back. Absent: it does not.
+ * @param mayReturn called when the last writer has gone without CloseIO. The function that it returns is called a grace period later, and says
+ *   whether the writer may come back. Absent: it may not.
  * @throws KataError STDIO_INVALID.
  */
 export function openInput(uri: string, mayReturn?: () => () => boolean): InputSource | undefined {
@@ -217,7 +217,7 @@ export function openInput(uri: string, mayReturn?: () => () => boolean): InputSo
     await within(told, closeIoGraceMs)
     return ended || isFinishing || !returns()
   }
-  /** What somebody has written since the end was seen, who came back and is done. */
+  /** Reads what a writer that came back has written since the end was seen. */
   function* rest(): Generator<Uint8Array, void> {
     while (!ended) {
       const chunk = from.readNow()
@@ -254,9 +254,9 @@ function readerOf(fd: number) {
   return {
     read: () => reader.read(),
     close,
-    /** Without waiting; undefined when there is nothing. Only once the stream has ended, which would miss it. */
+    /** Reads without waiting; undefined if the FIFO is empty. May be used only after the stream has ended, which would miss the bytes. */
     readNow: () => readNow(fd),
-    /** The same FIFO with a writer of ours, so that it has no end any more; what is in it is kept. */
+    /** The same FIFO with a writer of ours, so that it has no end from now on. Its content is kept. */
     held: () => {
       const next = openSync(`/proc/self/fd/${fd}`, constants.O_RDWR | constants.O_NONBLOCK)
       close()

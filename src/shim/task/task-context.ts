@@ -6,31 +6,31 @@ import type { MountShower } from '../late-mounts.ts'
 import type { EventPublisher } from './publisher.ts'
 import type { TaskTable } from './task-table.ts'
 
-/** What every call of the Task service works with. */
+/** The parts that all calls of the Task service share. */
 export interface TaskContext {
   readonly pod: Pod
-  /** containerd's. */
+  /** containerd's namespace. */
   readonly namespace: string
   readonly tasks: TaskTable
   readonly events: EventPublisher
   readonly log: Logger
-  /** Copies mounts of the client's that the shim does not see. */
+  /** Copies mounts of the client's that the shim does not see into the shim's mount namespace. */
   readonly showMounts?: MountShower
-  /** Whether the shim is older than its pod, so that mounts of the first container may have come after it, too. */
+  /** Whether the shim is older than its pod. Then even mounts of the first container may be newer than the shim. */
   readonly isLate?: boolean
-  /** Adds to the specification of a container what its pod gives it. */
+  /** Completes a container's specification with the pod's part. */
   readonly complete?: (spec: OciSpec) => OciSpec
   /**
-   * Whether a client whose connection closed may come back and ask for what it had begun. A containerd or CRI-O that is started anew does
-   * (docs/design/containerd.md), the command line does not. The command line tells the death of a machine itself, so the streams of
-   * its containers get none of it.
+   * Whether a client whose connection closed may come back to continue. A restarted containerd or CRI-O does (docs/design/containerd.md), the
+   * command line does not. The command line reports the death of a machine itself, so the shim does not write it to the streams of its
+   * containers.
    */
   readonly clientReturns: boolean
-  /** Returns whether one of the clients that are connected now still is, for later. Default: one is. */
+  /** Returns a function that says later whether any of the clients connected now still is. Default: yes. */
   readonly clientsNow?: () => () => boolean
   readonly limits?: KillLimits
-  /** How long the source of a mount may take to answer, milliseconds; default as {@link requireAnswering}. */
+  /** Time for a mount's source to answer, milliseconds. Default as in {@link requireAnswering}. */
   readonly answerMs?: number
-  /** How long execs that are being started may hold up a pause, milliseconds. */
+  /** How long a pause waits for execs that are being started, milliseconds. */
   readonly execsStartMs?: number
 }

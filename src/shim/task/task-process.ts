@@ -1,4 +1,4 @@
-/** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
+/** A process of a task as the client of the shim sees it: its state, its streams and its end. */
 
 import { KataError } from '../../errors.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
@@ -22,16 +22,16 @@ export interface TaskExit {
 }
 
 /**
- * 0, which only asks whether there is a process, and those by which the kernel ends none (signal(7)): CHLD, CONT, URG and WINCH, which clients
- * pass on without thinking of it, and STOP, TSTP, TTIN, TTOU.
+ * Signals that end no process (signal(7)): 0, which only asks whether the process exists; CHLD, CONT, URG and WINCH, which clients forward
+ * routinely; STOP, TSTP, TTIN and TTOU.
  */
 const harmless: ReadonlySet<number> = new Set([0, 17, 18, 19, 20, 21, 22, 23, 28])
-/** How long a reader may take for the line that tells a death, milliseconds. */
+/** Time for a reader to take the line that reports a death, milliseconds. */
 const deathLineMs = 1000
 const newline = 0x0a
-/** Bytes of output that are delivered at a time: of slow readers, a whole chunk would look like none. */
+/** Most bytes in one delivery. With larger ones, a slow reader would look as if it did not read at all. */
 const mostDelivered = 1024 * 1024
-/** Bytes that may still come after a kill: of each stream two chunks, which may be in the stream buffer, and a full pipe, of 1 MiB. */
+/** Most bytes that may still come after a kill. Each stream has two chunks, which may be in the stream buffer, and a full pipe of 1 MiB. */
 const mostLeft = 2 * (2 * placeBytes + 1024 * 1024)
 
 export class TaskProcess {
@@ -41,16 +41,19 @@ export class TaskProcess {
   readonly exited: Promise<TaskExit>
   state: TaskState = 'created'
   exit: TaskExit | undefined
-  /** The guest refused to start it, or it was removed before its start: it never ran. */
+  /** The process never ran: the guest refused to start it, or it was removed before its start. */
   failedToStart = false
   readonly guest: GuestProcess
-  /** Resolves once the logging programs of its output have ended, see {@link Streams}. */
+  /** Resolves once the logging programs have ended, see {@link Streams}. */
   logged: Promise<unknown> = Promise.resolve()
   readonly #namespace: string
   readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
-  /** Clients that wait for the end. A promise keeps all who have ever waited for it, and this process may live for a year. */
+  /**
+   * Clients that wait for the end. They are not kept by a promise, which would keep every client that has ever waited, and a process may live
+   * for a year.
+   */
   readonly #waiting = new Set<(exit: TaskExit) => void>()
   readonly #afterKill: AfterKill
   readonly #onSurvived: () => void
@@ -58,36 +61,36 @@ export class TaskProcess {
   readonly #isExec: boolean
   readonly #inputReturns: (() => () => boolean) | undefined
   readonly #othersOver: (() => Promise<void>) | undefined
-  /** Streams that ended within a line. */
+  /** Streams whose last byte was not the end of a line. */
   readonly #midLine = new Set<OutputStream>()
-  /** Streams of which something was lost. */
+  /** Streams that have lost output. */
   readonly #lossy = new Set<OutputStream>()
   readonly #unreadMs: number
   #starting: Promise<void> | undefined
   #input: InputSource | undefined
   #inputIsClosed = false
   #size: TerminalSize | undefined
-  /** Once it has ended. */
+  /** The outputs after the end, until they are closed. */
   #left: { readonly sinks: Streams['sinks']; readonly closed: Promise<unknown> } | undefined
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
   constructor(options: {
     id: string
-    /** containerd's, which a logging program is told. */
+    /** containerd's namespace, for logging programs. */
     namespace: string
     stdio: Stdio
     guest: GuestProcess
     lost: AbortSignal
     log: Logger
-    /** Whether the death of the machine, the reason of `lost`, is the last line of its error stream, or terminal. Default false. */
+    /** Whether the last line of stderr, or of the terminal, reports the machine's death (the reason of `lost`). Default false. */
     tellsDeath?: boolean
-    /** Whether a client that closed its end of stdin and said nothing may come back with more, see {@link openStreams}. Default never. */
+    /** Whether a client that closed its end of stdin without CloseIO may come back with more input, see {@link openStreams}. Default never. */
     inputReturns?: () => () => boolean
-    /** It is started in a container that runs. Default false. */
+    /** Whether the process is an exec, which starts in a running container. Default false. */
     isExec?: boolean
-    /** Awaited before its end is told: ends that are to be told before. */
+    /** Awaited before the end is reported, because other ends have to be reported first. */
     othersOver?: () => Promise<void>
-    /** Told once, when the guest has not ended the process in its time after SIGKILL. */
+    /** Called once if the guest has not ended the process in time after SIGKILL. */
     onSurvived?: () => void
     limits?: KillLimits
     heldUp?: () => HeldUp
@@ -113,7 +116,7 @@ export class TaskProcess {
     this.#afterKill = new AfterKill(limits, options.heldUp ?? neverHeldUp, mostLeft, options.waited)
   }
 
-  /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
+  /** Opens the streams, starts the process and serves it until it ends. A process that cannot start becomes stopped. */
   async start(): Promise<void> {
     if (!this.isUntouched) {
       const state = this.state === 'created' ? 'starting' : this.state
@@ -126,12 +129,12 @@ export class TaskProcess {
     await starting
   }
 
-  /** Whether nobody has asked for its start yet. */
+  /** Whether no start was requested yet. */
   get isUntouched(): boolean {
     return this.state === 'created' && this.#starting === undefined
   }
 
-  /** Settles once the start that is under way is over; undefined when none is. Never rejects. */
+  /** Settles when the start that is under way is over; undefined if none is. Never rejects. */
   get starting(): Promise<void> | undefined {
     return this.#starting
   }
@@ -152,7 +155,7 @@ export class TaskProcess {
     void this.#serve(sinks)
   }
 
-  /** {@link exited}, for a client who may give that up: nothing is kept of it then. */
+  /** As {@link exited}, for a client who may stop waiting. Then nothing of the client is kept. */
   wait(call?: Pick<CallContext, 'onCancel'>): Promise<TaskExit> {
     const { exit } = this
     if (exit !== undefined) return Promise.resolve(exit)
@@ -162,28 +165,28 @@ export class TaskProcess {
     })
   }
 
-  /** `all`: {@link GuestProcess.signal}. */
+  /** Sends a signal. `all`: see {@link GuestProcess.signal}. @throws KataError TASK_NOT_FOUND if the process has ended; errors of the guest. */
   async signal(signal: number, all = false): Promise<void> {
     const starting = this.#starting
-    // What starts an exec may hang by its container alone, as by a volume or a small quota. Its start has a limit of its own.
+    // An exec is not limited: its start may hang because of its container alone (a volume, a small quota), and has a limit of its own.
     if (signal === SIGKILL && starting !== undefined && !this.#isExec) this.#limit(starting)
-    // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it. Any other is not waited for, or
-    // its start could begin meanwhile, and what was ended here would run.
+    // A process that is being started runs in the guest before its state says so, and a signal that did not wait would miss it. Without a start
+    // under way there must be no wait here: a start could begin meanwhile, and a process that was ended here would run.
     if (starting !== undefined) await starting
-    // Its guest lost its machine for that: what was asked for is done.
+    // The kill took the machine from the guest, and so did its work.
     if (this.failedToStart && signal === SIGKILL && this.#lost.aborted) return
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
-    // A process that was never started has nobody to signal; what would kill it just ends it.
+    // A process that was never started has nothing to signal. A signal that would kill it just ends it.
     if (this.state === 'created') return harmless.has(signal) ? undefined : this.#end(128 + signal, [])
     if (signal !== SIGKILL) return this.#tell(signal, all)
     this.#afterKill.killed()
-    // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
+    // A guest that does not answer loses its machine and with it the process, so the kill has done its work.
     await Promise.race([this.exited, this.#tell(signal)]).catch((error) => {
       if (!this.#lost.aborted) throw error
     })
   }
 
-  /** A guest that is lost takes the process with it, which the client learns as its end, and not as a failure of the signal. */
+  /** Sends the signal to the guest. If the guest is lost, the process ends with it: the client learns that as an end, not as an error. */
   async #tell(signal: number, all?: boolean): Promise<void> {
     try {
       await this.guest.signal(signal, all)
@@ -193,7 +196,7 @@ export class TaskProcess {
     }
   }
 
-  /** A container that is killed while it starts is not waited for longer than one that runs. */
+  /** Limits how long the end of a container that is killed during its start may take, as for a running one. */
   #limit(starting: Promise<void>): void {
     this.#afterKill.killed()
     void this.#afterKill
@@ -202,8 +205,8 @@ export class TaskProcess {
   }
 
   /**
-   * To be called when it is removed: a Wait for a process that was never started has its answer then. What nobody has read of the output of
-   * another a while later is given up, with the descriptors and the memory that it takes.
+   * To be called when the process is removed. If it was never started, its Waits get their answer now. Otherwise output that its reader has not
+   * read after a while is given up, to free descriptors and memory.
    */
   removed(): void {
     if (this.isUntouched) {
@@ -219,41 +222,44 @@ export class TaskProcess {
     for (const [, sink] of sinks) sink.abandon?.()
   }
 
-  /** To be told once its container has ended, by which it was killed: its end is told then, though a reader may have stopped reading. */
+  /** To be called when the container has ended and so killed the process. Its end is then reported even if a reader has stopped reading. */
   killedWithContainer(): void {
     this.#afterKill.killed()
   }
 
-  /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
+  /** To be called when every process of the container was killed. From now on, readers that do not read are not waited for. */
   endIsNear(): void {
     this.#afterKill.ending()
   }
 
   /**
-   * Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing, and so does any size for a
-   * process without one, as with runc's shim.
+   * Sets the terminal's size; before the start the size is kept. A client without a real terminal sends 0x0, which is ignored, as is any size
+   * for a process without a terminal (like runc's shim).
    */
   async resize(rows: number, columns: number): Promise<void> {
     if (rows === 0 || columns === 0 || !this.stdio.terminal) return
     await this.#starting
     if (this.state === 'created') this.#size = { rows, columns }
-    // The terminal of what is paused is the guest agent's, which is not.
+    // A paused container can be resized: its terminals belong to the guest agent, which is not paused.
     if (this.state !== 'running' && this.state !== 'paused') return
     await this.guest.resize({ rows, columns }).catch((error) => {
       if (!hasNoTerminal(error)) throw error
     })
   }
 
-  /** A client may say so before the process runs and has read any of it. */
+  /** Closes stdin, once all of it was read. A client may ask for that before the process has started. */
   closeInput(): void {
     this.#inputIsClosed = true
     if (this.state !== 'created') this.#input?.finish()
   }
 
-  /** The guest is asked how the process ended once its output is at its end, because the answer closes it. */
+  /**
+   * Copies input and output until the process ends. The guest is asked for the exit code only after the end of the output, because its answer
+   * closes the output.
+   */
   async #serve(sinks: Streams['sinks']): Promise<void> {
     const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
-    // Without a stdin the process reads an empty one; a terminal is never closed under it.
+    // Without stdin, the process gets an empty one. A terminal's input is never closed.
     const { terminal: isTerminal } = this.stdio
     const input = this.#input?.chunks ?? (isTerminal ? undefined : nothing())
     if (input !== undefined) {
@@ -266,7 +272,7 @@ export class TaskProcess {
     void this.#afterKill.overdue().then((isLate) => isLate && this.state !== 'stopped' && this.#onSurvived())
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error })
-      // What became of the machine is reported before the ends of its processes.
+      // The machine's fate is reported before the ends of its processes.
       return isLoss(error) ? lost : lostExitStatus
     })
     if (this.#tellsDeath) await this.#tellDeath(sinks)
@@ -286,13 +292,13 @@ export class TaskProcess {
       })
     } catch (error) {
       this.#log.warn('output ended early', { stream, error })
-      // Its last line is to come.
+      // The stream stays open, because the line about the death is still to come.
       if (isLoss(error)) return
     }
     await sink.close().catch(() => {})
   }
 
-  /** A disk that is full for a while must not stop the process, which would wait in its write once nobody reads: the chunk is lost. */
+  /** Delivers a chunk. If the disk is full, the chunk is lost: waiting would block the process in its next write. */
   async #deliver(stream: OutputStream, sink: OutputSink, chunk: Uint8Array): Promise<void> {
     try {
       await sink.write(chunk)
@@ -305,7 +311,9 @@ export class TaskProcess {
     else this.#midLine.add(stream)
   }
 
-  /** A client that shows no more of an end than its status, as containerd's CRI, shows this line. */
+  /**
+   * Writes the reason of the machine's death to the last stream, for clients that otherwise show only an exit code, such as containerd's CRI.
+   */
   async #tellDeath(sinks: Streams['sinks']): Promise<void> {
     const death: unknown = this.#lost.reason
     const [stream, sink] = sinks.at(-1)!
@@ -320,7 +328,7 @@ export class TaskProcess {
   async #end(status: number, sinks: Streams['sinks']): Promise<void> {
     this.#afterKill.ended()
     this.#input?.cancel()
-    // Not waited for: its reader may never come back.
+    // The closing is not awaited, because a reader may never come back.
     const closing = sinks.map(([, sink]) => sink.close().catch(() => {}))
     this.#left = { sinks, closed: Promise.all(closing) }
     this.state = 'stopped'
@@ -331,11 +339,11 @@ export class TaskProcess {
   }
 }
 
-/** Whether the guest is gone, and has not merely refused to tell. */
+/** Whether the guest is gone, as opposed to an error that it answered. */
 const isLoss = (error: unknown): boolean =>
   error instanceof KataError && (error.code === 'SANDBOX_DIED' || error.code === 'AGENT_DIED')
 
-/** Whether the guest has let go of the terminal: the process has ended, which is told here a moment later. */
+/** Whether the guest has closed the terminal because the process has ended, which is noticed here a moment later. */
 const hasNoTerminal = (error: unknown): boolean =>
   error instanceof TtrpcError &&
   error.isAnswer &&

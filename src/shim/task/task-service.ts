@@ -1,6 +1,6 @@
 /**
- * The Task service (containerd.task.v2 and v3): what containerd, and our own command line in its place, ask of the shim. One
- * service holds one pod and the tasks in it. This file is its table of contents.
+ * The Task service (containerd.task.v2 and v3): the calls of containerd, or of our own command line, to the shim. One service has one pod and
+ * its tasks. This file is its table of contents.
  */
 import type { KataError } from '../../errors.ts'
 import type { NetworkStats } from '../../protocol/generated/agent.ts'
@@ -32,7 +32,7 @@ export interface TaskServiceOptions extends Omit<TaskContext, 'tasks'> {
 }
 
 export class TaskService {
-  /** Settles when the client asked for the end and no task is left. */
+  /** Settles when a client has asked for the end and no task is left. */
   readonly shutdownRequested: Promise<void>
   readonly #context: TaskContext
   readonly #requestShutdown: () => void
@@ -45,33 +45,33 @@ export class TaskService {
     this.#context = { ...options, tasks: new TaskTable(records) }
   }
 
-  /** Whether there is no task, and none being made. */
+  /** Whether there is no task, and none is being made. */
   get isIdle(): boolean {
     return this.#context.tasks.isEmpty && this.#context.pod.isUnmade
   }
 
-  /** Whether no process of a task runs any more, nor waits to be started: without a machine none can be. */
+  /** Whether no task has a process that runs or can still be started. Without a machine, none can. */
   get isOver(): boolean {
     const { tasks, pod } = this.#context
     return tasks.all.every(({ init }) => init.state === 'stopped' || (pod.over.aborted && init.isUntouched))
   }
 
-  /** Whether there is a task of this id. */
+  /** Whether there is a task with this id. */
   has(id: string): boolean {
     return this.#context.tasks.has(id)
   }
 
-  /** To be called when the guest's kernel killed a process of a container. */
+  /** To be called when the guest's kernel has killed a process of a container for want of memory. */
   oomKilled(id: string): void {
     tellOomKill(this.#context, id)
   }
 
-  /** To be called when the machine died, before its processes end. Never throws. */
+  /** To be called when the machine has died, before its processes end. Never throws. */
   died(death: KataError): Promise<void> {
     return tellDeath(this.#context.tasks.all, death, this.#context)
   }
 
-  /** Resolves once the logging programs of all processes that were started have ended, which is after the processes. */
+  /** Resolves once the logging programs of all started processes have ended. They end after the processes. */
   logged(): Promise<unknown> {
     return Promise.all(this.#context.tasks.all.map((task) => task.logged()))
   }
@@ -151,7 +151,7 @@ export class TaskService {
     return answer.finally(() => this.#shutdowns.delete(answer))
   }
 
-  /** Settles when every Shutdown has its answer: several clients may ask, and the end comes with the first. */
+  /** Settles when every Shutdown has been answered. Several clients may ask, and the first one ends the shim. */
   async shutdownsAnswered(): Promise<void> {
     await Promise.allSettled(this.#shutdowns)
   }

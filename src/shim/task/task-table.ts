@@ -1,7 +1,7 @@
 import { KataError } from '../../errors.ts'
 import type { Task } from './task.ts'
 
-/** Lets others see which tasks there are. */
+/** Records of the present tasks, for other processes. */
 export interface TaskRecords {
   add(task: { id: string; bundle: string }): void
   remove(id: string): void
@@ -11,7 +11,7 @@ export interface TaskRecords {
 export class TaskTable {
   readonly #records: TaskRecords
   readonly #tasks = new Map<string, Task>()
-  /** Ids of those that are being made, and what became of the wish for one meanwhile. */
+  /** Ids of tasks that are being made. The value says why a task is no longer wanted, if so. */
   readonly #making = new Map<string, 'deleted' | 'given up' | undefined>()
   /** Removals that are under way, by id. */
   readonly #removals = new Map<string, Promise<unknown>>()
@@ -24,7 +24,7 @@ export class TaskTable {
     return this.#tasks.size === 0
   }
 
-  /** In the order of their creation. */
+  /** In order of creation. */
   get all(): readonly Task[] {
     return [...this.#tasks.values()]
   }
@@ -40,15 +40,16 @@ export class TaskTable {
     return task
   }
 
-  /** Settles once what a task of this id had is gone; undefined when none is being removed. Never rejects. */
+  /** Settles once the former task of this id has released everything; undefined if no removal is under way. Never rejects. */
   removal(id: string): Promise<unknown> | undefined {
     return this.#removals.get(id)
   }
 
   /**
-   * Runs `make`, which adds the task of this id. What an earlier one had is gone by then: share, disks and guest know it by the id.
+   * Runs `make`, which adds the task of this id, after an earlier task of the id has released everything: share, disks and guest use the id as a
+   * key.
    *
-   * @throws KataError TASK_EXISTS when there is one, or another is being made; what `make` throws.
+   * @throws KataError TASK_EXISTS if the task exists or is being made; errors of `make`.
    */
   async making<T>(id: string, make: () => Promise<T>): Promise<T> {
     if (this.has(id) || this.#making.has(id)) throw new KataError('TASK_EXISTS', { id })
@@ -61,12 +62,12 @@ export class TaskTable {
     }
   }
 
-  /** Nobody wants the task of this id any more, if it is being made. Its making goes on: {@link add} then refuses it. */
+  /** Notes that a task that is being made is no longer wanted. The making continues, and {@link add} refuses the task. */
   giveUp(id: string, state: 'deleted' | 'given up'): void {
     if (this.#making.has(id)) this.#making.set(id, state)
   }
 
-  /** @throws KataError TASK_STATE when it was given up while it was made; errors of the records. */
+  /** @throws KataError TASK_STATE if the task was given up or deleted while it was made; errors of the records. */
   add(task: Task): void {
     const state = this.#making.get(task.id)
     if (state !== undefined) throw new KataError('TASK_STATE', { action: 'create', id: task.id, state })
@@ -74,7 +75,10 @@ export class TaskTable {
     this.#tasks.set(task.id, task)
   }
 
-  /** Nobody finds the task of this id any more. Settles with `release`, which lets go of all that it has. @throws what `release` throws. */
+  /**
+   * Removes the task from the table, then runs `release`, which releases everything that the task has. Settles with it. @throws errors of
+   * `release`.
+   */
   async remove(id: string, release: () => Promise<void>): Promise<void> {
     this.#tasks.delete(id)
     this.#records.remove(id)

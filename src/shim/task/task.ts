@@ -1,4 +1,4 @@
-/** A task: one container as the client of the shim sees it, with its init process and its execs. */
+/** A task: a container as the client of the shim sees it, with its init process and its execs. */
 import { KataError } from '../../errors.ts'
 import { SIGKILL } from '../../linux/processes/signal.ts'
 import type { Container } from '../../sandbox/container.ts'
@@ -10,12 +10,12 @@ export class Task {
   readonly bundle: string
   readonly container: Container
   readonly init: TaskProcess
-  /** On the host: what the container says of its end; undefined when its client asked for none. */
+  /** Path on the host of the container's termination message; undefined if the client asked for none. */
   readonly terminationFile: string | undefined
   /** What the container's specification asks for; clients give it to execs as well. */
   readonly apparmorProfile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
-  /** Several may be asked for at once, of which one is done and the others are refused sooner. */
+  /** Saves under way. Several may be made at once; only one succeeds, and the others are refused sooner. */
   readonly #saving = new Set<Promise<unknown>>()
   readonly #changing = new Set<Promise<unknown>>()
   readonly #updating = new Set<Promise<unknown>>()
@@ -57,12 +57,12 @@ export class Task {
     this.#execs.set(execId, process)
   }
 
-  /** Every process of the container was killed. */
+  /** Says that every process of the container has been killed. */
   endIsNear(): void {
     for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
   }
 
-  /** Whether an exec runs, or is being started. One that was only made is nothing in the guest, and its client may be gone. */
+  /** Whether an exec runs or is being started. An exec that was only added does not exist in the guest, and its client may be gone. */
   get hasExecs(): boolean {
     return this.#livingExecs.length > 0
   }
@@ -71,12 +71,12 @@ export class Task {
     return [...this.#execs.values()].filter((exec) => exec.state !== 'stopped' && !exec.isUntouched)
   }
 
-  /** Whether its machine was saved and ended by that: it goes on elsewhere, and has not ended. */
+  /** Whether a save has ended the machine. The container continues elsewhere, and has not ended. */
   get isSuspended(): boolean {
     return this.#isSuspended
   }
 
-  /** The result of `save`, which holds the container and lets it go on, or with `ends` suspends it. */
+  /** Runs `save`, which stops the container for a while and resumes it. With `ends` it suspends the container instead. */
   async whileSaved<T>(save: () => Promise<T>, ends = false): Promise<T> {
     const saving = save().then((result) => {
       this.#isSuspended = ends
@@ -85,53 +85,54 @@ export class Task {
     return await during(this.#saving, saving)
   }
 
-  /** Settles once the container is not held for a save that has begun; undefined when it is not held. Never rejects. */
+  /** Settles once the saves that are under way are done; undefined if none is. Never rejects. */
   get saved(): Promise<unknown> | undefined {
     return allOver(this.#saving)
   }
 
-  /** The result of `change`, which pauses the container or lets it go on. */
+  /** Runs `change`, which pauses or resumes the container. */
   async whileChanged<T>(change: () => Promise<T>): Promise<T> {
     return await during(this.#changing, change())
   }
 
-  /** Settles once no pause, and no end of one, is under way that had begun; undefined when none is. Never rejects. */
+  /** Settles once the pauses and resumes that are under way are done; undefined if none is. Never rejects. */
   get changed(): Promise<unknown> | undefined {
     return allOver(this.#changing)
   }
 
-  /** The result of `update`, which gives the container other limits, and its machine another size. */
+  /** Runs `update`, which changes the container's limits and the machine's size. */
   async whileUpdated<T>(update: () => Promise<T>): Promise<T> {
     return await during(this.#updating, update())
   }
 
-  /** As {@link changed}, with updates. */
+  /** {@link changed}, or else the same for updates. */
   get altered(): Promise<unknown> | undefined {
     return this.changed ?? allOver(this.#updating)
   }
 
-  /** {@link saved}, or {@link changed}. */
+  /** {@link saved}, or else {@link changed}. */
   get held(): Promise<unknown> | undefined {
     return this.saved ?? this.changed
   }
 
-  /** Settles once no exec is being started that is now; undefined when none is. Never rejects. */
+  /** Settles once the execs that are being started now have started or failed; undefined if there are none. Never rejects. */
   get execsStarting(): Promise<unknown> | undefined {
     const starting = [...this.#execs.values()].flatMap((exec) => exec.starting ?? [])
     return starting.length === 0 ? undefined : Promise.all(starting)
   }
 
-  /** To be called when the init process has ended. Resolves when no exec runs any more, or after `ms`. */
+  /** To be called when the init process has ended. Resolves when no exec runs any more, after `ms` milliseconds at the latest. */
   async endExecs(ms: number): Promise<void> {
     const living = this.#livingExecs
     if (living.length === 0) return
-    // They have ended with it, unless the pod shares its processes. SIGKILL for the init process is sent to all that is in the container.
+    // Execs end with the init process, unless the pod shares its pid namespace. SIGKILL for the init process goes to all processes of the
+    // container.
     void this.container.init.signal(SIGKILL).catch(() => {})
     for (const exec of living) exec.killedWithContainer()
     await within(Promise.all(living.map(({ exited }) => exited)), ms)
   }
 
-  /** {@link TaskProcess.logged} of all processes that were started. */
+  /** Settles with {@link TaskProcess.logged} of all processes that were started. */
   async logged(): Promise<void> {
     const started = [this.init, ...this.#execs.values()].filter(({ state }) => state !== 'created')
     await Promise.all(started.map((process) => process.exited.then(() => process.logged)))
