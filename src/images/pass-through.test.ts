@@ -8,7 +8,7 @@ let open: Set<number>
 let input: Pipe
 let output: Pipe
 beforeEach(() => {
-  const pipes = makeThreePipes('write', 'read', 'read')
+  const pipes = makeThreePipes(['write', 'read', 'read'])
   ;[input, output] = pipes
   open = new Set(pipes.flatMap(({ read, write }) => [read, write]))
 })

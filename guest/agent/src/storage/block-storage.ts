@@ -1,4 +1,4 @@
-/** Disks as storage: the file system on one, or the disk itself to be shown in a container. */
+/** Disks as storage: the file system on a disk, or the disk itself as a device for a container. */
 import { close, mount, nameErrno, open, readFile, type SysError, startMount } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
@@ -14,25 +14,24 @@ import { splitMountOptions } from './mount-options.ts'
 import { openVerified, type VerifiedDisk } from './verified-disk.ts'
 import { takeVerity } from './verity-table.ts'
 
-/** How long a file system may take to write back and go: the host waits for a minute, and the disk is taken away then. */
+/** Most time for a file system to be written back and unmounted. The host waits a minute, then removes the disk. */
 const unmountMilliseconds = 55_000
 
 export interface MountedDisk extends BlockDevice {
-  /** What stands between the disk and its file system. */
+  /** The dm-verity device between the disk and its file system. */
   readonly verified?: VerifiedDisk
-  /** What a container may do with the disk itself, which is shown to it: letters of a device rule. */
+  /** The container's rights to the disk itself, if that is what it gets: letters of a device rule. */
   readonly shown?: string
-  /** Whether its file system can only be read. */
+  /** Whether the file system is mounted read-only. */
   readonly isReadOnly?: boolean
-  /** Nodes of the other disks that the file system is on. */
+  /** Nodes of the file system's other disks. */
   readonly others?: readonly string[]
 }
 
 /**
- * Mounts the disk that the storage names by its place. The type `bind` asks for the disk itself: a file at the mount point
- * that is its device node.
+ * Mounts the disk at the storage's place. The type `bind` asks for the disk itself: the mount point becomes its device node.
  *
- * @throws TtrpcError INVALID_ARGUMENT when the file system cannot be mounted, or of {@link findBlockDevice} and {@link openVerified}.
+ * @throws TtrpcError INVALID_ARGUMENT if the file system cannot be mounted; those of {@link findBlockDevice} and {@link openVerified}.
  */
 export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<MountedDisk> {
   const { driver, source, fstype, options, mountPoint, fsGroup } = storage
@@ -54,7 +53,7 @@ export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<Mount
   const verified = wish && openVerified(node, wish)
   try {
     const mounting = [verified?.node ?? node, mountPoint, fstype, flags, data] as const
-    // A process of its own for a journal that has to be read. Layers, of which there are many, have none.
+    // A child mounts a writable disk, because replaying its journal takes time. Read-only layers, which are many, have no journal.
     await mountFileSystem(
       async () => (readonly ? errnoOf(() => mount(...mounting)) : exitOf(startMount(...mounting))),
       fstype,
@@ -68,7 +67,7 @@ export async function mountDisk(storage: Storage, exitOf: ExitOf): Promise<Mount
   try {
     if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
   } catch (error) {
-    // The host takes the disk back: a mount that stayed would pass for one of the next disk of this name.
+    // The host takes the disk back. A mount that stayed would seem to be of the next disk with this name.
     detach(mountPoint)
     await letGo(mounted).catch(() => {})
     throw error
@@ -85,13 +84,13 @@ function releaseQuietly(verified: VerifiedDisk): void {
   }
 }
 
-/** A block whose hash is another one cannot be read; the kernel tells no more than that. */
+/** Adds dm-verity as a possible cause: for a block with a wrong hash, the kernel reports only a read error. */
 function unverifiable(error: unknown): TtrpcError {
   const hint = 'its content may not be that of its root hash (dm-verity)'
   return diskUnmountable(`${describe(error)}; ${hint}`, error)
 }
 
-/** The options, with `device=DRIVER:PLACE`, another disk of the file system, as the kernel takes it: `device=/dev/sdb`. */
+/** Translates `device=DRIVER:PLACE`, which names another disk of the file system, to the kernel's `device=/dev/sdb`. */
 async function withNodes(options: readonly string[]): Promise<{ words: string[]; nodes: string[] }> {
   const words: string[] = []
   const nodes: string[] = []
@@ -106,7 +105,7 @@ async function withNodes(options: readonly string[]): Promise<{ words: string[];
   return { words, nodes }
 }
 
-/** Waits until the disk is unused, with those that its file system is on and what stands between them. @throws as {@link diskUnused}. */
+/** Waits until the disk, the file system's other disks and the dm-verity device are unused. @throws as {@link diskUnused}. */
 export async function letGo({ node, others = [], verified }: MountedDisk): Promise<void> {
   if (verified !== undefined) {
     await diskUnused(verified.node)
@@ -116,8 +115,8 @@ export async function letGo({ node, others = [], verified }: MountedDisk): Promi
 }
 
 /**
- * Waits until no file system is on the disk any more, unless another container has it mounted too. The mount namespace of a container that has ended, and the file system
- * with it, goes away a moment after its last process; the host must not take the disk before.
+ * Waits until no file system is on the disk, unless another container also has it mounted. A container's mount namespace, with its file systems,
+ * disappears a moment after its last process. The host must not remove the disk before that.
  *
  * @throws TtrpcError DEADLINE_EXCEEDED.
  */
@@ -135,14 +134,14 @@ async function diskUnused(node: string): Promise<void> {
   }
 }
 
-/** Here, where the agent mounts for all containers; not in theirs. */
+/** Whether the disk is mounted in the agent's own mount namespace, where it mounts for all containers. */
 function isMounted(node: string): boolean {
   return readFile('/proc/self/mounts')
     .split('\n')
     .some((line) => line.startsWith(`${node} `))
 }
 
-/** A file system that the kernel does not know may be there as a module. `attempt` gives 0 or an errno. */
+/** Mounts, and if the kernel does not know the file system, loads its module and tries again. `attempt` returns 0 or an errno. */
 async function mountFileSystem(attempt: () => Promise<number>, type: string): Promise<void> {
   let name = nameOf(await attempt())
   if (name === 'ENODEV') {
@@ -157,7 +156,7 @@ async function mountFileSystem(attempt: () => Promise<number>, type: string): Pr
   if (name !== '') throw diskUnmountable(`the disk cannot be mounted as ${type}: ${name}`)
 }
 
-/** 0 when it works. */
+/** Returns 0 if the call succeeds, else its errno. */
 function errnoOf(call: () => void): number {
   try {
     call()

@@ -1,7 +1,6 @@
 /**
- * Files, directories and symbolic links that the host writes into the guest, for hosts that share no file system.
- * Everything lies below one directory: the kernel resolves the path inside it (openat2), so that no symbolic link
- * that a container left there leads the agent elsewhere.
+ * Files, directories and symbolic links that the host writes into the guest, for hosts without a shared file system. All of them are below one
+ * directory, inside which the kernel resolves the path (openat2). So no symbolic link that a container left there can lead the agent elsewhere.
  */
 import {
   close,
@@ -26,7 +25,10 @@ import { containersDirectory as root } from '../system/paths.ts'
 /** File types of st_mode. */
 export const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
 
-/** @throws TtrpcError INVALID_ARGUMENT for a path outside the share, or a piece that does not fit the file. */
+/**
+ * Writes one file, directory, link or piece of a file. @throws TtrpcError INVALID_ARGUMENT for a path outside the share, or a piece that does
+ * not fit the file.
+ */
 export function copyFile(request: CopyFileRequest): void {
   const names = componentsBelowRoot(request.path)
   const name = names.pop()
@@ -42,7 +44,7 @@ export function copyFile(request: CopyFileRequest): void {
   }
 }
 
-/** Removes a file, a link or a directory; one that somebody else put something into stays. @throws TtrpcError as {@link copyFile}. */
+/** Removes a file, a link or an empty directory; a directory with content stays. @throws TtrpcError as {@link copyFile}. */
 export function removeCopied(path: string): void {
   try {
     inParent(path, removeIfThere)
@@ -51,7 +53,7 @@ export function removeCopied(path: string): void {
   }
 }
 
-/** Opens the directory that has the file, which must be there. @throws TtrpcError INVALID_ARGUMENT for a path outside the share. */
+/** Runs `action` with the open directory of `path`, which must exist. @throws TtrpcError INVALID_ARGUMENT for a path outside the share. */
 export function inParent(path: string, action: (parent: number, name: string) => void): void {
   const names = componentsBelowRoot(path)
   const name = names.pop()
@@ -79,7 +81,7 @@ function componentsBelowRoot(path: string): string[] {
   return names
 }
 
-/** Opens the directory that takes the file, and makes what is missing on the way with the mode and owner given. */
+/** Opens the directory for the file. Missing directories are made with the requested mode and owner. */
 function openParent(names: readonly string[], { dirMode, uid, gid }: CopyFileRequest): number {
   makeDirectories(root)
   const top = open(root, openFlags.directory, 0)
@@ -104,7 +106,7 @@ export interface DirectoryFacts {
   readonly gid: number
 }
 
-/** One that is there stays as it is. An owner or group of -1 is that of the maker. */
+/** Makes a directory. An existing one keeps its mode and owner. Owner or group -1 means the agent's own. */
 export function makeDirectory(parent: number, name: string, facts: DirectoryFacts): void {
   try {
     mkdirat(parent, name, 0o700)
@@ -115,7 +117,7 @@ export function makeDirectory(parent: number, name: string, facts: DirectoryFact
   setDirectory(parent, name, facts)
 }
 
-/** mkdir(2) would take the umask off, and the set-group-id bit. */
+/** Sets mode and owner. mkdir(2) cannot, because it applies the umask and drops the set-group-id bit. */
 function setDirectory(parent: number, name: string, { mode, uid, gid }: DirectoryFacts): void {
   const fd = openIn(parent, name, openFlags.directory | openFlags.noFollow, 0)
   try {
@@ -132,7 +134,7 @@ function copyDirectory(parent: number, name: string, { fileMode, uid, gid }: Cop
   setDirectory(parent, name, facts)
 }
 
-/** Takes the place of what was there in one step: kubelet's `..data` always leads to one of the two versions. */
+/** Replaces the entry in one step, so that kubelet's `..data` always leads to one of the two versions. */
 function copyLink(parent: number, name: string, { data, uid, gid }: CopyFileRequest): void {
   const partial = partialName(name)
   removeIfThere(parent, partial)
@@ -141,7 +143,7 @@ function copyLink(parent: number, name: string, { data, uid, gid }: CopyFileRequ
   takeName(parent, partial, name)
 }
 
-/** Pieces gather in a hidden file that takes the name once it is complete, so that nobody sees half of it. */
+/** Writes a piece to a hidden file, which gets the file's name when it is complete. So readers never see a part. */
 function copyPiece(parent: number, name: string, request: CopyFileRequest): void {
   const { offset, data, fileSize: size, fileMode, uid, gid } = request
   if (offset < 0n || size < 0n || offset + BigInt(data.length) > size)
@@ -149,14 +151,14 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   const partial = partialName(name)
   if (offset === 0n) removeIfThere(parent, partial)
   const fresh = offset === 0n ? openFlags.create | openFlags.exclusive : 0
-  // A container may have put a pipe there, which would be waited at for ever.
+  // Without O_NONBLOCK, opening a pipe that a container put there would hang forever.
   const flags = openFlags.writeOnly | openFlags.noFollow | openFlags.nonBlock | fresh
   const fd = openIn(parent, partial, flags, 0o600)
   try {
     pwrite(fd, data, Number(offset))
     if (BigInt(fileSize(fd)) !== size) return
     lchownat(parent, partial, uid, gid)
-    // After the owner: a change of owner clears the set-id bits.
+    // The mode is set after the owner, because a change of owner clears the set-id bits.
     fchmod(fd, fileMode & 0o7777)
   } finally {
     close(fd)
@@ -164,19 +166,19 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   takeName(parent, partial, name)
 }
 
-/** NAME_MAX, bytes. A key of a ConfigMap may have 253. */
+/** NAME_MAX, bytes. A ConfigMap's key may have 253. */
 const longestName = 255
 
-/** Characters of a longer name that its incomplete file has, of four bytes at most. */
+/** Characters of a long name that stay in the name of its incomplete file. Each has four bytes at most. */
 const shortened = 60
 
-/** The name of the file while it is incomplete. Pieces of two files of long names that begin alike come one after the other. */
+/** The name of the incomplete file. Two long names that begin alike share it; the host sends their pieces one file after the other. */
 function partialName(name: string): string {
   const whole = `.${name}.part`
   return utf8Encode(whole).length <= longestName ? whole : `.${name.slice(0, shortened)}.part`
 }
 
-/** rename(2) replaces a file or link as it is; a directory has to go before. */
+/** Renames. rename(2) does not replace a directory, so that is removed first. */
 function takeName(parent: number, partial: string, name: string): void {
   try {
     renameat(parent, partial, name)

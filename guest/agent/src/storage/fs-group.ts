@@ -1,4 +1,4 @@
-/** A volume's files for the group of the pod (Kubernetes `fsGroup`), in the way that kubelet does it on a host. */
+/** Gives a volume's files to the pod's group (Kubernetes `fsGroup`), as kubelet does on a host. */
 import { type Facts, stat } from 'os'
 import { chmod, close, lchown, lchownat, open, openIn } from 'syscalls'
 import type { FSGroup } from '../../../../src/protocol/generated/agent.ts'
@@ -10,13 +10,14 @@ import { sleep } from '../system/wait.ts'
 const linkType = 0o120000
 const typeMask = 0o170000
 const setGroupId = 0o2000
-/** The agent serves other calls between this many files. */
+/** Files between two moments at which the agent serves other calls. */
 const pieceSize = 500
 
 /**
- * Another container may have the volume, and put links into it meanwhile: what is changed was opened before, below the top of the volume.
+ * Gives the tree to the group. Another container may put links into the volume meanwhile, so only files that were opened below the volume's top
+ * are changed.
  *
- * @throws TtrpcError INVALID_ARGUMENT for a path that is not there, SysError from chown(2) and chmod(2).
+ * @throws TtrpcError INVALID_ARGUMENT if the path does not exist; SysError from chown(2) and chmod(2).
  */
 export async function giveTreeToGroup(path: string, group: FSGroup, readonly: boolean): Promise<void> {
   const top = openTop(path)
@@ -51,13 +52,13 @@ async function giveBelow(top: number, group: number, readonly: boolean): Promise
   }
 }
 
-/** Whether it is a directory. */
+/** Returns whether the entry is a directory. */
 function giveEntry(directory: number, name: string, group: number, readonly: boolean): boolean {
   const entry = openEntry(directory, name, openFlags.path)
   if (entry === undefined) return false
   try {
     const facts = factsOf(entry)
-    // The mode of a link is nobody's, and what it points to may be anywhere.
+    // A link is skipped: its mode has no meaning, and its target may be anywhere.
     if ((facts.mode & typeMask) === linkType) return false
     lchownat(directory, name, -1, group)
     chmod(placeOf(entry), groupMode(facts, readonly))
@@ -70,7 +71,7 @@ function giveEntry(directory: number, name: string, group: number, readonly: boo
   }
 }
 
-/** Undefined when it has gone, or become something else, since it was listed. */
+/** Undefined if the entry was removed or replaced after it was listed. */
 function openEntry(directory: number, path: string, flags: number): number | undefined {
   try {
     return openIn(directory, path, flags | openFlags.noFollow, 0)
@@ -90,10 +91,10 @@ function openTop(path: string): number {
   }
 }
 
-/** The way to an open file, whatever has its name by now. */
+/** A path to the open file that stays valid if the file is renamed. */
 const placeOf = (fd: number): string => `/proc/self/fd/${fd}`
 
-/** Permission bits with the group's added. Pure. */
+/** Permission bits with the group's bits added. Pure. */
 function groupMode(facts: Pick<Facts, 'mode'>, readonly: boolean): number {
   const readWrite = readonly ? 0o440 : 0o660
   return (facts.mode & 0o7777) | readWrite | (isDirectory(facts as Facts) ? 0o110 | setGroupId : 0)

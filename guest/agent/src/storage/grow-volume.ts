@@ -1,14 +1,14 @@
-/** A file system grows, while it is mounted, on a disk that the host has made larger. */
+/** Grows a mounted file system after the host has enlarged its disk. */
 import { growFileSystem, nameErrno, readFile } from 'syscalls'
 import { deadline, invalid, precondition, unimplemented } from '../errors.ts'
 import { exists, readIfThere, set } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { mountedDisk } from './mounted-disk.ts'
 
-/** Exit code of a child just started. */
+/** Resolves to the exit code of a child. */
 export type ExitOf = (pid: number) => Promise<number>
 
-/** How long the new size of the disk may take to arrive. */
+/** Most time until the disk's new size arrives. */
 const arrivalMilliseconds = 10_000
 const sectorBytes = 512
 const growing: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'])
@@ -16,8 +16,8 @@ const growing: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'bt
 /**
  * Grows the file system mounted at `path` to `bytes`.
  *
- * @throws TtrpcError INVALID_ARGUMENT when no disk is mounted there, UNIMPLEMENTED for another file system, DEADLINE_EXCEEDED when
- *   the disk stays smaller, FAILED_PRECONDITION with the kernel's errno.
+ * @throws TtrpcError INVALID_ARGUMENT if no disk is mounted there, UNIMPLEMENTED for other file systems, DEADLINE_EXCEEDED if the disk stays
+ *   smaller, FAILED_PRECONDITION with the kernel's errno.
  */
 export async function growVolume(path: string, bytes: number, exitOf: ExitOf): Promise<void> {
   const mounted = mountedDisk(readFile('/proc/self/mounts'), path)
@@ -36,7 +36,7 @@ async function diskAsLarge(disk: string, bytes: number): Promise<void> {
   for (let waited = 0; size() < bytes; waited += 5) {
     if (waited >= arrivalMilliseconds)
       throw deadline(`${disk} has ${size()} bytes after ${arrivalMilliseconds} ms, and ${bytes} are wanted`)
-    // SCSI disks are looked at anew only when they are told to; virtio-blk tells of a change.
+    // The kernel reads the size of a SCSI disk again only on request; virtio-blk reports a change.
     const rescan = `${directory}/device/rescan`
     if (exists(rescan)) set(rescan, '1')
     await sleep(5)

@@ -1,4 +1,4 @@
-/** Mount options as words, as in fstab(5), to what mount(2) takes. Pure: tested on the host. */
+/** Translates mount options, words as in fstab(5), for mount(2). Pure: tested on the host. */
 
 /** From <sys/mount.h>. */
 const flagWords: Readonly<Record<string, number>> = {
@@ -18,22 +18,22 @@ const flagWords: Readonly<Record<string, number>> = {
   lazytime: 1 << 25,
 }
 
-/** Words for what the kernel does by default. It has no such words itself. */
+/** Words for the kernel's defaults, for which it has no words of its own. */
 const defaults =
   /^(|defaults|rw|suid|dev|exec|async|symfollow|loud|atime|diratime|noiversion|nostrictatime|norelatime|nolazytime)$/
 
-/** Words of fstab(5) for those who mount at boot, or as another user: mount(8) keeps them from the kernel, too. */
+/** Words of fstab(5) about mounting at boot or by other users. mount(8) does not pass them to the kernel, either. */
 const fstabWords = /^(_netdev|nofail|(no)?auto|(no)?users?|owner|group|comment=.*|x-.*)$/i
 
-/** Words that are for the agent, not for the file system. */
+/** Words for the agent, not for the file system. */
 const ours = ['fsgid', 'subpath']
 
 export interface MountOptions {
   /** MS_* flags. */
   readonly flags: number
-  /** What the file system itself gets. */
+  /** Options for the file system, joined by commas. */
   readonly data: string
-  /** Every `name=value` word. */
+  /** The value of every `name=value` word, by name. */
   readonly settings: ReadonlyMap<string, string>
 }
 

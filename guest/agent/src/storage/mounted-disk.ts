@@ -1,6 +1,6 @@
-/** Which disk is mounted somewhere. Pure: tested on the host. */
+/** Finds the disk that is mounted at a path. Pure: tested on the host. */
 
-/** The newest mount at `path`, by lines of /proc/self/mounts, if it is of a disk. */
+/** The newest mount at `path` in lines of /proc/self/mounts; undefined if it is not of a disk. */
 export function mountedDisk(mounts: string, path: string): { disk: string; type: string } | undefined {
   const [source = '', , type = ''] =
     mounts

@@ -1,4 +1,4 @@
-/** File systems that are mounted already as the layers of one, as Kata's driver of this name has it. */
+/** Mounts an overlay of layers that are mounted already, like Kata's driver of this name. */
 import { mount } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { loadModuleNamed } from '../devices/modules.ts'
@@ -9,7 +9,7 @@ import { splitMountOptions } from './mount-options.ts'
 export const overlayDriver = 'overlayfs'
 
 /**
- * Mounts the layers that `lowerdir`, `upperdir` and `workdir` of the options name; the last two are made if missing.
+ * Mounts the layers named by the options `lowerdir`, `upperdir` and `workdir`. The last two are made if missing.
  *
  * @throws TtrpcError INVALID_ARGUMENT with the errno.
  */

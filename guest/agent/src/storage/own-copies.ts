@@ -1,12 +1,12 @@
-/** What the host has copied into the guest for one container alone. Pure: tested on the host. */
+/** Files that the host has copied into the guest for one container alone. Pure: tested on the host. */
 import { containersDirectory, isWithin, sharedDirectory } from '../system/paths.ts'
 
-/** `ID-16 HEX-NAME`, as hosts call them. */
+/** The end of a copy's name, which hosts form as `ID-16 HEX-NAME`. */
 const random = /^-[0-9a-f]{16}-[^/]+$/
 
 /**
- * The sources of the container's mounts that are such copies, which lie in the guest's memory. Nothing of a share: a file there is the
- * host's.
+ * The sources of the container's mounts that are such copies. They take up the guest's memory. Files on a mounted share are the host's, and are
+ * left out.
  *
  * @param mounts lines of /proc/self/mounts.
  */
@@ -14,7 +14,7 @@ export function ownCopies(containerId: string, sources: readonly string[], mount
   const points = mounts
     .split('\n')
     .map((line) => line.split(' '))
-    // The guest's own, for copies.
+    // A tmpfs there is the guest's own, for copies, so it is no share.
     .filter(([, point, type]) => !(point === sharedDirectory && type === 'tmpfs'))
     .map(([, point = '']) => point)
   const prefix = `${containersDirectory}/${containerId}`

@@ -1,6 +1,6 @@
 /**
- * Files that the host copies into the guest (CopyFile). The protocol has no call that removes one, so what kubelet's atomic writer
- * would remove goes here: once the link `..data` leads to another version, the old version, and links to keys that the new one lacks.
+ * Files that the host copies into the guest (CopyFile). No call of the protocol removes a file, so the guest removes what kubelet's atomic
+ * writer would: when the link `..data` changes, the old version, and links to keys that the new version lacks.
  */
 import { close, openIn, unlinkat } from 'syscalls'
 import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
@@ -9,7 +9,7 @@ import { copyFile, inParent, types } from './copy-file.ts'
 
 const dataLink = '..data'
 
-/** @throws TtrpcError as {@link copyFile}. */
+/** Writes the file, and removes the version that it replaces. @throws TtrpcError as {@link copyFile}. */
 export function receiveFile(request: CopyFileRequest): void {
   const { path, fileMode } = request
   const isVersion = path.endsWith(`/${dataLink}`) && (fileMode & types.mask) === types.link
@@ -22,7 +22,7 @@ export function receiveFile(request: CopyFileRequest): void {
   })
 }
 
-/** Names of versions have two dots in front. */
+/** Removes a version, whose name begins with two dots. */
 function removeVersion(parent: number, name: string): void {
   if (/^\.\.[^/]+$/.test(name) && exists(pathIn(parent, name))) removeTreeIn(parent, name)
 }
@@ -34,7 +34,7 @@ function removeLinksToNothing(parent: number): void {
   }
 }
 
-/** From descriptor to descriptor: no link that a container has put there leads elsewhere. */
+/** Removes a tree from descriptor to descriptor, so no link of a container leads elsewhere. */
 function removeTreeIn(parent: number, name: string): void {
   try {
     unlinkat(parent, name, 0)

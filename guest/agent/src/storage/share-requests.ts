@@ -1,19 +1,19 @@
-/** Requests to the server of the share that have no answer yet. */
+/** Waits for the requests to the share's server that have no answer yet. */
 import { mount } from 'syscalls'
 import { errnoName, exists, list, readIfThere } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 
-/** FUSE's control file system (Linux Documentation/filesystems/fuse.rst): a directory for each connection. */
+/** FUSE's control file system (Linux Documentation/filesystems/fuse.rst), with a directory for each connection. */
 const connections = '/sys/fs/fuse/connections'
-/** How long a share may be busy before it is given up to wait for a moment of rest. */
+/** Most time to wait for a moment without requests. */
 const restMilliseconds = 500
 
 /**
- * Waits until every request is answered; false when the share was busy all the time.
+ * Waits until every request is answered. False if the share was busy all the time.
  *
- * To be asked before anything of the share is unmounted. The last close of a file sends a request that nobody waits for
- * and that holds the file's inode. Linux waits for those of a whole connection, but not for those of a file system
- * inside a share, and stops with "Busy inodes after unmount" (6.12, fs/super.c) when one is under way.
+ * Must be called before anything of the share is unmounted. The last close of a file sends a request that the kernel does not wait for and that
+ * holds the file's inode. Linux waits for these requests when it unmounts a whole connection, but not for a file system inside a share: then it
+ * stops with "Busy inodes after unmount" (6.12, fs/super.c).
  */
 export async function shareAtRest(): Promise<boolean> {
   showConnections()
@@ -24,12 +24,12 @@ export async function shareAtRest(): Promise<boolean> {
   return true
 }
 
-/** `waiting` counts what is queued and what the server is at. */
+/** Whether a connection has requests, queued or at the server, which `waiting` counts. */
 function isBusy(): boolean {
   return list(connections).some((name) => Number(readIfThere(`${connections}/${name}/waiting`) ?? 0) > 0)
 }
 
-/** A kernel that knows no FUSE has no share either. */
+/** Mounts the control file system. A kernel without FUSE has no share, and needs none. */
 function showConnections(): void {
   if (!exists(connections) || list(connections).length > 0) return
   try {

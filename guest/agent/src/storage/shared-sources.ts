@@ -1,8 +1,8 @@
 /**
- * Directories of the share that containers bind. The share tells the kernel that each is a file system of its own, which
- * the kernel mounts when somebody first enters it, anew in every mount namespace: two containers would get two, in which
- * sockets, locks and file watches do not meet. So the agent enters first, and the containers bind what it mounted. It
- * also leaves last, which makes the moment of the unmount the agent's choice: see share-requests.ts.
+ * Directories of the share that containers bind. The share tells the kernel that each is a file system of its own. The kernel mounts it on the
+ * first access, in every mount namespace anew: two containers would get two mounts, between which sockets, locks and file watches do not work.
+ * So the agent enters a directory first, and the containers bind that mount. The agent also leaves last, so it chooses the moment of the
+ * unmount: see share-requests.ts.
  */
 import { enterDirectories, kill } from 'syscalls'
 import { deadline } from '../errors.ts'
@@ -11,14 +11,14 @@ import { within } from '../system/wait.ts'
 import type { ExitOf } from './grow-volume.ts'
 import { shareAtRest } from './share-requests.ts'
 
-/** How long the share may take. What it shows may be a file system of a network that has gone away. */
+/** Time for the share to answer. It may show a network file system whose server is gone. */
 const enterMilliseconds = 30_000
 const sigKill = 9
 
 export class SharedSources {
   readonly #directory: string
   readonly #exitOf: ExitOf
-  /** Containers by source. */
+  /** Ids of containers by source. */
   readonly #users = new Map<string, Set<string>>()
 
   constructor(directory: string, exitOf: ExitOf) {
@@ -27,10 +27,10 @@ export class SharedSources {
   }
 
   /**
-   * Enters what the container binds or has as its root. What cannot be entered is left to fail with crun's words. A child does it, as the
-   * agent would answer nobody meanwhile, and its host takes the machine for dead then.
+   * Enters the directories that the container binds or has as its root. If one cannot be entered, crun fails later and says why. A child enters
+   * them: the agent itself could hang, and the host would take the machine for dead.
    *
-   * @throws TtrpcError DEADLINE_EXCEEDED when the share does not answer.
+   * @throws TtrpcError DEADLINE_EXCEEDED if the share does not answer.
    */
   async hold(containerId: string, paths: readonly string[]): Promise<void> {
     const sources = paths.filter((path) => path.startsWith(`${this.#directory}/`))
@@ -49,7 +49,7 @@ export class SharedSources {
     })
   }
 
-  /** Leaves what nobody else uses. While the share is never at rest that waits for the next container to leave. */
+  /** Unmounts the sources that no container uses any more. If the share is never at rest, they stay until the next container leaves. */
   async leave(containerId: string): Promise<void> {
     for (const users of this.#users.values()) users.delete(containerId)
     if (!(await shareAtRest())) return

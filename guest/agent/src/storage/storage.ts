@@ -1,4 +1,4 @@
-/** What the host asks to be mounted in the guest: Kata's Storage messages. */
+/** Storage that the host asks the guest to mount: Kata's Storage messages. */
 import { remove } from 'os'
 import { chmod, close, lchown, mount, open, openIn, syncFileSystem } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
@@ -16,7 +16,7 @@ import { splitMountOptions } from './mount-options.ts'
 import { mountOverlay, overlayDriver } from './overlay.ts'
 import { type VolumeWatch, watchDriver, watchVolume } from './volume-watch.ts'
 
-/** How long a share may take to appear after the host has plugged it in. */
+/** Most time for a share to appear after the host has plugged it in. */
 const hotplugMilliseconds = 3000
 /** How long a disk may take for what is written back: the host waits for a minute. */
 const writeBackMilliseconds = 55_000
@@ -24,16 +24,16 @@ const writeBackMilliseconds = 55_000
 /** Kinds of storage that {@link mountStorage} knows. */
 export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', overlayDriver, watchDriver, ...blockDrivers]
 
-/** What {@link unmountStorage} needs to know of one. */
+/** A mounted storage, with what {@link unmountStorage} needs. */
 export interface MountedStorage {
   readonly mountPoint: string
-  /** The disk that it is on. */
+  /** The disk below the mount. */
   readonly disk?: MountedDisk
-  /** Whether it holds disks below it. */
+  /** Whether the mount is an overlay, which may have disks below it. */
   readonly isOverlay?: boolean
-  /** Whether it is a mere directory, on which nothing is mounted. It stays where it is. */
+  /** Whether the storage is a mere directory. Nothing is mounted on it, and it stays where it is. */
   readonly isDirectory?: boolean
-  /** What keeps the copy that it is. To be stopped before the container leaves what it has of the share. */
+  /** Keeps a copy of a volume up to date. It must be stopped before the container gives up its part of the share. */
   readonly watch?: VolumeWatch
 }
 
@@ -66,10 +66,9 @@ async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage
 }
 
 /**
- * Takes it away again; a disk is written back and unused after it.
+ * Unmounts the storage. A disk is written back and unused afterwards.
  *
- * @throws TtrpcError DEADLINE_EXCEEDED for a disk in use, or one that does not take what is written in time: that stays mounted, to be taken
- *   away by another call.
+ * @throws TtrpcError DEADLINE_EXCEEDED if the disk stays in use, or is not written back in time. It stays mounted, and another call can unmount it.
  */
 export async function unmountStorage(
   { mountPoint, disk, isOverlay = false, isDirectory = false, watch }: MountedStorage,
@@ -86,8 +85,9 @@ export async function unmountStorage(
 }
 
 /**
- * Each container has its own, one for each layer even. They lie in the file system in which the agent keeps what it needs for every call, and
- * would use up its nodes in the end. One that has something in it stays, or on it, and so does what the host has made in a share.
+ * Removes the mount point and its directory, unless something is in or on them. Each container has its own mount points, one for each layer.
+ * They are in the file system that the agent needs for every call, and would use up its inodes in the end. Directories in a share are the
+ * host's, and stay.
  */
 function removeMountPoint(path: string): void {
   const isOwn = [bundles, layers].some((directory) => isWithin(path, directory))
@@ -97,17 +97,17 @@ function removeMountPoint(path: string): void {
 }
 
 /**
- * Else the last unmount would do it, in the agent itself, which answers nobody meanwhile: after half a minute its host takes the machine
- * for dead. What cannot be written is left to the unmount.
+ * Writes the file system back in a child. Otherwise the last unmount would do it in the agent, which could not answer meanwhile, and after half
+ * a minute the host would take the machine for dead. If this fails, the unmount writes the rest.
  *
- * @throws TtrpcError DEADLINE_EXCEEDED. The process goes on: an unmount after its end would have to write what is left.
+ * @throws TtrpcError DEADLINE_EXCEEDED. The child goes on: an unmount after its end would have to write what is left.
  */
 async function writeBack(mountPoint: string, exitOf: ExitOf): Promise<void> {
   let child: number
   try {
     child = syncFileSystem(mountPoint)
   } catch {
-    // No memory for a process.
+    // The guest has no memory for a child.
     return
   }
   await within(exitOf(child), writeBackMilliseconds, () =>
@@ -115,7 +115,7 @@ async function writeBack(mountPoint: string, exitOf: ExitOf): Promise<void> {
   )
 }
 
-/** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */
+/** Mounts a share. It may have been plugged in just before this call, and until its driver is ready the tag is unknown (EINVAL). */
 async function mountShare({ source, fstype, options, mountPoint }: Storage): Promise<void> {
   const { flags, data } = splitMountOptions(options)
   for (let waited = 0; ; waited += 5) {
@@ -131,20 +131,20 @@ async function mountShare({ source, fstype, options, mountPoint }: Storage): Pro
   }
 }
 
-/** Memory-backed: the sandbox's /dev/shm, and volumes that live as long as the pod. */
+/** Mounts a file system in memory: the sandbox's /dev/shm, or a volume that lives as long as the pod. */
 function mountEphemeral({ source, fstype, options, mountPoint }: Storage): void {
   const { flags, data, settings } = splitMountOptions(options)
   mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags, data)
   giveToGroup(mountPoint, settings, '1777')
 }
 
-/** Another size for a tmpfs that is mounted; what it holds stays. @throws SysError EINVAL if it holds more. */
+/** Resizes a mounted tmpfs and keeps its content. @throws SysError EINVAL if the content is larger. */
 export function resizeEphemeral({ source, fstype, options, mountPoint }: Storage): void {
   const { flags, data } = splitMountOptions(options)
   mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags | mountFlags.remount, data)
 }
 
-/** A directory in the guest, or with `subpath=` a part of the volume `source`. Whether it is the former. */
+/** Prepares a directory in the guest or, with `subpath=`, a part of the volume `source`. @returns whether it is the directory. */
 function prepareLocal({ source, options, mountPoint }: Storage): boolean {
   const { settings } = splitMountOptions(options)
   const subpath = settings.get('subpath')
@@ -157,7 +157,7 @@ function prepareLocal({ source, options, mountPoint }: Storage): boolean {
   return true
 }
 
-/** What a directory of a volume gets when it is made: kubelet gives it the volume's own mode. The group -1 is that of the maker. */
+/** Mode and owner for new directories of a volume. kubelet gives them the volume's own mode. Owner and group -1 mean the agent's own. */
 function factsOfPart(settings: ReadonlyMap<string, string>): DirectoryFacts {
   const mode = parseMode(settings, '0755')
   const gid = parseGroup(settings)
@@ -165,8 +165,8 @@ function factsOfPart(settings: ReadonlyMap<string, string>): DirectoryFacts {
 }
 
 /**
- * Shows the directory `subpath` of a volume, made if missing. A container of the pod may have put symbolic links there:
- * they are followed inside the volume only, and what was opened is what gets mounted.
+ * Mounts the directory `subpath` of a volume, made if missing. A container may have put symbolic links there: they are followed inside the
+ * volume only, and the mount is of the opened directory.
  */
 function mountPart(volume: string, subpath: string, mountPoint: string, facts: DirectoryFacts): void {
   const part = openPart(volume, subpath, facts)
@@ -178,9 +178,10 @@ function mountPart(volume: string, subpath: string, mountPoint: string, facts: D
 }
 
 /**
- * A directory that is there stays as it is: its container may have closed it to others, and programs that look at its mode start again.
+ * Opens the directory `subpath`, made if missing. An existing directory keeps its mode: a container may have closed it to others, and programs
+ * that check the mode start again.
  *
- * @throws TtrpcError INVALID_ARGUMENT when what lies there now leads nowhere inside the volume.
+ * @throws TtrpcError INVALID_ARGUMENT if the path leads nowhere inside the volume.
  */
 function openPart(volume: string, subpath: string, facts: DirectoryFacts): number {
   const names = subpath.split('/').filter((name) => name !== '')
@@ -203,10 +204,10 @@ function openPart(volume: string, subpath: string, facts: DirectoryFacts): numbe
   }
 }
 
-/** Its group may write, and new files belong to the group (set-group-ID). */
+/** Bits that let the group write, and give new files to the group (set-group-id). */
 const groupBits = 0o2070
 
-/** As kubelet does it for fsGroup. */
+/** Gives the directory to the group, as kubelet does for fsGroup. */
 function giveToGroup(path: string, settings: ReadonlyMap<string, string>, defaultMode: string): void {
   const group = parseGroup(settings)
   if (group === undefined) return
@@ -214,7 +215,7 @@ function giveToGroup(path: string, settings: ReadonlyMap<string, string>, defaul
   chmod(path, parseMode(settings, defaultMode) | groupBits)
 }
 
-/** That of `fsgid=`, if it is given. @throws TtrpcError INVALID_ARGUMENT. */
+/** The group of `fsgid=`, if present. @throws TtrpcError INVALID_ARGUMENT. */
 function parseGroup(settings: ReadonlyMap<string, string>): number | undefined {
   const group = settings.get('fsgid')
   if (group === undefined) return undefined

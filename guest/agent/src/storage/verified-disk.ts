@@ -1,4 +1,4 @@
-/** Disks whose every block the kernel checks against a root hash when it is read (dm-verity). */
+/** Disks of which the kernel checks every block that it reads against a root hash (dm-verity). */
 import { close, mapDevice, open, pread, unmapDevice } from 'syscalls'
 import { loadModuleNamed } from '../devices/modules.ts'
 import { diskUnmountable } from '../errors.ts'
@@ -6,9 +6,12 @@ import { errnoName, openFlags } from '../system/files.ts'
 import { superblockBytes, type VerityWish, verityTable } from './verity-table.ts'
 
 export interface VerifiedDisk {
-  /** `/dev/dm-0` */
+  /** For example `/dev/dm-0`. */
   readonly node: string
-  /** Lets go of it. Whether nobody else has it, so that the disk below is free. @throws SysError EBUSY while it is mounted. */
+  /**
+   * Releases the device. Returns whether it was the last user, so that the disk below is free. @throws SysError EBUSY while the device is
+   * mounted.
+   */
   release(): boolean
 }
 
@@ -18,14 +21,15 @@ interface Mapped {
   users: number
 }
 
-/** Containers of a pod that have the same layer share its device, and so what the kernel keeps of it in memory. */
+/** Devices by disk and hash. Containers of a pod with the same layer share one device, and with it the page cache. */
 const mapped = new Map<string, Mapped>()
 let count = 0
 
 /**
- * The verified device of a disk. Nothing is read but the superblock: what does not match the root hash fails with EIO when it is read.
+ * Sets up the verified device of a disk. Only the superblock is read here: a block that does not match the root hash fails with EIO when it is
+ * read.
  *
- * @throws TtrpcError INVALID_ARGUMENT, FAILED_PRECONDITION for a guest image without the module.
+ * @throws TtrpcError INVALID_ARGUMENT; FAILED_PRECONDITION if the guest image lacks the module.
  */
 export function openVerified(disk: string, wish: VerityWish): VerifiedDisk {
   const key = `${disk} ${wish.rootHash} ${wish.hashOffset}`

@@ -9,7 +9,7 @@ const asked = [
   'X-kata.dmverity.hashoffset=8192',
 ]
 
-/** As cryptsetup writes it. */
+/** A superblock as cryptsetup writes it. */
 function superblock(changed: (view: DataView, bytes: Uint8Array) => void = () => {}): Uint8Array {
   const bytes = new Uint8Array(512)
   const view = new DataView(bytes.buffer)

@@ -1,16 +1,16 @@
-/** What dm-verity is asked for, and its table for the device mapper. Pure: tested on the host. */
+/** Reads the options for dm-verity, and makes its table for the device mapper. Pure: tested on the host. */
 import { diskUnmountable, invalid } from '../errors.ts'
 
 export interface VerityWish {
   /** In hex. */
   readonly rootHash: string
-  /** Where the superblock is on the disk, in bytes. The hashes follow it. */
+  /** Position of the superblock on the disk, bytes. The hashes follow it. */
   readonly hashOffset: number
 }
 
 export interface VerityTable {
   readonly sectors: number
-  /** As the kernel's Documentation/admin-guide/device-mapper/verity.rst has them. */
+  /** In the form of the kernel's Documentation/admin-guide/device-mapper/verity.rst. */
   readonly parameters: string
 }
 
@@ -30,10 +30,10 @@ const signature = 'verity\0\0'
 const longestSalt = 256
 const sectorBytes = 512
 const blockSizes = [512, 1024, 2048, 4096]
-/** Digests in hex digits. The disk names its algorithm itself, so that a weak one is not taken. */
+/** Accepted algorithms, with the hex digits of a digest. The disk names its own algorithm, so weak ones must be refused. */
 const digests: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 }
 
-/** Kata's words for it among the options of a Storage. */
+/** Kata's words for dm-verity in the options of a Storage. */
 const words = {
   enabled: 'X-kata.dmverity-enabled',
   rootHash: 'X-kata.dmverity.roothash',
@@ -41,9 +41,9 @@ const words = {
 }
 
 /**
- * Parts the options of a file system from what is asked of dm-verity.
+ * Separates the options for dm-verity from those of the file system.
  *
- * @throws TtrpcError INVALID_ARGUMENT for a wish that is not whole, or has words that are not known.
+ * @throws TtrpcError INVALID_ARGUMENT if options are missing or unknown.
  */
 export function takeVerity(options: readonly string[]): { rest: readonly string[]; wish?: VerityWish } {
   const mine = options.filter((word) => word.startsWith('X-kata.dmverity'))
@@ -62,7 +62,10 @@ export function takeVerity(options: readonly string[]): { rest: readonly string[
   return { rest: options.filter((word) => !mine.includes(word)), wish: { rootHash, hashOffset } }
 }
 
-/** The table for the disk `node`. @throws TtrpcError INVALID_ARGUMENT for a superblock that is none, or a hash of another length. */
+/**
+ * Makes the table for the disk `node`. @throws TtrpcError INVALID_ARGUMENT if the superblock is invalid, or the hash has another length than the
+ * algorithm's.
+ */
 export function verityTable(
   superblock: Uint8Array,
   node: string,

@@ -21,7 +21,7 @@ import { mirrorLimits, VolumeMirror, type VolumeSource } from './volume-mirror.t
 let base: string
 let volume: string
 let copy: string
-/** What the copy was told, in order. */
+/** The calls that the copy got, in order. */
 let log: string[]
 beforeEach(() => {
   base = mkdtempSync(`${tmpdir()}/mirror-`)
@@ -32,7 +32,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-/** A directory of the host's, as the agent finds one in the share. */
+/** A directory of the host's, as the agent sees it in the share. */
 function source(): VolumeSource {
   return {
     facts(path) {
@@ -69,7 +69,7 @@ function mirror(from = source()): VolumeMirror {
   })
 }
 
-/** As kubelet's atomic writer does it, but for the old version, which stays. */
+/** Writes a version as kubelet's atomic writer does, but the old version stays. */
 function publish(version: string, files: Record<string, string>): void {
   mkdirSync(`${volume}/${version}`)
   for (const [name, text] of Object.entries(files)) writeFileSync(`${volume}/${version}/${name}`, text)
@@ -207,7 +207,7 @@ test('what does not fit leaves the copy as it was, until it fits again', () => {
 
 test('nor do more directories and links than a volume of that many files has', () => {
   for (let link = 0; link < 127; link++) symlinkSync('nowhere', `${volume}/${link}`)
-  // The top is an entry, too.
+  // The top itself counts as an entry.
   expect(mirror().look()).toBe('copied')
   rmSync(copy, { recursive: true })
   mkdirSync(`${volume}/more`)

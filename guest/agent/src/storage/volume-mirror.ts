@@ -1,12 +1,12 @@
 /**
- * A copy of a volume that kubelet writes: ConfigMap, Secret, projected and downwardAPI. A change on the host raises no inotify
- * event in the guest, so the guest looks for it and repeats it in a file system of its own, in the order of kubelet's atomic
- * writer: the new version's directory, then the link `..data` in one step, then the other links, and the old version last.
+ * A copy of a volume that kubelet writes: ConfigMap, Secret, projected and downwardAPI. A change on the host raises no inotify event in the
+ * guest. So the guest polls the volume and repeats changes in a file system of its own, in the order of kubelet's atomic writer: the new
+ * version's directory, then the link `..data` in one step, then the other links, and the old version last.
  *
  * Without system calls: tested on the host.
  */
 
-/** As lstat(2) tells them. */
+/** Facts of an entry from lstat(2). */
 export interface EntryFacts {
   readonly mode: number
   readonly uid: number
@@ -16,52 +16,52 @@ export interface EntryFacts {
   readonly mtime: number
 }
 
-/** A path is from the volume's top: empty for the top itself, else with a slash in front. */
+/** The volume on the share. Paths begin at the volume's top: empty for the top itself, otherwise with a leading slash. */
 export interface VolumeSource {
-  /** Undefined when nothing is there. */
+  /** Undefined if the path does not exist. */
   facts(path: string): EntryFacts | undefined
   names(path: string): readonly string[]
   linkTo(path: string): string | undefined
-  /** At most `size` bytes; undefined when the file is gone. */
+  /** At most `size` bytes. Undefined if the file is gone. */
   read(path: string, size: number): Uint8Array | undefined
 }
 
 export interface VolumeEntry {
   readonly path: string
   readonly facts: EntryFacts
-  /** The text in a link. */
+  /** The target of a link. */
   readonly linkTo?: string | undefined
 }
 
 export interface VolumeCopy {
-  /** Makes the entry or takes the place of the one that is there, in one step. */
+  /** Makes or replaces the entry in one step. */
   put(entry: VolumeEntry, data: Uint8Array | undefined): void
   /** Removes a file, a link or an empty directory. */
   remove(path: string): void
 }
 
-/** `moving`: kubelet was at work, and nothing was copied. `large`: it has more than is copied. */
+/** The result of a look. `moving`: kubelet was changing the volume, and nothing was copied. `large`: the volume exceeds the limits. */
 export type Look = 'same' | 'copied' | 'moving' | 'large'
 
-/** Kata's limits of one volume. */
+/** Kata's limits for a volume. */
 export const mirrorLimits = { files: 16, bytes: 1024 * 1024 } as const
-/** Directories and links come on top of the files. */
+/** Limit of all entries, directories and links included. */
 const mostEntries = 128
 
 const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
 const dataPath = '/..data'
 
-/** One state of the volume, or why there is none. */
+/** One state of the volume, or why there is no consistent one. */
 type Scan = { readonly version: string | undefined; readonly entries: VolumeEntry[] } | 'moving' | 'large'
 
 export class VolumeMirror {
   readonly #source: VolumeSource
   readonly #copy: VolumeCopy
-  /** What the copy has: signatures by path. */
+  /** Signatures of the copy's entries by path. */
   readonly #held = new Map<string, string>()
-  /** What the volume had no more at the last look. It stays for one look, for those that are reading it. */
+  /** Paths that the volume no longer had at the last look. They stay until the next look, for programs that are reading them. */
   #stale: readonly string[] = []
-  /** The top of the volume at a look that found nothing to do. */
+  /** {@link topOf} at the last look that found no change. */
   #resting: string | undefined
 
   constructor(source: VolumeSource, copy: VolumeCopy) {
@@ -69,7 +69,7 @@ export class VolumeMirror {
     this.#copy = copy
   }
 
-  /** Brings the copy up to date. @throws what the source and the copy throw; the next look goes on from there. */
+  /** Brings the copy up to date. @throws errors of the source and the copy; the next look continues from there. */
   look(): Look {
     const top = topOf(this.#source)
     if (top !== undefined && top === this.#resting) return 'same'
@@ -92,7 +92,7 @@ export class VolumeMirror {
     return 'same'
   }
 
-  /** The changed files by path; undefined when one is not what it was when it was listed. */
+  /** Contents of the changed files by path. Undefined if a file has changed since it was listed. */
   #read(changed: readonly VolumeEntry[]): Map<string, Uint8Array> | undefined {
     const contents = new Map<string, Uint8Array>()
     for (const { path, facts } of changed) {
@@ -104,7 +104,7 @@ export class VolumeMirror {
     return contents
   }
 
-  /** What was stale at the last look and is still, and what becomes something else. */
+  /** Removes entries that were stale at the last look and still are, and entries whose type changes. */
   #removeStale(entries: readonly VolumeEntry[], changed: readonly VolumeEntry[]): void {
     const there = new Set(entries.map(({ path }) => path))
     const replaced = changed
@@ -113,10 +113,11 @@ export class VolumeMirror {
     const isGone = (path: string) =>
       (this.#stale.includes(path) && !there.has(path)) ||
       replaced.some((other) => path === other || path.startsWith(`${other}/`))
-    // What lies in a directory goes before it.
+    // The content of a directory is removed before the directory.
     const gone = [...this.#held.keys()].filter(isGone).sort((one, other) => other.length - one.length)
     for (const path of gone) {
-      // The share's server has a descriptor for what this kernel remembers. It forgets a version that it looks for in vain.
+      // The share's server keeps a descriptor for each entry that this kernel remembers. Looking for a version that is gone makes the kernel
+      // forget it.
       if (path.lastIndexOf('/') === 0) this.#source.facts(path)
       this.#copy.remove(path)
       this.#held.delete(path)
@@ -125,7 +126,7 @@ export class VolumeMirror {
 }
 
 function scanVolume(source: VolumeSource): Scan {
-  // First of all: what it leads to is complete by now.
+  // The link is read first, because the version that it leads to is complete by now.
   const version = source.linkTo(dataPath)
   const entries: VolumeEntry[] = []
   const pending = ['']
@@ -148,7 +149,10 @@ function scanVolume(source: VolumeSource): Scan {
   return { version, entries }
 }
 
-/** Names with two dots in front are the atomic writer's: versions that are not there yet, or not any more, are passed over. */
+/**
+ * Paths of the entries of a directory. At the top, names with two leading dots are the atomic writer's; versions other than the current one are
+ * left out.
+ */
 function pathsIn(source: VolumeSource, path: string, version: string | undefined): string[] {
   const isOther = (name: string) =>
     path === '' && version !== undefined && name.startsWith('..') && name !== '..data' && name !== version
@@ -158,7 +162,7 @@ function pathsIn(source: VolumeSource, path: string, version: string | undefined
     .map((name) => `${path}/${name}`)
 }
 
-/** Changes with every step of the atomic writer; undefined for a volume that is not written by it. */
+/** Changes with every step of the atomic writer. Undefined if the volume has another writer. */
 function topOf(source: VolumeSource): string | undefined {
   const version = source.linkTo(dataPath)
   const facts = version === undefined ? undefined : source.facts('')
@@ -167,7 +171,7 @@ function topOf(source: VolumeSource): string | undefined {
 
 function signatureOf({ facts, linkTo = '' }: VolumeEntry): string {
   const { mode, uid, gid, size, ino, mtime } = facts
-  // A directory changes with what is in it, which is looked at itself.
+  // A directory's size and time change with its entries, which have signatures of their own.
   return typeOf(facts) === types.directory
     ? [mode, uid, gid].join(' ')
     : [mode, uid, gid, size, ino, mtime, linkTo].join(' ')
@@ -181,6 +185,6 @@ function inOrder(entries: readonly VolumeEntry[]): VolumeEntry[] {
 
 const typeOf = ({ mode }: EntryFacts): number => mode & types.mask
 
-/** Undefined for what the copy does not have. */
+/** Undefined if the copy has no such entry. */
 const heldType = (signature: string | undefined): number | undefined =>
   signature === undefined ? undefined : Number.parseInt(signature, 10) & types.mask

@@ -1,4 +1,4 @@
-/** Volumes that containers watch (Kata's `watchable-bind`): the container gets a copy in memory, in which changes raise events. */
+/** Volumes that containers watch (Kata's `watchable-bind`). The container gets a copy in memory, whose changes raise events. */
 import { type Facts, lstat } from 'os'
 import { close, mount, open, read, readFile } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
@@ -11,25 +11,25 @@ import { copyFile, removeCopied } from './copy-file.ts'
 import { type Look, mirrorLimits, type VolumeCopy, VolumeMirror, type VolumeSource } from './volume-mirror.ts'
 
 export const watchDriver = 'watchable-bind'
-/** Kata's figure. */
+/** Time between two looks, as in Kata. */
 const lookMilliseconds = 2000
-/** kubelet is done with a change in less. */
+/** Most time to wait for a change to end. kubelet needs less. */
 const settleMilliseconds = 5000
 /** ENOENT */
 const noEntry = 2
-/** Nobody has set-id programs or devices in such a volume; scripts to execute are usual. */
+/** Such a volume has no set-id programs or devices. Executable scripts are common, so noexec is not set. */
 const memoryFlags = mountFlags.noSuid | mountFlags.noDev
 
 export interface VolumeWatch {
-  /** From now on nobody looks; the copy stays. */
+  /** Stops looking for changes. The copy stays. */
   stop(): void
 }
 
 /**
- * Copies the volume to its mount point, which is a directory of a file system in memory, and again whenever it changes. One that has
- * grown too large stays as it was until it fits again; one that is too large from the start is shown as it is.
+ * Copies the volume to its mount point, a directory on a file system in memory, and again whenever it changes. While a volume that has grown is
+ * too large, the copy stays as it was. A volume that is too large from the start is mounted itself.
  *
- * @throws TtrpcError DEADLINE_EXCEEDED when it changes all the time, INVALID_ARGUMENT for a mount point outside the share.
+ * @throws TtrpcError DEADLINE_EXCEEDED if the volume changes all the time; INVALID_ARGUMENT for a mount point outside the share.
  */
 export async function watchVolume({ source, mountPoint }: Storage): Promise<VolumeWatch> {
   mountMemory(mountPoint.slice(0, mountPoint.lastIndexOf('/')))
@@ -58,7 +58,7 @@ export async function watchVolume({ source, mountPoint }: Storage): Promise<Volu
   }
 }
 
-/** Once for all volumes of the pod. It is empty while there is none, and goes away with the share that it is mounted in. */
+/** Mounts the file system for all volume copies of the pod, once. It stays when the last copy goes, and disappears with the share around it. */
 function mountMemory(directory: string): void {
   if (readFile('/proc/self/mounts').includes(` ${directory} tmpfs `)) return
   makeDirectories(directory)
@@ -75,7 +75,7 @@ async function firstLook(mirror: VolumeMirror, source: string): Promise<Look> {
   }
 }
 
-/** What keeps the copy from being brought up to date; empty when nothing does. */
+/** Why the copy cannot be brought up to date; empty if it is. */
 function troubleOf(mirror: VolumeMirror): string {
   try {
     const { files, bytes } = mirrorLimits
@@ -87,7 +87,7 @@ function troubleOf(mirror: VolumeMirror): string {
 
 function sourceAt(top: string): VolumeSource {
   return {
-    // With the dot, what the share has mounted there is entered.
+    // The dot makes the kernel enter a mount of the share there.
     facts: (path) => factsOf(path === '' ? `${top}/.` : top + path),
     names: (path) => list(top + path),
     linkTo: (path) => linkTarget(top + path),
