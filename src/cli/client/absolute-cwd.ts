@@ -1,4 +1,4 @@
-/** Working directories of containers that were made when a relative one was allowed: it began at `/`, as an image's does. */
+/** Repairs relative working directories, which earlier versions allowed. They are relative to `/`, as in an image. */
 import { posix } from 'node:path'
 import { bundleFile } from '../../bundle/files.ts'
 import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
@@ -7,10 +7,10 @@ import { replaceFile } from '../../linux/files/replace-file.ts'
 
 const isRelative = (cwd: string): boolean => cwd !== '' && !cwd.startsWith('/')
 
-/** One that is absolute, or empty, stays as it is. */
+/** Makes a relative path absolute. An absolute or empty one stays as it is. */
 export const absoluteCwd = (cwd: string): string => (isRelative(cwd) ? posix.resolve('/', cwd) : cwd)
 
-/** Mends our own bundle. It writes nothing if the directory is absolute. @throws KataError BUNDLE_FILE_INVALID. */
+/** Repairs the working directory in our own bundle. Writes nothing if it is absolute. @throws KataError BUNDLE_FILE_INVALID. */
 export function makeCwdAbsolute(bundle: string): void {
   const path = bundleFile(bundle, 'spec')
   const spec = readObject(path, maxSpecBytes)

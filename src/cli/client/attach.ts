@@ -14,29 +14,29 @@ import { thaw } from './thaw.ts'
 export interface AttachOptions {
   readonly task: TaskClient
   readonly id: string
-  /** Empty for the container's main process. */
+  /** Empty for the container's init process. */
   readonly execId: string
   readonly streams: AttachedStreams
   readonly signals: SignalCatcher
   readonly interactive: boolean
   readonly terminal: boolean
-  /** It runs already, and goes on when the caller's output fails. */
+  /** Whether the process runs already. Then it continues if the caller's output fails. */
   readonly isStarted?: boolean
-  /** Leaves the process when it fires. */
+  /** Detaches from the process when it fires. */
   readonly gone?: AbortSignal | undefined
   readonly log: Logger
-  /** Absent or true: signals go to the process; false: the first one leaves it. */
+  /** Whether signals go to the process. Otherwise the first signal detaches. Default true. */
   readonly passesSignals?: boolean
-  /** Sends each signal that is passed on by the given function; whether it is meant to end the container. */
+  /** Sends a forwarded signal with `send`. Resolves to whether the signal is meant to end the container. */
   readonly sendSignal?: (signal: number, send: () => Promise<void>) => Promise<boolean>
-  /** Tells the person something. */
+  /** Prints a message for the user. */
   readonly tell: (text: string) => void
 }
 
 /**
- * Starts the process, attaches the caller to it and returns its exit code; undefined when the caller has left it.
+ * Starts the process, attaches the caller to it and returns its exit code; undefined if the caller has detached.
  *
- * @throws KataError what `start` throws; SHIM_DIED when the shim died.
+ * @throws KataError errors of `start`; SHIM_DIED if the shim died.
  */
 export async function attach(options: AttachOptions): Promise<number | undefined> {
   const { task, id, execId, streams, signals, log, sendSignal } = options
@@ -51,7 +51,7 @@ export async function attach(options: AttachOptions): Promise<number | undefined
       log.debug('signal not delivered', { signal, error })
     }
   }
-  // From here on the process may run, so a signal is meant for it and not for its start.
+  // From here on the process may run, so signals go to it instead of ending its start.
   const left = Promise.withResolvers<undefined>()
   signals.handle((signal, repeated) => {
     if (options.passesSignals === false) left.resolve(undefined)
@@ -61,9 +61,9 @@ export async function attach(options: AttachOptions): Promise<number | undefined
   if (options.gone?.aborted) left.resolve(undefined)
   await started
   const exited = task.wait(execId)
-  // Awaited below; a rejection before that must not count as unhandled.
+  // The promise is awaited below. A rejection before that must not count as unhandled.
   exited.catch(() => {})
-  // The reader has left (`| head`): a process that goes on writing would never end. One that ran before the caller came has its log.
+  // If the reader has left (`| head`), a process that we started would write forever, so it is killed. One that ran before has its log.
   let lost: unknown
   void streams.broken.then((error) => {
     lost = error
@@ -89,21 +89,21 @@ export async function attach(options: AttachOptions): Promise<number | undefined
   }
 }
 
-/** Whether there was no answer with a code of the shim's own. */
+/** Whether the call failed without an error code of the shim's. */
 const isCallFailed = (error: unknown) => error instanceof KataError && error.code === 'SHIM_CALL_FAILED'
 
-/** A reader that ended wants no more output; any other failure lost output. */
+/** Whether output was lost. A reader that has left wants none, so EPIPE is no failure. */
 function isFailure(lost: unknown): lost is NodeJS.ErrnoException {
   return lost !== undefined && (lost as NodeJS.ErrnoException).code !== 'EPIPE'
 }
 
-/** The exit code of a process with `code` whose output was lost: no success. */
+/** Reports the lost output. Returns the exit code, or an error code if the process succeeded. */
 function toldAs(lost: NodeJS.ErrnoException, code: number, tell: AttachOptions['tell']): number {
   tell(new KataError('OUTPUT_FAILED', { errno: lost.code ?? lost.message }).message)
   return code || runtimeFailed
 }
 
-/** Raw mode when our input is the person's terminal, and the guest's window as large as ours. */
+/** Makes the user's terminal raw, if it is our input, and gives the guest's terminal its size. */
 async function enterTerminal({ task, execId, interactive, log }: AttachOptions): Promise<() => void> {
   const { makeRaw, windowSize } = await import('../../linux/terminal.ts')
   const resize = () => {
@@ -113,7 +113,7 @@ async function enterTerminal({ task, execId, interactive, log }: AttachOptions):
   }
   const restore = interactive && isTerminal(0) ? makeRaw(0) : () => {}
   process.on('SIGWINCH', resize)
-  // However this process ends, the person gets a usable terminal back.
+  // The terminal is restored however this process ends.
   process.on('exit', restore)
   resize()
   return () => {
@@ -123,13 +123,13 @@ async function enterTerminal({ task, execId, interactive, log }: AttachOptions):
   }
 }
 
-/** The size of the person's terminal, for a process that has not started yet. */
+/** The size of the user's terminal, for a process that has not started yet. */
 export async function callerWindow(): Promise<{ rows: number; columns: number } | undefined> {
   const { windowSize } = await import('../../linux/terminal.ts')
   return windowSize(0) ?? windowSize(1)
 }
 
-/** @throws KataError NOT_A_TERMINAL when a terminal is to be passed through and there is none. */
+/** @throws KataError NOT_A_TERMINAL if a terminal is to be passed through and stdin is none. */
 export function requireTerminal(options: { interactive: boolean; terminal: boolean }): void {
   if (options.interactive && options.terminal && !isTerminal(0)) throw new KataError('NOT_A_TERMINAL')
 }

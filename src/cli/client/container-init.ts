@@ -1,15 +1,15 @@
-/** Process 1 of a container that is run with --init, as docker has it. */
+/** Process 1 of a container that runs with --init, as in docker. */
 import { chmodSync, writeFileSync } from 'node:fs'
 import { cachedDirectory } from '../../images/content-cache.ts'
 import { atPath } from '../../linux/files/named-write.ts'
 import { embeddedContainerInit } from '../embedded.ts'
 
-/** Docker's own path: programs that look for an init know it. */
+/** Docker's own path, because programs that look for an init know it. */
 const destination = '/sbin/docker-init'
 
-/** What a specification gets of it. */
+/** Additions to the container's specification. */
 export interface ContainerInit {
-  /** To stand before the command. */
+  /** Words before the command. */
   readonly args: readonly string[]
   readonly mount: {
     readonly destination: string
@@ -19,7 +19,7 @@ export interface ContainerInit {
   }
 }
 
-/** The program is written below `stateDir` once for each version of it, and stays there for containers that are started again. */
+/** Writes the program below `stateDir`, once for each version. It stays there for containers that are restarted. */
 export async function containerInit(stateDir: string): Promise<ContainerInit> {
   const bytes = await embeddedContainerInit()
   const digest = new Bun.CryptoHasher('sha256').update(bytes).digest('hex')

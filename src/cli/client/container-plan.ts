@@ -1,4 +1,4 @@
-/** All that is decided of a container before anything of it is made. */
+/** The decisions about a container before anything of it is made. */
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import type { OciSpec } from '../../oci/spec.ts'
@@ -14,21 +14,21 @@ import type { PlaceWish } from './networks/place.ts'
 export interface ContainerPlan {
   readonly id: string
   readonly command: readonly string[]
-  /** For people. */
+  /** The image's name, for people. */
   readonly image: string
   readonly imageId?: string | undefined
-  /** Called once the record is there, which names the layers: from then on they are in use. */
+  /** Called when the record exists. From then on the record keeps the layers from being removed. */
   readonly onRecorded: () => void
-  /** Host directories of the read-only layers, from the top down. */
+  /** Host directories of the read-only layers, top layer first. */
   readonly layers: readonly string[]
-  /** Its root file system is on disks; undefined: it is shared. */
+  /** The disks of the root file system; undefined if it is shared. */
   readonly disks?: RootDisks | undefined
-  /** Its VMM has no share, and a copy of the files is its root file system. */
+  /** The VMM has no share, and the root file system is a copy of the files. */
   readonly isCopied?: true | undefined
   readonly spec: OciSpec
   readonly etc: EtcWishes
   readonly interactive: boolean
-  /** The keys that leave it. */
+  /** The keys that detach from the container. */
   readonly detachKeys: Uint8Array
   readonly terminal: boolean
   readonly autoRemove: boolean
@@ -41,11 +41,11 @@ export interface ContainerPlan {
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
-  /** Its ports that get a free port of the host when its record is made. */
+  /** Ports that get a free port of the host when the record is made. */
   readonly freePorts?: readonly FreePort[] | undefined
-  /** Ports that its image or the command line names: `80/tcp`, or `80-89/tcp`. */
+  /** Ports named by the image or the command line: `80/tcp`, or `80-89/tcp`. */
   readonly exposed?: readonly string[] | undefined
-  /** Its place on a network that others are on. */
+  /** The container's place on a network with other containers. */
   readonly place?: PlaceWish | undefined
   readonly configFile?: string | undefined
 }

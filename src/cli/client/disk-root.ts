@@ -1,6 +1,6 @@
 /**
- * A root file system of disks: one of the image's files, which all its containers share and none can write to, and one for what the
- * container writes, whose size is its bound. The guest puts an overlay over both; the host mounts neither.
+ * Root file systems on disks. The image's files are on a read-only disk that all of its containers share. The container writes to a second disk,
+ * whose size limits it. The guest mounts an overlay of both; the host mounts neither.
  */
 import { mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -19,28 +19,28 @@ import { freshExt4, mostExt4Bytes } from '../../sandbox/disks/fresh-ext4.ts'
 import type { Settings } from '../settings.ts'
 import type { Rootfs } from './rootfs.ts'
 
-/** The disks of a container, as its record has them. */
+/** A container's disks, as in its record. */
 export interface RootDisks {
-  /** Path of the disk with the image's files; one below the container's own directory is its own. */
+  /** Path of the disk with the image's files. A path below the container's directory is the container's own disk. */
   readonly image: string
-  /** Size of the disk for what it writes, bytes. */
+  /** Size of the disk that the container writes to, bytes. */
   readonly bytes: number
 }
 
 const blockBytes = 4096
 const formatMs = 60_000
-/** The disk of a directory that anybody may change, which is not in the store. */
+/** Name of the disk made from a directory. A directory may change, so this disk is not in the store. */
 const ownName = 'image.erofs'
 
-/** Path of the disk for what the container of that directory writes. */
+/** Path of the disk that the container of this directory writes to. */
 export const writtenDisk = (directory: string): string => `${directory}/written.img`
 
-/** Whether a VMM that can have no share is given a copy of the files, made by the shim. */
+/** Whether the VMM can have no share, so that the shim gives it a copy of the files. */
 export const isCopied = ({ hypervisor }: Pick<Config, 'hypervisor'>): boolean =>
   configurationOf(hypervisor.driver).impossible.sharedFs !== undefined
 
 /**
- * Disks when a bound was asked for, or when the machine is to have no share; undefined: the files are shared, or copied.
+ * Chooses disks if a size limit was requested, or the machine is to have no share. Undefined if the files are shared or copied instead.
  *
  * @throws KataError IMAGE_STORE_FULL, ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED; the signal's reason.
  */
@@ -48,7 +48,7 @@ export async function chooseDisks(
   { stateDir }: Settings,
   request: {
     readonly id: string
-    /** The container's. */
+    /** The container's directory. */
     readonly directory: string
     readonly rootfs: Rootfs
     readonly bytes: number | undefined
@@ -61,7 +61,7 @@ export async function chooseDisks(
   const paths = storePaths(stateDir)
   makeStore(paths)
   const size = { bytes: Math.min(bytes ?? sizeOfHost(stateDir), mostExt4Bytes) }
-  // What may change under its name is not kept for others.
+  // Content that may change under its name is not cached for other containers.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
   const image = await imageDisk(paths, {
     layers: rootfs.lowerDirs,
@@ -72,19 +72,19 @@ export async function chooseDisks(
   return { ...size, image }
 }
 
-/** Without a wish: as large as the file system that it lies on. Blocks are taken as the container writes. */
+/** The default size of a disk: that of the host's file system. Blocks are allocated only when the container writes. */
 function sizeOfHost(directory: string): number {
   const { bsize, blocks } = statfsSync(directory)
   return bsize * blocks
 }
 
-/** The mounts that the shim takes: layers as containerd's erofs snapshotter hands them over. */
+/** The mounts for the shim, in the form of containerd's erofs snapshotter. */
 export function diskMounts({ image }: RootDisks, directory: string): RootMount[] {
   return [
     {
       type: 'ext4',
       source: writtenDisk(directory),
-      // Blocks that the container frees go back to the host.
+      // This returns blocks to the host that the container frees.
       options: ['rw', 'loop', ...freshExt4, 'discard'],
     },
     { type: 'erofs', source: image, options: ['ro', 'loop'] },
@@ -97,7 +97,7 @@ export function diskMounts({ image }: RootDisks, directory: string): RootMount[]
 }
 
 /**
- * Makes the disks that are the container's own. `fill` writes to the directory that becomes its upper layer.
+ * Makes the container's own disks. `fill` writes to the directory that becomes the upper layer.
  *
  * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, and those of {@link makeErofs}.
  */
@@ -144,7 +144,7 @@ async function format(
   truncateSync(file, bytes)
   const { code, stderr } = await runTool(
     [
-      // With a journal: the disk has to survive a machine that was killed.
+      // The disk has a journal, because its machine may be killed.
       ...[diskTool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0'],
       ...['-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', '-d', top],
       ...[file, `${Math.floor(bytes / blockBytes)}`],
@@ -155,6 +155,6 @@ async function format(
   if (code !== 0) throw new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(stderr) })
 }
 
-/** The name of a disk in the store; undefined for a container's own. */
+/** The name of the disk in the store; undefined for a container's own disk. */
 export const storedDisk = ({ image }: RootDisks, stateDir: string): string | undefined =>
   image.startsWith(`${storePaths(stateDir).disks}/`) ? basename(image) : undefined

@@ -1,4 +1,4 @@
-/** The end of a container, by its own client, `rm`, or `gc`. */
+/** Ends a container for its own client, `rm` or `gc`. */
 import { rmSync } from 'node:fs'
 import { readShimProcess } from '../../bundle/shim-process.ts'
 import { describeError, KataError } from '../../errors.ts'
@@ -13,11 +13,11 @@ import { observe } from './status.ts'
 import type { TaskClient } from './task.ts'
 
 /**
- * Releases all that the container holds and notes its exit code, or removes its record when it was run with --rm.
- * `task` is the connection to its shim, when there is one; the `delete` action works without, from disk. May be
- * called again. Does nothing once another container has the name: then this one was removed, with all that it held.
+ * Releases everything that the container holds. Then notes its exit code, or removes its record if it ran with --rm. `task` is the connection to
+ * the shim, if there is one; the `delete` action works from disk without it. May be called again. Does nothing if another container has the name
+ * by now, because then this one was removed completely.
  *
- * @throws KataError SHIM_DELETE_FAILED; the record is kept then, so that `gc` can try again. REMOVAL_UNFINISHED: all the rest is done.
+ * @throws KataError SHIM_DELETE_FAILED, and keeps the record so that `gc` can retry; REMOVAL_UNFINISHED, when everything else is done.
  */
 export async function endContainer(
   settings: Settings,
@@ -27,9 +27,9 @@ export async function endContainer(
     exitCode?: number | undefined
     task?: TaskClient | undefined
     remove?: boolean
-    /** What is noted of it besides, once its exit code is known. */
+    /** Further changes of the record, once the exit code is known. */
     note?: ((exitCode: number) => Partial<ContainerRecord>) | undefined
-    /** Breaks off the removal of what the container wrote, nothing else. */
+    /** Interrupts only the removal of the container's files. */
     signal?: AbortSignal
   },
 ): Promise<void> {
@@ -45,21 +45,21 @@ export async function endContainer(
     await end.task.shutdown()
     end.task.close()
   }
-  // The shim has ended by itself or does not answer; what is left of it must not hold what `delete` releases.
+  // The shim has ended or does not answer. Its processes must not hold what `delete` releases.
   const shim = liveShim(settings, bundle)
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
-  // What a shim was writing that was killed meanwhile.
   if (isAnothers(settings, record)) return
+  // A shim that was killed while it saved its machine leaves an unfinished save.
   rmSync(unfinished(saved), { recursive: true, force: true })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
-  // A clean-up that failed may have noted it.
+  // An earlier clean-up that failed may have noted the exit code.
   const exitCode = end.exitCode ?? record.exitCode ?? lastKnown
   const finishedAt = new Date().toISOString()
   updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode, finishedAt, ...end.note?.(exitCode) })
 }
 
-/** Whether a container that was made later has the name now. */
+/** Whether a later container has the name now. */
 function isAnothers(
   { stateDir }: Settings,
   { namespace, id, createdAt }: Parameters<typeof endContainer>[1],
@@ -68,17 +68,17 @@ function isAnothers(
   try {
     return readRecord(stateDir, namespace, id).createdAt !== createdAt
   } catch {
-    // What cannot be read is nobody else's.
+    // An unreadable record does not show that the name was taken.
     return false
   }
 }
 
-/** How long the making of a container may take to end, and its client to clean up, milliseconds. */
+/** Most time until a container's client has given up its making and cleaned up, milliseconds. */
 const makingMs = 30_000
 
 /**
- * Ends the making of a container whose client is at it, and nothing else. No process is there yet that a signal would end, but without
- * its shim the client gives up and cleans up. Resolves once it has, or makes no progress.
+ * Ends the making of a container by its client. There is no process yet that a signal could end, but without its shim the client gives up and
+ * cleans up. Resolves when it has, or makes no progress.
  */
 export async function endMaking(settings: Settings, { namespace, id }: ContainerRecord): Promise<void> {
   const { stateDir } = settings
@@ -100,7 +100,10 @@ export async function endMaking(settings: Settings, { namespace, id }: Container
   await poll(look, { timeoutMs: makingMs, everyMs: 20, longestMs: 100 })
 }
 
-/** A file that cannot be read is told, and does not keep the container from being removed. @throws KataError PROCESS_ELSEWHERE. */
+/**
+ * Finds the running shim. Warns about an unreadable file, which must not keep the container from being removed. @throws KataError
+ * PROCESS_ELSEWHERE.
+ */
 function liveShim({ tell }: Settings, bundle: string): ProcessRef | undefined {
   let shim: ProcessRef | undefined
   try {

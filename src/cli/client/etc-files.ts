@@ -1,6 +1,6 @@
 /**
- * The files of /etc that say who and where a container is. They go into the container's own writable layer: what the
- * image has in their place stays as it is, and a volume on one of them wins.
+ * The files of /etc with a container's name and network. They go into the container's own writable layer: the image's files stay as they are,
+ * and a volume in their place has precedence.
  */
 import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs'
 import { findInImage } from '../../images/account-files.ts'
@@ -10,30 +10,33 @@ import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
   readonly hostname: string
-  /** Its own, on a network where others know it by these; absent: its name leads to its localhost. */
+  /** The container's addresses on a network where others resolve its name. Absent: the name resolves to its loopback. */
   readonly addresses?: readonly string[] | undefined
-  /** Lines of /etc/hosts. */
+  /** Further lines of /etc/hosts. */
   readonly hosts: readonly string[]
-  /** Addresses of name servers; none: those of the host that can be reached from elsewhere. */
+  /** Addresses of name servers. None: the host's name servers, except those on its loopback. */
   readonly dns: readonly string[]
-  /** That of the container's network, in place of the host's. */
+  /** The name server of the container's network, which replaces the host's. */
   readonly nameServer?: string | undefined
-  /** False: no name server can be reached, and those of the host are nobody's business. Default: true. */
+  /** False: there is no network, so the host's name servers are not disclosed. Default true. */
   readonly hasNetwork?: boolean
-  /** Further lines of resolv.conf; a later line of a kind wins. */
+  /** Further lines of resolv.conf. Of several lines for one setting, the last one counts. */
   readonly resolver?: readonly string[]
 }
 
-/** Writes the files below `upper`; `layers` is what lies under it, from the top down. */
+/** Writes the files below `upper`. `layers` are the layers below it, the top layer first. */
 export function writeEtcFiles(upper: string, layers: readonly string[], wishes: EtcWishes): void {
   const etc = makeEtc(upper, layers)
-  // Something that is no directory: the image arranges this in its own way.
+  // If the image's /etc is not a directory, the image has its own arrangement.
   if (etc === undefined) return
   for (const [name, text] of Object.entries(etcFiles(wishes, hostResolvConf())))
     atPath(upper, () => writeFileSync(`${upper}/${etc}/${name}`, text, { mode: 0o644, flag: 'wx' }))
 }
 
-/** Where it is below `upper`: links of the image are followed inside that. Undefined where there is something else, or a link to nothing. */
+/**
+ * Makes /etc and returns its path below `upper`. The image's links are followed within the image. Undefined if /etc is not a directory, or a
+ * link without a target.
+ */
 function makeEtc(upper: string, layers: readonly string[]): string | undefined {
   const found = findInImage(layers, '/etc')
   if (found?.kind === 'file') return undefined
@@ -51,7 +54,7 @@ function makeEtc(upper: string, layers: readonly string[]): string | undefined {
   return found.parts.join('/')
 }
 
-/** The directory in the upper layer hides the others. */
+/** Copies owner and mode, because the directory in the upper layer hides those below it. */
 function copyFacts(layers: readonly string[], path: string, to: string): void {
   const found = findInImage(layers, path)
   if (found?.kind !== 'directory') return
@@ -60,7 +63,7 @@ function copyFacts(layers: readonly string[], path: string, to: string): void {
   chmodSync(to, mode & 0o7777)
 }
 
-/** Pure. */
+/** The content of the files by name. Pure. */
 export function etcFiles(
   { hostname, addresses, hosts, dns, nameServer, hasNetwork = true, resolver = [] }: EtcWishes,
   hostResolver: string,
@@ -74,7 +77,7 @@ export function etcFiles(
   const asked = servers.map((address) => `nameserver ${address}\n`).join('')
   const given = hasNetwork ? resolverFor(hostResolver, asked) : asked || '# This container has no network.\n'
   const resolv = given + resolver.map((line) => `${line}\n`).join('')
-  // Else the name of another container would be asked for in the host's search domains first, outside, where anything may be its answer.
+  // Without `ndots:0`, the resolver would try another container's name in the host's search domains first, where a stranger could answer.
   const ownNames = addresses !== undefined
   return {
     hostname: `${hostname}\n`,
@@ -83,13 +86,13 @@ export function etcFiles(
   }
 }
 
-/** The host's search list and options serve any name server. */
+/** Replaces the host's name servers, if others were given, and keeps its search list and options. */
 function resolverFor(hostResolver: string, nameServers: string): string {
   const lines = reachable(hostResolver)
   return nameServers === '' ? lines : `${nameServers}${lines.replace(/^nameserver\b.*\n/gm, '')}`
 }
 
-/** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */
+/** Removes name servers on the host's own loopback (systemd-resolved, dnsmasq), which a machine cannot reach. */
 function reachable(resolver: string): string {
   const lines = resolver.split('\n').filter((line) => /^\s*(nameserver|search|domain|options)\s/.test(line))
   return lines

@@ -1,4 +1,4 @@
-/** Notes and reads what happens to containers, for `kata-ts events`. */
+/** Writes and reads events of containers, for `kata-ts events`. */
 import { closeSync, existsSync } from 'node:fs'
 import { readText } from '../../json/document.ts'
 import { identityAt, identityOf } from '../../linux/files/file-identity.ts'
@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts'
 import { LineReader, openIfThere } from './lines.ts'
 import type { ContainerRecord } from './record.ts'
 
-/** What each event of a container says of it, as with docker: its labels among it. */
+/** Attributes of each event of a container: its labels, image and name, as in docker. */
 export const eventAttributes = ({
   id,
   image,
@@ -18,7 +18,7 @@ export const eventAttributes = ({
   name: id,
 })
 
-/** Notes something that the command line does to a container. Never throws. */
+/** Notes an event that the command line causes. Never throws. */
 export function noteEvent(
   { stateDir }: Pick<Settings, 'stateDir'>,
   record: Pick<ContainerRecord, 'id' | 'namespace' | 'image' | 'labels'>,
@@ -30,16 +30,16 @@ export function noteEvent(
   appendEvent(stateDir, { type: 'container', action, namespace, id, attributes })
 }
 
-/** Reads the log while others write it, and begin a new one when it is full. */
+/** Reads the event log while others write to it and replace it when it is full. */
 export class EventReader {
   readonly #current: string
   readonly #before: string
   #fd: number | undefined
   #lines = new LineReader()
-  /** The log before it: a writer that had opened that one may add its event yet. */
+  /** The previous log file. A writer that still has it open may add an event. */
   #left: { readonly fd: number; readonly lines: LineReader } | undefined
 
-  /** `fromStart`: all that is kept; otherwise what comes from now on. */
+  /** `fromStart` reads all kept events; otherwise only new ones. */
   constructor(stateDir: string, fromStart: boolean) {
     const { current, before } = eventFiles(stateDir)
     this.#current = current
@@ -48,13 +48,13 @@ export class EventReader {
     if (!fromStart && this.#fd !== undefined) for (const _ of this.#lines.read(this.#fd));
   }
 
-  /** Events since the last call. Lines of another form are skipped. */
+  /** Events since the last call. Malformed lines are skipped. */
   *read(): Generator<HostEvent> {
     if (this.#left !== undefined) yield* eventsIn(this.#left.lines, this.#left.fd)
     for (;;) {
       this.#fd ??= openIfThere(this.#current)
       if (this.#fd === undefined) return
-      // Asked first: next to nothing comes into a log that is not the current one.
+      // This check comes before reading: after a file was replaced, hardly anything is added to it.
       const isCurrent = identityOf(this.#fd) === identityAt(this.#current, { followed: true })
       yield* eventsIn(this.#lines, this.#fd)
       if (isCurrent || !existsSync(this.#current)) return
@@ -65,7 +65,7 @@ export class EventReader {
     }
   }
 
-  /** The log between this one and the current one, for a reader that was away while two became full. */
+  /** The file between the last one read and the current one, if two became full since the last call. */
   #missed(left: number): number | undefined {
     const fd = openIfThere(this.#before)
     if (fd === undefined || identityOf(fd) !== identityOf(left)) return fd

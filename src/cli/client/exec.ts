@@ -1,4 +1,4 @@
-/** A process beside the main one of a container that runs, from its Exec to its Delete. */
+/** Runs an additional process in a running container, from Exec to Delete. */
 import { mkdirSync } from 'node:fs'
 import type { OciProcess } from '../../oci/spec.ts'
 import type { Settings } from '../settings.ts'
@@ -9,7 +9,7 @@ import type { TaskClient } from './task.ts'
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 
-/** The process as Exec takes it. */
+/** The process in the form that Exec takes. */
 export const execSpec = (process: OciProcess) => ({
   typeUrl: processType,
   value: new TextEncoder().encode(JSON.stringify(process)),
@@ -17,7 +17,7 @@ export const execSpec = (process: OciProcess) => ({
 
 export interface ExecRequest {
   readonly task: TaskClient
-  /** The container's. */
+  /** The container's id. */
   readonly id: string
   readonly execId: string
   readonly process: OciProcess
@@ -29,10 +29,10 @@ export interface ExecRequest {
 }
 
 /**
- * Runs the process with the caller attached to it, and gives `use` what {@link attach} resolves with. The shim forgets the process once `use`
- * is done with it; later, when it was left.
+ * Runs the process with the caller attached, and calls `use` with the promise of {@link attach}. Afterwards the shim forgets the process; if the
+ * caller has detached, when the process has ended.
  *
- * @throws what `use` and {@link attach} throw; Interrupted: who is interrupted before the process is made starts nothing.
+ * @throws errors of `use` and {@link attach}; Interrupted. An interruption before the process is made starts nothing.
  */
 export async function withExec<T>(
   { task, id, execId, process, io, streams: asked, signals, settings: { log, tell } }: ExecRequest,
@@ -51,10 +51,12 @@ export async function withExec<T>(
     exited = attach({ task, id, execId, streams, signals, interactive, terminal, log, tell })
     return await Promise.race([use(exited), signals.interrupted])
   } finally {
-    // When it died with its container there is nothing to forget, and one that was refused may be another command's.
+    // After a refused Exec there is no Delete, because the id may be another command's. A process that died with its container is forgotten
+    // already.
     await made.then(forget).catch((error) => {
       log.debug('exec not deleted', { error })
-      // One that was killed may take its time. Its shim forgets what has ended only once this process has, and a monitor lives as long as its container.
+      // A killed process may take a while to end. The shim would forget it only when this process ends, and a monitor lives as long as its
+      // container.
       exited?.then(forget).catch(() => {})
     })
     streams.close()

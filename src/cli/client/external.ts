@@ -1,4 +1,4 @@
-/** Containers of other clients, mainly containerd: what the shim wrote down, in the form of our records. */
+/** Containers of other clients, mainly containerd: the shim's records of them, in the form of our own. */
 import { KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import { imageNameOf } from '../../oci/annotations.ts'
@@ -10,7 +10,7 @@ import type { TaskRecord } from '../../sandbox/records/task-records.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, listRecords, type RecordPaths, recordPaths } from './record.ts'
 
-/** A record of no file: its client keeps the container, and removes it. */
+/** A record without a file. The client keeps the container, and removes it. */
 export interface ExternalRecord extends ContainerRecord {
   readonly task: TaskRecord
 }
@@ -26,7 +26,7 @@ export function listExternal({ runDir, stateDir, namespace, log }: Settings): Ex
     .map(toRecord)
 }
 
-/** By its id or the beginning of it, if only one begins so. @throws KataError CONTAINER_AMBIGUOUS. */
+/** Finds a container by its id or a unique prefix. @throws KataError CONTAINER_AMBIGUOUS. */
 export function findExternal(settings: Settings, name: string): ExternalRecord | undefined {
   const all = listExternal(settings)
   const exact = all.find(({ id }) => id === name)
@@ -40,12 +40,12 @@ export function isExternal(record: ContainerRecord): record is ExternalRecord {
   return 'task' in record
 }
 
-/** The sandbox that a container is in, in its namespace. */
+/** The id of the container's sandbox, in the same namespace. */
 export function sandboxOf(record: ContainerRecord): string {
   return isExternal(record) ? record.task.sandboxId : record.id
 }
 
-/** Where the files of a container are, for any client. */
+/** Paths of the container's files, for any client. */
 export function pathsOf(settings: Settings, record: ContainerRecord): Pick<RecordPaths, 'bundle' | 'io'> {
   if (!isExternal(record)) return recordPaths(settings.stateDir, record.namespace, record.id)
   const { stateDir } = sandboxPaths(settings.runDir, record.namespace, record.task.sandboxId)
@@ -72,7 +72,7 @@ function toRecord(task: TaskRecord): ExternalRecord {
   }
 }
 
-/** What another client removes or replaces at any time, or never wrote, has nothing to say. */
+/** Reads the specification. Another client may have removed, replaced or never written it; then it is empty. */
 function readSpec(bundle: string): OciSpec {
   try {
     return readBundleSpec(bundle)

@@ -1,4 +1,4 @@
-/** The users of a guest image. */
+/** Finds the users of a guest image. */
 import { realpathSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import type { Logger } from '../../log.ts'
@@ -7,11 +7,11 @@ import { listSandboxes } from '../../sandbox/records/gc.ts'
 
 export interface GuestPlace {
   readonly cacheDir: string
-  /** The directory of the image itself, in the cache. */
+  /** The directory of the image, in the cache. */
   readonly directory: string
 }
 
-/** For people: that the next sandbox boots the image, or which sandboxes did. Undefined when it is unused. */
+/** Says, for people, that the next sandbox will boot the image, or which sandboxes did. Undefined if the image is unused. */
 export function guestUse(
   { cacheDir, directory }: GuestPlace,
   runDir: string,

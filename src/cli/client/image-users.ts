@@ -1,15 +1,17 @@
-/** What the containers of every namespace use of the image store. */
+/** The images, layers and disks of the store that containers and snapshots use, in all namespaces. */
 import type { ImageUsers } from '../../images/store/remove-images.ts'
 import { storedDisk } from './disk-root.ts'
 import { listNamespaces, readRecords } from './record.ts'
 import { snapshotRecords } from './snapshots/store.ts'
 
-/** `without`: containers that do not count, as `namespace/id`. @throws KataError RECORD_UNREADABLE: what such a container uses is not known. */
+/**
+ * `without`: containers to leave out, as `namespace/id`. @throws KataError RECORD_UNREADABLE, because it is unknown what such a container uses.
+ */
 export function imageUsers(stateDir: string, without: ReadonlySet<string> = new Set()): ImageUsers {
   const containers = new Map<string, string[]>()
   const layers = new Set<string>()
   const disks = new Set<string>()
-  // One without a record holds no layer either: its client would share the store until then.
+  // A container without a record uses no layers yet: its client locks the store until the record is written.
   for (const namespace of listNamespaces(stateDir))
     for (const record of readRecords(stateDir, namespace)) {
       const { id } = record

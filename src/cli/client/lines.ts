@@ -1,4 +1,4 @@
-/** Files of lines that others write meanwhile, and begin anew when they are full. */
+/** Reads files of lines that other processes append to and replace when they are full. */
 import { openSync, readSync } from 'node:fs'
 
 const chunkBytes = 64 * 1024
@@ -6,10 +6,10 @@ const newline = 0x0a
 
 export class LineReader {
   readonly #buffer = Buffer.alloc(chunkBytes)
-  /** A line that is not whole yet. */
+  /** The beginning of an incomplete line. */
   #rest = Buffer.alloc(0);
 
-  /** The lines that have come into the file since the last time, each with its newline. */
+  /** The lines added to the file since the last call, each with its newline. */
   *read(fd: number): Generator<Buffer> {
     for (let count = readSync(fd, this.#buffer); count > 0; count = readSync(fd, this.#buffer)) {
       const bytes = Buffer.concat([this.#rest, this.#buffer.subarray(0, count)])

@@ -1,13 +1,13 @@
-/** One command at a time changes whether a container runs. */
+/** Lets only one command at a time change whether a container runs. */
 import { KataError } from '../../errors.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, readRecord, recordPaths } from './record.ts'
 
 /**
- * Runs `work` with the record as it is then; another command that has the container in hand may take `patienceMs` milliseconds.
+ * Runs `work` with the record as it is under the lock. Waits at most `patienceMs` milliseconds for another command.
  *
- * @throws KataError CONTAINER_BUSY, CONTAINER_NOT_FOUND; what `work` throws.
+ * @throws KataError CONTAINER_BUSY, CONTAINER_NOT_FOUND; errors of `work`.
  */
 export async function underContainerLock(
   { stateDir }: Settings,

@@ -1,17 +1,16 @@
-/** Writes to our own stdout and stderr, of any kind, at the reader's pace. */
+/** Writes to our own stdout and stderr at the reader's pace, whatever kind of file they are. */
 import { fstatSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isTerminal } from '../../linux/is-terminal.ts'
 
 export interface ByteSink {
-  /** Resolves when the bytes were accepted. @throws an errno error: EPIPE when the reader left, ENOSPC. */
+  /** Resolves when the bytes were accepted. @throws an errno error: EPIPE if the reader has left, ENOSPC. */
   write(chunk: Uint8Array): Promise<void>
 }
 
 /**
- * A sink over descriptor `fd`. Pipes, sockets and terminals are written without blocking, so that signals are still
- * served while a slow reader holds us up. Files are written directly: they never make us wait, and Bun's writer
- * repeats a failed write (disk full) without end there.
+ * A sink for descriptor `fd`. Writes to pipes, sockets and terminals do not block, so that signals are served while a reader is slow. Writes to
+ * files are direct: they do not wait for a reader, and Bun's writer would retry a failed write (disk full) forever.
  */
 export function openSink(fd: number): ByteSink {
   const stat = fstatSync(fd)
@@ -26,7 +25,7 @@ export function openSink(fd: number): ByteSink {
   }
 }
 
-/** Standard output, for data. @throws from `write`: KataError OUTPUT_FAILED; an errno error EPIPE when the reader left. */
+/** Standard output, for data. @throws from `write`: KataError OUTPUT_FAILED; an errno error EPIPE if the reader has left. */
 export function openStdout(): ByteSink {
   const sink = openSink(1)
   return {
@@ -42,7 +41,7 @@ export function openStdout(): ByteSink {
   }
 }
 
-/** Whether a write failed because its reader has ended (`| head`), which is no failure of ours. */
+/** Whether a write failed because its reader has left (`| head`), which is no failure of ours. */
 export const hasReaderLeft = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EPIPE'
 
 function writeAll(fd: number, chunk: Uint8Array): void {

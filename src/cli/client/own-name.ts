@@ -1,12 +1,12 @@
-/** Where the bundle of a container has its name. */
+/** Writes the container's name to its bundle. */
 import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { type NetworkPlace, readNetworkWishes, writeNetworkWishes } from '../../bundle/network.ts'
 import { eventAttributes } from './events.ts'
 import { type ContainerRecord, recordPaths } from './record.ts'
 
 /**
- * Puts the name of the record there. A rename that is killed before leaves the old name in the bundle, so each start asks for it again; it
- * mostly finds the name, and writes nothing.
+ * Updates the name in the bundle from the record. A rename that was killed half-way leaves the old name there, so each start calls this. Usually
+ * the name is right, and nothing is written.
  *
  * @throws KataError BUNDLE_FILE_INVALID.
  */
@@ -19,7 +19,7 @@ export function writeOwnName(stateDir: string, record: ContainerRecord): void {
   writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) }, { isFlushed: true })
 }
 
-/** Its network no longer resolves the old name, the first one, which another container may take. Aliases stay. */
+/** Replaces the first name, which is the container's own: another container may take the old one. Aliases stay. */
 export function under(name: string, place: NetworkPlace): NetworkPlace {
   return { ...place, names: [...new Set([name, ...place.names.slice(1)])] }
 }

@@ -1,4 +1,4 @@
-/** What a start needs of a container: its record, its bundle, and the way to its root file system. */
+/** Prepares a start: the container's record, its bundle, and a function that makes its root file system. */
 import { rmSync } from 'node:fs'
 import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { bundleFile } from '../../bundle/files.ts'
@@ -30,12 +30,12 @@ import {
 
 interface HowNew {
   readonly detached: boolean
-  /** Ends the wait for a lock. */
+  /** Interrupts the wait for a lock. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Makes the container of a plan, for its first start. Its name is taken under the lock of the ports, or of its network.
+ * Makes the container of a plan for its first start. The lock of the ports, or of its network, is held while its name is claimed.
  *
  * @throws as {@link takePorts} and {@link takePlace}.
  */
@@ -49,7 +49,7 @@ export async function prepareNew(settings: Settings, plan: ContainerPlan, how: H
   return takePorts(settings.stateDir, freePorts, network.ports, make, how.signal)
 }
 
-/** With the addresses that it gets on a network which others are on, if it is to be on one. */
+/** Makes the container. If it is to be on a network with others, it gets its addresses there. */
 async function withPlace(settings: Settings, plan: ContainerPlan, how: HowNew): Promise<Startable> {
   if (plan.place === undefined) return makeNew(settings, plan, how)
   const make = ({ place, mac, limits }: Placed) => {
@@ -60,7 +60,7 @@ async function withPlace(settings: Settings, plan: ContainerPlan, how: HowNew): 
   return takePlace(settings, plan.place, make, how.signal)
 }
 
-/** Claims the name, and writes the bundle. */
+/** Claims the name and writes the bundle. */
 function makeNew(settings: Settings, plan: ContainerPlan, { detached }: HowNew): Startable {
   const record = recordOf(settings, plan, detached)
   const paths = createRecord(settings.stateDir, record)
@@ -69,7 +69,7 @@ function makeNew(settings: Settings, plan: ContainerPlan, { detached }: HowNew):
     writeBundle(settings, plan, record, paths)
     noteEvent(settings, record, 'create')
   } catch (error) {
-    // Nothing else was taken for it yet, and nobody would give its name back.
+    // Otherwise the name would stay claimed. The container holds nothing else yet.
     rmSync(paths.directory, { recursive: true, force: true })
     throw error
   }
@@ -117,12 +117,12 @@ function writeBundle(
   const how = { isFlushed: !autoRemove }
   replaceFile(bundleFile(bundle, 'spec'), JSON.stringify(spec), how)
   writeOverrides(bundle, overrides, how)
-  // Not flushed: each start writes it again unless it says the same.
+  // This file is not flushed, because each start checks it and writes it again if needed.
   writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(record) })
   if (network !== undefined) writeNetworkWishes(bundle, network, how)
 }
 
-/** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */
+/** Makes the root file system. Writes go to the container's directory, or a disk in it; the layers never change. */
 async function makeRootfs(
   { id, layers, disks, etc }: ContainerPlan,
   { directory }: RecordPaths,
@@ -139,13 +139,13 @@ async function makeRootfs(
 }
 
 export interface RunAgain {
-  /** The saved machine from which it continues. Without one it boots, and any saved machine of it is removed. */
+  /** The saved machine to continue. Without one the container boots, and its saved machine is removed. */
   readonly checkpoint?: string
-  /** This process is the container's monitor. */
+  /** Whether this process is the container's monitor. */
   readonly isMonitor: boolean
-  /** What its record says of this start. */
+  /** Changes of the record for this start. */
   readonly changes: Partial<ContainerRecord>
-  /** It has never run: it is removed when it cannot start. */
+  /** Whether the container has never run. Then it is removed if it cannot start. */
   readonly isNew?: boolean
 }
 
@@ -160,7 +160,7 @@ export function prepareAgain(
   const paths = recordPaths(stateDir, namespace, id)
   if (checkpoint === undefined) rmSync(paths.saved, { recursive: true, force: true })
   forgetRun(paths.bundle)
-  // It would show the health of the run before.
+  // Otherwise the container would show the health of its last run.
   forgetHealth(settings, before)
   writeOwnName(stateDir, before)
   makeCwdAbsolute(paths.bundle)

@@ -1,4 +1,4 @@
-/** An image for a person: from the store, or pulled into it with progress on standard error. */
+/** Gets an image from the store, or pulls it with progress on standard error. */
 import { KataError } from '../../errors.ts'
 import { parseImageName } from '../../images/names/image-name.ts'
 import { parseImageSource } from '../../images/names/image-source.ts'
@@ -56,7 +56,7 @@ export async function pull(settings: Settings, name: string, flags: PullFlags): 
 /** @throws KataError OPTION_INVALID. */
 export const parsePullPolicy = (text: string) => parseChoice(text, '--pull', ['missing', 'always', 'never'])
 
-/** For `run`: what is there is taken as it is, unless `when` says otherwise. @throws as {@link pull}, and IMAGE_NOT_STORED. */
+/** Finds the image of a `run` in the store, or pulls it, as the policy `when` says. @throws as {@link pull}, and IMAGE_NOT_STORED. */
 export async function storedOrPulled(
   settings: Settings,
   name: string,

@@ -1,7 +1,6 @@
 /**
- * The record of one container: a directory under `<stateDir>/containers/<namespace>/<id>` with the bundle, the logs,
- * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
- * what runs come from the shim.
+ * Container records. A directory `<stateDir>/containers/<namespace>/<id>` has the bundle, the logs, the writable layer and `record.json`. The
+ * command line keeps these, as containerd keeps its database. Facts about running processes come from the shim.
  */
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -25,8 +24,8 @@ import type { RestartNote } from './life/restart-note.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
 /**
- * `created`: not started yet. `creating`: until Create has returned. `suspended`: only its saved machine is left. `stopped`: everything but the
- * record was released.
+ * `created`: not started yet. `creating`: Create has not returned yet. `suspended`: the machine is saved and does not run. `stopped`: everything
+ * except the record is released.
  */
 export type RecordStatus = 'created' | 'creating' | 'running' | 'suspended' | 'stopped'
 
@@ -34,23 +33,23 @@ export interface ContainerRecord {
   readonly id: string
   readonly namespace: string
   readonly command: readonly string[]
-  /** The origin of its root file system, for people. */
+  /** The origin of the root file system, for people. */
   readonly image: string
-  /** The id of its image, if that is one of the store. */
+  /** The id of the image, if it is in the store. */
   readonly imageId?: string | undefined
-  /** Host directories of its root file system's read-only layers, from the top down. */
+  /** Host directories of the root file system's read-only layers, top layer first. */
   readonly layers: readonly string[]
-  /** Its root file system is on these disks; absent: it is shared. */
+  /** The disks of the root file system; absent if it is shared. */
   readonly disks?: RootDisks | undefined
-  /** What it writes goes to a copy that ends with its machine. */
+  /** The container writes to a copy, which is lost with its machine. */
   readonly isCopied?: boolean | undefined
-  /** It begins with a machine that was saved: a fork, or a container of a snapshot. */
+  /** The container begins with a saved machine: it is a fork, or comes from a snapshot. */
   readonly beginsSaved?: boolean | undefined
   /** ISO 8601, as all times here. */
   readonly createdAt: string
-  /** When its machine was there, the last time. */
+  /** When the machine last became ready. */
   readonly startedAt?: string | undefined
-  /** `startedAt` of the run whose machine was to be saved last: what is saved is of that run. */
+  /** `startedAt` of the run that was last to be saved. A saved machine is of that run. */
   readonly savedRun?: string | undefined
   readonly status: RecordStatus
   /** The shim's ttrpc address, once known. */
@@ -59,13 +58,13 @@ export interface ContainerRecord {
   readonly finishedAt?: string | undefined
   readonly terminal: boolean
   readonly detached: boolean
-  /** Its standard input is there for those who attach. */
+  /** Standard input is kept open for clients that attach. */
   readonly interactive?: boolean | undefined
   readonly autoRemove: boolean
   readonly labels?: Labels | undefined
-  /** The bounds of its log. */
+  /** The limits of the log. */
   readonly logBounds?: LogBounds | undefined
-  /** The configuration file that was named for it. */
+  /** The configuration file named for the container. */
   readonly configFile?: string | undefined
   /** The number of the signal that `stop` sends; absent: SIGTERM. */
   readonly stopSignal?: number | undefined
@@ -73,23 +72,26 @@ export interface ContainerRecord {
   readonly stopTimeout?: number | undefined
   readonly restart?: RestartPolicy | undefined
   readonly health?: HealthCheck | undefined
-  /** Ports that its image or the command line names: `80/tcp`, or `80-89/tcp`. */
+  /** Ports named by the image or the command line: `80/tcp`, or `80-89/tcp`. */
   readonly exposed?: readonly string[] | undefined
-  /** How often it was started again by its policy since a person started it. */
+  /** Restarts by the policy since a user started the container. */
   readonly restarts?: number | undefined
-  /** Milliseconds that its policy waited before the last of these starts. */
+  /** Milliseconds that the policy waited before the last restart. */
   readonly pauseMs?: number | undefined
-  /** When its monitor starts it again; absent while it runs, and once it stays ended. */
+  /** When the monitor restarts the container. Absent while it runs, and if it stays stopped. */
   readonly restartsAt?: string | undefined
-  /** A person has stopped or killed it: its policy does not start it again. */
+  /** A user has stopped or killed the container, so the policy does not restart it. */
   readonly stopWanted?: boolean | undefined
-  /** The commands that are about to do that. */
+  /** Commands that are about to stop or kill the container. */
   readonly stopWishes?: readonly { readonly id: string; readonly by: ProcessRef }[] | undefined
-  /** The `restart` that has it in hand. */
+  /** The `restart` that is at work on it, or was killed. */
   readonly restarting?: RestartNote | undefined
-  /** The process that waits for the container and cleans up after it: its client in the foreground, or its monitor. A detached one that is kept has none. */
+  /**
+   * The process that waits for the container and cleans up after it: its client in the foreground, or its monitor. A detached container without
+   * --rm, restart policy and health check has none.
+   */
   readonly owner?: ProcessRef | undefined
-  /** State of another boot is void: nothing of it can still run. */
+  /** The boot in which the container ran. After a reboot, nothing of it can still run. */
   readonly bootId: string
 }
 
@@ -132,10 +134,10 @@ const containerRecord = record<ContainerRecord>({
   bootId: needed(text),
 })
 
-/** Bytes that are read of a record, and how many of them are left for what is noted while the container lives: wishes of 256 commands at once. */
+/** The most bytes read of a record, and how many of them are reserved for later changes, such as the stop wishes of 256 commands. */
 const [mostBytes, bytesForLater] = [1 << 20, 1 << 17]
 
-/** The record in that file, whose container may have another name now. @throws JsonMismatch; errors of the system. */
+/** Reads a record file. The container may have another name now. @throws JsonMismatch; system errors. */
 export const readRecordFile = (file: string): ContainerRecord =>
   readFile(containerRecord, file, { maxBytes: mostBytes })
 
@@ -145,15 +147,15 @@ export interface RecordPaths {
   readonly file: string
   /** FIFOs of attached processes. */
   readonly io: string
-  /** Those of its main process are beside this one. */
+  /** Stdin of the init process. Its output FIFOs are in the same directory. */
   readonly stdin: string
-  /** Both streams of a container (container-log.ts). */
+  /** The log of both output streams (container-log.ts). */
   readonly log: string
-  /** Its machine, once that was saved. It goes on once: what ran since then makes it worthless. */
+  /** The saved machine. It can be continued only once, because any further run makes it invalid. */
   readonly saved: string
 }
 
-/** @throws KataError NAME_INVALID: both become path components. */
+/** @throws KataError NAME_INVALID, because both names become path components. */
 export function recordPaths(stateDir: string, namespace: string, id: string): RecordPaths {
   const directory = `${stateDir}/containers/${checkName(namespace, 'namespace')}/${checkName(id, 'container')}`
   return {
@@ -184,14 +186,14 @@ export function createRecord(stateDir: string, record: ContainerRecord): RecordP
     for (const directory of [paths.bundle, paths.io]) mkdirSync(directory, { mode: 0o700 })
     write(paths, record)
   } catch (error) {
-    // On a full disk the name would stay claimed.
+    // On a full disk the name would otherwise stay claimed.
     rmSync(paths.directory, { recursive: true, force: true })
     throw error
   }
   return paths
 }
 
-/** One that nobody can read keeps images from being removed, those of all users. @throws KataError OPTION_INVALID. */
+/** Limits the record's size. An unreadable record keeps the images of all users from being removed. @throws KataError OPTION_INVALID. */
 function requireRoom(record: ContainerRecord): void {
   const bytes = Buffer.byteLength(textOf(record))
   const most = mostBytes - bytesForLater
@@ -208,25 +210,25 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
   const { file, directory } = recordPaths(stateDir, namespace, id)
   if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
   try {
-    // A container that was renamed has its new name, and its own disk, by its place.
+    // The directory decides the name and the path of the container's own disk, because a rename may not have updated the file.
     const found = readRecordFile(file)
     return { ...found, id, disks: found.disks && disksIn(directory, found.disks) }
   } catch (cause) {
-    // Removed by its owner between the two calls.
+    // The owner may have removed the record between the two calls.
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
     throw new KataError('RECORD_UNREADABLE', { path: file, reason: describeError(cause) }, { cause })
   }
 }
 
-/** A disk in the directory of a container is where that is, also when a rename was killed before it had noted that. */
+/** Corrects the path of a disk in the container's directory, because a killed rename may not have updated it. */
 function disksIn(directory: string, disks: RootDisks): RootDisks {
   const isOwn = dirname(dirname(disks.image)) === dirname(directory)
   return isOwn ? { ...disks, image: `${directory}/${basename(disks.image)}` } : disks
 }
 
 /**
- * How long a name has been claimed without a record, milliseconds; undefined when there is one. Nothing else was taken for
- * the container yet: its client is about to write the record, or has died. A clock that was set back counts as one that went on.
+ * How long a name has been claimed without a record, milliseconds. Undefined if there is a record. The container holds nothing else yet: its
+ * client is about to write the record, or has died. A clock that was set back counts as one that went forward.
  */
 export function claimedWithoutRecord(stateDir: string, namespace: string, id: string): number | undefined {
   const { file, directory } = recordPaths(stateDir, namespace, id)
@@ -234,13 +236,13 @@ export function claimedWithoutRecord(stateDir: string, namespace: string, id: st
   return claim === undefined || existsSync(file) ? undefined : Math.abs(Date.now() - claim.mtimeMs)
 }
 
-/** A name without a record that was claimed more recently than this belongs to a client that is at work, milliseconds. */
+/** Milliseconds for which a claimed name without a record counts as in use by its client. */
 export const recordGraceMs = 10_000
 
-/** What tells a container from a later one of its name. */
+/** The fields that tell a container from a later one of the same name. */
 type Identity = Pick<ContainerRecord, 'namespace' | 'id' | 'createdAt'>
 
-/** False once it was removed, also where another one has its name by now. */
+/** Whether the container still exists. False if a later container has its name. */
 export function isThere(stateDir: string, { namespace, id, createdAt }: Identity): boolean {
   try {
     return readRecord(stateDir, namespace, id).createdAt === createdAt
@@ -249,14 +251,14 @@ export function isThere(stateDir: string, { namespace, id, createdAt }: Identity
   }
 }
 
-/** A function of the record where they depend on what others may be changing; undefined: none. */
+/** New values, or a function of the present record, for changes that depend on it. Undefined changes nothing. */
 export type Changes =
   | Partial<ContainerRecord>
   | ((before: ContainerRecord) => Partial<ContainerRecord> | undefined)
 
 /**
- * Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. With `of` only that
- * of this container, and of no later one of its name.
+ * Changes fields of the record in one step, even beside other processes. A record that was removed meanwhile stays removed. With `of`, a later
+ * container of the same name is left alone.
  */
 export function updateRecord(
   stateDir: string,
@@ -281,12 +283,12 @@ export function updateRecord(
   }
 }
 
-/** Directories of removed records, until they are gone themselves. No container can have such a name. */
+/** Prefix of the directories of removed records that are still being deleted. No container's name begins so. */
 const removedPrefix = '.removed-'
 
 /**
- * Removes the record with logs and writable layer. Nothing may be mounted below it any more. The name is free at once; what a
- * container wrote may take a while, and an abort leaves the rest of it to {@link finishRemoval}.
+ * Removes the record with logs and writable layer. Nothing may be mounted below it any more. The name is free at once. Deleting the container's
+ * files may take a while; an abort leaves the rest to {@link finishRemoval}.
  *
  * @throws KataError REMOVAL_UNFINISHED.
  */
@@ -309,7 +311,7 @@ export async function removeRecord(
   await finishRemoval(removed, signal)
 }
 
-/** A record that cannot be read says nothing. */
+/** Attributes for the event. An unreadable record gives only the name. */
 function factsForEvent(stateDir: string, namespace: string, id: string): Record<string, string> {
   try {
     const { image, labels = {} } = readRecord(stateDir, namespace, id)
@@ -319,7 +321,7 @@ function factsForEvent(stateDir: string, namespace: string, id: string): Record<
   }
 }
 
-/** The rests of removed records of a namespace: paths for {@link finishRemoval}. */
+/** Paths of unfinished removals in a namespace, for {@link finishRemoval}. */
 export function listRemovals(stateDir: string, namespace: string): string[] {
   return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`)
     .filter((name) => name.startsWith(removedPrefix))
@@ -329,7 +331,7 @@ export function listRemovals(stateDir: string, namespace: string): string[] {
 /** @throws KataError REMOVAL_UNFINISHED. */
 export async function finishRemoval(path: string, signal?: AbortSignal): Promise<void> {
   try {
-    // Whatever stands in place of a directory goes, too.
+    // Anything in place of a directory is removed, too.
     if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await removeTree(path, signal)
     else rmSync(path, { force: true })
   } catch (cause) {
@@ -337,12 +339,15 @@ export async function finishRemoval(path: string, signal?: AbortSignal): Promise
   }
 }
 
-/** Identifiers of all records of a namespace, sorted. */
+/** Ids of all records of a namespace, sorted. */
 export function listRecords(stateDir: string, namespace: string): string[] {
   return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`).filter(isName)
 }
 
-/** All records of a namespace. A container whose client has only claimed its name, or that is being removed, has none. @throws KataError RECORD_UNREADABLE. */
+/**
+ * All records of a namespace. A container that is being removed, or whose client has only claimed the name, has none. @throws KataError
+ * RECORD_UNREADABLE.
+ */
 export function readRecords(stateDir: string, namespace: string): ContainerRecord[] {
   return listRecords(stateDir, namespace).flatMap((id) => {
     if (claimedWithoutRecord(stateDir, namespace, id) !== undefined) return []
@@ -356,7 +361,8 @@ export function readRecords(stateDir: string, namespace: string): ContainerRecor
 }
 
 /**
- * All records of a namespace that can be read; `tell` is told why another one cannot be. One that is being made, or was removed meanwhile, is none.
+ * All readable records of a namespace. `tell` gets the reason for each unreadable one, unless the container is being made or was removed
+ * meanwhile.
  */
 export function readableRecords(
   stateDir: string,
@@ -373,7 +379,7 @@ export function readableRecords(
   })
 }
 
-/** Whether a record could not be read because there is none yet, or no more. */
+/** Whether a record is unreadable only because it does not exist yet, or no longer. */
 function isPassing(error: unknown, { directory }: RecordPaths): boolean {
   if (!(error instanceof KataError)) return false
   if (error.code === 'CONTAINER_NOT_FOUND') return true
@@ -387,7 +393,7 @@ export function listNamespaces(stateDir: string): string[] {
   return namesIn(`${stateDir}/containers`).filter(isName)
 }
 
-/** A container without --rm outlives the boot of its host, and nothing else says what it is. */
+/** Writes the record, and flushes it unless --rm was given: the container outlives a crash of the host, and nothing else describes it. */
 function write({ file }: RecordPaths, record: ContainerRecord): void {
   replaceFile(file, textOf(record), { isFlushed: !record.autoRemove })
 }

@@ -1,4 +1,4 @@
-/** Which root file system a container gets: a directory, an image by name or of an archive, or the embedded busybox. */
+/** Chooses a container's root file system: a directory, an image by name or from an archive, or the embedded busybox. */
 import { existsSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { openImageArchive } from '../../images/image-archive.ts'
@@ -13,22 +13,22 @@ import { storedOrPulled } from './pull.ts'
 import { interruptible } from './signals.ts'
 
 export interface Rootfs extends ResolvedRootfs {
-  /** For people. */
+  /** The origin of the root file system, for people. */
   readonly description: string
   readonly imageId?: string | undefined
-  /** Its layers are named by what is in them, and never change. */
+  /** Whether the layers are named by their content, and never change. */
   readonly isCached: boolean
-  /** The words that are the command. */
+  /** The words of the command. */
   readonly args: readonly string[]
-  /** Lets others remove layers again, once it is noted which are in use. */
+  /** Unlocks the store for removals. To be called when the layers' use is recorded. */
   readonly release: () => void
 }
 
 type Flags = Pick<RunFlags, 'rootfs' | 'image' | 'pull' | 'tlsVerify' | 'authfile' | 'config'>
 
 /**
- * `limitBytes`: what all images and layers may take; 0: as many as there are. The first word is an image, unless another root file system was named or the words follow
- * a `--`.
+ * Finds the root file system. `limitBytes` limits the size of all images and layers; 0: no limit. The first word names an image, unless another
+ * root file system was given or the words follow a `--`.
  *
  * @throws KataError ROOTFS_*, PULL_* and IMAGE_*.
  */
@@ -50,7 +50,7 @@ export async function chooseRootfs(
   }
   if (image !== undefined) {
     const { path, tag } = splitTag(isStandardInput(image) ? `/dev/stdin${image.slice(1)}` : image)
-    // A pipe is read to its end, at its writer's pace, before the store is shared: nobody waits for him.
+    // A pipe is read to its end before the store is locked, so that other commands do not wait for its writer.
     using archive = await openImageArchive(resolve(path), settings.stateDir, { name: tag })
     const description = isStandardInput(image) ? image : nameOf(resolve(image))
     const paths = storePaths(settings.stateDir)
@@ -67,7 +67,7 @@ export async function chooseRootfs(
       description: name,
       isCached: true,
       args: words[0] === '--' ? words.slice(1) : words,
-      // It may have been removed, or pulled anew, since it was found.
+      // The image may have been removed or pulled again since it was found.
       ...(await fromStore(settings, (paths) => imageSource(paths, fullName))),
     }
   }
@@ -90,7 +90,7 @@ interface Found {
   readonly imageId?: string
 }
 
-/** `find` is asked once nothing can be removed any more. */
+/** Calls `find` when nothing can be removed from the store any more. */
 async function fromStore(settings: Settings, find: (paths: StorePaths) => Promise<Found>) {
   const paths = storePaths(settings.stateDir)
   makeStore(paths)
@@ -100,7 +100,7 @@ async function fromStore(settings: Settings, find: (paths: StorePaths) => Promis
   })
 }
 
-/** Layers that were found, and a disk that is made of them, stay until they are released. */
+/** Runs `find` with the store locked against removals. `release` unlocks it. */
 async function whileShared<T extends object>(paths: StorePaths, find: () => Promise<T>) {
   using opening = new DisposableStack()
   opening.use(await shareStore(paths))
@@ -114,10 +114,10 @@ async function imageSource(paths: StorePaths, name: string): Promise<Found> {
   return { source: { kind: 'archive', path: paths.layout, wanted: { digest } }, imageId: id }
 }
 
-/** `-` or `-:TAG`. */
+/** Whether the archive is `-` or `-:TAG`. */
 const isStandardInput = (image: string): boolean => image === '-' || image.startsWith('-:')
 
-/** `FILE:TAG`, where FILE may hold colons too: the longest one that exists. */
+/** Splits `FILE:TAG`. FILE may have colons, too; the longest existing file counts. */
 function splitTag(text: string): { readonly path: string; readonly tag: string | undefined } {
   for (let at = text.length; at > 0; at = text.lastIndexOf(':', at - 1)) {
     const path = text.slice(0, at)
@@ -126,5 +126,5 @@ function splitTag(text: string): { readonly path: string; readonly tag: string |
   return { path: text, tag: undefined }
 }
 
-/** A file that a user opened for the service is known by its descriptor. */
+/** The archive's path. The service knows a file that a user opened only by its descriptor. */
 const nameOf = (path: string): string => (path.startsWith('/proc/self/fd/') ? readlinkSync(path) : path)

@@ -1,4 +1,4 @@
-/** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
+/** The life of a container as its client drives it: claim the name, start the shim, Create, Start, Wait, Delete. */
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
@@ -21,14 +21,14 @@ import { type ContainerRecord, type RecordPaths, updateRecord } from './record.t
 import { abortOnInterruption, abortOnSignal, catchSignals, type SignalCatcher } from './signals.ts'
 import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 
-/** Which streams of the command a container in the foreground is attached to. */
+/** The streams of the command that a container in the foreground is attached to. */
 export interface Attached {
   readonly streams: ReadonlySet<'stdin' | 'stdout' | 'stderr'>
-  /** Signals go to the container; otherwise the first one leaves it. */
+  /** Whether signals go to the container. Otherwise the first one detaches. */
   readonly passesSignals: boolean
 }
 
-/** What is to be started; `signal` ends what it waits for. */
+/** Makes the container to be started. `signal` interrupts waiting. */
 type MakeContainer = (signal: AbortSignal) => Startable | Promise<Startable>
 
 const dropped: ByteSink = { write: async () => {} }
@@ -40,7 +40,7 @@ export async function runAttached(
   { streams: wanted, passesSignals }: Attached,
   make: MakeContainer,
 ): Promise<number> {
-  // Before anything is made: from here on a signal ends this process in an orderly way.
+  // Signals are caught before anything is made: from here on they end this process in an orderly way.
   const signals = catchSignals()
   let streams: AttachedStreams | undefined
   let session: Session | undefined
@@ -51,7 +51,7 @@ export async function runAttached(
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
     const { paths } = container
-    // By it others see that there is something to attach to.
+    // The log's existence tells other commands that they can attach.
     closeSync(openSync(paths.log, 'a', 0o600))
     streams = attachStreams({
       directory: dirname(paths.stdin),
@@ -85,14 +85,17 @@ export async function runAttached(
   }
 }
 
-/** A container whose shim died has run: that is an end as any other, and its files stay. @throws `error`, when it is another one. */
+/**
+ * The exit code if the shim has died: the container has run, so it ends like any other and keeps its files. @throws `error` if it is another
+ * one.
+ */
 function codeOfLost(settings: Settings, error: unknown): number {
   if (!(error instanceof KataError && error.code === 'SHIM_DIED')) throw error
   tellError(settings, error)
   return exitCodeOf(error)
 }
 
-/** Cleans up after `error`. What made the start fail is told even where this fails, too. */
+/** Cleans up after `error`. If the clean-up fails as well, the original error is printed. */
 async function failed(
   settings: Settings,
   session: Session | undefined,
@@ -101,13 +104,13 @@ async function failed(
   try {
     await session?.fail(signals, exitCode)
   } catch (ofCleanUp) {
-    // A clean-up that is tried a second time fails for the same reason.
+    // A clean-up that is tried again fails for the same reason, which is then printed only once.
     if (explain(error) !== explain(ofCleanUp)) tellError(settings, error)
     throw ofCleanUp
   }
 }
 
-/** Makes the container, whose machine a later start makes. */
+/** Makes the container without starting it. */
 export async function createOnly(settings: Settings, plan: ContainerPlan): Promise<void> {
   const signals = catchSignals()
   const signal = abortOnSignal(signals)
@@ -132,10 +135,7 @@ export function runDetached(settings: Settings, plan: ContainerPlan): Promise<vo
   return detach(settings, (signal) => prepareNew(settings, plan, { detached: true, signal }))
 }
 
-/**
- * Starts an ended container again, in the background: a new machine with the root file system that it left. Its former machine must be
- * gone.
- */
+/** Starts a stopped container again in the background, in a new machine with the same root file system. Its former machine must be gone. */
 export function runAgain(settings: Settings, record: ContainerRecord, how: RunAgain): Promise<void> {
   return detach(settings, () => prepareAgain(settings, record, how))
 }
@@ -160,7 +160,7 @@ export async function detach(settings: Settings, make: MakeContainer): Promise<v
   }
 }
 
-/** The outputs go to the log, and to their readers, if there are any. */
+/** URIs that send the outputs to the log, and to their readers, if any. */
 function loggedUris(
   { record, paths }: Startable,
   { stdin, ...readers }: Pick<StreamUris, 'stdin'> & Partial<StreamUris>,
@@ -170,7 +170,7 @@ function loggedUris(
   return { stdin, stdout: uri('stdout'), stderr: record.terminal ? '' : uri('stderr') }
 }
 
-/** The FIFO for those who attach. */
+/** Makes the FIFO for input of clients that attach. */
 function makeStdin(paths: RecordPaths): string {
   rmSync(dirname(paths.stdin), { recursive: true, force: true })
   mkdirSync(dirname(paths.stdin), { mode: 0o700 })

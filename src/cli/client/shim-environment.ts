@@ -1,6 +1,6 @@
 import type { Settings } from '../settings.ts'
 
-/** BUN_OPTIONS and BUN_BE_BUN would turn our own executable into something else. */
+/** The environment without BUN_OPTIONS and BUN_BE_BUN, which would make our executable behave as another program. */
 export function shimEnvironment(env: Settings['env']): Record<string, string> {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...rest } = env
   return Object.fromEntries(

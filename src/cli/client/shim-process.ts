@@ -1,6 +1,6 @@
 /**
- * Running the shim's short-lived actions as containerd does: `start` prints the address of a daemon that it leaves
- * behind, `delete` releases what a container held and prints how it ended.
+ * Runs the shim's short-lived actions as containerd does: `start` leaves a daemon behind and prints its address, `delete` releases what a
+ * container holds and prints how it ended.
  */
 import { existsSync, rmSync } from 'node:fs'
 import { readFailure } from '../../bundle/failure.ts'
@@ -21,14 +21,14 @@ export interface ShimTarget {
 }
 
 const startTimeoutMs = 30_000
-/** Long enough for a machine that does not want to end, see the shim's own deadlines. */
+/** Long enough for a machine that is slow to end, see the shim's own deadlines. */
 const deleteTimeoutMs = 90_000
 
 /**
- * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`. It is told the options that Create will
- * have, as a machine that waits for another configuration is not for this container.
+ * Starts the shim and returns the address that it prints, for instance `unix:///run/kata-ts/s/1f2e`. The shim needs the options of the later
+ * Create, because a waiting machine with another configuration must not be used.
  *
- * @throws KataError what the shim said with a code; SHIM_START_FAILED with anything else; START_GIVEN_UP when the bundle was removed meanwhile.
+ * @throws KataError errors of the shim that have a code; SHIM_START_FAILED for others; START_GIVEN_UP if the bundle was removed meanwhile.
  */
 export async function startShim(
   settings: Settings,
@@ -46,15 +46,14 @@ export async function startShim(
   throw new KataError('SHIM_START_FAILED', { id: target.id, reason })
 }
 
-/** Why a container does not start whose directory is gone. */
+/** The error of a start whose container's directory is gone. */
 export const removedMeanwhile = (id: string, cause?: unknown): KataError =>
   new KataError('START_GIVEN_UP', { id, reason: 'its container was removed meanwhile' }, { cause })
 
 /**
- * Releases everything that the container still holds; does nothing when that was done before. Returns its exit
- * code as the shim knows it.
+ * Releases everything that the container still holds; does nothing if that was done before. Returns the exit code that the shim knows.
  *
- * @throws KataError SHIM_DELETE_FAILED with what the shim said.
+ * @throws KataError SHIM_DELETE_FAILED with the shim's error.
  */
 export async function deleteShim(settings: Settings, target: ShimTarget): Promise<number> {
   const { id, bundle } = target
@@ -78,11 +77,11 @@ async function act(
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
-    // Another process may have removed the bundle meanwhile; `delete` works without it. `start` writes there.
+    // Another process may have removed the bundle meanwhile, which `delete` does not need. `start` writes there.
     cwd: action === 'start' || existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
     stdio: [input ?? 'ignore', 'pipe', 'pipe'],
-    // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.
+    // The action gets its own session, so that Ctrl-C reaches only us and does not end the action half-way.
     detached: true,
     timeout,
     killSignal: 'SIGKILL',

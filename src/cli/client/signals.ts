@@ -1,9 +1,9 @@
-/** Signals to this process that are meant for the container. */
+/** Catches signals to this process that are meant for the container. */
 import { constants } from 'node:os'
 
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
-/** `repeated`: the signal came before; a second Ctrl-C means now. */
+/** `repeated` says that the user asked to end it before: a second Ctrl-C kills. */
 export type SignalHandler = (signal: NodeJS.Signals, repeated: boolean) => void
 
 export interface SignalCatcher {
@@ -11,11 +11,11 @@ export interface SignalCatcher {
   handle(handler: SignalHandler): void
   /** Rejects with {@link Interrupted} at the first signal that comes while no handler is set. */
   readonly interrupted: Promise<never>
-  /** Gives the signals their default meaning back. */
+  /** Restores the signals' default actions. */
   release(): void
 }
 
-/** The person ended the command before the container ran. */
+/** The user interrupted the command before the container ran. */
 export class Interrupted extends Error {
   readonly exitCode: number
 
@@ -26,7 +26,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** From now on the next signal ends only the receiver of the result. */
+/** Makes the next signal abort only the returned AbortSignal. */
 export function abortOnSignal(signals: SignalCatcher): AbortSignal {
   const abort = new AbortController()
   signals.handle((signal) => abort.abort(new Interrupted(signal)))
@@ -55,14 +55,14 @@ export function catchSignals(): SignalCatcher {
   }
 }
 
-/** Fires with the first signal that comes while no handler is set; its reason is {@link Interrupted}. */
+/** An AbortSignal that fires with the first signal that comes while no handler is set. Its reason is {@link Interrupted}. */
 export function abortOnInterruption({ interrupted }: Pick<SignalCatcher, 'interrupted'>): AbortSignal {
   const abort = new AbortController()
   interrupted.catch((reason) => abort.abort(reason))
   return abort.signal
 }
 
-/** Does `work`, which the first signal aborts. @throws Interrupted, once `work` has ended by that. */
+/** Runs `work`, which the first signal aborts. @throws Interrupted when an aborted `work` has failed. */
 export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const signals = catchSignals()
   const signal = abortOnInterruption(signals)

@@ -1,4 +1,4 @@
-/** The OCI process of an exec: the container's own process with what the person asked for. */
+/** The OCI process of an exec: the container's own process with the user's changes. */
 import { allCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SpecUser } from '../../oci/defaults/default-spec.ts'
 import type { OciCapabilities, OciProcess } from '../../oci/spec.ts'
@@ -12,19 +12,19 @@ export interface ProcessWishes {
   readonly size?: { readonly rows: number; readonly columns: number } | undefined
   readonly env: EnvWishes
   readonly user?: SpecUser | undefined
-  /** Every capability of the guest. */
+  /** Gives the process all capabilities of the guest. */
   readonly privileged?: boolean
   readonly workdir?: string | undefined
 }
 
-/** `base` is the process of the container's config.json; what is not asked for stays as it is there. Pure. */
+/** `base` is the process in the container's config.json. Fields without a wish stay as they are there. Pure. */
 export function processSpec(
   base: OciProcess,
   wishes: ProcessWishes,
   callerEnv: Readonly<Record<string, string | undefined>>,
 ): OciProcess {
   const { terminal, size, user = base.user, privileged = false } = wishes
-  // Without a name: the container's directory, as in docker.
+  // Without a directory, or with an empty one, the container's is used, as in docker.
   const workdir = wishes.workdir || base.cwd
   const { env: baseEnv = [] } = base
   const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
@@ -42,12 +42,12 @@ export function processSpec(
   }
 }
 
-/** The field of an OCI process with the size of its terminal; nothing without one. */
+/** The terminal's size as a field of an OCI process. Empty without a terminal. */
 export function consoleSize(terminal: boolean, size: ProcessWishes['size']) {
   return terminal && size !== undefined ? { consoleSize: { height: size.rows, width: size.columns } } : {}
 }
 
-/** As for the container itself: root holds what the container may have, anybody else nothing. */
+/** Capabilities as for the container itself: root has the container's, other users have none. */
 function capabilitiesOf(base: OciProcess, user: OciProcess['user'], privileged: boolean): OciCapabilities {
   const bounding = privileged ? [...allCapabilities] : (base.capabilities?.bounding ?? [])
   const held = (user?.uid ?? 0) === 0 ? bounding : []

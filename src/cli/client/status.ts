@@ -6,7 +6,10 @@ import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
 import { answerStatus, TaskClient } from './task.ts'
 
-/** `suspended`: its machine was saved. `restarting`: it has ended, and its policy starts it again. `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
+/**
+ * `suspended`: the machine is saved. `restarting`: the container has ended, and its policy restarts it. `dead`: the shim has gone without
+ * cleaning up. `unresponsive`: the shim runs and does not answer.
+ */
 export type LiveStatus =
   | 'creating'
   | 'created'
@@ -20,7 +23,7 @@ export type LiveStatus =
 
 export interface Observation {
   readonly status: LiveStatus
-  /** Whether a shim still keeps something of it. */
+  /** Whether the container may still hold something that its shim or `delete` must release. */
   readonly held: boolean
   readonly exitCode?: number
   readonly shimPid?: number
@@ -29,7 +32,7 @@ export interface Observation {
 
 const askTimeoutMs = 2000
 
-/** Asks the shim, unless the record is enough. Never throws: a shim that does not answer is a result. */
+/** Asks the shim, unless the record is enough. Never throws: a shim that does not answer has a status of its own. */
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
   if (status === 'created' || status === 'suspended') return { status, held: false }
@@ -74,9 +77,10 @@ function statusName(status: Status): LiveStatus {
 function withoutAnswer(error: unknown, address: string, ownerLives: boolean): LiveStatus {
   const status = answerStatus(error)
   if (status === 'deadline_exceeded') return 'unresponsive'
-  // The shim knows no such task while it still creates it.
+  // The shim does not know the task until it is created.
   if (status === 'not_found' && ownerLives) return 'creating'
-  // A full backlog is refused like a dead socket, and a dead container may be removed.
+  // The kernel refuses a connection to a full backlog as it does for a dead socket. A `dead` container may be removed, so the two must be told
+  // apart.
   const isRefused = error instanceof KataError && error.code === 'SHIM_UNREACHABLE'
   if (isRefused && isListening(address.replace(/^unix:\/\//, ''))) return 'unresponsive'
   return 'dead'

@@ -12,7 +12,7 @@ import { realClock, within } from '../../time.ts'
 import { DetachKeys } from '../parse/detach-keys.ts'
 import { type ByteSink, openSink } from './output.ts'
 
-/** The value for the shim: a path, or an empty string for none. */
+/** Values for the shim: a path, or an empty string for no stream. */
 export interface StreamUris {
   readonly stdin: string
   readonly stdout: string
@@ -25,37 +25,40 @@ export interface AttachedStreams {
   readonly uris: StreamUris
   /** Settles when all output was delivered. */
   readonly drained: Promise<void>
-  /** Settles when the person typed the detach keys. From then on nothing is copied, and `leave` takes the place of `finish`. */
+  /** Settles when the user has typed the detach keys. From then on nothing is copied, and `leave` must be called instead of `finish`. */
   readonly detached: Promise<void>
-  /** Settles with the first error of our own stdout or stderr; from then on output is read and thrown away. */
+  /** Settles with the first error of our own stdout or stderr. From then on output is read and dropped. */
   readonly broken: Promise<unknown>
-  /** Tells that Start has returned: from now on the shim's end decides when output ends, and stdin is copied. */
+  /** Says that Start has returned. From now on the shim's end decides when output ends, and stdin is copied. */
   started(): void
-  /** Waits for the rest of the output after the process has ended; gives up when the shim's end stays open but silent. */
+  /** Waits for the rest of the output after the process has ended. Gives up if the shim's end stays open and silent. */
   finish(stallMs?: number): Promise<void>
-  /** Lets go of the process, which goes on: another reader may take its output from here. */
+  /** Detaches from the process, which continues. Another reader may then read its output. */
   leave(): Promise<void>
-  /** Lets go of what is still open, and removes the FIFOs, unless the process goes on and others may write to them. */
+  /** Closes what is still open. Removes the FIFOs, unless the process continues and others may write to them. */
   close(): void
 }
 
 export interface AttachOptions {
-  /** A directory of this process alone; it is created, and removed once the shim has opened what is in it. */
+  /** A directory for this process alone. It is created, and removed once the shim has opened the FIFOs. */
   readonly directory: string
-  /** Others who attach to the process write to its input, also when the caller has left it: the FIFOs stay until `close`. Default false. */
+  /**
+   * Whether other clients may attach and write to the process's input, even after the caller has detached. Then the FIFOs stay until `close`.
+   * Default false.
+   */
   readonly isShared?: boolean
   readonly interactive: boolean
   /** A terminal has one output stream. */
   readonly terminal: boolean
-  /** What a person types to leave; none: no detaching. */
+  /** Keys that detach. Absent: detaching is not possible. */
   readonly detachKeys?: Uint8Array
-  /** Our own descriptors, or what takes their place: input and the two outputs. */
+  /** Our own descriptors, or replacements for them. */
   readonly input: Input
   readonly output: number | ByteSink
   readonly errors: number | ByteSink
 }
 
-/** @throws errors of open(2), mkdir(2) and mkfifo(3). Nothing is left then. */
+/** @throws errors of open(2), mkdir(2) and mkfifo(3). Then nothing is left behind. */
 export function attachStreams(options: AttachOptions): AttachedStreams {
   const { directory } = options
   mkdirSync(directory, { mode: 0o700 })
@@ -69,7 +72,7 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
   }
 }
 
-/** `outputs` gets each as it is opened. */
+/** Adds each output to `outputs` when it is opened. */
 function attachIn(options: AttachOptions, outputs: OutputPump[]): AttachedStreams {
   const { directory, interactive, terminal, isShared = false } = options
   const uri = (name: string, wanted: boolean) => {
@@ -77,7 +80,7 @@ function attachIn(options: AttachOptions, outputs: OutputPump[]): AttachedStream
     return wanted ? `${directory}/${name}` : ''
   }
   const uris = {
-    // A terminal that is left is not one that was closed.
+    // Input of a terminal is held open, because a detached terminal is not a closed one.
     stdin: interactive && terminal ? heldInput(uri('stdin', true)) : uri('stdin', interactive),
     stdout: uri('stdout', true),
     stderr: uri('stderr', !terminal),
@@ -141,11 +144,11 @@ const sinkOf = (output: number | ByteSink): ByteSink =>
 
 interface OutputPump {
   readonly ended: Promise<void>
-  /** Lets go of our own writing end. */
+  /** Closes our own writing end. */
   release(): void
-  /** Reads no more. */
+  /** Stops reading. */
   stop(): Promise<void>
-  /** Milliseconds for which the FIFO has been waited on; 0 while a chunk is being delivered. */
+  /** Milliseconds since the last chunk was delivered; 0 during a delivery. */
   silentFor(): number
 }
 
@@ -202,8 +205,8 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
 }
 
 /**
- * Copies our stdin into the FIFO and then closes it: the shim sees its end behind the last byte. CloseIO is not
- * called, because it could overtake bytes that still lie in the pipe.
+ * Copies our stdin into the FIFO and then closes it, so the shim sees the end after the last byte. CloseIO is not used, because it could
+ * overtake bytes in the pipe.
  */
 export async function pumpIn(
   from: Input,
@@ -222,9 +225,9 @@ export async function pumpIn(
       }
     }
   } catch {
-    // Our stdin failed, or the process ended without reading: either way there is no more to send.
+    // Our stdin failed, or the process ended without reading. Either way there is nothing more to send.
   }
-  // The writer has a duplicate of the descriptor, and its reader sees the end only when both are closed.
+  // The writer has a duplicate of the descriptor, and the reader sees the end only when both are closed.
   await Promise.resolve(writer.end()).catch(() => {})
   closeSync(to)
 }

@@ -1,4 +1,4 @@
-/** Containers whose machine was saved. */
+/** Containers whose machine is saved. */
 import { existsSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { checkpointFiles, unfinished } from '../../sandbox/checkpoint/checkpoint-facts.ts'
@@ -6,12 +6,12 @@ import type { Settings } from '../settings.ts'
 import { writtenDisk } from './disk-root.ts'
 import { type ContainerRecord, readRecord, recordPaths } from './record.ts'
 
-/** What a suspended container has not: an end. */
+/** The fields of a suspended container's record. It has not ended, so it has no exit code and no time of end. */
 export const suspended = { status: 'suspended', exitCode: undefined, finishedAt: undefined } as const
 
 /**
- * Whether the machine of its last run was saved. The command that suspended it may have been killed before it noted that. Times of files say
- * nothing: the clock of a host is set back and forth.
+ * Whether the machine of the last run was saved. The command that suspended it may have been killed before it noted that. Times of files do not
+ * tell, because a host's clock may be set back and forth.
  */
 export function wasSaved(
   { stateDir }: Pick<Settings, 'stateDir'>,
@@ -22,7 +22,10 @@ export function wasSaved(
   return existsSync(`${saved}/${checkpointFiles.facts}`)
 }
 
-/** {@link wasSaved} by its record of now: the end of its machine is no end of the container. False once it is removed. @throws KataError RECORD_UNREADABLE. */
+/**
+ * {@link wasSaved} for the present record. Then the end of the machine is not the end of the container. False if the container was removed.
+ * @throws KataError RECORD_UNREADABLE.
+ */
 export function isSavedNow(
   settings: Pick<Settings, 'stateDir'>,
   { namespace, id }: Pick<ContainerRecord, 'namespace' | 'id'>,
@@ -36,8 +39,8 @@ export function isSavedNow(
 }
 
 /**
- * Whether it is what a client has left that was killed, and never ran: nobody has what a fork or `run --from` made go on, and what has no root
- * file system of its own yet cannot.
+ * Whether the container was left behind by a client that was killed, and can never run: nobody else has the saved machine that a fork or `run
+ * --from` would continue, and a container needs a root file system.
  */
 export function isHalfMade(
   { stateDir }: Pick<Settings, 'stateDir'>,
@@ -47,11 +50,11 @@ export function isHalfMade(
   if (beginsSaved === true) return true
   const { directory, saved } = recordPaths(stateDir, namespace, id)
   if (disks === undefined) return !existsSync(`${directory}/upper`)
-  // An earlier version noted nothing of what it begins with.
+  // Earlier versions did not note whether a container begins with a saved machine.
   return !existsSync(writtenDisk(directory)) || existsSync(saved)
 }
 
-/** Removes a saved machine that no command goes on with, for one who holds the container. Whether there was one. */
+/** Removes a saved machine that no command can continue, and returns whether there was one. The caller must hold the container's lock. */
 export function removeWorthless(settings: Pick<Settings, 'stateDir'>, record: ContainerRecord): boolean {
   const { saved } = recordPaths(settings.stateDir, record.namespace, record.id)
   if (record.status === 'suspended' || wasSaved(settings, record)) return false

@@ -8,11 +8,11 @@ import { connectUnix } from '../../ttrpc/bun.ts'
 import { type StatusName, TtrpcError } from '../../ttrpc/ttrpc.ts'
 
 /**
- * All methods @throws KataError what the shim answered; SHIM_CALL_FAILED for an answer without a code of ours, or for none. `execId`
- * is empty for the container's main process.
+ * All methods @throws KataError errors of the shim; SHIM_CALL_FAILED for an answer without a code of ours, and if there is no answer. `execId`
+ * is empty for the container's init process.
  */
 export class TaskClient extends ShimTask {
-  /** `address` as the shim printed it; `metadata` goes with every call. @throws KataError SHIM_UNREACHABLE. */
+  /** `address` is the one that the shim printed. Every call has `metadata`. @throws KataError SHIM_UNREACHABLE. */
   static async connect(
     address: string,
     namespace: string,
@@ -35,8 +35,8 @@ export class TaskClient extends ShimTask {
 }
 
 /**
- * The shim's own error where it told one. A shim of another version, whose codes or fields this one does not know, has its text told
- * as it is: no code is read from a text, which may be a guest's. Both errors keep the answer as their cause.
+ * The shim's own error, if it sent one. A shim of another version may use codes or fields that are unknown here; then its text is passed on.
+ * Codes are never read from the text, which a guest may have written. Both errors have the answer as their cause.
  */
 export function asKataError(answer: TtrpcError, method: string, id: string): KataError {
   const { code: status, message: reason } = answer
@@ -46,13 +46,13 @@ export function asKataError(answer: TtrpcError, method: string, id: string): Kat
   )
 }
 
-/** The status by which the shim answered, or by which a call failed without an answer; undefined for another error. */
+/** The status of the shim's answer, or of a call that failed without one. Undefined for other errors. */
 export function answerStatus(error: unknown): StatusName | undefined {
   const cause = error instanceof KataError ? error.cause : undefined
   return cause instanceof TtrpcError ? cause.code : undefined
 }
 
-/** Whether the shim says that the process it was asked about has ended or never was. */
+/** Whether the shim says that the process has ended or never existed. */
 export function isNotFound(error: unknown): boolean {
   return answerStatus(error) === 'not_found'
 }

@@ -1,12 +1,12 @@
-/** A paused container that is to end by a signal: what is frozen handles none. */
+/** Resumes a paused container after a signal that is to end it: paused processes do not handle signals. */
 import { answerStatus, type TaskClient } from './task.ts'
 
-/** The answers of a shim whose container has ended, or is not paused; shims of version 0.1.0 gave no code with them. */
+/** Statuses that mean the container has ended or is not paused. Shims of version 0.1.0 sent no error code with them. */
 const needless: readonly (string | undefined)[] = ['not_found', 'failed_precondition']
 
 /**
- * Lets it go on. One that has ended, or that another command has let go on, needs that no more. One whose machine is saved goes on afterwards,
- * which may be later than the answer is waited for: a shim that answers does it.
+ * Resumes the container. If it has ended, or another command has resumed it, nothing is left to do. While its machine is being saved, it resumes
+ * after the save, perhaps later than the deadline of the call; a shim that still answers will do it.
  */
 export async function thaw(task: TaskClient): Promise<void> {
   await task.resume().catch(async (error) => {

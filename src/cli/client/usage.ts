@@ -1,22 +1,22 @@
-/** What a container uses, as its shim tells it: in the type of the host's version of cgroups. */
+/** The resource usage of a container, as its shim reports it: in the type for the host's version of cgroups. */
 import { KataError } from '../../errors.ts'
 import * as v1 from '../../protocol/generated/containerd/cgroups_v1.ts'
 import * as v2 from '../../protocol/generated/containerd/cgroups_v2.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 
 export interface Usage {
-  /** Microseconds of processor time, ever. */
+  /** Total processor time, microseconds. */
   readonly cpuMicros: bigint
   readonly memoryBytes: bigint
-  /** Undefined when there is no limit. */
+  /** Undefined if there is no limit. */
   readonly memoryLimit: bigint | undefined
   readonly processes: bigint
 }
 
-/** From here on a limit means that there is none (cgroup v1 has the largest number of whole pages). */
+/** Limits from here on mean no limit (cgroup v1 reports the largest number of whole pages). */
 const noLimit = 2n ** 62n
 
-/** Pure. @throws KataError INTERNAL for another type. */
+/** Pure. @throws KataError INTERNAL for other types. */
 export function parseUsage({ typeUrl, value }: Any): Usage {
   if (typeUrl === 'io.containerd.cgroups.v2.Metrics') {
     const { cpu, memory, pids } = v2.Metrics.decode(value)

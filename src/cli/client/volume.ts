@@ -1,4 +1,4 @@
-/** Asks a shim about a direct-assigned volume. */
+/** Calls to a shim about a direct-assigned volume. */
 import { asksForErrorInfo } from '../../errors/told.ts'
 import { KataError } from '../../errors.ts'
 import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
@@ -7,15 +7,15 @@ import { connectUnix } from '../../ttrpc/bun.ts'
 import { type Client, type ClientConnection, connect, createClient, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { asKataError } from './task.ts'
 
-/** The shim asks the guest. */
+/** The shim has to ask the guest. */
 const statsMs = 10_000
 /** The guest has a minute to grow a file system. */
 const resizeMs = 90_000
 
 /**
- * `address` as the shim printed it, `volume` the path on the host.
+ * `address` is the one that the shim printed, `volume` the path on the host.
  *
- * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, what the shim answered.
+ * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, errors of the shim.
  */
 export function volumeStats(address: string, volume: string): Promise<VolumeStatsResponse> {
   const call = { address, volume, name: 'GetVolumeStats', timeoutMs: statsMs }
@@ -23,9 +23,9 @@ export function volumeStats(address: string, volume: string): Promise<VolumeStat
 }
 
 /**
- * Lets the volume be `size` bytes large, on a disk that has grown already.
+ * Grows the volume's file system to `size` bytes. Its disk must have grown already.
  *
- * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, what the shim answered.
+ * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, errors of the shim.
  */
 export async function resizeVolume(address: string, volume: string, size: bigint): Promise<void> {
   const call = { address, volume, name: 'ResizeVolume', timeoutMs: resizeMs }

@@ -1,4 +1,4 @@
-/** Shims that make a machine and wait with it for a pod. Each ends with this process, unless a pod has taken it. */
+/** Shims that start a machine and wait with it for a pod. They end with this process, unless a pod has taken the machine. */
 import { closeSync } from 'node:fs'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import type { PooledMachine } from '../../sandbox/pool/pool-machines.ts'
@@ -14,7 +14,7 @@ export interface WaitingShim extends PooledMachine {
   readonly id: string
 }
 
-/** Starts one. It reads `configFile`, or the configuration that it finds; its log is this process's. */
+/** Starts a waiting shim. It reads `configFile`, or else the default configuration, and logs to our stderr. */
 export function startWaiting(settings: Settings, configFile: string | undefined): WaitingShim {
   const id = crypto.randomUUID().slice(0, 8)
   const ready = Promise.withResolvers<boolean>()
@@ -41,7 +41,7 @@ export function startWaiting(settings: Settings, configFile: string | undefined)
   return { id, ready: ready.promise, gone: gone.promise, end }
 }
 
-/** The process that is started leaves the one that waits behind, and ends. */
+/** Spawns a process that leaves the waiting shim behind and ends. */
 function spawnWaiting(
   { self, env, runDir }: Settings,
   { id, configFile }: { readonly id: string; readonly configFile: string | undefined },

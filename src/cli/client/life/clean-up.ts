@@ -1,4 +1,4 @@
-/** The clean-up after a run of a container, by its monitor. */
+/** The monitor's clean-up after a run of its container. */
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { until } from '../../../time.ts'
 import { explain, tellError } from '../../explain.ts'
@@ -9,22 +9,22 @@ import type { TaskClient } from '../task.ts'
 import { longerPause } from './restart-policy.ts'
 import { afterEnd, isRestartWanted } from './restarts.ts'
 
-/** How long another command that has the container in hand is waited for, milliseconds, before the next pause. */
+/** Most time to wait for another command that holds the container, milliseconds, before the next pause. */
 const busyMs = 1000
 
-/** Which run has ended, as its record said, and how. */
+/** The run that has ended, with its record, and how it ended. */
 export interface RunEnd {
   readonly run: ContainerRecord
-  /** Undefined: its shim was lost. */
+  /** Undefined if the shim was lost. */
   readonly exitCode: number | undefined
   readonly task?: TaskClient | undefined
 }
 
 /**
- * Releases what the run holds, and notes whether its policy starts the container again. What fails, as on a full disk, is tried again with
- * the pauses of the policy, which nobody else goes on with, for as long as that wants another start.
+ * Releases what the run holds, and notes whether the policy restarts the container. A failure, for instance on a full disk, is retried with the
+ * policy's pauses, as long as the policy wants a restart; no other process would retry it.
  *
- * @throws as {@link endContainer}, for a container that does not start again: it is left to `gc`.
+ * @throws as {@link endContainer}, for a container that is not restarted. `gc` cleans up then.
  */
 export async function cleanUpRun(settings: Settings, end: RunEnd): Promise<void> {
   let told = ''
@@ -40,7 +40,7 @@ export async function cleanUpRun(settings: Settings, end: RunEnd): Promise<void>
       told = explain(error)
     }
     pauseMs = longerPause(pauseMs)
-    // Who stops or removes it waits for this process.
+    // A command that stops or removes the container waits for this process.
     const isOver = () => !isRestartWanted(readRecord(settings.stateDir, end.run.namespace, end.run.id))
     await until(isOver, { timeoutMs: pauseMs, everyMs: 100 })
   }
@@ -49,7 +49,7 @@ export async function cleanUpRun(settings: Settings, end: RunEnd): Promise<void>
 const release = (settings: Settings, { run, exitCode, task }: RunEnd, endedAt: number): Promise<void> =>
   endContainer(settings, run, { exitCode, task, note: (code) => afterEnd(settings, run, code, endedAt) })
 
-/** Another command may have done that meanwhile, and have started the container: that run is none of ours. */
+/** Releases the run, unless another command has done so meanwhile. A new run of the container must not be touched. */
 function releaseAgain(
   settings: Settings,
   { run, exitCode }: RunEnd,

@@ -1,4 +1,4 @@
-/** What a health check is, and what its results mean: docker's rules (Dockerfile's HEALTHCHECK). Pure. */
+/** Health checks and their results, by docker's rules (Dockerfile's HEALTHCHECK). Pure. */
 
 import { list, needed, record } from '../../../json/compounds.ts'
 import { choice, number, text, textUpTo } from '../../../json/values.ts'
@@ -9,11 +9,11 @@ export interface HealthCheck {
   readonly command: readonly string[]
   readonly intervalMs: number
   readonly timeoutMs: number
-  /** How long failures after the start do not count, unless one check passed. */
+  /** Time after the start during which failures do not count, unless a check has passed. */
   readonly startPeriodMs: number
-  /** The interval meanwhile. */
+  /** The interval during the start period. */
   readonly startIntervalMs: number
-  /** So many failures in a row make it unhealthy. */
+  /** Failures in a row that make the container unhealthy. */
   readonly retries: number
 }
 
@@ -30,9 +30,9 @@ export interface ProbeResult {
   /** ISO 8601. */
   readonly start: string
   readonly end: string
-  /** 0: healthy; -1: it did not end in time, or could not run. */
+  /** 0: healthy; -1: the check timed out, or could not run. */
   readonly exitCode: number
-  /** The beginning of what it printed. */
+  /** The beginning of the check's output. */
   readonly output: string
 }
 
@@ -40,14 +40,14 @@ export interface Health {
   readonly status: 'starting' | 'healthy' | 'unhealthy'
   /** Failures since the last check that passed. */
   readonly failingStreak: number
-  /** The last checks, the newest at the end. */
+  /** The last results, the newest at the end. */
   readonly log: readonly ProbeResult[]
 }
 
 /** Bytes of a check's output that are kept. */
 export const mostOutput = 4096
 const mostResults = 5
-/** Bytes of a result's text: sentences of ours may stand around the output. */
+/** Bytes of a result's text: the output, and sentences of ours around it. */
 const mostText = 4 * mostOutput
 
 export const readHealth = record<Health>({
@@ -65,9 +65,9 @@ export const readHealth = record<Health>({
   ),
 })
 
-/** A text of the guest's for results, which go to terminals: of its control characters, only those of lines stay. */
+/** Shortens a guest's text for results. They go to terminals, so control characters other than those of lines are replaced. */
 export function resultText(text: string): string {
-  // A unit of UTF-16 has at most three bytes in UTF-8.
+  // One UTF-16 unit takes at most three bytes in UTF-8.
   return plainLines(text.slice(0, mostText / 4))
 }
 

@@ -1,4 +1,4 @@
-/** The health of a container as its monitor last saw it: a file beside its record. */
+/** Keeps a container's health, as its monitor last saw it, in a file beside the record. */
 import { rmSync } from 'node:fs'
 import { readFile } from '../../../json/document.ts'
 import { replaceFile } from '../../../linux/files/replace-file.ts'
@@ -10,18 +10,18 @@ function pathOf({ stateDir }: Settings, { namespace, id }: ContainerRecord): str
   return `${recordPaths(stateDir, namespace, id).directory}/health.json`
 }
 
-/** Undefined for a container without a check; `starting` before the first one. */
+/** Undefined if the container has no check; `starting` before the first one. */
 export function healthOf(settings: Settings, record: ContainerRecord): Health | undefined {
   if (record.health === undefined) return undefined
   try {
     return readFile(readHealth, pathOf(settings, record))
   } catch {
-    // There is none yet, or the container is being removed.
+    // There is no file yet, or the container is being removed.
     return startingHealth
   }
 }
 
-/** A container that is being removed has none any more. */
+/** Writes the health. Does nothing if the container is being removed. */
 export function writeHealth(settings: Settings, record: ContainerRecord, health: Health): void {
   const path = pathOf(settings, record)
   try {
@@ -31,7 +31,7 @@ export function writeHealth(settings: Settings, record: ContainerRecord, health:
   }
 }
 
-/** Another run begins. */
+/** Removes the health of the last run. */
 export function forgetHealth(settings: Settings, record: ContainerRecord): void {
   rmSync(pathOf(settings, record), { force: true })
 }

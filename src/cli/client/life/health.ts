@@ -1,4 +1,4 @@
-/** Runs the health check of a container, again and again, as long as the container runs. */
+/** Runs the health check of a container repeatedly while the container runs. */
 import { describeError, KataError } from '../../../errors.ts'
 import { SIGKILL } from '../../../linux/processes/signal.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
@@ -22,18 +22,18 @@ import {
 } from './health-check.ts'
 import { forgetHealth, writeHealth } from './health-state.ts'
 
-/** How long a check that was killed may take to end, milliseconds. */
+/** Most time for a killed check to end, milliseconds. */
 const killedMs = 10_000
 const stateMs = 5000
 
-/** Signals are for the container, not for its check. */
+/** Ignores signals, because they are meant for the container, not for its check. */
 const noSignals = (): SignalCatcher => ({
   handle: () => {},
   interrupted: new Promise(() => {}),
   release: () => {},
 })
 
-/** Ends when `over` fires. Never rejects: a check that cannot run has failed. */
+/** Checks until `over` fires. Never rejects: a check that cannot run counts as failed. */
 export async function watchHealth(
   settings: Settings,
   record: ContainerRecord,
@@ -51,7 +51,7 @@ export async function watchHealth(
     if (over.aborted || !(await isRunning(task))) continue
     const sinceStartMs = realClock.now() - begin
     const result = await probe(settings, record, check, task)
-    // It ended, or was paused, under its check, which says nothing then.
+    // The container ended or was paused during the check, which then means nothing.
     if (over.aborted || result === undefined) continue
     const before = health.status
     health = afterProbe(health, check, result, sinceStartMs)
@@ -64,13 +64,13 @@ export async function watchHealth(
   }
 }
 
-/** A container that is paused is not asked. */
+/** Whether the container runs. A paused one is not checked. */
 async function isRunning(task: TaskClient): Promise<boolean> {
   const state = await task.state(stateMs).catch(() => undefined)
   return state?.status === Status.RUNNING
 }
 
-/** Undefined when the container did not let it run. */
+/** Runs one check. Undefined if the container's state did not permit it. */
 async function probe(
   settings: Settings,
   record: ContainerRecord,
@@ -98,13 +98,14 @@ async function probe(
     if (code !== undefined) return ended(code, told())
     return ended(-1, `the check did not end within ${timeoutMs / 1000} s\n${told()}`)
   } catch (error) {
-    // The start waits for a pause or a save that is under way. After a pause it is refused; and so is the kill of what has waited for too long.
+    // The start of the check waits for a pause or save. If the container is then paused, the start is refused, and so is the kill after a
+    // timeout.
     if (error instanceof KataError && error.code === 'TASK_STATE') return undefined
     return ended(-1, describeError(error))
   }
 }
 
-/** The exit code; undefined when it took too long, and was killed. */
+/** The exit code; undefined if the check timed out and was killed. */
 async function runProbe(
   settings: Settings,
   record: ContainerRecord,
@@ -120,7 +121,7 @@ async function runProbe(
     settings: { log: settings.log, tell: () => {} },
   }
   return withExec(request, async (exited) => {
-    // Awaited below, at the latest after it was killed.
+    // The promise is awaited below, at the latest after the kill. A rejection before that must not count as unhandled.
     exited.catch(() => {})
     const code = await within(exited, timeoutMs)
     if (code !== undefined) return code

@@ -1,6 +1,6 @@
 /**
- * The monitor of a container: the process that waits for it in the background, cleans up at its end, and does what its health check and its
- * restart policy say.
+ * The monitor of a container: the process that waits for it in the background, cleans up when it ends, runs its health check and applies its
+ * restart policy.
  */
 import { constants, openSync } from 'node:fs'
 import { KataError } from '../../../errors.ts'
@@ -15,16 +15,16 @@ import { observe } from '../status.ts'
 import { needsMonitor } from './restarts.ts'
 import { type StopWish, wishStop } from './stop-wish.ts'
 
-/** How long a monitor that starts its container may take to give that up, milliseconds. */
+/** Most time for a monitor to give up a start of its container, milliseconds. */
 const giveUpMs = 30_000
-/** How long another command that holds the container is waited for, milliseconds. */
+/** Most time to wait for another command that holds the container, milliseconds. */
 const busyMs = 1000
-/** How long a monitor waits until it is noted, milliseconds. */
+/** Most time for a monitor to wait until the record names it, milliseconds. */
 const notedMs = 10_000
 
 /**
- * What the record says of a new monitor. It is started under the record's lock: {@link becomesMonitor} waits until it is noted, or until that has
- * failed.
+ * Starts a monitor and returns the changes for the record. Must be called under the record's lock: {@link becomesMonitor} waits until the
+ * changes are written, or writing has failed.
  */
 export function startMonitor(
   settings: Settings,
@@ -47,12 +47,12 @@ export function startMonitor(
 
 const { O_RDWR, O_APPEND, O_CREAT, O_TRUNC } = constants
 
-/** Begun anew by each monitor, which drops the older half of it when it is full. */
+/** Opens the monitor's log. Each monitor begins it anew, and drops the older half when it is full. */
 const openLog = (path: string): number => openSync(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC, 0o600)
 
 /**
- * Whether this process, a monitor that was just started, is the one of its container. Who has started it may not live to note it, and one of an
- * earlier version notes it a moment later. False: another process waits for the container.
+ * Whether this process, a new monitor, is the monitor of its container. The process that started it may die before it writes the record, and one
+ * of an earlier version writes it a moment later. False if another process waits for the container.
  */
 export function becomesMonitor({ stateDir }: Settings, record: ContainerRecord): Promise<boolean> {
   const { namespace, id } = record
@@ -71,8 +71,8 @@ export function becomesMonitor({ stateDir }: Settings, record: ContainerRecord):
 }
 
 /**
- * Starts a monitor for a container that runs, if it needs one and has none; for one who holds the container. Its client may be leaving it to one
- * meanwhile.
+ * Starts a monitor for a running container that needs one and has none. The caller must hold the container's lock. The record is read again,
+ * because the client may be starting a monitor, too.
  */
 export function ensureMonitor(settings: Settings, record: ContainerRecord): void {
   if (!lacksMonitor(record)) return
@@ -82,7 +82,7 @@ export function ensureMonitor(settings: Settings, record: ContainerRecord): void
   updateRecord(settings.stateDir, namespace, id, start, record)
 }
 
-/** The same, for one who does not hold the container. */
+/** As {@link ensureMonitor}, for a caller without the lock. */
 export async function ensureOneMonitor(settings: Settings, record: ContainerRecord): Promise<void> {
   if (!lacksMonitor(record)) return
   const { stateDir } = settings
@@ -97,7 +97,7 @@ function lacksMonitor(record: ContainerRecord): boolean {
   return needsMonitor(record) && !(owner !== undefined && isAlive(owner))
 }
 
-/** Ends the monitor that waits to start a container again, whose policy was taken back. */
+/** Ends the monitor that waits to restart a container, after the policy was taken back. */
 export async function endMonitor({ owner }: ContainerRecord): Promise<void> {
   if (owner === undefined) return
   signalProcess(owner, 'SIGTERM')
@@ -105,8 +105,8 @@ export async function endMonitor({ owner }: ContainerRecord): Promise<void> {
 }
 
 /**
- * Notes that a person wants the container to end. What its policy is about to start again is not started; returns once the
- * monitor that waits for that has ended.
+ * Notes that a user wants the container to end. If the policy is about to restart it, the restart is given up; then this resolves once the
+ * waiting monitor has ended.
  */
 export async function forbidRestart(settings: Settings, record: ContainerRecord): Promise<StopWish> {
   const wish = wishStop(settings, record)
@@ -123,7 +123,7 @@ export async function forbidRestart(settings: Settings, record: ContainerRecord)
 }
 
 async function endRestarting({ stateDir }: Settings, { namespace, id }: ContainerRecord): Promise<void> {
-  // Its client in the foreground ends as it leaves it to a monitor: that is the second.
+  // A client in the foreground may start a monitor as it ends, so there may be two processes to end.
   for (let ended = 0; ended < 2; ended++) {
     const now = readRecord(stateDir, namespace, id)
     const { status } = await observe(now)

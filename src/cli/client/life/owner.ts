@@ -1,4 +1,7 @@
-/** The owner of a container's record: the process that waits for the container and cleans up after it, its client in the foreground or its monitor. */
+/**
+ * The owner of a container's record: the process that waits for the container and cleans up after it. It is the client in the foreground, or the
+ * monitor.
+ */
 import { KataError } from '../../../errors.ts'
 import { isAlive } from '../../../linux/processes/proc.ts'
 import { until } from '../../../time.ts'
@@ -6,24 +9,24 @@ import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, readRecord } from '../record.ts'
 import { isRestartWanted } from './restarts.ts'
 
-/** How long the owner may take to clean up once the container has ended. */
+/** Most time for the owner to clean up once the container has ended. */
 const ownerTimeoutMs = 30_000
 
 /**
- * Whether the owner of a container that has ended has cleaned up after it. Two clean-ups at once would disturb each other. False when there is
- * no owner, or it makes no progress.
+ * Waits until the owner of a container that has ended has cleaned up, because two clean-ups would disturb each other. False if there is no
+ * owner, or it makes no progress.
  */
 export async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { owner } = record
   if (owner === undefined) return false
-  // Cleaning up is the last that an owner does, what the container wrote at its very end. One that starts the container again goes on, and may
-  // need the lock that the caller holds.
+  // Normally the owner ends after its clean-up, whose last step is the removal of the container's files. An owner that restarts the container
+  // lives on, and may need the lock that the caller holds.
   const isDone = () => !isAlive(owner) || startsAgain(settings, record)
   await until(isDone, { timeoutMs: ownerTimeoutMs, everyMs: 20 })
   return isReleased(settings, record)
 }
 
-/** Whether its owner has cleaned up, and is about to start it by its restart policy. */
+/** Whether the owner has cleaned up, and is about to restart the container by its policy. */
 function startsAgain({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
   try {
     const now = readRecord(stateDir, namespace, id)
@@ -34,7 +37,7 @@ function startsAgain({ stateDir }: Settings, { namespace, id }: ContainerRecord)
   }
 }
 
-/** Whether nothing but the record is left of a container, or not even that. */
+/** Whether nothing of the container is left except its record, if even that. */
 function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
   try {
     return readRecord(stateDir, namespace, id).status === 'stopped'

@@ -1,4 +1,4 @@
-/** Signals that a person sends to a container: what is meant to end it switches its restart policy off. */
+/** Signals that a user sends to a container. Those that are meant to end it switch off its restart policy. */
 import type { Settings } from '../../settings.ts'
 import { isExternal } from '../external.ts'
 import { type ContainerRecord, isThere, readRecord } from '../record.ts'
@@ -7,7 +7,7 @@ import { wishStop } from './stop-wish.ts'
 /** INT, QUIT, KILL and TERM. */
 const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
 
-/** Sends it by `send`. One that does not get to the container leaves it its policy. Resolves to whether it is meant to end the container. */
+/** Sends the signal by `send`. If that fails, the policy stays. Resolves to whether the signal is meant to end the container. */
 export async function sendAsPerson(
   settings: Settings,
   record: ContainerRecord,
@@ -18,7 +18,7 @@ export async function sendAsPerson(
     await send()
     return false
   }
-  // Before it is sent: the monitor may see the end at once.
+  // The wish is noted before the signal is sent, because the monitor may see the end at once.
   const wish = wishStop(settings, latest(settings, record))
   try {
     await send()
@@ -30,7 +30,7 @@ export async function sendAsPerson(
   return true
 }
 
-/** `update` may have given it another policy since it was found. */
+/** Reads the record again, because `update` may have changed the policy meanwhile. */
 function latest({ stateDir }: Settings, record: ContainerRecord): ContainerRecord {
   if (isExternal(record) || !isThere(stateDir, record)) return record
   return readRecord(stateDir, record.namespace, record.id)

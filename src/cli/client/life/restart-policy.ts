@@ -1,4 +1,4 @@
-/** Whether a container that has ended starts again, and when: docker's policies and pauses (`docker run --restart`). */
+/** Decides whether and when a container restarts, by docker's policies and pauses (`docker run --restart`). */
 import { needed, record } from '../../../json/compounds.ts'
 import { choice, uint32 } from '../../../json/values.ts'
 
@@ -6,7 +6,7 @@ export const restartNames = ['no', 'on-failure', 'always', 'unless-stopped'] as 
 
 export interface RestartPolicy {
   readonly name: (typeof restartNames)[number]
-  /** How often `on-failure` starts it again at most; 0: no bound. */
+  /** Most restarts by `on-failure`; 0: no limit. */
   readonly most: number
 }
 
@@ -19,20 +19,20 @@ const [firstPauseMs, longestPauseMs] = [100, 60_000]
 /** A run of this length counts as successful and resets the pauses. */
 const goodRunMs = 10_000
 
-/** How a container has ended. */
+/** The end of a container's run. */
 export interface Ended {
   readonly policy: RestartPolicy | undefined
   readonly exitCode: number
   readonly ranMs: number
-  /** How often it was started again since a person started it. */
+  /** Restarts since a user started the container. */
   readonly restarts: number
-  /** Milliseconds before the last start; 0: a person's. */
+  /** Milliseconds before the last start; 0 if a user started it. */
   readonly pauseMs: number
-  /** A person has stopped or killed it. */
+  /** Whether a user has stopped or killed the container. */
   readonly stopWanted: boolean
 }
 
-/** Milliseconds until it starts again; undefined when it does not. */
+/** Milliseconds until the restart; undefined if there is none. */
 export function nextPause({
   policy,
   exitCode,
@@ -45,13 +45,13 @@ export function nextPause({
   return longerPause(ranMs >= goodRunMs ? 0 : pauseMs)
 }
 
-/** The pause after one of `pauseMs` milliseconds, or the first one after 0. */
+/** The pause after one of `pauseMs` milliseconds; the first pause after 0. */
 export const longerPause = (pauseMs: number): number =>
   pauseMs === 0 ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
 
 /**
- * Milliseconds from `now` to the time that was noted for a start. The clock may be set back meanwhile, as by the first answer of a time
- * server on a host whose own clock is wrong: nobody waits longer than the longest pause for that.
+ * Milliseconds from `now` until the noted time of a restart. The clock may be set back meanwhile, for instance by a time server, so the result
+ * is never longer than the longest pause.
  */
 export function untilStart(restartsAt: string, now: number): number {
   return Math.min(Math.max(0, Date.parse(restartsAt) - now), longestPauseMs)
@@ -62,7 +62,7 @@ function wants(policy: RestartPolicy | undefined, exitCode: number, restarts: nu
   return policy?.name === 'always' || policy?.name === 'unless-stopped'
 }
 
-/** Whether it starts when the host has booted; `always` does so although a person has stopped it, as with docker. */
+/** Whether the container starts when the host has booted. As in docker, `always` starts it even if a user has stopped it. */
 export function startsAtBoot(policy: RestartPolicy | undefined, stopWanted: boolean): boolean {
   return policy?.name === 'always' || (policy?.name === 'unless-stopped' && !stopWanted)
 }

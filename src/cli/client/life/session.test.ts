@@ -35,7 +35,7 @@ const record: ContainerRecord = {
 
 test('a client that lost its container starts nothing in the place of another one of its name', async () => {
   createRecord(stateDir, record)
-  // Without a program that would be a shim: nothing is started.
+  // The settings name no program for the shim, so nothing is started.
   const settings = { stateDir } as Settings
   const paths = recordPaths(stateDir, 'default', 'web')
   const session = new Session(settings, { record, paths, rootfs: async () => [], ranBefore: false })

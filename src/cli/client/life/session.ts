@@ -1,4 +1,4 @@
-/** One container between its record and its end, as the client that starts it sees it. */
+/** One run of a container, from its record to its end, for the client that starts it. */
 import { readFileSync } from 'node:fs'
 import { readFailure } from '../../../bundle/failure.ts'
 import { bundleFile } from '../../../bundle/files.ts'
@@ -26,17 +26,17 @@ import { TaskClient } from '../task.ts'
 import { startMonitor } from './monitor.ts'
 import { afterEnd, isRestartWanted, needsMonitor } from './restarts.ts'
 
-/** What a session starts. */
+/** A container that can be started. */
 export interface Startable {
   readonly record: ContainerRecord
   readonly paths: RecordPaths
-  /** Makes the root file system, or finds it. */
+  /** Makes or finds the root file system. */
   rootfs(signal: AbortSignal): Promise<readonly RootMount[]>
-  /** The saved machine that it goes on with; it boots without one. */
+  /** The saved machine to continue. Without one, the container boots. */
   readonly checkpoint?: string
-  /** It ran before: its files and its record stay when it cannot start. */
+  /** Whether it has run before. Then its files and record stay if it cannot start. */
   readonly ranBefore: boolean
-  /** This process is its monitor, and starts it by its restart policy. */
+  /** Whether this process is the container's monitor, which restarts it by its policy. */
   readonly isMonitor?: boolean
 }
 
@@ -58,11 +58,14 @@ export class Session {
     this.#paths = container.paths
   }
 
-  /** Starts the shim and creates the task; an interruption ends the waiting, not what was begun. @throws KataError START_GIVEN_UP once it was removed. */
+  /**
+   * Starts the shim and creates the task. An interruption ends only the waiting; the calls continue. @throws KataError START_GIVEN_UP if the
+   * container was removed.
+   */
   async create(uris: StreamUris, { interrupted }: SignalCatcher): Promise<TaskClient> {
     const { namespace, id } = this.#record
     const { bundle } = this.#paths
-    // The bundle may be that of another one of its name by now.
+    // A later container of the same name may have the bundle by now.
     if (!isThere(this.#settings.stateDir, this.#record)) throw removedMeanwhile(id)
     this.#starting = startShim(this.#settings, { namespace, id, bundle }, this.#options())
     const address = await this.#starting
@@ -84,8 +87,8 @@ export class Session {
   }
 
   /**
-   * The exit code that the person gets: no success where the clean-up fails. What it left is tried again by a monitor, if the policy wants
-   * another start, or by `gc`.
+   * Cleans up after the container and returns the exit code for the user, which is an error if the clean-up fails. A monitor retries the
+   * clean-up if the policy wants a restart; otherwise `gc` does.
    *
    * @throws as {@link endContainer}, for a container that was to be removed.
    */
@@ -102,7 +105,7 @@ export class Session {
     try {
       if (this.#latest().restartsAt !== undefined) this.#leaveToMonitor()
     } catch (error) {
-      // It has ended and is cleaned up: its files stay.
+      // The container has ended and is cleaned up, so its files stay.
       tellError(this.#settings, error)
       return exitCode || runtimeFailed
     }
@@ -112,7 +115,7 @@ export class Session {
   #leaveBehind(exitCode: number): void {
     const { id } = this.#record
     try {
-      // The shim that knew it is gone.
+      // The exit code is kept here because the shim, which knew it, has gone.
       this.#update({ exitCode })
       if (!isRestartWanted(this.#latest())) return
       this.#leaveToMonitor()
@@ -128,22 +131,25 @@ export class Session {
     this.#update((now) => startMonitor(this.#settings, now))
   }
 
-  /** Nothing of a new container that could not start, or was lost, is kept. One that ran before is stopped, with this exit code. */
+  /**
+   * Cleans up after a container that could not start or was lost. A new one is removed; one that ran before becomes stopped, with this exit
+   * code.
+   */
   async fail(signals: SignalCatcher, exitCode = runtimeFailed): Promise<void> {
-    // An interruption may come while the shim is being born; it can only be ended once it exists.
+    // An interruption may come while the shim starts, and the shim can be ended only once it exists.
     await this.#starting?.catch(() => {})
     this.#task?.close()
     this.#showWarnings()
     this.#showShimLog()
     const { ranBefore, isMonitor } = this.#container
-    // The person whose start fails is told; only a start by policy is tried again.
+    // A user sees the failed start. Only a start by the policy is retried.
     const note = isMonitor ? this.#afterEnd : undefined
     await this.#end({ exitCode, remove: !ranBefore, signal: abortOnSignal(signals), note })
   }
 
   readonly #afterEnd = (exitCode: number) => afterEnd(this.#settings, this.#record, exitCode)
 
-  /** The person who breaks off the removal still gets the exit code, or the error, that all this was for. */
+  /** Ends the container. If the user interrupts the removal, the run's exit code or error still counts. */
   async #end(end: Parameters<typeof endContainer>[2]): Promise<void> {
     try {
       await endContainer(this.#settings, this.#record, end)
@@ -153,7 +159,7 @@ export class Session {
     }
   }
 
-  /** Prints why a process was lost with its machine, or killed in it; its exit code does not say that. */
+  /** Prints why a process was lost with its machine or killed in it, which the exit code does not tell. */
   reportFailure(exitCode: number): void {
     const { bundle } = this.#paths
     const { id } = this.#record
@@ -167,10 +173,10 @@ export class Session {
     }
   }
 
-  /** With --rm, a restart policy or a health check, a monitor waits for the end. */
+  /** Leaves the container to its shim. With --rm, a restart policy or a health check, a monitor waits for its end. */
   leave(task: TaskClient): void {
     if (!this.#container.isMonitor) {
-      // `update`, which may give it a policy at this moment, starts one where it finds no owner.
+      // `update` may set a policy at this moment. It starts a monitor itself if the record has no owner.
       this.#update((now) =>
         needsMonitor(now) ? startMonitor(this.#settings, now) : { owner: undefined, detached: true },
       )
@@ -179,8 +185,8 @@ export class Session {
   }
 
   /**
-   * The person left a container that ran in the foreground: from now on it is as one that was started in the background. It goes on in any case;
-   * it is no success where no monitor can be started, or noted.
+   * Detaches from a container in the foreground, which then counts as started in the background. It continues in any case. Returns an error code
+   * if no monitor could be started or noted.
    */
   handOver(task: TaskClient): number {
     const { id } = this.#record
@@ -206,7 +212,7 @@ export class Session {
     }
   }
 
-  /** `update` may have given it another policy since it was made. */
+  /** Reads the record again, because `update` may have changed the policy meanwhile. */
   #latest(): ContainerRecord {
     const { namespace, id, createdAt } = this.#record
     try {
@@ -230,7 +236,7 @@ export class Session {
     this.#tellEach(() => readWarnings(this.#paths.bundle).map((warning) => `warning: ${warning}`))
   }
 
-  /** A file of the shim's that cannot be read is told too, and changes nothing else. */
+  /** Prints each text. An unreadable file of the shim's is reported, and has no other effect. */
   #tellEach(read: () => readonly string[]): void {
     try {
       for (const text of read()) this.#settings.tell(text)
@@ -244,7 +250,7 @@ export class Session {
     try {
       this.#settings.tell(readFileSync(bundleFile(this.#paths.bundle, 'shimLog'), 'utf8').trimEnd())
     } catch {
-      // The shim never got as far as having a log.
+      // The shim ended before it had a log.
     }
   }
 }

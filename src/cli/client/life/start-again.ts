@@ -1,4 +1,4 @@
-/** What the monitor of a container does once that has ended: its restart policy. */
+/** Restarts a container by its policy, for its monitor. */
 import { makeUnderDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { isThisProcess } from '../../../linux/processes/proc.ts'
 import { within } from '../../../time.ts'
@@ -12,19 +12,18 @@ import { cleanUpRun } from './clean-up.ts'
 import { longerPause, untilStart } from './restart-policy.ts'
 import { isRestartWanted } from './restarts.ts'
 
-/** How long another command that holds the container is waited for at a time, milliseconds. */
+/** Most time to wait at once for another command that holds the container, milliseconds. */
 const busyMs = 1000
 
 /**
- * Waits for the time at which a container that has ended starts again, and starts it. False when it stays ended: nothing wanted
- * that, or somebody has ended the waiting.
+ * Waits until the container is to be restarted, and starts it. False if it stays stopped: no restart was wanted, or a signal has ended the wait.
  */
 export async function startAgain(
   settings: Settings,
   { namespace, id, createdAt }: ContainerRecord,
 ): Promise<boolean> {
   const { stateDir } = settings
-  // Between two starts of this process: one may fail before the record says that it was tried, as on a full disk.
+  // The pause between two attempts here. On a full disk, a start may fail before the record says that it was tried.
   for (let pauseMs = 0; ; ) {
     const record = readRecord(stateDir, namespace, id)
     if (record.restartsAt === undefined || record.createdAt !== createdAt) return false
@@ -34,7 +33,7 @@ export async function startAgain(
       startHeld(settings, readRecord(stateDir, namespace, id)),
     )
     if (outcome === 'gone') return false
-    // The record says then whether the other command has started, stopped or removed it, or has only saved its machine.
+    // The record then tells what the other command did: started, stopped or removed the container, or only saved its machine.
     if (outcome === 'busy') continue
     const { value: result } = outcome
     if (typeof result === 'boolean') return result
@@ -43,17 +42,17 @@ export async function startAgain(
   }
 }
 
-/** Whether it was started; the exit code of a start that failed. */
+/** Whether the container was started; or the exit code of a failed start. */
 async function startHeld(settings: Settings, record: ContainerRecord): Promise<boolean | number> {
   const { namespace, id, status, restartsAt } = record
-  // The policy may have been taken back when this start was just noted.
+  // The policy may have been taken back just after this restart was noted.
   if (isRestartWanted(record) && status === 'stopped' && restartsAt !== undefined)
     return tryStart(settings, record)
   updateRecord(settings.stateDir, namespace, id, { restartsAt: undefined })
   return false
 }
 
-/** True once it runs; the exit code of a start that fails, which is one more end of the container. */
+/** True once the container runs; or the exit code of a failed start, which counts as an end of the container. */
 async function tryStart(settings: Settings, record: ContainerRecord): Promise<true | number> {
   try {
     await runAgain(settings, record, { isMonitor: true, changes: { restarts: (record.restarts ?? 0) + 1 } })
@@ -64,14 +63,14 @@ async function tryStart(settings: Settings, record: ContainerRecord): Promise<tr
   }
 }
 
-/** A start that failed cleans up by itself, unless that failed, too. */
+/** Cleans up after a failed start, in case its own clean-up failed, too. */
 async function cleanUpStart(settings: Settings, run: ContainerRecord, exitCode: number): Promise<void> {
   const { status, owner } = run
   if (status !== 'stopped' && owner !== undefined && isThisProcess(owner))
     await cleanUpRun(settings, { run, exitCode })
 }
 
-/** False when a signal ended the pause: of a person who wants no more starts, or of a host that goes down. */
+/** False if a signal ended the pause: a user wants no more restarts, or the host shuts down. */
 async function pause(ms: number): Promise<boolean> {
   const signals = catchSignals()
   try {

@@ -1,4 +1,4 @@
-/** What a person's command that ends a container notes of that before it does so, so that the container's policy does not start it again. */
+/** Wishes to stop a container. A user's command notes its wish before it ends the container, so that the policy does not restart it. */
 import { mayBeAlive, ownProcess } from '../../../linux/processes/proc.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, isThere, readRecord, updateRecord } from '../record.ts'
@@ -6,17 +6,20 @@ import { observe } from '../status.ts'
 import { answerStatus } from '../task.ts'
 
 /**
- * One wish of one command. Several commands may be at the same container, so each takes back only its own wish; that of a command that is killed
- * counts no more.
+ * The wish of one command. Several commands may handle the same container, and each takes back only its own wish. The wish of a command that was
+ * killed does not count.
  */
 export interface StopWish {
-  /** The container is ending by it: from now on that is noted, whatever becomes of this process. */
+  /** Notes for good that the container is ending, whatever becomes of this process. */
   fulfil(): void
-  /** The command failed with `error`. A container that goes on keeps its policy. A signal that was not answered in time may still come. */
+  /**
+   * Takes the wish back after the command failed with `error`. A container that continues keeps its policy, but a signal that was not answered
+   * in time may still arrive, so then the wish stays.
+   */
   takeBack(error: unknown): Promise<void>
 }
 
-/** Notes the wish; a container without a policy needs none. */
+/** Notes the wish. A container without a policy needs none. */
 export function wishStop({ stateDir }: Settings, record: ContainerRecord): StopWish {
   const { namespace, id, restart } = record
   if (restart === undefined) return { fulfil: () => {}, takeBack: async () => {} }
@@ -42,7 +45,7 @@ export function wishStop({ stateDir }: Settings, record: ContainerRecord): StopW
         if (status === 'stopped' || status === 'dead') fulfil()
         else update((stopWishes) => ({ stopWishes }))
       } catch {
-        // It may be removed meanwhile. The person is told of `error`.
+        // The container may be removed meanwhile. The caller reports `error`.
       }
     },
   }
