@@ -53,10 +53,10 @@ let share: HostShare
 const openLedger = () =>
   new Ledger(join(base, 'ledger'), [mountResource, directoryResource, virtiofsdResource], silentLogger)
 
-/** Root of an unprivileged daemon. */
+/** The host's id of the unprivileged daemon's root. */
 const first = 0x6f000000
 
-/** The daemon as a user of its own, and as root. */
+/** The daemon with a user of its own, and as root. */
 describe.each<[string, IdExtent[] | undefined]>([
   ['unprivileged', shareIdMap({ first, count: 65535 })],
   ['root', undefined],
@@ -86,17 +86,17 @@ describe.each<[string, IdExtent[] | undefined]>([
     await ledger.releaseAll()
     expect(daemon.processes.filter(isAlive)).toEqual([])
     expect(mountPoints().filter((point) => /\/(state|export|other)(\/|$)/.test(point))).toEqual([])
-    // Its log and the postures that it was checked for go with the directory.
+    // The daemon's log and its posture records go with the directory.
     const kept = ['postures', 'virtiofsd.log', 'virtiofsd-volumes.log']
     expect(readdirSync(join(base, 'state')).filter((name) => !kept.includes(name))).toEqual([])
     expect(readdirSync(join(base, 'private'))).toEqual([])
     expect(existsSync(join(base, 'export'))).toBe(false)
   })
 
-  /** A guest path as the daemon's worker sees it: its root directory is the share. */
+  /** A guest path as the daemon's worker sees it, whose root directory is the share. */
   const seenByDaemon = (guestPath: string) =>
     `/proc/${daemon.processes[1]!.pid}/root${guestPath.slice(kataGuestSharedDir.length)}`
-  /** Starts a daemon, gives its connection to a second process, says who they are and waits to be killed. */
+  /** Starts a daemon, hands its connection to a second process, prints their pids and waits to be killed. */
   const orphanMaker = `
   import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
   import { processRef } from '${import.meta.dir}/../linux/processes/proc.ts'
@@ -117,7 +117,7 @@ describe.each<[string, IdExtent[] | undefined]>([
   console.log(JSON.stringify({ holder: processRef(pid), processes }))
   setInterval(() => {}, 1000)
 `
-  /** Files are made by whoever the daemon is: an id that has no place on an idmapped disk cannot. */
+  /** Runs as the daemon's user, who makes the files: an id without a place in the map cannot make any on an idmapped disk. */
   const asDaemon = <T>(work: () => T): T => (ids === undefined ? work() : withFsIds(first, first, work))
   const errnoOf = (work: () => unknown): string => {
     try {
@@ -217,16 +217,16 @@ describe.each<[string, IdExtent[] | undefined]>([
       expect(readSync(file, word, 0, word.length, three.offset)).toBe(word.length)
       expect(word.toString('latin1')).toBe('input\x07')
       expect(errnoOf(() => writeSync(file, Buffer.from('x'), 0, 1, size))).toBe('ENOSPC')
-      // What was taken is not kept in memory.
+      // The memory of the bytes that were taken is free.
       two.giveBack(two.size)
       expect(lstatSync(path).blocks * 512).toBe(size - two.size)
       expect(buffer.lend()?.offset).toBe(two.offset)
-      // A guest that cuts its file is told by what is missing.
+      // A guest that truncates its file gets fewer bytes back.
       ftruncateSync(file, 3)
       expect(one.take(0, 5).length).toBe(3)
       one.giveBack(5)
       expect(lstatSync(path).blocks).toBe(0)
-      // One that has used the room for what nobody asked for has no more of its input there.
+      // A guest that fills the buffer's file system itself gets no more input through it.
       writeSync(file, Buffer.alloc(size), 0, size, 4 * size)
       expect(four.put(Buffer.from('input'))).toBe(false)
     } finally {
@@ -304,7 +304,7 @@ describe.each<[string, IdExtent[] | undefined]>([
         /^\[SHARE_FOLLOWS_READONLY\] \S*volume .*container c2.*mountPropagation: None/,
       )
       expect(ledger.held).toEqual(held)
-      // Docker asks for it by itself, so there it is the same bind as the first.
+      // Docker adds `follow` on its own, so with `followIsOptional` this is the same bind as the first.
       const optional = { ...bind, follow: true, followIsOptional: true }
       expect(await share.addBind('c3', optional)).toBe(await share.addBind('c1', bind))
       return
@@ -492,7 +492,7 @@ describe.each<[string, IdExtent[] | undefined]>([
     const bind = { destination: '/x', readonly: true, recursive: false }
     const writable = await share.addBind('c1', { ...bind, source: volume, readonly: false })
     asDaemon(() => symlinkSync('../secret', `${seenByDaemon(writable)}/sub`))
-    // The positive control: the link is root's on the host, and whoever follows it is in the other directory.
+    // The positive control: the link is root's on the host, and leads to the other directory.
     expect(lstatSync(join(volume, 'sub')).uid).toBe(0)
     expect(readFileSync(join(volume, 'sub/hello'), 'utf8')).toBe('secret')
     for (const path of ['sub', 'sub/hello'])

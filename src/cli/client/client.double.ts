@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
 export interface TestClient extends AsyncDisposable {
-  /** Serves as a root file system, too. */
+  /** A directory for everything; it serves as a root file system, too. */
   readonly base: string
   spawn(args: readonly string[], stdin?: Blob | 'ignore'): ReturnType<typeof spawnHost>
   /** Runs one command to its end. */
@@ -11,7 +11,7 @@ export interface TestClient extends AsyncDisposable {
   /** `run -d --name NAME COMMAND...`, with options before the command. @throws Error when it fails. */
   start(name: string, command: readonly string[], options?: readonly string[]): Promise<void>
   list(): Promise<{ id: string; status: string; exitCode: number | null; shimPid: number | null }[]>
-  /** Records and sockets that exist now. */
+  /** Present records and sockets. */
   leftovers(): string[]
 }
 
@@ -51,10 +51,10 @@ function spawnHost(base: string, args: readonly string[], stdin: Blob | 'ignore'
   })
 }
 
-/** By the clock: a look is a whole command, or a glance at a file while several commands are compiled. */
+/** Most time to wait, on the clock. One look may be a whole command, or a file while other commands are compiled. */
 const patienceMs = 40_000
 
-/** Looks until `check` gives something. @throws Error when it never does. */
+/** Repeats `check` until it returns a value. @throws Error if it never does. */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
   const end = performance.now() + patienceMs
   for (;;) {

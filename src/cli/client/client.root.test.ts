@@ -46,21 +46,21 @@ async function list(): Promise<{ id: string; status: string; exitCode: number; s
   return JSON.parse((await kata('ps', '--format', 'json')).stdout)
 }
 
-/** With a range of ids that nobody uses: this must not touch sandboxes of the host that runs the test. */
+/** Runs `gc` with a range of ids that no host uses, so that it does not touch the host's sandboxes. */
 function gc() {
   const range = 'rootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n'
   writeFileSync(`${base}/c.toml`, `[hypervisor.qemu]\n${range}`)
   return kata('gc', '--config', `${base}/c.toml`)
 }
 
-/** A command that runs until the test, or its end, takes the file away. */
+/** A command that runs until the test, or its end, removes a file. */
 function whileRunning(): string[] {
   const running = `${base}/running`
   writeFileSync(running, '')
   return ['sh', '-c', `while [ -e ${running} ]; do sleep 0.02; done`]
 }
 
-/** Records and sockets that exist now. */
+/** Present records and sockets. */
 function leftovers(): string[] {
   return ['state/containers/default', 'run'].flatMap((name) =>
     existsSync(`${base}/${name}`) ? readdirSync(`${base}/${name}`) : [],
@@ -199,7 +199,7 @@ test('labels are noted, and ps looks for them', async () => {
   expect((await kata('run', '--name', 'noted', ...flags, '--rootfs', base, '--', 'true')).code).toBe(0)
   await kata('run', '--name', 'plain', '--rootfs', base, '--', 'true')
   expect(readFileSync(`${base}/id`, 'utf8')).toBe('noted')
-  // One that could not start has no file.
+  // A container that could not start has no such file.
   const again = ['--cidfile', `${base}/other`, '--rootfs', base, '--', 'no-such-command']
   expect((await kata('run', '--name', 'noted', ...again)).code).toBe(125)
   expect(existsSync(`${base}/other`)).toBe(false)
@@ -244,7 +244,7 @@ describe('run in the background', () => {
     expect(await child.exited).toBe(130)
     await Bun.sleep(1500)
     expect(existsSync(mark)).toBe(false)
-    // The control.
+    // The control: without an interruption the file is made.
     expect(await touch('made-late').exited).toBe(0)
     expect(existsSync(mark)).toBe(true)
   })
@@ -336,7 +336,7 @@ describe('run in the background', () => {
     process.kill(listed!.shimPid, 'SIGKILL')
     await eventually(async () => (await list())[0]?.status === 'dead')
     {
-      // As a command does that starts it, suspends it, or lets it go on.
+      // Another command holds the lock while it starts, suspends or resumes the container.
       using _held = tryDirectoryLock(`${base}/state/containers/default/orphan`)
       expect((await gc()).stdout).not.toContain('default/orphan')
       expect((await list())[0]).toMatchObject({ status: 'dead' })

@@ -26,12 +26,12 @@ test('hosts and hostname name the container', () => {
 test('name servers: those asked for, or those of the host that are not on its loopback', () => {
   const host = '# made by\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.test\nnameserver ::1\n'
   expect(etcFiles(wishes, host)['resolv.conf']).toBe('nameserver 192.0.2.1\nsearch example.test\n')
-  // As with docker the host's search list goes on to serve.
+  // The host's search list stays, as in docker.
   const others = { ...wishes, nameServer: '10.88.0.1', dns: ['192.0.2.7', '192.0.2.8'] }
   expect(etcFiles(others, host)['resolv.conf']).toBe(
     'nameserver 192.0.2.7\nnameserver 192.0.2.8\nsearch example.test\n',
   )
-  // Who reaches nothing is told nothing of the host's network, and why names are not found.
+  // A container without a network learns nothing of the host's, and is told why names are not found.
   const none = { ...wishes, hasNetwork: false }
   expect(etcFiles(none, host)['resolv.conf']).toBe('# This container has no network.\n')
   expect(etcFiles({ ...none, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')

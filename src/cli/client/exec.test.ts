@@ -1,4 +1,4 @@
-/** What is left of a process whose start is refused or broken off. */
+/** What remains of a process whose start is refused or interrupted. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ afterEach(() => rmSync(io, { recursive: true }))
 
 const never = new Promise<never>(() => {})
 
-/** Runs one, and returns its error with the calls that the shim got. */
+/** Runs a process, and returns its error with the calls that the shim got. */
 async function failed(exec: () => Promise<void>, interrupted: Promise<never> = never) {
   const calls: string[] = []
   const task = {

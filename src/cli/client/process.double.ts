@@ -1,4 +1,4 @@
-/** A test double of a process in the guest: one of the host, on streams that are open when this returns, as the shim's are. */
+/** A test double of a process in the guest: a process of the host. Its streams are open when {@link spawnOn} returns, as the shim's are. */
 import { constants, openSync } from 'node:fs'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import { type OutputSink, openOutput } from '../../shim/task/stdio.ts'
@@ -8,9 +8,9 @@ const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 export interface FakeProcess {
   readonly child: Bun.Subprocess
-  /** All that it wrote is where it belongs. */
+  /** Settles once all output was delivered. */
   readonly delivered: Promise<void>
-  /** Ends its input, once all that has come was read. */
+  /** Ends the input, once everything in it was read. */
   closeInput(): void
 }
 
@@ -29,7 +29,7 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess 
   return { child, delivered: Promise.all(copies).then(() => {}), closeInput }
 }
 
-/** A FIFO that is held open has no end: it comes when the result was called and nothing has come for a while. */
+/** A FIFO that is held open has no end, so the returned function ends it: once nothing has come for a while. */
 function pipeUntilClosed(from: number, to: WritableStream<Uint8Array>): () => void {
   const writer = to.getWriter()
   let isClosing = false
@@ -53,16 +53,16 @@ function pipeUntilClosed(from: number, to: WritableStream<Uint8Array>): () => vo
   }
 }
 
-/** Ends what it has started, as the end of a container does. */
+/** Kills the process and its children, as the end of a container does. */
 export function endGroup({ pid }: Bun.Subprocess): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // There is none any more.
+    // The group has ended already.
   }
 }
 
-/** What a full disk has no room for is lost, as by the shim. */
+/** Copies the stream. A chunk that a full disk has no room for is lost, as in the shim. */
 async function copy(stream: ReadableStream<Uint8Array>, sink: OutputSink): Promise<void> {
   for await (const chunk of stream) await sink.write(chunk).catch(() => {})
   await sink.close().catch(() => {})

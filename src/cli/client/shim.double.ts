@@ -38,7 +38,7 @@ else if (action === 'start') await start()
 else if (action === 'serve') serveTasks()
 else if (action === 'delete') remove()
 
-/** The real executable is the command line too. */
+/** The command line, which is in the same executable. */
 async function commandLine(): Promise<never> {
   const { runCli } = await import('../cli.ts')
   process.exit(await runCli(argv, { script: import.meta.path, execPath: process.execPath, env: process.env }))
@@ -58,7 +58,7 @@ async function start(): Promise<void> {
   })
   writeShimProcess(bundle, processRef(daemon.pid)!)
   while (!(await answers())) {
-    // As the shim does, which waits for nobody: the daemon may have been killed meanwhile.
+    // Like the shim, this does not wait for a dead daemon, which may have been killed meanwhile.
     if (daemon.exitCode !== null || daemon.signalCode !== null) break
     await Bun.sleep(5)
   }
@@ -96,7 +96,7 @@ function serveTasks(): void {
   const exit = async (execId: string) => {
     const { child, args, delivered } = find(execId)
     await child?.exited
-    // A child of it may keep its output open.
+    // A child of the process may keep the output open.
     await Promise.race([delivered, Bun.sleep(500)])
     if (args.includes('out-of-memory')) markOomKilled(bundle)
     return child?.signalCode ? 128 + signalNumber(child.signalCode) : (child?.exitCode ?? 0)
@@ -150,7 +150,7 @@ function serveTasks(): void {
         throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
       const started = spawnOn(found.io, found.args)
       Object.assign(found, started)
-      // Its children go with a container's first process.
+      // A container's processes end with its first one.
       if (execId === '') void started.child.exited.then(() => endGroup(started.child))
       return { pid: find(execId).child?.pid ?? 0 }
     },
@@ -166,7 +166,7 @@ function serveTasks(): void {
     stats() {
       const { child } = find('')
       if (child === undefined || child.exitCode !== null) throw new KataError('TASK_NOT_FOUND', { id })
-      // As if it had used half a processor all the time.
+      // The usage of half a processor.
       const cpu = { usageUsec: BigInt(Math.round(performance.now() * 500)) }
       const memory = { usage: 3n << 20n, usageLimit: 64n << 20n }
       const metrics = Metrics.fromPartial({ cpu, memory, pids: { current: 2n } })
@@ -180,7 +180,7 @@ function serveTasks(): void {
         writeFileSync(`${bundle}/refused-kill`, '')
         throw new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
       }
-      // As while its machine is saved: longer than a client waits for the answer.
+      // A save of the machine takes so long: longer than a client waits for the answer.
       if (args.includes('held-up')) await Bun.sleep(11_000)
       if (child === undefined)
         throw new KataError('TASK_STATE', { action: 'signal', id: execId, state: 'created' })
@@ -204,7 +204,7 @@ function serveTasks(): void {
       return {}
     },
     shutdown() {
-      // Its machine would write back here what the container wrote.
+      // A machine would write the container's files back here.
       writeFileSync(`${dirname(bundle)}/asked-to-end`, '')
       setTimeout(() => process.exit(0), 5)
       return {}

@@ -103,7 +103,7 @@ describe('a task process', () => {
     const stdout = logUri({ path, stream: 'stdout', bounds: { maxBytes: 50, maxFiles: 2 } })
     const warned: string[] = []
     const log = createLogger({ sink: ({ message }) => void warned.push(message) })
-    // The full file cannot make way for the next one.
+    // This directory keeps the full log from being rotated.
     mkdirSync(`${path}.1`)
     const process = new TaskProcess({
       namespace: 'default',
@@ -148,7 +148,7 @@ describe('a task process', () => {
     await process.start()
     await process.signal(9)
     await process.exited
-    // Its time was over long ago, had anybody waited.
+    // The time would have been over long ago if anything had waited for it.
     await Bun.sleep(60)
     expect(looks).toBe(1)
   })
@@ -178,7 +178,7 @@ describe('a task process', () => {
     const writer = openSync(path, constants.O_RDWR)
     writeSync(writer, 'twelve bytes')
     process.closeInput()
-    // Longer than a running process is given.
+    // This is longer than the time for a running process.
     await Bun.sleep(1100)
     starting.resolve()
     await started
@@ -243,7 +243,7 @@ describe('a task process', () => {
     await process.start()
     const signalled = process.signal(signal)
     signalled.catch(() => {})
-    // What became of the machine is known a little later.
+    // The fate of the machine is known a little later.
     await Bun.sleep(20)
     lost.abort()
     await signalled
@@ -390,7 +390,7 @@ describe('a task process', () => {
     await process.signal(9)
     await process.exited
     await Bun.sleep(200)
-    // A client that comes back would have the rest.
+    // A client that comes back could still read the rest.
     expect(isOpen()).toBe(true)
     process.removed()
     expect(isOpen()).toBe(true)
@@ -413,7 +413,7 @@ describe('a task process', () => {
       limits: { stallMs: 60_000, endMs: 20_000 },
     })
     await process.start()
-    // Its end does not wait for a reader.
+    // The end of the process does not wait for a reader.
     lost.abort()
     await process.exited
     process.removed()
@@ -450,7 +450,7 @@ describe('a task process', () => {
       })
       return { process, survived: () => survived }
     }
-    /** A guest that lets its process live, whatever it answers. */
+    /** A guest that never ends its process, whatever it answers. */
     const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp, within = limits) => {
       const { guest } = guestDouble({ ends: new Promise(() => {}) })
       const made = unstarted({ ...guest, ...more }, heldUp, within)
@@ -501,7 +501,7 @@ describe('a task process', () => {
     })
 
     test('and wrote as much as is on its way of two streams loses nothing of it', async () => {
-      // Two places of the stream buffer, and what is in the pipe.
+      // Two places of the stream buffer, and a full pipe.
       const bytes = 17 * 1024 * 1024
       const path = join(directory, 'whole')
       writeFileSync(path, '')
@@ -509,7 +509,7 @@ describe('a task process', () => {
       const output: GuestProcess['output'] = async (_, sink) => {
         await killed.promise
         await sink(new Uint8Array(bytes - 1))
-        // Four times a second is looked whether that is enough.
+        // The limit is checked four times a second.
         await Bun.sleep(400)
         await sink(new Uint8Array(1))
       }
@@ -619,7 +619,7 @@ describe('the death of the machine', () => {
     '[SANDBOX_DIED] sandbox s died: the VMM ended (SIGKILL). The machine and all that it held have been removed. The end of ' +
     'its console and the log of the shim say more: a b'
 
-  /** What the streams of a process got whose machine dies after it said `says` on stderr, or on its terminal. */
+  /** The output of a process whose machine dies after the process wrote `says` to stderr, or to its terminal. */
   async function toldTo(
     says: string,
     { terminal = false, tellsDeath = true, reason = death as unknown } = {},
@@ -647,7 +647,7 @@ describe('the death of the machine', () => {
           if (stream !== (terminal ? 'stdout' : 'stderr')) return
           await sink(Buffer.from(says))
           said.resolve()
-          // As a call that the loss of the connection ends.
+          // The loss of the connection ends a call in this way.
           await new Promise((resolve) => lost.signal.addEventListener('abort', resolve))
           throw death
         },
