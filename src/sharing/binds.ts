@@ -47,24 +47,8 @@ export interface BindPlace {
 }
 
 /** Binds in `place`, mapped by `idmap` for an unprivileged daemon. Each entry owns itself in the ledger, because containers share it. */
-export function createBinds(
-  ledger: Ledger,
-  { entries: directory, scratch }: BindPlace,
-  idmap: Idmap | undefined,
-): Binds {
+export function createBinds(ledger: Ledger, place: BindPlace, idmap: Idmap | undefined): Binds {
   const entries = new Map<string, Entry>()
-
-  const show = async (name: string, { fd, kind }: Source, bind: BindRequest, container: string) => {
-    const target = `${directory}/${name}`
-    if (kind === 'directory') await makeDirectory(ledger, target, name)
-    else await makeFile(ledger, target, name)
-    const { source } = bind
-    using callers = bind.caller && (await callerIdmap(idmap, bind.caller, { source, container }))
-    const map = callers ?? idmap
-    await mountAt(ledger, target, name, () =>
-      mountSource(fd, bind, { target, container, map, idmap, scratch }),
-    )
-  }
 
   const leave = async (key: string, entry: Entry, containerId: string) => {
     // A container leaves when it ends, and after each of its requests that fails.
@@ -83,7 +67,8 @@ export function createBinds(
         const key = identity(source, bind)
         const known = entries.get(key)
         const name = known?.name ?? bindEntryName(containerId, bind.destination)
-        const entry = known ?? { name, users: new Set(), made: show(name, source, bind, containerId) }
+        const show = () => showEntry(ledger, source, bind, { name, container: containerId, place, idmap })
+        const entry = known ?? { name, users: new Set(), made: show() }
         entries.set(key, entry)
         entry.users.add(containerId)
         try {
@@ -108,6 +93,32 @@ export function createBinds(
       )
     },
   }
+}
+
+interface EntryRequest {
+  readonly name: string
+  readonly container: string
+  readonly place: BindPlace
+  /** The map of the share. */
+  readonly idmap: Idmap | undefined
+}
+
+/** Makes the entry, and mounts the source on it. */
+async function showEntry(
+  ledger: Ledger,
+  { fd, kind }: Source,
+  bind: BindRequest,
+  { name, container, place, idmap }: EntryRequest,
+): Promise<void> {
+  const target = `${place.entries}/${name}`
+  if (kind === 'directory') await makeDirectory(ledger, target, name)
+  else await makeFile(ledger, target, name)
+  const { source } = bind
+  using callers = bind.caller && (await callerIdmap(idmap, bind.caller, { source, container }))
+  const map = callers ?? idmap
+  await mountAt(ledger, target, name, () =>
+    mountSource(fd, bind, { target, container, map, idmap, scratch: place.scratch }),
+  )
 }
 
 interface MountRequest {
