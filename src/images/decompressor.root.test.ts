@@ -129,6 +129,12 @@ test.each<[string, Compression, () => Buffer, string]>([
     'its zstd compression is damaged (Frame requires too much memory for decoding',
   ],
   [
+    'a wrong checksum',
+    'gzip',
+    () => Buffer.concat([gzipSync(content).subarray(0, -8), Buffer.alloc(8)]),
+    'its gzip compression is damaged (invalid compressed data--crc error)',
+  ],
+  [
     'something else behind the end',
     'gzip',
     () => Buffer.concat([gzipSync(content), Buffer.from('something else')]),

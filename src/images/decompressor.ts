@@ -1,6 +1,6 @@
 /**
  * Decompression of what strangers packed, by gzip(1) or zstd(1) in a jail. A decompressor is much code without memory safety that reads
- * hostile bytes. Here it has a user of its own, an empty root, no network and a limit of memory. Its posture is read back before it
+ * hostile bytes. Here it has a user of its own, a root with its libraries alone, no network and a limit of memory. Its posture is read back before it
  * gets the first byte, and all that it can do is to answer with other bytes.
  */
 import { closeSync, mkdirSync, readdirSync } from 'node:fs'
@@ -123,9 +123,11 @@ async function requireSuccess(
   throw damaged(exit === undefined ? 'the decompressor does not end' : exitWords(exit))
 }
 
-/** gzip(1) takes what follows for a warning. */
+/** The first line, without the names of program and file. For gzip(1) what follows the end is only a warning. */
 const reasonIn = (said: string) =>
-  lastWords(said.trim().replace(/^[^:]*: [^:]*: /, '')).replace(
-    'decompression OK, trailing garbage ignored',
-    'something else follows it',
-  )
+  lastWords(
+    said
+      .trim()
+      .replace(/\n.*/s, '')
+      .replace(/^[^:]*: [^:]*: /, ''),
+  ).replace('decompression OK, trailing garbage ignored', 'something else follows it')
