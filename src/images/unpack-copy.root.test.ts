@@ -49,6 +49,7 @@ test('files, directories and links come as they are, but belong to the person', 
     { name: './app/same', type: '1', linkName: './app/run' },
     { name: './app/link', type: '2', linkName: `${base}/secret`, mode: 0o666 },
     { name: './app/null', type: '3' },
+    { name: './app/sda', type: '4' },
     { name: './app/pipe', type: '6' },
   )
   expect(readFileSync(`${root}/app/run`, 'utf8')).toBe('program')
@@ -59,7 +60,19 @@ test('files, directories and links come as they are, but belong to the person', 
   expect(readlinkSync(`${root}/app/link`)).toBe(`${base}/secret`)
   expect(statSync(`${base}/secret`)).toEqual(secret)
   expect(readdirSync(`${root}/app`).sort()).toEqual(['link', 'run', 'same'])
-  expect(leftOut).toEqual(['./app/null', './app/pipe'])
+  expect(leftOut).toEqual(['./app/null', './app/sda', './app/pipe'])
+})
+
+test('nobody else may enter it, whatever the stream says of it, nor a directory that is not finished', async () => {
+  const entries = [
+    { name: './', type: '5', mode: 0o777 },
+    { name: './open/', type: '5', mode: 0o777 },
+  ]
+  const copy = await unpackCopy(pieces(makeTar(entries)), root, { container: 'c' })
+  const modes = () => [root, `${root}/open`].map((path) => lstatSync(path).mode & 0o7777)
+  expect(modes()).toEqual([0o700, 0o700])
+  copy.finish()
+  expect(modes()).toEqual([0o700, 0o777])
 })
 
 const link = (target: string) => ({ name: 'd', type: '2', linkName: target })
@@ -98,11 +111,19 @@ describe('refused, with nothing written outside', () => {
     ['a file in the place of all', () => [{ name: './', content: 'x' }], 'the place of all'],
     [
       'a name that is too long',
-      () => [{ name: 'x', content: '', pax: { path: 'n'.repeat(300) } }],
-      'too long',
+      () => [{ name: 'x', content: '', pax: { path: 'n'.repeat(256) } }],
+      'its name is too long',
+    ],
+    ['a name with a NUL byte', () => [{ name: 'x', pax: { path: 'x\0y' } }], 'holds a NUL byte'],
+    ['a link to nothing', () => [{ name: 'l', type: '2' }], 'link to nothing'],
+    [
+      'a link to a name with a NUL byte',
+      () => [{ name: 'l', type: '2', pax: { linkpath: 'x\0y' } }],
+      'link to nothing',
     ],
   ])('%s', async (_, entries, reason) => {
-    await expect(unpack(...entries(base))).rejects.toThrow(reason)
+    const message = expect.stringContaining(reason)
+    await expect(unpack(...entries(base))).rejects.toMatchObject({ code: 'COPY_UNSAFE', message })
     expect(readFileSync(`${base}/secret`, 'utf8')).toBe('before')
     expect(lstatSync(`${base}/secret`).nlink).toBe(1)
     expect(readdirSync(base).sort()).toEqual(['root', 'secret'])

@@ -174,6 +174,8 @@ describe('nothing leaves the layer', () => {
       { name: 'd/', type: '5' },
       { name: 'd/victim', content: 'x' },
       { name: 'h', type: '1', linkName: 'd/victim' },
+      { name: 'a', pax: { path: 'n'.repeat(255) } },
+      { name: 'd/.wh.x' },
     ))
 
   test.each<[string, RegExp, () => TestEntry[]]>([
@@ -231,7 +233,29 @@ describe('nothing leaves the layer', () => {
     ],
     ['a whiteout of the parent', /hides no name/, () => [{ name: 'd/.wh...' }]],
     ['a pax path upwards', /upwards/, () => [{ name: 'a', pax: { path: '../outside/victim' } }]],
+    ['a whiteout of the directory itself', /hides no name/, () => [{ name: 'd/.wh..' }]],
+    ['a whiteout of nothing', /hides no name/, () => [{ name: 'd/.wh.' }]],
+    ['a path through a file', /leads through a file/, () => [{ name: 'f' }, { name: 'f/x' }]],
+    [
+      'a hard link to a directory',
+      /does not hold/,
+      () => [
+        { name: 'd/', type: '5' },
+        { name: 'h', type: '1', linkName: 'd' },
+      ],
+    ],
+    ['a symlink to nothing', /link to nothing/, () => [{ name: 's', type: '2' }]],
+    [
+      'a symlink to a name with a NUL byte',
+      /link to nothing/,
+      () => [{ name: 's', type: '2', pax: { linkpath: 'x\0y' } }],
+    ],
     ['a name with a NUL byte', /NUL/, () => [{ name: 'a', pax: { path: 'x\0y' } }]],
+    [
+      'a name that is too long',
+      /its path is too long/,
+      () => [{ name: 'a', pax: { path: 'n'.repeat(256) } }],
+    ],
     ['a symlink as the root', /root directory/, () => [{ name: './', type: '2', linkName: outside() }]],
   ])('%s is refused', async (_, reason, entries) => {
     await expect(unpack(...entries())).rejects.toThrow(/^\[ROOTFS_ARCHIVE_UNSAFE\]/)
