@@ -51,20 +51,36 @@ describe('the path that an operator names', () => {
     )
   })
 
-  test.each(['/dev/shm', '/usr/share', '/usr/local'])(
-    "is refused at a link in root's own directory in %s",
-    (parent) => {
-      const place = mkdtempSync(`${parent}/operator-`)
-      try {
-        symlinkSync(directory, `${place}/link`)
-        expect(() => openOperatorPath(`${place}/link/there`)).toThrow(
-          /^\[SOURCE_LINK\].*a pod may have made it/,
-        )
-      } finally {
-        rmSync(place, { recursive: true })
+  test("is refused at a link in a directory of the system's that others put their own below, and beside it is not", () => {
+    const others = ['dev/shm', 'dev/hugepages', 'dev/mqueue', 'usr/local', 'usr/share', 'usr/src'].map(
+      (name) => `/${name}`,
+    )
+    // In memory, and not every host has all of them.
+    const program = `
+      const { existsSync, mkdirSync, symlinkSync } = await import('node:fs')
+      const { mount } = await import('${import.meta.dir}/../mounts/mount.ts')
+      const { openOperatorPath } = await import('${import.meta.dir}/operator-path.ts')
+      for (const target of ['/dev', '/usr/local', '/usr/share', '/usr/src'].filter((path) => existsSync(path)))
+        mount({ source: 'none', target, type: 'tmpfs' })
+      const outcome = (place) => {
+        mkdirSync(place + '/own', { recursive: true })
+        for (const directory of [place, place + '/own']) symlinkSync('/etc', directory + '/link')
+        return [place, place + '/own'].map((directory) => {
+          try {
+            return openOperatorPath(directory + '/link/passwd') > 0
+          } catch (error) {
+            return error.code
+          }
+        })
       }
-    },
-  )
+      console.log(JSON.stringify(${JSON.stringify(['/dev/disk', ...others])}.map(outcome)))`
+    const argv = ['unshare', '--mount', '--propagation', 'private', process.execPath, '-e', program]
+    const { stdout } = Bun.spawnSync(argv, { stderr: 'inherit' })
+    expect(JSON.parse(stdout.toString())).toEqual([
+      [true, true],
+      ...others.map(() => ['SOURCE_LINK', 'SOURCE_LINK']),
+    ])
+  })
 
   test.each<[string, (place: string) => void]>([
     ['others may write to', (place) => chmodSync(place, 0o777)],

@@ -25,8 +25,9 @@ function outcome(path: string): string {
 test('a directory that root made is root’s, also in /tmp, also before it is there, also by a link', () => {
   mkdirSync(`${top}/run`)
   symlinkSync('run', `${top}/link`)
-  for (const path of [top, `${top}/run`, `${top}/run/not/yet`, `${top}/link`, `${top}/link/not-yet`, '/'])
-    expect([path, outcome(path)]).toEqual([path, "root's"])
+  const there = [top, `${top}/run`, `${top}/link`, '/']
+  const notYet = [`${top}/run/not/yet`, `${top}/link/not-yet`, `${tmpdir()}/roots-not-yet`]
+  for (const path of [...there, ...notYet]) expect([path, outcome(path)]).toEqual([path, "root's"])
 })
 
 test.each([
