@@ -8,7 +8,9 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
@@ -25,14 +27,20 @@ afterAll(() => rmSync(base, { recursive: true }))
 const firstThrowAway = 0x7fff0000
 const endOfAll = { timeoutMs: 10_000, everyMs: 10 }
 
+interface RunOptions {
+  readonly uid: number
+  readonly gid: number
+  readonly signal: AbortSignal
+  /** Told of its directory. */
+  readonly prepare: (directory: string) => void
+}
+
 let runs = 0
 /** What a shell script prints as such a program. */
-async function run(
-  script: string,
-  { uid = throwAwayUid(), gid, signal }: { uid?: number; gid?: number; signal?: AbortSignal } = {},
-) {
+async function run(script: string, { uid = throwAwayUid(), gid, signal, prepare }: Partial<RunOptions> = {}) {
   const directory = `${base}/${++runs}`
   mkdirSync(directory)
+  prepare?.(directory)
   chownSync(directory, uid, uid)
   const output = openSync(`${base}/${runs}.out`, 'w')
   try {
@@ -68,6 +76,21 @@ test('it is a user of its own without groups, capabilities and ways to get any',
   expect(status.get('NoNewPrivs')).toBe('1')
 })
 
+test('its namespaces are its own, but those of network and users, and its /tmp holds no device or set-id program', async () => {
+  const kinds = ['ipc', 'mnt', 'net', 'pid', 'user', 'uts']
+  const { printed } = await run(`
+    for kind in ${kinds.join(' ')}; do readlink /proc/self/ns/$kind; done
+    grep -c shared: /proc/self/mountinfo
+    grep ' /tmp ' /proc/self/mountinfo`)
+  const lines = printed.trim().split('\n')
+  const shared = kinds.filter((kind, index) => lines[index] === readlinkSync(`/proc/self/ns/${kind}`))
+  expect(shared).toEqual(['net', 'user'])
+  // What it mounts, and what root mounts for it, comes nowhere else.
+  expect(lines[kinds.length]).toBe('0')
+  const options = lines.slice(kinds.length + 1).map((line) => line.split(' ')[5]?.split(','))
+  expect(options).toEqual([expect.arrayContaining(['nosuid', 'nodev'])])
+})
+
 test('it opens no way to guests or into the kernel: no vsock, no netlink, no user namespace, no keys of root’s', async () => {
   const tries = {
     ...{ vsock: '41, 40, 1, 0', netlink: '41, 16, 3, 0', namespace: '272, 0x10000000' },
@@ -87,27 +110,46 @@ test('it opens no way to guests or into the kernel: no vsock, no netlink, no use
   expect(printed).toBe('vsock=97 netlink=97 namespace=38 uring=38 keys=38 inet=0 unix=0 4\n')
 })
 
-test('it has not the terminal at which root started it', () => {
-  const directory = `${base}/terminal`
+/** Writes a program that runs a shell script as such a program, and is not this test: `NAME.ts`, with the output in `NAME.out`. */
+function writeRunner(name: string, script: string): void {
+  const directory = `${base}/${name}`
   mkdirSync(directory)
-  const child = `
+  const runner = `
     import { chownSync, openSync } from 'node:fs'
     import { throwAwayUid } from '${import.meta.dir}/../throw-away-uid.ts'
     import { runWithoutRights } from '${import.meta.dir}/without-rights.ts'
     const [uid, directory] = [throwAwayUid(), '${directory}']
     chownSync(directory, uid, uid)
-    const script = 'true < /dev/tty && echo has one || echo has none'
     await runWithoutRights({
-      ...{ argv: ['/bin/sh', '-c', script], environment: {}, uid, gid: undefined, directory },
-      ...{ output: openSync('${base}/terminal.out', 'w'), signal: new AbortController().signal },
+      ...{ argv: ['/bin/sh', '-c', ${JSON.stringify(script)}], environment: {}, uid, gid: undefined, directory },
+      ...{ output: openSync('${base}/${name}.out', 'w'), signal: new AbortController().signal },
       ...{ received: () => 0, onBytes: () => {}, stalled: () => new Error('nothing came') },
     })`
-  writeFileSync(`${base}/terminal.ts`, child)
+  writeFileSync(`${base}/${name}.ts`, runner)
+}
+
+test('it has not the terminal at which root started it', () => {
+  writeRunner('terminal', 'true < /dev/tty && echo has one || echo has none')
   // script(1) has its command at a terminal of its own.
   const command = `: < /dev/tty && ${process.execPath} ${base}/terminal.ts`
   const { exitCode, stdout } = Bun.spawnSync(['script', '-qec', command, '/dev/null'])
   expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 0, stdout: '' })
   expect(readFileSync(`${base}/terminal.out`, 'utf8')).toBe('has none\n')
+})
+
+test('it and what it has started end with root’s process, however that ends', async () => {
+  writeRunner('orphan', 'sleep 86400 & id -u; sleep 86400')
+  const parent = Bun.spawn([process.execPath, `${base}/orphan.ts`], { stderr: 'inherit' })
+  const uid = await poll(
+    () =>
+      (existsSync(`${base}/orphan.out`) && Number(readFileSync(`${base}/orphan.out`, 'utf8'))) || undefined,
+    { timeoutMs: 10_000 },
+  )
+  expect(processesOfUids(uid!, uid!).length).toBeGreaterThan(1)
+  parent.kill('SIGKILL')
+  await parent.exited
+  await until(() => processesOfUids(uid!, uid!).length === 0, endOfAll)
+  expect(processesOfUids(uid!, uid!)).toEqual([])
 })
 
 test('each of its processes has 4 GiB of memory of its own at most', async () => {
@@ -124,7 +166,7 @@ test('it has the one group that it is given', async () => {
 })
 
 test('it sees no process but its own, writes where it is told to, and has no environment of root’s', async () => {
-  const script = 'echo /proc/[0-9]*; pwd; echo x > a && cat a; ls /tmp; ulimit -c; /usr/bin/env | sort'
+  const script = 'echo /proc/[0-9]*; pwd; echo x > a && cat a; ls /tmp; ulimit -Hc; /usr/bin/env | sort'
   const { printed } = await run(script)
   const [processes, ...lines] = printed.trim().split('\n')
   expect(processes?.split(' ').length).toBeLessThan(4)
@@ -173,6 +215,13 @@ test('what it has started ends with it, also when it is told to stop', async () 
   const reason = new Error('enough')
   setTimeout(() => stop.abort(reason), 300)
   await expect(run('setsid sleep 86400 & sleep 86400', { signal: stop.signal })).rejects.toBe(reason)
+})
+
+test('what an earlier one left in its directory is not written through', async () => {
+  writeFileSync(`${base}/victim`, 'before')
+  const prepare = (directory: string) => symlinkSync(`${base}/victim`, `${directory}/filter`)
+  await expect(run('true', { prepare })).rejects.toThrow('EEXIST')
+  expect(readFileSync(`${base}/victim`, 'utf8')).toBe('before')
 })
 
 test('that its user may have processes still is an error, whatever else went wrong', async () => {
