@@ -41,8 +41,11 @@ describe('argument filter', () => {
     expect({ filtered: call(text, true), free: call(text, false) }).toEqual({ filtered: errno, free: 0 })
   })
 
-  test('a pair of netlink sockets is refused before netlink is asked', () => {
-    const pair = '53, 16, 3, 0, $b = "\\0" x 8'
+  test.each([
+    ['internet', 2, 1],
+    ['netlink', 16, 3],
+  ])('a pair of %s sockets is refused before the family is asked', (_, family, type) => {
+    const pair = `53, ${family}, ${type}, 0, $b = "\\0" x 8`
     const EOPNOTSUPP = 95
     expect({ filtered: call(pair, true), free: call(pair, false) }).toEqual({
       filtered: 97,
