@@ -22,6 +22,7 @@ import {
 import { tmpdir } from 'node:os'
 import { makeFifo } from '../linux/files/fifo.ts'
 import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
+import { bindMount, unmountBelow } from '../linux/mounts/mount.ts'
 import { copyMergedDirectory } from './merged-copy.ts'
 
 const base = mkdtempSync(`${tmpdir()}/merged-copy-`)
@@ -128,6 +129,23 @@ asRoot('a link on the way leads to a place in the image, never to one of the hos
   expect(readdirSync(target)).toEqual(['file'])
   for (const path of ['/host', '/up', '/nothing', '/real/file'])
     expect(await copyMergedDirectory(layers, path, target)).toBe(false)
+})
+
+asRoot('what is mounted over a part of it is not copied, and the target is no link', async () => {
+  for (const name of ['sub', 'file']) {
+    const { layers, target } = image({ 'data/sub/x': 'mine', 'data/file': 'mine', 'secret/x': 'the host’s' })
+    const mounted = `${layers[0]}/data/${name}`
+    bindMount(`${layers[0]}/secret${name === 'file' ? '/x' : ''}`, mounted)
+    try {
+      await expect(copyMergedDirectory(layers, '/data', target)).rejects.toThrow('EXDEV')
+    } finally {
+      unmountBelow(mounted)
+    }
+    rmSync(target, { recursive: true })
+    symlinkSync(`${layers[0]}/secret`, target)
+    await expect(copyMergedDirectory(layers, '/data', target)).rejects.toThrow('ENOTDIR')
+    expect(readdirSync(`${layers[0]}/secret`)).toEqual(['x'])
+  }
 })
 
 asRoot('a file that somebody goes on writing to has an end', async () => {
