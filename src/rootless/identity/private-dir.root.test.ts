@@ -20,7 +20,7 @@ import { within } from '../../time.ts'
 import { rootlessKinds } from '../kinds.ts'
 import { openLedger, scratch, sleeperAs } from '../test-support.ts'
 import { type Lease, takeLease } from './lease.ts'
-import { makePrivateDir } from './private-dir.ts'
+import { makePrivateDir, privateDirResource } from './private-dir.ts'
 import { readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
 
 let at: ReturnType<typeof scratch>
@@ -150,6 +150,20 @@ describe('private directory', () => {
     chownSync(path, 1000, 1000)
     await openLedger(at.directory).releaseAll()
     expect(statSync(path).uid).toBe(1000)
+  })
+
+  test('one of root’s stays, unless it is ours that a crash left half made', async () => {
+    for (const [mode, left] of [
+      [0o700, [`${lease.uid}`]],
+      [0, []],
+    ] as const) {
+      await makePrivateDir(at.ledger, lease)
+      chownSync(path, 0, 0)
+      chmodSync(path, mode)
+      await openLedger(at.directory).release(privateDirResource, () => true)
+      expect(readdirSync(lease.userDir)).toEqual(left)
+      rmSync(path, { recursive: true, force: true })
+    }
   })
 
   test('one that is bounded takes sockets and little else, and leaves no mount', async () => {
