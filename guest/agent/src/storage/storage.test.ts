@@ -7,7 +7,7 @@ import { loadOnHost } from '../system/on-host.double.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'storage-'))
 afterAll(() => rmSync(top, { recursive: true }))
-const { module, started } = await loadOnHost<typeof import('./storage.ts')>(
+const { module, started, mounts } = await loadOnHost<typeof import('./storage.ts')>(
   'storage/storage.ts',
   join(top, 'share'),
 )
@@ -58,6 +58,18 @@ test('a disk that is shown as such has no file system to be written back, and ot
   await module.unmountStorage({ mountPoint: '/layer', disk: { ...disk, isReadOnly: true } }, async () => 0)
   await module.unmountStorage({ mountPoint: '/memory' }, async () => 0)
   expect(started.length).toBe(before)
+})
+
+test.each([
+  ['memory whose group is no number', { driver: 'ephemeral', options: ['fsgid=all'] }],
+  ['memory', { driver: 'ephemeral', fsGroup: { groupId: 2 ** 40 } }],
+  ['a share', { driver: 'virtio-fs', source: 'kataShared', fsGroup: { groupId: 2 ** 40 } }],
+  ['a part of a volume', { driver: 'local', options: ['subpath=.'], fsGroup: { groupId: 2 ** 40 } }],
+])('%s that cannot be given to its group does not stay mounted', async (_kind, storage) => {
+  const mountPoint = join(top, 'half-made')
+  const failing = Storage.fromPartial({ source: top, ...storage, mountPoint })
+  await expect(module.mountStorage(failing, async () => 0)).rejects.toThrow()
+  expect(mounts.filter((line) => line.includes(mountPoint))).toEqual([])
 })
 
 const asRoot = test.skipIf(process.getuid?.() !== 0)

@@ -37,7 +37,7 @@ export interface MountedStorage {
   readonly watch?: VolumeWatch
 }
 
-/** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
+/** Mounts one storage; nothing stays mounted of one that fails. @throws TtrpcError for an unknown driver, SysError from mount(2). */
 export async function mountStorage(storage: Storage, exitOf: ExitOf): Promise<MountedStorage> {
   const { mountPoint } = storage
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
@@ -61,7 +61,14 @@ async function mountAt(storage: Storage, exitOf: ExitOf): Promise<MountedStorage
   else if (driver === 'ephemeral') mountEphemeral(storage)
   else if (driver === 'local') isDirectory = prepareLocal(storage)
   else throw unimplemented(`storage driver ${driver}`)
-  if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
+  try {
+    if (driver === 'ephemeral') giveMemoryToGroup(storage)
+    if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
+  } catch (error) {
+    // Nobody knows of it, and the next try would mount above it.
+    if (!isDirectory) detach(mountPoint)
+    throw error
+  }
   return { mountPoint, isDirectory }
 }
 
@@ -133,9 +140,12 @@ async function mountShare({ source, fstype, options, mountPoint }: Storage): Pro
 
 /** Mounts a file system in memory: the sandbox's /dev/shm, or a volume that lives as long as the pod. */
 function mountEphemeral({ source, fstype, options, mountPoint }: Storage): void {
-  const { flags, data, settings } = splitMountOptions(options)
+  const { flags, data } = splitMountOptions(options)
   mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags, data)
-  giveToGroup(mountPoint, settings, '1777')
+}
+
+function giveMemoryToGroup({ options, mountPoint }: Storage): void {
+  giveToGroup(mountPoint, splitMountOptions(options).settings, '1777')
 }
 
 /** Resizes a mounted tmpfs and keeps its content. @throws SysError EINVAL if the content is larger. */

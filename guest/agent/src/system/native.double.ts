@@ -1,6 +1,6 @@
 /**
  * The agent's native modules (`syscalls`, `os` and `std`) for unit tests on the host: the calls on files, over node:fs and with the
- * errors of the real ones. Nothing is mounted: `mounts` lists what would be. Time runs a thousand times as fast.
+ * errors of the real ones. Nothing is mounted: `mounts` lists what would be by then. Time runs a thousand times as fast.
  */
 import * as fs from 'node:fs'
 import { constants } from 'node:os'
@@ -8,7 +8,7 @@ import { getSystemErrorName } from 'node:util'
 
 /** Lines on the console. */
 export const said: string[] = []
-/** Mounts that were asked for, as `source target type flags data`. */
+/** Mounts that were asked for and were not taken away, as `source target type flags data`. */
 export const mounts: string[] = []
 
 const at = (directory: number, name: string) => `/proc/self/fd/${directory}/${name}`
@@ -88,8 +88,11 @@ export function mount(source: string, target: string, type: string, flags: numbe
   mounts.push([source, target, type, flags, data].join(' '))
 }
 export const nameErrno = (errno: number): string => getSystemErrorName(-errno)
-export const umount = (): never => {
-  throw failed('EINVAL')
+/** Takes away the last mount there. @throws Error EINVAL when there is none. */
+export function umount(target: string): void {
+  const last = mounts.findLastIndex((line) => line.split(' ')[1] === target)
+  if (last < 0) throw failed('EINVAL')
+  mounts.splice(last, 1)
 }
 /** Processes of their own that were asked for. */
 export const started: string[] = []

@@ -10,7 +10,7 @@ export interface OnHost<Module> {
   readonly module: Module
   /** Lines on the console. */
   readonly said: readonly string[]
-  /** Mounts that were asked for. */
+  /** Mounts that were asked for and were not taken away. */
   readonly mounts: readonly string[]
   /** Processes that were asked for. */
   readonly started: readonly string[]
