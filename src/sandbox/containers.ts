@@ -49,6 +49,12 @@ import { carryMounts, type GuestMounts } from './storage/mounts.ts'
 import { requireSharedIds } from './storage/share-ids.ts'
 import { unwatchedWarning } from './storage/watched-volume.ts'
 
+/**
+ * How long a container that failed waits for the guest to remove its copies of files, milliseconds. A guest that does not answer has cost it the limit
+ * of a call already; one that is slow removes them later.
+ */
+const copiesMs = 5000
+
 /** What a container has in share and machine, before the guest knows of it. */
 interface Carried {
   readonly rootfs: GuestRootfs
@@ -164,7 +170,9 @@ export class Containers {
     )
     // Our agent takes its copies away then, though it has no container of this name, and says so. None is added any more.
     if (share.copiesFiles && !this.#isThere(id))
-      await agent.agent.removeContainer({ containerId: id, timeout: 0 }).catch(() => {})
+      await agent.agent
+        .removeContainer({ containerId: id, timeout: 0 }, { timeoutMs: copiesMs })
+        .catch(() => {})
   }
 
   /** What can be refused before the container has anything. */

@@ -440,7 +440,7 @@ test.each([
  */
 function sandboxThatTells(
   shareFails: boolean,
-  guestRemoves?: () => Promise<void>,
+  guestRemoves?: (request: object, options?: { timeoutMs?: number }) => Promise<void>,
   { copiesFiles = false, refuses = (_id: string): boolean => false } = {},
 ) {
   const steps: string[] = []
@@ -560,6 +560,19 @@ test.each(['unready', 'refused'])(
     expect(shared.steps).not.toContain(`guest ${id}`)
   },
 )
+
+test('a guest that never answers holds up a failed container with copied files for one limit of a call, and a moment', async () => {
+  const limits: (number | undefined)[] = []
+  const guestRemoves = async (_: object, { timeoutMs }: { timeoutMs?: number } = {}) => {
+    limits.push(timeoutMs)
+    throw new TtrpcError('deadline_exceeded', 'no answer in time')
+  }
+  const { create } = sandboxThatTells(false, guestRemoves, { copiesFiles: true })
+  await create('c')
+  // Its stand-in cannot be made, once it is in the guest.
+  await expect(create('d')).rejects.toThrow('no process')
+  expect(limits).toEqual([undefined, 5000])
+})
 
 test('a direct volume that no container has is refused by name', async () => {
   const volume = '/volumes/pv'
