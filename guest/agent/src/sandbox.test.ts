@@ -248,6 +248,33 @@ test('a disk that cannot be written back keeps no other disk of its container fr
   expect(reports).toContain('Error: the disk is stuck')
 })
 
+test('disks that never take what is written hold up no other disk of their container when the pod ends', async () => {
+  const reports: string[] = []
+  let [isLate, healthy] = [false, 'not written back']
+  const exitOf = (pid: number) => {
+    if (started[pid - 1]!.endsWith('healthy')) {
+      healthy = isLate ? 'late' : 'in time'
+      return Promise.resolve(0)
+    }
+    // Less than a write-back may take by the double's clock.
+    setTimeout(() => {
+      isLate = true
+    }, 10)
+    return new Promise(() => {})
+  }
+  const { sandbox, make, share, started } = await podWith([], {
+    tools: { volumes: { owns: () => false, release: async () => {} }, exitOf },
+  })
+  const names = ['healthy', 'stuck', 'hung']
+  await make('two', {
+    storages: names.map((name) => ({ driver: 'overlayfs', mountPoint: `${share}/${name}` })),
+  })
+  await sandbox.destroy((error) => void reports.push(String(error)))
+  expect(healthy).toBe('in time')
+  for (const name of ['stuck', 'hung'])
+    expect(reports.filter((text) => text.includes(`${share}/${name} is not written back`))).toHaveLength(1)
+})
+
 /** Where each container of a pod was told to find its IPC namespace; none for the one that makes it. */
 async function namespacesOf(ids: readonly string[], failing?: string) {
   const found: Record<string, unknown> = {}

@@ -169,7 +169,7 @@ export class Sandbox {
     for (const container of containers) attempt(() => container.signal('', 9), report)
     const ended = Promise.all(containers.map(({ init }) => init.ended))
     await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
-    await Promise.all(containers.map((container) => container.leaveDisks().catch(report)))
+    await Promise.all(containers.map((container) => container.leaveDisks(report)))
     releaseNamespaces()
     await this.#tools.volumes.release(report)
     await shareAtRest().catch(report)

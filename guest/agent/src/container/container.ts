@@ -239,13 +239,16 @@ export class Container {
     return this.#removal
   }
 
-  /** Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. */
-  async leaveDisks(): Promise<void> {
+  /**
+   * Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. All at once: a disk that
+   * does not take what is written would use up the host's time for those behind it. Never fails: each failure is reported.
+   */
+  async leaveDisks(report: (error: unknown) => void): Promise<void> {
     stopWatching(this.#storages)
     const onDisks = this.#storages.filter(({ disk, isOverlay }) => disk !== undefined || isOverlay)
-    await new Steps(
-      onDisks.reverse().map((storage) => () => unmountStorage(storage, this.#tools.exitOf)),
-    ).take()
+    await Promise.all(
+      onDisks.reverse().map((storage) => unmountStorage(storage, this.#tools.exitOf).catch(report)),
+    )
   }
 
   async #remove(): Promise<void> {
