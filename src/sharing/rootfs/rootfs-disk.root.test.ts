@@ -25,8 +25,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(base, { recursive: true }))
 
-const make = (image: string, source = `${base}/image`) =>
+const make = (image: string, source = `${base}/image`, more: { freeBytes?: number } = {}) =>
   makeRootfsDisk(ledger, {
+    ...more,
     container: 'c1',
     stateDir: `${base}/state`,
     image,
@@ -61,3 +62,21 @@ test('when it cannot be made nothing of it is left', async () => {
   expect(ledger.held).toEqual([])
   expect(readFileSync(`${base}/image/etc/hello`, 'utf8')).toBe('from the image')
 })
+
+test('files that take more room than on the host’s file system, which compresses them, get it', async () => {
+  const [source, packed, image] = [`${base}/packed`, `${base}/packed.erofs`, `${base}/disk`]
+  writeFileSync(`${base}/image/large`, 'x'.repeat(64 * 1024 ** 2))
+  mkdirSync(source)
+  const run = (...argv: string[]) => expect(Bun.spawnSync(argv).exitCode).toBe(0)
+  run('mkfs.erofs', '--quiet', '-zlz4', packed, `${base}/image`)
+  run('mount', '-t', 'erofs', '-o', 'ro,loop', packed, source)
+  try {
+    // Two thirds are for the inodes.
+    await make(image, source, { freeBytes: 96 * 1024 ** 2 })
+  } finally {
+    run('umount', source)
+  }
+  const { stdout } = Bun.spawnSync(['debugfs', '-R', 'cat /rootfs/large', image], { stderr: 'ignore' })
+  expect(stdout.length).toBe(64 * 1024 ** 2)
+  expect(statSync(image).size).toBeLessThan(256 * 1024 ** 2)
+}, 60_000)

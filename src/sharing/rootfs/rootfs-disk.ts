@@ -20,16 +20,22 @@ export interface RootfsDiskRequest {
   readonly stateDir: string
   /** The file to make. */
   readonly image: string
+  /** Space for the container's own files, bytes; default 4 GiB. The sparse file takes only used blocks from the host. */
+  readonly freeBytes?: number
 }
 
 /** Where on the disk the root file system is. */
 export const rootfsName = 'rootfs'
 
-/** Space for a container's own files, bytes. The sparse file takes only used blocks from the host. */
-const freeBytes = 4 * 1024 ** 3
 /** Space for ext4 itself: block maps and directories by the content, inodes for the free space. */
 const [overhead, freeInodes] = [1.2, 262_144]
 const blockBytes = 4096
+const blockOption = `--block-size=${blockBytes}`
+/**
+ * Largest content by the lengths of its files, blocks: 1 TiB. Their blocks are taken first, as lengths count holes. Those of a file system that
+ * compresses, or has not written all yet, are too few for ext4.
+ */
+const mostBlocks = 1024 ** 4 / blockBytes
 /** Time limit for copying a root file system of many gigabytes, milliseconds. */
 const copyMs = 600_000
 
@@ -59,34 +65,49 @@ export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest)
   }
 }
 
-async function makeFileSystem(source: string, { container, image }: RootfsDiskRequest): Promise<void> {
+async function makeFileSystem(source: string, request: RootfsDiskRequest): Promise<void> {
+  const { container, image, freeBytes = 4 * 1024 ** 3 } = request
   const [blocks, inodes] = await Promise.all([
-    usage(['--block-size=4096'], source, container),
+    usage([blockOption], source, container),
     usage(['--inodes'], source, container),
   ])
-  const size = Math.ceil(blocks * overhead) + Math.ceil(freeBytes / blockBytes)
+  const make = (content: number) =>
+    runMkfs(source, request, {
+      blocks: Math.ceil(content * overhead) + Math.ceil(freeBytes / blockBytes),
+      inodes: inodes + freeInodes,
+    })
+  let failure = await make(blocks)
+  if (failure !== undefined && isFull(failure)) {
+    const larger = (await usage(['--apparent-size', blockOption], source, container)) + inodes
+    if (larger > blocks && larger <= mostBlocks) {
+      rmSync(image, { force: true })
+      failure = await make(larger)
+    }
+  }
+  if (failure !== undefined) throw failed(container, failure)
+}
+
+/** @returns what mkfs.ext4 says of its failure; undefined when it has made the file system. */
+async function runMkfs(
+  source: string,
+  { container, image }: RootfsDiskRequest,
+  { blocks, inodes }: { blocks: number; inodes: number },
+): Promise<string | undefined> {
   const id = identifier(container)
   const { code, stderr } = await runTool(
     [
-      ...[
-        diskTool('mkfs.ext4'),
-        '-q',
-        '-F',
-        '-b',
-        `${blockBytes}`,
-        '-m',
-        '0',
-        '-N',
-        `${inodes + freeInodes}`,
-      ],
+      ...[diskTool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes}`],
       // The disk is of no use after a crash of its machine.
       ...['-O', '^has_journal', '-U', id, '-E', `hash_seed=${id},lazy_itable_init=1,nodiscard`],
-      ...['-d', source, image, `${size}`],
+      ...['-d', source, image, `${blocks}`],
     ],
     { timeoutMs: copyMs, env: { SOURCE_DATE_EPOCH: '0' } },
   )
-  if (code !== 0) throw failed(container, stderr)
+  return code === 0 ? undefined : stderr
 }
+
+/** Whether the file system, not the host's disk, has no room for the content. */
+const isFull = (stderr: string): boolean => stderr.includes('Could not allocate block')
 
 /** The tree's blocks on disk or inodes, as du(1) counts them. */
 async function usage(options: readonly string[], source: string, container: string): Promise<number> {
