@@ -129,7 +129,7 @@ const containerRecord = record<ContainerRecord>({
   restartsAt: text,
   stopWanted: bool,
   stopWishes: list(record({ id: needed(text), by: needed(readProcessRef) })),
-  restarting: record<RestartNote>({ by: needed(readProcessRef), run: text }),
+  restarting: record<RestartNote>({ by: needed(readProcessRef), run: text, at: text }),
   owner: readProcessRef,
   bootId: needed(text),
 })

@@ -9,6 +9,8 @@ export interface RestartNote {
   readonly by: ProcessRef
   /** `startedAt` of the run that it ends: a later one makes the note void. */
   readonly run?: string | undefined
+  /** When it began, in ISO form. A container that ignores SIGTERM may go on for long after a restart that was killed, and end for another reason. */
+  readonly at?: string | undefined
 }
 
 /** Runs `work`, which ends the container and starts it again. What it throws a person is told, and no more needs to be noted. */
@@ -19,7 +21,7 @@ export async function whileRestarting(
 ): Promise<void> {
   const { namespace, id, startedAt: run } = record
   const update = (changes: Changes) => updateRecord(settings.stateDir, namespace, id, changes, record)
-  update({ restarting: { by: ownProcess(), run } })
+  update({ restarting: { by: ownProcess(), run, at: new Date().toISOString() } })
   try {
     await work()
   } finally {
