@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { FakeClock, settled } from './time.double.ts'
-import { deadline, poll, retry, serially, sleep, until, untilAborted, within } from './time.ts'
+import { breather, deadline, poll, retry, serially, sleep, until, untilAborted, within } from './time.ts'
 
 const never = new Promise<never>(() => {})
 
@@ -15,6 +15,23 @@ test('a sleep that is cut short says why, and leaves no listener behind', async 
   const { signal } = new AbortController()
   await sleep(1, signal)
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})
+
+test('a loop of short steps lets timers have their turn now and then, and ends by its signal', async () => {
+  const over = new AbortController()
+  const breathe = breather(3, over.signal)
+  let steps = 0
+  setTimeout(() => over.abort(new Error('enough')), 1)
+  const loop = async () => {
+    for (;;) {
+      await breathe()
+      steps += 1
+    }
+  }
+  await expect(loop()).rejects.toThrow('enough')
+  expect(steps).toBeGreaterThan(1)
+  await expect(breathe()).rejects.toThrow('enough')
+  expect(getEventListeners(over.signal, 'abort')).toHaveLength(0)
 })
 
 test('work that is done in time is all there is; late work is undefined', async () => {

@@ -38,6 +38,20 @@ function timer(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
+/**
+ * A function for a loop of short steps that wait for nothing, or for what is there already: at every `every`th call timers and signals have their
+ * turn.
+ *
+ * @throws the signal's reason, from each call once it has fired.
+ */
+export function breather(every: number, signal?: AbortSignal): () => Promise<void> {
+  let steps = 0
+  return async () => {
+    signal?.throwIfAborted()
+    if (++steps % every === 0) await sleep(0, signal)
+  }
+}
+
 /** The result of `work`, or undefined when it takes longer than `ms` milliseconds. @throws what `work` throws. */
 export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const over = new AbortController()

@@ -6,12 +6,12 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } f
 import { readEntries, rewind } from '../linux/files/directory.ts'
 import { closing, O_PATH, openAt, openDirectoryAt, resolve } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { sleep } from '../time.ts'
+import { breather } from '../time.ts'
 import { isOpaque } from './account-files.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
-/** Signals and timers have their turn once in so many entries. */
+/** Entries between two breaths. */
 const breathEvery = 64
 /** No path that tar or the kernel takes is longer. */
 const mostPathBytes = 4096
@@ -72,10 +72,11 @@ interface Source {
 
 class Walk {
   readonly #options: WalkOptions
-  #entries = 0
+  readonly #breathe: () => Promise<void>
 
   constructor(options: WalkOptions) {
     this.#options = options
+    this.#breathe = breather(breathEvery, options.signal)
   }
 
   async *directory(sources: readonly Source[], path: Buffer): AsyncGenerator<FoundEntry> {
@@ -125,11 +126,6 @@ class Walk {
     } finally {
       for (const { fd } of opened) closeSync(fd)
     }
-  }
-
-  async #breathe(): Promise<void> {
-    this.#options.signal.throwIfAborted()
-    if (++this.#entries % breathEvery === 0) await sleep(0)
   }
 }
 

@@ -8,7 +8,7 @@ import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
 import { openAt, resolve } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { sleep } from '../time.ts'
+import { breather } from '../time.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
@@ -37,7 +37,7 @@ export interface ImageFiles extends Disposable {
 const maxMembers = 10_000
 /** With directories, and with what has the name of an earlier one. */
 const maxEntries = 2 * maxMembers
-/** Signals and timers have their turn once in so many entries. */
+/** Entries between two breaths. */
 const breathEvery = 64
 
 /**
@@ -150,12 +150,13 @@ async function tarMembers(
 ): Promise<Map<string, Member>> {
   const file = `/proc/self/fd/${fd}`
   const members = new Map<string, Member>()
+  const breathe = breather(breathEvery, signal)
   let entries = 0
   try {
     for await (const entry of readTar(fileSource(fd))) {
       if (members.size >= maxMembers) throw tooMany(`${maxMembers} files`)
       if (++entries > maxEntries) throw tooMany(`${maxEntries} entries`)
-      if (entries % breathEvery === 0) await sleep(0, signal)
+      await breathe()
       const { offset, size, type, linkName } = entry
       const name = posix.normalize(entry.name)
       if (type === 'file') members.set(name, { file, offset, size })

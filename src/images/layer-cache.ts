@@ -1,6 +1,6 @@
 /** Unpacked layers, by the digest of their uncompressed form: an image that shares a layer with another shares its directory. */
 import { KataError } from '../errors.ts'
-import { sleep } from '../time.ts'
+import { breather } from '../time.ts'
 import { cachedDirectory } from './content-cache.ts'
 import { CompressionError, type DecompressOptions, decompressed } from './decompressor.ts'
 import { type ByteSource, chunkSource } from './formats/byte-source.ts'
@@ -12,7 +12,7 @@ import { unpackLayer } from './unpack-layer.ts'
 
 type UnpackableImage = Pick<ArchivedImage, 'path' | 'layers'>
 
-/** Signals and timers have their turn once in so many chunks. */
+/** Chunks between two breaths. */
 const breathEvery = 32
 
 export interface UnpackOptions {
@@ -88,10 +88,10 @@ async function* hashed(
   hasher: Bun.CryptoHasher,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  let count = 0
+  const breathe = breather(breathEvery, signal)
   for await (const chunk of chunks) {
     // A file that is in memory comes without a turn of anything else.
-    if (++count % breathEvery === 0) await sleep(0, signal)
+    await breathe()
     hasher.update(chunk)
     yield chunk
   }

@@ -29,13 +29,13 @@ import {
   workingDirectory,
 } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { sleep } from '../time.ts'
+import { breather } from '../time.ts'
 import { findInImage, isOpaque } from './account-files.ts'
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many entries, or pieces of a file. */
+/** Entries, or pieces of a file, between two breaths. */
 const breathEvery = 64
 
 /**
@@ -73,14 +73,13 @@ function openInLayer(layer: string, parts: readonly string[]): number {
 
 class MergedCopy {
   readonly #top: number
-  readonly #signal: AbortSignal | undefined
+  readonly #breathe: () => Promise<void>
   /** Where a file of several names was copied to, below the top, by its file system and inode. */
   readonly #copied = new Map<string, Buffer>()
-  #steps = 0
 
   constructor(top: number, signal: AbortSignal | undefined) {
     this.#top = top
-    this.#signal = signal
+    this.#breathe = breather(breathEvery, signal)
   }
 
   /** `sources` are one directory of the layers, topmost first; `into` is open at `path` below the top, which ends with a slash. */
@@ -171,11 +170,6 @@ class MergedCopy {
       if ((error as NodeJS.ErrnoException).code === 'EMLINK') return false
       throw error
     }
-  }
-
-  async #breathe(): Promise<void> {
-    this.#signal?.throwIfAborted()
-    if (++this.#steps % breathEvery === 0) await sleep(0)
   }
 }
 

@@ -3,13 +3,13 @@ import { closeSync, mkdirSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { openNameless } from '../linux/files/nameless-file.ts'
 import { libc } from '../linux/libc.ts'
-import { realClock, sleep } from '../time.ts'
+import { breather, realClock, sleep } from '../time.ts'
 import { type Compression, CompressionError, decompressed } from './decompressor.ts'
 import { readNow } from './pass-through.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many pieces. */
+/** Pieces between two breaths. */
 const breathEvery = 32
 /** The same limit as for an unpacked image. */
 const mostBytes = 32 * 2 ** 30
@@ -70,10 +70,11 @@ export async function spoolDecompressed(
 }
 
 async function writePieces(source: AsyncIterable<Buffer>, fd: number, signal?: AbortSignal): Promise<void> {
-  let [bytes, count] = [0, 0]
+  const breathe = breather(breathEvery, signal)
+  let bytes = 0
   for await (const piece of source) {
     // What is there already comes without a turn of anything else.
-    if (++count % breathEvery === 0) await sleep(0, signal)
+    await breathe()
     bytes += piece.length
     if (bytes > mostBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: 'the archive', limit: `${mostBytes} bytes` })

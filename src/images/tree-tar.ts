@@ -1,7 +1,7 @@
 /** The files of a container as a tar: as it sees them, or what it has changed as the layer of an image. */
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { xattrsOf } from '../linux/files/inode.ts'
-import { sleep } from '../time.ts'
+import { breather } from '../time.ts'
 import {
   type FoundEntry,
   isOpaqueFound,
@@ -14,7 +14,7 @@ import {
 import { tarEnd, tarHeader, tarPadding, type WrittenEntry } from './formats/tar-writer.ts'
 
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many pieces. */
+/** Pieces between two breaths. */
 const breathEvery = 16
 const empty = Buffer.alloc(0)
 const whiteoutPrefix = '.wh.'
@@ -127,8 +127,9 @@ async function* packedFile(
 
 /** As many bytes as the header has said, whatever becomes of the file meanwhile. A guest may have made a hole of any size. */
 async function* content(fd: number, size: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  for (let at = 0, pieces = 1; at < size; pieces++) {
-    if (pieces % breathEvery === 0) await sleep(0, signal)
+  const breathe = breather(breathEvery, signal)
+  for (let at = 0; at < size; ) {
+    await breathe()
     const piece = Buffer.alloc(Math.min(pieceBytes, size - at))
     const count = readSync(fd, piece, 0, piece.length, at)
     yield count === 0 ? piece : piece.subarray(0, count)

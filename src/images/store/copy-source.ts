@@ -20,7 +20,7 @@ import { writeAll } from '../../linux/files/named-write.ts'
 import { O_PATH, openAt, resolve } from '../../linux/files/open-at.ts'
 import { shareBlocks } from '../../linux/files/sparse-file.ts'
 import { SyscallError } from '../../linux/libc.ts'
-import { sleep } from '../../time.ts'
+import { breather } from '../../time.ts'
 import type { ImageSource } from '../names/image-source.ts'
 
 export interface SourceCopy {
@@ -34,7 +34,7 @@ export interface SourceCopy {
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many entries, or pieces of a file. */
+/** Entries, or pieces of a file, between two breaths. */
 const breathEvery = 16
 /** An image has a file for each layer, and a few besides; a layout may have many images. */
 const mostEntries = 100_000
@@ -79,12 +79,13 @@ function openSource(path: string): number {
 
 class Copy {
   readonly #request: SourceCopy
+  readonly #breathe: () => Promise<void>
   #bytes = 0
-  #steps = 0
   #entries = 0
 
   constructor(request: SourceCopy) {
     this.#request = request
+    this.#breathe = breather(breathEvery, request.signal)
   }
 
   /** What is behind `location` (O_PATH), a file or directory, becomes `target`. */
@@ -144,11 +145,6 @@ class Copy {
         at += count
       }
     })
-  }
-
-  async #breathe(): Promise<void> {
-    if (++this.#steps % breathEvery === 0) await sleep(0)
-    this.#request.signal.throwIfAborted()
   }
 }
 

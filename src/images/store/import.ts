@@ -14,7 +14,7 @@ import {
 import { KataError } from '../../errors.ts'
 import { atPath, writeAll } from '../../linux/files/named-write.ts'
 import { closing } from '../../linux/files/open-at.ts'
-import { sleep } from '../../time.ts'
+import { breather, sleep } from '../../time.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
 import { type ArchivedImage, type ArchivedManifest, openImageArchive } from '../image-archive.ts'
 import { isCompressed } from '../image-files.ts'
@@ -39,7 +39,7 @@ export interface ImportOptions {
 }
 
 const pieceBytes = 1 << 20
-/** Signals and timers have their turn once in so many pieces. */
+/** Pieces between two breaths. */
 const breathEvery = 16
 
 /**
@@ -134,8 +134,11 @@ async function digestOf(
   const hasher = new Bun.CryptoHasher('sha256')
   const buffer = Buffer.alloc(pieceBytes)
   const end = offset + size
-  for (let position = offset, pieces = 0; position < end; pieces++) {
-    if (pieces % breathEvery === 0) await sleep(0, signal)
+  // Each layer of an image with many small ones has a breath.
+  await sleep(0, signal)
+  const breathe = breather(breathEvery, signal)
+  for (let position = offset; position < end; ) {
+    await breathe()
     const count = readSync(fd, buffer, 0, Math.min(buffer.length, end - position), position)
     if (count === 0) break
     hasher.update(buffer.subarray(0, count))

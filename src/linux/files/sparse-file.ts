@@ -1,6 +1,6 @@
 /** Files with holes: their digests, and copies of them. What is a hole costs nothing, and counts as the zeros that it reads as. */
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
-import { sleep } from '../../time.ts'
+import { breather } from '../../time.ts'
 import { checked, lastErrno, libc } from '../libc.ts'
 
 const SYS_lseek = 8
@@ -8,8 +8,8 @@ const SYS_ioctl = 16
 const SEEK_DATA = 3
 const FICLONE = 0x40049409
 const blockBytes = 64 * 1024
-/** Work between two looks at what else there is to do, blocks. */
-const turnBlocks = 256
+/** Blocks between two breaths. */
+const breathEvery = 256
 
 export interface FileDigest {
   readonly bytes: number
@@ -49,14 +49,14 @@ async function walk(
   const hash = new Bun.CryptoHasher('sha256')
   const buffer = Buffer.alloc(blockBytes)
   const zeros = Buffer.alloc(blockBytes)
-  let turn = 0
+  const breathe = breather(breathEvery, signal)
   for (let at = nextBlock(fd, 0, bytes); at < bytes; at = nextBlock(fd, at + blockBytes, bytes)) {
     const block = buffer.subarray(0, readSync(fd, buffer, 0, blockBytes, at))
     if (block.equals(zeros.subarray(0, block.length))) continue
     hash.update(`${at / blockBytes}:`)
     hash.update(block)
     seen(block, at)
-    if (++turn % turnBlocks === 0) await sleep(0, signal)
+    await breathe()
   }
   return { bytes, sha256: hash.digest('hex') }
 }
