@@ -1,10 +1,45 @@
 import { expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmdirSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
+import { makeFifo } from '../../linux/files/fifo.ts'
 import { mount, unmount } from '../../linux/mounts/mount.ts'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import { createCaller, requireStreams } from './caller.ts'
 import { sendFrame } from './frame.ts'
+import type { Caller } from './restrict.ts'
+
+const user = { uid: 1000, gid: 100 }
+
+/** Calls `use` with a caller whose process has answered already: both ends are in this thread. */
+function answered(answer: object, fds: readonly number[], use: (caller: Caller) => void): void {
+  const [ours, users] = socketPair()
+  try {
+    sendFrame(users, answer, { fds, timeoutMs: 1000 })
+    use(createCaller(ours, user))
+  } finally {
+    for (const fd of [ours, users]) closeSync(fd)
+  }
+}
+
+/** Opens a file, as its user does before he sends it. */
+function withOpen(path: string, flags: string, use: (fd: number) => void): void {
+  const fd = openSync(path, flags)
+  try {
+    use(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
 
 test('a new file of a user that fits on his disk only in part is an error that names it', () => {
   const directory = mkdtempSync(`${tmpdir()}/caller-`)
@@ -15,7 +50,7 @@ test('a new file of a user that fits on his disk only in part is an error that n
     // The answer is there before the question, because both ends are in this thread.
     sendFrame(users, {}, { fds: [fd], timeoutMs: 1000 })
     closeSync(fd)
-    const caller = createCaller(ours, { uid: 1000, gid: 100 })
+    const caller = createCaller(ours, user)
     expect(() => caller.writeNew('new', 'x'.repeat(64 * 1024))).toThrow(
       expect.objectContaining({ code: 'ENOSPC', path: 'new' }),
     )
@@ -56,3 +91,72 @@ test.skipIf(!existsSync('/dev/fuse'))(
     }
   },
 )
+
+const available = readFileSync('/proc/filesystems', 'utf8').match(/\w+$/gm) ?? []
+const kernelsOwn = [
+  ...['proc', 'sysfs', 'cgroup2', 'debugfs', 'tracefs', 'securityfs', 'bpf', 'configfs', 'selinuxfs'],
+  ...['smackfs', 'binfmt_misc', 'efivarfs', 'pstore'],
+]
+
+for (const type of kernelsOwn)
+  test.skipIf(!available.includes(type))(`what is on ${type} is no file that a member may name`, () => {
+    const directory = mkdtempSync(`${tmpdir()}/caller-`)
+    const reasonFor = (path: string) =>
+      withOpen(path, 'r', (fd) =>
+        answered({}, [fd], (caller) => {
+          const reason = path === directory ? 'file system of the kernel’s own' : 'not a regular file'
+          expect(() => caller.readable('named')).toThrow(
+            expect.objectContaining({
+              code: 'CALLER_FILE',
+              fields: { path: 'named', reason: expect.stringContaining(reason) },
+            }),
+          )
+        }),
+      )
+    mount({ source: 'test', target: directory, type })
+    try {
+      reasonFor(directory)
+      // The control: a directory elsewhere is refused as that.
+      reasonFor('/')
+    } finally {
+      unmount(directory)
+      rmdirSync(directory)
+    }
+  })
+
+test('a FIFO in place of a new file gets nothing: root would wait for its reader', () => {
+  const directory = mkdtempSync(`${tmpdir()}/caller-`)
+  try {
+    makeFifo(`${directory}/fifo`)
+    withOpen(`${directory}/fifo`, 'r+', (fd) =>
+      answered({}, [fd], (caller) =>
+        expect(() => caller.writeNew('new', 'name')).toThrow(
+          expect.objectContaining({
+            code: 'CALLER_FILE',
+            fields: { path: 'new', reason: 'it is not a regular file' },
+          }),
+        ),
+      ),
+    )
+    withOpen(`${directory}/file`, 'wx', (fd) =>
+      answered({}, [fd], (caller) => caller.writeNew('new', 'name')),
+    )
+    expect(readFileSync(`${directory}/file`, 'utf8')).toBe('name')
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test.each([
+  ['ENOENT', 'ENOENT'],
+  ['E\x1b[2J', 'it cannot be opened'],
+  ['root: it is fine', 'it cannot be opened'],
+  ['x ENOENT', 'it cannot be opened'],
+  ['ENOENT x', 'it cannot be opened'],
+])('of the reason %j the log of root is told %j', (errno, reason) => {
+  answered({ errno }, [], (caller) =>
+    expect(() => caller.location('named')).toThrow(
+      expect.objectContaining({ code: 'CALLER_FILE', fields: { path: 'named', reason } }),
+    ),
+  )
+})
