@@ -18,6 +18,9 @@ test('the option says again what it was made of, and is for the host alone', () 
   expect(mountCaller(mount('rbind'))).toBeUndefined()
 })
 
-test.each(['', '1:2:3:4:5', '1:2:3:4:5:-6', 'a:b:c:d:e:f'])('"%s" is refused, not ignored', (text) => {
+test.each([
+  ...['', '1:2:3:4:5', '1:2:3:4:5:-6', 'a:b:c:d:e:f'],
+  ...['0:1:2:3:4:5:6', 'x1:2:3:4:5:6', '1:2:3:4:5:6x'],
+])('"%s" is refused, not ignored', (text) => {
   expect(() => mountCaller(mount(`io.kata-ts.caller=${text}`))).toThrow(/SHARE_MOUNT_INVALID/)
 })

@@ -69,6 +69,16 @@ describe('a malformed specification', () => {
       'annotations.a: expected a string, is a number',
     ],
     [
+      'an annotation of more than a mebibyte',
+      { annotations: { a: 'x'.repeat(1024 * 1024 + 1) } },
+      'annotations.a: expected a string of at most 1048576 bytes, is one of 1048577',
+    ],
+    [
+      'a hook by a relative path',
+      { hooks: { poststop: [{ path: 'bin/hook' }] } },
+      'hooks.poststop[0].path: expected an absolute path, is another text',
+    ],
+    [
       'a variable without a name',
       { process: { env: ['A=', '=x'] } },
       'process.env[1]: expected NAME=value, is a value without a name',
@@ -81,6 +91,12 @@ describe('a malformed specification', () => {
     ],
   ])('%s is refused by its field', (_, json, says) => {
     expect(() => parseSpec(json)).toThrow(`[OCI_SPEC_INVALID] the OCI specification is invalid: ${says}. `)
+  })
+
+  test('an annotation of a mebibyte and a hook by an absolute path are read', () => {
+    const annotations = { a: 'x'.repeat(1024 * 1024) }
+    const hooks = { poststop: [{ path: '/bin/hook' }] }
+    expect(parseSpec({ annotations, hooks })).toEqual({ annotations, hooks })
   })
 
   test('null stands for absent, as Go writes a list or map that was never made', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { guestDeviceRules } from '../guest/devices.ts'
+import { guestDeviceRules, withGuestDevices } from '../guest/devices.ts'
 import type { DeviceRule } from '../resources.ts'
 import { blockAccess } from './device-rules.ts'
 
@@ -106,8 +106,18 @@ describe('rules for the guest', () => {
     expect(guestDeviceRules({ every: true, rules }, [])).toEqual([allowAll, ...left])
   })
   test('have no number zero, which means all in the guest', () => {
-    const rules = [{ ...fuse, major: 0 }, { ...fuse, allow: false, major: 0 }, fuse]
-    expect(guestDeviceRules({ every: false, rules }, [])).toEqual([denyAll, fuse])
+    const zero = { ...fuse, major: 0 }
+    expect(guestDeviceRules({ every: false, rules: [zero, fuse] }, [])).toEqual([denyAll, fuse])
+    const denial = { ...zero, allow: false }
+    const allowAll = { allow: true, access: 'rwm' }
+    expect(guestDeviceRules({ every: true, rules: [allowAll, denial] }, [])).toEqual([allowAll])
+  })
+  test.each([
+    ['any number', { allow: true, type: 'c', access: 'rwm' }],
+    ['any major number', { ...fuse, major: -1 }],
+    ['any kind', { ...fuse, type: 'a' }],
+  ])('allow no devices of %s: the guest has others than the host', (_, rule) => {
+    expect(guestDeviceRules({ every: false, rules: [rule, fuse] }, [])).toEqual([denyAll, fuse])
   })
   test('take away again from everything what the host takes', () => {
     const allowAll = { allow: true, access: 'rwm' }
@@ -118,5 +128,28 @@ describe('rules for the guest', () => {
   test('allow everything when the host does', () => {
     const rules = [denyAll, { allow: true, access: 'rwm' }]
     expect(guestDeviceRules({ every: true, rules }, [disk])).toEqual([{ allow: true, access: 'rwm' }])
+  })
+})
+
+describe('a block device of the host', () => {
+  const device = { path: '/dev/sdb', type: 'b', major: 8, minor: 16 }
+  const facts = { containerId: 'c1', rights: { every: false, rules: [] }, diskRules: [disk], mountRules: [] }
+  const shown = (listed: typeof device) =>
+    withGuestDevices({ linux: { devices: [listed] } }, facts).linux?.devices
+  test('stays in the list where it was handed over', () => {
+    expect(shown(device)).toEqual([device])
+  })
+  test.each([
+    ['another minor number', { minor: 17 }],
+    ['another major number', { major: 9 }],
+    ['another kind', { type: 'c' }],
+  ])('is refused by name with %s', (_, other) => {
+    const asked = { ...device, ...other }
+    expect(() => shown(asked)).toThrow(
+      expect.objectContaining({
+        code: 'DEVICE_UNSUPPORTED',
+        fields: expect.objectContaining({ device: `${asked.type} ${asked.major}:${asked.minor}` }),
+      }),
+    )
   })
 })

@@ -47,10 +47,16 @@ test('wishes that nobody meets are named; empty ones, and labels, are none', () 
 })
 
 test('files of cgroup v2 with numbers of the host are left out and named, others stay', () => {
-  const unified = { 'memory.high': '1', 'cpuset.cpus': '2-3', 'io.max': '8:0 rbps=1', 'cpu.idle': '1' }
+  const unified = {
+    'memory.high': '1',
+    'cpuset.cpus': '2-3',
+    'io.max': '8:0 rbps=1',
+    'rdma.max': 'x',
+    'cpu.idle': '1',
+  }
   expect(withoutHostNumbers({ unified })).toEqual({ unified: { 'memory.high': '1', 'cpu.idle': '1' } })
   expect(unmetLimits({ unified })).toEqual(
-    ['cpuset.cpus', 'io.max'].map((name) => `linux.resources.unified["${name}"]`),
+    ['cpuset.cpus', 'io.max', 'rdma.max'].map((name) => `linux.resources.unified["${name}"]`),
   )
 })
 

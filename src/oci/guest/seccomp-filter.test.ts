@@ -35,6 +35,9 @@ test('a call gets the errno of its rule, or EPERM', () => {
   expect(call('110')).toBe(0)
   expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(EPERM)
   expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS }))).toBe(ENOSYS)
+  // Only its lower 16 bits count: 0x7ffa0000 more would be SCMP_ACT_ALLOW.
+  const errnoRet = 0x7ffa0000 + ENOSYS
+  expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO', errnoRet }))).toBe(ENOSYS)
   expect(call('102', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(0)
 })
 
