@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, methodPrefix } from './envelope.ts'
 import { FrameDecoder, headerBytes, maxDataBytes } from './frame.ts'
 import { type StatusName, statusCodes, TtrpcError } from './status.ts'
+import { bytesField, join, messageField, varintField } from './wire.ts'
 
 /** Cuts bytes at the given places (taken modulo the length), so chunks of every size occur, empty ones too. */
 function cut(bytes: Uint8Array, places: number[]): Uint8Array[] {
@@ -223,6 +224,24 @@ describe('an ErrorInfo with domain and metadata', () => {
     const long = { key: 'v'.repeat(255 * 1024) }
     expect(decoded({ metadata: long })).toEqual({ status: { ...status, metadata: long } })
   })
+
+  // No answer of ours has one so long.
+  test.each([
+    [256 * 1024, { reason: 'A_CODE', metadata: { key: expect.any(String) } }],
+    [256 * 1024 + 1, {}],
+  ])('of %d bytes that a peer has made comes through as %j', (bytes, info) => {
+    const text = (field: number, value: string) => bytesField(field, Buffer.from(value))
+    const made = (length: number) =>
+      join([
+        ...text(1, 'A_CODE'),
+        ...messageField(3, join([...text(1, 'key'), ...text(2, 'v'.repeat(length))])),
+      ])
+    const whole = made(bytes - (made(bytes).length - bytes))
+    expect(whole.length).toBe(bytes)
+    const detail = join([...text(1, 'type.googleapis.com/google.rpc.ErrorInfo'), ...bytesField(2, whole)])
+    const answer = join(messageField(1, join([varintField(1, 13), ...messageField(3, detail)])))
+    expect(decodeResponse(answer)).toEqual({ status: { code: 'internal', message: '', ...info } })
+  })
 })
 
 test('every status comes through, and a code nobody knows is unknown', () => {
@@ -236,6 +255,15 @@ test('every status comes through, and a code nobody knows is unknown', () => {
 test.each([Infinity, 200 * 24 * 3600 * 1000])('a time limit of %d ms is none', (timeoutMs) => {
   const frame = encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9), { timeoutMs })
   expect(frame).toEqual(encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9)))
+})
+
+test.each([
+  ['zero', [0], undefined],
+  ['one that is less', [...Array(9).fill(0xff), 1], undefined],
+  ['one beyond what a number holds', [...Array(8).fill(0xff), 0x7f], undefined],
+  ['a millisecond', [0xc0, 0x84, 0x3d], 1],
+])('a peer’s time limit of %s nanoseconds is understood', (_, nanos, timeoutMs) => {
+  expect(decodeRequest(Uint8Array.of(0x20, ...nanos)).timeoutMs).toBe(timeoutMs)
 })
 
 test('the bytes are those of the protocol', () => {

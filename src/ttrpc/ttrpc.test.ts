@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectUnix, type Listener, listen } from './bun.ts'
 import { decodeResponse, encodeRequest, encodeResponse, methodPrefix } from './envelope.ts'
-import { headerBytes } from './frame.ts'
+import { frameType, headerBytes } from './frame.ts'
 import type { Transport } from './transport.ts'
 import {
   connect,
@@ -208,6 +208,8 @@ describe('limits and hostile peers', () => {
     expect(await failure(client.bulk({ data: new Uint8Array(4 << 20) }))).toStartWith(
       'resource_exhausted: a request',
     )
+    // The server would say the same of it.
+    await expect(client.bulk({ data: new Uint8Array(4 << 20) })).rejects.toMatchObject({ isAnswer: false })
     expect((await client.bulk({ data: new Uint8Array((4 << 20) - 64) })).data.length).toBe((4 << 20) - 64)
   })
 
@@ -265,6 +267,7 @@ describe('limits and hostile peers', () => {
     ['an unknown type', [0, 0, 0, 0, 0, 0, 0, 1, 9, 0]],
     ['an absurd length', [0xff, 0, 0, 0, 0, 0, 0, 1, 1, 0]],
     ['stream data', [0, 0, 0, 0, 0, 0, 0, 1, 3, 0]],
+    ['an answer of more than 4 MiB', [0, 0x50, 0, 0, 0, 0, 0, 1, 2, 0]],
   ])('%s closes the server connection with a clear error', async (_name, bytes) => {
     const errors: unknown[] = []
     const { server, left } = pair({}, { onError: (error: unknown) => errors.push(error) })
@@ -308,6 +311,20 @@ describe('limits and hostile peers', () => {
     right.write(new Uint8Array(10).fill(0x41))
     expect(await call).toStartWith('internal: malformed frame')
     expect(await failure(client.say({ text: '' }))).toStartWith('internal: malformed frame')
+  })
+
+  test.each([
+    ['a request', frameType.request],
+    ['stream data', frameType.data],
+  ])('%s in place of an answer ends the connection, and no call takes it for one', async (_, type) => {
+    const { client, connection, right } = pair()
+    const call = failure(client.hang({}))
+    const frame = encodeResponse(1, { payload: new Uint8Array(0) })
+    frame[8] = type
+    right.write(frame)
+    const reason = `internal: malformed frame: the peer sent type ${type}, not an answer`
+    expect(await call).toBe(reason)
+    expect(connection.closeReason?.code).toBe('internal')
   })
 
   test('closing either end rejects what is in flight with unavailable', async () => {
