@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { Ledger } from '../ledger/ledger.ts'
-import { unmount } from '../linux/mounts/mount.ts'
+import { mount, unmount } from '../linux/mounts/mount.ts'
 import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { mapUserNamespace } from '../linux/processes/user-namespace.ts'
@@ -139,6 +139,35 @@ test('a daemon that is root of the host shows nothing of a user’s', async () =
   )
 })
 
+test.each([
+  ['user', { guestUid: 65_535, guestGid: 0 }],
+  ['group', { guestUid: 0, guestGid: 65_535 }],
+])('a %s of the container for whom the daemon has no id is shown nothing', async (_, guest) => {
+  const small = { ...idmap, map: [{ inside: 0, outside: idmap.first, count: 65_535 }] }
+  await expect(callerIdmap(small, { ...ids(), ...guest }, purpose)).rejects.toThrow('[SHARE_CALLER]')
+  // The control: the last id that has a place.
+  using callers = await callerIdmap(small, { ...ids(), guestUid: 65_534, guestGid: 65_534 }, purpose)
+  expect(callers.map).toEqual([{ inside: alice, outside: idmap.first + 65_534, count: 1 }])
+})
+
+test('an overlay is not shown to a user by the layers below: his map of ids would not be on them', async () => {
+  const at = (name: string) => `${sandbox.directory}/${name}`
+  for (const name of ['one', 'two', 'image', 'images', 'scratch']) mkdirSync(at(name))
+  chownSync(at('one'), alice, aliceGroup)
+  const data = `lowerdir=${at('one')}:${at('two')}`
+  mount({ source: 'overlay', target: at('image'), type: 'overlay', data })
+  const ledger = new Ledger(at('image-ledger'), [mountResource, directoryResource], silentLogger)
+  const binds = createBinds(ledger, { entries: at('images'), scratch: at('scratch') }, idmap)
+  const { dev: device, ino: inode } = statSync(at('image'), { bigint: true })
+  const request = { source: at('image'), destination: '/data', readonly: true, recursive: true }
+  const caller = { ...ids(), guestUid: 0, guestGid: 0, device, inode }
+  await expect(binds.add('c1', { ...request, caller })).rejects.toThrow('[SHARE_NOT_IDMAPPABLE]')
+  // The control: root's own is shown so.
+  await binds.add('c1', request)
+  await ledger.releaseAll()
+  unmount(at('image'))
+})
+
 test('a bind is what its user opened, or none', async () => {
   const share = `${sandbox.directory}/share`
   mkdirSync(share)
@@ -149,6 +178,8 @@ test('a bind is what its user opened, or none', async () => {
   const request = { source: home, destination: '/data', readonly: false, recursive: true, caller }
   const name = await binds.add('c1', request)
   expect(statSync(`${share}/${name}/mine`).uid).toBe(idmap.first)
+  const ofAnotherDisk = { ...request, caller: { ...caller, device: device + 1n } }
+  await expect(binds.add('c1', ofAnotherDisk)).rejects.toThrow('[SHARE_SOURCE_CHANGED]')
   renameSync(home, `${home}-away`)
   mkdirSync(home)
   await expect(binds.add('c1', request)).rejects.toThrow('[SHARE_SOURCE_CHANGED]')
@@ -172,11 +203,13 @@ test('what one user is shown is not what another is shown of the same directory,
     { ...request, caller },
     { ...request, caller: { ...caller, uid: bob, gid: bob } },
     { ...request, caller: { ...caller, guestUid: 1000 } },
+    { ...request, caller: { ...caller, gid: bob } },
+    { ...request, caller: { ...caller, guestGid: 1000 } },
   ]
   const names = []
   for (const one of [...asked, ...asked]) names.push(await binds.add('c1', one))
-  expect(names.slice(4)).toEqual(names.slice(0, 4))
-  expect(new Set(names).size).toBe(4)
+  expect(names.slice(asked.length)).toEqual(names.slice(0, asked.length))
+  expect(new Set(names).size).toBe(asked.length)
   expect(statSync(`${share}/${names[1]}/mine`).uid).toBe(idmap.first)
   expect(statSync(`${share}/${names[2]}/mine`).uid).not.toBe(idmap.first)
   expect(statSync(`${share}/${names[2]}/bobs`).uid).toBe(idmap.first)
