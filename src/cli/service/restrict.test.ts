@@ -243,6 +243,7 @@ const refused = [
   ['run', '--accelerator', 'tcg'],
   ['run', '--sysctl', 'a=b'],
   ['run', '--network', 'ns:/proc/1/ns/net'],
+  ['run', '--network', 'host'],
   ['run', '--security-opt', 'seccomp=unconfined'],
   ['run', '--security-opt', 'seccomp=/etc/shadow'],
   ['run', '-v', '/disk.img:/d:ext4'],
