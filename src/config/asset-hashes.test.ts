@@ -34,7 +34,8 @@ test("are read by the names of both of Kata's runtimes, when they are enabled", 
 })
 
 test('a value that is no SHA-512, two that disagree, and another kind fail the pod', () => {
-  expect(() => asked({ [key('kernel_hash')]: 'ab' })).toThrow('128 hexadecimal digits')
+  for (const text of ['ab', `x${sha512('a')}`, `${sha512('a')}0`])
+    expect(() => asked({ [key('kernel_hash')]: text })).toThrow('128 hexadecimal digits')
   expect(() => asked({ [key('path_hash')]: sha512('a'), [key('hypervisor_hash')]: sha512('b') })).toThrow(
     'contradicts another checksum of path',
   )
