@@ -336,7 +336,8 @@ describe('values', () => {
         .hypervisor.path
     expect(path('/usr/bin/qemu')).toBe('/usr/bin/qemu')
     expect(path('/opt/qemu')).toBe('/opt/qemu')
-    for (const text of ['/usr//qemu', '/usr/a/b/qemu', '/opt/a/qemu'])
+    const longer = ['/tmp/usr/bin/qemu', '/tmp/opt/qemu', '/usr/bin/qemu-not', '/usr/bin/qemu/not']
+    for (const text of ['/usr//qemu', '/usr/a/b/qemu', '/opt/a/qemu', ...longer])
       expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
   })
 

@@ -33,6 +33,8 @@ describe("virtiofsd's arguments", () => {
     [['announce_submounts']],
     [['--sandbox=none']],
     [['--sandbox', 'none']],
+    [['--log-level=info --sandbox=none']],
+    [['--log-level=info\n']],
     ...['fd', 'socket', 'socket-path', 'socket-group', 'shared-dir', 'tag', 'seccomp', 'cache'].map(own),
     ...['modcaps', 'uid-map', 'gid-map', 'print-capabilities', 'help', 'version'].map(own),
   ])('%j is refused', (given) => {

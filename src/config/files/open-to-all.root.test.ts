@@ -55,6 +55,8 @@ test('modes: of the file, and of each directory on its way', () => {
   const closed: [string, number][] = [
     [file, 0o640],
     [file, 0o646],
+    // Only in a directory does that bit keep others off.
+    [file, 0o1646],
     [images, 0o750],
     [images, 0o777],
     [dir, 0o700],
