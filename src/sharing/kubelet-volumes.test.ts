@@ -22,6 +22,7 @@ test.each([
   ['a volume of a CSI driver', '/uid/volumes/kubernetes.io~csi/pvc-1/mount', true],
   ['a local volume, which is mounted from elsewhere', '/uid/volumes/kubernetes.io~local-volume/disk', false],
   ['what a subPath takes of a volume, perhaps of a hostPath', '/uid/volume-subpaths/host/main/0', false],
+  ['a directory of that name further below', '/uid/volume-subpaths/host/volumes/kubernetes.io~csi/x', false],
   ['another file of the pod', '/uid/etc-hosts', false],
   ['the directory of all pods', '', false],
 ])('%s is one: %s is %p', (_, below, expected) => {
@@ -32,6 +33,8 @@ test('a directory that only begins like it is none', () => {
   expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(
     false,
   )
+  const asLong = pods.replace('/tmp/', '/srv/')
+  expect(isKubeletVolume(`${asLong}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet, hosts)).toBe(false)
 })
 
 test('none is one where other users may enter the directory', () => {
