@@ -92,7 +92,7 @@ test.skipIf(!existsSync('/dev/fuse'))(
   },
 )
 
-const available = readFileSync('/proc/filesystems', 'utf8').match(/\w+$/gm) ?? []
+const available: readonly string[] = readFileSync('/proc/filesystems', 'utf8').match(/\w+$/gm) ?? []
 const kernelsOwn = [
   ...['proc', 'sysfs', 'cgroup2', 'debugfs', 'tracefs', 'securityfs', 'bpf', 'configfs', 'selinuxfs'],
   ...['smackfs', 'binfmt_misc', 'efivarfs', 'pstore'],

@@ -153,10 +153,11 @@ describe('private directory', () => {
   })
 
   test('one of root’s stays, unless it is ours that a crash left half made', async () => {
-    for (const [mode, left] of [
+    const cases: readonly [number, string[]][] = [
       [0o700, [`${lease.uid}`]],
       [0, []],
-    ] as const) {
+    ]
+    for (const [mode, left] of cases) {
       await makePrivateDir(at.ledger, lease)
       chownSync(path, 0, 0)
       chmodSync(path, mode)
