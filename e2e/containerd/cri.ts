@@ -104,7 +104,7 @@ export class Cri {
     await Promise.all(
       items.map(async ({ id, state }) => {
         if (state === PodSandboxState.SANDBOX_READY) await this.calls.stopPodSandbox({ podSandboxId: id })
-        await this.calls.removePodSandbox({ podSandboxId: id })
+        await removePodSandbox(this.calls, id)
       }),
     )
   }
@@ -195,6 +195,23 @@ export class Pod {
   /** StopPodSandbox and RemovePodSandbox, with all containers. */
   async remove(): Promise<void> {
     await this.#calls.stopPodSandbox({ podSandboxId: this.id })
-    await this.#calls.removePodSandbox({ podSandboxId: this.id })
+    await removePodSandbox(this.#calls, this.id)
+  }
+}
+
+/**
+ * RemovePodSandbox as a kubelet calls it: again, while containerd has not yet handled the end of a container that StopPodSandbox has killed.
+ *
+ * @throws CriError of the last call.
+ */
+async function removePodSandbox(calls: CriCalls, podSandboxId: string): Promise<void> {
+  for (const until = Date.now() + slow(20_000); ; await Bun.sleep(200)) {
+    try {
+      await calls.removePodSandbox({ podSandboxId })
+      return
+    } catch (error) {
+      const isLate = error instanceof CriError && error.message.includes('still running')
+      if (!isLate || Date.now() > until) throw error
+    }
   }
 }
