@@ -1,14 +1,15 @@
 /**
- * The layers of a root file system as one erofs in a file, by mkfs.erofs of erofs-utils. What it reads is the work of an image's author:
- * names and bytes, which it copies and does not follow. It writes to one file. A directory of the host (`--rootfs`) may be changed meanwhile: it
- * opens again by name what it has looked at, and would follow a link that stands there by then.
+ * The layers of a root file system as one erofs in a file, by mkfs.erofs of erofs-utils. What it reads is the work of an image's author, so
+ * it runs in a jail. A directory of the host (`--rootfs`) may be changed meanwhile. mkfs.erofs opens again by name what it has looked at, and
+ * follows a link that stands there by then: no further than to the jail's root.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, symlinkSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { diskTool } from '../linux/processes/disk-tool.ts'
-import { runTool } from '../linux/processes/run-tool.ts'
 import { lastWords } from '../plain-text.ts'
+import type { JailTree } from '../rootless/jail/launch-spec.ts'
+import { runConfined } from '../rootless/run-confined.ts'
 
 export interface ErofsRequest {
   /** Host directories, topmost first. */
@@ -27,32 +28,33 @@ export interface ErofsRequest {
 /** Time limit for a root file system of many gigabytes, milliseconds. */
 const makeMs = 600_000
 
-/**
- * Root's own steps, in a mount namespace of their own: short names for the layers, since mount(2) takes one page of options. An overlay
- * of layers that are only read is read-only itself.
- */
-const overlayScript =
-  'cd "$1" && mount -i -t overlay -o "nosuid,nodev,lowerdir=$2" overlay merged && shift 2 && exec "$@"'
-/** The same of one layer, which may be a directory of the host: there no link leads anywhere. */
-const bindScript =
-  'cd "$1" && mount -i --bind -o ro,nosuid,nodev,nosymfollow "$2" merged && shift 2 && exec "$@"'
+/** Where the tools see what they read and write. */
+const inside = { tree: '/tree/merged', disk: '/disk' } as const
+const diskIn = (scratch: string): string => `${scratch}/disk`
 
 /**
  * Makes the file, checks it, and gives it its name last.
  *
- * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED; the signal's reason. Nothing is left then.
+ * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, those of {@link runConfined}; the signal's reason. Nothing is left then.
  */
 export async function makeErofs(request: ErofsRequest): Promise<void> {
   const { layers, target, scratch, key } = request
-  const disk = `${scratch}/disk`
+  const disk = diskIn(scratch)
   mkdirSync(scratch, { mode: 0o700 })
   try {
+    closeSync(openSync(disk, 'wx', 0o600))
     const make = [
-      ...[diskTool('mkfs.erofs'), '--quiet', '-T0', '--mkfs-time', '--preserve-mtime'],
-      ...['-U', uuidOf(key), disk, `${scratch}/merged`],
+      '--quiet',
+      '-T0',
+      '--mkfs-time',
+      '--preserve-mtime',
+      '-U',
+      uuidOf(key),
+      inside.disk,
+      inside.tree,
     ]
-    await mustRun(request, [...shown(layers, scratch), ...make])
-    await mustRun(request, [diskTool('fsck.erofs'), disk])
+    await mustRun(request, 'mkfs.erofs', make, { target: inside.tree, layers })
+    await mustRun(request, 'fsck.erofs', [inside.disk])
     const fd = openSync(disk, 'r')
     try {
       fsyncSync(fd)
@@ -65,27 +67,21 @@ export async function makeErofs(request: ErofsRequest): Promise<void> {
   }
 }
 
-/** The beginning of a command line that sees the layers as one directory, `<scratch>/merged`. */
-function shown(layers: readonly string[], scratch: string): string[] {
-  mkdirSync(`${scratch}/merged`)
-  const [only = '', ...others] = layers
-  const own = [diskTool('unshare'), '--mount', '--propagation', 'private', '--', diskTool('sh'), '-c']
-  if (others.length === 0) return [...own, bindScript, 'sh', scratch, only]
-  for (const [index, layer] of layers.entries()) symlinkSync(layer, `${scratch}/${index}`)
-  return [...own, overlayScript, 'sh', scratch, layers.map((_, index) => index).join(':')]
-}
-
 async function mustRun(
-  { container, signal }: Pick<ErofsRequest, 'container' | 'signal'>,
-  argv: readonly string[],
+  { container, signal, scratch }: ErofsRequest,
+  tool: string,
+  args: readonly string[],
+  tree?: JailTree,
 ): Promise<void> {
-  signal.throwIfAborted()
-  const { code, stdout, stderr } = await runTool(argv, {
+  const { code, stdout, stderr } = await runConfined({
+    program: diskTool(tool),
+    args,
+    ...(tree && { tree }),
+    disk: { source: diskIn(scratch), target: inside.disk },
+    directory: scratch,
     timeoutMs: makeMs,
     signal,
-    env: { LIBMOUNT_FORCE_MOUNT2: 'always' },
   })
-  signal.throwIfAborted()
   if (code !== 0)
     throw new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(stderr || stdout) })
 }

@@ -14,8 +14,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { throwAwayUid } from '../../rootless/identity/throw-away-uid.ts'
 import { poll, until } from '../../time.ts'
-import { throwAwayUid } from '../throw-away-uid.ts'
 import { runWithoutRights } from './without-rights.ts'
 
 let base: string
@@ -116,7 +116,7 @@ function writeRunner(name: string, script: string): void {
   mkdirSync(directory)
   const runner = `
     import { chownSync, openSync } from 'node:fs'
-    import { throwAwayUid } from '${import.meta.dir}/../throw-away-uid.ts'
+    import { throwAwayUid } from '${import.meta.dir}/../../rootless/identity/throw-away-uid.ts'
     import { runWithoutRights } from '${import.meta.dir}/without-rights.ts'
     const [uid, directory] = [throwAwayUid(), '${directory}']
     chownSync(directory, uid, uid)

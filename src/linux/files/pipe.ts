@@ -30,7 +30,8 @@ export function makeThreePipes(ours: [Ours, Ours, Ours] = ['write', 'write', 'wr
   }
 }
 
-function makePipe(ours: Ours): Pipe {
+/** A pipe that no program inherits by itself. @throws SyscallError EMFILE, ENFILE. */
+export function makePipe(ours: Ours): Pipe {
   bound ??= bind()
   const ends = new Int32Array(2)
   checked(bound.pipe2(ptr(ends), O_CLOEXEC), 'pipe2')

@@ -51,6 +51,11 @@ export const directorySyscalls = named(
   'unlink unlinkat rename renameat renameat2 mkdir mkdirat chmod fchmod fchmodat truncate getdents',
 )
 
+/** For a program that walks through a tree of files and copies them. */
+export const treeSyscalls = named(
+  'chdir fchdir getdents listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr sendfile copy_file_range sync_file_range',
+)
+
 /** For a program that makes processes of its own and waits for them, see {@link SyscallPolicy.processes}. */
 export const processSyscalls = named('fork vfork execveat wait4 waitid setsid')
 

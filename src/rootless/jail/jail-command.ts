@@ -6,7 +6,7 @@ import { filterPath } from '../filters/syscall-filter.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
 import { jailShell, jailTool as tool } from './jail-tools.ts'
-import type { Identity, LaunchSpec } from './launch-spec.ts'
+import type { LaunchSpec } from './launch-spec.ts'
 import { enterPodScore } from './oom-score.ts'
 import { waiterScript } from './waiter.ts'
 
@@ -20,7 +20,7 @@ export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
  * Runs as root in the new namespaces. Each step names itself on stderr before it starts, so that the last name is
  * the step that failed. stderr becomes the program's output only at the very end.
  */
-const script = (output: string, limits: string) => `
+const script = (output: string, limits: string, mountBy: string) => `
 set -eu
 root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
@@ -28,7 +28,7 @@ step() { printf 'jail-step %s\\n' "$1" >&2; }
 step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}${limits}
 step oom_score; ${enterPodScore}
 step hostname; echo kata > /proc/sys/kernel/hostname
-step mount; "$mount" -n -a -T "$fstab"
+step mount; cd "$root/.."; ${mountBy}"$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
 step detach; "/old$umount" -n -l /old /proc
 # The shell exports where it is.
@@ -62,12 +62,16 @@ function memoryLimits({
   return addressSpaceMiB === undefined ? locked : `${locked}; ulimit -v ${addressSpaceMiB * 1024}`
 }
 
+/** What libmount reads: fsconfig(2), its default, takes 256 characters of one option, mount(2) a page of all. */
+const byMount2 = ({ tree }: Pick<LaunchSpec, 'tree'>): string =>
+  (tree?.layers.length ?? 0) > 1 ? 'LIBMOUNT_FORCE_MOUNT2=always ' : ''
+
 /** The line with which the script announces a step. */
 export const stepMarker = /^jail-step (\w+)$/
 
 /** @throws KataError JAIL_TOOL_MISSING, JAIL_SPEC_INVALID. */
 export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): string[] {
-  const { identity, args } = spec
+  const { args } = spec
   const setpriv = tool('setpriv')
   return [
     // A parent that dies during the set-up takes the child along; the change of uid clears the signal, so setpriv
@@ -77,7 +81,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[
       tool(jailShell),
       '-c',
-      script(redirections(spec), memoryLimits(spec)),
+      script(redirections(spec), memoryLimits(spec), byMount2(spec)),
       'sh',
       jail.root,
       jail.fstab,
@@ -86,7 +90,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
       tool('umount'),
     ],
     // Only its children are in the new namespace, and the first of them is the program.
-    ...[tool('unshare'), '--pid', '--', setpriv, ...privileges(identity), '--'],
+    ...[tool('unshare'), '--pid', '--', setpriv, ...privileges(spec), '--'],
     ...[tool('bash'), '-c', waiterScript(spec), 'sh'],
     // Before the filter, which refuses to change it.
     ...[setpriv, '--pdeathsig', 'KILL', '--', tool('env'), '-i'],
@@ -95,11 +99,12 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
   ]
 }
 
-function privileges({ uid, gid, groups }: Identity): string[] {
+function privileges({ identity: { uid, gid, groups }, capabilities = [] }: LaunchSpec): string[] {
+  const kept = ['-all', ...capabilities.map((name) => `+${name}`)].join(',')
   return [
     ...['--reuid', `${uid}`, '--regid', `${gid}`],
     ...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]),
-    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
+    ...[`--inh-caps=${kept}`, `--ambient-caps=${kept}`, `--bounding-set=${kept}`],
     ...['--no-new-privs', '--pdeathsig', 'KILL'],
   ]
 }

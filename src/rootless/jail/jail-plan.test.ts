@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { nodeFs, planJail } from './jail-plan.ts'
+import { nodeFs, overlayFs, planJail } from './jail-plan.ts'
 import { jailTool } from './jail-tools.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
 
@@ -54,6 +54,27 @@ describe('a path', () => {
     const { mounts } = planOf({ paths: [{ source: '/dev/null', target: '/dev/null', access: 'read-write' }] })
     const withDevices = mounts.filter(({ flags }) => !flags.includes('nodev'))
     expect(withDevices.map(({ target }) => target)).toEqual(['/dev/null'])
+  })
+})
+
+describe('a tree', () => {
+  const flags = ['nodev', 'noexec', 'nosuid', 'ro']
+  const of = (...layers: string[]) => planOf({ tree: { target: '/tree/merged', layers } })
+  const treeIn = ({ mounts }: ReturnType<typeof planOf>) =>
+    mounts.filter(({ target }) => target.startsWith('/tree'))
+
+  test('of one layer is a bind of it, of several an overlay, and neither can be written', () => {
+    const [one, two] = [`${base}/directory`, base]
+    const mount = { target: '/tree/merged', directory: true, flags }
+    expect(treeIn(of(one))).toEqual([{ ...mount, source: one }])
+    expect(treeIn(of(one, two))).toEqual([{ ...mount, source: overlayFs, layers: [one, two] }])
+    expect(of(one).rules.filter(({ path }) => path.startsWith('/tree'))).toEqual([
+      { path: '/tree', accesses: ['read-file', 'read-dir'] },
+    ])
+  })
+
+  test('with a layer that is not there is refused', () => {
+    expect(() => of(base, `${base}/absent`)).toThrow(/^\[JAIL_SPEC_INVALID\].*absent cannot be opened/)
   })
 })
 

@@ -8,21 +8,26 @@ import { KataError } from '../../errors.ts'
 import { isScript, programInterpreter } from '../../linux/files/elf.ts'
 import { filterPath } from '../filters/syscall-filter.ts'
 import { jailTool, toolsInside } from './jail-tools.ts'
-import type { JailPath, LaunchSpec } from './launch-spec.ts'
+import type { JailPath, JailTree, LaunchSpec } from './launch-spec.ts'
 
 /** One bind mount of the jail, in mounting order. Of the system's files: the program, the tools that start it, and the libraries. */
 export interface JailMount {
-  /** Path on the host, or {@link nodeFs}. */
+  /** Path on the host, {@link nodeFs} or {@link overlayFs}. */
   readonly source: string
   /** Inside the jail. */
   readonly target: string
   readonly directory: boolean
   /** Those of ro, nosuid, nodev and noexec that are set, sorted. */
   readonly flags: readonly string[]
+  /** Directories of the host that are the layers of an overlay, topmost first. */
+  readonly layers?: readonly string[]
 }
 
 /** Source of a mount that is no bind: a small file system of the jail's own, which only root can write. */
 export const nodeFs = 'tmpfs'
+
+/** Source of a mount that is an overlay of its {@link JailMount.layers}. */
+export const overlayFs = 'overlay'
 
 /** The accesses that Landlock allows below a path, by setpriv(1)'s names. */
 export interface LandlockRule {
@@ -62,11 +67,23 @@ export function planJail(spec: LaunchSpec): JailPlan {
     if (over !== undefined) throw invalid(`${path.target} lies in or over ${over.target}`)
     mounts.push(mountOf(path, statSync(path.source)))
   }
+  if (spec.tree !== undefined) mounts.push(treeMount(spec.tree, invalid))
   for (const target of spec.nodeDirs ?? [])
     mounts.push({ source: nodeFs, target, directory: true, flags: ['noexec', 'nosuid'] })
-  const rules = [...programRules(program), ...paths.map((path) => ruleOf(path, statSync(path.source)))]
-  for (const path of spec.nodeDirs ?? []) rules.push({ path, accesses: ['read-file', 'write-file'] })
+  const rules = rulesOf(program, { ...spec, paths })
   return { program, links: loaders.filter(([name, loader]) => name !== loader), mounts, rules }
+}
+
+function rulesOf(
+  program: string,
+  { paths, tree, nodeDirs = [] }: Pick<LaunchSpec, 'paths' | 'tree' | 'nodeDirs'>,
+): LandlockRule[] {
+  return [
+    ...programRules(program),
+    ...paths.map((path) => ruleOf(path, statSync(path.source))),
+    ...(tree === undefined ? [] : [{ path: dirname(tree.target), accesses: ['read-file', 'read-dir'] }]),
+    ...nodeDirs.map((path) => ({ path, accesses: ['read-file', 'write-file'] })),
+  ]
 }
 
 function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
@@ -75,6 +92,15 @@ function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
   if (access !== 'execute') flags.push('noexec')
   if (access !== 'read-write') flags.push('ro')
   return { source, target, directory: stat.isDirectory(), flags: flags.sort() }
+}
+
+/** An overlay of layers that are only read is read-only itself; the kernel takes no overlay of a single one. */
+function treeMount({ target, layers }: JailTree, invalid: (reason: string) => KataError): JailMount {
+  const [source = '', ...others] = layers.map((layer) => resolve(layer, invalid))
+  const mount = { target, directory: true, flags: ['nodev', 'noexec', 'nosuid', 'ro'] }
+  return others.length === 0
+    ? { ...mount, source }
+    : { ...mount, source: overlayFs, layers: [source, ...others] }
 }
 
 /** A program may be executed together with its loader; libraries are only read, although they are mapped executable. */

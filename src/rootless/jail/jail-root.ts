@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { unmountBelow } from '../../linux/mounts/mount.ts'
 import { filterPath, syscallFilter } from '../filters/syscall-filter.ts'
-import { type JailMount, type JailPlan, nodeFs } from './jail-plan.ts'
+import { type JailMount, type JailPlan, nodeFs, overlayFs } from './jail-plan.ts'
 import type { SyscallPolicy } from './launch-spec.ts'
 
 export interface JailRoot {
@@ -39,6 +39,8 @@ export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: Syscal
   }
   writeFileSync(`${root}${filterPath}`, syscallFilter(syscalls), { mode: 0o444 })
   for (const mount of plan.mounts) makePlaceholder(root, mount)
+  const layers = plan.mounts.flatMap((mount) => mount.layers ?? [])
+  for (const [index, layer] of layers.entries()) symlinkSync(layer, `${base}/${index}`)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })
   return { root, fstab }
@@ -76,12 +78,20 @@ function fstabOf(root: string, mounts: readonly JailMount[]): string {
     { source: root, target: '', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
     ...mounts,
     { source: '/proc', target: '/proc', flags: [] },
-  ].map(({ source, target, flags }) => {
-    const [type, ...options] = source === nodeFs ? [nodeFs, ...nodeFsOptions] : ['none', 'bind']
+  ].map((mount) => {
+    const { source, target, flags } = mount
+    const [type, ...options] = typeAndOptions(mount)
     const fields = [escapeField(source), escapeField(root + target), type, [...options, ...flags].join(',')]
     return [...fields, '0', '0'].join(' ')
   })
   return `${lines.join('\n')}\n`
+}
+
+function typeAndOptions({ source, layers }: Pick<JailMount, 'source' | 'layers'>): string[] {
+  if (source === nodeFs) return [nodeFs, ...nodeFsOptions]
+  if (layers === undefined) return ['none', 'bind']
+  // Short names, from the directory of the table, because mount(2) takes one page of options.
+  return [overlayFs, `lowerdir=${layers.map((_, index) => index).join(':')}`]
 }
 
 /** fstab(5): white space and backslash as three octal digits; a leading # cannot occur in an absolute path. */

@@ -26,7 +26,7 @@ export interface LaunchOptions {
 
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
- * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
+ * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no other capability, no new privileges,
  * Landlock unless the launch accepts a host without it, and a filter that allows only the system calls of the description. It is the first
  * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal

@@ -1,5 +1,6 @@
 /** The description of a jailed process: one program, its identity, and what it can see. Plain data, built from typed values. */
 import type { LandlockMode } from '../../config/config.ts'
+import type { Capability } from '../../linux/processes/capabilities.ts'
 import type { ProcessRef } from '../../linux/processes/proc.ts'
 import type { LandlockState } from '../filters/landlock.ts'
 import type { SyscallName } from '../filters/syscall-numbers.ts'
@@ -23,6 +24,14 @@ export interface JailPath {
   readonly access: 'read' | 'read-write' | 'execute'
 }
 
+/** Directories of the host, shown as one that can only be read. */
+export interface JailTree {
+  /** Absolute, inside the jail, in a directory that has nothing else. */
+  readonly target: string
+  /** Absolute, topmost first: layers of an overlay where there are several. What is mounted below one of them is not shown. */
+  readonly layers: readonly string[]
+}
+
 /** The system calls of a confined process; any other is not there (syscall-filter.ts). */
 export interface SyscallPolicy {
   readonly allowed: readonly SyscallName[]
@@ -40,6 +49,7 @@ export interface LaunchSpec {
   readonly syscalls: SyscallPolicy
   /** Paths that the process may see besides its program and the system's libraries. */
   readonly paths: readonly JailPath[]
+  readonly tree?: JailTree
   /** Directories for device nodes, empty at first. The runtime makes the nodes; only this jail sees them. */
   readonly nodeDirs?: readonly string[]
   /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
@@ -58,6 +68,8 @@ export interface LaunchSpec {
   readonly smallPages?: boolean
   /** Whether it may start on a kernel without Landlock; absent: it may not. */
   readonly landlock?: LandlockMode
+  /** The capabilities that it has, in all of its sets; absent: none. */
+  readonly capabilities?: readonly Capability[]
   /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
   readonly stateDir: string
 }

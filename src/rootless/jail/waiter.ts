@@ -1,6 +1,6 @@
 /**
  * A pid namespace begins with the next child of the process that made it. So a process has to start the program, stay, and report
- * how it ended. The waiter is a shell with the program's ids, without capabilities and descriptors. The program is the first
+ * how it ended. The waiter is a shell with the program's ids and capabilities, without descriptors. The program is the first
  * process of its namespace: it sees no other process, and its end is the end of everything that it started.
  */
 import { childrenOf, type ProcessRef } from '../../linux/processes/proc.ts'

@@ -1,5 +1,6 @@
 /** The posture that a launch requests. */
 import { readlinkSync } from 'node:fs'
+import { type Capability, capabilityMask } from '../../linux/processes/capabilities.ts'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
 import { jailLimits } from '../jail/jail-command.ts'
 import { planJail } from '../jail/jail-plan.ts'
@@ -91,7 +92,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     uid,
     gid,
     groups: groups.toSorted((a, b) => a - b),
-    capabilities: noCapabilities,
+    capabilities: capabilitiesOf(spec.capabilities ?? []),
     idMap: hostIdMap,
     noNewPrivs: 1,
     seccomp: 2,
@@ -119,10 +120,14 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
   }
 }
 
+/** These in each set, and no other. */
+function capabilitiesOf(names: readonly Capability[]): Record<CapabilitySet, string> {
+  const mask = capabilityMask(names).toString(16).padStart(16, '0')
+  return Object.fromEntries(capabilitySets.map((set) => [set, mask])) as Record<CapabilitySet, string>
+}
+
 /** The kernel's notation for a process without any capability. */
-export const noCapabilities = Object.fromEntries(
-  capabilitySets.map((set) => [set, '0'.repeat(16)]),
-) as Record<CapabilitySet, string>
+export const noCapabilities = capabilitiesOf([])
 
 /** Marks the kinds in `own` as the process's own, and all others as the host's. */
 export function ownNamespaces(own: readonly NamespaceKind[]): Record<NamespaceKind, 'own' | 'host'> {

@@ -1,13 +1,14 @@
 /**
  * A container's root file system as a disk, where there is no shared file system. The snapshot's content is copied into an ext4 file
- * system in a sparse file. The container's changes stay in that file and are removed with it.
+ * system in a sparse file, by a tool that is confined: the content is the work of an image's author. The container's changes stay in that file
+ * and are removed with it.
  */
-import { rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
-import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
+import { type ConfinedRun, runConfined } from '../../rootless/run-confined.ts'
 import { releaseOwner } from '../resources.ts'
 import type { RootfsMount } from '../share.ts'
 import { makeDirectory, mountAt } from '../share-tree.ts'
@@ -27,6 +28,11 @@ export interface RootfsDiskRequest {
 /** Where on the disk the root file system is. */
 export const rootfsName = 'rootfs'
 
+/** Where the tools see the directory that becomes the disk's top, and the disk. */
+const inside = { top: '/top', image: '/image' } as const
+/** What the host's administrator wants of an ext4, if anything. */
+const mkfsSettings = '/etc/mke2fs.conf'
+
 /** Space for ext4 itself: block maps and directories by the content, inodes for the free space. */
 const [overhead, freeInodes] = [1.2, 262_144]
 const blockBytes = 4096
@@ -42,7 +48,7 @@ const copyMs = 600_000
 /**
  * Makes the disk. The same content gives the same bytes, except for those that depend on the container's id.
  *
- * @throws KataError ROOTFS_DISK_FAILED with the tool's reason; errors of {@link mountRootfs}. Nothing is left then.
+ * @throws KataError ROOTFS_DISK_FAILED with the tool's reason; errors of {@link mountRootfs} and {@link runConfined}. Nothing is left then.
  */
 export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest): Promise<void> {
   const { container, mounts, stateDir, image } = request
@@ -56,7 +62,7 @@ export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest)
       await mountAt(ledger, target, container, () =>
         mountRootfs(mount, { target, container, idmap: undefined, scratch: target }),
       )
-    await makeFileSystem(top, request)
+    await makeFileSystem(target, request)
   } catch (error) {
     rmSync(image, { force: true })
     throw error
@@ -67,10 +73,8 @@ export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest)
 
 async function makeFileSystem(source: string, request: RootfsDiskRequest): Promise<void> {
   const { container, image, freeBytes = 4 * 1024 ** 3 } = request
-  const [blocks, inodes] = await Promise.all([
-    usage([blockOption], source, container),
-    usage(['--inodes'], source, container),
-  ])
+  const blocks = await usage([blockOption], source, request)
+  const inodes = await usage(['--inodes'], source, request)
   const make = (content: number) =>
     runMkfs(source, request, {
       blocks: Math.ceil(content * overhead) + Math.ceil(freeBytes / blockBytes),
@@ -78,7 +82,7 @@ async function makeFileSystem(source: string, request: RootfsDiskRequest): Promi
     })
   let failure = await make(blocks)
   if (failure !== undefined && isFull(failure)) {
-    const larger = (await usage(['--apparent-size', blockOption], source, container)) + inodes
+    const larger = (await usage(['--apparent-size', blockOption], source, request)) + inodes
     if (larger > blocks && larger <= mostBlocks) {
       rmSync(image, { force: true })
       failure = await make(larger)
@@ -90,32 +94,62 @@ async function makeFileSystem(source: string, request: RootfsDiskRequest): Promi
 /** @returns what mkfs.ext4 says of its failure; undefined when it has made the file system. */
 async function runMkfs(
   source: string,
-  { container, image }: RootfsDiskRequest,
+  request: RootfsDiskRequest,
   { blocks, inodes }: { blocks: number; inodes: number },
 ): Promise<string | undefined> {
+  const { container, image } = request
   const id = identifier(container)
-  const { code, stderr } = await runTool(
-    [
-      ...[diskTool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes}`],
+  makeFile(image, container)
+  const { code, stderr } = await runTool(source, request, {
+    program: diskTool('mkfs.ext4'),
+    args: [
+      ...['-t', 'ext4', '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes}`],
       // The disk is of no use after a crash of its machine.
       ...['-O', '^has_journal', '-U', id, '-E', `hash_seed=${id},lazy_itable_init=1,nodiscard`],
-      ...['-d', source, image, `${blocks}`],
+      ...['-d', inside.top, inside.image, `${blocks}`],
     ],
-    { timeoutMs: copyMs, env: { SOURCE_DATE_EPOCH: '0' } },
-  )
-  return code === 0 ? undefined : stderr
+    sourceDateEpoch: 0,
+    disk: { source: image, target: inside.image },
+    files: [mkfsSettings].filter(existsSync),
+  })
+  return code === 0 ? undefined : stderr.replace(noMountTable, '')
 }
+
+function makeFile(path: string, container: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    throw failed(container, (error as Error).message)
+  }
+}
+
+function runTool(
+  source: string,
+  { stateDir }: RootfsDiskRequest,
+  run: Omit<ConfinedRun, 'tree' | 'directory' | 'timeoutMs'>,
+) {
+  const tree = { target: `${inside.top}/${rootfsName}`, layers: [source] }
+  return runConfined({ ...run, tree, directory: stateDir, timeoutMs: copyMs })
+}
+
+/** In its jail mkfs.ext4 cannot see whether the disk is mounted, says so, and goes on. */
+const noMountTable = /^ext2fs_check_if_mount: .*\n/m
 
 /** Whether the file system, not the host's disk, has no room for the content. */
 const isFull = (stderr: string): boolean => stderr.includes('Could not allocate block')
 
 /** The tree's blocks on disk or inodes, as du(1) counts them. */
-async function usage(options: readonly string[], source: string, container: string): Promise<number> {
-  const { code, stdout, stderr } = await runTool([diskTool('du'), '--summarize', ...options, source], {
-    timeoutMs: copyMs,
+async function usage(
+  options: readonly string[],
+  source: string,
+  request: RootfsDiskRequest,
+): Promise<number> {
+  const { code, stdout, stderr } = await runTool(source, request, {
+    program: diskTool('du'),
+    args: ['--summarize', ...options, inside.top],
   })
   const count = Number.parseInt(stdout, 10)
-  if (code !== 0 || !Number.isSafeInteger(count)) throw failed(container, stderr)
+  if (code !== 0 || !Number.isSafeInteger(count)) throw failed(request.container, stderr)
   return count
 }
 

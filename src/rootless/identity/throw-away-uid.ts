@@ -1,6 +1,6 @@
 /** Users for one run each of a program that reads what strangers made. */
 import { randomInt } from 'node:crypto'
-import { processesOfUids } from '../linux/processes/uid-processes.ts'
+import { processesOfUids } from '../../linux/processes/uid-processes.ts'
 
 /** They are behind all that https://systemd.io/UIDS-GIDS/ assigns, and behind the last id of any sandbox (uid-range.ts). */
 const [firstUid, lastUid] = [0x7fff0000, 0x7ffffffd]
