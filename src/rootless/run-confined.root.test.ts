@@ -43,10 +43,10 @@ beforeEach(() => {
   writeFileSync(`${base}/disk`, '', { mode: 0o600 })
 })
 afterEach(() => {
-  expect(running()).toEqual([])
-  expect(readdirSync(directory)).toEqual([])
-  expect([statSync(`${base}/disk`).uid, statSync(`${base}/disk`).gid]).toEqual([0, 0])
+  const { uid, gid } = statSync(`${base}/disk`)
+  const left = { running: running(), files: readdirSync(directory), owner: [uid, gid] }
   rmSync(base, { recursive: true })
+  expect(left).toEqual({ running: [], files: [], owner: [0, 0] })
 })
 
 /** Perl reads its -e from /dev/null. */
