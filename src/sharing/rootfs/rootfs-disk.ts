@@ -73,8 +73,10 @@ export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest)
 
 async function makeFileSystem(source: string, request: RootfsDiskRequest): Promise<void> {
   const { container, image, freeBytes = 4 * 1024 ** 3 } = request
-  const blocks = await usage([blockOption], source, request)
-  const inodes = await usage(['--inodes'], source, request)
+  const counting = [usage([blockOption], source, request), usage(['--inodes'], source, request)] as const
+  // None goes on when the other has failed.
+  await Promise.allSettled(counting)
+  const [blocks, inodes] = await Promise.all(counting)
   const make = (content: number) =>
     runMkfs(source, request, {
       blocks: Math.ceil(content * overhead) + Math.ceil(freeBytes / blockBytes),
