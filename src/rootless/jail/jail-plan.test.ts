@@ -14,18 +14,18 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(base, { recursive: true }))
 
-const planOf = (more: Partial<LaunchSpec>) =>
-  planJail({
-    program: '/usr/bin/sleep',
-    args: [],
-    paths: [],
-    fds: [],
-    output: 1,
-    stateDir: base,
-    identity: { name: 'kata-0', uid: 70_000, gid: 70_000, groups: [] },
-    syscalls: { allowed: [] },
-    ...more,
-  })
+const specOf = (more: Partial<LaunchSpec>): LaunchSpec => ({
+  program: '/usr/bin/sleep',
+  args: [],
+  paths: [],
+  fds: [],
+  output: 1,
+  stateDir: base,
+  identity: { name: 'kata-0', uid: 70_000, gid: 70_000, groups: [] },
+  syscalls: { allowed: [] },
+  ...more,
+})
+const planOf = (more: Partial<LaunchSpec>) => planJail(specOf(more))
 
 describe('a path', () => {
   test.each<[JailPath['access'], string, string[], string[]]>([
@@ -70,6 +70,14 @@ describe('a tree', () => {
     expect(treeIn(of(one, two))).toEqual([{ ...mount, source: overlayFs, layers: [one, two] }])
     expect(of(one).rules.filter(({ path }) => path.startsWith('/tree'))).toEqual([
       { path: '/tree', accesses: ['read-file', 'read-dir'] },
+    ])
+  })
+
+  test('of a file system that asks who comes is an overlay, which root mounts', () => {
+    const layers = [`${base}/directory`]
+    const plan = planJail(specOf({ tree: { target: '/tree/merged', layers } }), (path) => path === layers[0])
+    expect(treeIn(plan)).toEqual([
+      { target: '/tree/merged', directory: true, flags, source: overlayFs, layers },
     ])
   })
 

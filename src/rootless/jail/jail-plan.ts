@@ -2,7 +2,7 @@
  * From a launch description to the mounts and Landlock rules of its jail. Pure planning over host facts; the same
  * plan builds the jail and is what the posture is compared with.
  */
-import { realpathSync, type Stats, statSync } from 'node:fs'
+import { realpathSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { dirname, normalize } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { isScript, programInterpreter } from '../../linux/files/elf.ts'
@@ -46,7 +46,7 @@ export interface JailPlan {
 }
 
 /** @throws KataError JAIL_SPEC_INVALID naming the path that is missing, relative or in conflict. */
-export function planJail(spec: LaunchSpec): JailPlan {
+export function planJail(spec: LaunchSpec, asks: (directory: string) => boolean = asksWhoComes): JailPlan {
   const invalid = (reason: string) => new KataError('JAIL_SPEC_INVALID', { program: spec.program, reason })
   if (spec.identity.groups.includes(0)) throw invalid('group 0 is never handed over')
   const program = resolve(spec.program, invalid)
@@ -67,7 +67,7 @@ export function planJail(spec: LaunchSpec): JailPlan {
     if (over !== undefined) throw invalid(`${path.target} lies in or over ${over.target}`)
     mounts.push(mountOf(path, statSync(path.source)))
   }
-  if (spec.tree !== undefined) mounts.push(treeMount(spec.tree, invalid))
+  if (spec.tree !== undefined) mounts.push(treeMount(spec.tree, asks, invalid))
   for (const target of spec.nodeDirs ?? [])
     mounts.push({ source: nodeFs, target, directory: true, flags: ['noexec', 'nosuid'] })
   const rules = rulesOf(program, { ...spec, paths })
@@ -94,13 +94,25 @@ function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
   return { source, target, directory: stat.isDirectory(), flags: flags.sort() }
 }
 
-/** An overlay of layers that are only read is read-only itself; the kernel takes no overlay of a single one. */
-function treeMount({ target, layers }: JailTree, invalid: (reason: string) => KataError): JailMount {
+/**
+ * File systems that ask who comes, whatever capabilities he has here (<linux/magic.h>): FUSE, NFS, CIFS, SMB, Ceph, 9p. An overlay comes to them
+ * as who mounted it, which is root.
+ */
+const askingTypes: ReadonlySet<number> = new Set([
+  ...[0x65735546, 0x6969, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997],
+])
+const asksWhoComes = (directory: string): boolean => askingTypes.has(statfsSync(directory).type >>> 0)
+
+/** An overlay of layers that are only read is read-only itself. */
+function treeMount(
+  { target, layers }: JailTree,
+  asks: (directory: string) => boolean,
+  invalid: (reason: string) => KataError,
+): JailMount {
   const [source = '', ...others] = layers.map((layer) => resolve(layer, invalid))
   const mount = { target, directory: true, flags: ['nodev', 'noexec', 'nosuid', 'ro'] }
-  return others.length === 0
-    ? { ...mount, source }
-    : { ...mount, source: overlayFs, layers: [source, ...others] }
+  if (others.length === 0 && !asks(source)) return { ...mount, source }
+  return { ...mount, source: overlayFs, layers: [source, ...others] }
 }
 
 /** A program may be executed together with its loader; libraries are only read, although they are mapped executable. */

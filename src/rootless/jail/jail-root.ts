@@ -41,6 +41,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: Syscal
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const layers = plan.mounts.flatMap((mount) => mount.layers ?? [])
   for (const [index, layer] of layers.entries()) symlinkSync(layer, `${base}/${index}`)
+  if (layers.length === 1) makeDirectory(`${base}/${emptyLayer}`, 0o755)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })
   return { root, fstab }
@@ -87,11 +88,15 @@ function fstabOf(root: string, mounts: readonly JailMount[]): string {
   return `${lines.join('\n')}\n`
 }
 
+/** The kernel makes no overlay of a single layer. */
+const emptyLayer = 'empty'
+
 function typeAndOptions({ source, layers }: Pick<JailMount, 'source' | 'layers'>): string[] {
   if (source === nodeFs) return [nodeFs, ...nodeFsOptions]
   if (layers === undefined) return ['none', 'bind']
   // Short names, from the directory of the table, because mount(2) takes one page of options.
-  return [overlayFs, `lowerdir=${layers.map((_, index) => index).join(':')}`]
+  const names = layers.map((_, index) => `${index}`)
+  return [overlayFs, `lowerdir=${[...names, ...(names.length === 1 ? [emptyLayer] : [])].join(':')}`]
 }
 
 /** fstab(5): white space and backslash as three octal digits; a leading # cannot occur in an absolute path. */

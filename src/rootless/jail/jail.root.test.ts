@@ -32,6 +32,8 @@ import { readPosture } from '../posture/posture.ts'
 import { expectedPosture, settledPosture } from '../posture/posture-check.ts'
 import { waiterPosture } from '../posture/waiter-posture.ts'
 import { launch } from './jail.ts'
+import { planJail } from './jail-plan.ts'
+import { buildJailRoot } from './jail-root.ts'
 import type { JailPath, LaunchSpec, SyscallPolicy } from './launch-spec.ts'
 
 const uid = 0x6f000000 + 65535
@@ -105,6 +107,20 @@ describe('walls from inside', () => {
     ]
     const seen = await perl(acts.map((path) => attempt(`lstat "${path}"`)).join(''), { paths })
     expect(seen.trim().split('\n')).toEqual(['ok', ...Array(6).fill(ENOENT)])
+  })
+
+  test('sees a layer of a file system that asks who comes by an overlay of it and an empty one', () => {
+    for (const path of ['layer', 'layer/inside']) mkdirSync(`${stateDir}/${path}`)
+    const spec = specOf([], { tree: { target: '/tree/merged', layers: [`${stateDir}/layer`] } })
+    const { root } = buildJailRoot(
+      stateDir,
+      planJail(spec, () => true),
+      spec.syscalls,
+    )
+    const script =
+      'cd "$1/.." && mount -n -a -T fstab && cd "$1/tree/merged" && ls && findmnt -no FSTYPE -T .'
+    const { stdout, stderr } = Bun.spawnSync(['unshare', '--mount', 'sh', '-c', script, 'sh', root])
+    expect([`${stdout}`, `${stderr}`]).toEqual(['inside\noverlay\n', ''])
   })
 
   test('writes only where it was allowed to', async () => {

@@ -28,7 +28,7 @@ export interface JailPath {
 export interface JailTree {
   /** Absolute, inside the jail, in a directory that has nothing else. */
   readonly target: string
-  /** Absolute, topmost first: layers of an overlay where there are several. What is mounted below one of them is not shown. */
+  /** Absolute, topmost first: layers of an overlay, but for a single one of a local file system. What is mounted below one of them is not shown. */
   readonly layers: readonly string[]
 }
 
