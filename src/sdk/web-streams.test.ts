@@ -43,6 +43,17 @@ test('what came before the end is read, and a cancelled stream has no more', asy
   }
 }, 20_000)
 
+test('what a command has written is read after its end, too', async () => {
+  const child = spawn('sh', ['-c', 'echo one; echo two >&2'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const outputs = [readableFrom(child.stdout), readableFrom(child.stderr)]
+  await once(child, 'exit')
+  // What has no reader is thrown away in a later turn.
+  await sleep(20)
+  const texts: string[] = []
+  for (const output of outputs) texts.push(await new Response(output).text())
+  expect(texts).toEqual(['one\n', 'two\n'])
+}, 20_000)
+
 const begin = (script: string) => {
   const child = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'] })
   // As of every call of the executable.

@@ -1,8 +1,10 @@
 /** Node's streams as web streams that hold the other side back. Node's own conversion counts chunks instead of bytes, and reads ahead. */
 import type { Readable, Writable } from 'node:stream'
 
-/** Reads only what is asked for. Cancelling it closes the pipe. */
+/** Reads no more than a buffer ahead. Cancelling it closes the pipe. */
 export function readableFrom(source: Readable): ReadableStream<Uint8Array> {
+  // Once a command has ended, Node throws away the outputs that have no listener. The iterator has one only after the first read.
+  source.on('readable', () => {})
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   return new ReadableStream<Uint8Array>(
     {
