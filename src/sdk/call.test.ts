@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { until } from '../time.ts'
+import { until, within } from '../time.ts'
 import type { CommandWords } from './call.ts'
 import { callToEnd, startCall } from './call.ts'
 import { eventsOf } from './events.ts'
@@ -42,6 +42,21 @@ test('a signal for many commands keeps no listener of those that have ended', as
     expect(await running.exitCode).toBe(0)
   }
   expect(getEventListeners(signal, 'abort').length).toBe(0)
+})
+
+const box = `[{"id":"box","status":"running","image":"","command":[],"createdAt":"","labels":{}}]`
+
+test('disposing of an attached sandbox ends its commands, also one that is being started', async () => {
+  const words = program(
+    `case "$3" in ps) echo '${box}';; exec) trap "" PIPE; while echo .; do sleep 0.1; done 2>/dev/null;; esac`,
+  )
+  const attached = await Sandbox.attach('box', { executable: words })
+  // One that fails is told to its caller alone.
+  const refused = attached.spawn(['true'], { timeoutMs: Number.NaN })
+  const starting = attached.spawn(['sleep', '60'])
+  await Promise.all([attached[Symbol.asyncDispose](), expect(refused).rejects.toThrow()])
+  const { exitCode } = await starting
+  expect(await within(exitCode, 0)).toBeDefined()
 })
 
 test('words that are too long for the kernel are an error of the SDK', async () => {

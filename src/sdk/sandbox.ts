@@ -143,7 +143,8 @@ export class Sandbox implements AsyncDisposable {
   readonly files: Files
   readonly #words: CommandWords
   readonly #isOwn: boolean
-  readonly #processes = new Set<SandboxProcess>()
+  /** Those that have not ended, also those that are being started. */
+  readonly #processes = new Set<Promise<SandboxProcess>>()
 
   private constructor(
     words: CommandWords,
@@ -258,11 +259,11 @@ export class Sandbox implements AsyncDisposable {
 
   /** Starts a command and gives its streams. Later failures reject `exitCode`. @throws SandboxError; the reason of `signal`. */
   async spawn(command: readonly string[], options: ProcessOptions = {}): Promise<SandboxProcess> {
-    const process = await startProcess(this.#words, this.name, command, options)
-    this.#processes.add(process)
-    const forget = () => this.#processes.delete(process)
-    process.exitCode.then(forget, forget)
-    return process
+    const starting = startProcess(this.#words, this.name, command, options)
+    this.#processes.add(starting)
+    const forget = () => this.#processes.delete(starting)
+    starting.then(({ exitCode }) => exitCode).then(forget, forget)
+    return starting
   }
 
   /**
@@ -323,7 +324,14 @@ export class Sandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOwn) return this.kill()
-    await Promise.all([...this.#processes].map((process) => process[Symbol.asyncDispose]()))
+    const ends = [...this.#processes].map((starting) =>
+      // One that cannot be started has told its caller.
+      starting.then(
+        (process) => process[Symbol.asyncDispose](),
+        () => {},
+      ),
+    )
+    await Promise.all(ends)
   }
 }
 
