@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { deadline, retry, within } from '../time.ts'
+import type { Readable } from 'node:stream'
+import { deadline, retry, sleep, within } from '../time.ts'
 import { type Call, type CommandWords, callToEnd, startCall } from './call.ts'
 import { envLines } from './env.ts'
 import { SandboxError } from './error.ts'
@@ -41,7 +42,7 @@ export interface SandboxProcess extends AsyncDisposable {
    */
   readonly exitCode: Promise<number>
   /**
-   * Sends a signal, such as `TERM`, to the command itself, not to its child processes. Default KILL.
+   * Sends a signal, such as `TERM`, to the command itself, not to its child processes. Default KILL. Waits until the command has started.
    *
    * @throws SandboxError when the command has ended.
    */
@@ -83,13 +84,32 @@ export async function startProcess(
     stdout: readableFrom(child.stdout),
     stderr: readableFrom(child.stderr),
     exitCode,
-    kill: (word = 'KILL') => send(word),
+    kill: (word = 'KILL') => signalStarted(child, () => send(word)),
     async [Symbol.asyncDispose]() {
       destroyOutputs(child)
-      if (child.exitCode === null && child.signalCode === null) await kill()
+      if (isRunning(child)) await kill()
     },
   }
 }
+
+/** A command that is about to start is not known yet, and one that has ended no more. What has written had started. */
+async function signalStarted(child: Call['child'], send: () => Promise<void>): Promise<void> {
+  const late = deadline(killLimitMs)
+  for (;;) {
+    const mayStart = isRunning(child) && !late.aborted && ![child.stdout, child.stderr].some(hasBytes)
+    try {
+      return await send()
+    } catch (error) {
+      if (!mayStart || !(error instanceof SandboxError) || error.code !== 'TASK_NOT_FOUND') throw error
+    }
+    await sleep(killEveryMs)
+  }
+}
+
+const isRunning = ({ exitCode, signalCode }: Call['child']): boolean =>
+  exitCode === null && signalCode === null
+
+const hasBytes = (output: Readable): boolean => output.readableDidRead || output.readableLength > 0
 
 /** The exit code, or why the process was killed. */
 async function untilEnd(

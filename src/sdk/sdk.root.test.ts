@@ -180,6 +180,13 @@ test('a process takes signals, and disposing ends it', async () => {
   expect(await disposed.exitCode).toBe(137)
 }, 30_000)
 
+test('a signal waits for a command that is about to start, and is refused once it has ended', async () => {
+  const child = await box.spawn(['sleep', '60'])
+  await child.kill('TERM')
+  expect(await child.exitCode).toBe(143)
+  expect((await failure(child.kill('TERM'))).code).toBe('TASK_NOT_FOUND')
+}, 30_000)
+
 test('values of variables are not seen on the host', async () => {
   const env = { SECRET: 'of mine', KEY: '-- begin\nof mine\n-- end' }
   await using _ = await box.spawn(['sleep', '7'], { env })
