@@ -1,5 +1,6 @@
 /** Runs a command from its start to its end, and collects its output. */
 import { SandboxError } from './error.ts'
+import { Gathered } from './gathered.ts'
 import { chunksOf, type InputData, untilOver } from './input.ts'
 import type { ProcessOptions, SandboxProcess } from './process.ts'
 
@@ -15,9 +16,9 @@ export interface ExecResult {
   readonly exitCode: number
   readonly stdout: Uint8Array
   readonly stderr: Uint8Array
-  /** `stdout` as UTF-8. */
+  /** `stdout` as UTF-8, decoded when it is read. */
   readonly text: string
-  /** `stderr` as UTF-8. */
+  /** `stderr` as UTF-8, decoded when it is read. */
   readonly errorText: string
 }
 
@@ -26,7 +27,7 @@ const defaultOutputBytes = 64 * 1024 * 1024
 /** @throws SandboxError as the process does, with the output so far; SDK_OUTPUT_TOO_LARGE; what `stdin` throws. */
 export async function collect(process: SandboxProcess, options: ExecOptions): Promise<ExecResult> {
   const { stdin, maxOutputBytes = defaultOutputBytes } = options
-  const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
+  const output = { stdout: new Gathered(), stderr: new Gathered() }
   let length = 0
   let isTooLarge = false
   const read = async (name: 'stdout' | 'stderr') => {
@@ -50,15 +51,23 @@ export async function collect(process: SandboxProcess, options: ExecOptions): Pr
     end(process)
   })
   const reading = Promise.all([read('stdout'), read('stderr')]).catch(() => {})
-  const bytes = (name: 'stdout' | 'stderr') => new Uint8Array(Buffer.concat(output[name]))
+  const bytes = (name: 'stdout' | 'stderr') => output[name].bytes()
   try {
     const exitCode = await process.exitCode
     await reading
     if (isTooLarge) throw tooLarge(maxOutputBytes)
     if (inputError !== undefined) throw inputError.error
     const [stdout, stderr] = [bytes('stdout'), bytes('stderr')]
-    const decode = (chunk: Uint8Array) => new TextDecoder().decode(chunk)
-    return { exitCode, stdout, stderr, text: decode(stdout), errorText: decode(stderr) }
+    const [text, errorText] = [decoded(stdout), decoded(stderr)]
+    return {
+      ...{ exitCode, stdout, stderr },
+      get text() {
+        return text()
+      },
+      get errorText() {
+        return errorText()
+      },
+    }
   } catch (thrown) {
     await reading
     const error = isTooLarge ? tooLarge(maxOutputBytes) : thrown
@@ -69,12 +78,21 @@ export async function collect(process: SandboxProcess, options: ExecOptions): Pr
   }
 }
 
+/** Decodes once it is asked for: engines have a longest text, which bytes may go beyond. */
+function decoded(bytes: Uint8Array): () => string {
+  let text: string | undefined
+  return () => {
+    text ??= new TextDecoder().decode(bytes)
+    return text
+  }
+}
+
 /** The end's own error matters less than the reason for the end. */
 function end(process: SandboxProcess): void {
   Promise.resolve(process[Symbol.asyncDispose]()).catch(() => {})
 }
 
-const tooLarge = (limit: number) =>
+const tooLarge = (limit: number): SandboxError =>
   new SandboxError('SDK_OUTPUT_TOO_LARGE', `the command wrote more than ${limit} bytes and was killed`)
 
 /** A command may end without reading everything. @throws what the input itself throws. */
