@@ -59,6 +59,16 @@ test('disposing of an attached sandbox ends its commands, also one that is being
   expect(await within(exitCode, 0)).toBeDefined()
 })
 
+test('a log that is too large is refused, and its reader ends', async () => {
+  const words = program(`case "$3" in ps) echo '${box}';; logs) yes >&2;; esac`)
+  const attached = await Sandbox.attach('box', { executable: words })
+  await expect(attached.logs()).rejects.toMatchObject({ code: 'SDK_OUTPUT_TOO_LARGE' })
+  const fitting = program(`case "$3" in ps) echo '${box}';; logs) printf 1234; printf 5 >&2;; esac`)
+  const small = await Sandbox.attach('box', { executable: fitting })
+  expect(await small.logs({ maxOutputBytes: 5 })).toEqual({ text: '1234', errorText: '5' })
+  await expect(small.logs({ maxOutputBytes: 4 })).rejects.toMatchObject({ code: 'SDK_OUTPUT_TOO_LARGE' })
+})
+
 test('words that are too long for the kernel are an error of the SDK', async () => {
   const call = callToEnd(program('true'), ['exec', 'x'.repeat(200_000)])
   await expect(call).rejects.toMatchObject({ name: 'SandboxError', code: 'SDK_EXECUTABLE_MISSING' })

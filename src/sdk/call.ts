@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { type CommandResult, readResultFile } from './answers.ts'
 import { SandboxError, type SandboxErrorCode } from './error.ts'
+import { Gathered } from './gathered.ts'
 
 /** The executable with the options of all its commands: `['sudo', '-n', 'kata-ts', '--namespace', 'ci']`. */
 export type CommandWords = readonly [string, ...string[]]
@@ -89,24 +90,37 @@ export function unexplained(exitCode: number | null, cause?: unknown): SandboxEr
   )
 }
 
-/** Runs a command whose output is data. @throws as {@link Call}. */
+/** Runs a command whose output is data. @throws as {@link Call}; SDK_OUTPUT_TOO_LARGE for more bytes than `most`. */
 export async function callToEnd(
   words: CommandWords,
   args: readonly string[],
+  most = Number.POSITIVE_INFINITY,
 ): Promise<CallResult & { stdout: string; stderr: string }> {
   const { child, result } = await startCall(words, args)
   child.stdin.end()
-  const outputs = [collected(child.stdout), collected(child.stderr)]
-  const told = await result
-  if (told.exitCode !== 0) throw unexplained(told.exitCode)
-  const [stdout = '', stderr = ''] = await Promise.all(outputs)
+  let length = 0
+  const read = async (output: Readable) => {
+    const gathered = new Gathered()
+    // Leaving the loop closes the pipe, which ends the executable.
+    for await (const chunk of output) {
+      length += chunk.length
+      if (length > most) return ''
+      gathered.push(chunk)
+    }
+    return new TextDecoder().decode(gathered.bytes())
+  }
+  const reading = Promise.all([read(child.stdout), read(child.stderr)])
+  // The result is looked at first.
+  reading.catch(() => {})
+  const tooLarge = () =>
+    new SandboxError('SDK_OUTPUT_TOO_LARGE', `kata-ts ${args[0]} has more than ${most} bytes`)
+  const told = await result.catch((error) => {
+    throw length > most ? tooLarge() : error
+  })
+  if (told.exitCode !== 0 && length <= most) throw unexplained(told.exitCode)
+  const [stdout, stderr] = await reading
+  if (length > most) throw tooLarge()
   return { ...told, stdout, stderr }
-}
-
-function collected(stream: Readable): Promise<string> {
-  const chunks: Uint8Array[] = []
-  stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
-  return new Promise((resolve) => stream.once('close', () => resolve(Buffer.concat(chunks).toString('utf8'))))
 }
 
 function readResult(file: string, exitCode: number | null): CallResult {

@@ -6,7 +6,7 @@ import type { RuntimeErrorCode } from './error-codes.ts'
  * - `SDK_EXECUTABLE_MISSING`: `kata-ts` was not found, or could not be started.
  * - `SDK_ANSWER_MISSING`: the executable ended without saying how. It may be of another version.
  * - `SDK_TIMED_OUT`: `timeoutMs` is over. The process in the sandbox was killed, or the new sandbox was removed.
- * - `SDK_OUTPUT_TOO_LARGE`: a command wrote more than `maxOutputBytes`, and was killed.
+ * - `SDK_OUTPUT_TOO_LARGE`: a command wrote more than `maxOutputBytes`, and was killed; or a log has more.
  * - `SDK_GUEST_FILE_FAILED`: a file in the sandbox could not be read, written or listed.
  * - `INTERRUPTED`: a signal ended the executable before anything ran.
  */

@@ -22,7 +22,7 @@ export interface ExecResult {
   readonly errorText: string
 }
 
-const defaultOutputBytes = 64 * 1024 * 1024
+export const defaultOutputBytes = 64 * 1024 * 1024
 
 /** @throws SandboxError as the process does, with the output so far; SDK_OUTPUT_TOO_LARGE; what `stdin` throws. */
 export async function collect(process: SandboxProcess, options: ExecOptions): Promise<ExecResult> {

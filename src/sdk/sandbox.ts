@@ -6,7 +6,7 @@ import { type CallResult, type CommandWords, callToEnd, startCall, unexplained }
 import { envLines } from './env.ts'
 import { SandboxError } from './error.ts'
 import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
-import { collect, type ExecOptions, type ExecResult } from './exec.ts'
+import { collect, defaultOutputBytes, type ExecOptions, type ExecResult } from './exec.ts'
 import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
 import { unlessFired } from './fired.ts'
@@ -102,6 +102,8 @@ export interface LogsOptions {
   readonly tail?: number
   readonly since?: Date
   readonly until?: Date
+  /** Most bytes of both outputs together; default 64 MiB. A log with more is refused with SDK_OUTPUT_TOO_LARGE. */
+  readonly maxOutputBytes?: number
 }
 
 export interface SandboxLogs {
@@ -305,15 +307,24 @@ export class Sandbox implements AsyncDisposable {
     await callToEnd(this.#words, ['resume', this.name])
   }
 
-  /** The output of the main process. @throws SandboxError LOG_NOT_KEPT for one that an earlier version ran in a terminal. */
-  async logs({ tail, since, until }: LogsOptions = {}): Promise<SandboxLogs> {
-    const { stdout: text, stderr: errorText } = await callToEnd(this.#words, [
-      'logs',
+  /**
+   * The output of the main process.
+   *
+   * @throws SandboxError SDK_OUTPUT_TOO_LARGE; LOG_NOT_KEPT for one that an earlier version ran in a terminal.
+   */
+  async logs({
+    tail,
+    since,
+    until,
+    maxOutputBytes = defaultOutputBytes,
+  }: LogsOptions = {}): Promise<SandboxLogs> {
+    const flags = [
       ...(tail === undefined ? [] : ['--tail', String(tail)]),
       ...(since === undefined ? [] : ['--since', since.toISOString()]),
       ...(until === undefined ? [] : ['--until', until.toISOString()]),
-      this.name,
-    ])
+    ]
+    const words = ['logs', ...flags, this.name]
+    const { stdout: text, stderr: errorText } = await callToEnd(this.#words, words, maxOutputBytes)
     return { text, errorText }
   }
 
