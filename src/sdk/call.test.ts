@@ -1,7 +1,7 @@
 /** Programs that may not be signalled, as sudo's, and those that cannot be started. */
 import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { until, within } from '../time.ts'
 import type { CommandWords } from './call.ts'
@@ -11,11 +11,8 @@ import { startProcess } from './process.ts'
 import { Sandbox } from './sandbox.ts'
 
 /** A program that does this and answers as the executable does; `$2` is its result file. */
-const program = (script: string): CommandWords => [
-  ...(['sh', '-c'] as const),
-  `${script}; echo '{"exitCode":0,"errors":[],"warnings":[]}' > "$2"`,
-  'sh',
-]
+const program = (script: string): CommandWords => [...(['sh', '-c'] as const), `${script}; ${answer}`, 'sh']
+const answer = `echo '{"exitCode":0,"errors":[],"warnings":[]}' > "$2"`
 
 test('a signal that could not be sent is no end of the call', async () => {
   const { child, result } = await startCall(program('sleep 0.3'), ['run'])
@@ -69,10 +66,36 @@ test('a log that is too large is refused, and its reader ends', async () => {
   await expect(small.logs({ maxOutputBytes: 4 })).rejects.toMatchObject({ code: 'SDK_OUTPUT_TOO_LARGE' })
 })
 
-test('words that are too long for the kernel are an error of the SDK', async () => {
-  const call = callToEnd(program('true'), ['exec', 'x'.repeat(200_000)])
-  await expect(call).rejects.toMatchObject({ name: 'SandboxError', code: 'SDK_EXECUTABLE_MISSING' })
+test('words that the kernel does not take are refused, and the remedy is not to install something', async () => {
+  for (const word of ['x'.repeat(200_000), 'a\0b'])
+    await expect(callToEnd(program('true'), ['exec', word])).rejects.toMatchObject({
+      name: 'SandboxError',
+      code: 'OPTION_INVALID',
+      remedy: expect.stringContaining('stdin'),
+    })
+  await expect(callToEnd([''], ['exec'])).rejects.toMatchObject({ code: 'SDK_EXECUTABLE_MISSING' })
 })
+
+test('more commands at a time than there are descriptors are told so, and leave nothing', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/call-`)
+  const script = `
+    import { Sandbox } from '${import.meta.dir}/sdk.ts'
+    const executable = ['sh', '-c', ${JSON.stringify(`case "$3" in ps) echo '${box}';; esac; ${answer}`)}, 'sh']
+    const attached = await Sandbox.attach('box', { executable })
+    const env = { A: 'b' }
+    const all = await Promise.allSettled(Array.from({ length: 60 }, () => attached.exec(['true'], { env })))
+    const told = all.map(({ value, reason }) => value ? 'done' : reason.code + ' ' + /fewer/.test(reason.remedy))
+    console.log(JSON.stringify([...new Set(told)].sort()))
+  `
+  const limited = ['sh', '-c', 'ulimit -n 60; exec "$@"', 'sh', process.execPath, '-e', script]
+  const child = Bun.spawn(limited, {
+    env: { ...process.env, TMPDIR: directory },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  expect(JSON.parse(await new Response(child.stdout).text())).toEqual(['SDK_EXECUTABLE_MISSING true', 'done'])
+  expect(readdirSync(directory)).toEqual([])
+  rmSync(directory, { recursive: true })
+}, 30_000)
 
 test('a signal ends the events of a program that does not take one', async () => {
   const over = new AbortController()

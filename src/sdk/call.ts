@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { deadline, retry } from '../time.ts'
 import { type CommandResult, readResultFile } from './answers.ts'
 import { SandboxError, type SandboxErrorCode } from './error.ts'
 import { Gathered } from './gathered.ts'
@@ -26,19 +27,29 @@ export interface Call {
   readonly result: Promise<CallResult>
 }
 
+/** How long, and how often, removing the directory of a call is tried, milliseconds. */
+const removeLimitMs = 5000
+const removeEveryMs = 50
+
 /** A directory for one call: of this user alone. */
 export async function startCall(
   words: CommandWords,
   args: readonly string[],
   files: (directory: string) => Promise<readonly string[]> = async () => [],
 ): Promise<Call> {
-  const directory = await mkdtemp(join(tmpdir(), 'kata-ts-sdk-'))
-  const remove = () => rm(directory, { recursive: true, force: true })
+  const [program, ...front] = words
+  const noDirectory = (cause: NodeJS.ErrnoException) => {
+    const message = `there is no directory for the answer of ${program} (${cause.message})`
+    throw notStarted(message, 'Check the directory for temporary files (TMPDIR).', cause)
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'kata-ts-sdk-')).catch(noDirectory)
+  const removeOnce = () => rm(directory, { recursive: true, force: true })
+  // It takes a descriptor, and none may be free while many calls run.
+  const remove = () => retry(removeOnce, removeEveryMs, deadline(removeLimitMs)).catch(() => {})
   try {
     const [command = '', ...rest] = args
     const file = join(directory, 'result')
-    const [program, ...front] = words
-    const own = await files(directory)
+    const own = await files(directory).catch(noDirectory)
     const child = started(program, [...front, '--result-file', file, command, ...own, ...rest])
     const exited = new Promise<number | null>((resolve, reject) => {
       // Also told when a signal could not be sent, as to a program that sudo has made root's.
@@ -69,12 +80,20 @@ export async function startCall(
   }
 }
 
-/** @throws SandboxError SDK_EXECUTABLE_MISSING, for words that are too long among others. */
+/** @throws SandboxError SDK_EXECUTABLE_MISSING; OPTION_INVALID for words that the kernel does not take. */
 function started(program: string, args: readonly string[]): Call['child'] {
   try {
     return spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'] })
-  } catch (cause) {
-    throw missing(program, cause as NodeJS.ErrnoException)
+  } catch (thrown) {
+    const cause = thrown as NodeJS.ErrnoException
+    const hasNul = args.join('').includes('\0')
+    if (!hasNul && cause.code !== 'E2BIG') throw missing(program, cause)
+    const problem = hasNul ? 'with a NUL' : 'that is so long'
+    const remedy = 'Give it as input (`stdin`), or in a file (`files.write`).'
+    throw new SandboxError('OPTION_INVALID', `the kernel takes no word of a command ${problem}. ${remedy}`, {
+      remedy,
+      cause,
+    })
   }
 }
 
@@ -143,12 +162,19 @@ function readResult(file: string, exitCode: number | null): CallResult {
 }
 
 function missing(program: string, cause: NodeJS.ErrnoException): SandboxError {
-  return new SandboxError(
-    'SDK_EXECUTABLE_MISSING',
+  return notStarted(
     `${program} cannot be started (${cause.code ?? cause.message})`,
-    {
-      remedy: 'Install kata-ts, or name it by the option `executable` or the variable KATA_TS.',
-      cause,
-    },
+    'Install kata-ts, or name it by the option `executable` or the variable KATA_TS.',
+    cause,
   )
+}
+
+/** What a program has that runs too many commands at a time. */
+const exhausted = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM']
+
+function notStarted(message: string, usual: string, cause: NodeJS.ErrnoException): SandboxError {
+  const remedy = exhausted.includes(cause.code ?? '')
+    ? 'Run fewer commands at a time, or raise the limits of this program (`ulimit -n`, `ulimit -u`).'
+    : usual
+  return new SandboxError('SDK_EXECUTABLE_MISSING', message, { remedy, cause })
 }

@@ -3,7 +3,7 @@ import type { RuntimeErrorCode } from './error-codes.ts'
 /**
  * A code of the runtime (docs/errors.md), or one of the SDK:
  *
- * - `SDK_EXECUTABLE_MISSING`: `kata-ts` was not found, or could not be started.
+ * - `SDK_EXECUTABLE_MISSING`: `kata-ts` was not found, or could not be started, as without a free descriptor.
  * - `SDK_ANSWER_MISSING`: the executable ended without saying how. It may be of another version.
  * - `SDK_TIMED_OUT`: `timeoutMs` is over. The process in the sandbox was killed, or the new sandbox was removed.
  * - `SDK_OUTPUT_TOO_LARGE`: a command wrote more than `maxOutputBytes`, and was killed; or a log has more.
