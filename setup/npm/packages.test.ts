@@ -93,6 +93,22 @@ test('sdk: imports and refuses with a code', () => {
   expect(node(script)).toBe('true SDK_EXECUTABLE_MISSING\n')
 })
 
+test('sdk: one signal for many commands at a time is no leak to Node', () => {
+  const answer = '{"exitCode":0,"errors":[],"warnings":[]}'
+  const list = '[{"id":"box","status":"running","image":"","command":[],"createdAt":"","labels":{}}]'
+  const run = `case "$3" in ps) echo '${list}';; exec) sleep 0.3;; esac; echo '${answer}' > "$2"`
+  const script = `
+    import { Sandbox } from '@kata-ts/sdk'
+    const warnings = []
+    process.on('warning', ({ message }) => warnings.push(message))
+    const box = await Sandbox.attach('box', { executable: ['sh', '-c', ${JSON.stringify(run)}, 'sh'] })
+    const { signal } = new AbortController()
+    const all = await Promise.all(Array.from({ length: 12 }, () => box.exec(['true'], { signal })))
+    console.log(all.length, warnings)
+  `
+  expect(node(script)).toBe('12 []\n')
+})
+
 test('their types are found, and refuse what is wrong', () => {
   const check = (text: string) => {
     writeFileSync(`${user}/use.ts`, text)
