@@ -1,6 +1,7 @@
 /** The short-lived actions of a shim's program, as containerd calls them (containerd runtime/v2 README). */
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { needed, record } from '../json/compounds.ts'
 import { readText } from '../json/document.ts'
 import { exactly, number, text as textValue } from '../json/values.ts'
@@ -97,14 +98,18 @@ interface Outcome {
 async function act(name: 'start' | 'delete', action: ShimAction): Promise<Outcome> {
   const { program, flags = [], namespace, id, bundle, env = process.env, options, signal } = action
   signal?.throwIfAborted()
-  const child = spawn(program, [...flags, '-namespace', namespace, '-id', id, '-bundle', bundle, name], {
-    // `delete` works without the bundle.
-    cwd: existsSync(bundle) ? bundle : '/',
-    env: { ...env },
-    stdio: 'pipe',
-    // Ctrl-C at the terminal must not end a half-done action.
-    detached: true,
-  })
+  const { child, exited } = started(name, () =>
+    spawn(program, [...flags, '-namespace', namespace, '-id', id, '-bundle', bundle, name], {
+      // `delete` works without the bundle.
+      cwd: existsSync(bundle) ? bundle : '/',
+      env: { ...env },
+      stdio: 'pipe',
+      // Ctrl-C at the terminal must not end a half-done action.
+      detached: true,
+    }),
+  )
+  // Without a descriptor that is free there are no pipes either.
+  if ((child.stdin as Writable | undefined) === undefined) await exited
   const kill = () => {
     child.kill('SIGKILL')
     // What it has started may have them open, too.
@@ -116,16 +121,10 @@ async function act(name: 'start' | 'delete', action: ShimAction): Promise<Outcom
     // A program that does not read its input is none the worse for it.
     child.stdin.on('error', () => {})
     child.stdin.end(options === undefined ? undefined : Any.encode(options).finish())
-    const exited = new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('close', resolve)
-    })
     const [stdout, stderr, exitCode] = await Promise.all([
       bytesOf(child.stdout),
       bytesOf(child.stderr),
-      exited.catch((cause: Error) => {
-        throw new ShimError(name, null, cause.message, { cause })
-      }),
+      exited,
     ])
     signal?.throwIfAborted()
     return { stdout, stderr: new TextDecoder().decode(stderr), exitCode }
@@ -135,6 +134,29 @@ async function act(name: 'start' | 'delete', action: ShimAction): Promise<Outcom
   } finally {
     signal?.removeEventListener('abort', kill)
   }
+}
+
+interface Started {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly exited: Promise<number | null>
+}
+
+/** `spawn` throws some errors and tells others. @throws ShimError. */
+function started(name: string, begin: () => ChildProcessWithoutNullStreams): Started {
+  const failed = (cause: Error) => new ShimError(name, null, cause.message, { cause })
+  let child: ChildProcessWithoutNullStreams
+  try {
+    child = begin()
+  } catch (cause) {
+    throw failed(cause as Error)
+  }
+  const exited = new Promise<number | null>((resolve, reject) => {
+    child.once('error', (cause) => reject(failed(cause)))
+    child.once('close', resolve)
+  })
+  // Waited for behind the outputs.
+  exited.catch(() => {})
+  return { child, exited }
 }
 
 /** The first bytes of a stream, which is read to its end. */

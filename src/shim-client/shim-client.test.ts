@@ -52,6 +52,25 @@ test('what a program that fails said is in the error', async () => {
   expect(await startShim(missing).catch((thrown: unknown) => thrown)).toMatchObject({ exitCode: null })
 })
 
+test('a shim that cannot be started is an error of its action, whatever the reason', async () => {
+  for (const wrong of [{ bundle: '/etc/passwd' }, { id: 'a\0b' }])
+    expect(await startShim({ ...shim(''), ...wrong }).catch((thrown: unknown) => thrown)).toMatchObject({
+      name: 'ShimError',
+      exitCode: null,
+    })
+  // More at a time than there are descriptors. An error that nobody listened to would end the program.
+  const script = `
+    import { startShim } from '${import.meta.dir}/shim-client.ts'
+    const action = { program: '/bin/sh', namespace: 'n', id: 'c', bundle: '/' }
+    const all = await Promise.allSettled(Array.from({ length: 40 }, () => startShim(action)))
+    console.log([...new Set(all.map(({ reason }) => reason.name))], all.some(({ reason }) => /EMFILE/.test(reason.message)))
+  `
+  const limited = ['sh', '-c', 'ulimit -n 60; exec "$@"', 'sh', process.execPath, '-e', script]
+  const child = Bun.spawn(limited, { stdio: ['ignore', 'pipe', 'inherit'] })
+  expect(await new Response(child.stdout).text()).toBe('[ "ShimError" ] true\n')
+  expect(await child.exited).toBe(0)
+}, 30_000)
+
 test('a signal ends an action', async () => {
   const abort = new AbortController()
   const starting = startShim({ ...shim('exec sleep 60'), signal: abort.signal })
