@@ -1,4 +1,4 @@
-/** Sandboxes for untrusted code, from Node (20 or later) and Bun. It drives the `kata-ts` executable, as root, by sudo, or through a service. */
+/** Sandboxes for untrusted code, from Node (20.4 or later) and Bun. It drives the `kata-ts` executable, as root, by sudo, or through a service. */
 export { SandboxError, type SandboxErrorCode } from './error.ts'
 export type { RuntimeErrorCode } from './error-codes.ts'
 export type { EventsQuery, SandboxEvent } from './events.ts'
