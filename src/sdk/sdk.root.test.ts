@@ -85,6 +85,7 @@ test('what the runtime refuses has its code and remedy', async () => {
   const error = await failure(box.exec(['no-such-command']))
   expect(error).toMatchObject({ code: 'COMMAND_NOT_FOUND', fields: { command: 'no-such-command' } })
   expect(error.remedy).not.toBe('')
+  expect((await failure(box.exec([]))).code).toBe('USAGE')
   expect((await failure(create({ name: 'shared' }))).code).toBe('CONTAINER_EXISTS')
   expect((await failure(create({ memory: 'much' }))).code).toBe('OPTION_INVALID')
   expect((await failure(create({ executable: '/no/such' }))).code).toBe('SDK_EXECUTABLE_MISSING')

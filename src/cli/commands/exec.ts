@@ -1,5 +1,6 @@
 /** `kata-ts exec`: one more command in a running container. */
 import type { Command } from 'commander'
+import { KataError } from '../../errors.ts'
 import { type Cli, collect, describe, noCallerEnv, rootAction } from './command.ts'
 
 export interface ExecFlags {
@@ -42,6 +43,11 @@ export function execCommand(cli: Cli): Command {
   return rootAction<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {
     // Options end at the name, so a `--` behind it is still there.
     const args = words[0] === '--' ? words.slice(1) : words
+    if (args.length === 0)
+      throw new KataError('USAGE', {
+        problem: "missing required argument 'command'",
+        command: 'kata-ts exec',
+      })
     const { exec } = await import('../actions/exec.ts')
     return exec(settings, flags, name, args)
   })
