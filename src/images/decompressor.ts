@@ -13,7 +13,7 @@ import { findTool } from '../linux/processes/which.ts'
 import { silentLogger } from '../log.ts'
 import { lastWords } from '../plain-text.ts'
 import { confine } from '../rootless/confine.ts'
-import { baseSyscalls } from '../rootless/filters/base-syscalls.ts'
+import { fileSyscalls } from '../rootless/filters/base-syscalls.ts'
 import { throwAwayUid } from '../rootless/identity/throw-away-uid.ts'
 import { type ExitInfo, exitWords } from '../rootless/jail/launch-spec.ts'
 import { within } from '../time.ts'
@@ -75,7 +75,7 @@ export async function* decompressed(
         output: words.write,
         fds: [],
         paths: [],
-        syscalls: { allowed: baseSyscalls },
+        syscalls: { allowed: fileSyscalls },
         addressSpaceMiB,
         // Its root holds nothing that Landlock could keep from it.
         landlock: 'best-effort',

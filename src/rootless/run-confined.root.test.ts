@@ -1,6 +1,7 @@
 /** What a tool may do over the files of strangers, tried from inside by perl, and that nothing of it stays. */
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import {
+  chmodSync,
   chownSync,
   mkdirSync,
   mkdtempSync,
@@ -111,7 +112,7 @@ test('sees nothing of the host, and writes nowhere else', async () => {
   ])
 })
 
-test('its capability leads to no file by a handle, no namespace, no network and no other process', async () => {
+test('its capability leads to no file by a handle, no namespace, no network, no other process and no memory that its limit does not count', async () => {
   const calls = {
     name_to_handle_at: '303, -100, 0, 0, 0, 0',
     open_by_handle_at: '304, 0, 0, 0',
@@ -122,13 +123,36 @@ test('its capability leads to no file by a handle, no namespace, no network and 
     chown: '92, 0, 0, 0',
     fork: '57',
     ptrace: '101, 0, 0, 0, 0',
+    memfd_create: '319, $name, 0',
   }
   const acts = Object.values(calls).map((call) => attempt(`syscall(${call}) != -1`))
   const said = await perl(
-    acts.join('') + attempt('syscall(41, 2, 1, 0) != -1') + attempt('syscall(39) != -1'),
+    `$name = "x";${acts.join('')}${attempt('syscall(41, 2, 1, 0) != -1')}${attempt('syscall(39) != -1')}`,
   )
   const EAFNOSUPPORT = '97'
   expect(answers(said)).toEqual([...acts.map(() => ENOSYS), EAFNOSUPPORT, 'ok'])
+})
+
+test('reaches no service by a socket in what it reads', async () => {
+  const path = `${base}/lower/socket`
+  using _ = Bun.listen({ unix: path, socket: { data: () => {} } })
+  chmodSync(path, 0o600)
+  // For us somebody listens there.
+  using control = await Bun.connect({ unix: path, socket: { data: () => {} } })
+  expect(control.readyState).toBe(1)
+  const said = await perl(
+    `$a = pack "S a108", 1, "/tree/merged/socket"; $word = "word";${[
+      'syscall(41, 1, 1, 0) != -1',
+      'lstat "/tree/merged/socket"',
+      'syscall(42, 3, $a, 110) != -1',
+      'syscall(44, 3, $word, 4, 0, $a, 110) != -1',
+      'syscall(46, 3, $a, 0) != -1',
+    ]
+      .map(attempt)
+      .join('')}`,
+    { tree: { target: '/tree/merged', layers: [`${base}/lower`] } },
+  )
+  expect(answers(said)).toEqual(['ok', 'ok', ENOSYS, ENOSYS, ENOSYS])
 })
 
 test('has a user of its own and one capability', async () => {

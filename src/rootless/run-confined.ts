@@ -20,7 +20,7 @@ import type { ToolResult } from '../linux/processes/run-tool.ts'
 import { silentLogger } from '../log.ts'
 import { deadline, untilAborted } from '../time.ts'
 import { confine } from './confine.ts'
-import { baseSyscalls, treeSyscalls } from './filters/base-syscalls.ts'
+import { fileSyscalls, treeSyscalls } from './filters/base-syscalls.ts'
 import { throwAwayUid } from './identity/throw-away-uid.ts'
 import { jailShell, jailTool } from './jail/jail-tools.ts'
 import type { ExitInfo, JailedProcess, JailPath, JailTree, LaunchSpec } from './jail/launch-spec.ts'
@@ -91,7 +91,7 @@ function specOf(run: ConfinedRun, { uid, job, stdout, stderr }: Job): Omit<Launc
     args: ['-c', whenChecked(sourceDateEpoch), 'sh', tool, ...args],
     identity: { name: 'tool', uid, gid: uid, groups: [] },
     capabilities: ['dac_override'],
-    syscalls: { allowed: [...baseSyscalls, ...treeSyscalls] },
+    syscalls: { allowed: [...fileSyscalls, ...treeSyscalls] },
     paths: [
       { source: tool, target: tool, access: 'execute' },
       ...files.map((path) => ({ source: path, target: path, access: 'read' }) as const),

@@ -1,8 +1,12 @@
 /** System calls that programs in a jail need, by what for: what every one of them does, and more for those that ask for it. */
 import type { SyscallName } from './syscall-numbers.ts'
 
-/** System calls of the C library and of threads. clone, prctl, socket and socketpair depend on their arguments (syscall-filter.ts). */
-export const baseSyscalls: readonly SyscallName[] = [
+/**
+ * System calls of the C library, of threads, and of a program that reads and writes files. clone, prctl, socket and socketpair depend on their
+ * arguments (syscall-filter.ts): a unix socket can be made, and leads nowhere without {@link socketSyscalls}. All memory counts for the limit
+ * of the address space.
+ */
+export const fileSyscalls: readonly SyscallName[] = [
   // The last steps of setpriv(1): dropping capabilities, Landlock, and the program's start.
   ...named('capget capset landlock_create_ruleset landlock_add_rule landlock_restrict_self execve'),
   ...named('arch_prctl set_tid_address set_robust_list rseq getrandom'),
@@ -18,7 +22,7 @@ export const baseSyscalls: readonly SyscallName[] = [
   // Devices and machines, by descriptors that were handed over or nodes that the jail shows.
   ...named('ioctl'),
   // Memory of its own.
-  ...named('brk mmap munmap mprotect mremap madvise msync memfd_create membarrier'),
+  ...named('brk mmap munmap mprotect mremap madvise msync membarrier'),
   ...named('mlock mlock2 munlock mlockall munlockall'),
   // Threads, their signals and their ends. There are no other processes to signal.
   ...named('futex exit exit_group restart_syscall sched_yield sched_getaffinity'),
@@ -38,9 +42,19 @@ export const baseSyscalls: readonly SyscallName[] = [
     'poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2',
   ),
   ...named('eventfd eventfd2 signalfd signalfd4 pipe pipe2'),
-  // The unix sockets that were handed over, or that it makes.
-  ...named('connect accept accept4 bind listen shutdown getsockname getpeername getsockopt setsockopt'),
-  ...named('sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg'),
+]
+
+/** The unix sockets that were handed over, or that it makes. */
+const socketSyscalls = named(
+  'connect accept accept4 bind listen shutdown getsockname getpeername getsockopt setsockopt ' +
+    'sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg',
+)
+
+/** For a program that serves its sockets, or has memory that others map, too: a machine or a device. */
+export const baseSyscalls: readonly SyscallName[] = [
+  ...fileSyscalls,
+  ...named('memfd_create'),
+  ...socketSyscalls,
 ]
 
 /** For a program that reads and writes disks past the page cache (Linux AIO). */
