@@ -177,6 +177,17 @@ test('its time ends with the limit, and of what it says only the end is read', a
   expect([stdout.length, stdout.slice(-4)]).toEqual([65536, 'xend'])
 })
 
+test('what it says takes no room on a disk of the host', async () => {
+  const size = 64 * 1024 ** 2
+  const ESPIPE = '29'
+  const allocate = (fd: string) => attempt(`syscall(285, ${fd}, 0, 0, ${size}) != -1`)
+  const acts = ['1', '2'].map(allocate).join('')
+  // Control: the same call gives the disk room.
+  const said = await perl(`${acts} open D, "+<", "/disk"; ${allocate('fileno D')}`)
+  expect(answers(said)).toEqual([ESPIPE, ESPIPE, 'ok'])
+  expect(statSync(`${base}/disk`).size).toBe(size)
+})
+
 test('takes the time that it is given for its own', async () => {
   const { stdout } = await perl('print join ",", map "$_=$ENV{$_}", grep !/PWD/, sort keys %ENV', {
     sourceDateEpoch: 42,

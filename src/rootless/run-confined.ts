@@ -2,20 +2,12 @@
  * Runs a tool of the host over files of strangers to its end: a program that reads a root file system, and writes one file. It is a throw-away
  * user in a jail that shows it the files, that one and its libraries. It may read whatever the owners and modes of the files are.
  */
-import {
-  chownSync,
-  closeSync,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  realpathSync,
-  writeSync,
-} from 'node:fs'
+import { chownSync, closeSync, mkdtempSync, realpathSync, writeSync } from 'node:fs'
 import { Ledger } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
 import { makePipe } from '../linux/files/pipe.ts'
 import { removeTree } from '../linux/files/remove-tree.ts'
+import { outputUntil } from '../linux/processes/child-output.ts'
 import type { ToolResult } from '../linux/processes/run-tool.ts'
 import { silentLogger } from '../log.ts'
 import { deadline, untilAborted } from '../time.ts'
@@ -46,7 +38,7 @@ export interface ConfinedRun {
 
 /** Root file systems of millions of files are made in less. A tool that was taken over gets no more of the host. */
 const addressSpaceMiB = 4096
-/** The most that is read of what it says. */
+/** The most that is kept of what it says. */
 const mostBytes = 64 * 1024
 /** Becomes the tool once the posture has been compared, as tools do not wait for that. Where we end before, its input does. */
 const whenChecked = (sourceDateEpoch?: number) =>
@@ -63,12 +55,18 @@ export async function runConfined(run: ConfinedRun): Promise<ToolResult> {
   const uid = throwAwayUid()
   try {
     if (run.disk !== undefined) chownSync(run.disk.source, uid, uid)
-    using stdout = ownFile(`${job}/stdout`)
-    using stderr = ownFile(`${job}/stderr`)
+    using stdout = new Output()
+    using stderr = new Output()
     const spec = specOf(run, { uid, job, stdout: stdout.fd, stderr: stderr.fd })
-    const code = await codeOf(spec, deadline(timeoutMs, signal))
+    const running = codeOf(spec, deadline(timeoutMs, signal)).finally(() => {
+      for (const output of [stdout, stderr]) output.closeFd()
+    })
+    // Nothing reads the pipes any more when they are closed, also after a failure.
+    const ended = running.catch(() => {})
+    const [out, err] = await Promise.all([stdout.textUntil(ended), stderr.textUntil(ended)])
+    const code = await running
     signal?.throwIfAborted()
-    return { code, stdout: textOf(stdout.fd), stderr: textOf(stderr.fd) }
+    return { code, stdout: out, stderr: err }
   } finally {
     if (run.disk !== undefined) chownSync(run.disk.source, 0, 0)
     await removeTree(job)
@@ -145,14 +143,27 @@ async function start(
   }
 }
 
-function ownFile(path: string): Disposable & { readonly fd: number } {
-  const fd = openSync(path, 'wx+', 0o600)
-  return { fd, [Symbol.dispose]: () => closeSync(fd) }
-}
+/** A pipe for what a program says: a file could be made as large as the host's disk. */
+class Output implements Disposable {
+  readonly #pipe = makePipe('read')
+  #isOpen = true
 
-/** The end of it. */
-function textOf(fd: number): string {
-  const { size } = fstatSync(fd)
-  const bytes = Buffer.alloc(Math.min(size, mostBytes))
-  return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, size - bytes.length)).toString()
+  /** For the program. */
+  get fd(): number {
+    return this.#pipe.write
+  }
+
+  closeFd(): void {
+    if (this.#isOpen) closeSync(this.#pipe.write)
+    this.#isOpen = false
+  }
+
+  textUntil(ended: Promise<unknown>): Promise<string> {
+    return outputUntil(Bun.file(this.#pipe.read).stream(), ended, mostBytes)
+  }
+
+  [Symbol.dispose](): void {
+    this.closeFd()
+    closeSync(this.#pipe.read)
+  }
 }

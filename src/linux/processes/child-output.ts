@@ -4,18 +4,22 @@ import { within } from '../../time.ts'
 /** How long the output may stay open after the child has ended, and a second wait in which a delayed reader catches up, milliseconds. */
 const [restMs, againMs] = [1000, 100]
 
-/** All that is written to the stream until `exited` settles. @throws what reading and `exited` throw. */
+/** What is written to the stream until `exited` settles: all, or the last `mostBytes`. @throws what reading and `exited` throw. */
 export async function outputUntil(
   stream: ReadableStream<Uint8Array>,
   exited: Promise<unknown>,
+  mostBytes = Number.POSITIVE_INFINITY,
 ): Promise<string> {
   const chunks: Uint8Array[] = []
+  let bytes = 0
   const reader = stream.getReader()
   const read = async () => {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return 'all'
       chunks.push(value)
+      bytes += value.length
+      while (bytes - chunks[0]!.length >= mostBytes) bytes -= chunks.shift()!.length
     }
   }
   const reading = read()
@@ -24,5 +28,5 @@ export async function outputUntil(
   await exited
   const end = (await within(reading, restMs)) ?? (await within(reading, againMs))
   if (end === undefined) await reader.cancel()
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks).subarray(-Math.min(bytes, mostBytes)).toString('utf8')
 }
