@@ -1,6 +1,16 @@
 /** The making of a disk of a directory that another user may change meanwhile. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { makeErofs } from './make-erofs.ts'
 
 setDefaultTimeout(60_000)
@@ -55,4 +65,22 @@ test('a directory that its owner swaps for a link meanwhile never leads out of t
   }
   expect(seen.own).toBeGreaterThan(0)
   expect(seen.secret).toBe(0)
+})
+
+test('a directory in the place of the one that is open is not read', async () => {
+  const [layer, other, target] = [`${base}/replaced`, `${base}/other`, `${base}/disk-of-other`]
+  for (const path of [layer, other]) mkdirSync(path)
+  const [same, opened] = [openSync(layer, 'r'), openSync(other, 'r')]
+  const make = (fd: number) =>
+    makeErofs({
+      ...{ layers: [layer], opened: fd, target, scratch: `${base}/scratch`, key },
+      ...{ container: 'c', signal: new AbortController().signal },
+    })
+  try {
+    await expect(make(opened)).rejects.toMatchObject({ code: 'SHARE_SOURCE_CHANGED' })
+    expect([existsSync(target), existsSync(`${base}/scratch`)]).toEqual([false, false])
+    await make(same)
+  } finally {
+    for (const fd of [same, opened]) closeSync(fd)
+  }
 })

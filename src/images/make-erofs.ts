@@ -3,7 +3,7 @@
  * it runs in a jail. A directory of the host (`--rootfs`) may be changed meanwhile. mkfs.erofs opens again by name what it has looked at, and
  * follows a link that stands there by then: no further than to the jail's root.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { diskTool } from '../linux/processes/disk-tool.ts'
@@ -14,6 +14,8 @@ import { runConfined } from '../rootless/run-confined.ts'
 export interface ErofsRequest {
   /** Host directories, topmost first. */
   readonly layers: readonly string[]
+  /** The only layer, open: what is read has to be this directory, as another user may have put something else in its place. */
+  readonly opened?: number
   /** The file to make. */
   readonly target: string
   /** A directory to make and remove, on the file system of `target`; its name is one that the sweep of leftovers knows. */
@@ -35,7 +37,7 @@ const diskIn = (scratch: string): string => `${scratch}/disk`
 /**
  * Makes the file, checks it, and gives it its name last.
  *
- * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, those of {@link runConfined}; the signal's reason. Nothing is left then.
+ * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, SHARE_SOURCE_CHANGED, those of {@link runConfined}; the signal's reason. Nothing is left then.
  */
 export async function makeErofs(request: ErofsRequest): Promise<void> {
   const { layers, target, scratch, key } = request
@@ -67,16 +69,25 @@ export async function makeErofs(request: ErofsRequest): Promise<void> {
   }
 }
 
+function isSame(path: string, fd: number): boolean {
+  const [there, wanted] = [statSync(path, { bigint: true }), fstatSync(fd, { bigint: true })]
+  return there.dev === wanted.dev && there.ino === wanted.ino
+}
+
 async function mustRun(
-  { container, signal, scratch }: ErofsRequest,
+  { container, signal, scratch, opened }: ErofsRequest,
   tool: string,
   args: readonly string[],
   tree?: JailTree,
 ): Promise<void> {
+  const check = (root: string) => {
+    if (opened !== undefined && tree !== undefined && !isSame(`${root}${tree.target}`, opened))
+      throw new KataError('SHARE_SOURCE_CHANGED', { source: tree.layers[0] ?? '', container })
+  }
   const { code, stdout, stderr } = await runConfined({
     program: diskTool(tool),
     args,
-    ...(tree && { tree }),
+    ...(tree && { tree, check }),
     disk: { source: diskIn(scratch), target: inside.disk },
     directory: scratch,
     timeoutMs: makeMs,

@@ -25,6 +25,8 @@ export interface ConfinedRun {
   readonly sourceDateEpoch?: number
   /** What it reads. */
   readonly tree?: JailTree
+  /** Looks at its root directory, by a path of the host, before it begins. What this throws ends the run. */
+  readonly check?: (root: string) => void
   /** The file that it writes. It is root's, before and afterwards. */
   readonly disk?: Pick<JailPath, 'source' | 'target'>
   /** Files of the host that it reads. */
@@ -46,7 +48,7 @@ const whenChecked = (sourceDateEpoch?: number) =>
 
 /**
  * @returns as runTool() does; the code is null when a signal or the time limit has ended it.
- * @throws KataError JAIL_*, POSTURE_DIFFERS; the signal's reason. No process is left then.
+ * @throws KataError JAIL_*, POSTURE_DIFFERS; what `check` throws; the signal's reason. No process is left then.
  */
 export async function runConfined(run: ConfinedRun): Promise<ToolResult> {
   const { directory, timeoutMs, signal } = run
@@ -58,7 +60,7 @@ export async function runConfined(run: ConfinedRun): Promise<ToolResult> {
     using stdout = new Output()
     using stderr = new Output()
     const spec = specOf(run, { uid, job, stdout: stdout.fd, stderr: stderr.fd })
-    const running = codeOf(spec, deadline(timeoutMs, signal)).finally(() => {
+    const running = codeOf(spec, deadline(timeoutMs, signal), run.check).finally(() => {
       for (const output of [stdout, stderr]) output.closeFd()
     })
     // Nothing reads the pipes any more when they are closed, also after a failure.
@@ -107,12 +109,16 @@ function specOf(run: ConfinedRun, { uid, job, stdout, stderr }: Job): Omit<Launc
 }
 
 /** Runs it to its end, or until `over`. */
-async function codeOf(spec: Omit<LaunchSpec, 'stdin'>, over: AbortSignal): Promise<number | null> {
+async function codeOf(
+  spec: Omit<LaunchSpec, 'stdin'>,
+  over: AbortSignal,
+  check?: (root: string) => void,
+): Promise<number | null> {
   const ledger = new Ledger(`${spec.stateDir}/ledger.jsonl`, [processResource], silentLogger)
   let exited: Promise<ExitInfo> | undefined
   using end = untilAborted(over)
   try {
-    ;({ exited } = await start(ledger, spec, over))
+    ;({ exited } = await start(ledger, spec, over, check))
     return (await Promise.race([exited, end.aborted]))?.code ?? null
   } finally {
     await ledger.releaseAll()
@@ -125,6 +131,7 @@ async function start(
   ledger: Ledger,
   spec: Omit<LaunchSpec, 'stdin'>,
   signal: AbortSignal,
+  check?: (root: string) => void,
 ): Promise<JailedProcess> {
   const go = makePipe('write')
   try {
@@ -136,6 +143,7 @@ async function start(
       log: silentLogger,
       signal,
     })
+    check?.(`/proc/${jailed.ref.pid}/root`)
     writeSync(go.write, 'go\n')
     return jailed
   } finally {

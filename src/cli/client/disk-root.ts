@@ -2,7 +2,7 @@
  * Root file systems on disks. The image's files are on a read-only disk that all of its containers share. The container writes to a second disk,
  * whose size limits it. The guest mounts an overlay of both; the host mounts neither.
  */
-import { mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { configurationOf } from '../../config/drivers.ts'
@@ -16,6 +16,7 @@ import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
 import { freshExt4, mostExt4Bytes } from '../../sandbox/disks/fresh-ext4.ts'
+import { openSource } from '../../sharing/source.ts'
 import type { Settings } from '../settings.ts'
 import type { Rootfs } from './rootfs.ts'
 
@@ -99,7 +100,7 @@ export function diskMounts({ image }: RootDisks, directory: string): RootMount[]
 /**
  * Makes the container's own disks. `fill` writes to the directory that becomes the upper layer.
  *
- * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, and those of {@link makeErofs}.
+ * @throws KataError SOURCE_LINK, SHARE_SOURCE_MISSING, and those of {@link makeErofs}; ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED.
  */
 export async function makeOwnDisks(
   { image, bytes }: RootDisks,
@@ -114,7 +115,14 @@ export async function makeOwnDisks(
   const { container, directory, layers, fill, signal } = own
   if (image === `${directory}/${ownName}`) {
     const key = new Bun.CryptoHasher('sha256').update(container).digest('hex')
-    await makeErofs({ layers, target: image, scratch: `${directory}/.disk`, key, container, signal })
+    const scratch = `${directory}/.disk`
+    // Its path was checked when it was chosen, and another user may have changed it since.
+    const { fd: opened } = openSource(layers[0] ?? '', container)
+    try {
+      await makeErofs({ layers, opened, target: image, scratch, key, container, signal })
+    } finally {
+      closeSync(opened)
+    }
   }
   const top = `${directory}/.disk-files`
   const target = writtenDisk(directory)
