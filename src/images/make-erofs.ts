@@ -3,7 +3,16 @@
  * it runs in a jail. A directory of the host (`--rootfs`) may be changed meanwhile. mkfs.erofs opens again by name what it has looked at, and
  * follows a link that stands there by then: no further than to the jail's root.
  */
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { KataError } from '../errors.ts'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { diskTool } from '../linux/processes/disk-tool.ts'
@@ -40,8 +49,11 @@ const diskIn = (scratch: string): string => `${scratch}/disk`
  * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, SHARE_SOURCE_CHANGED, those of {@link runConfined}; the signal's reason. Nothing is left then.
  */
 export async function makeErofs(request: ErofsRequest): Promise<void> {
-  const { layers, target, scratch, key } = request
+  const { layers, target, scratch, key, container } = request
   const disk = diskIn(scratch)
+  const absent = layers.find((layer) => !existsSync(layer))
+  if (absent !== undefined)
+    throw new KataError('ROOTFS_DISK_FAILED', { container, reason: `${absent} is not there` })
   mkdirSync(scratch, { mode: 0o700 })
   try {
     closeSync(openSync(disk, 'wx', 0o600))
