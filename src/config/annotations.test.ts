@@ -88,6 +88,31 @@ describe('enable_annotations', () => {
       expectCode(() => apply(text, { [key(name)]: value }), 'ANNOTATION_NOT_ENABLED', key(name))
   })
 
+  test.each([
+    ['2048', 2048],
+    ['2048MiB', 2048],
+    ['2 Gi', 2048],
+    ['1.5gib', 1536],
+    ['2000MB', 1907],
+    ['1g', 953],
+    ['2147483648b', 2048],
+  ])(
+    'default_memory: "%s" is %i MiB: a number alone is in MiB, and a unit is that of runtime-rs',
+    (text, mib) => {
+      const enabled = 'enable_annotations = ["default_memory"]'
+      expect(apply(enabled, { [key('default_memory')]: text }).defaultMemory).toBe(mib)
+    },
+  )
+
+  test.each(['2147483648', '64MiB', '1e9999Gi', '-2Gi', '2.Gi', '2Xi', 'Gi', `${'9'.repeat(400)}Gi`])(
+    'default_memory: "%s" is refused',
+    (text) => {
+      const enabled = 'enable_annotations = ["default_memory"]'
+      const asked = { [key('default_memory')]: text }
+      expect(() => apply(enabled, asked)).toThrow(/CONFIG_(TYPE|VALUE)/)
+    },
+  )
+
   test('memory beyond the host is no wish of the pod when the file says so', () => {
     const text = 'default_memory = 9000'
     expect(apply(text, { [key('default_memory')]: '9000' }).defaultMemory).toBe(9000)

@@ -61,6 +61,27 @@ export function integer(
   }
 }
 
+/** The powers of 1000 or, behind an `i`, of 1024 that the first letter of a unit stands for. */
+const unitPowers: Readonly<Record<string, number>> = { '': 0, k: 1, m: 2, g: 3, t: 4 }
+
+/**
+ * A size in MiB. A text may name another unit: Kata's Go runtime takes a number of MiB, and runtime-rs, which reads a number alone as bytes, a
+ * number with its unit. What is less than a MiB is dropped, as there.
+ */
+export function mebibytes(min: number, max: number): ValueType<number> {
+  const whole = integer(min, max, ' MiB')
+  return {
+    ...whole,
+    fromText: (text) => {
+      const sized = /^(\d{1,19}(?:\.\d{1,9})?) ?(?:([kmgt])(i?)b?|b)$/i.exec(text)
+      if (sized === null) return whole.fromText(text)
+      const [, amount, letter = '', binary] = sized
+      const unit = (binary ? 1024 : 1000) ** unitPowers[letter.toLowerCase()]!
+      return whole.fromToml(BigInt(Math.floor((Number(amount) * unit) / 1024 ** 2)))
+    },
+  }
+}
+
 /** A number within bounds, with or without a fraction. */
 export function number(min: number, max: number, note = ''): ValueType<number> {
   const inRange = (value: number) => (value >= min && value <= max ? value : wrongValue)

@@ -1,6 +1,6 @@
 /** Keys about vCPUs and memory of the machine. */
 import { type Key, keysOf } from '../key-spec.ts'
-import { boolean, integer, number } from '../value-types.ts'
+import { boolean, integer, mebibytes, number } from '../value-types.ts'
 
 export interface SizeFields {
   /** May have a fraction, which is rounded up when the machine is built. */
@@ -39,9 +39,9 @@ export const sizeKeys = (): readonly Key[] => [
   key(
     'default_memory',
     'defaultMemory',
-    integer(128, 16777216, ' MiB'),
+    mebibytes(128, 16777216),
     2048,
-    'Memory of a sandbox in MiB. Kata replaces values below 256 by 2048; kata-ts accepts values from 128.',
+    'Memory of a sandbox in MiB. Kata replaces values below 256 by 2048; kata-ts accepts values from 128. An annotation may name another unit ("2GiB", "2Gi"), as for runtime-rs; a number alone is in MiB, as for the Go runtime.',
     { annotation: 'default_memory', example: '512' },
   ),
   key(
