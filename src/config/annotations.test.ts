@@ -219,6 +219,9 @@ describe('runtime and agent', () => {
     )
     expect(ask(enabled('runtime.create_container_timeout'), timeout).runtime.createContainerTimeout).toBe(90)
     expect(ask(enabled('agent\\..*'), modules).agent.kernelModules).toEqual(['e1000e a=1 b=2', 'i915'])
+    // Those of the file are not loaded then, as with Kata's Go runtime.
+    const both = `${enabled('agent\\..*')}\n[agent.kata]\nkernel_modules = ["loop"]`
+    expect(ask(both, modules).agent.kernelModules).toEqual(['e1000e a=1 b=2', 'i915'])
     expectCode(() => ask(enabled('.*'), { [agentKey('kernel_modules')]: 'a;;b' }), 'CONFIG_VALUE')
     expectCode(() => ask(enabled('.*'), { [runtimeKey('internetworking_model')]: 'macvtap' }), 'CONFIG_VALUE')
   })
