@@ -102,7 +102,7 @@ function specOf(run: ConfinedRun, { uid, job, stdout, stderr }: Job): Omit<Launc
     output: stderr,
     fds: [],
     addressSpaceMiB,
-    // Its root holds nothing that Landlock could keep from it.
+    // Without Landlock it may write to FIFOs of the tree, which a mount that is only read does not refuse, and to nothing else.
     landlock: 'best-effort',
     stateDir: job,
   }
