@@ -17,6 +17,7 @@ import { KataError } from '../errors.ts'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { diskTool } from '../linux/processes/disk-tool.ts'
 import { lastWords } from '../plain-text.ts'
+import { askingLayer } from '../rootless/jail/jail-plan.ts'
 import type { JailTree } from '../rootless/jail/launch-spec.ts'
 import { runConfined } from '../rootless/run-confined.ts'
 
@@ -93,7 +94,9 @@ async function mustRun(
   tree?: JailTree,
 ): Promise<void> {
   const check = (root: string) => {
-    if (opened !== undefined && tree !== undefined && !isSame(`${root}${tree.target}`, opened))
+    if (opened === undefined || tree === undefined) return
+    const shown = existsSync(`${root}${askingLayer}`) ? askingLayer : tree.target
+    if (!isSame(`${root}${shown}`, opened))
       throw new KataError('SHARE_SOURCE_CHANGED', { source: tree.layers[0] ?? '', container })
   }
   const { code, stdout, stderr } = await runConfined({

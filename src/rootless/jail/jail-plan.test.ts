@@ -61,7 +61,7 @@ describe('a tree', () => {
   const flags = ['nodev', 'noexec', 'nosuid', 'ro']
   const of = (...layers: string[]) => planOf({ tree: { target: '/tree/merged', layers } })
   const treeIn = ({ mounts }: ReturnType<typeof planOf>) =>
-    mounts.filter(({ target }) => target.startsWith('/tree'))
+    mounts.filter(({ target }) => /^\/(tree|layer)/.test(target))
 
   test('of one layer is a bind of it, of several an overlay, and neither can be written', () => {
     const [one, two] = [`${base}/directory`, base]
@@ -77,7 +77,8 @@ describe('a tree', () => {
     const layers = [`${base}/directory`]
     const plan = planJail(specOf({ tree: { target: '/tree/merged', layers } }), (path) => path === layers[0])
     expect(treeIn(plan)).toEqual([
-      { target: '/tree/merged', directory: true, flags, source: overlayFs, layers },
+      { target: '/layer', directory: true, flags, source: layers[0]! },
+      { target: '/tree/merged', directory: true, flags, source: overlayFs, layers: [] },
     ])
   })
 

@@ -19,7 +19,7 @@ export interface JailMount {
   readonly directory: boolean
   /** Those of ro, nosuid, nodev and noexec that are set, sorted. */
   readonly flags: readonly string[]
-  /** Directories of the host that are the layers of an overlay, topmost first. */
+  /** Directories of the host that are the layers of an overlay, topmost first; none: it is of {@link askingLayer}. */
   readonly layers?: readonly string[]
 }
 
@@ -67,7 +67,7 @@ export function planJail(spec: LaunchSpec, asks: (directory: string) => boolean 
     if (over !== undefined) throw invalid(`${path.target} lies in or over ${over.target}`)
     mounts.push(mountOf(path, statSync(path.source)))
   }
-  if (spec.tree !== undefined) mounts.push(treeMount(spec.tree, asks, invalid))
+  if (spec.tree !== undefined) mounts.push(...treeMounts(spec.tree, asks, invalid))
   for (const target of spec.nodeDirs ?? [])
     mounts.push({ source: nodeFs, target, directory: true, flags: ['noexec', 'nosuid'] })
   const rules = rulesOf(program, { ...spec, paths })
@@ -101,18 +101,25 @@ function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
 const askingTypes: ReadonlySet<number> = new Set([
   ...[0x65735546, 0x6969, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997],
 ])
-const asksWhoComes = (directory: string): boolean => askingTypes.has(statfsSync(directory).type >>> 0)
+export const asksWhoComes = (directory: string): boolean => askingTypes.has(statfsSync(directory).type >>> 0)
+
+/** Where the jail has a single layer that {@link asksWhoComes}, below the overlay that its program can enter. */
+export const askingLayer = '/layer'
 
 /** An overlay of layers that are only read is read-only itself. */
-function treeMount(
+function treeMounts(
   { target, layers }: JailTree,
   asks: (directory: string) => boolean,
   invalid: (reason: string) => KataError,
-): JailMount {
+): JailMount[] {
   const [source = '', ...others] = layers.map((layer) => resolve(layer, invalid))
   const mount = { target, directory: true, flags: ['nodev', 'noexec', 'nosuid', 'ro'] }
-  if (others.length === 0 && !asks(source)) return { ...mount, source }
-  return { ...mount, source: overlayFs, layers: [source, ...others] }
+  if (others.length > 0) return [{ ...mount, source: overlayFs, layers: [source, ...others] }]
+  if (!asks(source)) return [{ ...mount, source }]
+  return [
+    { ...mount, source, target: askingLayer },
+    { ...mount, source: overlayFs, layers: [] },
+  ]
 }
 
 /** A program may be executed together with its loader; libraries are only read, although they are mapped executable. */

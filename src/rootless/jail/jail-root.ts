@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { unmountBelow } from '../../linux/mounts/mount.ts'
 import { filterPath, syscallFilter } from '../filters/syscall-filter.ts'
-import { type JailMount, type JailPlan, nodeFs, overlayFs } from './jail-plan.ts'
+import { askingLayer, type JailMount, type JailPlan, nodeFs, overlayFs } from './jail-plan.ts'
 import type { SyscallPolicy } from './launch-spec.ts'
 
 export interface JailRoot {
@@ -41,7 +41,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: Syscal
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const layers = plan.mounts.flatMap((mount) => mount.layers ?? [])
   for (const [index, layer] of layers.entries()) symlinkSync(layer, `${base}/${index}`)
-  if (layers.length === 1) makeDirectory(`${base}/${emptyLayer}`, 0o755)
+  makeDirectory(`${base}/${emptyLayer}`, 0o755)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })
   return { root, fstab }
@@ -95,8 +95,8 @@ function typeAndOptions({ source, layers }: Pick<JailMount, 'source' | 'layers'>
   if (source === nodeFs) return [nodeFs, ...nodeFsOptions]
   if (layers === undefined) return ['none', 'bind']
   // Short names, from the directory of the table, because mount(2) takes one page of options.
-  const names = layers.map((_, index) => `${index}`)
-  return [overlayFs, `lowerdir=${[...names, ...(names.length === 1 ? [emptyLayer] : [])].join(':')}`]
+  const names = layers.length === 0 ? [`root${askingLayer}`, emptyLayer] : layers.map((_, index) => index)
+  return [overlayFs, `lowerdir=${names.join(':')}`]
 }
 
 /** fstab(5): white space and backslash as three octal digits; a leading # cannot occur in an absolute path. */
