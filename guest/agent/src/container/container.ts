@@ -5,6 +5,7 @@ import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import type { Loop } from '../devices/loop.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from '../errors.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
+import { planPipes, planTerminal } from '../streams/stdio.ts'
 import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
 import { Steps } from '../system/steps.ts'
@@ -34,7 +35,6 @@ import {
 } from './process.ts'
 import { discard, type Holdings, stepsOfRemoval, stopWatching } from './removal.ts'
 import { processToJson, resourcesToJson } from './spec.ts'
-import { planPipes, planTerminal } from './stdio.ts'
 import { terminationLogOf } from './termination-log.ts'
 
 /** The host's requests name containers by their ids only, which are checked to be one path component. */

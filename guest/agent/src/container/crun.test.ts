@@ -2,8 +2,8 @@ import { afterAll, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { StdioPlan } from '../streams/stdio.ts'
 import { loadOnHost } from '../system/on-host.double.ts'
-import type { StdioPlan } from './stdio.ts'
 
 const top = mkdtempSync(join(tmpdir(), 'crun-'))
 afterAll(() => rmSync(top, { recursive: true }))

@@ -2,13 +2,13 @@
 import { remove } from 'os'
 import { close, kill, open, spawn, write } from 'syscalls'
 import { deadline, internal, precondition } from '../errors.ts'
+import type { ProcessStdio, StdioPlan } from '../streams/stdio.ts'
 import { openFlags, readIfThere, removeTree, save, set } from '../system/files.ts'
 import { within } from '../system/wait.ts'
 import { crunFailure } from './crun-failure.ts'
 import { lastMessage } from './crun-log.ts'
 import { crunEnvironment } from './crun-program.ts'
 import type { Reaper } from './reaper.ts'
-import type { ProcessStdio, StdioPlan } from './stdio.ts'
 
 /** Longer than any command takes; what does not answer by then hangs (a share that is gone, for instance). */
 const limitMilliseconds = 55_000

@@ -1,10 +1,10 @@
 /** Out-of-memory events of containers, for the host to collect one by one. */
 import { close, open } from 'syscalls'
 import { events, type Loop } from '../devices/loop.ts'
+import type { Cancellable } from '../streams/output-stream.ts'
 import { openFlags } from '../system/files.ts'
 import type { Cgroup } from './cgroup.ts'
 import { oomKills } from './cgroup.ts'
-import type { Cancellable } from './streams.ts'
 
 /** Events that nobody collects are dropped, oldest first, beyond this many. */
 const longestBacklog = 64

@@ -5,6 +5,7 @@
  */
 import { readlink } from 'os'
 import type { Loop } from '../devices/loop.ts'
+import { planPipes } from '../streams/stdio.ts'
 import { makeDirectories, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
 import { bundles } from '../system/paths.ts'
@@ -12,7 +13,6 @@ import { cgroupOf } from './cgroup.ts'
 import type { Crun } from './crun.ts'
 import { closeStdio, trackProcess } from './process.ts'
 import { createReaper } from './reaper.ts'
-import { planPipes } from './stdio.ts'
 
 /** No container can have it: `idPattern`. */
 const id = '_pod'

@@ -1,10 +1,10 @@
 /** A process in a container, as the host sees it: the init (exec id empty) or one that was added. */
 import { kill } from 'syscalls'
 import { unavailable } from '../errors.ts'
+import type { ProcessStdio } from '../streams/stdio.ts'
 import { errnoName, readIfThere } from '../system/files.ts'
 import type { StartedProcess } from './crun.ts'
 import { losesSignal } from './lost-signal.ts'
-import type { ProcessStdio } from './stdio.ts'
 
 export const signals = { kill: 9, term: 15 } as const
 

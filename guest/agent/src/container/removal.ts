@@ -2,6 +2,7 @@
 import { readFile } from 'syscalls'
 import { ownCopies } from '../storage/own-copies.ts'
 import { type MountedStorage, unmountStorage } from '../storage/storage.ts'
+import type { ProcessStdio } from '../streams/stdio.ts'
 import { exists, list, removeTree } from '../system/files.ts'
 import { containersDirectory } from '../system/paths.ts'
 import type { Step } from '../system/steps.ts'
@@ -10,7 +11,6 @@ import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
 import type { ContainerTools } from './container-tools.ts'
 import type { Crun } from './crun.ts'
 import { closeStdio } from './process.ts'
-import type { ProcessStdio } from './stdio.ts'
 
 export interface Holdings {
   readonly id: string

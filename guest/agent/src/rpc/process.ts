@@ -7,9 +7,10 @@ import type {
 } from '../../../../src/protocol/generated/agent.ts'
 import { type CallContext, type Implementation, LentAnswer } from '../../../../src/ttrpc/ttrpc.ts'
 import { type ContainerProcess, terminalOf } from '../container/process.ts'
-import { BrokenInput, mostLent, type OutputStream } from '../container/streams.ts'
 import { precondition } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
+import { BrokenInput } from '../streams/input-stream.ts'
+import { mostLent, type OutputStream } from '../streams/output-stream.ts'
 
 /** Most bytes of one answer. */
 const largestRead = mostLent

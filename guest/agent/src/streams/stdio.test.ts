@@ -14,7 +14,7 @@ const socket = join(top, 'tty')
 const imports = `
 import { readdir } from 'os'
 import { close, limitFiles, open } from 'syscalls'
-import { planPipes, planTerminal } from ${JSON.stringify(join(sources, 'container/stdio.ts'))}
+import { planPipes, planTerminal } from ${JSON.stringify(join(sources, 'streams/stdio.ts'))}
 `
 const setUp = `
 limitFiles(64, 64)

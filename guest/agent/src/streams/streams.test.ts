@@ -7,7 +7,7 @@ setDefaultTimeout(60_000)
 
 const imports = `
 import { close, pipe, read, write } from 'syscalls'
-import { createOutputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
+import { createOutputStream } from ${JSON.stringify(join(sources, 'streams/output-stream.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 `
 const setUp = `
@@ -145,7 +145,8 @@ say((await last).length)`
     const imports = `
 import { readlink } from 'os'
 import { close, dup, open, openPeer, pipe, write } from 'syscalls'
-import { createInputStream, createOutputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
+import { createInputStream } from ${JSON.stringify(join(sources, 'streams/input-stream.ts'))}
+import { createOutputStream } from ${JSON.stringify(join(sources, 'streams/output-stream.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 `
     expect(await inQuickjs({ imports, body }, replaced)).toBe('a\nb\nc\n0\n')
@@ -194,7 +195,7 @@ const broken = await stdin.writeFrom({ offset: 0, size: 5, idleMs: 0 }).catch((e
 say(broken)`
     const imports = `
 import { pipe, read } from 'syscalls'
-import { BrokenInput, createInputStream } from ${JSON.stringify(join(sources, 'container/streams.ts'))}
+import { BrokenInput, createInputStream } from ${JSON.stringify(join(sources, 'streams/input-stream.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 `
     expect(await inQuickjs({ imports, body })).toBe('all 0 all 0\n97 98\ntrue\n')

@@ -3,13 +3,8 @@ import { remove } from 'os'
 import { accept, close, dup, listenUnix, open, openPeer, pipe, receiveFd } from 'syscalls'
 import type { Loop } from '../devices/loop.ts'
 import { openFlags } from '../system/files.ts'
-import {
-  createInputStream,
-  createOutputStream,
-  type InputStream,
-  type OutputStream,
-  pipeBytes,
-} from './streams.ts'
+import { createInputStream, type InputStream } from './input-stream.ts'
+import { createOutputStream, type OutputStream, pipeBytes } from './output-stream.ts'
 
 export interface ProcessStdio {
   readonly stdin: InputStream

@@ -1,15 +1,15 @@
 /**
- * One end of a container process' stdio. No more is taken than the host asks for, when it asks, and a full pipe stops the process,
- * which is the whole flow control.
+ * What a container process writes. No more is taken than the host asks for, when it asks, and a full pipe stops the process, which is the
+ * whole flow control.
  */
 import { clearTimeout, setTimeout, type Timer } from 'os'
-import { available, close, read, readInto, setNonblocking, write } from 'syscalls'
+import { available, close, read, readInto, setNonblocking } from 'syscalls'
 import type { Lent } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
-import { streamBuffer } from '../system/paths.ts'
 import { OutputBlock } from './output-block.ts'
-import { type BufferPlace, StreamBuffer } from './stream-buffer.ts'
+import { createQueue } from './queue.ts'
+import { type BufferPlace, hostBuffer } from './stream-buffer.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024
@@ -32,19 +32,8 @@ const fewestBuffered = 256 * 1024
 const packetBytes = 4096
 
 const block = new OutputBlock(mostLent)
-const hostBuffer = new StreamBuffer(streamBuffer)
 
 const nothing = new Uint8Array(0)
-
-/** Runs one task after the other. */
-function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (task) => {
-    const next = last.then(task)
-    last = next.catch(() => {})
-    return next
-  }
-}
 
 /** The part of a ttrpc call that a waiting read cares for. */
 export interface Cancellable {
@@ -240,82 +229,5 @@ function orEnd<T>(kind: 'pipe' | 'terminal', take: () => T): T | Uint8Array {
   } catch (error) {
     if (kind === 'terminal' && errnoName(error) === 'EIO') return nothing
     throw error
-  }
-}
-
-export interface InputStream {
-  /** False once its descriptor is closed, whose number may be another stream's by then. */
-  readonly isOpen: boolean
-  /** Resolves when all bytes are in the pipe. @throws BrokenInput when the process has closed its end. */
-  write(bytes: Uint8Array): Promise<void>
-  /** Likewise, with the bytes of a place; how many they were. They are fewer where the rest has to be written as bytes. @throws BrokenInput */
-  writeFrom(place: BufferPlace): Promise<number>
-  /** Ends the input after what was written before. */
-  close(): Promise<void>
-  /** Ends it now. */
-  destroy(): void
-}
-
-/** Takes over `fd`, the write end of a pipe or the master of a terminal. */
-export function createInputStream(loop: Loop, fd: number): InputStream {
-  setNonblocking(fd)
-  const inTurn = createQueue()
-  let open = true
-  let wake = () => {}
-
-  const destroy = (): void => {
-    if (!open) return
-    open = false
-    loop.forget(fd)
-    close(fd)
-    wake()
-  }
-
-  const writeAll = async (bytes: Uint8Array): Promise<void> => {
-    let offset = 0
-    while (offset < bytes.length) {
-      if (!open) throw new BrokenInput()
-      const count = writeSome(fd, bytes, offset)
-      offset += count
-      if (count === 0)
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          loop.once(fd, events.out, () => resolve())
-        })
-    }
-  }
-
-  const bringAll = async (place: BufferPlace): Promise<number> => {
-    if (!open) throw new BrokenInput()
-    if (!hostBuffer.works) return 0
-    const { over, cancel } = hostBuffer.bring(loop, fd, place)
-    wake = cancel
-    const { count, isBroken } = await over
-    if (isBroken || !open) throw new BrokenInput()
-    return count
-  }
-
-  return {
-    get isOpen() {
-      return open
-    },
-    write: (bytes) => inTurn(() => writeAll(bytes)),
-    writeFrom: (place) => inTurn(() => bringAll(place)),
-    close: () => inTurn(async () => destroy()),
-    destroy,
-  }
-}
-
-/** The input has no reader any more. */
-export class BrokenInput extends Error {
-  override readonly name = 'BrokenInput'
-}
-
-function writeSome(fd: number, bytes: Uint8Array, offset: number): number {
-  try {
-    return write(fd, bytes, offset)
-  } catch (error) {
-    const errno = errnoName(error)
-    throw errno === 'EPIPE' || errno === 'EIO' ? new BrokenInput() : error
   }
 }

@@ -9,7 +9,7 @@ setDefaultTimeout(60_000)
 const imports = `
 import { close, pipe, read, setNonblocking, write } from 'syscalls'
 import { readdir } from 'os'
-import { StreamBuffer } from ${JSON.stringify(join(sources, 'container/stream-buffer.ts'))}
+import { StreamBuffer } from ${JSON.stringify(join(sources, 'streams/stream-buffer.ts'))}
 import { createLoop } from ${JSON.stringify(join(sources, 'devices/loop.ts'))}
 `
 const setUp = (path: string) => `
