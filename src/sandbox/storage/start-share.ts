@@ -13,7 +13,7 @@ import { type KnownMount, requireMappable } from '../../sharing/mappable.ts'
 import { createPodShare, guardWritable } from '../../sharing/pod-share.ts'
 import type { RootfsMount, Share, SharePlace } from '../../sharing/share.ts'
 import { shareIdMap } from '../../sharing/share-id-map.ts'
-import { createExportedTree, createShareTree, showModules } from '../../sharing/share-tree.ts'
+import { createExportedTree, createShareTree, type ShareTree, showModules } from '../../sharing/share-tree.ts'
 import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/virtiofsd/share-daemon.ts'
 import { startVirtiofsd } from '../../sharing/virtiofsd/virtiofsd.ts'
 import { type ContainerRequest, rootfsMounts } from '../container-request.ts'
@@ -89,22 +89,11 @@ export async function startShare(
     extraArgs: virtioFsExtraArgs,
     signal,
   }
-  const isAuto = virtioFsPrivilege === 'auto'
-  // Older kernels cannot idmap a tmpfs. Where the daemon may become root, the tree, a tmpfs, stands for later containers' volumes in memory.
-  // Otherwise those volumes are refused by name.
-  const treeMounts = isAuto ? [asBind(tree.entries)] : []
-  const known = container && (await knownMounts(container, kubeletRootDir))
-  const accept = (idmap: Idmap) => {
-    if (container === undefined || known === undefined) requireMappable(treeMounts, idmap, poolName)
-    else requireServable(idmap, container, [...known, ...treeMounts])
-  }
-  const needed = container === undefined ? [] : processIds(container.spec)
-  const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, needed), accept }
-  let rootBecause = ids === undefined ? 'virtio_fs_privilege = "root"' : undefined
-  const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
-    if (!isAuto || !(error instanceof KataError && refusals.has(error.code))) throw error
-    rootBecause = error.rawMessage
-    return startVirtiofsd(ledger, spec)
+  const { daemon, rootBecause } = await startDaemon(ledger, spec, {
+    ids,
+    tree,
+    first: container && { container, mounts: await knownMounts(container, kubeletRootDir) },
+    isAuto: virtioFsPrivilege === 'auto',
   })
   // Like everything that is shared, only now: until its posture is checked, the daemon sees an empty root.
   if (modules !== undefined) await showModules(ledger, tree, modules)
@@ -129,6 +118,40 @@ export async function startShare(
       const mounts = await knownMounts(later, kubeletRootDir)
       if (daemon.idmap !== undefined) requireServable(daemon.idmap, later, mounts)
     },
+  }
+}
+
+interface DaemonFor {
+  readonly ids: IdRange | undefined
+  readonly tree: ShareTree
+  /** The container that it has to serve, with its {@link knownMounts}. */
+  readonly first: { readonly container: ContainerRequest; readonly mounts: readonly KnownMount[] } | undefined
+  /** Whether it becomes root where an unprivileged one cannot serve the container. */
+  readonly isAuto: boolean
+}
+
+/** The daemon of the share, and why it is root if it is. */
+async function startDaemon(
+  ledger: Ledger,
+  spec: ShareDaemonSpec,
+  { ids, tree, first, isAuto }: DaemonFor,
+): Promise<{ daemon: ShareDaemon; rootBecause: string | undefined }> {
+  if (ids === undefined)
+    return { daemon: await startVirtiofsd(ledger, spec), rootBecause: 'virtio_fs_privilege = "root"' }
+  // Older kernels cannot idmap a tmpfs. Where the daemon may become root, the tree, a tmpfs, stands for later containers' volumes in memory.
+  // Otherwise those volumes are refused by name.
+  const treeMounts = isAuto ? [asBind(tree.entries)] : []
+  const accept = (idmap: Idmap) => {
+    if (first === undefined) requireMappable(treeMounts, idmap, poolName)
+    else requireServable(idmap, first.container, [...first.mounts, ...treeMounts])
+  }
+  const needed = first === undefined ? [] : processIds(first.container.spec)
+  try {
+    const daemon = await startVirtiofsd(ledger, { ...spec, ids: shareIdMap(ids, needed), accept })
+    return { daemon, rootBecause: undefined }
+  } catch (error) {
+    if (!isAuto || !(error instanceof KataError && refusals.has(error.code))) throw error
+    return { daemon: await startVirtiofsd(ledger, spec), rootBecause: error.rawMessage }
   }
 }
 
