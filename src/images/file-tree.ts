@@ -4,10 +4,11 @@
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import { readEntries, rewind } from '../linux/files/directory.ts'
-import { closing, O_PATH, openAt, openDirectoryAt, resolve } from '../linux/files/open-at.ts'
+import { closing, O_PATH, openAt, resolve } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { breather } from '../time.ts'
 import { isOpaque } from './account-files.ts'
+import { openLayerDirectory } from './layer-directory.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
@@ -116,7 +117,7 @@ class Walk {
     const opened: Source[] = []
     try {
       for (const source of sources) {
-        const fd = directoryOrNone(source.fd, name)
+        const fd = openLayerDirectory(source.fd, name)
         if (fd === undefined) continue
         if (fd === 'other') break
         opened.push({ ...source, fd })
@@ -144,18 +145,6 @@ function statOf(parent: number, name: Buffer): Stats | undefined {
   return unlessGone(() => closing(openAt(parent, name, O_PATH | O_NOFOLLOW, beneath), (fd) => fstatSync(fd)))
 }
 
-/** `other`: something else has the name there, which hides the directories of the layers below. */
-function directoryOrNone(parent: number, name: Buffer): number | 'other' | undefined {
-  try {
-    return openDirectoryAt(parent, name)
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error
-    if (error.errno === 'ENOENT') return undefined
-    if (error.errno === 'ENOTDIR' || error.errno === 'ELOOP') return 'other'
-    throw error
-  }
-}
-
 /** A descriptor to read the file that was found; undefined when it is none any more. The caller closes it. */
 export function openFound({ parent, name }: FoundEntry): number | undefined {
   const fd = unlessGone(() => openAt(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, beneath))
@@ -176,7 +165,7 @@ export function linkOf({ parent, name }: FoundEntry): Buffer | undefined {
 
 /** Whether a directory that was found hides those of the layers below. */
 export function isOpaqueFound({ parent, name }: FoundEntry): boolean {
-  const fd = directoryOrNone(parent, name)
+  const fd = openLayerDirectory(parent, name)
   return typeof fd === 'number' && closing(fd, isOpaque)
 }
 

@@ -28,9 +28,9 @@ import {
   resolve,
   workingDirectory,
 } from '../linux/files/open-at.ts'
-import { SyscallError } from '../linux/libc.ts'
 import { breather } from '../time.ts'
 import { findInImage, isOpaque } from './account-files.ts'
+import { openLayerDirectory } from './layer-directory.ts'
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
@@ -113,7 +113,7 @@ class MergedCopy {
     const opened: number[] = []
     try {
       for (const source of sources) {
-        const fd = directoryOrNone(source, name)
+        const fd = openLayerDirectory(source, name)
         if (fd === undefined) continue
         if (fd === 'other') break
         opened.push(fd)
@@ -183,18 +183,6 @@ interface Place {
 function inodeOf(fd: number): string | undefined {
   const { dev, ino, nlink } = fstatSync(fd, { bigint: true })
   return nlink > 1n ? `${dev} ${ino}` : undefined
-}
-
-/** `other`: something else has the name there, which hides the directories of the layers below. */
-function directoryOrNone(source: number, name: Buffer): number | 'other' | undefined {
-  try {
-    return openDirectoryAt(source, name)
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error
-    if (error.errno === 'ENOENT') return undefined
-    if (error.errno === 'ENOTDIR' || error.errno === 'ELOOP') return 'other'
-    throw error
-  }
 }
 
 function copyLink(source: number, name: Buffer, into: number, { uid, gid }: Stats): void {
