@@ -10,7 +10,8 @@ import { type ContainerProcess, terminalOf } from '../container/process.ts'
 import { precondition } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { BrokenInput } from '../streams/input-stream.ts'
-import { mostLent, type OutputStream } from '../streams/output-stream.ts'
+import { mostLent } from '../streams/output-source.ts'
+import type { OutputStream } from '../streams/output-stream.ts'
 
 /** Most bytes of one answer. */
 const largestRead = mostLent

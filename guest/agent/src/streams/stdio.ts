@@ -4,7 +4,8 @@ import { accept, close, dup, listenUnix, open, openPeer, pipe, receiveFd } from 
 import type { Loop } from '../devices/loop.ts'
 import { openFlags } from '../system/files.ts'
 import { createInputStream, type InputStream } from './input-stream.ts'
-import { createOutputStream, type OutputStream, pipeBytes } from './output-stream.ts'
+import { pipeBytes } from './output-source.ts'
+import { createOutputStream, type OutputStream } from './output-stream.ts'
 
 export interface ProcessStdio {
   readonly stdin: InputStream
