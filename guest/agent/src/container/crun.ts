@@ -55,17 +55,7 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
   ): Promise<void> => {
     calls += 1
     const log = `${directory}/log-${calls}`
-    const global = [
-      '--root',
-      state,
-      '--cgroup-manager',
-      'cgroupfs',
-      '--log',
-      `file:${log}`,
-      '--log-format',
-      'json',
-    ]
-    const argv = [program, ...global, verb, ...args]
+    const argv = [program, ...globalOptions(state, log), verb, ...args]
     try {
       const pid = startCommand(argv, fds, { log, oomScoreAdj, onStarted })
       const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
@@ -102,14 +92,7 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
         stdio.abandon()
         throw internal(`crun ${verb} ended well and named no process`)
       }
-      const ended = claim(pid)
-      try {
-        return { pid, ended, stdio: stdio.finish() }
-      } catch (error) {
-        // Nobody would know of the process.
-        await killUnlessOver(pid, ended)
-        throw error
-      }
+      return await withStdio(pid, claim(pid), stdio)
     })
 
   return {
@@ -119,6 +102,23 @@ export function createCrun(reaper: Reaper, program: string, directory: string): 
     start: (id) => releaseInit(`${state}/${id}/exec.fifo`),
     forget: (id) => removeTree(`${state}/${id}`),
     update: (id, resourcesFile) => run('update', ['--resources', resourcesFile, id], quiet),
+  }
+}
+
+const globalOptions = (state: string, log: string): readonly string[] => [
+  ...['--root', state],
+  ...['--cgroup-manager', 'cgroupfs'],
+  ...['--log', `file:${log}`, '--log-format', 'json'],
+]
+
+/** A process that runs, with its streams. */
+async function withStdio(pid: number, ended: Promise<number>, plan: StdioPlan): Promise<StartedProcess> {
+  try {
+    return { pid, ended, stdio: plan.finish() }
+  } catch (error) {
+    // Nobody would know of the process.
+    await killUnlessOver(pid, ended)
+    throw error
   }
 }
 
