@@ -2,8 +2,9 @@
 import { close, setNonblocking, write } from 'syscalls'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
+import { hostBuffer } from './host-buffer.ts'
 import { createQueue } from './queue.ts'
-import { type BufferPlace, hostBuffer } from './stream-buffer.ts'
+import type { BufferPlace } from './stream-buffer.ts'
 
 export interface InputStream {
   /** False once its descriptor is closed, whose number may be another stream's by then. */

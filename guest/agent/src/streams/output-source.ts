@@ -3,8 +3,9 @@ import { available, close, read, readInto } from 'syscalls'
 import type { Lent } from '../../../../src/ttrpc/ttrpc.ts'
 import type { Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
+import { hostBuffer } from './host-buffer.ts'
 import { OutputBlock } from './output-block.ts'
-import { type BufferPlace, hostBuffer } from './stream-buffer.ts'
+import type { BufferPlace } from './stream-buffer.ts'
 
 /** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
 export const pipeBytes = 1024 * 1024

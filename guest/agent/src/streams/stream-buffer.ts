@@ -6,7 +6,6 @@
 import { setTimeout, type Timer } from 'os'
 import { bringInput, cancelTransfer, close, endTransfer, nameErrno, read, takeOutput } from 'syscalls'
 import { events, type Loop } from '../devices/loop.ts'
-import { streamBuffer } from '../system/paths.ts'
 
 /** A part of the buffer that the host has set aside for a call, bytes. */
 export interface BufferPlace {
@@ -136,9 +135,6 @@ export class StreamBuffer {
     this.#file = -1
   }
 }
-
-/** The guest has one, which all its streams use. */
-export const hostBuffer = new StreamBuffer(streamBuffer)
 
 /** All that is in a pipe without a writer, which is no more than a pipe holds. */
 function takeRest(pipe: number): Omit<Moved, 'count'> {
