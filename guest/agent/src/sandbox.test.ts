@@ -300,6 +300,74 @@ test('when the first of them fails the next makes the namespaces', async () => {
   expect(found).toEqual({ b: undefined, c: kept })
 })
 
+const typeOf = (type: string) => ({ 'io.katacontainers.pkg.oci.container_type': type })
+const pause = { id: 'pause', annotations: typeOf('pod_sandbox') }
+const ofPod = { annotations: typeOf('pod_container'), sandboxPidns: true }
+/** Has the process 100, and the next ones 101 and so on. */
+const first = { id: 'first' }
+const ended = { id: 'ended', hasEnded: true }
+
+interface OfPod {
+  readonly id?: string
+  readonly annotations?: Record<string, string>
+  readonly sandboxPidns?: boolean
+  readonly pidnsContainer?: string
+  readonly hasEnded?: boolean
+}
+
+/** The namespaces that the last one is told to be in, by type. The process of the pod, which has no container, is 1. */
+async function namespacesOfLast(containers: readonly OfPod[]) {
+  const told: Record<string, string | undefined>[] = []
+  const create = async (id: string, bundle: string) => {
+    const { linux } = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
+    told.push(
+      Object.fromEntries(linux.namespaces.map(({ type, path }: Record<string, string>) => [type, path])),
+    )
+    const hasEnded = id === ended.id
+    return {
+      pid: 99 + told.length,
+      ended: hasEnded ? Promise.resolve(0) : new Promise<number>(() => {}),
+      stdio,
+    }
+  }
+  const { sandbox, share } = await podWith([], { crun: { create } }, '', [])
+  for (const { id: containerId = 'last', annotations, hasEnded: _, ...asked } of containers)
+    await sandbox.createContainer(
+      CreateContainerRequest.fromPartial({
+        containerId,
+        oci: { process: { args: ['true'] }, root: { path: '/' }, annotations },
+        ...asked,
+      }),
+    )
+  return { ...told.at(-1), kept: `${share}.sandbox-ns/ipc` }
+}
+
+test.each<[string, OfPod[], number | undefined]>([
+  ['its own, if it asks for no other', [pause, first, {}], undefined],
+  ['that of the pause container, whoever came before', [first, pause, ofPod], 101],
+  ['that of the pod’s own process, not of a neighbour, where there is no pause container', [first, ofPod], 1],
+  [
+    'that of the pod’s own process, once the pause container has ended',
+    [{ ...pause, ...ended }, first, ofPod],
+    1,
+  ],
+  ['outside of a pod, that of the first that runs', [ended, first, { sandboxPidns: true }], 101],
+  ['outside of a pod, its own as the first', [{ sandboxPidns: true }], undefined],
+  ['that of the container that it names', [pause, first, { ...ofPod, pidnsContainer: 'first' }], 101],
+])('the pid namespace of a container is %s', async (_what, containers, pid) => {
+  expect((await namespacesOfLast(containers)).pid).toBe(pid === undefined ? undefined : `/proc/${pid}/ns/pid`)
+})
+
+test('the first container of a pod without a pause container is in the other namespaces of the pod’s own process, too', async () => {
+  const { ipc, kept } = await namespacesOfLast([ofPod])
+  expect(ipc).toBe(kept)
+})
+
+test('no container is put beside the processes of one that has ended', async () => {
+  const made = namespacesOfLast([ended, { pidnsContainer: ended.id }])
+  await expect(made).rejects.toMatchObject({ code: 'failed_precondition' })
+})
+
 test('the removal of a container that was not made takes away what was copied for it alone', async () => {
   const { sandbox, make, share } = await podWith([])
   const id = 'web-0123456789abcdef-x'
