@@ -71,7 +71,7 @@ async function podWith(fails: Error[], more: Record<string, object> = {}, machin
       }),
     )
   for (const id of ids) await make(id)
-  return { sandbox, make, told, share, started: host.started }
+  return { sandbox, make, told, share, started: host.started, mounts: host.mounts }
 }
 
 const made = ['made', 'unwatched', 'forgotten']
@@ -366,6 +366,154 @@ test('the first container of a pod without a pause container is in the other nam
 test('no container is put beside the processes of one that has ended', async () => {
   const made = namespacesOfLast([ended, { pidnsContainer: ended.id }])
   await expect(made).rejects.toMatchObject({ code: 'failed_precondition' })
+})
+
+/** A pod with the container `c`, whose init runs until `end` is called. Its execs end with 3, and `log` tells what is done for it. */
+async function running(fails: { start?: Error } = {}) {
+  const [log, open] = [[] as string[], new Set<string>()]
+  const init = Promise.withResolvers<number>()
+  const crun = {
+    create: async () => ({ pid: 0, ended: init.promise, stdio }),
+    exec: async () => ({ pid: 0, ended: Promise.resolve(3), stdio: openStdio(open) }),
+    start: () => {
+      if (fails.start !== undefined) throw fails.start
+    },
+  }
+  const watch = () => ({ look: () => void log.push('looked'), stop: () => void log.push('unwatched') })
+  const volumes = { owns: () => false, release: async () => void log.push('volumes released') }
+  const pod = await podWith([], { crun, tools: { oom: { watch }, volumes } })
+  const container = pod.sandbox.container('c')
+  const exec = (execId: string) =>
+    container.exec(
+      ExecProcessRequest.fromPartial({ containerId: 'c', execId, process: { args: ['x'], cwd: '/' } }),
+    )
+  return { ...pod, container, exec, end: init.resolve, log, open }
+}
+
+test('a process has a name that no other of its container has', async () => {
+  const { container, exec } = await running()
+  container.start()
+  const starting = exec('e')
+  await expect(exec('e')).rejects.toMatchObject({ code: 'already_exists' })
+  await starting
+  await expect(exec('e')).rejects.toMatchObject({ code: 'already_exists' })
+  await expect(exec('c')).rejects.toMatchObject({ code: 'already_exists' })
+  await expect(exec('../e')).rejects.toMatchObject({ code: 'invalid_argument' })
+})
+
+test('a process is added to a container that runs only', async () => {
+  const { sandbox, container, exec, end } = await running()
+  const refusal = { code: 'failed_precondition', message: 'container c is not running' }
+  await expect(exec('e')).rejects.toMatchObject(refusal)
+  container.start()
+  await exec('e')
+  const removed = sandbox.removeContainer('c', 0)
+  await Bun.sleep(0)
+  await expect(exec('f')).rejects.toMatchObject(refusal)
+  end(0)
+  await removed
+  const other = await running()
+  other.container.start()
+  other.end(0)
+  await other.container.init.ended
+  await expect(other.exec('e')).rejects.toMatchObject(refusal)
+})
+
+test('a container starts once, and one that could not be started is not taken for running', async () => {
+  const { container } = await running()
+  container.start()
+  expect(() => container.start()).toThrow('was started before')
+  const fails: { start?: Error } = { start: new Error('no pipe') }
+  const failing = await running(fails)
+  expect(() => failing.container.start()).toThrow('no pipe')
+  await expect(failing.exec('e')).rejects.toMatchObject({ code: 'failed_precondition' })
+})
+
+test('who is told the end of a process is told of a lack of memory first, and nothing of the process is left', async () => {
+  const { container, exec, log, open, share } = await running()
+  container.start()
+  await exec('e')
+  expect(open.size).toBe(3)
+  expect(await container.wait('e')).toBe(3)
+  expect(log).toEqual(['looked'])
+  expect([...open]).toEqual([])
+  await expect(container.wait('e')).rejects.toMatchObject({ code: 'not_found' })
+  expect(readdirSync(`${share}.kata-containers/c`)).toEqual(['config.json'])
+  await exec('e')
+  expect(await container.wait('e')).toBe(3)
+})
+
+test('the end of a first process is told to all who wait by then, and to nobody later', async () => {
+  const { container, end } = await running()
+  const waiting = [container.wait(''), container.wait('c')]
+  end(7)
+  expect(await Promise.all(waiting)).toEqual([7, 7])
+  await expect(container.wait('')).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('nothing of a container goes before its first process has ended, and its host waits as long as it wants to', async () => {
+  const { sandbox, told, end } = await running()
+  await expect(sandbox.removeContainer('c', 2)).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+    message: 'container c did not end within 2 s',
+  })
+  expect(told).not.toContain('left')
+  const removed = sandbox.removeContainer('c', 0)
+  await Bun.sleep(10)
+  expect(sandbox.container('c').isLeaving).toBe(true)
+  end(137)
+  await removed
+  expect(told).toContain('left')
+  expect(() => sandbox.container('c')).toThrow('no container c')
+})
+
+test('a container that is being made is removed once it is there', async () => {
+  const isMade = Promise.withResolvers<void>()
+  const create = async () => {
+    await isMade.promise
+    return { pid: 0, ended: Promise.resolve(0), stdio }
+  }
+  const { sandbox, make } = await podWith([], { crun: { create } }, '', [])
+  const made = make()
+  await expect(make()).rejects.toMatchObject({ code: 'already_exists' })
+  const removed = sandbox.removeContainer('c', 0)
+  isMade.resolve()
+  await Promise.all([made, removed])
+  expect(() => sandbox.container('c')).toThrow('no container c')
+})
+
+test('a pod is made once, and nothing warms up in it', async () => {
+  const { sandbox } = await podWith([])
+  await expect(sandbox.create(CreateSandboxRequest.fromPartial({}))).rejects.toMatchObject({
+    code: 'already_exists',
+  })
+  await expect(sandbox.warmUp(CreateContainerRequest.fromPartial({}))).rejects.toMatchObject({
+    code: 'already_exists',
+  })
+})
+
+test('the end of a pod waits for its containers, but not for ever, before their disks and the volumes go', async () => {
+  const { sandbox, container, end, log, mounts, share } = await running()
+  const isKept = () => mounts.some((line) => line.includes(`${share}.sandbox-ns/ipc`))
+  expect(isKept()).toBe(true)
+  const leaveDisks = container.leaveDisks.bind(container)
+  container.leaveDisks = (report) => {
+    log.push('disks left')
+    return leaveDisks(report)
+  }
+  container.signal = (execId, signal) => void log.push(`signal "${execId}" ${signal}`)
+  const destroyed = sandbox.destroy(() => {})
+  await Promise.resolve()
+  expect(log).toEqual(['signal "" 9'])
+  end(137)
+  await destroyed
+  expect(log).toEqual(['signal "" 9', 'disks left', 'volumes released'])
+  expect(isKept()).toBe(false)
+  const hung = await running()
+  const reports: unknown[] = []
+  await hung.sandbox.destroy((error) => void reports.push(error))
+  expect(reports).toMatchObject([{ code: 'deadline_exceeded' }])
+  expect(hung.log).toEqual(['volumes released'])
 })
 
 test('the removal of a container that was not made takes away what was copied for it alone', async () => {
