@@ -1,7 +1,7 @@
 /** `--subnet ADDRESS/BITS`: the IPv4 addresses of a network. */
 import { KataError } from '../../errors.ts'
 import { formatIp, parseIp } from '../../netlink/ip.ts'
-import { isIn, reservedNetworks } from '../../network/egress/egress.ts'
+import { reservedNetworks } from '../../network/egress/egress.ts'
 
 export interface Subnet {
   /** `10.89.0.0/24`. */
@@ -21,7 +21,7 @@ export function parseSubnet(text: string): Subnet {
   const bits = Number(digits)
   if (bytes !== undefined && bits >= bounds.least && bits <= bounds.most) {
     const subnet = subnetAt(numberOf(address), bits)
-    if (!isReserved(addressAt(subnet, 0)) && !isReserved(addressAt(subnet, sizeOf(subnet) - 1))) return subnet
+    if (!holdsReserved(subnet)) return subnet
   }
   throw new KataError('OPTION_INVALID', {
     option: '--subnet',
@@ -30,7 +30,12 @@ export function parseSubnet(text: string): Subnet {
   })
 }
 
-const isReserved = (address: string) => reservedNetworks.some((network) => isIn(address, network))
+/** Anywhere: link-local addresses lie in the middle of 169.252.0.0/14. */
+const holdsReserved = (subnet: Subnet): boolean =>
+  reservedNetworks.some((network) => {
+    const [address = '', bits] = network.split('/')
+    return overlaps(subnet, subnetAt(numberOf(address), Number(bits)))
+  })
 
 export function subnetAt(address: number, bits: number): Subnet {
   const first = (address & (-1 << (32 - bits))) >>> 0

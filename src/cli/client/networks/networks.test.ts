@@ -49,6 +49,8 @@ describe('a subnet', () => {
     '10.0.0.0/7',
     '127.1.0.0/16',
     '169.254.1.0/24',
+    '169.254.0.0/15',
+    '169.252.0.0/14',
     '224.0.0.0/8',
     'fd00::/64',
   ])('%s is refused', (text) => expect(() => parseSubnet(text)).toThrow('[OPTION_INVALID]'))
