@@ -27,6 +27,7 @@ test.each([
   '[::ffff:1.2.3.4]:80',
   'a.*.b',
   '10.0.0.0/8',
+  `${'a.'.repeat(126)}ab`,
 ])('refuses %p', (text) => expect(() => parseAllow(text)).toThrow(/^\[OPTION_INVALID\].*IPv4 address/))
 
 test.each(['127.0.0.1', '169.254.169.254:80', '100.100.100.200', '[fe80::1]', '[fd00:ec2::254]:80'])(

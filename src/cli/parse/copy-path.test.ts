@@ -17,6 +17,7 @@ test.each([
   ['-', '-', 'neither'],
   ['a:/x', 'b:/y', 'both'],
   ['', 'b:/y', 'empty'],
+  ['a\0', 'b:/y', 'empty'],
 ])('%j to %j is refused', (source, destination, reason) => {
   expect(() => parseCopy(source, destination)).toThrow(new RegExp(`COPY_PATH_INVALID.*${reason}`))
 })

@@ -18,6 +18,7 @@ test.each([
   ['=x', 'app.env:1: "" is no name'],
   ['A=\0x', 'app.env:1: "A" is no name'],
   ['A=1\0B C=2\0', 'app.env: entry 2 does not begin with the name'],
+  ['A=1\0=x\0', 'app.env: entry 2 does not begin with the name'],
   ['A=1\nB=2\0C\0', 'app.env: entry 2 does not begin with the name'],
 ])('%j is refused by its line', (text, problem) => {
   expect(() => parse(text)).toThrow(`[ENV_FILE_INVALID] --env-file ${problem}`)

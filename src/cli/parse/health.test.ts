@@ -35,6 +35,8 @@ test('an image does not choose to be checked without a pause, and who runs it ma
 test('no check: nothing said, NONE, an interval alone, or --no-healthcheck', () => {
   expect(healthCheckOf(parseHealth({}), undefined)).toBeUndefined()
   expect(healthCheckOf(parseHealth({}), { test: ['NONE'] })).toBeUndefined()
+  expect(healthCheckOf(parseHealth({}), { test: ['CMD-SHELL', ''] })).toBeUndefined()
+  expect(healthCheckOf(parseHealth({}), { test: ['curl', 'localhost'] })).toBeUndefined()
   expect(healthCheckOf(parseHealth({ healthInterval: '5s' }), undefined)).toBeUndefined()
   expect(healthCheckOf(parseHealth({ healthcheck: false }), image)).toBeUndefined()
   // Of no words: the image's stays.

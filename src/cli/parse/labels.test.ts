@@ -13,6 +13,12 @@ test.each(['', '=x', ' a=b', 'a =b', 'a=\0', `a=${'x'.repeat(1 << 16)}`])('%p is
   expect(() => parseLabels([text])).toThrow('[OPTION_INVALID] --label')
 })
 
+test('there are at most 1000 labels', () => {
+  const labels = (count: number) => Array.from({ length: count }, (_, index) => `l${index}`)
+  expect(Object.keys(parseLabels(labels(1000)))).toHaveLength(1000)
+  expect(() => parseLabels(labels(1001))).toThrow('[OPTION_INVALID] --label')
+})
+
 test('labels of files come first, and a file without end is not read', () => {
   const directory = mkdtempSync(`${tmpdir()}/labels-`)
   const file = `${directory}/labels`

@@ -36,6 +36,8 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
 
 test.each([
   ['', 'type=volume with'],
+  ['type=constructor,source=data,target=/data', 'type=volume or type=tmpfs'],
+  ['source=data,target=/data,constructor=x', 'type=volume with'],
   ['type=npipe,source=data,target=/data', 'type=volume or type=tmpfs'],
   ['type=volume,target=/data', 'the name of a volume'],
   ['source=/etc,target=/x', 'type=bind for a path'],

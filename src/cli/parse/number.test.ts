@@ -1,5 +1,12 @@
 import { expect, test } from 'bun:test'
-import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from './number.ts'
+import {
+  parseBoolean,
+  parseChoice,
+  parseCpus,
+  parsePidsLimit,
+  parseStopTimeout,
+  parseWhole,
+} from './number.ts'
 
 test('whole numbers within bounds', () => {
   expect(parseWhole('1', '--vcpus', 1, 8)).toBe(1)
@@ -31,4 +38,10 @@ test('the time of a stop is in seconds, or has no end', () => {
   expect(['0', '30', '-1'].map((text) => parseStopTimeout(text, '--time'))).toEqual([0, 30, -1])
   for (const text of ['', '-2', '1.5', 'x'])
     expect(() => parseStopTimeout(text, '--time')).toThrow(/^\[OPTION_INVALID\] --time/)
+})
+
+test('a limit of processes is a number that the kernel takes, and 0 or -1 is none', () => {
+  expect(['1', '4194304', '0', '-1'].map(parsePidsLimit)).toEqual([1, 4_194_304, undefined, undefined])
+  for (const text of ['4194305', '-2', '1.5', '', 'x'])
+    expect(() => parsePidsLimit(text)).toThrow(/^\[OPTION_INVALID\] --pids-limit/)
 })

@@ -52,6 +52,8 @@ test('the default seccomp profile allows what an added capability is for, and no
   expect(allows({ capAdd: ['SYS_TIME'] }, 'mount')).toBe(false)
   expect(allows({ capAdd: ['SYS_TIME'] }, 'clock_settime')).toBe(true)
   expect(spec({ securityOpt: ['seccomp=unconfined'] }).linux.seccomp).toBeUndefined()
+  // The last one counts, as with every option that is given twice.
+  expect(() => spec({ securityOpt: ['seccomp=unconfined', 'seccomp=/no/such'] })).toThrow('[SECCOMP_PROFILE]')
 })
 
 test('privileged: everything of the guest', () => {
@@ -172,6 +174,7 @@ test.each<[RightsFlags, string]>([
   [{ ulimit: ['nofile=2:1'] }, '--ulimit'],
   [{ ulimit: ['files=1'] }, '--ulimit'],
   [{ ulimit: ['nofile=-1'] }, '--ulimit'],
+  [{ ulimit: ['core=99999999999999999999999'] }, '--ulimit'],
   [{ ulimit: ['nofile=1024:unlimited'] }, '--ulimit'],
   [{ ulimit: ['nofile=99999999999999999999999'] }, '--ulimit'],
   [{ tmpfs: ['relative'] }, '--tmpfs'],

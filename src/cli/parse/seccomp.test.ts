@@ -28,6 +28,31 @@ test('rules that hold for other machines or capabilities are left out', () => {
   if (process.arch === 'x64') expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'])
 })
 
+test('an exclusion holds by architecture and by kernel, too', () => {
+  const machine = process.arch === 'arm64' ? 'arm64' : 'amd64'
+  const { syscalls } = resolveProfile(
+    {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [
+        rule(['of-here'], { excludes: { arches: [machine] } }),
+        rule(['of-others'], { excludes: { arches: ['s390x'] } }),
+        rule(['of-old-kernels'], { excludes: { minKernel: '4.8' } }),
+        rule(['of-the-capable'], { excludes: { caps: ['CAP_CHOWN'] } }),
+      ],
+    },
+    ['CAP_CHOWN'],
+  )
+  expect(syscalls.flatMap(({ names }) => names)).toEqual(['of-others'])
+})
+
+test('a rule keeps its conditions on arguments: without them it would allow more', () => {
+  const args = [{ index: 0, value: 8, op: 'SCMP_CMP_EQ' }]
+  const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [rule(['personality'], { args })] }
+  expect(resolveProfile(profile as Parameters<typeof resolveProfile>[0], []).syscalls).toMatchObject([
+    { names: ['personality'], args },
+  ])
+})
+
 test('an empty list of architectures is none, as for docker', () => {
   const archMap = [{ architecture: 'SCMP_ARCH_X86_64', subArchitectures: ['SCMP_ARCH_X86'] }]
   const profile = { defaultAction: 'SCMP_ACT_ERRNO', archMap }
@@ -72,6 +97,7 @@ test('what is no profile is told with the file', () => {
       ['{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_LOG"]}', 'SECCOMP_FILTER_FLAG_LOG'],
       ['{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/run/a.sock"}', 'listenerPath'],
       [conditional('99.0'), 'minKernel 99.0'],
+      [conditional('5.11'), 'minKernel 5.11'],
       [conditional('new'), 'minKernel new'],
       ['{}', 'defaultAction: expected a string, is missing'],
       ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}', 'syscalls: expected a list, is an object'],

@@ -55,6 +55,8 @@ test.each([
   ['/etc:a', 'absolute'],
   ['/etc:', 'absolute'],
   ['/etc:/a:rx', 'none of ro, rw, ext4'],
+  ['/etc:/a:ext4', 'neither a block device nor a disk image'],
+  ['/etc:/a:ext4,xfs', 'option xfs is none of'],
   ['/etc:/a:ro,rw', 'ro or rw more than once'],
   ['files:/a:rw,nocopy,ro', 'ro or rw more than once'],
   ['/etc:/', '--rootfs'],
