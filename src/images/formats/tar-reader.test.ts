@@ -172,3 +172,43 @@ test.each([
   ['a fraction of a byte', makeTar([{ name: 'a', content: 'ab', pax: { size: '1.5' } }]), /fraction/],
   ['a number that is none', makeTar([{ name: 'a', pax: { size: '-' } }]), /malformed/],
 ])('%s is refused', (_, bytes, message) => expect(readAll(bytes)).rejects.toThrow(message))
+
+test('empty extended headers are counted, too', async () => {
+  const headers = (count: number) => Array.from({ length: count }, () => ({ name: 'g', type: 'g' }))
+  expect(await readAll(makeTar([...headers(2000), { name: 'a' }]))).toHaveLength(1)
+  await expect(readAll(makeTar([...headers(2100), { name: 'a' }]))).rejects.toThrow('of extended headers')
+})
+
+test.each([
+  ['a name that is no UTF-8', (header: Buffer) => header.write('\xff', 0, 'latin1'), /UTF-8/],
+  ['a size with a digit that is not octal', (header: Buffer) => header.write('00000000018', 124), /octal/],
+  [
+    'a size beyond whole numbers',
+    (header: Buffer) => header.fill(0xff, 124, 136).fill(0x80, 124, 125),
+    /out of range/,
+  ],
+])('%s is refused', (_, change, message) =>
+  expect(readAll(withHeader(makeTar([{ name: 'a' }]), change))).rejects.toThrow(message),
+)
+
+test('what older tars write is read as they meant it', async () => {
+  const describe = async (change: (header: Buffer) => void) => {
+    for await (const { name, type, mode } of readTar(
+      chunkSource(pieces(withHeader(makeTar([{ name: 'a/' }]), change), 512)),
+    ))
+      return { name, type, mode }
+    return undefined
+  }
+  // Before ustar a directory was known by its slash, and a mode had the kind of the file, too.
+  const old = (header: Buffer) => {
+    header.fill(0, 257, 512)
+    header.write('0040755\0', 100)
+  }
+  expect(await describe(old)).toEqual({ name: 'a/', type: 'directory', mode: 0o755 })
+  // GNU has times where POSIX has the beginning of a long name.
+  const gnu = (header: Buffer) => {
+    header.write('ustar  \0', 257)
+    header.write('15015015015\0', 345)
+  }
+  expect(await describe(gnu)).toMatchObject({ name: 'a/', type: 'file' })
+})
