@@ -68,12 +68,23 @@ test('a name is allowed by its labels alone, whatever bytes they hold', () => {
 
 describe('no query', () => {
   const good = writeQuery(1, questionOf('a.test'))
+  // The name is behind the question, where no query has one.
+  const pointing = Buffer.concat([writeQuery(1, Buffer.from([0xc0, 18, 0, 1, 0, 1])), nameOf('a.test')])
+  test('a name of 255 bytes is one', () => {
+    expect(readQuery(writeQuery(1, questionOf(`${'a'.repeat(62)}.`.repeat(4).concat('b'))))?.type).toBe(1)
+  })
+
   test.each([
     ['too short', good.subarray(0, 11)],
     ['cut short', good.subarray(0, good.length - 1)],
     ['a response', Buffer.concat([good.subarray(0, 2), Buffer.from([0x81, 0]), good.subarray(4)])],
     ['two questions', Buffer.concat([good.subarray(0, 4), Buffer.from([0, 2]), good.subarray(6)])],
     ['a name that points at itself', writeQuery(1, Buffer.concat([pointer, Buffer.from([0, 1, 0, 1])]))],
+    ['a name that points elsewhere', pointing],
+    [
+      'a name of more than 255 bytes',
+      writeQuery(1, questionOf(`${'a'.repeat(62)}.`.repeat(4).concat('bbb'))),
+    ],
     ['another class', writeQuery(1, Buffer.concat([nameOf('a.test'), Buffer.from([0, 1, 0, 3])]))],
   ])('%s', (_, message) => expect(readQuery(Buffer.from(message))).toBeUndefined())
 })
@@ -110,8 +121,23 @@ describe('an answer', () => {
     expect(readAnswer(message, 9, asked)?.addresses).toEqual([])
   })
 
+  test('gives nothing of another type or class than was asked for', () => {
+    const [ofOtherType, ofOtherClass] = [
+      record(pointer, 28, 300, Buffer.alloc(16, 0x20)),
+      record(pointer, 1, 300, ip('1.1.1.1')),
+    ]
+    ofOtherClass.writeUInt16BE(3, pointer.length + 2)
+    const message = answer(9, asked, ofOtherType, ofOtherClass, record(pointer, 1, 300, ip('9.9.9.9')))
+    expect(readAnswer(message, 9, asked)?.addresses).toEqual([{ address: '9.9.9.9', ttl: 300 }])
+  })
+
   test.each([
     ['another number', answer(8, asked)],
+    ['the bit of a question', writeQuery(9, asked)],
+    [
+      'more records than an answer needs',
+      answer(9, asked, ...Array.from({ length: 101 }, () => record(pointer, 1, 1, ip('1.1.1.1')))),
+    ],
     ['another question', answer(9, questionOf('b.test'))],
     ['a record beyond its end', answer(9, asked, record(pointer, 1, 1, ip('1.1.1.1'))).subarray(0, -1)],
     ['a name in a circle', answer(9, asked, Buffer.from([0xc0, 24, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0]))],

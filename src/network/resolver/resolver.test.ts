@@ -174,6 +174,13 @@ describe('the host’s name server', () => {
   })
 })
 
+test('some addresses are better than none, where the host’s name server takes no TCP', async () => {
+  using upstream = await serveUpstream(reply(100, 300), () => Buffer.from('nonsense'))
+  using resolver = await start(upstream.port, { allowed: [{ host: 'a.test' }] }, 2000)
+  expect(countOf(await askUdp(resolver.port, queryOf('a.test')))).toBeGreaterThan(0)
+  expect(upstream.asked).toEqual({ udp: 1, tcp: 1 })
+})
+
 describe('the answer about an allowed name', () => {
   const allowed = [{ host: 'a.test' }]
   /** Answers with these addresses. */
@@ -271,6 +278,13 @@ describe('a flood', () => {
     expect(codes).toEqual(codes.map(() => 2))
     expect(upstream.asked.udp).toBeLessThanOrEqual(64)
     expect(upstream.asked.udp).toBeGreaterThan(0)
+  }, 20_000)
+
+  test('is over once its questions have their answers: others are asked for again', async () => {
+    using upstream = await serveUpstream(reply(1))
+    using resolver = await start(upstream.port)
+    for (let question = 0; question < 70; question++)
+      expect(countOf(await askUdp(resolver.port, queryOf(`n${question}.test`)))).toBe(1)
   }, 20_000)
 
   test('of connections is bounded, and so is what one of them may send', async () => {
