@@ -75,11 +75,26 @@ test('extended headers are bounded: those before one entry, and what global ones
   await expect(readAll(makeTar([...together, { name: 'a' }]))).rejects.toThrow('of extended headers')
 })
 
-test('a name that no file can have is refused', async () => {
-  await expect(readAll(makeTar([{ name: 'a', pax: { path: 'x'.repeat(4097) } }]))).rejects.toThrow(
+test.each(['path', 'linkpath'])('a %s that no file can have is refused', async (key) => {
+  await expect(readAll(makeTar([{ name: 'a', pax: { [key]: 'x'.repeat(4097) } }]))).rejects.toThrow(
     '4096 bytes',
   )
 })
+
+test.each([
+  ['content', 700],
+  ['padding', 1024 + 100],
+])(
+  'an archive that ends in the %s of an entry is refused, whether that is read or passed over',
+  async (_, end) => {
+    const cut = makeTar([{ name: 'a', content: 'x'.repeat(600) }]).subarray(0, end)
+    await expect(readAll(cut)).rejects.toThrow('ends too early')
+    const passOver = async () => {
+      for await (const _ of readTar(chunkSource(pieces(cut, 512))));
+    }
+    await expect(passOver()).rejects.toThrow('ends too early')
+  },
+)
 
 test('long names of GNU tar and pax', async () => {
   const long = 'd/'.repeat(120)
@@ -89,13 +104,17 @@ test('long names of GNU tar and pax', async () => {
         { name: '././@LongLink', type: 'L', content: `${long}gnu\0` },
         { name: 'short', content: '1' },
         { name: 'short', content: '2', pax: { path: `${long}ä` } },
-        { name: 'short', content: '3' },
+        { name: '././@LongLink', type: 'L', content: 'gnu\0' },
+        { name: 'short', content: '3', pax: { path: 'pax' } },
+        { name: 'short', content: '4' },
       ]),
     ),
   ).toEqual([
     { name: `${long}gnu`, content: '1' },
     { name: `${long}ä`, content: '2' },
-    { name: 'short', content: '3' },
+    // Whoever writes both means the standard's.
+    { name: 'pax', content: '3' },
+    { name: 'short', content: '4' },
   ])
 })
 
@@ -170,6 +189,7 @@ test.each([
     /malformed/,
   ],
   ['a fraction of a byte', makeTar([{ name: 'a', content: 'ab', pax: { size: '1.5' } }]), /fraction/],
+  ['a size beyond whole numbers', makeTar([{ name: 'a', pax: { size: '9'.repeat(16) } }]), /malformed/],
   ['a number that is none', makeTar([{ name: 'a', pax: { size: '-' } }]), /malformed/],
 ])('%s is refused', (_, bytes, message) => expect(readAll(bytes)).rejects.toThrow(message))
 
