@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename } from 'node:path'
 import { findBlockDevice, findDiskAt, type HostDisk } from './host-disk.ts'
 
@@ -13,6 +23,16 @@ beforeAll(() => {
   writeFileSync(`${dir}/empty`, '')
 })
 afterAll(() => rmSync(dir, { recursive: true }))
+
+/** How many descriptors of this process are those of the file. */
+const openedTimes = (path: string): number =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return realpathSync(`/proc/self/fd/${fd}`) === path
+    } catch {
+      return false
+    }
+  }).length
 
 /** O_ACCMODE and O_DIRECT of a descriptor. */
 function flagsOf(disk: HostDisk, access: Parameters<HostDisk['open']>[0]): number {
@@ -39,7 +59,9 @@ describe('a disk image', () => {
     // As the VMM has it once it was handed over.
     const vmm = Bun.spawn(['sleep', '60'], { stdio: [first, 'ignore', 'ignore'] })
     closeSync(first)
+    const before = openedTimes(image)
     expect(() => other.open(writable)).toThrow(/^\[DEVICE_IN_USE\] device .*disk\.img of container c2/)
+    expect(openedTimes(image)).toBe(before)
     closeSync(other.open({ readonly: true, direct: false }))
     vmm.kill('SIGKILL')
     await vmm.exited
