@@ -36,6 +36,16 @@ test.skipIf(!isRoot)(
   },
 )
 
+test('a file between two directories hides the one below it', () => {
+  const [top = '', bottom = ''] = layers
+  const middle = `${base}/middle`
+  mkdirSync(middle)
+  writeFileSync(`${middle}/etc`, 'a file')
+  write(1, 'etc/group', 'bottom')
+  expect(readAccountFiles([top, bottom]).group).toBe('bottom')
+  expect(readAccountFiles([top, middle, bottom]).group).toBeUndefined()
+})
+
 test('symlinks stay in the image: absolute, relative, upwards, into another layer', () => {
   mkdirSync(`${layers[1]}/usr/lib`, { recursive: true })
   write(1, 'usr/lib/passwd', 'image')

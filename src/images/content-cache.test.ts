@@ -17,6 +17,15 @@ test('a directory is made once', async () => {
   expect(readdirSync(base)).toEqual(['once'])
 })
 
+test('what fails in the middle leaves nothing', async () => {
+  const made = cachedDirectory(base, 'failed', (directory) => {
+    writeFileSync(`${directory}/half`, '')
+    throw new Error('no more')
+  })
+  await expect(made).rejects.toThrow('no more')
+  expect(readdirSync(base)).toEqual(['once'])
+})
+
 test('what does not reach the disk gets no name', async () => {
   // Sync finds no file system to write to, and says so.
   const made = cachedDirectory(base, 'lost', (directory) => rmSync(directory, { recursive: true }))

@@ -45,6 +45,12 @@ function image(...layers: Record<string, string>[]): { layers: string[]; target:
   return { layers: directories, target: `${root}/target` }
 }
 
+asRoot('a file between two directories hides the one below it', async () => {
+  const { layers, target } = image({ 'data/sub/new': '' }, { 'data/sub': 'a file' }, { 'data/sub/old': '' })
+  expect(await copyMergedDirectory(layers, '/data', target)).toBe(true)
+  expect(readdirSync(`${target}/sub`)).toEqual(['new'])
+})
+
 asRoot('layers are merged, and what the upper ones hide is not there', async () => {
   const { layers, target } = image(
     { 'data/both': 'new', 'data/opaque/new': '', 'data/file/': '' },

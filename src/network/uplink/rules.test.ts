@@ -132,3 +132,31 @@ test('on a host without IPv6 nothing of it is let through', () => {
   expect(rules).toContain('meta nfproto ipv4 oifname "up0" accept')
   expect(rules).not.toContain('fd5e:9c41:7ab0::a58')
 })
+
+test('an allowed address without a port is open for TCP alone', () => {
+  const rules = rulesFor({ ports: [], allowed: [{ host: '192.0.2.1' }, { host: '2001:db8::1' }] })
+  for (const to of ['ip daddr 192.0.2.1', 'ip6 daddr 2001:db8::1'])
+    expect(rules).toContain(`oifname "up0" ${to} meta l4proto tcp accept`)
+})
+
+test('what no rule names neither comes to the gateway nor passes it', () => {
+  for (const allowed of [undefined, [{ host: 'a.test' }]]) {
+    const rules = rulesFor({ ports: [], ...(allowed && { allowed }) })
+    for (const hook of ['input', 'forward'])
+      expect(rules).toContain(`type filter hook ${hook} priority filter; policy drop;`)
+  }
+})
+
+test('on a shared network nobody speaks for another one, or as a router', () => {
+  const place = { network: 'n', address: '10.89.0.2', gateway: '10.89.0.1', bits: 24, names: [] }
+  const mac = '02:42:0a:59:00:02'
+  const rules = rulesFor({ ports: [], place, mac })
+  const bridge = rules.slice(rules.indexOf('table bridge'))
+  const first = bridge.slice(0, bridge.indexOf('chain forward'))
+  expect(first).toContain(`iifname "port0" ether saddr != ${mac} drop`)
+  expect(first).toContain('iifname "port0" arp saddr ip != 10.89.0.2 drop')
+  const leaving = bridge.slice(bridge.indexOf('chain leaving'), bridge.indexOf('chain coming'))
+  const advert = leaving.indexOf('icmpv6 type { nd-router-advert, nd-redirect } drop')
+  expect(advert).toBeGreaterThan(0)
+  expect(advert).toBeLessThan(leaving.indexOf('ip6 saddr {'))
+})
