@@ -41,9 +41,10 @@ test('a file between two directories hides the one below it', () => {
   const middle = `${base}/middle`
   mkdirSync(middle)
   writeFileSync(`${middle}/etc`, 'a file')
+  write(0, 'etc/passwd', 'top')
   write(1, 'etc/group', 'bottom')
-  expect(readAccountFiles([top, bottom]).group).toBe('bottom')
-  expect(readAccountFiles([top, middle, bottom]).group).toBeUndefined()
+  expect(readAccountFiles([top, bottom])).toEqual({ passwd: 'top', group: 'bottom' })
+  expect(readAccountFiles([top, middle, bottom])).toEqual({ passwd: 'top', group: undefined })
 })
 
 test('symlinks stay in the image: absolute, relative, upwards, into another layer', () => {

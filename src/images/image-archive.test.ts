@@ -50,6 +50,24 @@ test('entries that are no files, or have one name, count too', async () => {
   )
 })
 
+test.each([
+  [1, 1],
+  [1, 2],
+  [2, 1],
+])('an image of %i layers whose configuration speaks of %i is whole, or refused', async (layers, spoken) => {
+  const id = `sha256:${'a'.repeat(64)}`
+  const archive = makeTar([
+    { name: 'layer.tar', content: 'a' },
+    { name: 'config.json', content: JSON.stringify({ rootfs: { diff_ids: Array(spoken).fill(id) } }) },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'config.json', Layers: Array(layers).fill('layer.tar') }]),
+    },
+  ])
+  if (layers === spoken) expect(await opened(archive)).toBe(1)
+  else await expect(opened(archive)).rejects.toThrow(/^\[ROOTFS_ARCHIVE_INVALID\].*differ in number/)
+})
+
 test('the reading of an archive can be given up', async () => {
   const signal = AbortSignal.abort(new Error('given up'))
   await expect(opened(makeTar(directories(15_000)), signal)).rejects.toThrow('given up')
