@@ -101,12 +101,42 @@ test('a single holding can be released on its own', async () => {
   expect(open().dataOf(thing)).toEqual([{ name: 'b' }])
 })
 
+test('of several that match, the newest is released or amended, and none of another kind', async () => {
+  const ledger = open()
+  await ledger.take(stubborn, { name: 'a' }, () => {})
+  for (const name of ['b', 'c']) await ledger.take(thing, { name }, () => {})
+  await ledger.take(stubborn, { name: 'd' }, () => {})
+  const any = () => true
+  ledger.amend(thing, any, { name: 'c, amended' })
+  expect(open().dataOf(thing)).toEqual([{ name: 'b' }, { name: 'c, amended' }])
+  await ledger.release(thing, any)
+  expect(released).toEqual(['c, amended'])
+  expect(open().held).toEqual(['stubborn', 'thing', 'stubborn'])
+  expect(open().dataOf(stubborn)).toEqual([{ name: 'a' }, { name: 'd' }])
+})
+
 test('what a later process takes is not taken for what an earlier one holds', async () => {
   await open().take(thing, { name: 'a' }, () => {})
   const later = open()
   await later.take(thing, { name: 'b' }, () => {})
   await later.release(thing, ({ name }) => name === 'b')
   expect(open().dataOf(thing)).toEqual([{ name: 'a' }])
+})
+
+test('nor for what is still held, when an older holding was released last', async () => {
+  const first = open()
+  for (const name of ['a', 'b']) await first.take(thing, { name }, () => {})
+  await first.release(thing, ({ name }) => name === 'a')
+  const later = open()
+  await later.take(thing, { name: 'c' }, () => {})
+  await later.release(thing, ({ name }) => name === 'c')
+  expect(open().dataOf(thing)).toEqual([{ name: 'b' }])
+})
+
+test('a ledger that cannot be read is an error, and not one that holds nothing', () => {
+  expect(open().held).toEqual([])
+  mkdirSync(join(directory, 'ledger.jsonl'))
+  expect(open).toThrow('EISDIR')
 })
 
 test('what nobody knows how to release stays written down, and is no success', async () => {
@@ -155,6 +185,10 @@ test('work whose holdings stay is no success', async () => {
   const take = () => ledger.take(stubborn, { name: 'a' }, () => {})
   await expect(ledger.within(take)).rejects.toThrow('[RELEASE_FAILED]')
   expect(ledger.held).toEqual(['stubborn'])
+  // Its own failure counts more.
+  const failing = ledger.within(() => take().then(() => Promise.reject(new Error('no use'))))
+  await expect(failing).rejects.toThrow('no use')
+  expect(ledger.held).toEqual(['stubborn', 'stubborn'])
 })
 
 test('a holding of a kind that another version knows stays written down, and is told', async () => {
