@@ -1,6 +1,6 @@
-/** Two sandboxes that come to one name in the same instant. */
+/** The cgroups of a sandbox: their limits, what is moved into them, and two sandboxes that come to one name in the same instant. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../ledger/ledger.ts'
 import {
@@ -8,6 +8,7 @@ import {
   cgroupHierarchies,
   cgroupOf,
   enterCgroup,
+  hierarchyOf,
   makeCgroup,
   removeCgroup,
 } from '../linux/cgroups/cgroup.ts'
@@ -72,6 +73,73 @@ test('cgroups that another has come to since they were looked at are left to it,
   expect([...own][0]).toMatch(new RegExp(`^${path}\\.[0-9a-f]{8}$`))
   expect(new Set(placesOfOthers())).toEqual(new Set([path]))
   expect(others.exitCode).toBeNull()
+})
+
+test('a start that fails before it has claimed them ends nothing of another sandbox’s in them', async () => {
+  const meanwhile = async () => {
+    await enterOthers()
+    throw new Error('no use')
+  }
+  await expect(place(meanwhile)).rejects.toThrow('no use')
+  expect(new Set(placesOfOthers())).toEqual(new Set([path]))
+  expect(others.exitCode).toBeNull()
+})
+
+/** What the files of version 1 or of version 2 say, in each of these cgroups; undefined where the cgroup lacks the controller. */
+const limitsOf = (controller: string, names: { 1: string; 2: string }, cgroups: readonly string[]) =>
+  cgroups.map((cgroup) => {
+    const hierarchy = hierarchyOf(hierarchies, controller)
+    const file = hierarchy && `${cgroupDirectory(hierarchy, cgroup)}/${names[hierarchy.version]}`
+    return file !== undefined && existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+  })
+const memory = (cgroups: readonly string[]) =>
+  limitsOf('memory', { 1: 'memory.limit_in_bytes', 2: 'memory.max' }, cgroups)
+const pids = (cgroups: readonly string[]) => limitsOf('pids', { 1: 'pids.max', 2: 'pids.max' }, cgroups)
+const cpu = (cgroups: readonly string[]) => limitsOf('cpu', { 1: 'cpu.cfs_quota_us', 2: 'cpu.max' }, cgroups)
+
+test.each([false, true])(
+  'each of its cgroups has its limits (only: %p), and memory never less',
+  async (only) => {
+    const own = only ? [`/vc/kata_${sandboxId}`] : [`/vc/kata_${sandboxId}`, path]
+    const bytes = 2 ** 40
+    await place(async () => {}, {
+      only,
+      inside: async (placement) => {
+        // A cgroup without the controller has no file for it.
+        const expected = (found: readonly (string | undefined)[], value: string) =>
+          found.map((one) => one && value)
+        expect(memory(own)).toEqual(expected(memory(own), `${bytes}`))
+        expect(pids(own)).toEqual(expected(pids(own), pids(own)[0] ?? ''))
+        expect(pids(own)).not.toContain('max')
+        const [sandboxCpu, overheadCpu] = cpu(own)
+        expect(sandboxCpu ?? '-1').toMatch(/^(-1|max 100000)$/)
+        if (overheadCpu !== undefined) expect(overheadCpu).toMatch(/^200000( 100000)?$/)
+        placement.allowMemory(2 * bytes)
+        expect(memory(own)).toEqual(expected(memory(own), `${2 * bytes}`))
+        placement.allowMemory(bytes)
+        expect(memory(own)).toEqual(expected(memory(own), `${2 * bytes}`))
+        // The positive control: this host has the controller somewhere.
+        expect([...memory(own), ...pids(own)].some((one) => one !== undefined)).toBe(true)
+      },
+    })
+  },
+)
+
+test('what is moved in later is overhead, unless the sandbox has one cgroup', async () => {
+  const at = async (only: boolean) => {
+    let found: readonly (string | undefined)[] = []
+    await place(async () => {}, {
+      only,
+      inside: async (placement) => {
+        await placement.moveIn([others.pid])
+        found = placesOfOthers()
+        for (const hierarchy of hierarchies) await enterCgroup(hierarchy, '/', others.pid)
+      },
+    })
+    return new Set(found)
+  }
+  expect(await at(false)).toEqual(new Set([path]))
+  expect(await at(true)).toEqual(new Set([`/vc/kata_${sandboxId}`]))
 })
 
 test('a process that cannot be moved into them is an error where they alone count, and one that has ended is none', async () => {

@@ -24,6 +24,20 @@ test('cgroups that another sandbox of the same name is in are left to it', () =>
   }
 })
 
+test('an empty cgroup that its client has made below a parent of its own is for this sandbox', () => {
+  const point = mkdtempSync(`${tmpdir()}/kata-ts-cgroups-`)
+  const paths = { sandbox: '/kubepods/pod1/kata_web', overhead: '/kata_overhead/web' }
+  try {
+    mkdirSync(`${point}${paths.sandbox}`, { recursive: true })
+    writeFileSync(`${point}${paths.sandbox}/cgroup.procs`, '')
+    expect(unoccupied(paths, [{ point }])).toEqual(paths)
+    writeFileSync(`${point}${paths.sandbox}/cgroup.procs`, '4711\n')
+    expect(unoccupied(paths, [{ point }]).sandbox).toMatch(/^\/kubepods\/pod1\/kata_web\.[0-9a-f]{8}$/)
+  } finally {
+    rmSync(point, { recursive: true })
+  }
+})
+
 test.each(['CPU 0/KVM', 'CPU 11/TCG', 'ALL CPUs/TCG', 'vcpu0', 'fc_vcpu 3'])(
   'the thread %s runs a processor of the guest, whose time is not overhead',
   (name) => expect(name).toMatch(vcpuThread),

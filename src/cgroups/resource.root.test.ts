@@ -8,6 +8,7 @@ import {
   enterCgroup,
   hierarchyOf,
   makeCgroup,
+  removeCgroup,
 } from '../linux/cgroups/cgroup.ts'
 import { silentLogger } from '../log.ts'
 import { clocksThatRush } from '../time.double.ts'
@@ -76,6 +77,20 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
       expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(true)
       await cgroupsResource.release({ places: [left] }, silentLogger)
       expect(await child.exited).toBe(137)
+    })
+
+    test('empty ancestors go with it, from the inside out, and none above one that is in use', async () => {
+      const [outer, inner, used] = [path, `${path}/inner`, `${path}/used`] as const
+      const left = { ...place(), path: `${inner}/sandbox`, ancestors: [outer, inner] }
+      const there = () => [outer, inner, left.path].map((one) => existsSync(cgroupDirectory(hierarchy, one)))
+      makeCgroup(hierarchy, left.path)
+      makeCgroup(hierarchy, used)
+      await cgroupsResource.release({ places: [left] }, silentLogger)
+      expect(there()).toEqual([true, false, false])
+      makeCgroup(hierarchy, left.path)
+      removeCgroup(hierarchy, used)
+      await cgroupsResource.release({ places: [left] }, silentLogger)
+      expect(there()).toEqual([false, false, false])
     })
 
     test('this process goes back to where it was', async () => {
