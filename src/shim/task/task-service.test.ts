@@ -577,13 +577,13 @@ describe('a pod of several containers', () => {
     const memory = new KataError('CGROUP_OUT_OF_MEMORY', { sandbox: 'pod', path: '/pod', limitMiB: 256 })
     const deathBy = (cause?: KataError) =>
       new KataError('SANDBOX_DIED', { id: 'pod', reason: 'it ended', tail: '' }, { cause })
-    /** Of a container that runs, one that has ended and one that was never started. */
-    async function dying(death: KataError) {
+    /** Of a container that runs or is paused, one that has ended and one that was never started. */
+    async function dying(death: KataError, isPaused = false) {
       const files = `${bundle}/pods/uid/containers/c`
       const fileOf = (id: string) =>
         `${files}/${{ runs: 'aaaaaaaa', ended: 'bbbbbbbb', waits: 'cccccccc' }[id]}`
       mkdirSync(files, { recursive: true })
-      const { tasks, create, ends, died, topics } = serviceOf('pod')
+      const { tasks, create, ends, died, topics, answer } = serviceOf('pod')
       for (const id of ['runs', 'ended', 'waits']) {
         writeFileSync(fileOf(id), '')
         const mount = { type: 'bind', source: fileOf(id), destination: '/dev/termination-log' }
@@ -593,22 +593,31 @@ describe('a pod of several containers', () => {
       }
       ends.get('ended')!(0)
       await tasks.wait({ id: 'ended', execId: '' })
+      if (isPaused) {
+        const paused = tasks.pause({ id: 'runs' })
+        await Bun.sleep(0)
+        answer()
+        await paused
+      }
       topics.length = 0
       died.resolve(death)
       await tasks.wait({ id: 'runs', execId: '' })
       return { topics, messages: ['runs', 'ended', 'waits'].map((id) => readFileSync(fileOf(id), 'utf8')) }
     }
 
-    test('in the termination message of each container that ran', async () => {
-      expect(await dying(deathBy())).toEqual({
-        topics: ['exit'],
-        messages: [
-          expect.stringMatching(/^\[SANDBOX_DIED\] sandbox pod died: it ended\. The machine/),
-          '',
-          '',
-        ],
-      })
-    })
+    test.each([false, true])(
+      'in the termination message of each container that ran (paused: %p)',
+      async (isPaused) => {
+        expect(await dying(deathBy(), isPaused)).toEqual({
+          topics: ['exit'],
+          messages: [
+            expect.stringMatching(/^\[SANDBOX_DIED\] sandbox pod died: it ended\. The machine/),
+            '',
+            '',
+          ],
+        })
+      },
+    )
 
     test('as a want of the host’s memory before the end, if it was that', async () => {
       expect(await dying(deathBy(memory))).toEqual({
@@ -634,6 +643,35 @@ test('a container whose task cannot be written down is removed again', async () 
   await create('web')
   expect(tasks.has('web')).toBe(true)
 })
+
+test('a container that is removed is written down no more', async () => {
+  const written = new Set<string>()
+  const records = {
+    add: ({ id }: { id: string }) => void written.add(id),
+    remove: (...[id = '']: string[]) => void written.delete(id),
+  }
+  const { create, tasks } = serviceOf('pod', { records })
+  for (const id of ['pod', 'web']) await create(id)
+  expect([...written]).toEqual(['pod', 'web'])
+  await tasks.delete({ id: 'web', execId: '' })
+  expect([...written]).toEqual(['pod'])
+})
+
+test.each(['stdout', 'stderr'])(
+  'a logging program that cannot run is refused for %s before there is a process',
+  async (stream) => {
+    const { tasks, create, roots } = serviceOf('pod')
+    await create('pod')
+    const streams = { [stream]: 'binary:///absent/logger' }
+    const refusal = { code: 'STDIO_INVALID' }
+    await expect(create('web', streams)).rejects.toMatchObject(refusal)
+    expect(roots).toHaveLength(1)
+    const spec = { value: Buffer.from('{}') }
+    const exec = ExecProcessRequest.fromPartial({ id: 'pod', execId: 'one', spec, ...streams })
+    await expect(tasks.exec(exec)).rejects.toMatchObject(refusal)
+    await expect(tasks.state({ id: 'pod', execId: 'one' })).rejects.toMatchObject({ code: 'TASK_NOT_FOUND' })
+  },
+)
 
 test('a container is there though the root file system that its shim was shown has gone by then', async () => {
   const root = join(bundle, 'rootfs')
