@@ -6,8 +6,10 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import { loadConfigText } from '../config/load.ts'
 import { KataError } from '../errors.ts'
 import { Ledger, type ResourceKind } from '../ledger/ledger.ts'
+import type { IdExtent } from '../linux/processes/user-namespace.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
 import { realClock, sleep } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
@@ -26,7 +28,11 @@ const stateDir = mkdtempSync(join(tmpdir(), 'sandbox-'))
 afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
 
 /** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
-function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
+function sandboxWith(
+  agentFacts: AgentFacts,
+  disableGuestSeccomp = false,
+  idMap?: readonly IdExtent[],
+): Sandbox {
   const parts = {
     id: 'pod',
     agentFacts,
@@ -39,7 +45,7 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
     end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
     vmm: {},
     vmmProcess: { pid: 7 },
-    share: { idMap: undefined, removeContainer: nothing },
+    share: { idMap, removeContainer: nothing },
     disks: { release: nothing },
     cpus: { place: nothing, forget: nothing },
     sizer: { demand: () => Promise.reject(new Error('the machine is asked to grow')), forget: nothing },
@@ -71,6 +77,27 @@ test.each([
     rights: deviceRights(spec),
   })
   await expect(made).rejects.toThrow(says)
+})
+
+const oneId = [{ inside: 0, outside: 100_000, count: 1 }]
+test.each<[string, string, OciSpec, readonly IdExtent[] | undefined]>([
+  ['nothing', 'the machine is asked to grow', { process: { user: { uid: 1000, gid: 0 } } }, undefined],
+  [
+    'an id that its share has',
+    'the machine is asked to grow',
+    { process: { user: { uid: 0, gid: 0 } } },
+    oneId,
+  ],
+  ['an id beyond its share', '[SHARE_ID_BEYOND]', { process: { user: { uid: 1000, gid: 0 } } }, oneId],
+  [
+    'a mount with users of its own',
+    '[SHARE_MOUNT_INVALID]',
+    { mounts: [{ destination: '/data', uidMappings: [{ containerID: 0, hostID: 1, size: 1 }] }] },
+    undefined,
+  ],
+])('a container that wants %s: %s', async (_what, says, wanted, idMap) => {
+  const request = { id: 'c', bundle: '/b', rootfs: [], spec: wanted, rights: deviceRights(wanted) }
+  await expect(sandboxWith(facts, false, idMap).createContainer(request)).rejects.toThrow(says)
 })
 
 test('what a container in the making takes is released with the sandbox: the stop waits for it', async () => {
@@ -441,7 +468,7 @@ test.each([
 function sandboxThatTells(
   shareFails: boolean,
   guestRemoves?: (request: object, options?: { timeoutMs?: number }) => Promise<void>,
-  { copiesFiles = false, refuses = (_id: string): boolean => false } = {},
+  { copiesFiles = false, refuses = (_id: string): boolean => false, scratch = [] as { path: string }[] } = {},
 ) {
   const steps: string[] = []
   const warnings: unknown[] = []
@@ -454,7 +481,13 @@ function sandboxThatTells(
     network,
     paths: { stateDir },
     log: { ...silentLogger, warn: (_: string, more: unknown) => void warnings.push(more) },
-    ledger: { dataOf: () => [], take: () => Promise.reject(new Error('no process')), release: nothing },
+    ledger: {
+      dataOf: ({ kind }: { kind: string }) => (kind === 'emptydir-disk' ? scratch : []),
+      take: () => Promise.reject(new Error('no process')),
+      release: async (_: object, matches: (data: { path: string }) => boolean) => {
+        for (const { path } of scratch.filter(matches)) await step('scratch')(path)
+      },
+    },
     config: {
       hypervisor: { driver: 'qemu' },
       runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
@@ -538,6 +571,24 @@ test('what of a container cannot be released keeps nothing else from being relea
   const container = await create('c')
   await expect(container.remove()).rejects.toThrow('the mount is busy')
   expect(steps).toEqual(['guest c', 'disks c', 'memory c', 'cpus c'])
+})
+
+test('the disk of what a container has written goes once the machine has let go of it, and no other', async () => {
+  const scratch = ['c', 'd'].map((id) => ({ path: `/upper/.kata-ts-${id}.img` }))
+  const { create, steps } = sandboxThatTells(false, undefined, { scratch })
+  await (await create('c')).remove()
+  expect(steps).toEqual([
+    ...['guest c', 'share c', 'disks c', 'scratch /upper/.kata-ts-c.img', 'memory c', 'cpus c'],
+  ])
+})
+
+test('limits that come after the end of their container make the machine no larger', async () => {
+  const { create, vcpus } = sandboxThatTells(false)
+  const container = await create('c')
+  await container.update({ cpu: { quota: 200_000, period: 100_000 } })
+  await container.remove()
+  await container.update({ cpu: { quota: 800_000, period: 100_000 } })
+  expect(vcpus).toEqual([0, 2])
 })
 
 test('a container that fails once it is in the guest leaves the guest before the host takes back what it had', async () => {
