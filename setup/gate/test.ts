@@ -63,7 +63,8 @@ async function unitTests(): Promise<Counts> {
   const { together, alone } = splitByUsers(run)
   const limit = ['--timeout', '20000']
   const parts = [
-    await bunTests('unit', together, [...limit, '--parallel=2']),
+    // Two processors have time for a third: tests wait much, for time limits among others.
+    await bunTests('unit', together, [...limit, '--parallel=3']),
     await bunTests('unit-alone', alone, limit),
   ]
   return parts.reduce(add, none)
