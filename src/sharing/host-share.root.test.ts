@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   ftruncateSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -166,6 +168,23 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toEndWith('layer0')
     asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
     expect(readdirSync(`${base}/upper`)).toEqual(['new'])
+  })
+
+  test('a layer that another user has put a link to in the path of is no layer', async () => {
+    const [secret, shed] = [source('secret'), source('shed')]
+    symlinkSync(secret, `${shed}/link`)
+    lchownSync(`${shed}/link`, 4242, 4242)
+    chownSync(shed, 4242, 4242)
+    for (const lower of [`${shed}/link:${source('one')}`, `${base}/one:${shed}/link`])
+      await expect(
+        share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options: ['ro', `lowerdir=${lower}`] }]),
+      ).rejects.toThrow('[SOURCE_LINK]')
+    // Control: a directory there is one.
+    rmSync(`${shed}/link`)
+    mkdirSync(`${shed}/link`)
+    const options = ['ro', `lowerdir=${base}/one:${shed}/link`]
+    const { path } = await share.addRootfs('c2', [{ type: 'overlay', source: 'overlay', options }])
+    expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('one')
   })
 
   test('more layers than that are refused by name', async () => {
@@ -514,7 +533,7 @@ describe.each<[string, IdExtent[] | undefined]>([
       /^\[SHARE_SOURCE_MISSING\]/,
     )
     await expect(rootfs('overlay', ['lowerdir=/nonexistent'])).rejects.toThrow(
-      /^\[SHARE_MOUNT_FAILED\].*ENOENT/,
+      /^\[SHARE_SOURCE_MISSING\].*ENOENT/,
     )
     await expect(rootfs('ext4', ['loop'])).rejects.toThrow(/^\[SHARE_MOUNT_INVALID\]/)
     await expect(rootfs('nosuchfs', [])).rejects.toThrow(/^\[SHARE_MOUNT_FAILED\].*ENODEV/)

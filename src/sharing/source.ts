@@ -24,6 +24,14 @@ export function openSource(path: string, container: string): Source {
   throw new KataError('SHARE_SOURCE_KIND', { source: path, container, kind })
 }
 
+/** The descriptor of {@link openSource} for a directory. @throws as that one; SHARE_SOURCE_KIND for a file, too. */
+export function openDirectory(path: string, container: string): number {
+  const { fd, kind } = openSource(path, container)
+  if (kind === 'directory') return fd
+  closeSync(fd)
+  throw new KataError('SHARE_SOURCE_KIND', { source: path, container, kind })
+}
+
 function open(path: string, container: string): number {
   if (!path.startsWith('/') || path.includes('\0'))
     throw new KataError('SHARE_SOURCE_MISSING', { source: path, container, reason: 'not an absolute path' })

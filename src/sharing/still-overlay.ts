@@ -84,8 +84,8 @@ export function showStill(overlay: StillOverlay, place: StillPlace): void {
     show(overlay, place)
   } catch (cause) {
     const { source, container } = place
-    const { fields, code } = cause as { fields?: { errno?: unknown }; code?: unknown }
-    const errno = `its layers: ${fields?.errno ?? code ?? cause}`
+    const { fields, code } = cause as { fields?: { errno?: unknown; reason?: unknown }; code?: unknown }
+    const errno = `its layers: ${fields?.errno ?? fields?.reason ?? code ?? cause}`
     throw new KataError('SHARE_NOT_IDMAPPABLE', { source, container, what: 'it', errno }, { cause })
   }
 }

@@ -6,8 +6,8 @@
 import { closeSync, mkdirSync, realpathSync, rmdirSync } from 'node:fs'
 import { withFsIds } from '../../linux/files/fs-identity.ts'
 import { unmount } from '../../linux/mounts/mount.ts'
-import { openLocation } from '../../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedBind } from '../idmap.ts'
+import { openDirectory } from '../source.ts'
 import { overlayOptions, splitLayers } from './overlay.ts'
 
 /** The options of an overlay with its layers at other paths. */
@@ -18,7 +18,7 @@ type OverlayOptions = readonly (readonly [key: string, value: string | undefined
  * Calls `mountIt` with the options of the overlay `data`, its layers replaced by idmapped copies.
  *
  * @param scratch a directory of our own on which nothing else is mounted.
- * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError; the errors of realpath(3) and open(2) for a layer.
+ * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError; those of {@link openDirectory} for a layer; the errors of realpath(3).
  */
 export function withMappedLayers(
   data: string,
@@ -34,7 +34,7 @@ export function withMappedLayers(
     const target = `${scratch}/${mounted.length}`
     mkdirSync(target)
     mounted.push(target)
-    const fd = openLocation(source)
+    const fd = openDirectory(source, container)
     try {
       mappedBind(fd, target, idmap, { source, container })
     } finally {

@@ -1,17 +1,17 @@
 /** The options of an overlay. */
 import { closeSync } from 'node:fs'
-import { openLocation } from '../../linux/mounts/mount-tree.ts'
+import { openDirectory } from '../source.ts'
 
 /**
- * Calls `use` with the same options, the lower layers named by descriptors. Such names are short: 200 of them fit into the option page of
- * mount(2), on every kernel. They hold as long as `use` runs, and in this process alone.
+ * Calls `use` with the same options, the lower layers named by descriptors: so the kernel follows no link in their paths. Such names are
+ * short: 200 of them fit into the option page of mount(2), on every kernel. They hold as long as `use` runs, and in this process alone.
  *
- * @throws ErrnoException of open(2).
+ * @throws those of {@link openDirectory}.
  */
-export function withShortNames(data: string, use: (data: string) => void): void {
+export function withOpenLayers(data: string, container: string, use: (data: string) => void): void {
   const open: number[] = []
   const nameOf = (layer: string): string => {
-    const fd = openLocation(layer)
+    const fd = openDirectory(layer, container)
     open.push(fd)
     return `/proc/self/fd/${fd}`
   }

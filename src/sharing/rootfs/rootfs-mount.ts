@@ -7,9 +7,9 @@ import { mountAttributes, openLocation } from '../../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedBind } from '../idmap.ts'
 import { type ParsedOptions, parseMountOptions } from '../mount-options.ts'
 import type { RootfsMount } from '../share.ts'
-import { openSource } from '../source.ts'
+import { openDirectory } from '../source.ts'
 import { withMappedLayers } from './mapped-overlay.ts'
-import { withShortNames } from './overlay.ts'
+import { withOpenLayers } from './overlay.ts'
 
 /** mount(2) copies one page of options, with the final NUL. */
 const maxDataBytes = 4095
@@ -63,9 +63,11 @@ function mountFileSystem(
   { flags, data }: ParsedOptions,
 ): void {
   const call = { type, source, target, flags: flags | mountFlags.nodev, data }
-  if (idmap === undefined) mountPlain(call)
-  else if (type === 'overlay')
-    withMappedLayers(data, idmap, container, scratch, (mapped) => mountPlain({ ...call, data: mapped }))
+  const mountOverlay = (layers: string) =>
+    withOpenLayers(layers, container, (open) => mountPlain({ ...call, data: open }))
+  if (type === 'overlay' && idmap === undefined) mountOverlay(data)
+  else if (type === 'overlay') withMappedLayers(data, idmap!, container, scratch, mountOverlay)
+  else if (idmap === undefined) mountPlain(call)
   else mountAside(call, scratch, (fd) => mappedBind(fd, target, idmap, { source, container }))
 }
 
@@ -81,33 +83,22 @@ function mountAside(call: Required<MountCall>, scratch: string, use: (fd: number
   }
 }
 
-/** mount(2), where the layers of an overlay may be many. */
 function mountPlain(call: Required<MountCall>): void {
-  if (!isTooLong(call.data)) mount(call)
-  else if (call.type !== 'overlay') throw tooLong(call.type)
-  else
-    withShortNames(call.data, (data) => {
-      if (isTooLong(data)) throw tooLong(call.type)
-      mount({ ...call, data })
+  if (Buffer.byteLength(call.data) > maxDataBytes)
+    throw new KataError('SHARE_MOUNT_INVALID', {
+      what: `option string of ${call.type}`,
+      reason: `it has more than ${maxDataBytes} bytes`,
     })
+  mount(call)
 }
-
-const isTooLong = (data: string): boolean => Buffer.byteLength(data) > maxDataBytes
-
-const tooLong = (type: string): KataError =>
-  new KataError('SHARE_MOUNT_INVALID', {
-    what: `option string of ${type}`,
-    reason: `it has more than ${maxDataBytes} bytes`,
-  })
 
 function bindDirectory(
   source: string,
   { target, container, idmap }: RootfsTarget,
   { recursive, flags }: ParsedOptions,
 ): void {
-  const { fd, kind } = openSource(source, container)
+  const fd = openDirectory(source, container)
   try {
-    if (kind !== 'directory') throw new KataError('SHARE_SOURCE_KIND', { source, container, kind })
     mappedBind(fd, target, idmap, { source, container }, { recursive, attributes: flags & attributeMask })
   } finally {
     closeSync(fd)
