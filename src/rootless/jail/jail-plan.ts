@@ -101,7 +101,7 @@ function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
 const askingTypes: ReadonlySet<number> = new Set([
   ...[0x65735546, 0x6969, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997],
 ])
-export const asksWhoComes = (directory: string): boolean => askingTypes.has(statfsSync(directory).type >>> 0)
+const asksWhoComes = (directory: string): boolean => askingTypes.has(statfsSync(directory).type >>> 0)
 
 /** Where the jail has a single layer that {@link asksWhoComes}, below the overlay that its program can enter. */
 export const askingLayer = '/layer'
