@@ -111,6 +111,16 @@ test('a signal ends the events of a program that does not take one', async () =>
   rmSync(directory, { recursive: true })
 }, 20_000)
 
+test('events of a program that fails without a word are an error', async () => {
+  const words: CommandWords = [
+    ...(['sh', '-c', `echo '{"exitCode":3,"errors":[],"warnings":[]}' > "$2"; exit 3`, 'sh'] as const),
+  ]
+  const all = async () => {
+    for await (const _ of eventsOf(words, {}));
+  }
+  await expect(all()).rejects.toMatchObject({ name: 'SandboxError', code: 'SDK_ANSWER_MISSING' })
+})
+
 test('a value of a variable is no further variable, and what cannot be one is refused', async () => {
   const words = program('true')
   for (const env of [{ NAME: 'guest\0LD_PRELOAD=/tmp/x.so' }, { 'A\0B': '1' }, { 'A=B': '1' }, { '': '1' }]) {

@@ -2,7 +2,7 @@
 import { dictionary, needed, record } from '../json/compounds.ts'
 import { readText } from '../json/document.ts'
 import { number, text } from '../json/values.ts'
-import { type CommandWords, startCall } from './call.ts'
+import { type CommandWords, startCall, unexplained } from './call.ts'
 import { SandboxError } from './error.ts'
 
 export interface SandboxEvent {
@@ -60,7 +60,8 @@ export async function* eventsOf(
       rest = lines.pop() ?? ''
       for (const event of lines.map(parse)) if (hasLabels(event, labels)) yield event
     }
-    await result
+    const { exitCode } = await result
+    if (exitCode !== 0) throw unexplained(exitCode)
   } catch (error) {
     if (!signal?.aborted) throw error
   } finally {

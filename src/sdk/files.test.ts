@@ -30,6 +30,18 @@ test('a file whose writer is killed in the middle stays as it was, or stays away
   expect(readdirSync(directory)).toEqual(['old'])
 })
 
+test('what a sandbox says of a file is one short line of plain text', async () => {
+  const said = (errorText: string) => {
+    const lying = filesOf({} as Parameters<typeof filesOf>[0], 'box', async () => {
+      return { exitCode: 7, errorText } as ExecResult
+    })
+    return lying.read('/file').then(String, ({ message }: Error) => message)
+  }
+  expect(await said('first\nno such \x1b[31mfile\x07\n')).toBe('/file of the sandbox: no such  [31mfile')
+  expect(await said('\n')).toBe('/file of the sandbox: exit code 7')
+  expect((await said('x'.repeat(10_000))).length).toBeLessThan(600)
+})
+
 test('text of several bytes a character, and none, are whole', async () => {
   const path = `${directory}/file`
   for (const text of ['ü€😀', '']) {

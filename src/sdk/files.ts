@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { resolve } from 'node:path'
+import { lastWords } from '../plain-text.ts'
 import { type CommandWords, callToEnd } from './call.ts'
 import { SandboxError } from './error.ts'
 import type { ExecOptions, ExecResult } from './exec.ts'
@@ -93,14 +94,11 @@ export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
   const run = async (path: string, command: readonly string[], options: ExecOptions) => {
     const result = await exec(command, { ...options, user: '0:0', cwd: '/' })
     if (result.exitCode === 0) return result
-    const said = result.errorText.trim().split('\n').at(-1) ?? ''
-    throw new SandboxError(
-      'SDK_GUEST_FILE_FAILED',
-      `${path} of the sandbox: ${said || `exit code ${result.exitCode}`}`,
-      {
-        fields: { path },
-      },
-    )
+    const line = result.errorText.trim().split('\n').at(-1) ?? ''
+    const said = line === '' ? `exit code ${result.exitCode}` : lastWords(line)
+    throw new SandboxError('SDK_GUEST_FILE_FAILED', `${path} of the sandbox: ${said}`, {
+      fields: { path },
+    })
   }
   const read = async (path: string, options: Limits = {}) =>
     (await run(path, ['cat', '--', path], options)).stdout
