@@ -36,6 +36,15 @@ function expectCode(run: () => unknown, code: ErrorCode, part = ''): void {
   expect((thrown as KataError).message).toContain(part)
 }
 
+test.each([
+  ['memory_slots', 3, 'memorySlots'],
+  ['pcie_root_port', 2, 'pcieRootPort'],
+] as const)('a %s of 0 leaves what the file says', (name, inFile, field) => {
+  const file = `${name} = ${inFile}\nenable_annotations = ["${name}"]`
+  expect(apply(file, { [key(name)]: '0' })[field]).toBe(inFile)
+  expect(apply(file, { [key(name)]: '5' })[field]).toBe(5)
+})
+
 describe('enable_annotations', () => {
   test('an annotation that is not enabled fails with its name, implemented or not', () => {
     for (const name of ['default_memory', 'firmware'])

@@ -21,7 +21,7 @@ import { fileToChange } from './files/file-to-change.ts'
 import { isOpenToAll } from './files/open-to-all.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
 import { lossOf, lossOfOther } from './kata/kata-annotations.ts'
-import { refusedValue } from './kata/kata-keys.ts'
+import { refusedValue, unsetByZero } from './kata/kata-keys.ts'
 import type { Sections } from './key-spec.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
 import type { KeySpec } from './keys.ts'
@@ -126,6 +126,8 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
   const reason = refusedValue(spec.key, text)
   if (reason !== undefined) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   const value = spec.type.fromText(text)
+  // For Kata's Go runtime it is no wish.
+  if (value === 0 && unsetByZero.includes(spec.key)) return undefined
   const means = spec.drivers.includes(driver)
   if (!means && spec.impossible[driver] === undefined && asksForNothing(spec, value)) return undefined
   const changes = value instanceof Refusal || !isSo(config, spec, value)
