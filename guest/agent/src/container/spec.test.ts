@@ -126,8 +126,14 @@ describe('specToJson', () => {
       { allow: false, access: 'rwm' },
       { allow: true, access: 'rw' },
       { allow: true, type: 'c', access: 'rwm' },
+      { allow: true, major: 10n, minor: -1n, access: 'rwm' },
     ])
       expect(devicesWith(rule)).toEqual(['/dev/fuse'])
+  })
+
+  test('paths that are hidden or only read stay that', () => {
+    const linux = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] }
+    expect(seen(specToJson(Spec.fromPartial({ ...minimal, linux }), context)).linux).toMatchObject(linux)
   })
 
   test('sysctls of the machine are not left to the OCI runtime', () => {

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadOnHost } from '../system/on-host.double.ts'
@@ -21,4 +21,19 @@ test.each([
   const path = join(top, 'log')
   writeFileSync(path, before + kept)
   expect(module.readTerminationLog(path)).toBe(kept)
+})
+
+test('a link in its place leads nowhere, and a pipe that nobody writes to ends', () => {
+  const [secret, link, pipe] = ['secret', 'link', 'pipe'].map((name) => join(top, name)) as [
+    string,
+    string,
+    string,
+  ]
+  writeFileSync(secret, 'of the guest')
+  symlinkSync(secret, link)
+  expect(() => module.readTerminationLog(link)).toThrow('ELOOP')
+  // Control: the file itself.
+  expect(module.readTerminationLog(secret)).toBe('of the guest')
+  Bun.spawnSync(['mkfifo', pipe])
+  expect(() => module.readTerminationLog(pipe)).toThrow('ESPIPE')
 })
