@@ -67,7 +67,7 @@ test(
 )
 
 test(
-  '8 pods in a row, two rows side by side',
+  '4 pods in a row, two rows side by side',
   async () => {
     const row = async (count: number) => {
       for (const index of indices(count)) {
@@ -77,7 +77,7 @@ test(
         await pod.remove()
       }
     }
-    await Promise.all([row(4), row(4)])
+    await Promise.all([row(2), row(2)])
     await expectNothingLeft(before, defaultRunDir)
   },
   slow(900_000),

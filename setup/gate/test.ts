@@ -13,7 +13,7 @@
  *   npm run check                  the static part, without the checks that passed over the very same files
  *   npm run unit [-- NAME...]      unit tests; as an ordinary user without the files `*.root.test.ts`
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { debian13 } from '../../e2e/package/debian.ts'
 import { describeError } from '../../src/errors.ts'
@@ -37,8 +37,14 @@ supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => pro
 const isAsked = (part: string) => which === 'all' || which === part
 const counts: Counts[] = []
 const failures: string[] = []
+/** Of a unit test, milliseconds. */
+const unitLimit = ['--timeout', '20000']
+// Both wait more than they compute: for time limits, and for an archive.
+const alone = isAsked('unit') ? unitTestsAlone() : undefined
+const fetched = isAsked('e2e') ? fetchPrograms(testFiles(['e2e'], names)) : undefined
 if (isAsked('static')) counts.push(...(await staticChecks()))
-if (isAsked('unit')) counts.push(await unitTests())
+if (alone !== undefined) counts.push(await unitTestsTogether(), await alone())
+await fetched
 if (isAsked('e2e')) counts.push(await e2eTests())
 // No time limit: a lab host is waited for as long as it goes on.
 if (isAsked('lab')) counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
@@ -54,26 +60,44 @@ async function staticChecks(): Promise<Counts[]> {
   return passed.map((ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }))
 }
 
-async function unitTests(): Promise<Counts> {
-  const files = testFiles(['src', 'guest', 'setup', 'bench', 'lab'], names)
+function unitFiles(): string[] {
+  return testFiles(['src', 'guest', 'setup', 'bench', 'lab'], names)
+}
+
+/** Begins with those that other tests could disturb, one after the other. What it returns waits for them and shows what they said. */
+function unitTestsAlone(): () => Promise<Counts> {
+  const { alone } = splitByUsers(splitByRoot(unitFiles()).run)
+  const log = join(reportDir(), 'unit-alone.log')
+  const output = openSync(log, 'w')
+  const running = bunTests('unit-alone', alone, unitLimit, output)
+  return async () => {
+    const found = await running
+    closeSync(output)
+    process.stdout.write(readFileSync(log))
+    return found
+  }
+}
+
+async function unitTestsTogether(): Promise<Counts> {
+  const files = unitFiles()
   const { run, skipped } = splitByRoot(files)
   if (skipped.length > 0) console.log(`skipped, because only root can run them:\n  ${skipped.join('\n  ')}`)
-  const none = { passed: 0, failed: 0, skipped: skipped.length }
   if (files.length === 0) return failedWithoutFiles('unit')
-  const { together, alone } = splitByUsers(run)
-  const limit = ['--timeout', '20000']
-  const parts = [
-    // Two processors have time for a third: tests wait much, for time limits among others.
-    await bunTests('unit', together, [...limit, '--parallel=3']),
-    await bunTests('unit-alone', alone, limit),
-  ]
-  return parts.reduce(add, none)
+  // Two processors have time for a third: tests wait much, for time limits among others.
+  const ran = await bunTests('unit', splitByUsers(run).together, [...unitLimit, '--parallel=3'])
+  return { ...ran, skipped: ran.skipped + skipped.length }
 }
 
 async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles('e2e')
+  const report = join(reportDir(), 'junit-e2e.xml')
+  return countsOf(report, await runE2e({ files, report }), files)
+}
+
+/** What these files need besides what set-up has. */
+async function fetchPrograms(files: readonly string[]): Promise<void> {
   if (files.some((file) => /\/(sandbox-api|sandbox-pool|erofs-snapshotter)\.test\.ts$/.test(file)))
     await fetch('containerd 2', provideContainerd2)
   if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
@@ -81,8 +105,6 @@ async function e2eTests(): Promise<Counts> {
   // Two files that may run side by side have it in common; they fail without it.
   if (files.some((file) => /\/(lintian|package)\.test\.ts$/.test(file)))
     await fetch('a bare Debian', debian13)
-  const report = join(reportDir(), 'junit-e2e.xml')
-  return countsOf(report, await runE2e({ files, report }), files)
 }
 
 /** Debian's archive may be out of reach, or its next release in disorder: then the tests of this are left out, and that is said. */
@@ -95,7 +117,12 @@ async function fetch(what: string, provide: () => Promise<unknown>): Promise<voi
 }
 
 /** Runs test files, one after the other in one process unless the options say otherwise; a timeout (ms) is per test. */
-async function bunTests(name: string, files: readonly string[], options: readonly string[]): Promise<Counts> {
+async function bunTests(
+  name: string,
+  files: readonly string[],
+  options: readonly string[],
+  output: number | 'inherit' = 'inherit',
+): Promise<Counts> {
   console.log(`--- ${name} tests: ${files.length} files`)
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   const report = join(reportDir(), `junit-${name}.xml`)
@@ -105,8 +132,8 @@ async function bunTests(name: string, files: readonly string[], options: readonl
   const child = Bun.spawn([process.execPath, ...argv], {
     cwd: root,
     stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
+    stdout: output,
+    stderr: output,
   })
   const code = await ownChild(child).exited
   return countsOf(report, code, files)
