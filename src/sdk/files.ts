@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { resolve } from 'node:path'
-import { lastWords } from '../plain-text.ts'
 import { type CommandWords, callToEnd } from './call.ts'
 import { SandboxError } from './error.ts'
 import type { ExecOptions, ExecResult } from './exec.ts'
@@ -89,13 +88,16 @@ const forgetMs = 15_000
 const listScript =
   'cd -- "$1" && exec find . -mindepth 1 -maxdepth 1 -exec sh -c \'for p; do stat -c "%f %s %Y" -- "$p" && printf "%s\\\\0" "$p"; done\' sh {} +'
 
+/** What steers a terminal, or turns the direction of writing. */
+const unfit = /[\p{Cc}\p{Bidi_Control}]/gu
+
 export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
   /** Paths are those of the root directory, whichever the image's working directory is. */
   const run = async (path: string, command: readonly string[], options: ExecOptions) => {
     const result = await exec(command, { ...options, user: '0:0', cwd: '/' })
     if (result.exitCode === 0) return result
     const line = result.errorText.trim().split('\n').at(-1) ?? ''
-    const said = line === '' ? `exit code ${result.exitCode}` : lastWords(line)
+    const said = line === '' ? `exit code ${result.exitCode}` : line.replace(unfit, ' ').slice(-500).trim()
     throw new SandboxError('SDK_GUEST_FILE_FAILED', `${path} of the sandbox: ${said}`, {
       fields: { path },
     })
