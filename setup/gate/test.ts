@@ -37,7 +37,7 @@ supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => pro
 const isAsked = (part: string) => which === 'all' || which === part
 const counts: Counts[] = []
 const failures: string[] = []
-/** Of a unit test, milliseconds. */
+/** The time limit of a unit test, milliseconds. */
 const unitLimit = ['--timeout', '20000']
 // Both wait more than they compute: for time limits, and for an archive.
 const alone = isAsked('unit') ? unitTestsAlone() : undefined
@@ -67,6 +67,7 @@ function unitFiles(): string[] {
 /** Begins with those that other tests could disturb, one after the other. What it returns waits for them and shows what they said. */
 function unitTestsAlone(): () => Promise<Counts> {
   const { alone } = splitByUsers(splitByRoot(unitFiles()).run)
+  if (alone.length === 0) return async () => ({ passed: 0, failed: 0, skipped: 0 })
   const log = join(reportDir(), 'unit-alone.log')
   const output = openSync(log, 'w')
   const running = bunTests('unit-alone', alone, unitLimit, output)
