@@ -39,12 +39,10 @@ const counts: Counts[] = []
 const failures: string[] = []
 /** The time limit of a unit test, milliseconds. */
 const unitLimit = ['--timeout', '20000']
-// Both wait more than they compute: for time limits, and for an archive.
+// They wait as much as they compute.
 const alone = isAsked('unit') ? unitTestsAlone() : undefined
-const fetched = isAsked('e2e') ? fetchPrograms(testFiles(['e2e'], names)) : undefined
 if (isAsked('static')) counts.push(...(await staticChecks()))
 if (alone !== undefined) counts.push(await unitTestsTogether(), await alone())
-await fetched
 if (isAsked('e2e')) counts.push(await e2eTests())
 // No time limit: a lab host is waited for as long as it goes on.
 if (isAsked('lab')) counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
@@ -93,6 +91,7 @@ async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles('e2e')
+  await fetchPrograms(files)
   const report = join(reportDir(), 'junit-e2e.xml')
   return countsOf(report, await runE2e({ files, report }), files)
 }
