@@ -64,8 +64,8 @@ function daemonPosture(pid: number, id: string) {
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
   const { threads, mounts, descriptors, environment, limits: all, cwd, interfaces } = readPosture(pid)
-  // Both are the host's own limits; machines that take host devices lock memory.
-  const { memlock: _, as: __, ...limits } = all
+  // They are the host's own limits; machines that take host devices lock memory.
+  const { memlock: _, as: __, fsize: ___, ...limits } = all
   const alike = threads.map(({ tid: _, namespaces, ...rest }) => ({
     ...rest,
     namespaces: Object.fromEntries(

@@ -80,7 +80,7 @@ export const sharingErrors = () => ({
   ROOTFS_DISK_FAILED: entry(
     'internal',
     'the root file system of container {container} cannot be copied to a disk: {reason}',
-    'See the reason. The disk lies below /var/lib/kata-ts and is as large as the image.',
+    'See the reason. The disk lies below /var/lib/kata-ts, is as large as the image with the holes in its files, and leaves a tenth of the free space.',
   ),
   ROOTFS_DISK_TOOL: entry(
     'failed_precondition',

@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { makeErofs } from './make-erofs.ts'
@@ -83,4 +84,24 @@ test('a directory in the place of the one that is open is not read', async () =>
   } finally {
     for (const fd of [same, opened]) closeSync(fd)
   }
+})
+
+test('holes in its files take no more of the host than the disk may have', async () => {
+  const [layer, target] = [`${base}/holes`, `${base}/disk-of-holes`]
+  mkdirSync(layer)
+  const make = (bytes: number) => {
+    writeFileSync(`${layer}/file`, '')
+    truncateSync(`${layer}/file`, bytes)
+    return makeErofs({
+      ...{ layers: [layer], target, scratch: `${base}/scratch`, key, mostBytes: 2 ** 20 },
+      ...{ container: 'c', signal: new AbortController().signal },
+    })
+  }
+  await expect(make(2 ** 40)).rejects.toMatchObject({
+    code: 'ROOTFS_DISK_FAILED',
+    message: expect.stringContaining('larger than'),
+  })
+  expect([existsSync(target), existsSync(`${base}/scratch`)]).toEqual([false, false])
+  await make(2 ** 19)
+  expect(existsSync(target)).toBe(true)
 })

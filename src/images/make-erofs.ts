@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  statfsSync,
   statSync,
 } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -30,6 +31,8 @@ export interface ErofsRequest {
   readonly target: string
   /** A directory to make and remove, on the file system of `target`; its name is one that the sweep of leftovers knows. */
   readonly scratch: string
+  /** How large the file may become; a tenth of what is free on its file system is left in any case. Absent: no other bound. */
+  readonly mostBytes?: number | undefined
   /** 32 hexadecimal digits or more, from which the file system has its UUID: the same layers give the same bytes. */
   readonly key: string
   /** For errors. */
@@ -88,7 +91,7 @@ function isSame(path: string, fd: number): boolean {
 }
 
 async function mustRun(
-  { container, signal, scratch, opened }: ErofsRequest,
+  { container, signal, scratch, opened, mostBytes = Number.POSITIVE_INFINITY }: ErofsRequest,
   tool: string,
   args: readonly string[],
   tree?: JailTree,
@@ -99,17 +102,27 @@ async function mustRun(
     if (!isSame(`${root}${shown}`, opened))
       throw new KataError('SHARE_SOURCE_CHANGED', { source: tree.layers[0] ?? '', container })
   }
+  const most = Math.min(mostBytes, roomIn(scratch))
   const { code, stdout, stderr } = await runConfined({
     program: diskTool(tool),
     args,
     ...(tree && { tree, check }),
-    disk: { source: diskIn(scratch), target: inside.disk },
+    disk: { source: diskIn(scratch), target: inside.disk, mostBytes: most },
     directory: scratch,
     timeoutMs: makeMs,
     signal,
   })
-  if (code !== 0)
-    throw new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(stderr || stdout) })
+  if (code === 0) return
+  const reason = stderr.includes('File too large')
+    ? `it would be larger than ${Math.floor(most / 2 ** 20)} MiB`
+    : lastWords(stderr || stdout)
+  throw new KataError('ROOTFS_DISK_FAILED', { container, reason })
+}
+
+/** What may be taken of the free space that a directory's file system has, bytes. */
+function roomIn(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize * 0.9
 }
 
 function uuidOf(key: string): string {

@@ -49,7 +49,14 @@ export const expectedPostureReader = () =>
     mountsBelow: bool,
     environment: needed(exactly(0)),
     limits: needed(
-      record<ExpectedPosture['limits']>({ core: text, nofile: text, nproc: text, memlock: text, as: text }),
+      record<ExpectedPosture['limits']>({
+        core: text,
+        nofile: text,
+        nproc: text,
+        memlock: text,
+        as: text,
+        fsize: text,
+      }),
     ),
     cwd: needed(exactly('/')),
     oomScoreAdj: int64,

@@ -50,6 +50,8 @@ afterEach(() => {
   expect(left).toEqual({ running: [], files: [], owner: [0, 0] })
 })
 
+/** How large the disk may become. */
+const size = 64 * 2 ** 20
 /** Perl reads its -e from /dev/null. */
 const perl = (code: string, more: Partial<ConfinedRun> = {}) =>
   runConfined({
@@ -57,7 +59,7 @@ const perl = (code: string, more: Partial<ConfinedRun> = {}) =>
     args: ['-e', code],
     files: ['/dev/null'],
     tree: { target: '/tree/merged', layers: [`${base}/upper`, `${base}/lower`] },
-    disk: { source: `${base}/disk`, target: '/disk' },
+    disk: { source: `${base}/disk`, target: '/disk', mostBytes: size },
     directory,
     timeoutMs: 30_000,
     ...more,
@@ -65,7 +67,7 @@ const perl = (code: string, more: Partial<ConfinedRun> = {}) =>
 
 /** Perl that does `act` and prints `ok` or the number of the errno. */
 const attempt = (act: string) => `$!=0; print((${act}) ? "ok" : 0+$!, "\\n");`
-const [ENOENT, EACCES, EROFS, ENOSYS] = ['2', '13', '30', '38']
+const [ENOENT, EACCES, EFBIG, EROFS, ENOSYS] = ['2', '13', '27', '30', '38']
 const answers = ({ stdout }: { stdout: string }) => stdout.trim().split('\n')
 const read = (path: string) => `open F, "<", "${path}"; print <F>, "\\n";`
 
@@ -73,6 +75,13 @@ test('reads the layers as one directory, whoever may read the files, and writes 
   const code = `${read('/tree/merged/both')} ${read('/tree/merged/low')} open D, ">", "/disk"; print D "made"; warn "told\n"; exit 3`
   expect(await perl(code)).toEqual({ code: 3, stdout: 'upper\nlower\n', stderr: 'told\n' })
   expect(readFileSync(`${base}/disk`, 'utf8')).toBe('made')
+})
+
+test('its disk becomes no larger than it may', async () => {
+  const write = (bytes: number) => attempt(`sysseek(D, ${bytes} - 1, 0) && syswrite(D, "x")`)
+  const code = `open D, ">", "/disk";${write(size)}${write(size + 1)}`
+  expect(answers(await perl(code))).toEqual(['ok', EFBIG])
+  expect(statSync(`${base}/disk`).size).toBe(size)
 })
 
 test('a single layer is the directory', async () => {
@@ -178,7 +187,6 @@ test('its time ends with the limit, and of what it says only the end is read', a
 })
 
 test('what it says takes no room on a disk of the host', async () => {
-  const size = 64 * 1024 ** 2
   const ESPIPE = '29'
   const allocate = (fd: string) => attempt(`syscall(285, ${fd}, 0, 0, ${size}) != -1`)
   const acts = ['1', '2'].map(allocate).join('')

@@ -28,7 +28,10 @@ export interface ConfinedRun {
   /** Looks at its root directory, by a path of the host, before it begins. What this throws ends the run. */
   readonly check?: (root: string) => void
   /** The file that it writes. It is root's, before and afterwards. */
-  readonly disk?: Pick<JailPath, 'source' | 'target'>
+  readonly disk?: Pick<JailPath, 'source' | 'target'> & {
+    /** How large it may become: a file of holes in an image would otherwise fill the host's disk. Whole MiB of it count. */
+    readonly mostBytes: number
+  }
   /** Files of the host that it reads. */
   readonly files?: readonly string[]
   /** A directory of root's alone, where the jail's files are meanwhile. */
@@ -95,13 +98,16 @@ function specOf(run: ConfinedRun, { uid, job, stdout, stderr }: Job): Omit<Launc
     paths: [
       { source: tool, target: tool, access: 'execute' },
       ...files.map((path) => ({ source: path, target: path, access: 'read' }) as const),
-      ...(disk === undefined ? [] : [{ ...disk, access: 'read-write' } as const]),
+      ...(disk === undefined
+        ? []
+        : [{ source: disk.source, target: disk.target, access: 'read-write' } as const]),
     ],
     ...(tree && { tree }),
     stdout,
     output: stderr,
     fds: [],
     addressSpaceMiB,
+    fileSizeMiB: disk && Math.ceil(disk.mostBytes / 2 ** 20),
     // Without Landlock it may write to FIFOs of the tree, which a mount that is only read does not refuse, and to nothing else.
     landlock: 'best-effort',
     stateDir: job,

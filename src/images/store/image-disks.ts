@@ -40,7 +40,8 @@ export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): P
     if (limitBytes > 0 && used + needed > limitBytes)
       throw storeFull({ name: `the disk of container ${container}`, used, limitBytes })
     const scratch = `${paths.layout}/${unfinishedName('disk')}`
-    await makeErofs({ layers, target, scratch, key: name, container, signal })
+    const mostBytes = limitBytes > 0 ? limitBytes - used : undefined
+    await makeErofs({ layers, target, scratch, key: name, mostBytes, container, signal })
   }
   await withBestEffortLock(paths.disks, patienceMs, makeOnce, signal)
   return target

@@ -53,13 +53,19 @@ function redirections(spec: Pick<LaunchSpec, 'program' | 'fds' | 'stdout'>): str
   })
 }
 
-/** In the shell's unit, KiB. */
-function memoryLimits({
+/** In the shell's units: KiB for memory, 512 bytes for files. */
+function ownLimits({
   lockedMemoryMiB,
   addressSpaceMiB,
-}: Pick<LaunchSpec, 'lockedMemoryMiB' | 'addressSpaceMiB'>): string {
-  const locked = lockedMemoryMiB === undefined ? '' : `; ulimit -l ${lockedMemoryMiB * 1024}`
-  return addressSpaceMiB === undefined ? locked : `${locked}; ulimit -v ${addressSpaceMiB * 1024}`
+  fileSizeMiB,
+}: Pick<LaunchSpec, 'lockedMemoryMiB' | 'addressSpaceMiB' | 'fileSizeMiB'>): string {
+  const limit = (option: string, mib: number | undefined, perMiB: number) =>
+    mib === undefined ? '' : `; ulimit -${option} ${mib * perMiB}`
+  return [
+    limit('l', lockedMemoryMiB, 1024),
+    limit('v', addressSpaceMiB, 1024),
+    limit('f', fileSizeMiB, 2048),
+  ].join('')
 }
 
 /** What libmount reads: fsconfig(2), its default, takes 256 characters of one option, mount(2) a page of all. */
@@ -81,7 +87,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[
       tool(jailShell),
       '-c',
-      script(redirections(spec), memoryLimits(spec), byMount2(spec)),
+      script(redirections(spec), ownLimits(spec), byMount2(spec)),
       'sh',
       jail.root,
       jail.fstab,

@@ -64,6 +64,8 @@ export interface LaunchSpec {
   readonly lockedMemoryMiB?: number | undefined
   /** How much address space it may have (RLIMIT_AS); absent: as the runtime itself. */
   readonly addressSpaceMiB?: number
+  /** How large a file may become that it writes (RLIMIT_FSIZE); absent: as the runtime itself. */
+  readonly fileSizeMiB?: number | undefined
   /** Whether it does without transparent huge pages: of one that holds little, 2 MiB are taken all the same. Absent: as the host has it. */
   readonly smallPages?: boolean
   /** Whether it may start on a kernel without Landlock; absent: it may not. */

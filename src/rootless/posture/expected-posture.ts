@@ -114,6 +114,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
       nproc: `${jailLimits.nproc}:${jailLimits.nproc}`,
       ...(spec.lockedMemoryMiB === undefined ? {} : { memlock: bytes(spec.lockedMemoryMiB) }),
       ...(spec.addressSpaceMiB === undefined ? {} : { as: bytes(spec.addressSpaceMiB) }),
+      ...(spec.fileSizeMiB === undefined ? {} : { fsize: bytes(spec.fileSizeMiB) }),
     },
     cwd: '/',
     interfaces: ['lo'],

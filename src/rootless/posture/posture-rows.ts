@@ -63,7 +63,7 @@ function mountsToCompare(expected: ExpectedPosture, { mounts }: Posture): readon
   return mounts.filter(({ point }) => expected.mounts.some((mount) => mount.point === point))
 }
 
-const limitNames = ['core', 'nofile', 'nproc', 'memlock', 'as'] as const
+const limitNames = ['core', 'nofile', 'nproc', 'memlock', 'as', 'fsize'] as const
 
 function describeThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): PostureRow[] {
   const { tid } = thread

@@ -56,6 +56,7 @@ export interface Posture {
     readonly memlock: string
     /** Address space, bytes. */
     readonly as: string
+    readonly fsize: string
   }
   readonly cwd: string
   /** See {@link readOomScore}. */
@@ -196,6 +197,7 @@ function parseLimits(text: string): Posture['limits'] {
     nproc: limit('Max processes'),
     memlock: limit('Max locked memory'),
     as: limit('Max address space'),
+    fsize: limit('Max file size'),
   }
 }
 

@@ -111,7 +111,7 @@ async function runMkfs(
       ...['-d', inside.top, inside.image, `${blocks}`],
     ],
     sourceDateEpoch: 0,
-    disk: { source: image, target: inside.image },
+    disk: { source: image, target: inside.image, mostBytes: blocks * blockBytes },
     files: [mkfsSettings].filter(existsSync),
   })
   return code === 0 ? undefined : stderr.replace(noMountTable, '')
