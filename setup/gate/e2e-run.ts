@@ -66,10 +66,14 @@ async function runOnOwnHost(file: string, isOneOfMany: boolean): Promise<FileRep
   const log = join(host.directory, 'log')
   const output = isOneOfMany ? openSync(log, 'w') : 'inherit'
   const tests = isOneOfMany ? 1 : atATime
+  const since = performance.now()
   const code = await host.run([process.execPath, 'setup/gate/e2e-file.ts', file, report, `${tests}`], output)
+  const seconds = (performance.now() - since) / 1000
   if (output !== 'inherit') {
     closeSync(output)
     process.stdout.write(readFileSync(log))
+    // One that waits more than it computes may belong to those that run beside the others (./lanes.ts).
+    console.log(`${file}: ${seconds.toFixed()} s, ${host.processorSeconds.toFixed()} s of a processor`)
   }
   return { file, code, xml: existsSync(report) ? readFileSync(report, 'utf8') : '' }
 }

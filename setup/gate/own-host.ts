@@ -42,15 +42,22 @@ export class OwnHost implements AsyncDisposable {
     })
   }
 
+  /** Processor time of all that ran on it, seconds; of a process that nobody waited for, none. Known once {@link run} has resolved. */
+  processorSeconds = 0
+
   /** Runs a program on it, once, and returns the exit code; whatever is left then ends. The output is a descriptor of this process, or its own. */
-  run(program: readonly string[], output: number | 'inherit'): Promise<number> {
+  async run(program: readonly string[], output: number | 'inherit'): Promise<number> {
     const own = [this.#cgroups.length > 0 ? ['cgroup'] : [], this.#network === 'own' ? ['net'] : []].flat()
     const init = [process.execPath, 'setup/gate/own-host-init.ts', this.directory, own.join()]
     const unshare = ['unshare', ...namespaces, ...(own.includes('net') ? ['--net'] : []), ...init]
     const argv = [...this.#inCgroups(), ...unshare, ...program]
     const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
     // Bun's default is the environment that this process began with: what it has set since, the VMM of the tests, would be lost.
-    return ownChild(Bun.spawn(argv, { cwd: root, env: process.env, ...streams })).exited
+    const child = ownChild(Bun.spawn(argv, { cwd: root, env: process.env, ...streams }))
+    const code = await child.exited
+    // The end of a pid namespace waits for all that is in it.
+    this.processorSeconds = Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6
+    return code
   }
 
   /** The beginning of a command line: what is behind it runs in a cgroup namespace of its own. */
