@@ -28,7 +28,7 @@ export interface E2eRun {
   readonly files: readonly string[]
   /** The JUnit report to write. */
   readonly report: string
-  /** How many independent tests of a file (e2e/harness/independent-test.ts) run at a time; {@link atATime} where absent. */
+  /** How many independent tests of a file (e2e/harness/independent-test.ts) run at a time; {@link testsAtATime} where absent. */
   readonly tests?: number
 }
 
@@ -36,10 +36,13 @@ export interface E2eRun {
 export const logsDir = join(buildDir, 'e2e-logs')
 
 /** Guests under an emulated KVM are started one by one. */
-const atATime = slowness > 1 ? 1 : 2
+const isSlow = slowness > 1
+/** Two processors have time for a third: tests wait for time limits, and guests for each other. */
+const filesAtATime = isSlow ? 1 : 3
+const testsAtATime = isSlow ? 1 : 2
 
 /**
- * Runs the files two at a time (./lanes.ts), each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
+ * Runs the files three at a time (./lanes.ts), each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
  * sandboxes are to be kept, the files run on this one. Returns the exit code, which is 1 where all processes ended well and one of them told no test.
  */
 export async function runE2e({ files, report }: E2eRun): Promise<number> {
@@ -50,7 +53,7 @@ export async function runE2e({ files, report }: E2eRun): Promise<number> {
 
 async function runApart({ files, report }: E2eRun): Promise<number> {
   const done: FileReport[] = []
-  await inLanes(files, atATime, async (file) => {
+  await inLanes(files, filesAtATime, async (file) => {
     done.push(await runOnOwnHost(file, files.length > 1))
   })
   writeFileSync(report, mergedReport(done))
@@ -65,21 +68,21 @@ async function runOnOwnHost(file: string, isOneOfMany: boolean): Promise<FileRep
   const report = join(host.directory, 'report.xml')
   const log = join(host.directory, 'log')
   const output = isOneOfMany ? openSync(log, 'w') : 'inherit'
-  const tests = isOneOfMany ? 1 : atATime
+  const tests = isOneOfMany ? 1 : testsAtATime
   const since = performance.now()
   const code = await host.run([process.execPath, 'setup/gate/e2e-file.ts', file, report, `${tests}`], output)
   const seconds = (performance.now() - since) / 1000
   if (output !== 'inherit') {
     closeSync(output)
     process.stdout.write(readFileSync(log))
-    // One that waits more than it computes may belong to those that run beside the others (./lanes.ts).
+    // One that waits more than it computes may belong to those with which a lane begins (./lanes.ts).
     console.log(`${file}: ${seconds.toFixed()} s, ${host.processorSeconds.toFixed()} s of a processor`)
   }
   return { file, code, xml: existsSync(report) ? readFileSync(report, 'utf8') : '' }
 }
 
 /** Runs the files in one process on this very host, one after the other, and returns the exit code. Says where the logs of failed ones are. */
-export async function runHere({ files, report, tests = atATime }: E2eRun): Promise<number> {
+export async function runHere({ files, report, tests = testsAtATime }: E2eRun): Promise<number> {
   mkdirSync(buildDir, { recursive: true })
   rmSync(report, { force: true })
   const work = mkdtempSync(join(buildDir, 'e2e-logs-'))

@@ -5,10 +5,10 @@ import { root } from '../paths.ts'
 import { inLanes, waitingFiles } from './lanes.ts'
 
 /** What ran at the same time, once for each file. */
-async function together(files: readonly string[], atATime: number): Promise<string[][]> {
+async function together(files: readonly string[], lanes: number): Promise<string[][]> {
   const running = new Set<string>()
   const seen: string[][] = []
-  await inLanes(files, atATime, async (file) => {
+  await inLanes(files, lanes, async (file) => {
     running.add(file)
     await Bun.sleep(1)
     seen.push([...running])
@@ -27,19 +27,19 @@ test('the files that wait are there', () => {
 test('one that waits runs beside two others, and each runs once', async () => {
   const files = ['a', first, 'b', 'c', second, 'd']
   const ran: string[] = []
-  await inLanes(files, 2, async (file) => {
+  await inLanes(files, 3, async (file) => {
     await Bun.sleep(1)
     ran.push(file)
   })
   expect(ran.sort()).toEqual([...files].sort())
-  expect((await together(files, 2))[0]).toEqual([first, 'a', 'b'])
+  expect((await together(files, 3))[0]).toEqual([first, 'a', 'b'])
 })
 
 test('those that wait run side by side once nothing else is to be run', async () => {
   expect((await together([first, second], 2))[0]).toEqual([first, second])
 })
 
-test('where one runs at a time, that is so for those that wait, too', async () => {
+test('in one lane nothing runs beside another', async () => {
   const seen = await together([first, 'a', second], 1)
-  expect(seen).toEqual([[first], ['a'], [second]])
+  expect(seen).toEqual([[first], [second], ['a']])
 })
