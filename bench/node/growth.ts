@@ -29,11 +29,11 @@ type Lowest = Pick<Reading, 'rss' | 'pss' | 'own' | 'descriptors' | 'threads'>
 const measures = ['rss', 'pss', 'own', 'descriptors', 'threads'] as const
 
 /** Fewer readings say nothing about a third of them. */
-const fewest = 9
+export const fewestReadings = 9
 
 /** Undefined when there are too few readings to compare. Pure. */
 export function growthOf(readings: readonly Reading[]): Growth | undefined {
-  if (readings.length < fewest) return undefined
+  if (readings.length < fewestReadings) return undefined
   const third = Math.floor(readings.length / 3)
   const [begin, end] = [readings[0]!, readings.at(-1)!]
   return {

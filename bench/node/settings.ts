@@ -1,4 +1,5 @@
 /** How many pods a soak of a node has, for how long, and how often each thing happens to them. */
+import { fewestReadings } from './growth.ts'
 
 /** All but the first three are periods in seconds; 0 leaves the thing out, where that makes sense. */
 export interface NodeSettings {
@@ -56,6 +57,7 @@ export function readNodeSettings(text: string): NodeSettings {
   const residents = asked.residents ?? Math.ceil(settings.pods / 3)
   requirePositive({ ...settings, residents })
   if (residents > settings.pods) throw new Error(`residents is ${residents}; there are ${settings.pods} pods`)
+  requireReadings(settings)
   return { ...settings, residents }
 }
 
@@ -65,4 +67,13 @@ function requirePositive(settings: NodeSettings): void {
     if (!(settings[name] > 0)) throw new Error(`${name} must be more than 0`)
   for (const name of ['pods', 'residents'] as const)
     if (!Number.isInteger(settings[name])) throw new Error(`${name} must be a whole number`)
+}
+
+/** However fast the machine is: the minutes are all that is certain. */
+function requireReadings({ minutes, sample }: { readonly minutes: number; readonly sample: number }): void {
+  const readings = Math.floor((minutes * 60) / sample)
+  if (readings < fewestReadings)
+    throw new Error(
+      `sample=${sample} gives ${readings} readings in ${minutes} min; ${fewestReadings} tell whether a process grows`,
+    )
 }

@@ -11,7 +11,7 @@ import { nodeResult } from '../../bench/node.ts'
 import { renderText } from '../../bench/report.ts'
 import { slow } from '../harness/time.ts'
 
-const small = 'pods=3,residents=1,minutes=0.5,http=2,exec=5,stats=5,update=15,replace=20,kill=7,sample=5'
+const small = 'pods=3,residents=1,minutes=0.5,http=2,exec=5,stats=5,update=15,replace=20,kill=7,sample=2'
 const { KATA_TS_E2E_NODE: asked = small, KATA_TS_E2E_NODE_REPORT: reportFile } = process.env
 const settings = readNodeSettings(asked)
 
