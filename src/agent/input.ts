@@ -38,88 +38,147 @@ export interface InputOptions {
  * @throws errors of the source and of the agent; KataError AGENT_MISBEHAVED when the agent took more than was sent, or in order less.
  */
 export async function pumpInput(
-  agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,
+  agent: InputAgent,
   ids: ProcessIds,
   source: AsyncIterable<Uint8Array>,
-  { over, inOrder = false, isTerminal = false, lendPlace }: InputOptions = {},
+  options: InputOptions = {},
 ): Promise<void> {
-  let lend = inOrder && !isTerminal ? lendPlace : undefined
-  let isBuffered = false
-  const waiting = () => underWay.get(agent) ?? 0
-  const most = () => (waiting() + mostSent > ample ? leastSent : mostSent)
-  const mayBuffer = () => waiting() + mostBuffered <= ample
-
-  const counted = async (piece: Uint8Array, work: Promise<void>) => {
-    underWay.set(agent, waiting() + piece.length)
-    try {
-      await work
-    } finally {
-      underWay.set(agent, waiting() - piece.length)
-    }
-  }
-  const write = async (piece: Uint8Array) => {
-    for (let at = 0; at < piece.length; ) {
-      const data = piece.subarray(at)
-      // The input of many processes at once is more than may wait for a guest that is slow to take it.
-      const { len } = await agent.writeStdin({ ...ids, data }, { signal: over, isPatient: true })
-      at += taken(len, data.length, inOrder ? data.length : 1)
-    }
-  }
-  const writeAll = async (piece: Uint8Array) => {
-    for (let at = 0; at < piece.length; at += mostSent) await write(piece.subarray(at, at + mostSent))
-  }
-  /** Begins once what went before is in the process's pipe: the guest may leave a part to the channel, which is next then. */
-  const writeBuffered = async (place: StreamPlace, piece: Uint8Array, before: Promise<void>) => {
-    let isNext: true | undefined
-    try {
-      if (place.put(piece))
-        isNext = await within(
-          before.then(() => true as const),
-          idleMs,
-        )
-      else lend = undefined
-    } finally {
-      if (isNext === undefined) place.giveBack(piece.length)
-    }
-    if (isNext === undefined) {
-      await before
-      return await writeAll(piece)
-    }
-    const request = { ...ids, bufferOffset: place.offset, bufferLen: piece.length, bufferMs: idleMs }
-    const { len } = await withPlace(place, agent.writeStdin(request, { isPatient: true }), over)
-    place.giveBack(piece.length)
-    const count = taken(len, piece.length, 0)
-    // The guest has no buffer that works, or the process does not read.
-    if (count === 0) lend = undefined
-    await writeAll(piece.subarray(count))
-  }
-
+  const { over, isTerminal = false } = options
+  const pump = new InputPump(agent, ids, options)
   try {
-    let last = Promise.resolve()
-    for await (const chunk of gathered(source, () => (isBuffered && mayBuffer() ? mostBuffered : most())))
-      for (let at = 0; at < chunk.length; ) {
-        const before = last
-        const place = chunk.length - at >= leastBuffered && mayBuffer() ? lend?.() : undefined
-        const piece = chunk.subarray(
-          at,
-          at + (place === undefined ? most() : Math.min(place.size, mostBuffered)),
-        )
-        at += piece.length
-        // One in a call is not to overtake a part of one in the buffer.
-        if (place === undefined && isBuffered) await before
-        last = counted(piece, place === undefined ? write(piece) : writeBuffered(place, piece, before))
-        isBuffered = place !== undefined
-        // After a failure of the one before, no code awaits this one.
-        last.catch(() => {})
-        await (inOrder ? before : last)
-      }
-    await last
+    for await (const chunk of gathered(source, () => pump.wanted)) await pump.take(chunk)
+    await pump.settled()
     if (!isTerminal) await agent.closeStdin(ids)
   } catch (error) {
     if (noReader(error)) return
     // A process that reads would wait for the rest for ever.
     if (!isTerminal && !over?.aborted) await agent.closeStdin(ids).catch(() => {})
     throw error
+  }
+}
+
+type InputAgent = Pick<AgentClient, 'writeStdin' | 'closeStdin'>
+
+/** The writes to one process: two are under way in a guest that begins calls in order, one in any other. */
+class InputPump {
+  readonly #agent: InputAgent
+  readonly #ids: ProcessIds
+  readonly #over: AbortSignal | undefined
+  readonly #inOrder: boolean
+  /** Undefined, too, once the guest's buffer did not work or the process did not read. */
+  #lend: LendPlace | undefined
+  /** Whether the last piece went into the buffer. */
+  #isBuffered = false
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(
+    agent: InputAgent,
+    ids: ProcessIds,
+    { over, inOrder = false, isTerminal = false, lendPlace }: InputOptions,
+  ) {
+    this.#agent = agent
+    this.#ids = ids
+    this.#over = over
+    this.#inOrder = inOrder
+    this.#lend = inOrder && !isTerminal ? lendPlace : undefined
+  }
+
+  /** So many bytes are good to have for the next {@link take}. */
+  get wanted(): number {
+    return this.#isBuffered && this.#mayBuffer() ? mostBuffered : this.#most()
+  }
+
+  /** Begins to write, and resolves when the next chunk may come. */
+  async take(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; ) {
+      const before = this.#last
+      const place = chunk.length - at >= leastBuffered && this.#mayBuffer() ? this.#lend?.() : undefined
+      const most = place === undefined ? this.#most() : Math.min(place.size, mostBuffered)
+      const piece = chunk.subarray(at, at + most)
+      at += piece.length
+      // One in a call is not to overtake a part of one in the buffer.
+      if (place === undefined && this.#isBuffered) await before
+      this.#isBuffered = place !== undefined
+      this.#last = this.#counted(
+        piece,
+        place === undefined ? this.#write(piece) : this.#writeBuffered(place, piece, before),
+      )
+      // After a failure of the one before, no code awaits this one.
+      this.#last.catch(() => {})
+      await (this.#inOrder ? before : this.#last)
+    }
+  }
+
+  /** Resolves when the guest has all that was taken. */
+  settled(): Promise<void> {
+    return this.#last
+  }
+
+  get #waiting(): number {
+    return underWay.get(this.#agent) ?? 0
+  }
+
+  #most(): number {
+    return this.#waiting + mostSent > ample ? leastSent : mostSent
+  }
+
+  #mayBuffer(): boolean {
+    return this.#waiting + mostBuffered <= ample
+  }
+
+  async #counted(piece: Uint8Array, work: Promise<void>): Promise<void> {
+    underWay.set(this.#agent, this.#waiting + piece.length)
+    try {
+      await work
+    } finally {
+      underWay.set(this.#agent, this.#waiting - piece.length)
+    }
+  }
+
+  async #write(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length; ) {
+      const data = piece.subarray(at)
+      // The input of many processes at once is more than may wait for a guest that is slow to take it.
+      const how = { signal: this.#over, isPatient: true }
+      const { len } = await this.#agent.writeStdin({ ...this.#ids, data }, how)
+      at += taken(len, data.length, this.#inOrder ? data.length : 1)
+    }
+  }
+
+  async #writeAll(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length; at += mostSent) await this.#write(piece.subarray(at, at + mostSent))
+  }
+
+  /** Begins once what went before is in the process's pipe: the guest may leave a part to the channel, which is next then. */
+  async #writeBuffered(place: StreamPlace, piece: Uint8Array, before: Promise<void>): Promise<void> {
+    if (!(await this.#isPut(place, piece, before))) {
+      await before
+      return await this.#writeAll(piece)
+    }
+    const request = { ...this.#ids, bufferOffset: place.offset, bufferLen: piece.length, bufferMs: idleMs }
+    const { len } = await withPlace(place, this.#agent.writeStdin(request, { isPatient: true }), this.#over)
+    place.giveBack(piece.length)
+    const count = taken(len, piece.length, 0)
+    // The guest has no buffer that works, or the process does not read.
+    if (count === 0) this.#lend = undefined
+    await this.#writeAll(piece.subarray(count))
+  }
+
+  /** Whether the piece is in its place, and its turn has come while it may be there. The place is given back where not. */
+  async #isPut(place: StreamPlace, piece: Uint8Array, before: Promise<void>): Promise<boolean> {
+    let isNext = false
+    try {
+      if (place.put(piece))
+        isNext =
+          (await within(
+            before.then(() => true),
+            idleMs,
+          )) ?? false
+      else this.#lend = undefined
+    } finally {
+      if (!isNext) place.giveBack(piece.length)
+    }
+    return isNext
   }
 }
 

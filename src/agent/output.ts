@@ -1,5 +1,6 @@
 /** Output of a guest process, which the host pulls, one call or two at a time. */
 import { KataError } from '../errors.ts'
+import type { ReadStreamResponse } from '../protocol/generated/agent.ts'
 import type { AgentClient } from './client.ts'
 import { ample, type ProcessIds } from './process-streams.ts'
 import { idleMs, type LendPlace, leastBuffered, type StreamPlace, withPlace } from './stream-place.ts'
@@ -40,46 +41,17 @@ type Sink = (piece: Uint8Array) => Promise<void>
  * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for, or is not in the buffer.
  */
 export async function pumpOutput(
-  agent: Pick<AgentClient, 'readStdout' | 'readStderr'>,
+  agent: OutputAgent,
   ids: ProcessIds,
-  stream: 'stdout' | 'stderr',
+  stream: OutputName,
   sink: Sink,
-  { over, lendPlace }: OutputOptions = {},
+  options: OutputOptions = {},
 ): Promise<void> {
-  const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
-  const count = (bytes: number, sign: 1 | -1) =>
-    unread.set(agent, (unread.get(agent) ?? 0) + sign * Math.max(bytes - leastAsked, 0))
-  let asked = leastAsked
-  let ahead = 1
-
-  const read = async (): Promise<Chunk> => {
-    const len = (unread.get(agent) ?? 0) + asked > ample ? leastAsked : asked
-    const place = len >= leastBuffered ? lendPlace?.() : undefined
-    count(len, 1)
-    try {
-      const request =
-        place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size, bufferMs: idleMs }
-      const asking = agent[method]({ ...ids, len, ...request }, place === undefined ? { signal: over } : {})
-      const answer = await (place === undefined ? asking : withPlace(place, asking, over))
-      const { data, buffered } = answer
-      check(data.length, buffered, { method, len, room: place?.size ?? 0 })
-      if (answer.idle && place === undefined)
-        throw new KataError('AGENT_MISBEHAVED', { method, reason: 'it was to wait for output' })
-      ahead = buffered > 0 ? 2 : 1
-      asked = Math.min(Math.max(2 * (data.length + buffered), leastAsked), mostAsked)
-      if (place !== undefined && buffered > 0) return inBuffer(place, buffered, method)
-      place?.giveBack(0)
-      if (answer.idle) return idle
-      count(data.length, 1)
-      return { length: data.length, give: (sink) => sink(data).finally(() => count(data.length, -1)) }
-    } finally {
-      count(len, -1)
-    }
-  }
+  const reader = new OutputReader(agent, ids, stream, options)
   const underWay: Promise<Chunk>[] = []
   const ask = (most: number) => {
     while (underWay.length < most) {
-      const next = read()
+      const next = reader.read()
       // It may fail before the sink is done, and after a failure of the sink no code awaits it.
       next.catch(() => {})
       underWay.push(next)
@@ -98,7 +70,78 @@ export async function pumpOutput(
       for (const next of underWay) next.then(({ give }) => give(async () => {})).catch(() => {})
       throw error
     }
-    ask(ahead)
+    ask(reader.ahead)
+  }
+}
+
+type OutputAgent = Pick<AgentClient, 'readStdout' | 'readStderr'>
+type OutputName = 'stdout' | 'stderr'
+
+/** The reads of one stream: each asks for twice what the one before brought. */
+class OutputReader {
+  readonly #agent: OutputAgent
+  readonly #ids: ProcessIds
+  readonly #method: 'readStdout' | 'readStderr'
+  readonly #options: OutputOptions
+  #asked = leastAsked
+  #ahead = 1
+
+  constructor(agent: OutputAgent, ids: ProcessIds, stream: OutputName, options: OutputOptions) {
+    this.#agent = agent
+    this.#ids = ids
+    this.#method = stream === 'stdout' ? 'readStdout' : 'readStderr'
+    this.#options = options
+  }
+
+  /** So many reads are good to have under way. */
+  get ahead(): number {
+    return this.#ahead
+  }
+
+  async read(): Promise<Chunk> {
+    const { over, lendPlace } = this.#options
+    const len = this.#unread + this.#asked > ample ? leastAsked : this.#asked
+    const place = len >= leastBuffered ? lendPlace?.() : undefined
+    this.#count(len, 1)
+    try {
+      const request =
+        place === undefined ? {} : { bufferOffset: place.offset, bufferLen: place.size, bufferMs: idleMs }
+      const how = place === undefined ? { signal: over } : {}
+      const asking = this.#agent[this.#method]({ ...this.#ids, len, ...request }, how)
+      const answer = await (place === undefined ? asking : withPlace(place, asking, over))
+      return this.#chunk(answer, len, place)
+    } finally {
+      this.#count(len, -1)
+    }
+  }
+
+  #chunk(
+    { data, buffered, idle: isIdle }: ReadStreamResponse,
+    len: number,
+    place: StreamPlace | undefined,
+  ): Chunk {
+    const method = this.#method
+    check(data.length, buffered, { method, len, room: place?.size ?? 0 })
+    if (isIdle && place === undefined)
+      throw new KataError('AGENT_MISBEHAVED', { method, reason: 'it was to wait for output' })
+    this.#ahead = buffered > 0 ? 2 : 1
+    this.#asked = Math.min(Math.max(2 * (data.length + buffered), leastAsked), mostAsked)
+    if (place !== undefined && buffered > 0) return inBuffer(place, buffered, method)
+    place?.giveBack(0)
+    if (isIdle) return idle
+    this.#count(data.length, 1)
+    return {
+      length: data.length,
+      give: (sink) => sink(data).finally(() => this.#count(data.length, -1)),
+    }
+  }
+
+  get #unread(): number {
+    return unread.get(this.#agent) ?? 0
+  }
+
+  #count(bytes: number, sign: 1 | -1): void {
+    unread.set(this.#agent, this.#unread + sign * Math.max(bytes - leastAsked, 0))
   }
 }
 
