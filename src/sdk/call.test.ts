@@ -97,6 +97,51 @@ test('more commands at a time than there are descriptors are told so, and leave 
   rmSync(directory, { recursive: true })
 }, 30_000)
 
+test('an answer waits for a descriptor that is free', async () => {
+  const script = `
+    import { closeSync, openSync } from 'node:fs'
+    import { startCall } from '${import.meta.dir}/call.ts'
+    const words = ['sh', '-c', ${JSON.stringify(`read go; ${answer}`)}, 'sh']
+    const { child, result } = await startCall(words, ['exec'])
+    const taken = []
+    child.once('exit', () => {
+      try { for (;;) taken.push(openSync('/', 'r')) } catch {}
+      setTimeout(() => taken.forEach((fd) => closeSync(fd)), 300)
+    })
+    child.stdin.end('go')
+    const told = await result.catch(({ code }) => code)
+    console.log(JSON.stringify([taken.length > 5, told]))
+  `
+  const limited = ['sh', '-c', 'ulimit -n 60; exec "$@"', 'sh', process.execPath, '-e', script]
+  const child = Bun.spawn(limited, { stdio: ['ignore', 'pipe', 'inherit'] })
+  expect(JSON.parse(await new Response(child.stdout).text())).toEqual([true, { exitCode: 0, warnings: [] }])
+}, 30_000)
+
+test('a limit that is no number, and a time that is none, start nothing', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/call-`)
+  const started = `${directory}/started`
+  const list = `echo '[{"id":"box","status":"running","image":"","command":[],"createdAt":"","labels":{}}]'`
+  const words = program(`case "$3" in ps) ${list};; *) echo >${started};; esac`)
+  const box = await Sandbox.attach('box', { executable: words })
+  const [maxOutputBytes, never] = [Number.NaN, new Date('never')]
+  const wrong = [
+    box.exec(['true'], { maxOutputBytes }),
+    box.files.read('/a', { maxOutputBytes }),
+    box.logs({ maxOutputBytes }),
+    box.logs({ since: never }),
+    box.logs({ until: never }),
+    box.stop({ timeoutMs: Number.NaN }),
+    ...[Number.NaN, -1, 0.5, 0o10000].map((mode) => box.files.write('/a', '', { mode })),
+    Sandbox.events({ executable: words, since: never }).next(),
+  ]
+  const told = await Promise.allSettled(wrong)
+  expect(told.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+    wrong.map(() => 'OPTION_INVALID'),
+  )
+  expect(existsSync(started)).toBe(false)
+  rmSync(directory, { recursive: true })
+})
+
 test('a signal ends the events of a program that does not take one', async () => {
   const over = new AbortController()
   const line = '{"Action":"start","Actor":{"ID":"a","Attributes":{}},"timeNano":1}'
@@ -153,8 +198,14 @@ test('a time that is over already ends what was started, and none at all starts 
   const running = await startProcess(ending, 'box', ['true'], { timeoutMs: -1 })
   await expect(running.exitCode).rejects.toMatchObject({ code: 'SDK_TIMED_OUT' })
   rmSync(started, { force: true })
-  await expect(Sandbox.create({ executable: words, timeoutMs: Number.NaN })).rejects.toThrow()
-  await expect(startProcess(words, 'box', ['true'], { timeoutMs: Number.NaN })).rejects.toThrow()
+  const refused = {
+    name: 'SandboxError',
+    code: 'OPTION_INVALID',
+    fields: { option: 'timeoutMs', value: 'NaN' },
+  }
+  const timeoutMs = Number.NaN
+  await expect(Sandbox.create({ executable: words, timeoutMs })).rejects.toMatchObject(refused)
+  await expect(startProcess(words, 'box', ['true'], { timeoutMs })).rejects.toMatchObject(refused)
   expect(existsSync(started)).toBe(false)
   rmSync(directory, { recursive: true })
 }, 60_000)

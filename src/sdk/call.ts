@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { deadline, retry } from '../time.ts'
+import { deadline, poll, retry } from '../time.ts'
 import { type CommandResult, readResultFile } from './answers.ts'
 import { SandboxError, type SandboxErrorCode } from './error.ts'
 import { Gathered } from './gathered.ts'
@@ -27,9 +27,9 @@ export interface Call {
   readonly result: Promise<CallResult>
 }
 
-/** How long, and how often, removing the directory of a call is tried, milliseconds. */
-const removeLimitMs = 5000
-const removeEveryMs = 50
+/** How long, and how often, what takes a descriptor is tried at the end of a call, milliseconds: none may be free while many calls run. */
+const finishLimitMs = 5000
+const finishEveryMs = 50
 
 /** A directory for one call: of this user alone. */
 export async function startCall(
@@ -44,8 +44,7 @@ export async function startCall(
   }
   const directory = await mkdtemp(join(tmpdir(), 'kata-ts-sdk-')).catch(noDirectory)
   const removeOnce = () => rm(directory, { recursive: true, force: true })
-  // It takes a descriptor, and none may be free while many calls run.
-  const remove = () => retry(removeOnce, removeEveryMs, deadline(removeLimitMs)).catch(() => {})
+  const remove = () => retry(removeOnce, finishEveryMs, deadline(finishLimitMs)).catch(() => {})
   try {
     const [command = '', ...rest] = args
     const file = join(directory, 'result')
@@ -142,13 +141,23 @@ export async function callToEnd(
   return { ...told, stdout, stderr }
 }
 
-function readResult(file: string, exitCode: number | null): CallResult {
-  let told: CommandResult
-  try {
-    told = readResultFile(file)
-  } catch (cause) {
-    throw unexplained(exitCode, cause)
+async function readResult(file: string, exitCode: number | null): Promise<CallResult> {
+  let cause: unknown
+  const read = (): CommandResult | undefined => {
+    try {
+      return readResultFile(file)
+    } catch (error) {
+      if (!isExhausted(error)) throw unexplained(exitCode, error)
+      cause = error
+      return undefined
+    }
   }
+  const told = await poll(read, { timeoutMs: finishLimitMs, everyMs: finishEveryMs })
+  if (told === undefined)
+    throw new SandboxError('SDK_ANSWER_MISSING', 'the answer of kata-ts could not be read', {
+      remedy: fewer,
+      cause,
+    })
   const [first] = told.errors
   if (first !== undefined) {
     const { code, message, remedy, fields } = first
@@ -170,11 +179,11 @@ function missing(program: string, cause: NodeJS.ErrnoException): SandboxError {
 }
 
 /** What a program has that runs too many commands at a time. */
-const exhausted = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM']
+const isExhausted = (error: unknown): boolean =>
+  ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '')
+const fewer = 'Run fewer commands at a time, or raise the limits of this program (`ulimit -n`, `ulimit -u`).'
 
 function notStarted(message: string, usual: string, cause: NodeJS.ErrnoException): SandboxError {
-  const remedy = exhausted.includes(cause.code ?? '')
-    ? 'Run fewer commands at a time, or raise the limits of this program (`ulimit -n`, `ulimit -u`).'
-    : usual
+  const remedy = isExhausted(cause) ? fewer : usual
   return new SandboxError('SDK_EXECUTABLE_MISSING', message, { remedy, cause })
 }

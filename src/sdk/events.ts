@@ -4,6 +4,7 @@ import { readText } from '../json/document.ts'
 import { number, text } from '../json/values.ts'
 import { type CommandWords, startCall, unexplained } from './call.ts'
 import { SandboxError } from './error.ts'
+import { timeWord } from './options.ts'
 
 export interface SandboxEvent {
   /** `create`, `start`, `die`, `oom`, `kill`, `stop`, `pause`, `unpause`, `restart`, `rename`, `destroy`, `health_status: healthy`, `exec_create`... */
@@ -41,7 +42,7 @@ export async function* eventsOf(
   words: CommandWords,
   { since, signal, labels = {} }: EventsQuery,
 ): AsyncGenerator<SandboxEvent, void, undefined> {
-  const from = since === undefined ? [] : ['--since', since.toISOString()]
+  const from = since === undefined ? [] : ['--since', timeWord('since', since)]
   const flags = ['--format', 'json', '--filter', 'type=container', ...from]
   const { child, result } = await startCall(words, ['events', ...flags])
   child.stdin.end()

@@ -6,6 +6,7 @@ import { type CommandWords, callToEnd } from './call.ts'
 import { SandboxError } from './error.ts'
 import type { ExecOptions, ExecResult } from './exec.ts'
 import type { InputData } from './input.ts'
+import { modeWord } from './options.ts'
 
 export interface ListedFile {
   readonly name: string
@@ -39,7 +40,7 @@ export interface Files {
    * replacing a file takes room for both. Of chunks whose program is killed meanwhile (SIGKILL) what came counts as all; of text and bytes it does
    * not.
    *
-   * @throws SandboxError SDK_GUEST_FILE_FAILED.
+   * @throws SandboxError SDK_GUEST_FILE_FAILED; OPTION_INVALID for a mode that is none.
    */
   write(path: string, data: InputData, options?: WriteOptions): Promise<void>
   /** The entries of a directory, sorted by name. @throws SandboxError SDK_GUEST_FILE_FAILED. */
@@ -109,7 +110,7 @@ export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
     readText: async (path, options) => new TextDecoder().decode(await read(path, options)),
     async write(path, data, { mode, signal } = {}) {
       signal?.throwIfAborted()
-      const permissions = mode === undefined ? '' : mode.toString(8)
+      const permissions = mode === undefined ? '' : modeWord(mode)
       const length =
         typeof data === 'string' || data instanceof Uint8Array ? `${Buffer.byteLength(data)}` : ''
       const part = `.kata-ts-${randomUUID()}.part`

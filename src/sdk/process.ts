@@ -8,6 +8,7 @@ import { type Call, type CommandWords, callToEnd, startCall } from './call.ts'
 import { envLines } from './env.ts'
 import { SandboxError } from './error.ts'
 import { unlessFired } from './fired.ts'
+import { requireNumber } from './options.ts'
 import { readableFrom, writableTo } from './web-streams.ts'
 
 export interface ProcessOptions {
@@ -62,7 +63,7 @@ export async function startProcess(
   const { cwd, user, timeoutMs, signal } = options
   signal?.throwIfAborted()
   const env = envLines(options.env)
-  // First: what is no time throws, and nobody would have what was started.
+  requireNumber('timeoutMs', timeoutMs)
   const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
   const execId = `sdk-${randomUUID().slice(0, 13)}`
   const flags = [

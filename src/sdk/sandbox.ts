@@ -11,6 +11,7 @@ import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
 import { unlessFired } from './fired.ts'
 import { isImagePath, requireClearImage } from './image.ts'
+import { requireNumber, timeWord } from './options.ts'
 import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
 import { type Snapshot, snapshotNamed } from './snapshot.ts'
 
@@ -170,8 +171,8 @@ export class Sandbox implements AsyncDisposable {
     signal?.throwIfAborted()
     requireClearImage(options.image)
     const words = wordsOf(options)
+    requireNumber('timeoutMs', timeoutMs)
     const begunAt = Date.now()
-    // First: what is no time throws, and nobody would have what was started.
     const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
     const { child, result } = await startCall(words, [
       'run',
@@ -255,6 +256,7 @@ export class Sandbox implements AsyncDisposable {
    * @throws SandboxError COMMAND_NOT_FOUND, CONTAINER_NOT_RUNNING, SDK_TIMED_OUT, SDK_OUTPUT_TOO_LARGE...; the reason of `signal`.
    */
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    requireNumber('maxOutputBytes', options.maxOutputBytes)
     await using process = await this.spawn(command, options)
     return await collect(process, options)
   }
@@ -272,6 +274,7 @@ export class Sandbox implements AsyncDisposable {
    * Asks the main process to end, and kills it after the time-out. This ends the machine; files, record and name stay until `kill()`.
    */
   async stop({ timeoutMs }: StopOptions = {}): Promise<void> {
+    requireNumber('timeoutMs', timeoutMs)
     const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(Math.max(timeoutMs, 0) / 1000))]
     await callToEnd(this.#words, ['stop', ...time, this.name])
   }
@@ -318,10 +321,11 @@ export class Sandbox implements AsyncDisposable {
     until,
     maxOutputBytes = defaultOutputBytes,
   }: LogsOptions = {}): Promise<SandboxLogs> {
+    requireNumber('maxOutputBytes', maxOutputBytes)
     const flags = [
       ...(tail === undefined ? [] : ['--tail', String(tail)]),
-      ...(since === undefined ? [] : ['--since', since.toISOString()]),
-      ...(until === undefined ? [] : ['--until', until.toISOString()]),
+      ...(since === undefined ? [] : ['--since', timeWord('since', since)]),
+      ...(until === undefined ? [] : ['--until', timeWord('until', until)]),
     ]
     const words = ['logs', ...flags, this.name]
     const { stdout: text, stderr: errorText } = await callToEnd(this.#words, words, maxOutputBytes)
