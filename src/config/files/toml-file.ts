@@ -1,8 +1,7 @@
 /** Reads one TOML file as untrusted bytes. The result is always a table or a KataError that names the place. */
-import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { KataError } from '../../errors.ts'
-import { readUpTo } from '../../linux/files/read-up-to.ts'
 import { lineFinder } from './locate.ts'
 
 export type Table = Readonly<Record<string, unknown>>
@@ -80,6 +79,14 @@ function readBytes(path: string, check: Check): Uint8Array {
   } finally {
     closeSync(fd)
   }
+}
+
+function readUpTo(fd: number, most: number): Uint8Array {
+  const bytes = Buffer.alloc(most)
+  let length = 0
+  for (let count = -1; count !== 0 && length < most; length += count)
+    count = readSync(fd, bytes, length, most - length, null)
+  return bytes.subarray(0, length)
 }
 
 /** Whether a TOML value is a table (and not a list or a date). */
