@@ -16,12 +16,12 @@ setDefaultTimeout(slow(90_000))
 
 let before: HostState
 let containerd: Containerd
-let logs: string
+let logDirectory: string
 beforeAll(async () => {
   before = hostState(defaultRunDir)
   containerd = await Containerd.start()
-  logs = `${containerd.files.root}/logs`
-  mkdirSync(logs)
+  logDirectory = `${containerd.files.root}/logs`
+  mkdirSync(logDirectory)
 }, slow(120_000))
 afterAll(async () => {
   await containerd?.close()
@@ -46,7 +46,7 @@ let serial = 0
 describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
   let pod: Pod
   beforeAll(async () => {
-    pod = await containerd.cri.runPod({ handler, config: { logDirectory: logs } })
+    pod = await containerd.cri.runPod({ handler, config: { logDirectory } })
   })
   afterEach(() => pod.clear())
   afterAll(() => pod.remove())
@@ -56,11 +56,16 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     const logPath = `${++serial}.log`
     const id = await pod.create(command, { logPath, ...options })
     const log = () =>
-      readFileSync(`${logs}/${logPath}`, 'utf8')
+      readFileSync(`${logDirectory}/${logPath}`, 'utf8')
         .split('\n')
         .map((line) => line.split(' ').slice(3).join(' '))
         .join('\n')
-    return { id, log, start: () => calls().startContainer({ containerId: id }) }
+    const logs = (isExpected: (text: string) => boolean) =>
+      eventually(
+        () => `the log, which is ${JSON.stringify(log())}`,
+        () => isExpected(log()) || undefined,
+      )
+    return { id, logs, start: () => calls().startContainer({ containerId: id }) }
   }
 
   test('a shell without stdin reads the end of it at once, and ends with 0', async () => {
@@ -70,11 +75,11 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     const counted = await logged(['sh', '-c', 'wc -c; test -t 0; echo $?'])
     await counted.start()
     expect(await exitCode(counted.id)).toBe(0)
-    await eventually('the log', () => counted.log().startsWith('0\n1\n') || undefined)
+    await counted.logs((text) => text.startsWith('0\n1\n'))
   })
 
   test('with stdin it waits for a client, whose end is that of stdin when it is to be once', async () => {
-    const { id, log, start } = await logged(['sh', '-c', 'cat; echo over; exit 3'], {
+    const { id, logs, start } = await logged(['sh', '-c', 'cat; echo over; exit 3'], {
       stdin: true,
       stdinOnce: true,
     })
@@ -86,7 +91,7 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     await eventually('the echo', () => remote.stdout.includes('said\n') || undefined)
     remote.close()
     expect(await exitCode(id)).toBe(3)
-    await eventually('the log', () => log().startsWith('said\nover\n') || undefined)
+    await logs((text) => text.startsWith('said\nover\n'))
   })
 
   test('with stdin that is not to be once, it outlives its client', async () => {
@@ -119,11 +124,11 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
   )
 
   test('a terminal without stdin is a terminal, and has no end of input', async () => {
-    const { id, log, start } = await logged(['sh', '-c', 'test -t 0 && test -t 1 && tty; exec sh'], {
+    const { id, logs, start } = await logged(['sh', '-c', 'test -t 0 && test -t 1 && tty; exec sh'], {
       tty: true,
     })
     await start()
-    await eventually('its name', () => log().includes('/dev/pts/0') || undefined)
+    await logs((text) => text.includes('/dev/pts/0'))
     await Bun.sleep(500)
     expect((await statusOf(id)).state).toBe(ContainerState.CONTAINER_RUNNING)
   })
@@ -131,7 +136,7 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
   test('a terminal has the size of the client that attaches', async () => {
     // Before the client's it has none, or another one.
     const shown = 'until stty size 2>/dev/null | grep "^33 101"; do sleep 0.1; done; exit 5'
-    const { id, log, start } = await logged(['sh', '-c', shown], {
+    const { id, logs, start } = await logged(['sh', '-c', shown], {
       tty: true,
       stdin: true,
       stdinOnce: true,
@@ -140,7 +145,7 @@ describe.each(['runc', 'kata-ts'])('under %s', (handler) => {
     const remote = await attach(id, true)
     await remote.resize(101, 33)
     expect(await exitCode(id)).toBe(5)
-    await eventually('the size', () => log().includes('33 101') || undefined)
+    await logs((text) => text.includes('33 101'))
     remote.close()
   })
 })

@@ -143,9 +143,12 @@ export class Kata {
   }
 }
 
-/** Polls until `check` gives a value; a test's way to wait for an effect that has no event. The limit is {@link slow}. */
+/**
+ * Polls until `check` gives a value; a test's way to wait for an effect that has no event. The limit is {@link slow}. `what` may tell at the end
+ * what there was instead.
+ */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   check: () => T | undefined | Promise<T | undefined>,
   timeoutMs = 30_000,
 ): Promise<T> {
@@ -154,7 +157,10 @@ export async function eventually<T>(
     const asked = Date.now()
     const value = await check()
     if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error(`waited ${slow(timeoutMs)} ms in vain for ${what}`)
+    if (Date.now() > deadline) {
+      const awaited = typeof what === 'string' ? what : what()
+      throw new Error(`waited ${slow(timeoutMs)} ms in vain for ${awaited}`)
+    }
     // A check that starts a program takes the processor from what it waits for.
     await Bun.sleep(Math.min(Math.max(50, 2 * (Date.now() - asked)), 500))
   }
