@@ -40,7 +40,11 @@ export async function sleeperAs(uid: number): Promise<Bun.Subprocess> {
   const child = Bun.spawn(['/usr/bin/setpriv', ...ids, '/usr/bin/sleep', '1000'], {
     stdio: ['ignore', 'ignore', 'ignore'],
   })
-  const isUser = () => readStatus(`/proc/${child.pid}/status`)?.get('Uid')?.split('\t')[0] === `${uid}`
+  // Until then setpriv has the user's ids and root's capabilities.
+  const isUser = () => {
+    const status = readStatus(`/proc/${child.pid}/status`)
+    return status?.get('Name') === 'sleep' && status.get('Uid')?.split('\t')[0] === `${uid}`
+  }
   if (!(await until(isUser, { timeoutMs: 10_000 }))) throw new Error(`no process has become user ${uid}`)
   return child
 }
