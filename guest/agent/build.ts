@@ -1,9 +1,6 @@
 /**
  * Builds the guest agent: TypeScript, bundled by Bun, compiled to C by qjsc and linked with QuickJS and native/*.c
- * into one executable.
- *
- * Of the C library it takes the guest's, like crun. So the first crun of a guest finds that in memory, and an emulated
- * processor has translated most of it.
+ * into one static executable.
  *
  * Needs the Debian packages gcc, libc6-dev, quickjs and libquickjs.
  */
@@ -89,7 +86,7 @@ async function compile(
   const native = await compileNative(work, signal)
   await run(...gcc, '-c', '-o', 'agent.o', 'agent.c')
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
-  const link = ['gcc', '-no-pie', '-s', '-Wl,--build-id=none']
+  const link = ['gcc', '-static', '-s', '-Wl,--build-id=none']
   await run(...link, '-o', 'kata-agent', 'agent.o', ...native, ...more, ...libraries)
 }
 

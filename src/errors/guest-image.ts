@@ -72,11 +72,6 @@ export const guestImageErrors = () => ({
     "{program} of Debian needs {symbol} of libsystemd, which the guest's stub of that library does not have",
     'Add the symbol to libsystemd-stub.c and libsystemd-stub.map in src/guest-image/native and build again, or use the latest version of kata-ts.',
   ),
-  IMAGE_LIBRARY_SYMBOL: entry(
-    'failed_precondition',
-    '{program} needs {symbol}, which {library} of the Debian packages does not have',
-    'Bring the package lists up to date (apt-get update), or build kata-ts on the release that the packages are from.',
-  ),
   IMAGE_TOOL_MISSING: entry('failed_precondition', 'the program {tool} is not installed', '{hint}'),
   IMAGE_TOOL_FAILED: entry('internal', '{tool} failed: {reason}', 'See the message of {tool}.'),
 })

@@ -2,9 +2,9 @@
  * What is in the guest's initial RAM file system. It is also the guest's root for good, so it holds all that the agent
  * needs and nothing else: every megabyte costs boot time.
  *
- *   /init                          the agent
- *   /usr/bin/crun                  runs the containers
- *   /usr/lib/x86_64-linux-gnu/     the libraries of both, under their sonames; libsystemd.so.0 is our stub
+ *   /init                          the agent, static
+ *   /usr/bin/crun                  runs the containers; linked against the libraries below
+ *   /usr/lib/x86_64-linux-gnu/     those libraries, under their sonames; libsystemd.so.0 is our stub
  *   /lib/modules/NAME.ko           kernel modules, unpacked and flat, loaded by the agent when first needed
  *   /lib/modules/modules.list      per module the load order: `NAME: DEPENDENCY... NAME`
  *   /etc/kata-ts-release           kernel release and recipe, for people who look around
@@ -14,11 +14,12 @@ import { basename, join } from 'node:path'
 import { KataError } from '../errors.ts'
 import { type CpioEntry, writeCpio } from './cpio.ts'
 import { neededLibraries } from './elf.ts'
-import { checkSymbols, libsystemd } from './library-symbols.ts'
+import { type DynamicSymbol, exportedSymbols, importedSymbols } from './elf-symbols.ts'
 import { type KernelModule, modulesList } from './modules/collect.ts'
 
 const libDir = 'usr/lib/x86_64-linux-gnu'
 const loader = 'ld-linux-x86-64.so.2'
+const libsystemd = 'libsystemd.so.0'
 /** Mount points and places to write that the agent and crun expect. */
 const directories = ['dev', 'etc', 'mnt', 'proc', 'root', 'run', 'sys', 'usr/sbin', 'var']
 
@@ -36,13 +37,11 @@ export interface InitrdParts {
 /**
  * The archive; equal parts give equal bytes.
  *
- * @throws KataError IMAGE_PACKAGE_CONTENT for a program or library that is missing, IMAGE_SYSTEMD_SYMBOL, IMAGE_LIBRARY_SYMBOL.
+ * @throws KataError IMAGE_PACKAGE_CONTENT for a program or library that is missing, IMAGE_SYSTEMD_SYMBOL.
  */
 export function buildInitrd(parts: InitrdParts): Uint8Array {
   const { agent, systemdStub, tree, modules, kernelRelease, recipe } = parts
   const crun = readFromTree(tree, 'usr/bin/crun')
-  const libraries = librariesOf([agent, crun], tree, systemdStub)
-  checkSymbols(new Map([['the guest agent', agent], ['crun', crun], ...libraries]))
   const text = (path: string, content: string): CpioEntry => file(path, Buffer.from(content), 0o644)
   return writeCpio([
     ...directories.map((path): CpioEntry => ({ kind: 'directory', path, mode: 0o755 })),
@@ -57,7 +56,7 @@ export function buildInitrd(parts: InitrdParts): Uint8Array {
     text('etc/kata-ts-release', `kernel=${kernelRelease}\nrecipe=${recipe}\n`),
     file('init', agent, 0o755),
     file('usr/bin/crun', crun, 0o755),
-    ...[...libraries].map(([name, data]) => file(`${libDir}/${name}`, data, 0o755)),
+    ...libraries(tree, crun, systemdStub).map(([name, data]) => file(`${libDir}/${name}`, data, 0o755)),
     ...modules.map(({ name, data }) => file(`usr/lib/modules/${name}.ko`, data, 0o644)),
     text('usr/lib/modules/modules.list', modulesList(modules)),
   ])
@@ -67,21 +66,41 @@ function file(path: string, data: Uint8Array, mode: number): CpioEntry {
   return { kind: 'file', path, mode, data }
 }
 
-/** The loader, and every library that one of the programs needs, directly or not. */
-function librariesOf(
-  programs: readonly Uint8Array[],
+/** Every library that `program` needs, directly or not, and the loader. */
+function libraries(
   tree: string,
+  program: Uint8Array,
   systemdStub: Uint8Array,
-): Map<string, Uint8Array> {
+): [name: string, data: Uint8Array][] {
+  checkSystemdSymbols('crun', program, systemdStub)
   const found = new Map<string, Uint8Array>()
-  const waiting = [loader, ...programs.flatMap(neededLibraries)]
+  const waiting = [loader, ...neededLibraries(program)]
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     if (found.has(name)) continue
     const data = name === libsystemd ? systemdStub : readFromTree(tree, join(libDir, name))
+    checkSystemdSymbols(name, data, systemdStub)
     found.set(name, data)
     waiting.push(...neededLibraries(data))
   }
-  return found
+  return [...found]
+}
+
+/**
+ * The dynamic linker refuses a program of which one symbol is missing, so a crun that uses more of libsystemd than the
+ * stub has would start no container: that must show here and not in the guest.
+ */
+function checkSystemdSymbols(program: string, data: Uint8Array, systemdStub: Uint8Array): void {
+  const stubbed = new Set(exportedSymbols(systemdStub).map(versioned))
+  const missing = importedSymbols(data).find(
+    (symbol) =>
+      (symbol.library === libsystemd || symbol.name.startsWith('sd_')) && !stubbed.has(versioned(symbol)),
+  )
+  if (missing !== undefined)
+    throw new KataError('IMAGE_SYSTEMD_SYMBOL', { program, symbol: versioned(missing) })
+}
+
+function versioned({ name, version }: DynamicSymbol): string {
+  return version === undefined ? name : `${name}@${version}`
 }
 
 /** A file of the unpacked packages, which must not lead out of them by a symlink. */

@@ -5,11 +5,11 @@ import type { GuestImage } from './guest-image.ts'
 import type { ImagePackage } from './manifest.ts'
 
 /** Raised whenever the same inputs would give other bytes. */
-export const imageRecipe = 8
+export const imageRecipe = 7
 
 /** Our own programs in the image: their bytes, or the paths of the files. */
 export interface ImagePrograms {
-  /** The agent (guest/agent/build.ts). */
+  /** The static agent executable (guest/agent/build.ts). */
   readonly agent: Uint8Array | string
   /** The guest's libsystemd.so.0 (systemd-stub.ts). */
   readonly systemdStub: Uint8Array | string

@@ -118,13 +118,10 @@ const modules: Record<string, readonly string[]> = {
 
 /**
  * Makes the archive in `dir`. Packages hold what the recipe looks for; `without` leaves one path out of them, `crun`
- * and `libm` take the place of the made-up ones.
+ * takes the place of the made-up one.
  * The scripts obey files in `dir`: `offline` (no download), `no-lists` (nothing known until update).
  */
-export function makeArchive(
-  dir: string,
-  options: { without?: string; crun?: Uint8Array; libm?: Uint8Array } = {},
-): FakeArchive {
+export function makeArchive(dir: string, options: { without?: string; crun?: Uint8Array } = {}): FakeArchive {
   const lib = 'usr/lib/x86_64-linux-gnu'
   const moduleDir = `usr/lib/modules/${release}`
   const contents: Record<string, Record<string, Uint8Array | string>> = {
@@ -143,7 +140,6 @@ export function makeArchive(
     },
     libc6: {
       [`${lib}/libc.so.6`]: fakeProgram(['ld-linux-x86-64.so.2']),
-      [`${lib}/libm.so.6`]: options.libm ?? fakeProgram(['libc.so.6']),
       [`${lib}/ld-linux-x86-64.so.2`]: fakeProgram([]),
     },
     libcap2: { [`${lib}/libcap.so.2.75`]: fakeProgram(['libc.so.6']) },

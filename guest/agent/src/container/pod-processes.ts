@@ -4,7 +4,6 @@
  * with that one. It does what the pause container does: it waits for those that have lost their parent.
  */
 import { readlink } from 'os'
-import { readFile } from 'syscalls'
 import type { Loop } from '../devices/loop.ts'
 import { planPipes } from '../streams/stdio.ts'
 import { makeDirectories, save } from '../system/files.ts'
@@ -12,7 +11,6 @@ import { toJson } from '../system/json.ts'
 import { bundles } from '../system/paths.ts'
 import { cgroupOf } from './cgroup.ts'
 import type { Crun } from './crun.ts'
-import { ownFiles } from './own-files.ts'
 import { closeStdio, trackProcess } from './process.ts'
 import { createReaper } from './reaper.ts'
 
@@ -69,8 +67,6 @@ export class PodProcesses {
 }
 
 function specOf(root: string, namespaces: Readonly<Record<string, string>>) {
-  const [executable] = readlink('/proc/self/exe')
-  const files = ownFiles(program, executable, readFile('/proc/self/maps'))
   const types = ['mount', 'pid', 'ipc', 'uts', 'cgroup']
   return {
     ociVersion: '1.0.2',
@@ -85,15 +81,23 @@ function specOf(root: string, namespaces: Readonly<Record<string, string>>) {
       noNewPrivileges: true,
       oomScoreAdj,
     },
-    mounts: files.map(({ source, destination }) => ({
-      destination,
-      source,
-      type: 'bind',
-      options: ['bind', 'ro', 'nosuid', 'nodev'],
-    })),
+    mounts: [
+      {
+        destination: program,
+        source: ownProgram(),
+        type: 'bind',
+        options: ['bind', 'ro', 'nosuid', 'nodev'],
+      },
+    ],
     linux: {
       cgroupsPath: cgroupOf(id).path,
       namespaces: types.map((type) => ({ type, path: namespaces[type] })),
     },
   }
+}
+
+/** The root was moved over the one that the kernel started the agent from, which has the same files. */
+function ownProgram(): string {
+  const [path] = readlink('/proc/self/exe')
+  return path.replace(/^\(unreachable\)/, '')
 }
