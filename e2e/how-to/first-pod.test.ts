@@ -55,7 +55,8 @@ async function runThrough(last: string): Promise<string> {
       continue
     }
     const { code, stdout, stderr } = await host.run(block.text)
-    if (code !== 0) throw new Error(`exit ${code} of\n${block.text}\n${stderr}\n${host.log().slice(-2000)}`)
+    if (code !== 0)
+      throw new Error(`exit ${code} of\n${block.text}\n${stdout}${stderr}\n${host.log().slice(-2000)}`)
     output += stdout
     if (block.text.includes(last)) return output
   }

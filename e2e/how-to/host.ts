@@ -23,6 +23,10 @@ for tree in /etc /usr/local; do
   mount -t overlay -o "lowerdir=$tree,upperdir=$1$tree/upper,workdir=$1$tree/work" overlay "$tree"
 done
 rm -rf /etc/cni /etc/kata-ts
+# Users that a killed test run left on the host. The page asks whether it left any itself.
+for file in passwd group shadow gshadow; do
+  if grep -q '^kata-[0-9]*:' "/etc/$file"; then sed -i '/^kata-[0-9]*:/d' "/etc/$file"; fi
+done
 mkdir -p "$1/containerd"
 mount --bind "$1/containerd" /var/lib/containerd
 mount -t tmpfs tmpfs /run/containerd
